@@ -1,0 +1,244 @@
+"""The bus: FastStream's RabbitBroker with the safe settings, and the topology declared from data.
+
+Publishing is persistent, mandatory and confirmed, and raises when a message cannot be routed; FastStream's defaults are
+none of these.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from faststream import AckPolicy
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
+from yarl import URL
+
+from chassis.envelope import Envelope, utc_now
+from chassis.errors import PermanentError, PublishFailedError
+from chassis.metrics import Metrics
+from chassis.settings import ServiceSettings
+from contracts.message import Command, Event, Message, Query, parse
+from contracts.topology import EXCHANGES, QUEUES, Binding, Queue
+
+log = structlog.get_logger()
+
+_DEFAULT_EXCHANGE = RabbitExchange()
+
+
+class TopologyMismatchError(PermanentError):
+    """An exchange or queue exists on the broker with other properties than the contract's."""
+
+    def __init__(self, name: str, cause: BaseException) -> None:
+        super().__init__(
+            f"{name} exists on the broker with other properties: {cause}. "
+            f"Drain and delete it, then start again; `bellhop topology` prints what is expected."
+        )
+
+
+class RawHandler(Protocol):
+    """What a queue's messages are given to. Acknowledging is its duty."""
+
+    async def __call__(self, message: RabbitMessage) -> None: ...
+
+
+EventHandler = Callable[[Message], Awaitable[None]]
+
+
+class Bus:
+    """One process's connection to RabbitMQ."""
+
+    def __init__(
+        self, url: str, service: str, metrics: Metrics, *, publish_timeout: float, graceful_timeout: float
+    ) -> None:
+        self.service = service
+        self._metrics = metrics
+        self._publish_timeout = publish_timeout
+        self.broker = RabbitBroker(
+            # aio-pika takes the name operators see in the management page from the address.
+            str(URL(url).update_query(name=service)),
+            app_id=service,
+            default_channel=Channel(publisher_confirms=True, on_return_raises=True),
+            graceful_timeout=graceful_timeout,
+            reconnect_interval=0.5,
+            ack_policy=AckPolicy.MANUAL,
+            logger=None,
+        )
+        self._connection: AbstractRobustConnection | None = None
+        self._queues: list[str] = []
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, service: str, metrics: Metrics) -> Self:
+        return cls(
+            settings.amqp_url.get_secret_value(),
+            service,
+            metrics,
+            publish_timeout=settings.publish_timeout,
+            graceful_timeout=settings.graceful_timeout,
+        )
+
+    @property
+    def connection(self) -> AbstractRobustConnection:
+        """The open connection, for parts that need a channel of their own."""
+        if self._connection is None:
+            raise RuntimeError("the bus is not started")
+        return self._connection
+
+    def subscribe(self, queue: Queue | str, handler: RawHandler, *, prefetch: int) -> None:
+        """Give every message of a declared queue to `handler`. Each queue has a channel and prefetch of its own."""
+        name = queue if isinstance(queue, str) else queue.name
+        subscriber = self.broker.subscriber(
+            RabbitQueue(name, declare=False),
+            channel=Channel(prefetch_count=prefetch),
+            no_reply=True,
+            decoder=_undecoded,
+        )
+
+        async def consume(message: RabbitMessage) -> None:
+            await handler(message)
+
+        subscriber(consume)
+        self._queues.append(name)
+
+    async def follow(self, bindings: tuple[Binding, ...], handler: EventHandler) -> None:
+        """Follow events over a queue of this process's own, which ends with its connection: for live views.
+
+        Call after start. Nothing is acknowledged and nothing retried: what a live view misses, its next read shows.
+        """
+        channel = await self.connection.channel(publisher_confirms=False)
+        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+        for binding in bindings:
+            await queue.bind(binding.exchange, binding.routing_key)
+
+        async def consume(message: AbstractIncomingMessage) -> None:
+            try:
+                await handler(parse(message.type or "", message.body))
+            except Exception as error:
+                log.warning("live.dropped", kind=message.type, error=repr(error))
+
+        await queue.consume(consume, no_ack=True)
+
+    async def start(self) -> None:
+        """Connect, declare the topology, then start consuming."""
+        self._connection = await self.broker.connect()
+        await self._declare()
+        await self.broker.start()
+
+    async def stop(self) -> None:
+        """Let running handlers finish within the graceful timeout, then close."""
+        await self.broker.stop()
+        self._connection = None
+
+    async def publish(self, envelope: Envelope) -> None:
+        """Send one message. Returns once the broker has confirmed it; raises PublishFailedError when it has not."""
+        headers = {"causation_id": envelope.causation_id, "traceparent": envelope.traceparent, "attempt": 1}
+        await self.publish_raw(
+            envelope.message.to_wire(),
+            exchange=envelope.exchange,
+            routing_key=envelope.routing_key,
+            kind=envelope.kind,
+            must_arrive=envelope.must_arrive,
+            message_id=envelope.message_id,
+            correlation_id=envelope.correlation_id,
+            reply_to=envelope.reply_to,
+            headers={name: value for name, value in headers.items() if value is not None},
+        )
+        self.count_published(envelope)
+
+    def count_published(self, envelope: Envelope) -> None:
+        self._metrics.published.labels(self.service, _type_of(envelope), envelope.kind).inc()
+
+    async def publish_raw(
+        self,
+        body: bytes,
+        *,
+        exchange: str,
+        routing_key: str,
+        kind: str,
+        must_arrive: bool,
+        message_id: str,
+        correlation_id: str,
+        headers: dict[str, Any],
+        reply_to: str | None = None,
+        timestamp: datetime | None = None,
+    ) -> None:
+        """Send a body as it is: what `publish` stands on, and what retries and parking need."""
+        destination = f"{exchange or 'the default exchange'}/{routing_key}"
+        try:
+            async with asyncio.timeout(self._publish_timeout):
+                await self.broker.publish(
+                    body,
+                    exchange=_exchange(exchange),
+                    routing_key=routing_key,
+                    mandatory=must_arrive,
+                    persist=must_arrive,
+                    message_id=message_id,
+                    correlation_id=correlation_id,
+                    message_type=kind,
+                    content_type="application/json",
+                    timestamp=timestamp or utc_now(),
+                    reply_to=reply_to,
+                    headers=headers,
+                )
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            # aiormq raises RuntimeError for a writer that closed under it.
+            raise PublishFailedError(kind, destination, error) from error
+
+    async def is_connected(self) -> bool:
+        """Whether the broker answers now."""
+        return self._connection is not None and await self.broker.ping(timeout=2.0)
+
+    async def queues_without_consumers(self) -> list[str]:
+        """Queues this process subscribed to that nobody consumes: a connected client may have lost its consumers."""
+        missing = []
+        channel = await self.connection.channel(publisher_confirms=False)
+        try:
+            for name in self._queues:
+                state = await channel.declare_queue(name, passive=True, robust=False)
+                if not state.declaration_result.consumer_count:
+                    missing.append(name)
+        finally:
+            await channel.close()
+        return missing
+
+    async def _declare(self) -> None:
+        # A channel of its own, opened first and kept: after a reconnect it restores exchanges and queues before the
+        # subscribers' channels look for them. FastStream's own declare_queue would tie a queue to one shared channel.
+        channel = await self.connection.channel()
+        name = ""
+        try:
+            for exchange in EXCHANGES:
+                name = exchange.name
+                await channel.declare_exchange(name, type=exchange.type.value, durable=True)
+            for queue in QUEUES:
+                name = queue.name
+                declared = await channel.declare_queue(
+                    name, durable=queue.durable, arguments={"x-queue-type": queue.type.value, **queue.arguments}
+                )
+                for binding in queue.bindings:
+                    await declared.bind(binding.exchange, binding.routing_key)
+        except ChannelPreconditionFailed as error:
+            raise TopologyMismatchError(name, error) from error
+
+
+async def _undecoded(message: Any) -> Any:
+    """Bodies are parsed by the contract, so that a malformed one is parked with its reason."""
+    return message.body
+
+
+def _exchange(name: str) -> RabbitExchange:
+    return RabbitExchange(name, type=ExchangeType.TOPIC, declare=False) if name else _DEFAULT_EXCHANGE
+
+
+def _type_of(envelope: Envelope) -> str:
+    match envelope.message:
+        case Command():
+            return "command"
+        case Event():
+            return "event"
+        case Query():
+            return "query"
+        case _:
+            return "reply"

@@ -1,0 +1,146 @@
+"""The one place where a message is parsed, handed on, and answered for: acknowledged, retried or parked.
+
+A message is acknowledged only after its effect is stored and its consequences are confirmed, or after its retry or
+parking is confirmed. When the broker goes away in between, nothing is acknowledged and the broker delivers it again.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+
+import structlog
+from faststream.rabbit import RabbitMessage
+
+from chassis.bus import Bus
+from chassis.decision import Outcome, reason_of
+from chassis.envelope import Delivery, utc_now
+from chassis.errors import NoHandlerError, is_transient
+from chassis.metrics import Metrics
+from contracts.message import Message, Query, parse
+from contracts.topology import DEAD, RETRY_LADDER, Queue
+
+log = structlog.get_logger()
+
+Handler = Callable[[Any, Delivery], Awaitable[Outcome[Any]]]
+"""Takes a parsed message and what came with it; says how it ended."""
+
+Handlers = Mapping[type[Message], Handler]
+
+
+class Consumer:
+    """Consumes one queue on behalf of one service."""
+
+    def __init__(
+        self, bus: Bus, queue: Queue | str, dead_queue: str | None, handlers: Handlers, metrics: Metrics, version: str
+    ) -> None:
+        self._bus = bus
+        self._queue = queue if isinstance(queue, str) else queue.name
+        self._dead_queue = dead_queue
+        self._handlers = handlers
+        self._metrics = metrics
+        self._version = version
+
+    async def __call__(self, message: RabbitMessage) -> None:
+        started = perf_counter()
+        delivery = delivery_of(message)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            kind=delivery.kind,
+            message_id=delivery.message_id,
+            correlation_id=delivery.correlation_id,
+            causation_id=delivery.causation_id,
+        )
+        try:
+            body = parse(delivery.kind, message.body)
+            order_id = getattr(body, "order_id", None)
+            if order_id:
+                structlog.contextvars.bind_contextvars(order_id=order_id)
+            outcome = await self._handler_of(body)(body, delivery)
+        except Exception as error:
+            ended = await self._failed(message, delivery, error)
+        else:
+            ended = outcome.name
+            level = log.debug if isinstance(body, Query) else log.info
+            level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
+        await message.ack()
+        self._metrics.handled.labels(self._metrics.service, delivery.kind, ended).inc()
+        self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
+
+    def _handler_of(self, body: Message) -> Handler:
+        handler = self._handlers.get(type(body))
+        if handler is None:
+            raise NoHandlerError(body.kind, self._queue)
+        return handler
+
+    async def _failed(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        if self._dead_queue is None:
+            # A query: its requester asks again, nobody replays it.
+            log.warning("message.dropped", error=repr(error))
+            return "dropped"
+        rung = delivery.attempt - 1
+        if is_transient(error) and rung < len(RETRY_LADDER):
+            await self._publish_again(message, delivery, RETRY_LADDER[rung].name, self._queue, error)
+            log.warning(
+                "message.retried", attempt=delivery.attempt, after_s=RETRY_LADDER[rung].seconds, error=str(error)
+            )
+            return "retried"
+        await self._publish_again(message, delivery, DEAD.name, self._dead_queue, error)
+        log.error(
+            "message.parked",
+            queue=self._dead_queue,
+            attempts=delivery.attempt,
+            error_type=type(error).__name__,
+            error=str(error),
+            exc_info=None if is_transient(error) else error,
+        )
+        return "parked"
+
+    async def _publish_again(
+        self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, error: Exception
+    ) -> None:
+        raw = message.raw_message
+        headers = dict(message.headers)
+        now = utc_now()
+        await self._bus.publish_raw(
+            message.body,
+            exchange=exchange,
+            routing_key=routing_key,
+            kind=delivery.kind,
+            must_arrive=True,
+            message_id=delivery.message_id,
+            correlation_id=delivery.correlation_id,
+            reply_to=delivery.reply_to,
+            timestamp=raw.timestamp if isinstance(raw.timestamp, datetime) else now,
+            headers={
+                **headers,
+                "attempt": delivery.attempt + (0 if exchange == DEAD.name else 1),
+                "origin_queue": headers.get("origin_queue", self._queue),
+                "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
+                "origin_routing_key": headers.get("origin_routing_key", raw.routing_key or ""),
+                "error_type": type(error).__name__,
+                "error": str(error)[:1000],
+                "first_failed_at": headers.get("first_failed_at", now.isoformat()),
+                "last_failed_at": now.isoformat(),
+                "service_version": self._version,
+            },
+        )
+
+
+def delivery_of(message: RabbitMessage) -> Delivery:
+    """What came with a message, read from its AMQP properties and headers."""
+    raw = message.raw_message
+    headers = message.headers
+    return Delivery(
+        message_id=message.message_id,
+        correlation_id=message.correlation_id,
+        kind=raw.type or "",
+        causation_id=headers.get("causation_id"),
+        traceparent=headers.get("traceparent"),
+        reply_to=message.reply_to or None,
+        attempt=int(headers.get("attempt", 1)),
+    )
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 1)

@@ -1,0 +1,106 @@
+"""What a pure decision may say, and how every input ends. No vendor is imported here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.message import Command, Event, Reply
+
+
+class State(BaseModel):
+    """A document's frozen state."""
+
+    model_config = ConfigDict(frozen=True)
+
+    due_at: datetime | None = Field(
+        default=None, description="when the sweeper is to call this document back; none while no deadline runs"
+    )
+
+
+StateT = TypeVar("StateT", bound=State)
+
+
+class Waiter(BaseModel):
+    """Where somebody waits for a reply. Kept in a document until the reply can be given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reply_to: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply for a requester who has been waiting since an earlier message."""
+
+    to: Waiter
+    reply: Reply
+
+
+Outgoing = Command | Event | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Applied(Generic[StateT]):
+    """The message changed the state; `messages` leave with it, in this order."""
+
+    name: ClassVar[str] = "applied"
+    state: StateT
+    messages: tuple[Outgoing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The message was handled before. Whatever it caused is sent again, nothing changes."""
+
+    name: ClassVar[str] = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The message was overtaken by something newer."""
+
+    name: ClassVar[str] = "stale"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The message means nothing here, for a named reason."""
+
+    name: ClassVar[str] = "ignored"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A command was understood and will not be done. `reason` is for machines, `detail` a sentence for people."""
+
+    name: ClassVar[str] = "refused"
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A message that touches no document did its work: a query answered, a PSP called, a fact passed on."""
+
+    name: ClassVar[str] = "applied"
+
+
+Decision = Applied[StateT] | Duplicate | Stale | Ignored | Refused
+"""What `decide(state, message, now)` returns."""
+
+Outcome = Applied[StateT] | Duplicate | Stale | Ignored | Refused | Done
+"""How one input ended. Logged once, counted once."""
+
+
+def reason_of(outcome: object) -> str | None:
+    """The named reason of an outcome that has one."""
+    match outcome:
+        case Stale(reason=reason) | Ignored(reason=reason) | Refused(reason=reason):
+            return reason
+        case _:
+            return None

@@ -1,0 +1,123 @@
+"""A message with what travels beside it: its ids, its cause, and where it goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from chassis.decision import Answer, Outgoing, Waiter
+from contracts.message import Command, Event, Message, Query, parse
+from contracts.topology import COMMANDS, EVENTS, EXTRAS_QUERIES
+
+
+def utc_now() -> datetime:
+    """The clock of production; tests bring their own."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One outgoing message.
+
+    `to` is set for replies only: the address its requester listens on. `reply_to` is where an answer is awaited.
+    """
+
+    message: Message
+    message_id: str
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+    to: str | None = None
+    reply_to: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.message.kind
+
+    @property
+    def exchange(self) -> str:
+        """Commands and events have an exchange of their own; replies and queries go straight to a queue."""
+        match self.message:
+            case Command():
+                return COMMANDS.name
+            case Event():
+                return EVENTS.name
+            case _:
+                return ""
+
+    @property
+    def routing_key(self) -> str:
+        match self.message:
+            case Command() | Event():
+                return self.kind
+            case Query():
+                return EXTRAS_QUERIES
+            case _:
+                return self.to or ""
+
+    @property
+    def must_arrive(self) -> bool:
+        """Commands and events are persistent, mandatory and confirmed; a requester that has gone is no error."""
+        return isinstance(self.message, Command | Event)
+
+    def to_document(self) -> dict[str, Any]:
+        return {
+            "id": self.message_id,
+            "kind": self.kind,
+            "body": self.message.model_dump_json(),
+            "correlation_id": self.correlation_id,
+            "causation_id": self.causation_id,
+            "traceparent": self.traceparent,
+            "to": self.to,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        return cls(
+            message=parse(document["kind"], document["body"].encode()),
+            message_id=document["id"],
+            correlation_id=document["correlation_id"],
+            causation_id=document["causation_id"],
+            traceparent=document["traceparent"],
+            to=document["to"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came with an incoming message: who sent it for what, and how often it was tried."""
+
+    message_id: str
+    correlation_id: str
+    kind: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+    reply_to: str | None = None
+    attempt: int = 1
+
+    @property
+    def waiter(self) -> Waiter | None:
+        """Who waits for an answer, if anybody does."""
+        return Waiter(reply_to=self.reply_to, correlation_id=self.correlation_id) if self.reply_to else None
+
+    def caused(self, message: Command | Event, message_id: str) -> Envelope:
+        """A message that follows from this one, in the same guest action."""
+        return Envelope(message, message_id, self.correlation_id, self.message_id, self.traceparent)
+
+    def sent_by(self, document_id: str, version: int, messages: tuple[Outgoing, ...]) -> tuple[Envelope, ...]:
+        """The envelopes of what a document decided at this version.
+
+        Ids come from document and version: the same decision always sends the same ids, and a person can read where
+        a message was born.
+        """
+        envelopes = []
+        for index, outgoing in enumerate(messages):
+            message_id = f"{document_id}.{version}.{index}"
+            match outgoing:
+                case Answer(to=waiter, reply=reply):
+                    envelopes.append(
+                        Envelope(reply, message_id, waiter.correlation_id, self.message_id, to=waiter.reply_to)
+                    )
+                case _:
+                    envelopes.append(self.caused(outgoing, message_id))
+        return tuple(envelopes)

@@ -1,0 +1,55 @@
+"""Two kinds of failure, told apart in one place: what may heal by waiting, and what never will."""
+
+from contracts.message import MalformedMessageError, UnknownKindError
+
+
+class TransientError(Exception):
+    """Broker, store or PSP away, or a lost race: the same message may well succeed later."""
+
+
+class PermanentError(Exception):
+    """An invariant broken: no retry helps, an operator must look."""
+
+
+class PublishFailedError(TransientError):
+    """The broker did not confirm a message, or could not route it."""
+
+    def __init__(self, kind: str, destination: str, cause: BaseException) -> None:
+        self.kind = kind
+        self.destination = destination
+        super().__init__(f"{kind} was not confirmed by the broker on its way to {destination}: {cause!r}")
+
+
+class StoreUnavailableError(TransientError):
+    """The document store did not answer, or not with the write concern asked for."""
+
+    def __init__(self, doing: str, cause: BaseException) -> None:
+        super().__init__(f"the document store failed while {doing}: {cause!r}")
+
+
+class ConflictError(TransientError):
+    """Other writers kept winning on one document."""
+
+    def __init__(self, document_id: str, tries: int) -> None:
+        super().__init__(f"{document_id} was changed by others {tries} times in a row")
+
+
+class NoHandlerError(PermanentError):
+    """A message reached a queue whose service does not handle its kind."""
+
+    def __init__(self, kind: str, queue: str) -> None:
+        super().__init__(f"nobody handles {kind} on {queue}: check the queue's bindings")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the retry ladder may help.
+
+    An error nobody foresaw counts as permanent: a bug does not heal by waiting, and a parked message can be replayed.
+    """
+    match error:
+        case TransientError():
+            return True
+        case PermanentError() | MalformedMessageError() | UnknownKindError():
+            return False
+        case _:
+            return isinstance(error, OSError | TimeoutError)

@@ -1,0 +1,51 @@
+"""What a service counts. One registry per process part, so two services in one test do not add up."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """The counters every service has."""
+
+    def __init__(self, service: str) -> None:
+        self.registry = CollectorRegistry()
+        self.published = Counter(
+            "bellhop_messages_published",
+            "Messages handed to the broker; kinds of commands, events, replies and queries.",
+            ["service", "type", "kind"],
+            registry=self.registry,
+        )
+        self.handled = Counter(
+            "bellhop_messages_handled",
+            "How inputs ended: applied, duplicate, stale, ignored, refused, retried or parked.",
+            ["service", "kind", "outcome"],
+            registry=self.registry,
+        )
+        self.handling_seconds = Histogram(
+            "bellhop_handling_seconds", "From delivery to acknowledgement.", ["service"], registry=self.registry
+        )
+        self.store_writes = Counter(
+            "bellhop_store_writes",
+            "Writes to documents: those that change state, and those that only clear an outbox.",
+            ["service", "type"],
+            registry=self.registry,
+        )
+        self.store_round_trips = Counter(
+            "bellhop_store_round_trips",
+            "Round trips to the store, by what for.",
+            ["service", "type"],
+            registry=self.registry,
+        )
+        self.late_replies = Counter(
+            "bellhop_late_replies",
+            "Replies that came after their requester gave up.",
+            ["service"],
+            registry=self.registry,
+        )
+        self.requests_in_flight = Gauge(
+            "bellhop_requests_in_flight", "Requests waiting for a reply.", ["service"], registry=self.registry
+        )
+        self.service = service
+
+    def exposition(self) -> bytes:
+        """All of it in Prometheus's text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,118 @@
+"""Request and reply over RabbitMQ's direct reply-to: one consumer per process, any number of requests in flight.
+
+FastStream's own `request()` holds one lock for the whole round trip; here a future per correlation id waits.
+Source of the rules: https://www.rabbitmq.com/docs/direct-reply-to (consume without acknowledgement, publish on the same
+channel).
+"""
+
+import asyncio
+
+import structlog
+from aio_pika import DeliveryMode
+from aio_pika import Message as AmqpMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, DeliveryError
+
+from chassis.bus import Bus
+from chassis.envelope import Envelope, utc_now
+from chassis.errors import PublishFailedError, TransientError
+from chassis.metrics import Metrics
+from contracts.message import Message, parse
+
+log = structlog.get_logger()
+
+REPLY_TO = "amq.rabbitmq.reply-to"
+
+
+class ReplyTimeoutError(TransientError):
+    """The broker has the request, the reply did not come in time. The request may still be carried out."""
+
+    def __init__(self, kind: str, seconds: float) -> None:
+        super().__init__(f"no reply to {kind} within {seconds:g} s; it may still be carried out")
+
+
+class NobodyListensError(TransientError):
+    """The queue of the answering service does not exist: no instance of it runs."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"nobody takes {kind}: the service that answers it is not running")
+
+
+class RequestClient:
+    """Sends requests and matches replies by correlation id, which must be unique per request."""
+
+    def __init__(self, bus: Bus, metrics: Metrics) -> None:
+        self._bus = bus
+        self._metrics = metrics
+        self._channel: AbstractChannel | None = None
+        self._waiting: dict[str, asyncio.Future[Message]] = {}
+
+    async def start(self) -> None:
+        """Open the channel replies come back on. Call after the bus has started."""
+        self._channel = await self._bus.connection.channel(publisher_confirms=True, on_return_raises=True)
+        queue = await self._channel.declare_queue(REPLY_TO, passive=True)
+        await queue.consume(self._on_reply, no_ack=True)
+
+    async def request(self, envelope: Envelope, *, timeout: float) -> Message:  # noqa: ASYNC109
+        """Send and wait up to `timeout` seconds for the reply.
+
+        Raises PublishFailedError when the broker did not take the request (nothing will happen), NobodyListensError
+        when no queue takes it, ReplyTimeoutError when the reply is late (it may still happen).
+        """
+        correlation_id = envelope.correlation_id
+        reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._waiting[correlation_id] = reply
+        in_flight = self._metrics.requests_in_flight.labels(self._metrics.service)
+        in_flight.inc()
+        try:
+            await self._publish(envelope, timeout)
+            async with asyncio.timeout(timeout):
+                return await reply
+        except TimeoutError:
+            raise ReplyTimeoutError(envelope.kind, timeout) from None
+        finally:
+            in_flight.dec()
+            del self._waiting[correlation_id]
+
+    async def _publish(self, envelope: Envelope, timeout: float) -> None:  # noqa: ASYNC109
+        if self._channel is None:
+            raise RuntimeError("the request client is not started")
+        headers = {"traceparent": envelope.traceparent} if envelope.traceparent else {}
+        message = AmqpMessage(
+            envelope.message.to_wire(),
+            content_type="application/json",
+            delivery_mode=DeliveryMode.PERSISTENT if envelope.must_arrive else DeliveryMode.NOT_PERSISTENT,
+            message_id=envelope.message_id,
+            correlation_id=envelope.correlation_id,
+            type=envelope.kind,
+            timestamp=utc_now(),
+            app_id=self._bus.service,
+            reply_to=REPLY_TO,
+            headers={**headers, "attempt": 1},
+            # A read nobody waits for any more is not worth answering.
+            expiration=None if envelope.must_arrive else timeout,
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                exchange = (
+                    await self._channel.get_exchange(envelope.exchange, ensure=False)
+                    if envelope.exchange
+                    else self._channel.default_exchange
+                )
+                await exchange.publish(message, envelope.routing_key, mandatory=True)
+        except DeliveryError as error:
+            raise NobodyListensError(envelope.kind) from error
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            raise PublishFailedError(envelope.kind, envelope.exchange or envelope.routing_key, error) from error
+        self._bus.count_published(envelope)
+
+    async def _on_reply(self, message: AbstractIncomingMessage) -> None:
+        waiting = self._waiting.get(message.correlation_id or "")
+        if waiting is None or waiting.done():
+            self._metrics.late_replies.labels(self._metrics.service).inc()
+            log.info("reply.late", kind=message.type, correlation_id=message.correlation_id)
+            return
+        try:
+            waiting.set_result(parse(message.type or "", message.body))
+        except ValueError as error:
+            waiting.set_exception(error)

@@ -1,0 +1,38 @@
+"""Sealed values: readable only by the services that hold the keys, so no queue, document or log can leak them."""
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
+
+from chassis.errors import PermanentError
+
+
+class BrokenSealError(PermanentError):
+    """A sealed value that none of the keys opens."""
+
+    def __init__(self) -> None:
+        super().__init__("a sealed value cannot be opened: sealed with a key that is no longer in BELLHOP_SEAL_KEYS?")
+
+
+class Seal:
+    """Fernet keys, newest first: the first seals, all of them open, so keys can be rotated without a gap."""
+
+    def __init__(self, keys: SecretStr) -> None:
+        """`keys` is a comma-separated list. Raises ValueError when one is not a Fernet key."""
+        parts = [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
+        if not parts:
+            raise ValueError("BELLHOP_SEAL_KEYS holds no key; make one with `bellhop seal-key`")
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in parts])
+        except ValueError as error:
+            raise ValueError(
+                "BELLHOP_SEAL_KEYS holds a key that is no Fernet key; `bellhop seal-key` makes one"
+            ) from error
+
+    def close(self, value: str) -> str:
+        return self._fernet.encrypt(value.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise BrokenSealError from None

@@ -1,0 +1,142 @@
+"""What makes parts a process: start and stop in order, background loops, health and metrics over HTTP."""
+
+import asyncio
+import importlib.metadata
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from chassis.bus import Bus
+from chassis.errors import TransientError
+from chassis.logs import set_up_logs
+from chassis.metrics import Metrics
+from chassis.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[str | None]]
+"""A readiness check: None when well, else a sentence that says what is wrong."""
+
+VERSION = importlib.metadata.version("bellhop")
+
+_CHECK_TIMEOUT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Work done again and again while the service runs."""
+
+    name: str
+    every: float
+    work: Callable[[], Awaitable[object]]
+
+
+@asynccontextmanager
+async def looping(loops: Sequence[Loop]) -> AsyncIterator[None]:
+    """Run background loops. One that fails says so and goes on: the next round may find broker and store back."""
+    tasks = [asyncio.create_task(_forever(loop), name=loop.name) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _forever(loop: Loop) -> None:
+    while True:
+        await asyncio.sleep(loop.every)
+        try:
+            await loop.work()
+        except TransientError as error:
+            log.warning("loop.failed", loop=loop.name, error=str(error))
+        except Exception:
+            log.exception("loop.failed", loop=loop.name)
+
+
+def bus_checks(bus: Bus) -> dict[str, Check]:
+    """Is the broker there, and does somebody consume what this process should be consuming?"""
+
+    async def broker() -> str | None:
+        return None if await bus.is_connected() else "the broker does not answer"
+
+    async def consumers() -> str | None:
+        missing = await bus.queues_without_consumers()
+        return f"nobody consumes {', '.join(missing)}" if missing else None
+
+    return {"broker": broker, "consumers": consumers}
+
+
+def operator_routes(metrics: Metrics, checks: Mapping[str, Check]) -> list[Route]:
+    """`/health/live`: the process runs. `/health/ready`: it can work now. `/metrics`: what it counted."""
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "live", "service": metrics.service, "version": VERSION})
+
+    async def ready(_request: Request) -> Response:
+        results = await asyncio.gather(*(_run(check) for check in checks.values()))
+        problems = {name: problem for name, problem in zip(checks, results, strict=True) if problem}
+        body = {"status": "unavailable" if problems else "ready", "service": metrics.service, "problems": problems}
+        return JSONResponse(body, status_code=503 if problems else 200)
+
+    async def exposition(_request: Request) -> Response:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+    return [
+        Route("/health/live", live, include_in_schema=False),
+        Route("/health/ready", ready, include_in_schema=False),
+        Route("/metrics", exposition, include_in_schema=False),
+    ]
+
+
+async def _run(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {_CHECK_TIMEOUT:g} s"
+    except Exception as error:
+        return repr(error)
+
+
+def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Callable[[], None] = lambda: None) -> None:
+    """Run a service until SIGTERM or Ctrl-C. Exit code 1 when it cannot start, with the reason in the log.
+
+    `on_exit` is called as soon as the process is asked to stop, while requests are still being answered.
+    """
+    set_up_logs(service, settings.log_level, settings.log_format)
+    config = uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=max(1, int(settings.graceful_timeout)),
+    )
+    server = _Server(config, on_exit)
+    server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+class _Server(uvicorn.Server):
+    """Tells the app at once that it is to stop; uvicorn itself waits for open connections first."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)

@@ -1,0 +1,58 @@
+"""Settings every service shares. They come from the environment, prefix `BELLHOP_`; a bad one stops the start."""
+
+import sys
+from enum import StrEnum
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class ServiceSettings(BaseSettings):
+    """Where the broker and the store are, and how this process shows itself."""
+
+    model_config = SettingsConfigDict(env_prefix="BELLHOP_", extra="ignore", populate_by_name=True)
+
+    amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
+    http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
+    http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
+    log_format: LogFormat | None = Field(default=None, description="default: readable on a terminal, else JSON")
+    log_level: str = "INFO"
+    prefetch: int = Field(default=64, ge=1, description="messages in work at once, per queue")
+    publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
+    graceful_timeout: float = Field(default=15.0, gt=0, description="seconds a stopping service lets handlers finish")
+
+
+class StoreSettings(ServiceSettings):
+    """For services that keep documents."""
+
+    mongodb_url: SecretStr = Field(description="mongodb://host:27017")
+    mongodb_database: str = "bellhop"
+    store_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for the store to answer")
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load(settings_type: type[SettingsT]) -> SettingsT:
+    """Settings from the environment; on a bad or missing one, exit 2 with a line per problem, showing no value."""
+    try:
+        return settings_type()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = _variable(settings_type, str(problem["loc"][0]) if problem["loc"] else "?")
+            sys.stderr.write(f"{name}: {problem['msg']}\n")
+        sys.stderr.write("Set these in the environment (docs/configuration.md lists them all) and start again.\n")
+        raise SystemExit(2) from None
+
+
+def _variable(settings_type: type[BaseSettings], field: str) -> str:
+    if field in settings_type.model_fields:
+        prefix = str(settings_type.model_config.get("env_prefix", ""))
+        return f"{prefix}{field}".upper()
+    return field.upper()

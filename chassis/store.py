@@ -1,0 +1,225 @@
+"""The document store: one MongoDB document is the unit of consistency. The only file that names motor.
+
+A document carries its state, the ids of the newest messages it has handled, and its outbox, so that state, outgoing
+messages and de-duplication commit in one atomic write, guarded by the version it was decided on.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Self, TypeVar
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pydantic import BaseModel
+from pymongo import ReplaceOne, UpdateOne, WriteConcern
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from chassis.envelope import Envelope
+from chassis.errors import StoreUnavailableError
+from chassis.metrics import Metrics
+from chassis.service import Check
+from chassis.settings import StoreSettings
+
+HANDLED_KEPT = 64
+"""How many handled message ids a document remembers."""
+
+# An acknowledged write that is not journaled can be lost to a kill of the server.
+_DURABLE = WriteConcern(w="majority", j=True)
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[ModelT]):
+    """A document as loaded or about to be written."""
+
+    id: str
+    version: int
+    state: ModelT
+    handled: tuple[str, ...] = ()
+    outbox: tuple[Envelope, ...] = ()
+
+
+class Store:
+    """One process's connection to the document store."""
+
+    def __init__(self, url: str, database: str, metrics: Metrics, *, timeout: float) -> None:
+        milliseconds = int(timeout * 1000)
+        self._client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            serverSelectionTimeoutMS=milliseconds,
+            connectTimeoutMS=milliseconds,
+            socketTimeoutMS=milliseconds,
+            appname=metrics.service,
+        )
+        self._database = self._client.get_database(
+            database, codec_options=CodecOptions(tz_aware=True), write_concern=_DURABLE
+        )
+        self._metrics = metrics
+
+    @classmethod
+    def of(cls, settings: StoreSettings, metrics: Metrics) -> Self:
+        return cls(
+            settings.mongodb_url.get_secret_value(), settings.mongodb_database, metrics, timeout=settings.store_timeout
+        )
+
+    def checks(self) -> dict[str, Check]:
+        """For readiness: does the store answer?"""
+
+        async def store() -> str | None:
+            return None if await self.is_available() else "the document store does not answer"
+
+        return {"store": store}
+
+    async def is_available(self) -> bool:
+        """Whether the store answers now."""
+        try:
+            await self._client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._client.close()
+
+    def documents(self, name: str, state_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "Documents[ModelT]":
+        """The documents of one business thing. `indexed` names fields of the state that queries look for."""
+        return Documents(self._database[name], state_type, indexed, self._metrics)
+
+    def records(self, name: str, record_type: type[ModelT]) -> "Records[ModelT]":
+        """Plain records without version or outbox: reference data."""
+        return Records(self._database[name], record_type, self._metrics)
+
+
+class Documents(Generic[ModelT]):
+    """Versioned documents with an outbox."""
+
+    def __init__(self, collection: Any, state_type: type[ModelT], indexed: tuple[str, ...], metrics: Metrics) -> None:
+        self._collection = collection
+        self._state_type = state_type
+        self._indexed = indexed
+        self._metrics = metrics
+
+    async def prepare(self) -> None:
+        """Make sure the indexes exist. Safe to call at every start."""
+        async with self._asked("creating indexes", "index"):
+            for name in ("unsent_since", "due_at"):
+                await self._collection.create_index(name, partialFilterExpression={name: {"$exists": True}})
+            for name in self._indexed:
+                await self._collection.create_index(f"state.{name}")
+
+    async def load(self, document_id: str) -> Stored[ModelT] | None:
+        async with self._asked(f"loading {document_id}", "read"):
+            raw = await self._collection.find_one({"_id": document_id})
+        return self._stored(raw) if raw else None
+
+    async def write(self, new: Stored[ModelT], *, now: datetime, due_at: datetime | None) -> bool:
+        """Write version n over version n-1 (version 1: insert). False when another writer was first."""
+        document = {
+            "_id": new.id,
+            "version": new.version,
+            "state": new.state.model_dump(mode="json"),
+            "handled": list(new.handled[-HANDLED_KEPT:]),
+            "outbox": [envelope.to_document() for envelope in new.outbox],
+            "updated_at": now,
+        }
+        if new.outbox:
+            document["unsent_since"] = now
+        if due_at is not None:
+            document["due_at"] = due_at
+        async with self._asked(f"writing {new.id}", "write"):
+            if new.version == 1:
+                try:
+                    await self._collection.insert_one(document)
+                except DuplicateKeyError:
+                    return False
+                written = True
+            else:
+                result = await self._collection.replace_one({"_id": new.id, "version": new.version - 1}, document)
+                written = result.matched_count == 1
+        if written:
+            self._metrics.store_writes.labels(self._metrics.service, "state").inc()
+        return written
+
+    async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
+        """Empty the outboxes of documents still at the version whose messages were all sent. One round trip."""
+        clear = {"$set": {"outbox": []}, "$unset": {"unsent_since": ""}}
+        updates = [UpdateOne({"_id": document_id, "version": version}, clear) for document_id, version in sent.items()]
+        async with self._asked("clearing outboxes", "clear"):
+            await self._collection.bulk_write(updates, ordered=False)
+        self._metrics.store_writes.labels(self._metrics.service, "clear").inc(len(updates))
+
+    async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
+        """Documents whose outbox has waited since before that time, the oldest first."""
+        return await self._ids({"unsent_since": {"$lt": before}}, "unsent_since", limit)
+
+    async def ids_due(self, now: datetime, limit: int) -> list[str]:
+        """Documents whose deadline has passed, the most overdue first."""
+        return await self._ids({"due_at": {"$lte": now}}, "due_at", limit)
+
+    async def find(self, limit: int, **fields: str) -> list[ModelT]:
+        """States whose fields have these values, the newest first (by `created_at`)."""
+        query = {f"state.{name}": value for name, value in fields.items()}
+        async with self._asked("searching", "read"):
+            cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
+            return [self._state_type.model_validate(raw["state"]) async for raw in cursor]
+
+    async def _ids(self, query: Mapping[str, Any], order: str, limit: int) -> list[str]:
+        async with self._asked(f"sweeping by {order}", "sweep"):
+            cursor = self._collection.find(query, projection={"_id": 1}).sort(order, 1).limit(limit)
+            return [raw["_id"] async for raw in cursor]
+
+    def _stored(self, raw: Mapping[str, Any]) -> Stored[ModelT]:
+        return Stored(
+            id=raw["_id"],
+            version=raw["version"],
+            state=self._state_type.model_validate(raw["state"]),
+            handled=tuple(raw["handled"]),
+            outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
+        )
+
+    @asynccontextmanager
+    async def _asked(self, doing: str, kind: str) -> AsyncIterator[None]:
+        self._metrics.store_round_trips.labels(self._metrics.service, kind).inc()
+        try:
+            yield
+        except PyMongoError as error:
+            raise StoreUnavailableError(doing, error) from error
+
+
+class Records(Generic[ModelT]):
+    """Reference data: read by id or field, replaced as a whole. A record's id is its field `record_id`."""
+
+    def __init__(self, collection: Any, record_type: type[ModelT], metrics: Metrics) -> None:
+        self._collection = collection
+        self._record_type = record_type
+        self._metrics = metrics
+
+    async def put(self, records: Mapping[str, ModelT]) -> None:
+        """Insert or replace records by id."""
+        writes = [
+            ReplaceOne({"_id": record_id}, {"_id": record_id, **record.model_dump(mode="json")}, upsert=True)
+            for record_id, record in records.items()
+        ]
+        try:
+            await self._collection.bulk_write(writes, ordered=False)
+        except PyMongoError as error:
+            raise StoreUnavailableError("putting records", error) from error
+
+    async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
+        """The records with these ids, by id; unknown ids are left out."""
+        return await self._find({"_id": {"$in": list(record_ids)}})
+
+    async def find(self, **fields: str) -> dict[str, ModelT]:
+        """The records whose fields have these values, by id."""
+        return await self._find(fields)
+
+    async def _find(self, query: Mapping[str, Any]) -> dict[str, ModelT]:
+        self._metrics.store_round_trips.labels(self._metrics.service, "read").inc()
+        try:
+            return {raw["_id"]: self._record_type.model_validate(raw) async for raw in self._collection.find(query)}
+        except PyMongoError as error:
+            raise StoreUnavailableError("reading records", error) from error

@@ -1,0 +1,165 @@
+"""One message, one document, one write: load, decide, write on condition, publish, clear.
+
+See docs/how-a-message-is-handled.md for why nothing is lost at any step in between.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic
+
+import structlog
+
+from chassis.bus import Bus
+from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
+from chassis.envelope import Delivery, utc_now
+from chassis.errors import ConflictError
+from chassis.service import Loop
+from chassis.store import Documents, Stored
+
+log = structlog.get_logger()
+
+_TRIES = 8
+_RELAY_AFTER = timedelta(seconds=2)
+_SWEEP_LIMIT = 200
+_CLEAR_EVERY = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Handled(Generic[StateT]):
+    """How a message ended, and the document's state after it (None: there is no such document)."""
+
+    outcome: Outcome[StateT]
+    state: StateT | None
+
+
+class WritePath(Generic[StateT]):
+    """Applies decisions to documents and sends what they decided."""
+
+    def __init__(
+        self,
+        documents: Documents[StateT],
+        bus: Bus,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._documents = documents
+        self._bus = bus
+        self._clock = clock
+        self._locks = _KeyedLocks()
+        # Documents whose outbox was sent in full at this version, not yet cleared in the store.
+        self._sent: dict[str, int] = {}
+
+    async def handle(
+        self, document_id: str, delivery: Delivery, decide: Callable[[StateT | None, datetime], Decision[StateT]]
+    ) -> Handled[StateT]:
+        """Decide on the current document and carry the decision out. Returns once everything is stored and confirmed.
+
+        `decide` may be called again on a newer document when another writer was first. Raises TransientError when the
+        store or the broker is away, or other writers keep winning.
+        """
+        async with self._locks.holding(document_id):
+            for _ in range(_TRIES):
+                stored = await self._documents.load(document_id)
+                if stored is not None and delivery.message_id in stored.handled:
+                    await self._send_outbox(stored)
+                    return Handled(Duplicate(), stored.state)
+                now = self._clock()
+                decision = decide(stored.state if stored else None, now)
+                if not isinstance(decision, Applied):
+                    if stored is not None:
+                        await self._send_outbox(stored)
+                    return Handled(decision, stored.state if stored else None)
+                new = self._next(stored, document_id, delivery, decision)
+                if await self._documents.write(new, now=now, due_at=decision.state.due_at):
+                    self._sent.pop(document_id, None)
+                    await self._send_outbox(new)
+                    return Handled(decision, new.state)
+        raise ConflictError(document_id, _TRIES)
+
+    def _next(
+        self, stored: Stored[StateT] | None, document_id: str, delivery: Delivery, decision: Applied[StateT]
+    ) -> Stored[StateT]:
+        version = stored.version + 1 if stored else 1
+        unsent = stored.outbox if stored and self._sent.get(document_id) != stored.version else ()
+        return Stored(
+            id=document_id,
+            version=version,
+            state=decision.state,
+            handled=(*(stored.handled if stored else ()), delivery.message_id),
+            outbox=(*unsent, *delivery.sent_by(document_id, version, decision.messages)),
+        )
+
+    async def _send_outbox(self, stored: Stored[StateT]) -> None:
+        """Publish a document's outbox in order. Clearing it is left to the next write or the next batch."""
+        if not stored.outbox or self._sent.get(stored.id) == stored.version:
+            return
+        for envelope in stored.outbox:
+            await self._bus.publish(envelope)
+        self._sent[stored.id] = stored.version
+
+    def loops(self, name: str, sweep_every: float) -> tuple[Loop, ...]:
+        """The background work that belongs to these documents."""
+        return (
+            Loop(f"relay {name}", sweep_every, self.relay),
+            Loop(f"clear {name}", _CLEAR_EVERY, self.clear_sent),
+        )
+
+    async def relay(self) -> int:
+        """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents."""
+        waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, _SWEEP_LIMIT)
+        for document_id in waiting:
+            async with self._locks.holding(document_id):
+                stored = await self._documents.load(document_id)
+                if stored is not None:
+                    await self._send_outbox(stored)
+        if waiting:
+            log.warning("outbox.relayed", documents=len(waiting))
+        return len(waiting)
+
+    async def clear_sent(self) -> None:
+        """Clear every outbox sent since the last time, in one round trip."""
+        sent, self._sent = self._sent, {}
+        if not sent:
+            return
+        try:
+            await self._documents.clear_outboxes(sent)
+        except BaseException:
+            self._sent = {**sent, **self._sent}
+            raise
+
+    async def sweep_deadlines(self, decide: Callable[[StateT | None, datetime], Decision[StateT]]) -> int:
+        """Call documents back whose deadline has passed. Every instance sweeps; a conditional write lets one win."""
+        due = await self._documents.ids_due(self._clock(), _SWEEP_LIMIT)
+        for document_id in due:
+            delivery = Delivery(
+                message_id=f"{document_id}.deadline.{self._clock().timestamp():.0f}",
+                correlation_id=f"{document_id}.deadline",
+                kind="deadline",
+            )
+            handled = await self.handle(document_id, delivery, decide)
+            log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
+        return len(due)
+
+
+class _KeyedLocks:
+    """A lock per document within this process, so that its messages leave in order and it rarely races itself."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def holding(self, key: str) -> AsyncIterator[None]:
+        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks[key]
+            if users == 1:
+                del self._locks[key]
+            else:
+                self._locks[key] = (lock, users - 1)

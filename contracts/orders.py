@@ -1,0 +1,239 @@
+"""The extras service's messages: the catalogue, orders, and what is asked and told about them."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, ReservationId
+from contracts.message import Command, Event, Query, Reply
+from contracts.money import Money
+
+
+class OrderStatus(StrEnum):
+    PENDING_PAYMENT = "pending_payment"
+    EXPIRING = "expiring"
+    CANCELLING = "cancelling"
+    CONFIRMED = "confirmed"
+    FULFILLED = "fulfilled"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    NEEDS_REVIEW = "needs_review"
+
+
+class PaymentStatus(StrEnum):
+    """Where the money of an order stands; derived from the payment's facts, never set by hand."""
+
+    UNPAID = "unpaid"
+    PROCESSING = "processing"
+    PAID = "paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    CHARGED_BACK = "charged_back"
+    MISMATCHED = "mismatched"
+
+
+class Reason(StrEnum):
+    """Why a command was refused, for machines. The sentence beside it is for people."""
+
+    NO_LINES = "no_lines"
+    EXTRA_UNKNOWN = "extra_unknown"
+    EXTRA_INACTIVE = "extra_inactive"
+    EXTRA_OF_ANOTHER_PROPERTY = "extra_of_another_property"
+    QUANTITY_NOT_POSITIVE = "quantity_not_positive"
+    QUANTITY_OVER_LIMIT = "quantity_over_limit"
+    DAY_OUTSIDE_STAY = "day_outside_stay"
+    MIXED_CURRENCIES = "mixed_currencies"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    ORDER_NOT_FOUND = "order_not_found"
+    ORDER_NOT_PAYABLE = "order_not_payable"
+    PAYMENT_SESSION_FAILED = "payment_session_failed"
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Guest(_Value):
+    """Who orders, as the signed token says."""
+
+    guest_id: GuestId
+    property_id: PropertyId
+    reservation_id: ReservationId
+    stay_from: date
+    stay_to: date = Field(description="day of departure, included")
+
+
+class RequestedLine(_Value):
+    """What a guest asks for. No price: prices come from the catalogue, never from the client."""
+
+    extra_id: ExtraId
+    quantity: int
+    day: date | None = Field(default=None, description="the day of the stay it is for; none means any day")
+
+
+class OrderLine(_Value):
+    """One priced line of an order."""
+
+    extra_id: ExtraId
+    name: dict[str, str] = Field(description="by language tag")
+    quantity: int
+    day: date | None
+    unit_price: Money
+    line_total: Money
+
+
+class OrderView(_Value):
+    """An order as its guest may see it."""
+
+    order_id: OrderId
+    property_id: PropertyId
+    reservation_id: ReservationId
+    guest_id: GuestId
+    status: OrderStatus
+    payment_status: PaymentStatus
+    lines: tuple[OrderLine, ...]
+    total: Money
+    created_at: datetime
+    pay_until: datetime | None = Field(description="when an unpaid order lapses; none while no deadline runs")
+    payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
+
+
+class ExtraView(_Value):
+    """One extra definition of a property's catalogue."""
+
+    extra_id: ExtraId
+    property_id: PropertyId
+    name: dict[str, str] = Field(description="by language tag")
+    description: dict[str, str] = Field(default_factory=dict, description="by language tag")
+    category: str
+    unit_price: Money
+    max_quantity: int = Field(description="the most one line may ask for")
+    needs_day: bool = Field(description="whether a guest picks a day of the stay for it")
+
+
+# Commands
+
+
+class PlaceOrder(Command):
+    """A guest pressed Order."""
+
+    kind: Literal["orders.place-order.v1"] = "orders.place-order.v1"
+    guest: Guest
+    lines: tuple[RequestedLine, ...]
+
+
+class StartPayment(Command):
+    """A guest opened the payment page of an order."""
+
+    kind: Literal["orders.start-payment.v1"] = "orders.start-payment.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+
+
+# Events
+
+
+class OrderPendingPayment(Event):
+    """An order was taken and waits for its payment."""
+
+    kind: Literal["orders.order-pending-payment.v1"] = "orders.order-pending-payment.v1"
+    property_id: PropertyId
+    reservation_id: ReservationId
+    guest_id: GuestId
+    lines: tuple[OrderLine, ...]
+    total: Money
+    pay_until: datetime
+
+
+class OrderConfirmed(Event):
+    """An order is paid in full; the hotel owes the extras."""
+
+    kind: Literal["orders.order-confirmed.v1"] = "orders.order-confirmed.v1"
+    property_id: PropertyId
+    reservation_id: ReservationId
+    guest_id: GuestId
+    payment_id: PaymentId
+    total: Money
+    status: OrderStatus
+    payment_status: PaymentStatus
+
+
+class OrderExpired(Event):
+    """Nobody paid in time, and the PSP says nobody will."""
+
+    kind: Literal["orders.order-expired.v1"] = "orders.order-expired.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+
+
+class OrderNeedsReview(Event):
+    """Money and order disagree; a person must look."""
+
+    kind: Literal["orders.order-needs-review.v1"] = "orders.order-needs-review.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    detail: str
+
+
+# Queries
+
+
+class ListExtras(Query):
+    kind: Literal["extras.list-extras.v1"] = "extras.list-extras.v1"
+    property_id: PropertyId
+
+
+class GetOrder(Query):
+    kind: Literal["orders.get-order.v1"] = "orders.get-order.v1"
+    order_id: OrderId
+    guest_id: GuestId
+    property_id: PropertyId
+
+
+class ListOrders(Query):
+    """A guest's orders, newest first."""
+
+    kind: Literal["orders.list-orders.v1"] = "orders.list-orders.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+# Replies
+
+
+class OrderReply(Reply):
+    kind: Literal["orders.order-reply.v1"] = "orders.order-reply.v1"
+    order: OrderView
+
+
+class OrdersReply(Reply):
+    kind: Literal["orders.orders-reply.v1"] = "orders.orders-reply.v1"
+    orders: tuple[OrderView, ...]
+
+
+class ExtrasReply(Reply):
+    kind: Literal["extras.extras-reply.v1"] = "extras.extras-reply.v1"
+    extras: tuple[ExtraView, ...]
+
+
+class PaymentSessionReply(Reply):
+    """What a client needs to let its guest pay. The client secret is sealed: only the gateway can open it."""
+
+    kind: Literal["orders.payment-session-reply.v1"] = "orders.payment-session-reply.v1"
+    order_id: OrderId
+    payment_id: PaymentId
+    amount: Money
+    sealed_client_secret: str
+    pay_until: datetime | None
+
+
+class Refusal(Reply):
+    """A command was understood and refused; nothing changed."""
+
+    kind: Literal["orders.refusal.v1"] = "orders.refusal.v1"
+    reason: Reason
+    detail: str = Field(description="a sentence a guest can read")

@@ -1,0 +1,86 @@
+"""The PSP adapter's messages: what is asked of the PSP, and what it reported. No vendor's name on the wire."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.ids import PaymentId
+from contracts.message import Command, Event
+from contracts.money import Money
+
+# Commands
+
+
+class CreatePspSession(Command):
+    kind: Literal["psp.create-psp-session.v1"] = "psp.create-psp-session.v1"
+    payment_id: PaymentId
+    session_no: int = Field(ge=1, description="counts the sessions of one payment; part of the idempotency key")
+    amount: Money
+    description: str
+
+
+class ClosePspSession(Command):
+    """Cancel the session, and report what the PSP says of it."""
+
+    kind: Literal["psp.close-psp-session.v1"] = "psp.close-psp-session.v1"
+    payment_id: PaymentId
+    session_no: int = Field(ge=1)
+    psp_reference: str
+
+
+# Events
+
+
+class PspSessionCreated(Event):
+    kind: Literal["psp.psp-session-created.v1"] = "psp.psp-session-created.v1"
+    payment_id: PaymentId
+    session_no: int
+    psp_reference: str = Field(description="the PSP's own id of the session")
+    amount: Money
+    livemode: bool
+    sealed_client_secret: str
+
+
+class PspSessionFailed(Event):
+    """The PSP refused to open a session; the same request would be refused again."""
+
+    kind: Literal["psp.psp-session-failed.v1"] = "psp.psp-session-failed.v1"
+    payment_id: PaymentId
+    session_no: int
+    code: str
+    detail: str
+
+
+class PspPaymentEvent(Event):
+    """What every report about a payment carries."""
+
+    payment_id: PaymentId
+    psp_reference: str
+    livemode: bool
+    occurred_at: datetime = Field(description="when the PSP saw it; reports overtake each other on the way")
+
+
+class PspPaymentActionRequired(PspPaymentEvent):
+    """The PSP waits for the guest to authenticate."""
+
+    kind: Literal["psp.psp-payment-action-required.v1"] = "psp.psp-payment-action-required.v1"
+
+
+class PspPaymentProcessing(PspPaymentEvent):
+    kind: Literal["psp.psp-payment-processing.v1"] = "psp.psp-payment-processing.v1"
+
+
+class PspPaymentFailed(PspPaymentEvent):
+    kind: Literal["psp.psp-payment-failed.v1"] = "psp.psp-payment-failed.v1"
+    code: str
+    detail: str
+
+
+class PspPaymentSucceeded(PspPaymentEvent):
+    kind: Literal["psp.psp-payment-succeeded.v1"] = "psp.psp-payment-succeeded.v1"
+    amount_received: Money
+
+
+class PspPaymentCanceled(PspPaymentEvent):
+    kind: Literal["psp.psp-payment-canceled.v1"] = "psp.psp-payment-canceled.v1"

@@ -1,0 +1,195 @@
+"""The bus as plain data: exchanges, queues and bindings. Declared by the chassis, printed by `bellhop topology`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contracts import orders, payments, psp
+from contracts.message import Message
+
+
+class ExchangeType(StrEnum):
+    TOPIC = "topic"
+    FANOUT = "fanout"
+    DIRECT = "direct"
+
+
+class QueueType(StrEnum):
+    QUORUM = "quorum"
+    CLASSIC = "classic"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    type: ExchangeType
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    exchange: str
+    routing_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    type: QueueType
+    purpose: str
+    durable: bool = True
+    bindings: tuple[Binding, ...] = ()
+    arguments: Mapping[str, str | int] = field(default_factory=dict)
+
+
+COMMANDS = Exchange("commands", ExchangeType.TOPIC, "work asked of one receiver, who may refuse")
+EVENTS = Exchange("events", ExchangeType.TOPIC, "facts, for whoever follows")
+DEAD = Exchange("dead", ExchangeType.DIRECT, "parked messages, waiting for an operator")
+
+EXTRAS_QUERIES = "extras.queries"
+LOG = "log"
+
+# A quorum queue that dead-letters at most once loses messages; at-least-once needs reject-publish
+# (https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering).
+_AT_LEAST_ONCE: Mapping[str, str | int] = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+
+# How often the broker hands out one message whose consumer dies before it answers, before it is parked.
+# RabbitMQ 4 defaults to 20 and then drops; 3.10 to no limit. Named here so that both park after the same count.
+_DELIVERY_LIMIT = 20
+
+_DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class RetryTier:
+    """A waiting room: what is published to it comes back to the queue in its routing key after `seconds`."""
+
+    name: str
+    seconds: int
+
+
+RETRY_LADDER = (
+    RetryTier("retry.1s", 1),
+    RetryTier("retry.5s", 5),
+    RetryTier("retry.30s", 30),
+    RetryTier("retry.2m", 120),
+    RetryTier("retry.10m", 600),
+)
+
+
+def _kinds(exchange: Exchange, *types: type[Message]) -> tuple[Binding, ...]:
+    return tuple(Binding(exchange.name, message_type.wire_kind()) for message_type in types)
+
+
+def _work_queue(name: str, dead_queue: str, purpose: str, bindings: tuple[Binding, ...]) -> Queue:
+    arguments = {
+        **_AT_LEAST_ONCE,
+        "x-dead-letter-exchange": DEAD.name,
+        "x-dead-letter-routing-key": dead_queue,
+        "x-delivery-limit": _DELIVERY_LIMIT,
+    }
+    return Queue(name, QueueType.QUORUM, purpose, bindings=bindings, arguments=arguments)
+
+
+def _dead_queue(name: str) -> Queue:
+    return Queue(name, QueueType.QUORUM, "parked messages of one service", bindings=(Binding(DEAD.name, name),))
+
+
+def _retry_queue(tier: RetryTier) -> Queue:
+    # No routing key override: a message keeps its own, the queue it came from; the default exchange takes it there.
+    arguments = {**_AT_LEAST_ONCE, "x-dead-letter-exchange": "", "x-message-ttl": tier.seconds * 1000}
+    purpose = f"comes back after {tier.seconds} s"
+    return Queue(tier.name, QueueType.QUORUM, purpose, bindings=(Binding(tier.name, "#"),), arguments=arguments)
+
+
+EXTRAS_COMMANDS = _work_queue(
+    "extras.commands",
+    "extras.dead",
+    "work asked of the extras service",
+    _kinds(COMMANDS, orders.PlaceOrder, orders.StartPayment),
+)
+EXTRAS_PAYMENTS = _work_queue(
+    "extras.payments",
+    "extras.dead",
+    "payment facts the order saga follows",
+    _kinds(
+        EVENTS,
+        payments.PaymentSessionCreated,
+        payments.PaymentSessionFailed,
+        payments.PaymentProcessing,
+        payments.PaymentFailed,
+        payments.PaymentSucceeded,
+        payments.PaymentMismatched,
+        payments.PaymentSessionClosed,
+    ),
+)
+PAYMENTS_COMMANDS = _work_queue(
+    "payments.commands",
+    "payments.dead",
+    "work asked of the payment service",
+    _kinds(COMMANDS, payments.CreatePaymentSession, payments.ClosePaymentSession),
+)
+PAYMENTS_PSP = _work_queue(
+    "payments.psp",
+    "payments.dead",
+    "PSP facts the payment service follows",
+    _kinds(
+        EVENTS,
+        psp.PspSessionCreated,
+        psp.PspSessionFailed,
+        psp.PspPaymentActionRequired,
+        psp.PspPaymentProcessing,
+        psp.PspPaymentFailed,
+        psp.PspPaymentSucceeded,
+        psp.PspPaymentCanceled,
+    ),
+)
+PSP_COMMANDS = _work_queue(
+    "psp.commands",
+    "psp.dead",
+    "work asked of the PSP adapter",
+    _kinds(COMMANDS, psp.CreatePspSession, psp.ClosePspSession),
+)
+
+LIVE_KINDS = _kinds(
+    EVENTS,
+    orders.OrderPendingPayment,
+    orders.OrderConfirmed,
+    orders.OrderExpired,
+    orders.OrderNeedsReview,
+    payments.PaymentProcessing,
+    payments.PaymentFailed,
+)
+"""What a gateway follows for its open live streams, over a queue of its own that ends with its connection."""
+
+EXCHANGES: tuple[Exchange, ...] = (
+    COMMANDS,
+    EVENTS,
+    DEAD,
+    *(Exchange(tier.name, ExchangeType.FANOUT, f"delays a retry by {tier.seconds} s") for tier in RETRY_LADDER),
+)
+
+QUEUES: tuple[Queue, ...] = (
+    EXTRAS_COMMANDS,
+    EXTRAS_PAYMENTS,
+    PAYMENTS_COMMANDS,
+    PAYMENTS_PSP,
+    PSP_COMMANDS,
+    Queue(EXTRAS_QUERIES, QueueType.CLASSIC, "reads; gone with the broker, and nobody minds", durable=False),
+    *(_retry_queue(tier) for tier in RETRY_LADDER),
+    _dead_queue("extras.dead"),
+    _dead_queue("payments.dead"),
+    _dead_queue("psp.dead"),
+    Queue(
+        LOG,
+        QueueType.STREAM,
+        "every command and event for 7 days, for tracing and replay",
+        bindings=(Binding(COMMANDS.name, "#"), Binding(EVENTS.name, "#")),
+        arguments={
+            "x-max-age": f"{7 * _DAY}s",
+            "x-max-length-bytes": 2_000_000_000,
+            "x-stream-max-segment-size-bytes": 50_000_000,
+        },
+    ),
+)

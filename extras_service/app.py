@@ -1,0 +1,61 @@
+"""Composition root of the extras service: the only place that names its concrete parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+
+from chassis.bus import Bus
+from chassis.consumer import Consumer
+from chassis.metrics import Metrics
+from chassis.service import VERSION, Loop, bus_checks, looping, operator_routes
+from chassis.store import Store
+from chassis.write_path import WritePath
+from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES
+from extras_service.catalogue import read_catalogue
+from extras_service.handlers import ExtrasHandlers
+from extras_service.order import DeadlinePassed, decide
+from extras_service.settings import ExtrasSettings
+from extras_service.store import ExtrasStore
+
+SERVICE = "extras-service"
+DEAD_QUEUE = "extras.dead"
+
+
+def create_app(settings: ExtrasSettings) -> Starlette:
+    """Build the service. Nothing connects before the app starts."""
+    metrics = Metrics(SERVICE)
+    bus = Bus.of(settings, SERVICE, metrics)
+    store = Store.of(settings, metrics)
+    kept = ExtrasStore(store)
+    orders = WritePath(kept.orders, bus)
+    handlers = ExtrasHandlers(orders, kept, bus, settings.pay_within)
+    for queue, table in ((EXTRAS_COMMANDS, handlers.commands()), (EXTRAS_PAYMENTS, handlers.payments())):
+        bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
+    queries = Consumer(bus, EXTRAS_QUERIES, None, handlers.queries(), metrics, VERSION)
+    bus.subscribe(EXTRAS_QUERIES, queries, prefetch=settings.prefetch)
+
+    loops = [
+        *orders.loops("orders", settings.sweep_every),
+        Loop(
+            "order deadlines",
+            settings.sweep_every,
+            partial(orders.sweep_deadlines, lambda order, now: decide(order, DeadlinePassed(), now)),
+        ),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await kept.orders.prepare()
+        if settings.catalogue_file is not None:
+            await kept.extras.put(dict(read_catalogue(settings.catalogue_file)))
+        await bus.start()
+        async with looping(loops):
+            yield
+            await bus.stop()
+            await orders.clear_sent()
+        store.close()
+
+    checks = {**bus_checks(bus), **store.checks()}
+    return Starlette(routes=operator_routes(metrics, checks), lifespan=lifespan)

@@ -1,0 +1,133 @@
+"""Extra definitions, and the pure pricing of what a guest asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis.decision import Refused
+from contracts.ids import ExtraId, PropertyId
+from contracts.money import Money
+from contracts.orders import ExtraView, Guest, OrderLine, Reason, RequestedLine
+
+MAX_LINES = 50
+
+
+class Extra(BaseModel):
+    """One extra definition of one property."""
+
+    model_config = ConfigDict(frozen=True)
+
+    extra_id: ExtraId
+    property_id: PropertyId
+    name: dict[str, str] = Field(description="by language tag", min_length=1)
+    description: dict[str, str] = Field(default_factory=dict)
+    category: str
+    unit_price: Money
+    max_quantity: int = Field(ge=1)
+    needs_day: bool = False
+    active: bool = True
+
+    def view(self) -> ExtraView:
+        return ExtraView.model_validate(self.model_dump(exclude={"active"}))
+
+
+Catalogue = Mapping[str, Extra]
+"""Extra definitions by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a request comes to, at the catalogue's prices."""
+
+    lines: tuple[OrderLine, ...]
+    total: Money
+
+
+def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalogue) -> Quote | Refused:
+    """Price a request, or say why it cannot be had."""
+    if not requested:
+        return Refused(Reason.NO_LINES, "An order needs at least one extra.")
+    if len(requested) > MAX_LINES:
+        return Refused(Reason.QUANTITY_OVER_LIMIT, f"An order holds at most {MAX_LINES} lines.")
+    lines: list[OrderLine] = []
+    for line in requested:
+        extra = catalogue.get(line.extra_id)
+        if extra is None:
+            return Refused(Reason.EXTRA_UNKNOWN, f"There is no extra {line.extra_id!r}.")
+        refusal = _check(guest, line, extra)
+        if refusal is not None:
+            return refusal
+        lines.append(_priced(line, extra))
+    refusal = _check_totals(lines, catalogue)
+    if refusal is not None:
+        return refusal
+    total = lines[0].line_total
+    for priced in lines[1:]:
+        total += priced.line_total
+    return Quote(tuple(lines), total)
+
+
+def _check(guest: Guest, line: RequestedLine, extra: Extra) -> Refused | None:
+    name = _readable(extra)
+    if extra.property_id != guest.property_id:
+        return Refused(Reason.EXTRA_OF_ANOTHER_PROPERTY, f"{name} is not offered at your hotel.")
+    if not extra.active:
+        return Refused(Reason.EXTRA_INACTIVE, f"{name} is not offered at the moment.")
+    if line.quantity < 1:
+        return Refused(Reason.QUANTITY_NOT_POSITIVE, f"The quantity of {name} must be at least 1.")
+    if extra.needs_day and line.day is None:
+        return Refused(Reason.DAY_OUTSIDE_STAY, f"Choose a day of your stay for {name}.")
+    if line.day is not None and not guest.stay_from <= line.day <= guest.stay_to:
+        return Refused(
+            Reason.DAY_OUTSIDE_STAY,
+            f"{line.day} is outside your stay ({guest.stay_from} to {guest.stay_to}); choose another day for {name}.",
+        )
+    return None
+
+
+def _check_totals(lines: list[OrderLine], catalogue: Catalogue) -> Refused | None:
+    """What only shows over all lines: one currency, and no limit passed by asking on several lines."""
+    asked: dict[tuple[str, str], int] = {}
+    for line in lines:
+        key = (line.extra_id, str(line.day))
+        asked[key] = asked.get(key, 0) + line.quantity
+        extra = catalogue[line.extra_id]
+        if asked[key] > extra.max_quantity:
+            return Refused(
+                Reason.QUANTITY_OVER_LIMIT,
+                f"At most {extra.max_quantity} of {_readable(extra)} can be ordered at once.",
+            )
+    currencies = sorted({line.unit_price.currency for line in lines})
+    if len(currencies) > 1:
+        return Refused(
+            Reason.MIXED_CURRENCIES, f"One order is paid in one currency; these extras use {' and '.join(currencies)}."
+        )
+    return None
+
+
+def _priced(line: RequestedLine, extra: Extra) -> OrderLine:
+    return OrderLine(
+        extra_id=line.extra_id,
+        name=extra.name,
+        quantity=line.quantity,
+        day=line.day,
+        unit_price=extra.unit_price,
+        line_total=extra.unit_price * line.quantity,
+    )
+
+
+def _readable(extra: Extra) -> str:
+    return extra.name.get("en") or next(iter(extra.name.values()))
+
+
+class _CatalogueFile(BaseModel):
+    extras: tuple[Extra, ...]
+
+
+def read_catalogue(path: Path) -> dict[str, Extra]:
+    """Extra definitions from a YAML file, by id. Raises ValueError with the place when one does not make sense."""
+    parsed = _CatalogueFile.model_validate(yaml.safe_load(path.read_text()))
+    return {extra.extra_id: extra for extra in parsed.extras}

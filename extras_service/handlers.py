@@ -1,0 +1,133 @@
+"""Messages in. Each handler parses nothing, decides nothing: it calls once, and answers whoever waits."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from chassis.bus import Bus
+from chassis.consumer import Handlers
+from chassis.decision import Applied, Done, Duplicate, Outcome, Refused
+from chassis.envelope import Delivery, Envelope
+from chassis.write_path import Handled, WritePath
+from contracts.message import Reply
+from contracts.orders import (
+    ExtrasReply,
+    GetOrder,
+    ListExtras,
+    ListOrders,
+    OrderReply,
+    OrdersReply,
+    PlaceOrder,
+    Reason,
+    Refusal,
+    StartPayment,
+)
+from contracts.payments import (
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+)
+from extras_service.order import NOT_FOUND, Order, PaymentEvent, Placing, Starting, decide, guest_key
+from extras_service.store import ExtrasStore
+
+
+@dataclass(frozen=True, slots=True)
+class ExtrasHandlers:
+    """What the extras service does with each message."""
+
+    orders: WritePath[Order]
+    store: ExtrasStore
+    bus: Bus
+    pay_within: timedelta
+
+    def commands(self) -> Handlers:
+        return {PlaceOrder: self.place_order, StartPayment: self.start_payment}
+
+    def payments(self) -> Handlers:
+        return dict.fromkeys(
+            (
+                PaymentSessionCreated,
+                PaymentSessionFailed,
+                PaymentProcessing,
+                PaymentFailed,
+                PaymentSucceeded,
+                PaymentMismatched,
+                PaymentSessionClosed,
+            ),
+            self.payment_event,
+        )
+
+    def queries(self) -> Handlers:
+        return {ListExtras: self.list_extras, GetOrder: self.get_order, ListOrders: self.list_orders}
+
+    async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
+        catalogue = await self.store.extras.get(line.extra_id for line in command.lines)
+        placing = Placing(command, catalogue, self.pay_within)
+        handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, placing, now))
+        await self._reply(delivery, placed_reply(handled))
+        return handled.outcome
+
+    async def start_payment(self, command: StartPayment, delivery: Delivery) -> Outcome[Any]:
+        starting = Starting(command, delivery.waiter)
+        handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, starting, now))
+        await self._reply(delivery, session_reply(handled))
+        return handled.outcome
+
+    async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
+        handled = await self.orders.handle(event.order_id, delivery, lambda order, now: decide(order, event, now))
+        return handled.outcome
+
+    async def list_extras(self, query: ListExtras, delivery: Delivery) -> Outcome[Any]:
+        extras = await self.store.extras.find(property_id=query.property_id)
+        views = tuple(extra.view() for extra in extras.values() if extra.active)
+        await self._reply(delivery, ExtrasReply(extras=views))
+        return Done()
+
+    async def get_order(self, query: GetOrder, delivery: Delivery) -> Outcome[Any]:
+        stored = await self.store.orders.load(query.order_id)
+        owned = stored is not None and stored.state.guest_key == guest_key(query.guest_id, query.property_id)
+        await self._reply(delivery, OrderReply(order=stored.state.view()) if stored and owned else _refusal(NOT_FOUND))
+        return Done()
+
+    async def list_orders(self, query: ListOrders, delivery: Delivery) -> Outcome[Any]:
+        orders = await self.store.orders.find(query.limit, guest_key=guest_key(query.guest_id, query.property_id))
+        await self._reply(delivery, OrdersReply(orders=tuple(order.view() for order in orders)))
+        return Done()
+
+    async def _reply(self, delivery: Delivery, reply: Reply | None) -> None:
+        if reply is None or delivery.reply_to is None:
+            return
+        message_id = f"{delivery.message_id}.reply"
+        await self.bus.publish(
+            Envelope(reply, message_id, delivery.correlation_id, delivery.message_id, to=delivery.reply_to)
+        )
+
+
+def placed_reply(handled: Handled[Order]) -> Reply | None:
+    """The answer to PlaceOrder. A repeat gets the first answer, whatever became of the order since."""
+    match handled:
+        case Handled(outcome=Refused() as refused):
+            return _refusal(refused)
+        case Handled(outcome=Applied() | Duplicate(), state=Order() as order):
+            return OrderReply(order=order.first_view())
+        case _:
+            return None
+
+
+def session_reply(handled: Handled[Order]) -> Reply | None:
+    """The answer to StartPayment, or None while the session is being opened: then the order answers when it is."""
+    match handled:
+        case Handled(outcome=Refused() as refused):
+            return _refusal(refused)
+        case Handled(state=Order() as order):
+            return order.session_reply()
+        case _:
+            return None
+
+
+def _refusal(refused: Refused) -> Refusal:
+    return Refusal(reason=Reason(refused.reason), detail=refused.detail)

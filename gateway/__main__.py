@@ -1,0 +1,10 @@
+"""`python -m gateway`"""
+
+from chassis.service import serve
+from chassis.settings import load
+from gateway.app import SERVICE, create_app
+from gateway.settings import GatewaySettings
+
+settings = load(GatewaySettings)
+app = create_app(settings)
+serve(app, SERVICE, settings, on_exit=app.state.live.close)

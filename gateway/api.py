@@ -1,0 +1,229 @@
+"""The HTTP API: each route is one request on the bus and the translation of its reply."""
+
+import base64
+import hashlib
+import re
+import uuid
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, Field
+
+from chassis.envelope import Envelope
+from chassis.requests import ReplyTimeoutError, RequestClient
+from chassis.seal import Seal
+from contracts.ids import OrderId
+from contracts.message import Message
+from contracts.money import Money
+from contracts.orders import (
+    ExtrasReply,
+    ExtraView,
+    GetOrder,
+    Guest,
+    ListExtras,
+    ListOrders,
+    OrderReply,
+    OrdersReply,
+    OrderView,
+    PaymentSessionReply,
+    PlaceOrder,
+    Refusal,
+    RequestedLine,
+    StartPayment,
+)
+from gateway.live import LiveFeed, LiveUpdate
+from gateway.problems import ProblemError
+from gateway.settings import GatewaySettings
+from gateway.tokens import Tokens
+
+
+class OrderRequest(BaseModel):
+    """What a guest orders."""
+
+    lines: tuple[RequestedLine, ...] = Field(max_length=100)
+
+
+class Extras(BaseModel):
+    extras: tuple[ExtraView, ...]
+
+
+class Orders(BaseModel):
+    orders: tuple[OrderView, ...]
+
+
+class Accepted(BaseModel):
+    """The request is on its way; its result will be found at the Location."""
+
+    order_id: OrderId
+    status: str = "accepted"
+
+
+class PaymentSession(BaseModel):
+    """What a client page needs to let its guest pay the PSP directly."""
+
+    order_id: OrderId
+    payment_id: str
+    amount: Money
+    client_secret: str
+    publishable_key: str
+    script_url: str
+    pay_until: datetime | None
+
+
+ReplyT = TypeVar("ReplyT", bound=Message)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
+
+
+def order_id_of(guest: Guest, idempotency_key: str) -> OrderId:
+    """The id of the order that this guest places with this key, whenever and however often it is sent."""
+    name = "\0".join((guest.property_id, guest.guest_id, idempotency_key))
+    digest = hashlib.sha256(name.encode()).digest()
+    return OrderId("ord_" + base64.b32encode(digest).decode().lower()[:26])
+
+
+class Edge:
+    """The routes, over a request client, a live feed and the token check."""
+
+    def __init__(self, requests: RequestClient, live: LiveFeed, settings: GatewaySettings) -> None:
+        self._requests = requests
+        self._live = live
+        self._tokens = Tokens(settings)
+        self._seal = Seal(settings.seal_keys)
+        self._settings = settings
+
+    def routes(self) -> APIRouter:
+        def guest(authorization: Annotated[str | None, Header()] = None) -> Guest:
+            return self._tokens.guest(authorization)
+
+        asking = Annotated[Guest, Depends(guest)]
+
+        async def order_of(order_id: OrderIdPath, guest: asking) -> OrderView:
+            return await self._order(guest, OrderId(order_id))
+
+        router = APIRouter(prefix="/v1")
+
+        @router.get("/extras")
+        async def list_extras(guest: asking, request: Request) -> Extras:
+            """The extras on offer at the guest's hotel."""
+            reply = await self._ask(ListExtras(property_id=guest.property_id), request)
+            return Extras(extras=_expect(reply, ExtrasReply).extras)
+
+        @router.post("/orders", status_code=201, response_model=OrderView, responses={202: {"model": Accepted}})
+        async def place_order(
+            body: OrderRequest,
+            guest: asking,
+            request: Request,
+            response: Response,
+            idempotency_key: Annotated[str | None, Header()] = None,
+        ) -> OrderView | Response:
+            """Place an order. Safe to repeat with the same Idempotency-Key."""
+            order_id = order_id_of(guest, _checked_key(idempotency_key))
+            location = {"Location": f"/v1/orders/{order_id}"}
+            command = PlaceOrder(order_id=order_id, guest=guest, lines=body.lines)
+            try:
+                reply = await self._ask(command, request)
+            except ReplyTimeoutError:
+                return _accepted(order_id, location)
+            response.headers.update(location)
+            return _expect(reply, OrderReply).order
+
+        @router.get("/orders")
+        async def list_orders(guest: asking, request: Request) -> Orders:
+            """The guest's orders, newest first."""
+            query = ListOrders(guest_id=guest.guest_id, property_id=guest.property_id)
+            reply = await self._ask(query, request)
+            return Orders(orders=_expect(reply, OrdersReply).orders)
+
+        @router.get("/orders/{order_id}")
+        async def get_order(order: Annotated[OrderView, Depends(order_of)]) -> OrderView:
+            """One order of the guest's."""
+            return order
+
+        @router.post(
+            "/orders/{order_id}/payment-session",
+            status_code=201,
+            response_model=PaymentSession,
+            responses={202: {"model": Accepted}},
+        )
+        async def start_payment(order_id: OrderIdPath, guest: asking, request: Request) -> PaymentSession | Response:
+            """Open the payment of an order, or return the one that is open. Safe to repeat."""
+            command = StartPayment(order_id=OrderId(order_id), guest_id=guest.guest_id, property_id=guest.property_id)
+            try:
+                reply = await self._ask(command, request)
+            except ReplyTimeoutError:
+                return _accepted(command.order_id, {"Location": f"/v1/orders/{order_id}"})
+            return self._session(_expect(reply, PaymentSessionReply))
+
+        @router.get("/orders/{order_id}/live", response_class=EventSourceResponse)
+        async def live(order: Annotated[OrderView, Depends(order_of)], guest: asking) -> AsyncIterator[ServerSentEvent]:
+            """What happens to an order, as it happens. Starts with where it stands."""
+            with self._live.watching(order.order_id) as updates:
+                # Read again now that nothing can be missed.
+                current = await self._order(guest, order.order_id)
+                yield _sse(
+                    LiveUpdate(
+                        event="orders.order-state",
+                        order_id=current.order_id,
+                        status=current.status,
+                        payment_status=current.payment_status,
+                        detail=current.payment_failure,
+                    )
+                )
+                async for update in updates:
+                    yield _sse(update)
+
+        return router
+
+    async def _order(self, guest: Guest, order_id: OrderId) -> OrderView:
+        query = GetOrder(order_id=order_id, guest_id=guest.guest_id, property_id=guest.property_id)
+        return _expect(await self._ask(query, None), OrderReply).order
+
+    async def _ask(self, message: Message, request: Request | None) -> Message:
+        correlation_id = uuid.uuid4().hex
+        traceparent = request.headers.get("traceparent") if request else None
+        envelope = Envelope(message, f"http.{correlation_id}", correlation_id, traceparent=traceparent)
+        return await self._requests.request(envelope, timeout=self._settings.reply_timeout)
+
+    def _session(self, reply: PaymentSessionReply) -> PaymentSession:
+        return PaymentSession(
+            order_id=reply.order_id,
+            payment_id=reply.payment_id,
+            amount=reply.amount,
+            client_secret=self._seal.open(reply.sealed_client_secret),
+            publishable_key=self._settings.stripe_publishable_key,
+            script_url=self._settings.stripe_js_url,
+            pay_until=reply.pay_until,
+        )
+
+
+def _checked_key(key: str | None) -> str:
+    if key is None:
+        detail = "Send an Idempotency-Key header: any unique text, the same again when you repeat the request."
+        raise ProblemError(400, "idempotency-key-missing", "Idempotency-Key missing", detail)
+    if not _KEY.fullmatch(key):
+        detail = "An Idempotency-Key has 1 to 255 visible ASCII characters."
+        raise ProblemError(400, "idempotency-key-invalid", "Idempotency-Key invalid", detail)
+    return key
+
+
+def _accepted(order_id: OrderId, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(Accepted(order_id=order_id).model_dump(), 202, {**headers, "Retry-After": "1"})
+
+
+def _expect(reply: Message, reply_type: type[ReplyT]) -> ReplyT:
+    if isinstance(reply, Refusal):
+        raise ProblemError.of(reply)
+    if not isinstance(reply, reply_type):
+        raise TypeError(f"expected {reply_type.__name__}, got {reply.kind}")
+    return reply
+
+
+def _sse(update: LiveUpdate) -> ServerSentEvent:
+    return ServerSentEvent(event=update.event, data=update.model_dump(mode="json", exclude_none=True))

@@ -1,0 +1,49 @@
+"""Composition root of the gateway: the only place that names its concrete parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from chassis.bus import Bus
+from chassis.metrics import Metrics
+from chassis.requests import RequestClient
+from chassis.service import VERSION, bus_checks, operator_routes
+from contracts.topology import LIVE_KINDS
+from gateway import problems
+from gateway.api import Edge
+from gateway.http_log import HttpLog
+from gateway.live import LiveFeed
+from gateway.settings import GatewaySettings
+
+SERVICE = "gateway"
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """Build the gateway. Nothing connects before the app starts."""
+    metrics = Metrics(SERVICE)
+    bus = Bus.of(settings, SERVICE, metrics)
+    requests = RequestClient(bus, metrics)
+    live = LiveFeed()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await bus.start()
+        await requests.start()
+        await bus.follow(LIVE_KINDS, live.on_event)
+        yield
+        await bus.stop()
+
+    app = FastAPI(
+        title="Bellhop",
+        version=VERSION,
+        summary="Hotel extras: order them, pay for them, watch the order be confirmed.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.add_middleware(HttpLog)
+    problems.install(app)
+    app.include_router(Edge(requests, live, settings).routes())
+    app.router.routes.extend(operator_routes(metrics, bus_checks(bus)))
+    app.state.live = live
+    return app

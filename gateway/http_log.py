@@ -1,0 +1,37 @@
+"""One log line per HTTP request."""
+
+from time import perf_counter
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+_UNLOGGED = ("/health/", "/metrics")
+
+
+class HttpLog:
+    """ASGI middleware: logs method, path, status and milliseconds. Never headers or bodies."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_UNLOGGED):
+            await self._app(scope, receive, send)
+            return
+        structlog.contextvars.clear_contextvars()
+        started = perf_counter()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            ms = round((perf_counter() - started) * 1000, 1)
+            log.info("http.handled", method=scope["method"], path=scope["path"], status=status, ms=ms)

@@ -1,0 +1,116 @@
+"""Live views: bus events of one order, passed on to whoever is watching it. Driven by the bus, never by polling."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import structlog
+from pydantic import BaseModel
+
+from contracts.message import Event, Message
+from contracts.orders import (
+    OrderConfirmed,
+    OrderExpired,
+    OrderNeedsReview,
+    OrderPendingPayment,
+    OrderStatus,
+    PaymentStatus,
+)
+from contracts.payments import PaymentFailed, PaymentProcessing
+
+log = structlog.get_logger()
+
+_BACKLOG = 64
+_END = None
+
+
+class LiveUpdate(BaseModel):
+    """One thing that just happened to an order, as its guest may see it."""
+
+    event: str
+    order_id: str
+    status: OrderStatus | None = None
+    payment_status: PaymentStatus | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class LiveFeed:
+    """Who watches which order, in this process."""
+
+    def __init__(self) -> None:
+        self._watching: dict[str, set[asyncio.Queue[LiveUpdate | None]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    async def on_event(self, message: Message) -> None:
+        """Pass an event on to the watchers of its order."""
+        update = update_of(message)
+        if update is None:
+            return
+        for watcher in self._watching.get(update.order_id, ()):
+            if watcher.full():
+                # A client that does not read loses its stream, reconnects, and starts from the order's state.
+                log.info("live.overflowed", order_id=update.order_id)
+                watcher.get_nowait()
+                watcher.put_nowait(_END)
+            else:
+                watcher.put_nowait(update)
+
+    @contextmanager
+    def watching(self, order_id: str) -> Iterator[AsyncIterator[LiveUpdate]]:
+        """Updates of one order from now on. Start watching, then read the order: so nothing falls in between."""
+        self._loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[LiveUpdate | None] = asyncio.Queue(_BACKLOG)
+        if self._closed:
+            queue.put_nowait(_END)
+        self._watching.setdefault(order_id, set()).add(queue)
+        try:
+            yield _until_end(queue)
+        finally:
+            watchers = self._watching[order_id]
+            watchers.discard(queue)
+            if not watchers:
+                del self._watching[order_id]
+
+    def close(self) -> None:
+        """End every stream, so that a stopping server need not wait for them. Safe to call from a signal handler."""
+        self._closed = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end_all)
+
+    def _end_all(self) -> None:
+        for watchers in self._watching.values():
+            for watcher in watchers:
+                if watcher.full():
+                    watcher.get_nowait()
+                watcher.put_nowait(_END)
+
+
+async def _until_end(queue: asyncio.Queue[LiveUpdate | None]) -> AsyncIterator[LiveUpdate]:
+    while (update := await queue.get()) is not None:
+        yield update
+
+
+def update_of(message: Message) -> LiveUpdate | None:
+    """What a guest may see of an event."""
+    if not isinstance(message, Event):
+        return None
+    seen = LiveUpdate(event=message.kind.rpartition(".")[0], order_id=message.order_id)
+    match message:
+        case OrderPendingPayment():
+            return seen.model_copy(
+                update={"status": OrderStatus.PENDING_PAYMENT, "payment_status": PaymentStatus.UNPAID}
+            )
+        case OrderConfirmed(status=status, payment_status=payment_status):
+            return seen.model_copy(update={"status": status, "payment_status": payment_status})
+        case OrderExpired():
+            return seen.model_copy(update={"status": OrderStatus.EXPIRED})
+        case OrderNeedsReview():
+            return seen.model_copy(update={"status": OrderStatus.NEEDS_REVIEW})
+        case PaymentProcessing():
+            return seen.model_copy(update={"payment_status": PaymentStatus.PROCESSING})
+        case PaymentFailed(code=code, detail=detail):
+            return seen.model_copy(update={"code": code, "detail": detail})
+        case _:
+            return None

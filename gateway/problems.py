@@ -1,0 +1,105 @@
+"""Errors as RFC 9457 problem documents: a stable `type` for machines, a `detail` for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from chassis.errors import TransientError
+from chassis.requests import ReplyTimeoutError
+from contracts.orders import Reason, Refusal
+
+log = structlog.get_logger()
+
+_STATUS_OF_REASON: Mapping[Reason, int] = {
+    Reason.ORDER_NOT_FOUND: 404,
+    Reason.ORDER_NOT_PAYABLE: 409,
+    Reason.PAYMENT_SESSION_FAILED: 502,
+}
+_UNPROCESSABLE = 422
+
+
+class ProblemError(Exception):
+    """An HTTP answer that is a problem. `name` becomes the last part of its stable type."""
+
+    def __init__(
+        self, status: int, name: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        self.status = status
+        self.name = name
+        self.title = title
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.more = more
+        super().__init__(detail)
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> "ProblemError":
+        """A refused command, as its guest sees it."""
+        status = _STATUS_OF_REASON.get(refusal.reason, _UNPROCESSABLE)
+        name = refusal.reason.replace("_", "-")
+        return cls(status, name, name.replace("-", " ").capitalize(), refusal.detail)
+
+    def response(self, request: Request) -> JSONResponse:
+        body = {
+            "type": f"urn:bellhop:problem:{self.name}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": request.url.path,
+            **self.more,
+        }
+        return JSONResponse(body, self.status, self.headers, media_type="application/problem+json")
+
+
+def unavailable(detail: str) -> ProblemError:
+    return ProblemError(503, "unavailable", "Temporarily unavailable", detail, headers={"Retry-After": "2"})
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of this app leave as a problem document."""
+
+    @app.exception_handler(ProblemError)
+    async def problem(request: Request, error: ProblemError) -> JSONResponse:
+        return error.response(request)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [
+            {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+            for item in error.errors()
+        ]
+        if any(item["type"] == "json_invalid" for item in error.errors()):
+            detail = "The body is not JSON."
+            return ProblemError(400, "malformed-request", "Malformed request", detail, errors=problems).response(
+                request
+            )
+        detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in problems[:5])
+        return ProblemError(422, "invalid-request", "Invalid request", detail, errors=problems).response(request)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        name = {404: "no-such-page", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        return ProblemError(error.status_code, name, str(error.detail), detail, headers=error.headers).response(request)
+
+    @app.exception_handler(ReplyTimeoutError)
+    async def late(request: Request, error: ReplyTimeoutError) -> JSONResponse:
+        log.warning("reply.timeout", error=str(error))
+        return unavailable("The answer is taking longer than usual. Please try again in a moment.").response(request)
+
+    @app.exception_handler(TransientError)
+    async def away(request: Request, error: TransientError) -> JSONResponse:
+        log.error("request.failed", error=str(error))
+        detail = "Orders cannot be taken right now. Nothing was ordered or charged; please try again in a moment."
+        return unavailable(detail).response(request)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        log.error("request.broke", error=repr(error), exc_info=error)
+        detail = "Something went wrong on our side. It has been recorded; please try again."
+        return ProblemError(500, "internal-error", "Internal error", detail).response(request)

@@ -1,0 +1,44 @@
+"""Composition root of the payment service: the only place that names its concrete parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from chassis.bus import Bus
+from chassis.consumer import Consumer
+from chassis.metrics import Metrics
+from chassis.service import VERSION, bus_checks, looping, operator_routes
+from chassis.store import Store
+from chassis.write_path import WritePath
+from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
+from payment_service.handlers import PaymentHandlers
+from payment_service.settings import PaymentSettings
+from payment_service.store import PaymentStore
+
+SERVICE = "payment-service"
+DEAD_QUEUE = "payments.dead"
+
+
+def create_app(settings: PaymentSettings) -> Starlette:
+    """Build the service. Nothing connects before the app starts."""
+    metrics = Metrics(SERVICE)
+    bus = Bus.of(settings, SERVICE, metrics)
+    store = Store.of(settings, metrics)
+    kept = PaymentStore(store)
+    payments = WritePath(kept.payments, bus)
+    handlers = PaymentHandlers(payments)
+    for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
+        bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await kept.payments.prepare()
+        await bus.start()
+        async with looping(payments.loops("payments", settings.sweep_every)):
+            yield
+            await bus.stop()
+            await payments.clear_sent()
+        store.close()
+
+    return Starlette(routes=operator_routes(metrics, {**bus_checks(bus), **store.checks()}), lifespan=lifespan)

@@ -1,0 +1,9 @@
+"""What the payment service keeps: payments."""
+
+from chassis.store import Documents, Store
+from payment_service.payment import Payment
+
+
+class PaymentStore:
+    def __init__(self, store: Store) -> None:
+        self.payments: Documents[Payment] = store.documents("payments", Payment, indexed=("order_id",))

@@ -1,0 +1,50 @@
+"""Composition root of the PSP adapter: the only place that names its concrete parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from chassis.bus import Bus
+from chassis.consumer import Consumer
+from chassis.metrics import Metrics
+from chassis.seal import Seal
+from chassis.service import VERSION, bus_checks, operator_routes
+from contracts.topology import PSP_COMMANDS
+from psp_adapter.handlers import AdapterHandlers
+from psp_adapter.settings import AdapterSettings
+from psp_adapter.stripe_api import StripeApi
+from psp_adapter.webhook import Webhook
+
+SERVICE = "psp-adapter"
+DEAD_QUEUE = "psp.dead"
+
+
+def create_app(settings: AdapterSettings) -> Starlette:
+    """Build the service. Nothing connects before the app starts."""
+    metrics = Metrics(SERVICE)
+    bus = Bus.of(settings, SERVICE, metrics)
+    api = StripeApi.connect(
+        settings.stripe_api_key.get_secret_value(),
+        base=settings.stripe_api_base,
+        timeout=settings.stripe_timeout,
+        retries=settings.stripe_retries,
+    )
+    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys))
+    commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION)
+    bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
+    webhook = Webhook(bus, metrics, settings.webhook_secrets)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await bus.start()
+        yield
+        await bus.stop()
+        await api.close()
+
+    routes = [
+        *operator_routes(metrics, bus_checks(bus)),
+        Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)

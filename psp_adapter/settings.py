@@ -1,0 +1,22 @@
+"""Settings of the PSP adapter."""
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from chassis.settings import ServiceSettings
+
+
+class AdapterSettings(ServiceSettings):
+    stripe_api_key: SecretStr = Field(validation_alias=AliasChoices("STRIPE_API_KEY", "BELLHOP_STRIPE_API_KEY"))
+    stripe_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("STRIPE_WEBHOOK_SECRET", "BELLHOP_STRIPE_WEBHOOK_SECRET"),
+        description="comma-separated, two during rotation; none switches the webhook endpoint off",
+    )
+    stripe_api_base: str | None = Field(default=None, description="the sandbox's address; unset means Stripe itself")
+    stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer of Stripe's")
+    stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call at once")
+    seal_keys: SecretStr = Field(description="comma-separated Fernet keys, newest first; the gateway holds the same")
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.stripe_webhook_secret.get_secret_value().split(",") if part.strip())

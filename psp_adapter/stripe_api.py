@@ -1,0 +1,119 @@
+"""Stripe's API through its own SDK: the only file that imports it. Its errors are translated here, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import stripe
+
+from chassis.errors import PermanentError, TransientError
+from contracts.psp import ClosePspSession, CreatePspSession
+from psp_adapter.stripe_money import to_stripe
+from psp_adapter.translate import Intent
+
+SIGNATURE_TOLERANCE_SECONDS = 300
+
+
+class PspUnavailableError(TransientError):
+    """Stripe did not answer, or asked us to try again."""
+
+    def __init__(self, doing: str, cause: stripe.StripeError) -> None:
+        super().__init__(f"the PSP failed while {doing}: {type(cause).__name__}: {cause.user_message or cause}")
+
+
+class PspBrokenError(PermanentError):
+    """Stripe refused a request that would be refused again: a wrong key, a wrong parameter."""
+
+    def __init__(self, doing: str, cause: stripe.StripeError) -> None:
+        self.code = str(getattr(cause, "code", None) or type(cause).__name__)
+        super().__init__(f"the PSP refused {doing}: {type(cause).__name__}: {cause.user_message or cause}")
+
+
+class BadSignatureError(ValueError):
+    """A webhook that was not signed by Stripe with a secret of ours within the tolerance."""
+
+
+@dataclass(frozen=True, slots=True)
+class StripeApi:
+    """The calls the adapter makes."""
+
+    client: stripe.StripeClient
+    http: stripe.HTTPXClient
+
+    @classmethod
+    def connect(cls, api_key: str, *, base: str | None, timeout: float, retries: int) -> "StripeApi":
+        """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself."""
+        http = stripe.HTTPXClient(timeout=timeout)
+        client = stripe.StripeClient(
+            api_key,
+            http_client=http,
+            max_network_retries=retries,
+            base_addresses={"api": base} if base else {},
+        )
+        return cls(client, http)
+
+    async def create_session(self, command: CreatePspSession) -> Intent:
+        """Open a PaymentIntent. Asking again with the same command returns the same intent."""
+        amount, currency = to_stripe(command.amount)
+        doing = f"opening a session for {command.payment_id}"
+        try:
+            intent = await self.client.v1.payment_intents.create_async(
+                {
+                    "amount": amount,
+                    "currency": currency,
+                    "description": command.description,
+                    "metadata": {"order_id": command.order_id, "payment_id": command.payment_id},
+                },
+                {"idempotency_key": f"create:{command.payment_id}:{command.session_no}"},
+            )
+        except stripe.StripeError as error:
+            raise _translated(doing, error) from error
+        return _intent(intent)
+
+    async def cancel_session(self, command: ClosePspSession) -> Intent:
+        """Cancel a PaymentIntent; returns it as it is afterwards, cancelled or not."""
+        doing = f"closing the session of {command.payment_id}"
+        try:
+            intent = await self.client.v1.payment_intents.cancel_async(command.psp_reference)
+        except stripe.InvalidRequestError as error:
+            # "You cannot cancel this PaymentIntent because it has a status of …": the intent itself comes with it.
+            current = getattr(error.error, "payment_intent", None)
+            if error.code != "payment_intent_unexpected_state" or current is None:
+                raise PspBrokenError(doing, error) from error
+            return _intent(current)
+        except stripe.StripeError as error:
+            raise _translated(doing, error) from error
+        return _intent(intent)
+
+    async def close(self) -> None:
+        await self.http.close_async()  # type: ignore[no-untyped-call]
+
+
+def verify_signature(body: str, header: str, secrets: tuple[str, ...]) -> None:
+    """Check a webhook against each secret in use: two during rotation.
+
+    Rule: https://docs.stripe.com/webhooks#verify-manually. Raises BadSignatureError.
+    """
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(body, header, secret, SIGNATURE_TOLERANCE_SECONDS)
+        except stripe.SignatureVerificationError:
+            continue
+        return
+    raise BadSignatureError("the signature matches none of the webhook secrets, or is too old")
+
+
+def _intent(raw: Any) -> Intent:
+    data: Mapping[str, Any] = raw.to_dict() if isinstance(raw, stripe.StripeObject) else raw
+    return Intent.model_validate(data)
+
+
+def _translated(doing: str, error: stripe.StripeError) -> PspUnavailableError | PspBrokenError:
+    match error:
+        case stripe.APIConnectionError() | stripe.RateLimitError():
+            return PspUnavailableError(doing, error)
+        case _ if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
+            # 409: the first request with this idempotency key is still running.
+            return PspUnavailableError(doing, error)
+        case _:
+            return PspBrokenError(doing, error)

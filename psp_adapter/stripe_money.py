@@ -1,0 +1,53 @@
+"""Our minor units to Stripe's and back.
+
+Ours have as many decimals as Babel's CLDR table says. Stripe counts some currencies differently
+(https://docs.stripe.com/currencies#special-cases): those are listed here and nowhere else.
+"""
+
+from babel.numbers import get_currency_precision
+
+from chassis.errors import PermanentError
+from contracts.money import Money
+
+_ZERO_DECIMAL = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF")
+)
+_THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
+# Stripe's docs, "special cases": ISK and UGX have no decimals, yet are charged as if they had two.
+
+
+class UnpayableAmountError(PermanentError):
+    """An amount Stripe cannot charge to the last unit."""
+
+    def __init__(self, money: Money) -> None:
+        super().__init__(f"{money.amount} minor units of {money.currency} cannot be charged exactly by the PSP")
+
+
+def to_stripe(money: Money) -> tuple[int, str]:
+    """Amount and lower-case currency as Stripe counts them. Raises UnpayableAmountError rather than rounding."""
+    amount = _scaled(money, _stripe_decimals(money.currency) - get_currency_precision(money.currency))
+    if money.currency in _THREE_DECIMAL and amount % 10:
+        raise UnpayableAmountError(money)
+    return amount, money.currency.lower()
+
+
+def from_stripe(amount: int, currency: str) -> Money:
+    """What Stripe reported, in our minor units."""
+    money = Money(amount=amount, currency=currency.upper())
+    shift = get_currency_precision(money.currency) - _stripe_decimals(money.currency)
+    return money.model_copy(update={"amount": _scaled(money, shift)})
+
+
+def _stripe_decimals(currency: str) -> int:
+    if currency in _ZERO_DECIMAL:
+        return 0
+    return 3 if currency in _THREE_DECIMAL else 2
+
+
+def _scaled(money: Money, places: int) -> int:
+    if places >= 0:
+        return money.amount * int(10**places)
+    amount, rest = divmod(money.amount, int(10**-places))
+    if rest:
+        raise UnpayableAmountError(money)
+    return amount
