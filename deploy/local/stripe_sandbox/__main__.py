@@ -1,0 +1,86 @@
+"""`python -m deploy.local.stripe_sandbox`: serve the sandbox until it is told to stop."""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+
+from deploy.local.stripe_sandbox.app import create_app
+from deploy.local.stripe_sandbox.settings import NOTICE, Settings
+
+log = structlog.get_logger("stripe_sandbox")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on. Keep it local: the switches ask for no key.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 12111,
+    api_key: Annotated[str, typer.Option(help="The secret key servers use.")] = "sk_test_sandbox",
+    publishable_key: Annotated[str, typer.Option(help="The key browsers use.")] = "pk_test_sandbox",
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Where events are posted. May be set later: POST /_sandbox/webhook-endpoint.")
+    ] = None,
+    webhook_secret: Annotated[
+        str | None,
+        typer.Option(help="Signs the events. Made up when missing; GET /_sandbox/webhook-endpoint shows it."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Keep everything in this file across restarts; without it, in memory only.")
+    ] = None,
+    settle_after: Annotated[
+        float, typer.Option(help="Seconds until slow payments and refunds settle; below 0: only by a switch.")
+    ] = 3.0,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """A stateful stand-in for Stripe on this machine: API, Stripe.js, webhooks, and switches for faults.
+
+    It is a sandbox: it takes Stripe's test cards only, and no real money ever moves. Its front page, at the
+    address it listens on, lists the test cards and everything it offers.
+    """
+    _log_to_stderr(log_level)
+    settings = Settings(
+        api_key=api_key,
+        publishable_key=publishable_key,
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret,
+        data=data,
+        settle_after=settle_after if settle_after >= 0 else None,
+    )
+    config = uvicorn.Config(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    # uvicorn shuts down first and then raises the signal again: being asked to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log.info("sandbox.starting", note=NOTICE, address=f"http://{host}:{port}", webhook_url=webhook_url)
+    uvicorn.Server(config).run()
+
+
+def _log_to_stderr(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise typer.BadParameter("choose debug, info, warning or error", param_hint="--log-level")
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    typer.run(serve)

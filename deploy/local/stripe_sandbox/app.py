@@ -1,0 +1,79 @@
+"""The composition root of the sandbox."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deploy.local.stripe_sandbox.api import Api
+from deploy.local.stripe_sandbox.faults import Faults
+from deploy.local.stripe_sandbox.pages import Pages
+from deploy.local.stripe_sandbox.sandbox import Sandbox
+from deploy.local.stripe_sandbox.settings import NOTICE, Settings
+from deploy.local.stripe_sandbox.switches import Switches
+from deploy.local.stripe_sandbox.timers import Timers
+from deploy.local.stripe_sandbox.webhooks import Webhooks
+
+
+class SaysItIsASandbox:
+    """Marks every answer, so that nobody mistakes it for Stripe's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Stripe-Sandbox"] = NOTICE
+            await send(message)
+
+        await self._app(scope, receive, marked)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The whole sandbox as an ASGI app. It reads its file and begins to deliver webhooks when it starts up."""
+    sandbox = Sandbox(settings)
+    faults = Faults()
+    webhooks = Webhooks(sandbox, faults)
+    timers = Timers(sandbox)
+    sandbox.deliver = webhooks.enqueue
+    sandbox.wake_timers = timers.wake
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        sandbox.store.load()
+        if settings.webhook_url is not None:
+            webhooks.listen_at(settings.webhook_url, settings.webhook_secret)
+        webhooks.start()
+        tasks = [asyncio.create_task(timers.run()), asyncio.create_task(sandbox.store.keep_saving())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await webhooks.stop()
+            sandbox.store.save()
+
+    return Starlette(
+        routes=[
+            Route("/health/live", _healthy),
+            Route("/health/ready", _healthy),
+            Api(sandbox, faults).routes(),
+            Switches(sandbox, faults, webhooks).routes(),
+            *Pages(sandbox).routes(),
+        ],
+        middleware=[Middleware(SaysItIsASandbox)],
+        lifespan=lifespan,
+    )
+
+
+async def _healthy(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok", "sandbox": True})

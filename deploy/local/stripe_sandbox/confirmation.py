@@ -1,0 +1,127 @@
+"""What becomes of a payment intent once it is confirmed: by the card, the guest's bank, or time."""
+
+from typing import Literal
+from urllib.parse import urlencode, urlsplit
+
+from deploy.local.stripe_sandbox import charges, forms
+from deploy.local.stripe_sandbox.cards import DECLINES
+from deploy.local.stripe_sandbox.disputes import open_dispute
+from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid, refused
+from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
+
+Outcome = Literal["succeed", "fail"]
+AUTHENTICATION_FAILED = "The card's owner could not be authenticated. Try again or use another card."
+
+
+def no_payment_method(intent: Json | None) -> ApiError:
+    message = "You cannot confirm this PaymentIntent because it has no payment method yet."
+    return refused(message, code="payment_intent_unexpected_state", intent=intent)
+
+
+def return_url_of(call: Call) -> str | None:
+    """Where the guest comes back to after authenticating. Anything but a web address could run in our page."""
+    return_url = forms.text(call.params, "return_url")
+    if return_url is not None and urlsplit(return_url).scheme not in ("http", "https"):
+        raise invalid("return_url must be an http or https address.", param="return_url")
+    return return_url
+
+
+def confirm(sandbox: Sandbox, call: Call, intent: Json) -> None:
+    """Let the card do what it stands for. A decline is recorded, told by an event, and raised as 402."""
+    return_url = return_url_of(call)
+    intent.update(last_payment_error=None, next_action=None)
+    behaviour = sandbox.state.behaviours[intent["payment_method"]]
+    match behaviour:
+        case "authenticates":
+            if return_url is not None:
+                sandbox.state.return_urls[intent["id"]] = return_url
+            intent.update(status="requires_action", next_action=_next_action(call, intent, return_url))
+            sandbox.emit(call, "payment_intent.requires_action", intent)
+        case "processes" | "processes_fails":
+            charges.attempt(sandbox, call, intent, status="pending")
+            intent.update(status="processing", processing={"card": {}, "type": "card"})
+            sandbox.emit(call, "payment_intent.processing", intent)
+            sandbox.later("intent", intent["id"])
+        case _ if behaviour in DECLINES:
+            charges.attempt(sandbox, call, intent, status="failed")
+            raise _decline(sandbox, call, intent)
+        case _:
+            charges.attempt(sandbox, call, intent, status="succeeded")
+            _succeed(sandbox, call, intent)
+
+
+def authenticate(sandbox: Sandbox, call: Call, intent: Json, outcome: Outcome) -> Json:
+    """The guest's bank answers a 3-D Secure question."""
+    if intent["status"] != "requires_action":
+        message = f"Nothing to authenticate: this PaymentIntent has a status of {intent['status']}."
+        raise refused(message, code="payment_intent_unexpected_state", intent=intent)
+    intent["next_action"] = None
+    if outcome == "succeed":
+        charges.attempt(sandbox, call, intent, status="succeeded")
+        _succeed(sandbox, call, intent)
+    else:
+        _fail(
+            sandbox,
+            call,
+            intent,
+            {
+                "code": "payment_intent_authentication_failure",
+                "message": AUTHENTICATION_FAILED,
+                "type": "invalid_request_error",
+            },
+        )
+    return intent
+
+
+def settle(sandbox: Sandbox, call: Call, intent: Json, outcome: Outcome | None = None) -> Json:
+    """End a payment that was *processing*; without an outcome, the card decides."""
+    if intent["status"] != "processing":
+        message = f"Nothing to settle: this PaymentIntent has a status of {intent['status']}."
+        raise refused(message, code="payment_intent_unexpected_state", intent=intent)
+    if outcome is None:
+        fails = sandbox.state.behaviours[intent["payment_method"]] == "processes_fails"
+        outcome = "fail" if fails else "succeed"
+    sandbox.state.timers.pop(intent["id"], None)
+    charge = sandbox.store.get(intent["latest_charge"], "ch")
+    intent["processing"] = None
+    if outcome == "succeed":
+        charges.succeed(sandbox, call, charge)
+        _succeed(sandbox, call, intent)
+    else:
+        charges.fail(sandbox, call, charge)
+        _decline(sandbox, call, intent)
+    return intent
+
+
+def _succeed(sandbox: Sandbox, call: Call, intent: Json) -> None:
+    intent.update(status="succeeded", amount_received=intent["amount"], last_payment_error=None)
+    sandbox.emit(call, "payment_intent.succeeded", intent)
+    if sandbox.state.behaviours[intent["payment_method"]] == "disputed":
+        open_dispute(sandbox, call, intent, reason="fraudulent")
+
+
+def _decline(sandbox: Sandbox, call: Call, intent: Json) -> ApiError:
+    """The charge was declined: back to *requires_payment_method*, with the 402 that says so."""
+    decline = charges.decline_of(sandbox, intent["payment_method"])
+    code, message = DECLINES[decline]
+    error = {"charge": intent["latest_charge"], "code": code, "decline_code": decline, "message": message}
+    _fail(sandbox, call, intent, error | {"type": "card_error"})
+    shown = {name: value for name, value in intent["last_payment_error"].items() if name not in ("type", "message")}
+    shown.pop("doc_url")
+    return ApiError(402, message, kind="card_error", executed=True, payment_intent=intent, **shown)
+
+
+def _fail(sandbox: Sandbox, call: Call, intent: Json, error: Json) -> None:
+    slug = error["code"].replace("_", "-")
+    method = sandbox.store.get(intent["payment_method"], "pm")
+    error = error | {"doc_url": f"https://docs.stripe.com/error-codes/{slug}", "payment_method": method}
+    intent.update(status="requires_payment_method", payment_method=None, last_payment_error=error)
+    sandbox.emit(call, "payment_intent.payment_failed", intent)
+
+
+def _next_action(call: Call, intent: Json, return_url: str | None) -> Json:
+    query = urlencode({"payment_intent": intent["id"], "client_secret": intent["client_secret"]})
+    page = f"{call.address}/v3/authenticate?{query}"
+    if forms.flag(call.params, "use_stripe_sdk") or return_url is None:
+        return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": page}}
+    return {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": page}}

@@ -1,0 +1,94 @@
+"""What every part of the sandbox stands on: memory, time, ids, and the events it tells of."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from deploy.local.stripe_sandbox.errors import Json
+from deploy.local.stripe_sandbox.settings import API_VERSION, Settings
+from deploy.local.stripe_sandbox.store import State, Store
+
+log = structlog.get_logger("stripe_sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, decoded. `public` means it came with the publishable key, as a browser's does.
+
+    A call without a `request_id` is the sandbox's own doing: a timer, or a switch that plays the dashboard.
+    """
+
+    params: Json = field(default_factory=dict)
+    path: dict[str, str] = field(default_factory=dict)
+    public: bool = False
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    address: str = ""
+
+
+OWN_DOING = Call()
+
+
+def copied(obj: Json) -> Json:
+    """A copy of its own, all the way down; through JSON, which is several times faster than deepcopy."""
+    copy: Json = json.loads(json.dumps(obj))
+    return copy
+
+
+class Sandbox:
+    """The account: its store, its clock, and the one place where events are made."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store(settings.data, save_every=settings.save_every)
+        self.settle_after = settings.settle_after
+        self.new_id = settings.new_id
+        self.now = settings.now
+        # Set by the composition root.
+        self.deliver: Callable[[Json, str], None] = lambda event, lane: None
+        self.wake_timers: Callable[[], None] = lambda: None
+
+    @property
+    def state(self) -> State:
+        return self.store.state
+
+    def seconds(self) -> int:
+        return int(self.now())
+
+    def today(self) -> datetime:
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None) -> None:
+        """Record the event with a snapshot of the object as it is now, and hand it to the webhooks.
+
+        Events of one payment share a lane, so that they arrive in order unless a fault reorders them.
+        """
+        data: Json = {"object": copied(obj)}
+        if before is not None:
+            data["previous_attributes"] = before
+        event: Json = {
+            "id": self.new_id("evt"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.seconds(),
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": 0,
+            "request": {"id": call.request_id, "idempotency_key": call.idempotency_key},
+            "type": kind,
+        }
+        self.store.put(event)
+        log.info("sandbox.event", event_id=event["id"], type=kind, object_id=obj["id"])
+        lane = obj["id"] if obj["object"] == "payment_intent" else obj.get("payment_intent") or obj["id"]
+        self.deliver(event, lane)
+        self.store.changed()
+
+    def later(self, kind: str, object_id: str) -> None:
+        """Remember to settle the object after `settle_after`; without one, only a switch settles it."""
+        if self.settle_after is None:
+            return
+        self.state.timers[object_id] = {"kind": kind, "due_at": self.now() + self.settle_after}
+        self.wake_timers()

@@ -1,0 +1,138 @@
+"""The sandbox's memory: plain JSON values, kept in one file when asked to."""
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import structlog
+
+from deploy.local.stripe_sandbox.errors import Json, no_such
+
+log = structlog.get_logger("stripe_sandbox")
+
+
+@dataclass(slots=True)
+class State:
+    """Stripe objects by id in order of creation, and what the sandbox itself has to remember."""
+
+    payment_intents: dict[str, Json] = field(default_factory=dict)
+    payment_methods: dict[str, Json] = field(default_factory=dict)
+    charges: dict[str, Json] = field(default_factory=dict)
+    refunds: dict[str, Json] = field(default_factory=dict)
+    disputes: dict[str, Json] = field(default_factory=dict)
+    events: dict[str, Json] = field(default_factory=dict)
+    # Which behaviour a payment method stands for; card numbers are never kept.
+    behaviours: dict[str, str] = field(default_factory=dict)
+    return_urls: dict[str, str] = field(default_factory=dict)
+    idempotency: dict[str, Json] = field(default_factory=dict)
+    timers: dict[str, Json] = field(default_factory=dict)
+    deliveries: dict[str, Json] = field(default_factory=dict)
+    webhook_counts: dict[str, int] = field(default_factory=dict)
+    webhook_endpoint: Json | None = None
+
+
+KINDS = {
+    "pi": ("payment_intents", "payment_intent"),
+    "pm": ("payment_methods", "PaymentMethod"),
+    "ch": ("charges", "charge"),
+    "re": ("refunds", "refund"),
+    "dp": ("disputes", "dispute"),
+    "evt": ("events", "event"),
+}
+
+
+class Store:
+    """Holds the state; `changed()` after every change makes the snapshot follow within moments."""
+
+    def __init__(self, path: Path | None, *, save_every: float) -> None:
+        self.path = path
+        self.state = State()
+        self._save_every = save_every
+        self._dirty = asyncio.Event()
+
+    def get(self, object_id: str, prefix: str, *, param: str | None = None) -> Json:
+        """The object of that id, or Stripe's *No such …* refusal."""
+        bucket, name = KINDS[prefix]
+        found: Json | None = getattr(self.state, bucket).get(object_id)
+        if found is None:
+            raise no_such(name, object_id, param=param)
+        return found
+
+    def find(self, object_id: str) -> Json | None:
+        """Any object by its id alone; the prefix tells its kind."""
+        kind = KINDS.get(object_id.partition("_")[0])
+        return getattr(self.state, kind[0]).get(object_id) if kind else None
+
+    def put(self, obj: Json) -> Json:
+        bucket, _ = KINDS[obj["id"].partition("_")[0]]
+        getattr(self.state, bucket)[obj["id"]] = obj
+        return obj
+
+    def newest(self, prefix: str) -> Iterator[Json]:
+        bucket: dict[str, Json] = getattr(self.state, KINDS[prefix][0])
+        return reversed(bucket.values())
+
+    def count_webhook(self, what: str) -> None:
+        self.state.webhook_counts[what] = self.state.webhook_counts.get(what, 0) + 1
+        self.changed()
+
+    def changed(self) -> None:
+        self._dirty.set()
+
+    def clear(self) -> None:
+        """Forget everything but where webhooks go."""
+        self.state = State(webhook_endpoint=self.state.webhook_endpoint)
+        self.changed()
+
+    def load(self) -> None:
+        if self.path is None or not self.path.exists():
+            return
+        known = {item.name for item in fields(State)}
+        try:
+            snapshot = json.loads(self.path.read_text())
+            self.state = State(**{name: value for name, value in snapshot.items() if name in known})
+        except (ValueError, AttributeError) as error:
+            raise RuntimeError(f"{self.path} is not a sandbox snapshot. Move it away to start empty.") from error
+        log.info("sandbox.loaded", file=str(self.path), payment_intents=len(self.state.payment_intents))
+
+    async def keep_saving(self) -> None:
+        """Write the snapshot soon after each change, never more often than the disk can bear."""
+        if self.path is None:
+            return
+        pause = self._save_every
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(pause)
+            self._dirty.clear()
+            begun = time.monotonic()
+            snapshot = self._snapshot()
+            # A cancelled wait would leave the thread racing with the last save at shutdown.
+            await asyncio.shield(asyncio.to_thread(self._write, snapshot))
+            # The snapshot grows with its history: spend at most a twentieth of the time on it.
+            pause = max(self._save_every, 20 * (time.monotonic() - begun))
+
+    def save(self) -> None:
+        if self.path is not None:
+            self._write(self._snapshot())
+
+    def _snapshot(self) -> str:
+        return json.dumps({item.name: getattr(self.state, item.name) for item in fields(State)})
+
+    def _write(self, snapshot: str) -> None:
+        assert self.path is not None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_name(f"{self.path.name}.{time.monotonic_ns()}.new")
+        try:
+            with draft.open("w") as file:
+                file.write(snapshot)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                draft.unlink()

@@ -1,0 +1,201 @@
+"""`/_sandbox`: what Stripe's dashboard, a bank or bad luck would do, as switches for people and tests."""
+
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from deploy.local.stripe_sandbox import confirmation, disputes, intents, refunds
+from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid
+from deploy.local.stripe_sandbox.faults import FaultPlan, Faults
+from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from deploy.local.stripe_sandbox.webhooks import Webhooks
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Outcome(Body):
+    outcome: Literal["succeed", "fail"]
+
+
+class Authentication(Outcome):
+    client_secret: str | None = None
+
+
+class DashboardRefund(Body):
+    amount: int | None = Field(default=None, ge=1)
+    status: Literal["succeeded", "pending"] = "succeeded"
+    reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = "requested_by_customer"
+
+
+class NewDispute(Body):
+    amount: int | None = Field(default=None, ge=1)
+    reason: str = "fraudulent"
+
+
+class DisputeDecision(Body):
+    status: Literal["won", "lost"]
+
+
+class Endpoint(Body):
+    url: str | None
+    secret: str | None = None
+
+
+class Pace(Body):
+    settle_after: float | None = Field(ge=0)
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
+class Switches:
+    def __init__(self, sandbox: Sandbox, faults: Faults, webhooks: Webhooks) -> None:
+        self._sandbox = sandbox
+        self._faults = faults
+        self._webhooks = webhooks
+
+    def routes(self) -> Mount:
+        table: tuple[tuple[str, str, Callable[[Request], Awaitable[object]]], ...] = (
+            ("GET", "/state", self.state),
+            ("GET", "/faults", self.show_faults),
+            ("PUT", "/faults", self.set_faults),
+            ("DELETE", "/faults", self.clear_faults),
+            ("GET", "/settings", self.show_settings),
+            ("PUT", "/settings", self.set_settings),
+            ("GET", "/webhook-endpoint", self.show_endpoint),
+            ("POST", "/webhook-endpoint", self.set_endpoint),
+            ("POST", "/reset", self.reset),
+            ("POST", "/payment_intents/{id}/authenticate", self.authenticate),
+            ("POST", "/payment_intents/{id}/settle", self.settle_intent),
+            ("POST", "/payment_intents/{id}/refund", self.refund),
+            ("POST", "/payment_intents/{id}/dispute", self.dispute),
+            ("POST", "/refunds/{id}/settle", self.settle_refund),
+            ("POST", "/disputes/{id}/close", self.close_dispute),
+            ("POST", "/events/{id}/resend", self.resend),
+        )
+        return Mount("/_sandbox", routes=[Route(path, _json(call), methods=[method]) for method, path, call in table])
+
+    async def state(self, request: Request) -> Json:
+        state = self._sandbox.state
+        lost = [dispute for dispute in state.disputes.values() if dispute["status"] == "lost"]
+        counts = ("sent", "failed", "dropped", "duplicated", "retried", "delayed", "reordered")
+        return {
+            "sandbox": True,
+            "payment_intents": _by_status(state.payment_intents.values()),
+            "refunds": _by_status(state.refunds.values()),
+            "disputes": _by_status(state.disputes.values()),
+            "captured": _sums(state.charges.values(), "amount_captured"),
+            "refunded": _sums(state.charges.values(), "amount_refunded"),
+            "charged_back": _sums(lost, "amount"),
+            "events": len(state.events),
+            "webhooks": {name: state.webhook_counts.get(name, 0) for name in counts}
+            | {"pending": len(state.deliveries)},
+        }
+
+    async def show_faults(self, request: Request) -> Json:
+        return self._faults.plan.model_dump()
+
+    async def set_faults(self, request: Request) -> Json:
+        self._faults.use(await _body(request, FaultPlan))
+        return self._faults.plan.model_dump()
+
+    async def clear_faults(self, request: Request) -> Json:
+        self._faults.use(FaultPlan())
+        return self._faults.plan.model_dump()
+
+    async def show_settings(self, request: Request) -> Json:
+        return {"settle_after": self._sandbox.settle_after}
+
+    async def set_settings(self, request: Request) -> Json:
+        self._sandbox.settle_after = (await _body(request, Pace)).settle_after
+        return {"settle_after": self._sandbox.settle_after}
+
+    async def show_endpoint(self, request: Request) -> Json | None:
+        return self._webhooks.endpoint
+
+    async def set_endpoint(self, request: Request) -> Json | None:
+        endpoint = await _body(request, Endpoint)
+        return self._webhooks.listen_at(endpoint.url, endpoint.secret)
+
+    async def reset(self, request: Request) -> Json:
+        """Forget every object, event, key, fault and pending delivery; the webhook endpoint stays."""
+        await self._webhooks.forget()
+        self._sandbox.store.clear()
+        self._sandbox.settle_after = self._sandbox.settings.settle_after
+        self._faults.use(FaultPlan())
+        return {"reset": True}
+
+    async def authenticate(self, request: Request) -> Json:
+        """The answer to 3-D Secure. The guest's page sends its client secret; a test need not."""
+        body = await _body(request, Authentication)
+        intent = self._get(request, "pi")
+        if body.client_secret is not None and body.client_secret != intent["client_secret"]:
+            raise invalid("The client_secret does not belong to this PaymentIntent.", param="client_secret")
+        changed = confirmation.authenticate(self._sandbox, OWN_DOING, intent, body.outcome)
+        return intents.shown(Call(public=body.client_secret is not None), changed)
+
+    async def settle_intent(self, request: Request) -> Json:
+        body = await _body(request, Outcome)
+        return confirmation.settle(self._sandbox, OWN_DOING, self._get(request, "pi"), body.outcome)
+
+    async def refund(self, request: Request) -> Json:
+        body = await _body(request, DashboardRefund)
+        charge = refunds.paid_charge(self._sandbox, self._get(request, "pi"))
+        return refunds.give_back(self._sandbox, OWN_DOING, charge, **body.model_dump(), metadata={})
+
+    async def dispute(self, request: Request) -> Json:
+        body = await _body(request, NewDispute)
+        return disputes.open_dispute(self._sandbox, OWN_DOING, self._get(request, "pi"), **body.model_dump())
+
+    async def settle_refund(self, request: Request) -> Json:
+        body = await _body(request, Outcome)
+        return refunds.settle(self._sandbox, self._get(request, "re"), body.outcome)
+
+    async def close_dispute(self, request: Request) -> Json:
+        body = await _body(request, DisputeDecision)
+        return disputes.close(self._sandbox, self._get(request, "dp"), body.status)
+
+    async def resend(self, request: Request) -> Json:
+        event = self._get(request, "evt")
+        self._webhooks.resend(event)
+        return event
+
+    def _get(self, request: Request, prefix: str) -> Json:
+        return self._sandbox.store.get(request.path_params["id"], prefix)
+
+
+def _json(call: Callable[[Request], Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return JSONResponse(await call(request))
+        except ApiError as error:
+            return JSONResponse(error.body, error.status)
+
+    return endpoint
+
+
+async def _body(request: Request, model: type[B]) -> B:
+    try:
+        return model.model_validate(json.loads(await request.body() or b"{}"))
+    except (ValueError, ValidationError) as error:
+        raise invalid(f"This switch cannot read its body: {error}") from error
+
+
+def _by_status(objects: Iterable[Json]) -> dict[str, int]:
+    return dict(Counter(obj["status"] for obj in objects))
+
+
+def _sums(objects: Iterable[Json], name: str) -> dict[str, int]:
+    """Minor units per currency."""
+    sums: Counter[str] = Counter()
+    for obj in objects:
+        sums[obj["currency"]] += obj[name]
+    return {currency: total for currency, total in sums.items() if total}
