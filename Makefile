@@ -1,0 +1,41 @@
+# Bellhop. `make` alone lists what there is.
+PYTHON ?= python3
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format lock clean
+
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: ## prepare everything this machine needs (idempotent; the other targets do it first)
+	@$(PYTHON) deploy/local/setup.py
+
+demo: setup ## start the stack, drive real orders through it, print what happened, stop
+	@$(VENV)/bellhop demo
+
+up: setup ## start the stack and leave it running until Ctrl-C
+	@$(VENV)/bellhop up
+
+test: check ## run the checks and every test
+	$(VENV)/pytest
+
+check: setup ## formatting, lint, types, import rules, lock
+	$(VENV)/ruff format --check
+	$(VENV)/ruff check
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	$(VENV)/python -m ops.lock --check
+
+format: setup ## format the code and fix what ruff can fix
+	$(VENV)/ruff format
+	$(VENV)/ruff check --fix
+
+lock: setup ## pin requirements.txt anew from pyproject.toml
+	$(VENV)/uv pip compile pyproject.toml --quiet --all-extras --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --universal -o requirements.txt
+	$(VENV)/python -m ops.lock --check
+
+clean: ## remove the virtual environment, caches and the local stack's data
+	rm -rf .venv .bellhop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-artefacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

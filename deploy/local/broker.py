@@ -1,0 +1,238 @@
+"""RabbitMQ for the local stack and the tests: the one at BELLHOP_AMQP_URL, or one of our own on a free port."""
+
+import asyncio
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import aio_pika
+import httpx
+
+from deploy.local.credentials import write_private
+from deploy.local.ports import HOST, Ports, accepts
+from deploy.local.process import PartError, Process
+
+NODE = "bellhop@localhost"
+USER = "bellhop"
+# Debian's /usr/sbin/rabbitmq-server is a wrapper that switches user; the script behind it runs as whoever we are.
+KNOWN_PLACES = (
+    "/usr/lib/rabbitmq/bin/rabbitmq-server",
+    "/opt/homebrew/sbin/rabbitmq-server",
+    "/usr/local/sbin/rabbitmq-server",
+    "/opt/rabbitmq/sbin/rabbitmq-server",
+)
+# The management agent takes 5 s to shut down after everything that holds data has closed (measured on 3.10.8).
+STOP_SECONDS = 3
+
+
+class Broker(Protocol):
+    """A RabbitMQ server, wherever it runs."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def management_url(self) -> str | None:
+        """The management HTTP API with user and password in it, without a trailing slash; None when it is off."""
+
+    @property
+    def pid(self) -> int: ...
+    def start(self) -> object: ...
+    def stop(self) -> object: ...
+    def kill(self) -> object: ...
+    def new_vhost(self, name: str) -> str:
+        """Create an empty virtual host and return its address."""
+
+    def drop_vhost(self, name: str) -> None: ...
+
+
+class VhostsOverHttp:
+    """Virtual hosts through the management API."""
+
+    url: str
+    management_url: str | None
+
+    def new_vhost(self, name: str) -> str:
+        user = quote(urlsplit(self.url).username or "guest", safe="")
+        self._call("PUT", f"/api/vhosts/{quote(name, safe='')}")
+        rights = {"configure": ".*", "write": ".*", "read": ".*"}
+        self._call("PUT", f"/api/permissions/{quote(name, safe='')}/{user}", rights)
+        return vhost_url(self.url, name)
+
+    def drop_vhost(self, name: str) -> None:
+        self._call("DELETE", f"/api/vhosts/{quote(name, safe='')}")
+
+    def _call(self, method: str, path: str, body: object = None) -> None:
+        if self.management_url is None:
+            raise PartError("broker", "virtual hosts need the management plugin; start the broker with management=True")
+        api = urlsplit(self.management_url)
+        base = urlunsplit((api.scheme, f"{api.hostname}:{api.port}", api.path, "", ""))
+        auth = (unquote(api.username or "guest"), unquote(api.password or "guest"))
+        response = httpx.request(method, base + path, json=body, auth=auth, timeout=30, trust_env=False)
+        response.raise_for_status()
+
+
+class LocalBroker(VhostsOverHttp):
+    """A `rabbitmq-server` of our own: data, password, cookie and log below one folder, loopback only, no epmd."""
+
+    def __init__(self, folder: Path, *, ports: Ports, log: Path, management: bool = True) -> None:
+        program = find_rabbitmq()
+        if program is None:
+            raise PartError(
+                "broker",
+                "no rabbitmq-server on this machine. Install it (Debian, Ubuntu: apt-get install rabbitmq-server; "
+                "macOS: brew install rabbitmq) or set BELLHOP_AMQP_URL to a broker that runs elsewhere.",
+            )
+        amqp, dist = ports.port("broker.amqp"), ports.port("broker.dist")
+        http = ports.port("broker.management") if management else None
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        password = kept_password(folder / "password")
+        self.url = f"amqp://{USER}:{password}@{HOST}:{amqp}/"
+        self.management_url = f"http://{USER}:{password}@{HOST}:{http}" if http else None
+        write_private(folder / "rabbitmq.conf", configuration(amqp, http, password))
+        (folder / "enabled_plugins").write_text("[rabbitmq_management].\n" if management else "[].\n")
+        (folder / "home").mkdir(exist_ok=True)
+        self.process = Process(
+            "broker",
+            [program],
+            log=log,
+            missing=lambda: None if accepts(amqp) and can_connect(self.url) else "no AMQP connection succeeds yet",
+            env=environment(folder.resolve(), dist),
+            stop_seconds=STOP_SECONDS,
+            advice="If the data folder is damaged or of another RabbitMQ version, remove " + str(folder) + ".",
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def start(self) -> "LocalBroker":
+        """Start, or start again after a kill: same port, same data."""
+        self.process.start()
+        return self
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self.process.kill()
+
+
+class ExternalBroker(VhostsOverHttp):
+    """A broker somebody else runs. We never start or stop it."""
+
+    def __init__(self, url: str, management_url: str | None = None) -> None:
+        self.url = url
+        parts = urlsplit(url)
+        login = f"{parts.username}:{parts.password}" if parts.username else "guest:guest"
+        self.management_url = management_url or f"http://{login}@{parts.hostname}:15672"
+
+    @property
+    def pid(self) -> int:
+        raise PartError("broker", "is not a process of ours: BELLHOP_AMQP_URL is set")
+
+    def start(self) -> "ExternalBroker":
+        if not can_connect(self.url):
+            host = urlsplit(self.url).hostname
+            raise PartError("broker", f"BELLHOP_AMQP_URL is set, but no connection to {host} succeeds with it.")
+        return self
+
+    def stop(self) -> None:
+        """Not ours to stop."""
+
+    def kill(self) -> None:
+        raise PartError("broker", "is not ours to kill: BELLHOP_AMQP_URL is set")
+
+
+def broker_for(data_dir: Path, *, ports: Ports | None = None, management: bool = True) -> Broker:
+    """The broker this environment asks for, not started yet."""
+    url = os.environ.get("BELLHOP_AMQP_URL")
+    if url:
+        return ExternalBroker(url, os.environ.get("BELLHOP_RABBITMQ_MANAGEMENT_URL"))
+    ports = ports or Ports(data_dir / "ports.json")
+    return LocalBroker(data_dir / "broker", ports=ports, log=data_dir / "logs" / "broker.log", management=management)
+
+
+@contextmanager
+def broker_server(data_dir: Path, *, ports: Ports | None = None, management: bool = True) -> Iterator[Broker]:
+    """A running broker for the length of a with-block."""
+    broker = broker_for(data_dir, ports=ports, management=management)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+
+
+def find_rabbitmq() -> str | None:
+    """The server's start script, or None."""
+    known = (place for place in KNOWN_PLACES if os.access(place, os.X_OK))
+    return next(known, None) or shutil.which("rabbitmq-server")
+
+
+def vhost_url(url: str, vhost: str) -> str:
+    """The same server's address with another virtual host."""
+    return urlunsplit(urlsplit(url)._replace(path="/" + quote(vhost, safe="")))
+
+
+def can_connect(url: str) -> bool:
+    """Whether an AMQP connection and a channel open. Runs in a thread: the caller may be inside an event loop."""
+
+    async def connect() -> bool:
+        try:
+            async with await aio_pika.connect(url, timeout=5) as connection:
+                await connection.channel()
+        except (TimeoutError, aio_pika.exceptions.AMQPError, OSError):
+            return False
+        return True
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, connect()).result()
+
+
+def kept_password(file: Path) -> str:
+    """The broker's password, made up on first use and kept with the data it belongs to."""
+    if not file.exists():
+        write_private(file, secrets.token_hex(16))
+    return file.read_text().strip()
+
+
+def configuration(amqp: int, http: int | None, password: str) -> str:
+    lines = [
+        f"listeners.tcp.1 = {HOST}:{amqp}",
+        f"default_user = {USER}",
+        f"default_pass = {password}",
+        "log.console = true",
+        "log.console.level = info",
+        "log.file = false",
+    ]
+    if http is not None:
+        lines += [f"management.tcp.ip = {HOST}", f"management.tcp.port = {http}"]
+    return "\n".join(lines) + "\n"
+
+
+def environment(folder: Path, dist: int) -> dict[str, str]:
+    """What makes a packaged RabbitMQ live in our folder and touch nothing else on the machine."""
+    return {
+        "HOME": str(folder / "home"),  # holds the Erlang cookie
+        "RABBITMQ_NODENAME": NODE,
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "no-rabbitmq-env.conf"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_DIST_PORT": str(dist),
+        # Makes the start script exec the Erlang machine instead of waiting for it, so our child *is* the broker.
+        "RUNNING_UNDER_SYSTEMD": "true",
+        # A fixed distribution port needs no epmd: nothing is shared with, or left running for, another node.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-sname {NODE} -start_epmd false -erl_epmd_port {dist} "
+        "-kernel inet_dist_use_interface {127,0,0,1}",
+    }

@@ -1,0 +1,83 @@
+"""The secrets of one local stack: made up on its first start, kept in a file only its user can read."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import jwt
+from cryptography.fernet import Fernet
+
+ISSUER = "bellhop-local"
+AUDIENCE = "bellhop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What services, sandbox and tokens of one data folder share. Its text shows none of it."""
+
+    jwt_secret: str
+    seal_key: str
+    stripe_api_key: str
+    stripe_publishable_key: str
+    stripe_webhook_secret: str
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+    @classmethod
+    def made_up(cls) -> "Credentials":
+        return cls(
+            jwt_secret=secrets.token_urlsafe(48),
+            seal_key=Fernet.generate_key().decode(),
+            stripe_api_key=f"sk_test_{secrets.token_hex(16)}",
+            stripe_publishable_key=f"pk_test_{secrets.token_hex(16)}",
+            stripe_webhook_secret=f"whsec_{secrets.token_hex(24)}",
+        )
+
+    @classmethod
+    def kept_in(cls, file: Path) -> "Credentials":
+        """Read them, or make them up and keep them. A file that lacks one gets it added; the others stay."""
+        known = json.loads(file.read_text()) if file.exists() else {}
+        merged = asdict(cls.made_up()) | known
+        if merged != known:
+            write_private(file, json.dumps(merged, indent=2) + "\n")
+        return cls(**{name: merged[name] for name in cls.__dataclass_fields__})
+
+    def mint_token(
+        self,
+        guest: str,
+        property_id: str,
+        reservation: str,
+        stay_from: date,
+        stay_to: date,
+        *,
+        role: str = "guest",
+        ttl: timedelta = timedelta(hours=12),
+    ) -> str:
+        """A signed token as a property's own login would hand it to a guest or a member of staff (HS256)."""
+        now = datetime.now(UTC)
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": guest,
+            "iat": now,
+            "exp": now + ttl,
+            "role": role,
+            "property": property_id,
+            "reservation": reservation,
+            "stay_from": stay_from.isoformat(),
+            "stay_to": stay_to.isoformat(),
+        }
+        return jwt.encode(claims, self.jwt_secret, algorithm="HS256")
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its user can read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        os.fchmod(descriptor, 0o600)
+        stream.write(text)

@@ -1,0 +1,131 @@
+"""The sandbox and the four services as data: how each is started and what its environment holds."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
+from deploy.local.ports import HOST
+from deploy.local.process import Process
+
+ROOT = Path(__file__).resolve().parents[2]
+STRIPE_JS = "https://js.stripe.com/v3/"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a part may need to know of the others. Addresses are known before anything runs."""
+
+    data_dir: Path
+    amqp_url: str
+    mongodb_url: str
+    credentials: Credentials
+    urls: Mapping[str, str]  # by part name; without "sandbox" when the real Stripe is used
+
+    @property
+    def sandbox_url(self) -> str | None:
+        return self.urls.get("sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process of the stack that answers HTTP on a port given to it."""
+
+    name: str
+    command: Callable[[int, Surroundings], list[str]]
+    environment: Callable[[Surroundings], Mapping[str, str]]
+    ready_path: str = "/health/ready"
+    start_seconds: float = 45
+    stop_seconds: float = 20  # a service lets its handlers finish for 15 s
+
+    def process(self, port: int, around: Surroundings, extra_env: Mapping[str, str]) -> Process:
+        """The process of this part, not started yet."""
+        hosts = ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST, "localhost")))
+        env = {"NO_PROXY": hosts, "no_proxy": hosts, "PYTHONUNBUFFERED": "1"}
+        return Process(
+            self.name,
+            self.command(port, around),
+            log=around.data_dir / "logs" / f"{self.name}.log",
+            missing=lambda: unreadiness(f"http://{HOST}:{port}{self.ready_path}"),
+            env=env | service_environment(port, around) | dict(self.environment(around)) | dict(extra_env),
+            cwd=ROOT,
+            start_seconds=self.start_seconds,
+            stop_seconds=self.stop_seconds,
+        )
+
+
+def unreadiness(url: str) -> str | None:
+    """None when the address answers 200, else what it said instead."""
+    try:
+        answer = httpx.get(url, timeout=5, trust_env=False)
+    except httpx.HTTPError as error:
+        return f"{url} does not answer ({type(error).__name__})"
+    return None if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code} {answer.text[:500]}"
+
+
+def service_environment(port: int, around: Surroundings) -> dict[str, str]:
+    """What every service is told."""
+    return {
+        "BELLHOP_AMQP_URL": around.amqp_url,
+        "BELLHOP_MONGODB_URL": around.mongodb_url,
+        "BELLHOP_HTTP_HOST": HOST,
+        "BELLHOP_HTTP_PORT": str(port),
+        "BELLHOP_LOG_FORMAT": os.environ.get("BELLHOP_LOG_FORMAT", "json"),
+        "BELLHOP_LOG_LEVEL": os.environ.get("BELLHOP_LOG_LEVEL", "INFO"),
+    }
+
+
+def gateway_environment(around: Surroundings) -> dict[str, str]:
+    env = {
+        "BELLHOP_JWT_SECRET": around.credentials.jwt_secret,
+        "BELLHOP_JWT_ISSUER": ISSUER,
+        "BELLHOP_JWT_AUDIENCE": AUDIENCE,
+        "BELLHOP_SEAL_KEYS": around.credentials.seal_key,
+    }
+    if around.sandbox_url:
+        env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = around.credentials.stripe_publishable_key
+        env["BELLHOP_STRIPE_JS_URL"] = f"{around.sandbox_url}/v3/"
+    else:
+        env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = os.environ.get("BELLHOP_STRIPE_PUBLISHABLE_KEY", "")
+        env["BELLHOP_STRIPE_JS_URL"] = STRIPE_JS
+    return env
+
+
+def adapter_environment(around: Surroundings) -> dict[str, str]:
+    env = {"BELLHOP_SEAL_KEYS": around.credentials.seal_key}
+    if around.sandbox_url:
+        env["STRIPE_API_KEY"] = around.credentials.stripe_api_key
+        env["STRIPE_WEBHOOK_SECRET"] = around.credentials.stripe_webhook_secret
+        env["BELLHOP_STRIPE_API_BASE"] = around.sandbox_url
+    else:
+        env["STRIPE_API_KEY"] = os.environ["STRIPE_API_KEY"]
+        env["STRIPE_WEBHOOK_SECRET"] = os.environ["STRIPE_WEBHOOK_SECRET"]
+    return env
+
+
+def sandbox_command(port: int, around: Surroundings) -> list[str]:
+    keys = around.credentials
+    command = [sys.executable, "-m", "deploy.local.stripe_sandbox", "--host", HOST, "--port", str(port)]
+    command += ["--api-key", keys.stripe_api_key, "--publishable-key", keys.stripe_publishable_key]
+    if "psp_adapter" in around.urls:
+        command += ["--webhook-url", f"{around.urls['psp_adapter']}/webhooks/stripe"]
+        command += ["--webhook-secret", keys.stripe_webhook_secret]
+    return [*command, "--data", str(around.data_dir / "sandbox.json")]
+
+
+def service(name: str, environment: Callable[[Surroundings], Mapping[str, str]]) -> Part:
+    """A service that is started as a Python module."""
+    return Part(name, lambda _port, _around: [sys.executable, "-m", name], environment)
+
+
+SANDBOX = Part("sandbox", sandbox_command, lambda _around: {}, stop_seconds=5)
+SERVICES = (
+    service("gateway", gateway_environment),
+    service("extras_service", lambda _: {"BELLHOP_CATALOGUE_FILE": str(ROOT / "deploy" / "local" / "catalogue.yaml")}),
+    service("payment_service", lambda _: {}),
+    service("psp_adapter", adapter_environment),
+)

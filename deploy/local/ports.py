@@ -1,0 +1,60 @@
+"""Free ports on the loopback address, the same ones from run to run as long as nobody else took them."""
+
+import json
+import socket
+from pathlib import Path
+from threading import Lock
+
+HOST = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def accepts(port: int, host: str = HOST) -> bool:
+    """Whether something listens there and takes connections."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Ports:
+    """The ports of one data folder by name, remembered in `ports.json`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = Lock()
+        self._given: dict[str, int] = {}
+        try:
+            self._known: dict[str, int] = json.loads(file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            self._known = {}
+
+    def port(self, name: str) -> int:
+        """The port of this name: as in the last run when it is still free, else another. Fixed once given."""
+        with self._lock:
+            if name not in self._given:
+                last = self._known.get(name)
+                self._given[name] = last if last is not None and is_free(last) else self._another()
+                self._known[name] = self._given[name]
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                self._file.write_text(json.dumps(self._known, indent=2) + "\n")
+            return self._given[name]
+
+    def _another(self) -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind((HOST, 0))
+                port = int(probe.getsockname()[1])
+            if port not in self._known.values():
+                return port

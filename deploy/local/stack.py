@@ -1,0 +1,204 @@
+"""The whole of Bellhop on one machine: broker, store, sandbox and services, started together and stopped together."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.local.broker import Broker, LocalBroker, broker_for
+from deploy.local.credentials import Credentials
+from deploy.local.parts import ROOT, SANDBOX, SERVICES, Part, Surroundings
+from deploy.local.ports import HOST, Ports
+from deploy.local.process import PartError, Process
+from deploy.local.store import LocalStore, Store, store_for
+
+DATA_DIR = ROOT / ".bellhop"
+
+
+class StackInUseError(Exception):
+    """Another stack runs on this data folder."""
+
+    def __init__(self, data_dir: Path, pid: str) -> None:
+        self.data_dir = data_dir
+        super().__init__(
+            f"A stack already runs on {data_dir} (process {pid or 'unknown'}). Stop that one first (Ctrl-C), "
+            "or give this one a folder of its own with --data-dir."
+        )
+
+
+def real_stripe() -> bool:
+    """Whether the environment names a Stripe account, so that the sandbox is left out."""
+    return bool(os.environ.get("STRIPE_API_KEY")) and bool(os.environ.get("STRIPE_WEBHOOK_SECRET"))
+
+
+class LocalStack:
+    """Use it as a context manager: inside the block everything is ready, after it nothing of it is left running.
+
+    Raises PartError when a part does not start, and StackInUseError when the data folder is taken.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path = DATA_DIR,
+        *,
+        quiet: bool = False,
+        extra_env: Mapping[str, str] | None = None,
+        services: Sequence[Part] = SERVICES,
+        sandbox: Part | None = SANDBOX,
+    ) -> None:
+        """`extra_env` is added to the environment of the sandbox and of every service."""
+        self.data_dir = data_dir.resolve()
+        self._console = Console(quiet=quiet, highlight=False)
+        self._extra_env = dict(extra_env or {})
+        self._services = tuple(services)
+        self._sandbox = None if real_stripe() else sandbox
+        self._processes: dict[str, Process] = {}
+        self._lock: IO[str] | None = None
+        self.broker: Broker
+        self.store: Store
+        self.secrets: Credentials
+        self.service_urls: dict[str, str] = {}
+        self.sandbox_url: str | None = None
+
+    @property
+    def gateway_url(self) -> str:
+        return self.service_urls["gateway"]
+
+    @property
+    def adapter_url(self) -> str:
+        return self.service_urls["psp_adapter"]
+
+    def part(self, name: str) -> Process:
+        """A part started here, by name: `.pid`, `.terminate()`, `.kill()`, `.start()`."""
+        try:
+            return self._processes[name]
+        except KeyError:
+            raise PartError(name, f"is not started by this stack; it has {', '.join(self._processes)}") from None
+
+    def mint_token(
+        self,
+        guest: str,
+        property_id: str,
+        reservation: str,
+        stay_from: date,
+        stay_to: date,
+        role: str = "guest",
+        ttl: timedelta = timedelta(hours=12),
+    ) -> str:
+        """A signed token that this stack's gateway accepts."""
+        return self.secrets.mint_token(guest, property_id, reservation, stay_from, stay_to, role=role, ttl=ttl)
+
+    def __enter__(self) -> Self:
+        self._take_lock()
+        try:
+            self._prepare()
+            began = time.monotonic()
+            for stage in self._stages():
+                self._start_together(stage)
+            self._console.print(f"[green]ready[/] in {time.monotonic() - began:.1f} s")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def check(self) -> None:
+        """Raise PartError if a part died by itself. One that was stopped or killed through `part()` did not."""
+        for process in self._processes.values():
+            code = process.exit_code
+            if code is not None:
+                raise process.failure(f"ended by itself with code {code}")
+
+    def watch(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Return when `until` says so; raise PartError as soon as a part died."""
+        while not until():
+            self.check()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop what was started here: the services first, then what they stand on. Safe to call twice."""
+        names = {part.name for part in self._services}
+        first = [process.stop for name, process in self._processes.items() if name in names]
+        then = [process.stop for name, process in self._processes.items() if name not in names]
+        for stops in (first, then):
+            with ThreadPoolExecutor(max(1, len(stops))) as pool:
+                for stopped in [pool.submit(stop) for stop in stops]:
+                    stopped.result()
+        self._processes.clear()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (self.data_dir / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip()
+            lock.close()
+            raise StackInUseError(self.data_dir, holder) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def _prepare(self) -> None:
+        """Choose ports and secrets and describe every process; nothing runs yet."""
+        ports = Ports(self.data_dir / "ports.json")
+        self.secrets = Credentials.kept_in(self.data_dir / "secrets.json")
+        self.broker = broker_for(self.data_dir, ports=ports)
+        self.store = store_for(self.data_dir, ports=ports)
+        parts = [part for part in (self._sandbox, *self._services) if part is not None]
+        urls = {part.name: f"http://{HOST}:{ports.port(part.name)}" for part in parts}
+        around = Surroundings(self.data_dir, self.broker.url, self.store.url, self.secrets, urls)
+        self._processes = {part.name: part.process(ports.port(part.name), around, self._extra_env) for part in parts}
+        if isinstance(self.broker, LocalBroker):
+            self._processes["broker"] = self.broker.process
+        if isinstance(self.store, LocalStore):
+            self._processes["store"] = self.store.process
+        self.service_urls = {part.name: urls[part.name] for part in self._services}
+        self.sandbox_url = urls[self._sandbox.name] if self._sandbox else None
+
+    def _stages(self) -> Iterator[dict[str, tuple[Callable[[], object], str]]]:
+        """What starts together: name → how to start it and the address to show."""
+        grounds: dict[str, tuple[Callable[[], object], str]] = {
+            "broker": (self.broker.start, without_login(self.broker.url)),
+            "store": (self.store.start, f"{without_login(self.store.url)} ({self.store.kind})"),
+        }
+        if self._sandbox and self.sandbox_url:
+            grounds[self._sandbox.name] = (self._processes[self._sandbox.name].start, f"{self.sandbox_url} (sandbox)")
+        yield grounds
+        yield {name: (self._processes[name].start, url) for name, url in self.service_urls.items()}
+
+    def _start_together(self, stage: Mapping[str, tuple[Callable[[], object], str]]) -> None:
+        def start(name: str, begin: Callable[[], object], address: str) -> None:
+            began = time.monotonic()
+            begin()
+            seconds = time.monotonic() - began
+            self._console.print(f"  [green]✓[/] {name:<16} {escape(address):<64} {seconds:5.1f} s", soft_wrap=True)
+
+        with ThreadPoolExecutor(max(1, len(stage))) as pool:
+            starts = [pool.submit(start, name, *how) for name, how in stage.items()]
+        for started in starts:  # all have ended, so that none is started behind the back of a stop
+            started.result()
+
+
+def without_login(url: str) -> str:
+    """An address as it may be shown: no user, no password, no options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")

@@ -1,0 +1,150 @@
+"""The `bellhop` command."""
+
+import importlib
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography.fernet import Fernet
+from rich.console import Console
+
+from deploy.local.credentials import Credentials
+from deploy.local.process import PartError
+from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
+console = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False)
+
+DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, secrets, ports and logs.")]
+
+
+class Role(StrEnum):
+    GUEST = "guest"
+    STAFF = "staff"
+
+
+@app.callback()
+def bellhop() -> None:
+    """Paid orders for hotel extras over a message bus."""
+
+
+@app.command()
+def up(data_dir: DataDir = DATA_DIR) -> None:
+    """Start the stack on this machine and leave it running until Ctrl-C.
+
+    Example: `bellhop up`
+
+    Exit code 0 when it was asked to stop; 1 when a part did not start or died (its log is shown); 2 when another
+    stack uses the folder.
+    """
+    with explained(), stopping_on_signals(), LocalStack(data_dir) as stack:
+        show_how_to_try(stack)
+        stack.watch()
+
+
+@app.command()
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its data and logs.")] = DATA_DIR,
+) -> None:
+    """Start the stack, drive real orders through all its steps, print what happened, and stop.
+
+    Example: `bellhop demo`
+
+    Exit code 0 when every order ended as it should.
+    """
+    run_demo = importlib.import_module("ops.demo").run_demo
+    with explained(), stopping_on_signals(code=130), LocalStack(data_dir) as stack:
+        code = int(run_demo(stack))
+    raise typer.Exit(code)
+
+
+@app.command()
+def token(
+    guest: Annotated[str, typer.Option(help="Who it is for: the token's subject.")] = "guest-1",
+    property_id: Annotated[str, typer.Option("--property", help="The property.")] = "alpenhof",
+    reservation: Annotated[str, typer.Option(help="The reservation.")] = "R-1001",
+    stay_from: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; today.")] = None,
+    stay_to: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; a week later.")] = None,
+    role: Annotated[Role, typer.Option(help="Guests order; staff fulfil and refund.")] = Role.GUEST,
+    hours: Annotated[float, typer.Option(min=0, help="How long it is valid.")] = 12,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print a signed token that the local stack's gateway accepts.
+
+    Example: `bellhop token --role staff --hours 1`
+    """
+    file = data_dir / "secrets.json"
+    if not file.exists():
+        complaints.print(f"{file} does not exist yet: it is made when the stack first starts (bellhop up).")
+        raise typer.Exit(1)
+    first = stay_from.date() if stay_from else today()
+    last = stay_to.date() if stay_to else first + timedelta(days=7)
+    if last < first:
+        raise typer.BadParameter(f"{last} is before {first}", param_hint="--stay-to")
+    ttl = timedelta(hours=hours)
+    signed = Credentials.kept_in(file).mint_token(guest, property_id, reservation, first, last, role=role, ttl=ttl)
+    typer.echo(signed)
+
+
+@app.command()
+def seal_key() -> None:
+    """Print a new key for BELLHOP_SEAL_KEYS. To rotate, put it first and keep the old ones behind it.
+
+    Example: `BELLHOP_SEAL_KEYS="$(bellhop seal-key),$BELLHOP_SEAL_KEYS"`
+    """
+    typer.echo(Fernet.generate_key().decode())
+
+
+def show_how_to_try(stack: LocalStack) -> None:
+    signed = stack.mint_token("guest-1", "alpenhof", "R-1001", today(), today() + timedelta(days=7))
+    console.print(f"\nThe guest's page: [bold]{stack.gateway_url}/[/]   its API: {stack.gateway_url}/docs")
+    console.print("A guest's token (valid 12 h; more with `bellhop token`), and a line to try:\n", markup=False)
+    console.print(f"  TOKEN={signed}", soft_wrap=True, markup=False)
+    curl = f'  curl -H "Authorization: Bearer $TOKEN" {stack.gateway_url}/v1/extras'
+    console.print(curl, soft_wrap=True, markup=False)
+    console.print(f"\nLogs are in {stack.data_dir / 'logs'}. Ctrl-C stops everything.", soft_wrap=True, markup=False)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A part that fails is shown as its own words, not as a traceback."""
+    try:
+        yield
+    except StackInUseError as taken:
+        complaints.print(str(taken), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except PartError as failed:
+        complaints.print(str(failed), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def stopping_on_signals(code: int = 0) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal all stop the stack in order; `code` is the exit code then."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("stopped")
+        raise typer.Exit(code) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,49 @@
+"""The broker and the store of a test session: containers where Docker answers, else processes on this machine."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.broker import Broker, broker_server
+from deploy.local.ports import Ports
+from deploy.local.store import Store, store_server
+from tests.integration.local.containers import ContainerBroker, ContainerStore, docker_answers
+
+
+@pytest.fixture(scope="session")
+def in_containers() -> bool:
+    """BELLHOP_TEST_PROCESSES=1 asks for processes although Docker is there."""
+    return not os.environ.get("BELLHOP_TEST_PROCESSES") and docker_answers()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory, in_containers: bool) -> Iterator[Broker]:
+    """A real RabbitMQ for the session. For a test that wants one to itself: `broker.new_vhost(name)`."""
+    folder = tmp_path_factory.mktemp("broker")
+    if in_containers and not os.environ.get("BELLHOP_AMQP_URL"):
+        container = ContainerBroker(Ports(folder / "ports.json"))
+        try:
+            container.start()
+            yield container
+        finally:
+            container.stop()
+    else:
+        with broker_server(folder) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, in_containers: bool) -> Iterator[Store]:
+    """A real store for the session. A test that wants it to itself uses a database name of its own."""
+    folder = tmp_path_factory.mktemp("store")
+    if in_containers and not os.environ.get("BELLHOP_MONGODB_URL"):
+        container = ContainerStore(Ports(folder / "ports.json"))
+        try:
+            container.start()
+            yield container
+        finally:
+            container.stop()
+    else:
+        with store_server(folder) as server:
+            yield server
