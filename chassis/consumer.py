@@ -4,23 +4,26 @@ A message is acknowledged only after its effect is stored and its consequences a
 parking is confirmed. When the broker goes away in between, nothing is acknowledged and the broker delivers it again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from time import perf_counter
 from typing import Any
 
 import structlog
-from faststream.rabbit import RabbitMessage
+from faststream.rabbit.message import RabbitMessage
 
 from chassis.bus import Bus
 from chassis.decision import Outcome, reason_of
 from chassis.envelope import Delivery, utc_now
-from chassis.errors import NoHandlerError, is_transient
+from chassis.errors import NoHandlerError, PublishFailedError, is_transient
 from chassis.metrics import Metrics
 from contracts.message import Message, Query, parse
 from contracts.topology import DEAD, RETRY_LADDER, Queue
 
 log = structlog.get_logger()
+
+_GIVE_BACK_AFTER = 1.0
 
 Handler = Callable[[Any, Delivery], Awaitable[Outcome[Any]]]
 """Takes a parsed message and what came with it; says how it ended."""
@@ -58,7 +61,11 @@ class Consumer:
                 structlog.contextvars.bind_contextvars(order_id=order_id)
             outcome = await self._handler_of(body)(body, delivery)
         except Exception as error:
-            ended = await self._failed(message, delivery, error)
+            try:
+                ended = await self._failed(message, delivery, error)
+            except PublishFailedError as unpublished:
+                await self._give_back(message, unpublished)
+                return
         else:
             ended = outcome.name
             level = log.debug if isinstance(body, Query) else log.info
@@ -95,6 +102,12 @@ class Consumer:
             exc_info=None if is_transient(error) else error,
         )
         return "parked"
+
+    async def _give_back(self, message: RabbitMessage, error: PublishFailedError) -> None:
+        """The broker takes no retry: leave the message to the broker itself, and do not spin."""
+        log.error("message.given_back", error=str(error))
+        await asyncio.sleep(_GIVE_BACK_AFTER)
+        await message.nack(requeue=True)
 
     async def _publish_again(
         self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, error: Exception
@@ -138,8 +151,13 @@ def delivery_of(message: RabbitMessage) -> Delivery:
         causation_id=headers.get("causation_id"),
         traceparent=headers.get("traceparent"),
         reply_to=message.reply_to or None,
-        attempt=int(headers.get("attempt", 1)),
+        attempt=_attempt(headers.get("attempt")),
     )
+
+
+def _attempt(header: object) -> int:
+    """The attempt a message is on. A sender that says nothing, or nonsense, has its first."""
+    return header if isinstance(header, int) and header >= 1 else 1
 
 
 def _milliseconds_since(started: float) -> float:

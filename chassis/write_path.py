@@ -4,11 +4,12 @@ See docs/how-a-message-is-handled.md for why nothing is lost at any step in betw
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Generic
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -25,6 +26,7 @@ _TRIES = 8
 _RELAY_AFTER = timedelta(seconds=2)
 _SWEEP_LIMIT = 200
 _CLEAR_EVERY = 0.25
+_REMEMBERED = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +51,61 @@ class WritePath(Generic[StateT]):
         self._bus = bus
         self._clock = clock
         self._locks = _KeyedLocks()
+        self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
         # Documents whose outbox was sent in full at this version, not yet cleared in the store.
         self._sent: dict[str, int] = {}
 
     async def handle(
-        self, document_id: str, delivery: Delivery, decide: Callable[[StateT | None, datetime], Decision[StateT]]
+        self,
+        document_id: str,
+        delivery: Delivery,
+        decide: Callable[[StateT | None, datetime], Decision[StateT]],
+        *,
+        likely_new: bool = False,
     ) -> Handled[StateT]:
         """Decide on the current document and carry the decision out. Returns once everything is stored and confirmed.
 
-        `decide` may be called again on a newer document when another writer was first. Raises TransientError when the
-        store or the broker is away, or other writers keep winning.
+        `decide` may be called again on a newer document when another writer was first. `likely_new` says that the
+        document probably does not exist yet, which saves looking. Raises TransientError when the store or the broker is
+        away, or other writers keep winning.
         """
         async with self._locks.holding(document_id):
+            # What we wrote last is decided on without reading it again. If it has changed since, the guarded write
+            # fails; and only what was just read is believed for any other outcome.
+            stored = self._written.get(document_id)
+            guessed = stored is not None or likely_new
             for _ in range(_TRIES):
-                stored = await self._documents.load(document_id)
-                if stored is not None and delivery.message_id in stored.handled:
-                    await self._send_outbox(stored)
-                    return Handled(Duplicate(), stored.state)
-                now = self._clock()
-                decision = decide(stored.state if stored else None, now)
-                if not isinstance(decision, Applied):
-                    if stored is not None:
-                        await self._send_outbox(stored)
-                    return Handled(decision, stored.state if stored else None)
-                new = self._next(stored, document_id, delivery, decision)
-                if await self._documents.write(new, now=now, due_at=decision.state.due_at):
-                    self._sent.pop(document_id, None)
-                    await self._send_outbox(new)
-                    return Handled(decision, new.state)
+                if not guessed:
+                    stored = await self._documents.load(document_id)
+                decided = await self._decide(document_id, stored, delivery, decide)
+                if decided is not None and (isinstance(decided.outcome, Applied) or not guessed):
+                    return decided
+                guessed = False
         raise ConflictError(document_id, _TRIES)
+
+    async def _decide(
+        self,
+        document_id: str,
+        stored: Stored[StateT] | None,
+        delivery: Delivery,
+        decide: Callable[[StateT | None, datetime], Decision[StateT]],
+    ) -> Handled[StateT] | None:
+        """One try. None when another writer was first."""
+        state = stored.state if stored else None
+        now = self._clock()
+        known = stored is not None and delivery.message_id in stored.handled
+        decision = Duplicate() if known else decide(state, now)
+        if isinstance(decision, Applied):
+            new = self._next(stored, document_id, delivery, decision)
+            if not await self._documents.write(new, now=now, due_at=decision.state.due_at):
+                self._written.pop(document_id)
+                return None
+            self._sent.pop(document_id, None)
+            self._written.put(document_id, new)
+            state, stored = new.state, new
+        if stored is not None:
+            await self._send_outbox(stored)
+        return Handled(decision, state)
 
     def _next(
         self, stored: Stored[StateT] | None, document_id: str, delivery: Delivery, decision: Applied[StateT]
@@ -99,6 +127,9 @@ class WritePath(Generic[StateT]):
         for envelope in stored.outbox:
             await self._bus.publish(envelope)
         self._sent[stored.id] = stored.version
+        remembered = self._written.get(stored.id)
+        if remembered is not None and remembered.version == stored.version:
+            self._written.put(stored.id, replace(remembered, outbox=()))
 
     def loops(self, name: str, sweep_every: float) -> tuple[Loop, ...]:
         """The background work that belongs to these documents."""
@@ -121,14 +152,14 @@ class WritePath(Generic[StateT]):
 
     async def clear_sent(self) -> None:
         """Clear every outbox sent since the last time, in one round trip."""
-        sent, self._sent = self._sent, {}
+        sent = dict(self._sent)
         if not sent:
             return
-        try:
-            await self._documents.clear_outboxes(sent)
-        except BaseException:
-            self._sent = {**sent, **self._sent}
-            raise
+        await self._documents.clear_outboxes(sent)
+        # Forgotten only now: until the store has cleared it, a message must not be taken for unsent.
+        for document_id, version in sent.items():
+            if self._sent.get(document_id) == version:
+                del self._sent[document_id]
 
     async def sweep_deadlines(self, decide: Callable[[StateT | None, datetime], Decision[StateT]]) -> int:
         """Call documents back whose deadline has passed. Every instance sweeps; a conditional write lets one win."""
@@ -142,6 +173,29 @@ class WritePath(Generic[StateT]):
             handled = await self.handle(document_id, delivery, decide)
             log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
         return len(due)
+
+
+RecentT = TypeVar("RecentT")
+
+
+class _Recent(Generic[RecentT]):
+    """The newest values by key; the oldest are forgotten."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[str, RecentT] = OrderedDict()
+
+    def get(self, key: str) -> RecentT | None:
+        return self._values.get(key)
+
+    def put(self, key: str, value: RecentT) -> None:
+        self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
+
+    def pop(self, key: str) -> None:
+        self._values.pop(key, None)
 
 
 class _KeyedLocks:

@@ -92,9 +92,10 @@ def _check_totals(lines: list[OrderLine], catalogue: Catalogue) -> Refused | Non
     """What only shows over all lines: one currency, and no limit passed by asking on several lines."""
     asked: dict[tuple[str, str], int] = {}
     for line in lines:
-        key = (line.extra_id, str(line.day))
-        asked[key] = asked.get(key, 0) + line.quantity
         extra = catalogue[line.extra_id]
+        # Limits count per day for what is had by the day, and per order for everything else.
+        key = (line.extra_id, str(line.day) if extra.needs_day else "")
+        asked[key] = asked.get(key, 0) + line.quantity
         if asked[key] > extra.max_quantity:
             return Refused(
                 Reason.QUANTITY_OVER_LIMIT,
@@ -129,5 +130,13 @@ class _CatalogueFile(BaseModel):
 
 def read_catalogue(path: Path) -> dict[str, Extra]:
     """Extra definitions from a YAML file, by id. Raises ValueError with the place when one does not make sense."""
-    parsed = _CatalogueFile.model_validate(yaml.safe_load(path.read_text()))
-    return {extra.extra_id: extra for extra in parsed.extras}
+    try:
+        parsed = _CatalogueFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from error
+    extras: dict[str, Extra] = {}
+    for extra in parsed.extras:
+        if extra.extra_id in extras:
+            raise ValueError(f"{path} defines {extra.extra_id} twice; ids are unique over all properties")
+        extras[extra.extra_id] = extra
+    return extras

@@ -67,7 +67,9 @@ class ExtrasHandlers:
     async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
         catalogue = await self.store.extras.get(line.extra_id for line in command.lines)
         placing = Placing(command, catalogue, self.pay_within)
-        handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, placing, now))
+        handled = await self.orders.handle(
+            command.order_id, delivery, lambda order, now: decide(order, placing, now), likely_new=True
+        )
         await self._reply(delivery, placed_reply(handled))
         return handled.outcome
 

@@ -155,12 +155,6 @@ class UnknownOrderError(PermanentError):
 
 NOT_FOUND = Refused(Reason.ORDER_NOT_FOUND, "There is no such order.")
 
-_PENDING = OrderStatus.PENDING_PAYMENT
-_EXPIRING = OrderStatus.EXPIRING
-_CONFIRMED = OrderStatus.CONFIRMED
-_EXPIRED = OrderStatus.EXPIRED
-_NEEDS_REVIEW = OrderStatus.NEEDS_REVIEW
-
 
 def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
     """What `message` does to `order` at `now`. Raises UnknownOrderError for a payment fact without an order."""
@@ -196,7 +190,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         case OrderStatus.PENDING_PAYMENT, DeadlinePassed():
             return _deadline(order, now)
         case OrderStatus.PENDING_PAYMENT, PaymentSessionClosed():
-            return _session_lost(order)
+            return _session_lost(order, now)
         case OrderStatus.EXPIRING, PaymentSessionClosed():
             return _expired(order)
         case OrderStatus.EXPIRED, PaymentSucceeded() | PaymentMismatched():
@@ -234,7 +228,7 @@ def _place(placing: Placing, now: datetime) -> Decision[Order]:
         requested=command.lines,
         lines=priced.lines,
         total=priced.total,
-        status=_PENDING,
+        status=OrderStatus.PENDING_PAYMENT,
         payment_status=PaymentStatus.UNPAID,
         created_at=now,
         pay_within=placing.pay_within,
@@ -311,17 +305,13 @@ def _processing(order: Order) -> Decision[Order]:
 
 
 def _attempt_failed(order: Order, event: PaymentFailed, now: datetime) -> Decision[Order]:
-    changes: dict[str, object] = {"payment_failure": event.detail, "payment_status": PaymentStatus.UNPAID}
-    if order.status is _PENDING and order.due_at is None:
-        # The deadline was suspended while the payment settled; the guest gets a full one to try again.
-        changes["due_at"] = now + order.pay_within
-    return Applied(order.model_copy(update=changes))
+    return Applied(_unpaid_again(order.model_copy(update={"payment_failure": event.detail}), now))
 
 
 def _paid(order: Order) -> Decision[Order]:
     paid = order.model_copy(
         update={
-            "status": _CONFIRMED,
+            "status": OrderStatus.CONFIRMED,
             "payment_status": PaymentStatus.PAID,
             "due_at": None,
             "waiting": (),
@@ -344,7 +334,7 @@ def _paid(order: Order) -> Decision[Order]:
 def _needs_review(order: Order, detail: str) -> Decision[Order]:
     reviewed = order.model_copy(
         update={
-            "status": _NEEDS_REVIEW,
+            "status": OrderStatus.NEEDS_REVIEW,
             "payment_status": PaymentStatus.MISMATCHED,
             "due_at": None,
             "waiting": (),
@@ -362,18 +352,26 @@ def _deadline(order: Order, now: datetime) -> Decision[Order]:
         return Stale("the deadline was moved")
     if order.session is None and order.session_asked_at is None:
         return _expired(order)
-    expiring = order.model_copy(update={"status": _EXPIRING, "due_at": None, "waiting": ()})
+    expiring = order.model_copy(update={"status": OrderStatus.EXPIRING, "due_at": None, "waiting": ()})
     close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
     return Applied(expiring, (close, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, _not_payable(expiring))))
 
 
-def _session_lost(order: Order) -> Decision[Order]:
+def _session_lost(order: Order, now: datetime) -> Decision[Order]:
     """The session was cancelled at the PSP, by nobody here: the guest may open another one."""
-    return Applied(order.model_copy(update={"session": None, "session_asked_at": None}))
+    lost = order.model_copy(update={"session": None, "session_asked_at": None})
+    return Applied(_unpaid_again(lost, now))
+
+
+def _unpaid_again(order: Order, now: datetime) -> Order:
+    """Back to waiting for a payment. A deadline that was suspended while one settled starts anew, in full."""
+    suspended = order.status is OrderStatus.PENDING_PAYMENT and order.due_at is None
+    due_at = now + order.pay_within if suspended else order.due_at
+    return order.model_copy(update={"payment_status": PaymentStatus.UNPAID, "due_at": due_at})
 
 
 def _expired(order: Order) -> Decision[Order]:
-    expired = order.model_copy(update={"status": _EXPIRED, "due_at": None, "session": None, "waiting": ()})
+    expired = order.model_copy(update={"status": OrderStatus.EXPIRED, "due_at": None, "session": None, "waiting": ()})
     event = OrderExpired(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
     return Applied(expired, (event, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, _not_payable(expired))))
 

@@ -5,6 +5,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -76,6 +77,15 @@ class PaymentSession(BaseModel):
 
 ReplyT = TypeVar("ReplyT", bound=Message)
 
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An order as it was read, and what happens to it from then on."""
+
+    order: OrderView
+    updates: AsyncIterator[LiveUpdate]
+
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
@@ -99,7 +109,7 @@ class Edge:
         self._settings = settings
 
     def routes(self) -> APIRouter:
-        def guest(authorization: Annotated[str | None, Header()] = None) -> Guest:
+        async def guest(authorization: Annotated[str | None, Header()] = None) -> Guest:
             return self._tokens.guest(authorization)
 
         asking = Annotated[Guest, Depends(guest)]
@@ -161,23 +171,26 @@ class Edge:
                 return _accepted(command.order_id, {"Location": f"/v1/orders/{order_id}"})
             return self._session(_expect(reply, PaymentSessionReply))
 
+        async def watched(order_id: OrderIdPath, guest: asking) -> AsyncIterator[Watched]:
+            # Watch first, read then: whatever happens in between is in the stream.
+            with self._live.watching(order_id) as updates:
+                yield Watched(await self._order(guest, OrderId(order_id)), updates)
+
         @router.get("/orders/{order_id}/live", response_class=EventSourceResponse)
-        async def live(order: Annotated[OrderView, Depends(order_of)], guest: asking) -> AsyncIterator[ServerSentEvent]:
+        async def live(watched: Annotated[Watched, Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
             """What happens to an order, as it happens. Starts with where it stands."""
-            with self._live.watching(order.order_id) as updates:
-                # Read again now that nothing can be missed.
-                current = await self._order(guest, order.order_id)
-                yield _sse(
-                    LiveUpdate(
-                        event="orders.order-state",
-                        order_id=current.order_id,
-                        status=current.status,
-                        payment_status=current.payment_status,
-                        detail=current.payment_failure,
-                    )
+            order = watched.order
+            yield _sse(
+                LiveUpdate(
+                    event="orders.order-state",
+                    order_id=order.order_id,
+                    status=order.status,
+                    payment_status=order.payment_status,
+                    detail=order.payment_failure,
                 )
-                async for update in updates:
-                    yield _sse(update)
+            )
+            async for update in watched.updates:
+                yield _sse(update)
 
         return router
 

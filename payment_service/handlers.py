@@ -45,6 +45,9 @@ class PaymentHandlers:
 
     async def decide(self, message: PaymentInput, delivery: Delivery) -> Outcome[Any]:
         handled = await self.payments.handle(
-            message.payment_id, delivery, lambda payment, now: decide(payment, message, now)
+            message.payment_id,
+            delivery,
+            lambda payment, now: decide(payment, message, now),
+            likely_new=isinstance(message, CreatePaymentSession),
         )
         return handled.outcome

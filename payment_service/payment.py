@@ -80,6 +80,7 @@ class Payment(State):
     status: PaymentStage
     session_no: int = 1
     session: PspSession | None = None
+    earlier_sessions: tuple[str, ...] = ()
     received: Money | None = None
     attempts: tuple[Attempt, ...] = ()
     latest_fact_at: datetime | None = None
@@ -131,7 +132,9 @@ def decide(payment: Payment | None, message: PaymentInput, now: datetime) -> Dec
             return _open_again(payment)
         case PaymentStage.SUCCEEDED, CreatePaymentSession() | ClosePaymentSession():
             return Applied(payment, (_succeeded(payment),))
-        case PaymentStage.CREATED | PaymentStage.CLOSING, PspSessionCreated(session_no=no) if no == payment.session_no:
+        case PaymentStage.SUCCEEDED | PaymentStage.MISMATCHED | PaymentStage.CLOSED, PspSessionCreated():
+            return Stale(f"the payment is {payment.status} already")
+        case _, PspSessionCreated(session_no=no) if no == payment.session_no and payment.session is None:
             return _session_opened(payment, message)
         case PaymentStage.CREATED, PspSessionFailed(session_no=no) if no == payment.session_no:
             return _session_failed(payment, message)
@@ -166,7 +169,7 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
     """What the PSP reported. A success is believed in every status; anything else only while it is news."""
     if isinstance(report, PspPaymentSucceeded):
         return _success(payment, report)
-    if payment.session is not None and report.psp_reference != payment.session.psp_reference:
+    if report.psp_reference in payment.earlier_sessions:
         return Stale("a report about an earlier session")
     if payment.latest_fact_at is not None and report.occurred_at < payment.latest_fact_at:
         return Stale("overtaken by a newer report")
@@ -205,11 +208,14 @@ def _ask_psp(payment: Payment) -> CreatePspSession:
 
 
 def _open_again(payment: Payment) -> Decision[Payment]:
+    """One live session at a time: the one before was closed or never came to be."""
+    left = (payment.session.psp_reference,) if payment.session else ()
     again = payment.model_copy(
         update={
             "status": PaymentStage.CREATED,
             "session_no": payment.session_no + 1,
             "session": None,
+            "earlier_sessions": (*payment.earlier_sessions, *left),
             "latest_fact_at": None,
         }
     )
@@ -224,10 +230,11 @@ def _session_opened(payment: Payment, event: PspSessionCreated) -> Decision[Paym
     )
     opened = payment.model_copy(update={"session": session})
     if payment.status is PaymentStage.CLOSING:
-        return Applied(opened, _close_psp_session(opened)) if payment.session is None else Stale("closing already")
+        return Applied(opened, _close_psp_session(opened))
     if event.amount != payment.amount:
         return _mismatched(opened, f"asked the PSP for {payment.amount}, it opened a session for {event.amount}")
-    opened = opened.model_copy(update={"status": PaymentStage.SESSION_OPEN})
+    if payment.status is PaymentStage.CREATED:
+        opened = opened.model_copy(update={"status": PaymentStage.SESSION_OPEN})
     return Applied(opened, _session_created(opened))
 
 

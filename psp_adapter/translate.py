@@ -57,7 +57,8 @@ def report_of_event(event: Mapping[str, Any]) -> PspPaymentEvent | Ignored:
 def report_of_intent(intent: Intent, seen_at: datetime) -> PspPaymentEvent | None:
     """What an intent's own status says, for intents read from the API; None when it says nothing final or new."""
     builder = _BY_STATUS.get(intent.status)
-    return builder(intent, seen_at) if builder else None
+    # Webhooks count in whole seconds; a report from the API must not outrank one of the same second.
+    return builder(intent, seen_at.replace(microsecond=0)) if builder else None
 
 
 def _facts(intent: Intent, occurred_at: datetime) -> dict[str, Any]:
