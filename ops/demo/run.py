@@ -1,0 +1,255 @@
+"""The demo: the first order told step by step, then the cases that go wrong elsewhere, then the sums."""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from aio_pika.exceptions import AMQPError
+from babel.numbers import format_currency, get_currency_precision
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.stack import LocalStack
+from ops.demo.figures import Counted, count
+from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, Session
+from ops.demo.story import told
+
+MAX_MESSAGES = 12
+MAX_STATE_WRITES = 7
+MAX_CLEAR_TRIPS = 2
+CROWD = 24
+"""Guests who order at the same time at the end, to see what an order costs under load."""
+
+STEPS = set(range(1, 15))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One order of the demo and what it was to show."""
+
+    what: str
+    guest: Guest
+    order_id: str
+
+
+def run_demo(stack: LocalStack) -> int:
+    """Play the demo on a running stack. 0 when every order ended right and the sums agree, else 1."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    if stack.sandbox_url is None:
+        console.print("The demo pays with the sandbox's test cards: unset STRIPE_API_KEY and start it again.")
+        return 1
+    try:
+        return asyncio.run(_Demo(stack, console).play())
+    except (DemoError, httpx.HTTPError, AMQPError, TimeoutError) as error:
+        console.print(f"[red]The demo failed:[/] {error!r}\nLogs are in {stack.data_dir / 'logs'}.", soft_wrap=True)
+        return 1
+
+
+class _Demo:
+    def __init__(self, stack: LocalStack, console: Console) -> None:
+        self._stack = stack
+        self._console = console
+        self._played: list[Played] = []
+
+    async def play(self) -> int:
+        limits = httpx.Limits(max_connections=200)
+        async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as http:
+            self._http = http
+            captured_before = await self._captured()
+            single = await self._first_order()
+            await self._cases()
+            crowd = await self._crowd()
+            problems = await self._report(single, crowd, captured_before)
+        for problem in problems:
+            self._console.print(f"[red]✗ {problem}[/]")
+        if not problems:
+            self._console.print("[green]✓ Every order is right.[/]")
+        return 1 if problems else 0
+
+    async def _first_order(self) -> Counted:
+        self._console.print(
+            "\n[bold]One order, step by step[/] (→ command, · event; milliseconds since the first click)"
+        )
+        guest = self._guest("anna", "alpenhof")
+        before = await self._count()
+        async with told(self._stack.broker.url, self._console) as story:
+            extras = await guest.extras()
+            story.tell(1, f"guest sees {len(extras)} extras, presses Order", "GET /v1/extras, POST /v1/orders")
+            order = await guest.order("alm-breakfast", 2)
+            order_id = str(order["order_id"])
+            await story.until_seen({2, 3})
+            session = await guest.open_payment(order_id)
+            await story.until_seen({4, 5, 6, 7, 8})
+            story.tell(9, "201 with the client secret", f"POST /v1/orders/{order_id}/payment-session")
+            async with guest.watching(order_id) as live:
+                status = await guest.pay(session, CARD_FINE)
+                story.tell(10, f"guest pays the PSP directly: {status}", session.intent_id)
+                confirmed = await live.next("orders.order-confirmed")
+            await story.until_seen({11, 12, 13})
+            shown = f"{confirmed['status']} / {confirmed['payment_status']}"
+            story.tell(14, f"client shows: {shown}", f"GET /v1/orders/{order_id}/live")
+        self._played.append(Played("a plain success", guest, order_id))
+        missing = STEPS - story.seen
+        if missing:
+            raise DemoError(f"steps {sorted(missing)} of the first order were not seen")
+        return await self._count() - before
+
+    async def _cases(self) -> None:
+        self._console.print("\n[bold]What goes wrong elsewhere[/]")
+        cases: list[Callable[[], Awaitable[None]]] = [
+            self._declined_then_paid,
+            self._authenticated,
+            self._two_at_once,
+            self._pressed_twice,
+            self._webhook_twice,
+        ]
+        for case in cases:
+            await case()
+
+    async def _declined_then_paid(self) -> None:
+        guest = self._guest("bruno", "alpenhof")
+        order = await guest.order("alm-spa", 1)
+        session = await guest.open_payment(str(order["order_id"]))
+        async with guest.watching(session.order_id) as live:
+            await guest.pay(session, CARD_DECLINED)
+            declined = await live.next("payments.payment-failed")
+            await guest.pay(session, CARD_FINE)
+            await live.next("orders.order-confirmed")
+        self._say("declined, then paid with another card", str(declined["detail"]))
+        self._played.append(Played("a decline, then success", guest, session.order_id))
+
+    async def _authenticated(self) -> None:
+        guest = self._guest("chiyo", "kamogawa")
+        order = await guest.order("kyo-kaiseki", 2)
+        session = await guest.open_payment(str(order["order_id"]))
+        async with guest.watching(session.order_id) as live:
+            status = await guest.pay(session, CARD_AUTHENTICATION)
+            await guest.authenticate(session)
+            await live.next("orders.order-confirmed")
+        self._say("the bank asked for authentication", status)
+        self._played.append(Played("an authentication", guest, session.order_id))
+
+    async def _two_at_once(self) -> None:
+        guests = [self._guest("dora", "alpenhof"), self._guest("emil", "kamogawa")]
+        extras = ["alm-massage", "kyo-onsen"]
+        orders = await asyncio.gather(*(self._buy(*pair) for pair in zip(guests, extras, strict=True)))
+        self._say("two guests at two hotels at once", "EUR and JPY")
+        self._played += [
+            Played("two guests at once", guest, order_id) for guest, order_id in zip(guests, orders, strict=True)
+        ]
+
+    async def _pressed_twice(self) -> None:
+        guest = self._guest("fritz", "alpenhof")
+        key = uuid.uuid4().hex
+        first, second = await asyncio.gather(*(guest.order("alm-transfer", 1, key) for _ in range(2)))
+        third = await guest.order("alm-transfer", 1, key)
+        if not first == second == third:
+            raise DemoError("the same Idempotency-Key gave different orders")
+        order_id = await self._buy(guest, "alm-transfer", order_id=str(first["order_id"]))
+        self._say("Order pressed three times with one Idempotency-Key", "one order, one answer")
+        self._played.append(Played("a repeated request", guest, order_id))
+
+    async def _webhook_twice(self) -> None:
+        guest = self._guest("greta", "alpenhof")
+        faults = f"{self._stack.sandbox_url}/_sandbox/faults"
+        (await self._http.put(faults, json={"webhooks": {"duplicate": {"probability": 1}}})).raise_for_status()
+        try:
+            order_id = await self._buy(guest, "alm-breakfast")
+        finally:
+            await self._http.delete(faults)
+        self._say("the PSP sent every webhook twice", "paid once, confirmed once")
+        self._played.append(Played("a duplicated webhook", guest, order_id))
+
+    async def _crowd(self) -> Counted:
+        before = await self._count()
+        guests = [self._guest(f"guest-{number}", "alpenhof") for number in range(CROWD)]
+        orders = await asyncio.gather(*(self._buy(guest, "alm-breakfast") for guest in guests))
+        self._say(f"{CROWD} guests at once", "all confirmed")
+        await asyncio.sleep(1)  # let the last outboxes be cleared, so that the count is complete
+        self._crowd_orders = list(zip(guests, orders, strict=True))
+        return await self._count() - before
+
+    async def _buy(self, guest: Guest, extra_id: str, *, order_id: str | None = None) -> str:
+        if order_id is None:
+            order_id = str((await guest.order(extra_id, 1))["order_id"])
+        session: Session = await guest.open_payment(order_id)
+        async with guest.watching(order_id) as live:
+            await guest.pay(session, CARD_FINE)
+            await live.next("orders.order-confirmed")
+        return order_id
+
+    async def _report(self, single: Counted, crowd: Counted, captured_before: dict[str, int]) -> list[str]:
+        problems: list[str] = []
+        paid: dict[str, int] = {}
+        table = Table(
+            "order", "guest", "what happened", "status", "payment", "total", title="Orders", title_justify="left"
+        )
+        for played in self._played:
+            order = await played.guest.see(played.order_id)
+            problems += self._check(order, paid)
+            state = (order["status"], order["payment_status"])
+            table.add_row(played.order_id, played.guest.name, played.what, *state, _money(order["total"]))
+        for guest, order_id in self._crowd_orders:
+            problems += self._check(await guest.see(order_id), paid)
+        table.add_row("", "", f"… and {CROWD} guests at once", "confirmed", "paid", "")
+        self._console.print()
+        self._console.print(table)
+        captured_now = await self._captured()
+        for currency, amount in sorted(paid.items()):
+            charged = captured_now.get(currency, 0) - captured_before.get(currency, 0)
+            owed, took = ({"amount": value, "currency": currency} for value in (amount, charged))
+            self._console.print(f"  charged by the PSP {_money(took)} = paid orders {_money(owed)}")
+            if charged != amount:
+                problems.append(f"the PSP charged {_money(took)}, the paid orders come to {_money(owed)}")
+        return problems + self._costs(single, crowd)
+
+    def _check(self, order: dict[str, Any], paid: dict[str, int]) -> list[str]:
+        currency = order["total"]["currency"]
+        paid[currency] = paid.get(currency, 0) + order["total"]["amount"]
+        if (order["status"], order["payment_status"]) == ("confirmed", "paid"):
+            return []
+        return [f"{order['order_id']} is {order['status']} / {order['payment_status']}"]
+
+    def _costs(self, single: Counted, crowd: Counted) -> list[str]:
+        messages, writes = single.write_path_messages, single.state_writes
+        crowd_messages, crowd_writes = crowd.write_path_messages / CROWD, crowd.state_writes / CROWD
+        trips = crowd.clear_trips / CROWD
+        lines = (
+            f"one paid order: {messages:.0f} bus messages, replies included (at most {MAX_MESSAGES}; "
+            f"its pages read {single.read_messages:.0f} more), {writes:.0f} state writes (at most {MAX_STATE_WRITES})",
+            f"{CROWD} at once, each: {crowd_messages:.1f} bus messages, {crowd_writes:.1f} state writes, "
+            f"{trips:.2f} round trips to clear outboxes (below {MAX_CLEAR_TRIPS})",
+        )
+        for line in lines:
+            self._console.print(f"  {line}", soft_wrap=True)
+        problems = []
+        if messages > MAX_MESSAGES or crowd_messages > MAX_MESSAGES:
+            problems.append("an order took more bus messages than it may")
+        if writes > MAX_STATE_WRITES or crowd_writes > MAX_STATE_WRITES:
+            problems.append("an order took more state writes than it may")
+        if trips >= MAX_CLEAR_TRIPS:
+            problems.append("clearing outboxes took more round trips than it may")
+        return problems
+
+    async def _captured(self) -> dict[str, int]:
+        state = (await self._http.get(f"{self._stack.sandbox_url}/_sandbox/state")).json()
+        return {currency.upper(): int(amount) for currency, amount in state["captured"].items()}
+
+    async def _count(self) -> Counted:
+        return await count(self._http, self._stack.service_urls)
+
+    def _guest(self, name: str, property_id: str) -> Guest:
+        return Guest(name, property_id, self._stack, self._http)
+
+    def _say(self, what: str, detail: str) -> None:
+        self._console.print(f"  [green]✓[/] {what:<52} [dim]{detail}[/]")
+
+
+def _money(money: dict[str, Any]) -> str:
+    currency = str(money["currency"])
+    amount = money["amount"] / 10 ** get_currency_precision(currency)
+    return format_currency(amount, currency, locale="en")

@@ -1,0 +1,71 @@
+"""The first order, step by step: HTTP calls as the guest makes them, messages as they pass on the bus."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+from rich.console import Console
+from rich.markup import escape
+
+STEPS = {
+    "orders.place-order.v1": 2,
+    "orders.order-pending-payment.v1": 3,
+    "orders.start-payment.v1": 4,
+    "payments.create-payment-session.v1": 5,
+    "psp.create-psp-session.v1": 6,
+    "psp.psp-session-created.v1": 7,
+    "payments.payment-session-created.v1": 8,
+    "psp.psp-payment-succeeded.v1": 11,
+    "payments.payment-succeeded.v1": 12,
+    "orders.order-confirmed.v1": 13,
+}
+"""The step of the flow each message carries; the others are HTTP."""
+
+
+class Story:
+    """Prints one line per thing that happened, in the order it was seen."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = perf_counter()
+        self.seen: set[int] = set()
+        self._told = asyncio.Condition()
+
+    def tell(self, step: int, what: str, detail: str = "") -> None:
+        ms = (perf_counter() - self._began) * 1000
+        self.seen.add(step)
+        line = f"  {step:>2}  {ms:7.1f} ms  {escape(what):<46} [dim]{escape(detail)}[/]"
+        self._console.print(line, soft_wrap=True)
+
+    async def on_message(self, message: AbstractIncomingMessage) -> None:
+        kind = message.type or ""
+        step = STEPS.get(kind)
+        if step is None:
+            return
+        body = json.loads(message.body)
+        arrow = "→" if message.exchange == "commands" else "·"
+        self.tell(step, f"{arrow} {kind}", f"{body['order_id']}  id {message.message_id}")
+        async with self._told:
+            self._told.notify_all()
+
+    async def until_seen(self, steps: set[int], patience: float = 10.0) -> None:
+        """Wait until these steps were told."""
+        async with asyncio.timeout(patience), self._told:
+            await self._told.wait_for(lambda: steps <= self.seen)
+
+
+@asynccontextmanager
+async def told(amqp_url: str, console: Console) -> AsyncIterator[Story]:
+    """A story that listens to every command and event on the bus, over a queue of its own."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+        for exchange in ("commands", "events"):
+            await queue.bind(exchange, "#")
+        story = Story(console)
+        await queue.consume(story.on_message, no_ack=True)
+        yield story
