@@ -93,7 +93,8 @@ class _Drive:
             f"median {median:.0f} ms, 95th percentile {slow:.0f} ms",
             f"each: {spent.write_path_messages / number:.2f} bus messages on the write path, "
             f"{spent.state_writes / number:.2f} state writes, "
-            f"{spent.clear_trips / number:.2f} round trips to clear outboxes",
+            f"{spent.clear_trips / number:.2f} round trips to clear outboxes, "
+            f"{spent.read_trips / number:.2f} store reads",
         )
         for line in lines:
             console.print(line, soft_wrap=True)

@@ -25,7 +25,8 @@ log = structlog.get_logger()
 _TRIES = 8
 _RELAY_AFTER = timedelta(seconds=2)
 _SWEEP_LIMIT = 200
-_CLEAR_EVERY = 0.25
+# Well below the 2 s of the relay. A document written again meanwhile needs no clearing: its next write does it.
+_CLEAR_EVERY = 1.0
 _REMEMBERED = 2048
 
 

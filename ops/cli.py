@@ -1,9 +1,11 @@
 """The `bellhop` command."""
 
 import importlib
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Annotated
 import typer
 from cryptography.fernet import Fernet
 from rich.console import Console
+from rich.table import Table
 
+from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
@@ -93,6 +97,30 @@ def token(
 
 
 @app.command()
+def topology(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Print the exchanges and queues every service declares at its start.
+
+    Example: `bellhop topology --json`
+    """
+    if as_json:
+        described = {"exchanges": [asdict(item) for item in EXCHANGES], "queues": [asdict(item) for item in QUEUES]}
+        typer.echo(json.dumps(described, indent=2))
+        return
+    exchanges = Table("exchange", "type", "purpose", title="Exchanges", title_justify="left")
+    for exchange in EXCHANGES:
+        exchanges.add_row(exchange.name, exchange.type, exchange.purpose)
+    queues = Table(title="Queues", title_justify="left")
+    queues.add_column("queue", no_wrap=True)
+    queues.add_column("type")
+    queues.add_column("bound to", overflow="fold")
+    queues.add_column("purpose")
+    for queue in QUEUES:
+        bound = "\n".join(f"{binding.exchange} {binding.routing_key}" for binding in queue.bindings)
+        queues.add_row(queue.name, queue.type, bound, queue.purpose)
+    console.print(exchanges, queues)
+
+
+@app.command()
 def seal_key() -> None:
     """Print a new key for BELLHOP_SEAL_KEYS. To rotate, put it first and keep the old ones behind it.
 
@@ -103,7 +131,7 @@ def seal_key() -> None:
 
 def show_how_to_try(stack: LocalStack) -> None:
     signed = stack.mint_token("guest-1", "alpenhof", "R-1001", today(), today() + timedelta(days=7))
-    console.print(f"\nThe guest's page: [bold]{stack.gateway_url}/[/]   its API: {stack.gateway_url}/docs")
+    console.print(f"\nThe API and its documentation: [bold]{stack.gateway_url}/docs[/]")
     console.print("A guest's token (valid 12 h; more with `bellhop token`), and a line to try:\n", markup=False)
     console.print(f"  TOKEN={signed}", soft_wrap=True, markup=False)
     curl = f'  curl -H "Authorization: Bearer $TOKEN" {stack.gateway_url}/v1/extras'

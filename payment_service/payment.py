@@ -169,7 +169,7 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
     """What the PSP reported. A success is believed in every status; anything else only while it is news."""
     if isinstance(report, PspPaymentSucceeded):
         return _success(payment, report)
-    if report.psp_reference in payment.earlier_sessions:
+    if not _is_current(payment, report):
         return Stale("a report about an earlier session")
     if payment.latest_fact_at is not None and report.occurred_at < payment.latest_fact_at:
         return Stale("overtaken by a newer report")
@@ -195,6 +195,13 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
             return _attempt_failed(payment, report)
         case _:
             return Ignored(f"no rule for {report.kind}")
+
+
+def _is_current(payment: Payment, report: PspPaymentEvent) -> bool:
+    """Whether a report is about the session of now. Before the PSP has named it, about none of those before."""
+    if payment.session is not None:
+        return report.psp_reference == payment.session.psp_reference
+    return report.psp_reference not in payment.earlier_sessions
 
 
 def _ask_psp(payment: Payment) -> CreatePspSession:
@@ -233,7 +240,7 @@ def _session_opened(payment: Payment, event: PspSessionCreated) -> Decision[Paym
         return Applied(opened, _close_psp_session(opened))
     if event.amount != payment.amount:
         return _mismatched(opened, f"asked the PSP for {payment.amount}, it opened a session for {event.amount}")
-    if payment.status is PaymentStage.CREATED:
+    if payment.status in (PaymentStage.CREATED, PaymentStage.FAILED):
         opened = opened.model_copy(update={"status": PaymentStage.SESSION_OPEN})
     return Applied(opened, _session_created(opened))
 

@@ -6,4 +6,4 @@ from payment_service.payment import Payment
 
 class PaymentStore:
     def __init__(self, store: Store) -> None:
-        self.payments: Documents[Payment] = store.documents("payments", Payment, indexed=("order_id",))
+        self.payments: Documents[Payment] = store.documents("payments", Payment)

@@ -18,6 +18,7 @@ class Counted:
     read_messages: float
     state_writes: float
     clear_trips: float
+    read_trips: float
 
     def __sub__(self, earlier: "Counted") -> "Counted":
         return Counted(
@@ -25,6 +26,7 @@ class Counted:
             self.read_messages - earlier.read_messages,
             self.state_writes - earlier.state_writes,
             self.clear_trips - earlier.clear_trips,
+            self.read_trips - earlier.read_trips,
         )
 
 
@@ -46,4 +48,5 @@ async def count(http: httpx.AsyncClient, service_urls: dict[str, str]) -> Counte
         read_messages=2 * queries,
         state_writes=totals.get((WRITES, "state"), 0.0),
         clear_trips=totals.get((TRIPS, "clear"), 0.0),
+        read_trips=totals.get((TRIPS, "read"), 0.0),
     )
