@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol, Self
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
@@ -22,7 +22,7 @@ from chassis.errors import PermanentError, PublishFailedError
 from chassis.metrics import Metrics
 from chassis.settings import ServiceSettings
 from contracts.message import Command, Event, Message, Query, parse
-from contracts.topology import EXCHANGES, QUEUES, Binding, Queue
+from contracts.topology import EXCHANGES, LOG, QUEUES, Binding, Queue
 
 log = structlog.get_logger()
 
@@ -127,6 +127,7 @@ class Bus:
         """Connect, declare the topology, then start consuming."""
         self._connection = await self.broker.connect()
         await self._declare()
+        await self._declare_log()
         await self.broker.start()
 
     async def stop(self) -> None:
@@ -217,13 +218,34 @@ class Bus:
                 await channel.declare_exchange(name, type=exchange.type.value, durable=True)
             for queue in QUEUES:
                 name = queue.name
-                declared = await channel.declare_queue(
-                    name, durable=queue.durable, arguments={"x-queue-type": queue.type.value, **queue.arguments}
-                )
-                for binding in queue.bindings:
-                    await declared.bind(binding.exchange, binding.routing_key)
+                if name != LOG:
+                    await _declare_queue(channel, queue, robust=True)
         except ChannelPreconditionFailed as error:
             raise TopologyMismatchError(name, error) from error
+
+    async def _declare_log(self) -> None:
+        """The log is for tracing: orders go on without it, and readiness is not its business.
+
+        RabbitMQ 3.10 can lose a stream for good when it is killed within seconds of the stream's first declaration.
+        On a channel of its own, and not restored after a reconnect, a lost stream takes nothing else with it.
+        """
+        channel = await self.connection.channel()
+        try:
+            log_queue = next(queue for queue in QUEUES if queue.name == LOG)
+            await _declare_queue(channel, log_queue, robust=False)
+        except ChannelPreconditionFailed as error:
+            raise TopologyMismatchError(LOG, error) from error
+        except AMQPError as error:
+            log.error("log.unavailable", error=str(error), advice="delete the queue `log` and restart one service")
+        finally:
+            await channel.close()
+
+
+async def _declare_queue(channel: AbstractRobustChannel, queue: Queue, *, robust: bool) -> None:
+    arguments = {"x-queue-type": queue.type.value, **queue.arguments}
+    declared = await channel.declare_queue(queue.name, durable=queue.durable, arguments=arguments, robust=robust)
+    for binding in queue.bindings:
+        await declared.bind(binding.exchange, binding.routing_key, robust=robust)
 
 
 async def _undecoded(message: Any) -> Any:
