@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, ReservationId
+from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId
 from contracts.message import Command, Event, Query, Reply
 from contracts.money import Money
 
@@ -49,6 +49,12 @@ class Reason(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_NOT_PAYABLE = "order_not_payable"
+    ORDER_NOT_CANCELLABLE = "order_not_cancellable"
+    CANCELLATION_TOO_LATE = "cancellation_too_late"
+    ORDER_NOT_FULFILLABLE = "order_not_fulfillable"
+    ORDER_NOT_REFUNDABLE = "order_not_refundable"
+    REFUND_EXCEEDS_PAID = "refund_exceeds_paid"
+    ORDER_NOT_IN_REVIEW = "order_not_in_review"
     PAYMENT_SESSION_FAILED = "payment_session_failed"
 
 
@@ -99,6 +105,21 @@ class OrderView(_Value):
     created_at: datetime
     pay_until: datetime | None = Field(description="when an unpaid order lapses; none while no deadline runs")
     payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
+    refunded: Money | None = Field(default=None, description="what the PSP has given back so far")
+
+
+class Staff(_Value):
+    """Who acts for the hotel, as the signed token says."""
+
+    staff_id: str
+    property_id: PropertyId
+
+
+class ReviewResolution(StrEnum):
+    """What a person decides about an order whose money does not match."""
+
+    ACCEPT = "accept"
+    REFUND = "refund"
 
 
 class ExtraView(_Value):
@@ -131,6 +152,42 @@ class StartPayment(Command):
     kind: Literal["orders.start-payment.v1"] = "orders.start-payment.v1"
     guest_id: GuestId
     property_id: PropertyId
+
+
+class CancelOrder(Command):
+    """A guest, or staff for them, no longer wants the order. Exactly one of `guest_id` and `staff` is set."""
+
+    kind: Literal["orders.cancel-order.v1"] = "orders.cancel-order.v1"
+    property_id: PropertyId
+    guest_id: GuestId | None = None
+    staff: Staff | None = None
+    reason: str = ""
+
+
+class FulfilOrder(Command):
+    """Staff gave the guest what was ordered."""
+
+    kind: Literal["orders.fulfil-order.v1"] = "orders.fulfil-order.v1"
+    staff: Staff
+
+
+class RefundOrder(Command):
+    """Staff give money back, all that is left or a part."""
+
+    kind: Literal["orders.refund-order.v1"] = "orders.refund-order.v1"
+    staff: Staff
+    refund_id: RefundId
+    amount: Money | None = Field(default=None, description="none means all that is left")
+    reason: str
+
+
+class ResolveReview(Command):
+    """Staff decide about an order whose money does not match."""
+
+    kind: Literal["orders.resolve-review.v1"] = "orders.resolve-review.v1"
+    staff: Staff
+    resolution: ReviewResolution
+    reason: str
 
 
 # Events
@@ -169,6 +226,33 @@ class OrderExpired(Event):
     property_id: PropertyId
 
 
+class OrderCancelled(Event):
+    """The guest gets nothing and, if they had paid, their money back."""
+
+    kind: Literal["orders.order-cancelled.v1"] = "orders.order-cancelled.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    payment_status: PaymentStatus
+
+
+class OrderFulfilled(Event):
+    """The guest has what was ordered."""
+
+    kind: Literal["orders.order-fulfilled.v1"] = "orders.order-fulfilled.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+
+
+class OrderPaymentChanged(Event):
+    """Money moved after the order was decided: a refund or a dispute."""
+
+    kind: Literal["orders.order-payment-changed.v1"] = "orders.order-payment-changed.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    status: OrderStatus
+    payment_status: PaymentStatus
+
+
 class OrderNeedsReview(Event):
     """Money and order disagree; a person must look."""
 
@@ -189,7 +273,7 @@ class ListExtras(Query):
 class GetOrder(Query):
     kind: Literal["orders.get-order.v1"] = "orders.get-order.v1"
     order_id: OrderId
-    guest_id: GuestId
+    guest_id: GuestId | None = Field(default=None, description="none: staff, who see every order of their property")
     property_id: PropertyId
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.ids import PaymentId
+from contracts.ids import PaymentId, RefundId
 from contracts.message import Command, Event
 from contracts.money import Money
 
@@ -25,6 +25,16 @@ class ClosePaymentSession(Command):
 
     kind: Literal["payments.close-payment-session.v1"] = "payments.close-payment-session.v1"
     payment_id: PaymentId
+
+
+class RefundPayment(Command):
+    """Give money back. Asking twice with the same id refunds once."""
+
+    kind: Literal["payments.refund-payment.v1"] = "payments.refund-payment.v1"
+    payment_id: PaymentId
+    refund_id: RefundId
+    amount: Money
+    reason: str
 
 
 # Events
@@ -77,6 +87,60 @@ class PaymentMismatched(Event):
     kind: Literal["payments.payment-mismatched.v1"] = "payments.payment-mismatched.v1"
     payment_id: PaymentId
     detail: str
+    received: Money | None = Field(default=None, description="what the PSP holds, if anything")
+
+
+class PaymentUnresolved(Event):
+    """The PSP could not be asked, or contradicts us, for so long that a person must look."""
+
+    kind: Literal["payments.payment-unresolved.v1"] = "payments.payment-unresolved.v1"
+    payment_id: PaymentId
+    detail: str
+
+
+class PaymentRefunded(Event):
+    """The PSP gave money back, whoever asked for it. Totals, not differences: the newest event says all."""
+
+    kind: Literal["payments.payment-refunded.v1"] = "payments.payment-refunded.v1"
+    payment_id: PaymentId
+    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    refund_id: RefundId
+    refunded: Money = Field(description="given back so far, over all refunds")
+    pending: Money = Field(description="asked for and not yet settled")
+
+
+class PaymentRefundFailed(Event):
+    """A refund failed, at once or after it had looked settled; the money is back with the PSP."""
+
+    kind: Literal["payments.payment-refund-failed.v1"] = "payments.payment-refund-failed.v1"
+    payment_id: PaymentId
+    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    refund_id: RefundId
+    refunded: Money
+    pending: Money
+    detail: str
+
+
+class PaymentDisputed(Event):
+    """The guest's bank asks for the money back, or (an inquiry) asks why it was taken."""
+
+    kind: Literal["payments.payment-disputed.v1"] = "payments.payment-disputed.v1"
+    payment_id: PaymentId
+    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    dispute_id: str
+    amount: Money
+    inquiry: bool
+
+
+class PaymentDisputeClosed(Event):
+    """A dispute ended: won, or the money is gone."""
+
+    kind: Literal["payments.payment-dispute-closed.v1"] = "payments.payment-dispute-closed.v1"
+    payment_id: PaymentId
+    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    dispute_id: str
+    amount: Money
+    won: bool
 
 
 class PaymentSessionClosed(Event):

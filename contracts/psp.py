@@ -1,11 +1,12 @@
 """The PSP adapter's messages: what is asked of the PSP, and what it reported. No vendor's name on the wire."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
-from contracts.ids import PaymentId
+from contracts.ids import PaymentId, RefundId
 from contracts.message import Command, Event
 from contracts.money import Money
 
@@ -27,6 +28,22 @@ class ClosePspSession(Command):
     payment_id: PaymentId
     session_no: int = Field(ge=1)
     psp_reference: str
+
+
+class RetrievePspSession(Command):
+    """Ask the PSP how a session stands, and report it as if it had told us itself."""
+
+    kind: Literal["psp.retrieve-psp-session.v1"] = "psp.retrieve-psp-session.v1"
+    payment_id: PaymentId
+    psp_reference: str
+
+
+class CreatePspRefund(Command):
+    kind: Literal["psp.create-psp-refund.v1"] = "psp.create-psp-refund.v1"
+    payment_id: PaymentId
+    refund_id: RefundId
+    psp_reference: str
+    amount: Money
 
 
 # Events
@@ -61,6 +78,21 @@ class PspPaymentEvent(Event):
     occurred_at: datetime = Field(description="when the PSP saw it; reports overtake each other on the way")
 
 
+class PspSessionOpen(PspPaymentEvent):
+    """The PSP, asked, says: open and unpaid."""
+
+    kind: Literal["psp.psp-session-open.v1"] = "psp.psp-session-open.v1"
+
+
+class PspOutcomeUnknown(Event):
+    """The PSP did not answer: whether it did what was asked, nobody knows yet."""
+
+    kind: Literal["psp.psp-outcome-unknown.v1"] = "psp.psp-outcome-unknown.v1"
+    payment_id: PaymentId
+    asked: str = Field(description="the kind of the command that went unanswered")
+    detail: str
+
+
 class PspPaymentActionRequired(PspPaymentEvent):
     """The PSP waits for the guest to authenticate."""
 
@@ -84,3 +116,42 @@ class PspPaymentSucceeded(PspPaymentEvent):
 
 class PspPaymentCanceled(PspPaymentEvent):
     kind: Literal["psp.psp-payment-canceled.v1"] = "psp.psp-payment-canceled.v1"
+
+
+class PspRefundState(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class PspRefundUpdated(PspPaymentEvent):
+    """How a refund stands, whoever asked for it: us, or a person in the PSP's dashboard."""
+
+    kind: Literal["psp.psp-refund-updated.v1"] = "psp.psp-refund-updated.v1"
+    refund_id: RefundId = Field(description="ours, or derived from the PSP's for refunds made in its dashboard")
+    amount: Money
+    state: PspRefundState
+    detail: str = ""
+
+
+class PspRefundRefused(Event):
+    """The PSP refused to refund; the same request would be refused again."""
+
+    kind: Literal["psp.psp-refund-refused.v1"] = "psp.psp-refund-refused.v1"
+    payment_id: PaymentId
+    refund_id: RefundId
+    detail: str
+
+
+class PspDisputeState(StrEnum):
+    INQUIRY = "inquiry"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class PspDisputeUpdated(PspPaymentEvent):
+    kind: Literal["psp.psp-dispute-updated.v1"] = "psp.psp-dispute-updated.v1"
+    dispute_id: str
+    amount: Money
+    state: PspDisputeState

@@ -107,7 +107,15 @@ EXTRAS_COMMANDS = _work_queue(
     "extras.commands",
     "extras.dead",
     "work asked of the extras service",
-    _kinds(COMMANDS, orders.PlaceOrder, orders.StartPayment),
+    _kinds(
+        COMMANDS,
+        orders.PlaceOrder,
+        orders.StartPayment,
+        orders.CancelOrder,
+        orders.FulfilOrder,
+        orders.RefundOrder,
+        orders.ResolveReview,
+    ),
 )
 EXTRAS_PAYMENTS = _work_queue(
     "extras.payments",
@@ -122,13 +130,18 @@ EXTRAS_PAYMENTS = _work_queue(
         payments.PaymentSucceeded,
         payments.PaymentMismatched,
         payments.PaymentSessionClosed,
+        payments.PaymentUnresolved,
+        payments.PaymentRefunded,
+        payments.PaymentRefundFailed,
+        payments.PaymentDisputed,
+        payments.PaymentDisputeClosed,
     ),
 )
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     "payments.dead",
     "work asked of the payment service",
-    _kinds(COMMANDS, payments.CreatePaymentSession, payments.ClosePaymentSession),
+    _kinds(COMMANDS, payments.CreatePaymentSession, payments.ClosePaymentSession, payments.RefundPayment),
 )
 PAYMENTS_PSP = _work_queue(
     "payments.psp",
@@ -143,13 +156,18 @@ PAYMENTS_PSP = _work_queue(
         psp.PspPaymentFailed,
         psp.PspPaymentSucceeded,
         psp.PspPaymentCanceled,
+        psp.PspSessionOpen,
+        psp.PspOutcomeUnknown,
+        psp.PspRefundUpdated,
+        psp.PspRefundRefused,
+        psp.PspDisputeUpdated,
     ),
 )
 PSP_COMMANDS = _work_queue(
     "psp.commands",
     "psp.dead",
     "work asked of the PSP adapter",
-    _kinds(COMMANDS, psp.CreatePspSession, psp.ClosePspSession),
+    _kinds(COMMANDS, psp.CreatePspSession, psp.ClosePspSession, psp.RetrievePspSession, psp.CreatePspRefund),
 )
 
 LIVE_KINDS = _kinds(
@@ -157,6 +175,9 @@ LIVE_KINDS = _kinds(
     orders.OrderPendingPayment,
     orders.OrderConfirmed,
     orders.OrderExpired,
+    orders.OrderCancelled,
+    orders.OrderFulfilled,
+    orders.OrderPaymentChanged,
     orders.OrderNeedsReview,
     payments.PaymentProcessing,
     payments.PaymentFailed,

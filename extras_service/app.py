@@ -15,7 +15,8 @@ from chassis.write_path import WritePath
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES
 from extras_service.catalogue import read_catalogue
 from extras_service.handlers import ExtrasHandlers
-from extras_service.order import DeadlinePassed, decide
+from extras_service.order import DeadlinePassed
+from extras_service.saga import decide
 from extras_service.settings import ExtrasSettings
 from extras_service.store import ExtrasStore
 
@@ -30,7 +31,7 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     store = Store.of(settings, metrics)
     kept = ExtrasStore(store)
     orders = WritePath(kept.orders, bus)
-    handlers = ExtrasHandlers(orders, kept, bus, settings.pay_within)
+    handlers = ExtrasHandlers(orders, kept, bus, settings.pay_within, settings.cancel_until)
     for queue, table in ((EXTRAS_COMMANDS, handlers.commands()), (EXTRAS_PAYMENTS, handlers.payments())):
         bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
     queries = Consumer(bus, EXTRAS_QUERIES, None, handlers.queries(), metrics, VERSION)

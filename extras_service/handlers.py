@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 from chassis.bus import Bus
 from chassis.consumer import Handlers
@@ -11,6 +11,7 @@ from chassis.envelope import Delivery, Envelope
 from chassis.write_path import Handled, WritePath
 from contracts.message import Reply
 from contracts.orders import (
+    CancelOrder,
     ExtrasReply,
     GetOrder,
     ListExtras,
@@ -22,16 +23,8 @@ from contracts.orders import (
     Refusal,
     StartPayment,
 )
-from contracts.payments import (
-    PaymentFailed,
-    PaymentMismatched,
-    PaymentProcessing,
-    PaymentSessionClosed,
-    PaymentSessionCreated,
-    PaymentSessionFailed,
-    PaymentSucceeded,
-)
-from extras_service.order import NOT_FOUND, Order, PaymentEvent, Placing, Starting, decide, guest_key
+from extras_service.order import Order, PaymentEvent, Placing, StaffCommand, Starting, guest_key
+from extras_service.saga import NOT_FOUND, decide
 from extras_service.store import ExtrasStore
 
 
@@ -43,30 +36,24 @@ class ExtrasHandlers:
     store: ExtrasStore
     bus: Bus
     pay_within: timedelta
+    cancel_until: timedelta
 
     def commands(self) -> Handlers:
-        return {PlaceOrder: self.place_order, StartPayment: self.start_payment}
+        return {
+            PlaceOrder: self.place_order,
+            StartPayment: self.start_payment,
+            **dict.fromkeys((CancelOrder, *get_args(StaffCommand)), self.change_order),
+        }
 
     def payments(self) -> Handlers:
-        return dict.fromkeys(
-            (
-                PaymentSessionCreated,
-                PaymentSessionFailed,
-                PaymentProcessing,
-                PaymentFailed,
-                PaymentSucceeded,
-                PaymentMismatched,
-                PaymentSessionClosed,
-            ),
-            self.payment_event,
-        )
+        return dict.fromkeys(get_args(PaymentEvent), self.payment_event)
 
     def queries(self) -> Handlers:
         return {ListExtras: self.list_extras, GetOrder: self.get_order, ListOrders: self.list_orders}
 
     async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
         catalogue = await self.store.extras.get(line.extra_id for line in command.lines)
-        placing = Placing(command, catalogue, self.pay_within)
+        placing = Placing(command, catalogue, self.pay_within, self.cancel_until)
         handled = await self.orders.handle(
             command.order_id, delivery, lambda order, now: decide(order, placing, now), likely_new=True
         )
@@ -77,6 +64,11 @@ class ExtrasHandlers:
         starting = Starting(command, delivery.waiter)
         handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, starting, now))
         await self._reply(delivery, session_reply(handled))
+        return handled.outcome
+
+    async def change_order(self, command: CancelOrder | StaffCommand, delivery: Delivery) -> Outcome[Any]:
+        handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, command, now))
+        await self._reply(delivery, changed_reply(handled))
         return handled.outcome
 
     async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
@@ -91,8 +83,10 @@ class ExtrasHandlers:
 
     async def get_order(self, query: GetOrder, delivery: Delivery) -> Outcome[Any]:
         stored = await self.store.orders.load(query.order_id)
-        owned = stored is not None and stored.state.guest_key == guest_key(query.guest_id, query.property_id)
-        await self._reply(delivery, OrderReply(order=stored.state.view()) if stored and owned else _refusal(NOT_FOUND))
+        visible = stored is not None and _may_see(stored.state, query)
+        await self._reply(
+            delivery, OrderReply(order=stored.state.view()) if stored and visible else _refusal(NOT_FOUND)
+        )
         return Done()
 
     async def list_orders(self, query: ListOrders, delivery: Delivery) -> Outcome[Any]:
@@ -109,6 +103,12 @@ class ExtrasHandlers:
         )
 
 
+def _may_see(order: Order, query: GetOrder) -> bool:
+    if query.guest_id is None:
+        return order.guest.property_id == query.property_id
+    return order.guest_key == guest_key(query.guest_id, query.property_id)
+
+
 def placed_reply(handled: Handled[Order]) -> Reply | None:
     """The answer to PlaceOrder. A repeat gets the first answer, whatever became of the order since."""
     match handled:
@@ -116,6 +116,17 @@ def placed_reply(handled: Handled[Order]) -> Reply | None:
             return _refusal(refused)
         case Handled(outcome=Applied() | Duplicate(), state=Order() as order):
             return OrderReply(order=order.first_view())
+        case _:
+            return None
+
+
+def changed_reply(handled: Handled[Order]) -> Reply | None:
+    """The answer to a command that changes an order: the order as it is now."""
+    match handled:
+        case Handled(outcome=Refused() as refused):
+            return _refusal(refused)
+        case Handled(state=Order() as order):
+            return OrderReply(order=order.view())
         case _:
             return None
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
@@ -17,12 +17,14 @@ from pydantic import BaseModel, Field
 from chassis.envelope import Envelope
 from chassis.requests import ReplyTimeoutError, RequestClient
 from chassis.seal import Seal
-from contracts.ids import OrderId
-from contracts.message import Message
+from contracts.ids import OrderId, RefundId
+from contracts.message import Command, Message
 from contracts.money import Money
 from contracts.orders import (
+    CancelOrder,
     ExtrasReply,
     ExtraView,
+    FulfilOrder,
     GetOrder,
     Guest,
     ListExtras,
@@ -32,8 +34,12 @@ from contracts.orders import (
     OrderView,
     PaymentSessionReply,
     PlaceOrder,
+    RefundOrder,
     Refusal,
     RequestedLine,
+    ResolveReview,
+    ReviewResolution,
+    Staff,
     StartPayment,
 )
 from gateway.live import LiveFeed, LiveUpdate
@@ -46,6 +52,26 @@ class OrderRequest(BaseModel):
     """What a guest orders."""
 
     lines: tuple[RequestedLine, ...] = Field(max_length=100)
+
+
+class Because(BaseModel):
+    """Why somebody does it, for whoever reads it later."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+class RefundRequest(BaseModel):
+    """How much goes back, and why."""
+
+    amount: Money | None = Field(default=None, description="none means all that is left")
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class ReviewRequest(BaseModel):
+    """What staff decide, and why."""
+
+    resolution: ReviewResolution
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class Extras(BaseModel):
@@ -93,9 +119,16 @@ OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
 
 def order_id_of(guest: Guest, idempotency_key: str) -> OrderId:
     """The id of the order that this guest places with this key, whenever and however often it is sent."""
-    name = "\0".join((guest.property_id, guest.guest_id, idempotency_key))
-    digest = hashlib.sha256(name.encode()).digest()
-    return OrderId("ord_" + base64.b32encode(digest).decode().lower()[:26])
+    return OrderId("ord_" + _digest(guest.property_id, guest.guest_id, idempotency_key))
+
+
+def refund_id_of(order_id: str, idempotency_key: str) -> RefundId:
+    """The id of the refund that is asked with this key, however often it is sent."""
+    return RefundId("ref_" + _digest(order_id, idempotency_key))
+
+
+def _digest(*parts: str) -> str:
+    return base64.b32encode(hashlib.sha256("\0".join(parts).encode()).digest()).decode().lower()[:26]
 
 
 class Edge:
@@ -114,8 +147,13 @@ class Edge:
 
         asking = Annotated[Guest, Depends(guest)]
 
-        async def order_of(order_id: OrderIdPath, guest: asking) -> OrderView:
-            return await self._order(guest, OrderId(order_id))
+        async def guest_or_staff(authorization: Annotated[str | None, Header()] = None) -> Guest | Staff:
+            return self._tokens.guest_or_staff(authorization)
+
+        looking = Annotated[Guest | Staff, Depends(guest_or_staff)]
+
+        async def order_of(order_id: OrderIdPath, who: looking) -> OrderView:
+            return await self._order(who, OrderId(order_id))
 
         router = APIRouter(prefix="/v1")
 
@@ -171,10 +209,25 @@ class Edge:
                 return _accepted(command.order_id, {"Location": f"/v1/orders/{order_id}"})
             return self._session(_expect(reply, PaymentSessionReply))
 
-        async def watched(order_id: OrderIdPath, guest: asking) -> AsyncIterator[Watched]:
+        @router.post("/orders/{order_id}/cancel", response_model=OrderView, responses={202: {"model": Accepted}})
+        async def cancel(
+            order_id: OrderIdPath, who: looking, request: Request, body: Because | None = None
+        ) -> OrderView | Response:
+            """Cancel an order; what was paid goes back. Guests until the cut-off, staff at any time. Safe to repeat."""
+            guest_id = who.guest_id if isinstance(who, Guest) else None
+            command = CancelOrder(
+                order_id=OrderId(order_id),
+                property_id=who.property_id,
+                guest_id=guest_id,
+                staff=who if isinstance(who, Staff) else None,
+                reason=body.reason if body else "",
+            )
+            return await self._change(command, request)
+
+        async def watched(order_id: OrderIdPath, who: looking) -> AsyncIterator[Watched]:
             # Watch first, read then: whatever happens in between is in the stream.
             with self._live.watching(order_id) as updates:
-                yield Watched(await self._order(guest, OrderId(order_id)), updates)
+                yield Watched(await self._order(who, OrderId(order_id)), updates)
 
         @router.get("/orders/{order_id}/live", response_class=EventSourceResponse)
         async def live(watched: Annotated[Watched, Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
@@ -192,10 +245,59 @@ class Edge:
             async for update in watched.updates:
                 yield _sse(update)
 
+        self._add_staff_routes(router)
         return router
 
-    async def _order(self, guest: Guest, order_id: OrderId) -> OrderView:
-        query = GetOrder(order_id=order_id, guest_id=guest.guest_id, property_id=guest.property_id)
+    def _add_staff_routes(self, router: APIRouter) -> None:
+        async def staff(authorization: Annotated[str | None, Header()] = None) -> Staff:
+            return self._tokens.staff(authorization)
+
+        acting = Annotated[Staff, Depends(staff)]
+        accepted: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
+
+        @router.post("/orders/{order_id}/fulfil", response_model=OrderView, responses=accepted)
+        async def fulfil(order_id: OrderIdPath, staff: acting, request: Request) -> OrderView | Response:
+            """Staff: the guest has what was ordered. Safe to repeat."""
+            return await self._change(FulfilOrder(order_id=OrderId(order_id), staff=staff), request)
+
+        @router.post("/orders/{order_id}/refunds", response_model=OrderView, responses=accepted)
+        async def refund(
+            order_id: OrderIdPath,
+            body: RefundRequest,
+            staff: acting,
+            request: Request,
+            idempotency_key: Annotated[str | None, Header()] = None,
+        ) -> OrderView | Response:
+            """Staff: give money back, all that is left or a part. Safe to repeat with the same Idempotency-Key."""
+            command = RefundOrder(
+                order_id=OrderId(order_id),
+                staff=staff,
+                refund_id=refund_id_of(order_id, _checked_key(idempotency_key)),
+                amount=body.amount,
+                reason=body.reason,
+            )
+            return await self._change(command, request)
+
+        @router.post("/orders/{order_id}/review", response_model=OrderView, responses=accepted)
+        async def review(
+            order_id: OrderIdPath, body: ReviewRequest, staff: acting, request: Request
+        ) -> OrderView | Response:
+            """Staff: decide about an order whose money does not match."""
+            command = ResolveReview(
+                order_id=OrderId(order_id), staff=staff, resolution=body.resolution, reason=body.reason
+            )
+            return await self._change(command, request)
+
+    async def _change(self, command: Command, request: Request) -> OrderView | Response:
+        try:
+            return _expect(await self._ask(command, request), OrderReply).order
+        except ReplyTimeoutError:
+            order_id: OrderId = command.order_id
+            return _accepted(order_id, {"Location": f"/v1/orders/{order_id}"})
+
+    async def _order(self, who: Guest | Staff, order_id: OrderId) -> OrderView:
+        guest_id = who.guest_id if isinstance(who, Guest) else None
+        query = GetOrder(order_id=order_id, guest_id=guest_id, property_id=who.property_id)
         return _expect(await self._ask(query, None), OrderReply).order
 
     async def _ask(self, message: Message, request: Request | None) -> Message:

@@ -9,9 +9,12 @@ from pydantic import BaseModel
 
 from contracts.message import Event, Message
 from contracts.orders import (
+    OrderCancelled,
     OrderConfirmed,
     OrderExpired,
+    OrderFulfilled,
     OrderNeedsReview,
+    OrderPaymentChanged,
     OrderPendingPayment,
     OrderStatus,
     PaymentStatus,
@@ -104,6 +107,12 @@ def update_of(message: Message) -> LiveUpdate | None:
             )
         case OrderConfirmed(status=status, payment_status=payment_status):
             return seen.model_copy(update={"status": status, "payment_status": payment_status})
+        case OrderPaymentChanged(status=status, payment_status=payment_status):
+            return seen.model_copy(update={"status": status, "payment_status": payment_status})
+        case OrderCancelled(payment_status=payment_status):
+            return seen.model_copy(update={"status": OrderStatus.CANCELLED, "payment_status": payment_status})
+        case OrderFulfilled():
+            return seen.model_copy(update={"status": OrderStatus.FULFILLED})
         case OrderExpired():
             return seen.model_copy(update={"status": OrderStatus.EXPIRED})
         case OrderNeedsReview():

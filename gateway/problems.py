@@ -18,6 +18,11 @@ log = structlog.get_logger()
 _STATUS_OF_REASON: Mapping[Reason, int] = {
     Reason.ORDER_NOT_FOUND: 404,
     Reason.ORDER_NOT_PAYABLE: 409,
+    Reason.ORDER_NOT_CANCELLABLE: 409,
+    Reason.CANCELLATION_TOO_LATE: 409,
+    Reason.ORDER_NOT_FULFILLABLE: 409,
+    Reason.ORDER_NOT_REFUNDABLE: 409,
+    Reason.ORDER_NOT_IN_REVIEW: 409,
     Reason.PAYMENT_SESSION_FAILED: 502,
 }
 _UNPROCESSABLE = 422

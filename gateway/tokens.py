@@ -1,13 +1,12 @@
 """Guest tokens: who is asking, as a signed JWT says."""
 
 from datetime import date
-from typing import Literal
 
 import jwt
 from pydantic import BaseModel, Field, ValidationError
 
 from contracts.ids import GuestId, PropertyId, ReservationId
-from contracts.orders import Guest
+from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
 from gateway.settings import GatewaySettings
 
@@ -18,7 +17,6 @@ class _Claims(BaseModel):
     """What a guest's token must say."""
 
     sub: GuestId = Field(min_length=1)
-    role: Literal["guest"]
     property: PropertyId = Field(min_length=1)
     reservation: ReservationId = Field(min_length=1)
     stay_from: date
@@ -35,11 +33,32 @@ class Tokens:
 
     def guest(self, authorization: str | None) -> Guest:
         """The guest behind an `Authorization` header. Raises ProblemError 401 or 403."""
+        claims = self._claims(authorization)
+        if claims.get("role") != "guest":
+            raise ProblemError(403, "wrong-role", "Wrong role", "Only guests order extras; use a guest token.")
+        return _guest_of(claims)
+
+    def staff(self, authorization: str | None) -> Staff:
+        """The member of staff behind an `Authorization` header. Raises ProblemError 401 or 403."""
+        claims = self._claims(authorization)
+        if claims.get("role") != "staff":
+            raise ProblemError(403, "wrong-role", "Wrong role", "Only hotel staff may do this; use a staff token.")
+        return Staff(staff_id=str(claims["sub"]), property_id=_property_of(claims))
+
+    def guest_or_staff(self, authorization: str | None) -> Guest | Staff:
+        """Whoever is behind an `Authorization` header. Raises ProblemError 401 or 403."""
+        return (
+            self.staff(authorization)
+            if self._claims(authorization).get("role") == "staff"
+            else self.guest(authorization)
+        )
+
+    def _claims(self, authorization: str | None) -> dict[str, object]:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized("Send your guest token as `Authorization: Bearer …`.")
         try:
-            claims = jwt.decode(
+            claims: dict[str, object] = jwt.decode(
                 token,
                 self._secret,
                 algorithms=["HS256"],
@@ -52,12 +71,17 @@ class Tokens:
             raise _unauthorized("Your session has expired. Please open the link from your hotel again.") from None
         except jwt.PyJWTError:
             raise _unauthorized("This token was not issued for this hotel system.") from None
-        return _guest_of(claims)
+        return claims
+
+
+def _property_of(claims: dict[str, object]) -> PropertyId:
+    name = claims.get("property")
+    if not isinstance(name, str) or not name:
+        raise _unauthorized("The token lacks or garbles: property.")
+    return PropertyId(name)
 
 
 def _guest_of(claims: dict[str, object]) -> Guest:
-    if claims.get("role") != "guest":
-        raise ProblemError(403, "wrong-role", "Wrong role", "Only guests order extras; use a guest token.")
     try:
         parsed = _Claims.model_validate(claims)
     except ValidationError as error:

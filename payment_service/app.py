@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.metrics import Metrics
-from chassis.service import VERSION, bus_checks, looping, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, looping, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.handlers import PaymentHandlers
+from payment_service.lifecycle import decide
+from payment_service.payment import PollDue
 from payment_service.settings import PaymentSettings
 from payment_service.store import PaymentStore
 
@@ -31,11 +34,20 @@ def create_app(settings: PaymentSettings) -> Starlette:
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
 
+    loops = [
+        *payments.loops("payments", settings.sweep_every),
+        Loop(
+            "payment polls",
+            settings.sweep_every,
+            partial(payments.sweep_deadlines, lambda payment, now: decide(payment, PollDue(), now)),
+        ),
+    ]
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await kept.payments.prepare()
         await bus.start()
-        async with looping(payments.loops("payments", settings.sweep_every)):
+        async with looping(loops):
             yield
             await bus.stop()
             await payments.clear_sent()

@@ -1,23 +1,16 @@
 """Messages in: every one of them is a decision on one payment."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from chassis.consumer import Handlers
 from chassis.decision import Outcome
 from chassis.envelope import Delivery
 from chassis.write_path import WritePath
-from contracts.payments import ClosePaymentSession, CreatePaymentSession
-from contracts.psp import (
-    PspPaymentActionRequired,
-    PspPaymentCanceled,
-    PspPaymentFailed,
-    PspPaymentProcessing,
-    PspPaymentSucceeded,
-    PspSessionCreated,
-    PspSessionFailed,
-)
-from payment_service.payment import Payment, PaymentInput, decide
+from contracts.message import Command
+from contracts.payments import CreatePaymentSession
+from payment_service.lifecycle import decide
+from payment_service.payment import Payment, PaymentMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +20,12 @@ class PaymentHandlers:
     payments: WritePath[Payment]
 
     def commands(self) -> Handlers:
-        return dict.fromkeys((CreatePaymentSession, ClosePaymentSession), self.decide)
+        return {kind: self.decide for kind in get_args(PaymentMessage) if issubclass(kind, Command)}
 
     def psp(self) -> Handlers:
-        return dict.fromkeys(
-            (
-                PspSessionCreated,
-                PspSessionFailed,
-                PspPaymentActionRequired,
-                PspPaymentProcessing,
-                PspPaymentFailed,
-                PspPaymentSucceeded,
-                PspPaymentCanceled,
-            ),
-            self.decide,
-        )
+        return {kind: self.decide for kind in get_args(PaymentMessage) if not issubclass(kind, Command)}
 
-    async def decide(self, message: PaymentInput, delivery: Delivery) -> Outcome[Any]:
+    async def decide(self, message: PaymentMessage, delivery: Delivery) -> Outcome[Any]:
         handled = await self.payments.handle(
             message.payment_id,
             delivery,

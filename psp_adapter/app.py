@@ -12,6 +12,7 @@ from chassis.metrics import Metrics
 from chassis.seal import Seal
 from chassis.service import VERSION, bus_checks, operator_routes
 from contracts.topology import PSP_COMMANDS
+from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.settings import AdapterSettings
 from psp_adapter.stripe_api import StripeApi
@@ -31,10 +32,11 @@ def create_app(settings: AdapterSettings) -> Starlette:
         timeout=settings.stripe_timeout,
         retries=settings.stripe_retries,
     )
+    events = EventTranslator(api)
     handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys))
     commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
-    webhook = Webhook(bus, metrics, settings.webhook_secrets)
+    webhook = Webhook(bus, metrics, settings.webhook_secrets, events)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -1,5 +1,6 @@
 """Commands in, calls to the PSP out, facts onto the bus."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,27 @@ from chassis.consumer import Handlers
 from chassis.decision import Done, Ignored, Outcome
 from chassis.envelope import Delivery, utc_now
 from chassis.seal import Seal
-from contracts.psp import ClosePspSession, CreatePspSession, PspSessionCreated, PspSessionFailed
-from psp_adapter.stripe_api import PspBrokenError, StripeApi
+from contracts.message import Event
+from contracts.psp import (
+    ClosePspSession,
+    CreatePspRefund,
+    CreatePspSession,
+    PspOutcomeUnknown,
+    PspRefundRefused,
+    PspSessionCreated,
+    PspSessionFailed,
+    RetrievePspSession,
+)
+from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError, StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
-from psp_adapter.translate import Intent, report_of_intent
+from psp_adapter.translate import Intent, report_of_intent, report_of_refund
 
 log = structlog.get_logger()
+
+TRIES = 3
+"""How often a silent PSP is asked in short order (1 s, then 5 s apart) before its answer counts as unknown."""
+
+PaymentCommand = CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +43,33 @@ class AdapterHandlers:
     seal: Seal
 
     def commands(self) -> Handlers:
-        return {CreatePspSession: self.create_session, ClosePspSession: self.close_session}
+        return {
+            CreatePspSession: self._asking(self._create_session),
+            ClosePspSession: self._asking(self._close_session),
+            RetrievePspSession: self._asking(self._retrieve_session),
+            CreatePspRefund: self._asking(self._create_refund),
+        }
 
-    async def create_session(self, command: CreatePspSession, delivery: Delivery) -> Outcome[Any]:
-        await self.bus.publish(delivery.caused(await self._open(command), f"{delivery.message_id}.psp"))
-        return Done()
+    def _asking(
+        self, ask: Callable[[Any], Awaitable[Event | None]]
+    ) -> Callable[[PaymentCommand, Delivery], Awaitable[Outcome[Any]]]:
+        """Publish what the PSP answers. When it stays silent, say that: the payment service asks again."""
 
-    async def close_session(self, command: ClosePspSession, delivery: Delivery) -> Outcome[Any]:
-        intent = await self.stripe.cancel_session(command)
-        report = report_of_intent(intent, utc_now())
-        if report is None:
-            return Ignored(f"the session is {intent.status}; its webhook will tell")
-        await self.bus.publish(delivery.caused(report, f"{delivery.message_id}.psp"))
-        return Done()
+        async def handle(command: PaymentCommand, delivery: Delivery) -> Outcome[Any]:
+            try:
+                answer = await ask(command)
+            except PspUnavailableError as error:
+                if delivery.attempt < TRIES:
+                    raise
+                answer = _unknown(command, error)
+            if answer is None:
+                return Ignored("the PSP has nothing new to say; its webhook will tell")
+            await self.bus.publish(delivery.caused(answer, f"{delivery.message_id}.psp"))
+            return Done()
 
-    async def _open(self, command: CreatePspSession) -> PspSessionCreated | PspSessionFailed:
+        return handle
+
+    async def _create_session(self, command: CreatePspSession) -> PspSessionCreated | PspSessionFailed:
         try:
             intent = await self.stripe.create_session(command)
         except (PspBrokenError, UnpayableAmountError) as error:
@@ -66,3 +94,32 @@ class AdapterHandlers:
             livemode=intent.livemode,
             sealed_client_secret=self.seal.close(intent.client_secret or ""),
         )
+
+    async def _close_session(self, command: ClosePspSession) -> Event | None:
+        return report_of_intent(await self.stripe.cancel_session(command), utc_now())
+
+    async def _retrieve_session(self, command: RetrievePspSession) -> Event | None:
+        return report_of_intent(await self.stripe.retrieve_session(command.psp_reference), utc_now())
+
+    async def _create_refund(self, command: CreatePspRefund) -> Event:
+        try:
+            refund = await self.stripe.create_refund(command)
+            intent = await self.stripe.retrieve_session(command.psp_reference)
+        except PspBrokenError as error:
+            log.error(
+                "psp.refund_refused", payment_id=command.payment_id, refund_id=command.refund_id, error=str(error)
+            )
+            return PspRefundRefused(
+                order_id=command.order_id,
+                payment_id=command.payment_id,
+                refund_id=command.refund_id,
+                detail=str(error),
+            )
+        return report_of_refund(refund, intent, utc_now().replace(microsecond=0))
+
+
+def _unknown(command: PaymentCommand, error: PspUnavailableError) -> PspOutcomeUnknown:
+    log.warning("psp.silent", kind=command.kind, error=str(error))
+    return PspOutcomeUnknown(
+        order_id=command.order_id, payment_id=command.payment_id, asked=command.kind, detail=str(error)
+    )

@@ -7,9 +7,9 @@ from typing import Any
 import stripe
 
 from chassis.errors import PermanentError, TransientError
-from contracts.psp import ClosePspSession, CreatePspSession
+from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.stripe_money import to_stripe
-from psp_adapter.translate import Intent
+from psp_adapter.translate import Intent, RefundObject
 
 SIGNATURE_TOLERANCE_SECONDS = 300
 
@@ -84,6 +84,26 @@ class StripeApi:
         except stripe.StripeError as error:
             raise _translated(doing, error) from error
         return _intent(intent)
+
+    async def retrieve_session(self, psp_reference: str) -> Intent:
+        """A PaymentIntent as it is now."""
+        try:
+            return _intent(await self.client.v1.payment_intents.retrieve_async(psp_reference))
+        except stripe.StripeError as error:
+            raise _translated(f"asking for {psp_reference}", error) from error
+
+    async def create_refund(self, command: CreatePspRefund) -> RefundObject:
+        """Give money back. Asking again with the same command returns the same refund."""
+        amount, _currency = to_stripe(command.amount)
+        metadata = {"order_id": command.order_id, "payment_id": command.payment_id, "refund_id": command.refund_id}
+        try:
+            refund = await self.client.v1.refunds.create_async(
+                {"payment_intent": command.psp_reference, "amount": amount, "metadata": metadata},
+                {"idempotency_key": f"refund:{command.refund_id}"},
+            )
+        except stripe.StripeError as error:
+            raise _translated(f"refunding {command.refund_id}", error) from error
+        return RefundObject.model_validate(refund.to_dict())
 
     async def close(self) -> None:
         await self.http.close_async()  # type: ignore[no-untyped-call]

@@ -1,19 +1,26 @@
 """Stripe's facts in the bus's words: a pure translation of PaymentIntents and webhook events."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from chassis.decision import Ignored
+from contracts.ids import RefundId
 from contracts.psp import (
+    PspDisputeState,
+    PspDisputeUpdated,
     PspPaymentActionRequired,
     PspPaymentCanceled,
     PspPaymentEvent,
     PspPaymentFailed,
     PspPaymentProcessing,
     PspPaymentSucceeded,
+    PspRefundState,
+    PspRefundUpdated,
+    PspSessionOpen,
 )
 from psp_adapter.stripe_money import from_stripe
 
@@ -43,15 +50,101 @@ class Intent(BaseModel):
         return "order_id" in self.metadata and "payment_id" in self.metadata
 
 
-def report_of_event(event: Mapping[str, Any]) -> PspPaymentEvent | Ignored:
-    """What a webhook event says, or why it says nothing to us."""
-    builder = _BY_EVENT_TYPE.get(event["type"])
-    if builder is None:
-        return Ignored(f"no rule for events of type {event['type']}")
-    intent = Intent.model_validate(event["data"]["object"])
+class RefundObject(BaseModel):
+    """The fields of a Stripe Refund that mean something to us (https://docs.stripe.com/api/refunds/object)."""
+
+    id: str
+    amount: int
+    currency: str
+    status: str | None = None
+    failure_reason: str | None = None
+    metadata: Mapping[str, str] = Field(default_factory=dict)
+
+
+class _DisputeObject(BaseModel):
+    """The fields of a Stripe Dispute that mean something to us (https://docs.stripe.com/api/disputes/object)."""
+
+    id: str
+    amount: int
+    currency: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The PaymentIntent an event is about: in the event itself, or to be asked for by its id."""
+
+    reference: str
+    embedded: Intent | None
+
+
+def subject_of(event: Mapping[str, Any]) -> About | Ignored:
+    """Which PaymentIntent a webhook event is about, or why the event says nothing to us."""
+    kind, subject = str(event["type"]), event["data"]["object"]
+    if kind in _BY_EVENT_TYPE:
+        intent = Intent.model_validate(subject)
+        return About(intent.id, intent)
+    if kind in _REFUND_EVENTS or kind in _DISPUTE_EVENTS:
+        reference = subject.get("payment_intent")
+        return About(str(reference), None) if reference else Ignored("a charge without a PaymentIntent")
+    return Ignored(f"no rule for events of type {kind}")
+
+
+def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent | Ignored:
+    """What a webhook event says about this intent."""
     if not intent.is_ours:
         return Ignored("a payment of another system on the same account")
-    return builder(intent, datetime.fromtimestamp(event["created"], UTC))
+    kind, subject = str(event["type"]), event["data"]["object"]
+    at = datetime.fromtimestamp(event["created"], UTC)
+    if kind in _REFUND_EVENTS:
+        return report_of_refund(RefundObject.model_validate(subject), intent, at)
+    if kind in _DISPUTE_EVENTS:
+        return _report_of_dispute(_DisputeObject.model_validate(subject), intent, at)
+    return _BY_EVENT_TYPE[kind](intent, at)
+
+
+def report_of_refund(refund: RefundObject, intent: Intent, at: datetime) -> PspRefundUpdated:
+    """How a refund stands: one of ours by its metadata, else one made in Stripe's dashboard."""
+    state = _REFUND_STATE.get(refund.status or "", PspRefundState.PENDING)
+    return PspRefundUpdated(
+        **_facts(intent, at),
+        refund_id=RefundId(refund.metadata.get("refund_id") or f"ref_psp_{refund.id}"),
+        amount=from_stripe(refund.amount, refund.currency),
+        state=state,
+        detail=refund.failure_reason or "",
+    )
+
+
+def _report_of_dispute(dispute: _DisputeObject, intent: Intent, at: datetime) -> PspDisputeUpdated | Ignored:
+    state = _DISPUTE_STATE.get(dispute.status)
+    if state is None:
+        return Ignored(f"no rule for disputes that are {dispute.status}")
+    return PspDisputeUpdated(
+        **_facts(intent, at),
+        dispute_id=dispute.id,
+        amount=from_stripe(dispute.amount, dispute.currency),
+        state=state,
+    )
+
+
+_REFUND_EVENTS = frozenset(("refund.created", "refund.updated", "refund.failed"))
+_REFUND_STATE: Mapping[str, PspRefundState] = {
+    "succeeded": PspRefundState.SUCCEEDED,
+    "pending": PspRefundState.PENDING,
+    "requires_action": PspRefundState.PENDING,
+    "failed": PspRefundState.FAILED,
+    "canceled": PspRefundState.FAILED,
+}
+_DISPUTE_EVENTS = frozenset(("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"))
+_DISPUTE_STATE: Mapping[str, PspDisputeState] = {
+    "warning_needs_response": PspDisputeState.INQUIRY,
+    "warning_under_review": PspDisputeState.INQUIRY,
+    "warning_closed": PspDisputeState.WON,
+    "needs_response": PspDisputeState.OPEN,
+    "under_review": PspDisputeState.OPEN,
+    "won": PspDisputeState.WON,
+    "lost": PspDisputeState.LOST,
+}
 
 
 def report_of_intent(intent: Intent, seen_at: datetime) -> PspPaymentEvent | None:
@@ -93,6 +186,10 @@ def _canceled(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
     return PspPaymentCanceled(**_facts(intent, occurred_at))
 
 
+def _open(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
+    return PspSessionOpen(**_facts(intent, occurred_at))
+
+
 def _action_required(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
     return PspPaymentActionRequired(**_facts(intent, occurred_at))
 
@@ -104,6 +201,8 @@ _BY_STATUS: Mapping[str, _Builder] = {
     "processing": _processing,
     "canceled": _canceled,
     "requires_action": _action_required,
+    "requires_payment_method": _open,
+    "requires_confirmation": _open,
 }
 
 _BY_EVENT_TYPE: Mapping[str, _Builder] = {

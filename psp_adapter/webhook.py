@@ -14,12 +14,11 @@ from starlette.responses import JSONResponse, Response
 from chassis.bus import Bus
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
-from chassis.errors import PublishFailedError
+from chassis.errors import PublishFailedError, TransientError
 from chassis.metrics import Metrics
-from contracts.psp import PspPaymentEvent
-from psp_adapter.stripe_api import BadSignatureError, verify_signature
+from psp_adapter.events import EventTranslator
+from psp_adapter.stripe_api import BadSignatureError, PspBrokenError, verify_signature
 from psp_adapter.stripe_money import UnpayableAmountError
-from psp_adapter.translate import report_of_event
 
 log = structlog.get_logger()
 
@@ -37,6 +36,7 @@ class Webhook:
     bus: Bus
     metrics: Metrics
     secrets: tuple[str, ...]
+    events: EventTranslator
 
     async def __call__(self, request: Request) -> Response:
         if not self.secrets:
@@ -45,30 +45,30 @@ class Webhook:
             body = (await _read(request)).decode()
             verify_signature(body, request.headers.get("stripe-signature", ""), self.secrets)
             event = json.loads(body)
-            event_id, event_type = str(event["id"]), str(event["type"])
-            report = report_of_event(event)
+            envelope = await self.events.envelope_of(event)
         except _TooLargeError:
             return self._answer(413, "refused", f"A webhook may have at most {MAX_BODY} bytes.")
         except BadSignatureError as error:
             log.warning("webhook.refused", error=str(error))
             return self._answer(400, "refused", "The signature does not match.")
-        except (ValueError, KeyError, TypeError, UnpayableAmountError) as error:
+        except (ValueError, KeyError, TypeError, UnpayableAmountError, PspBrokenError) as error:
             log.error("webhook.malformed", error=repr(error))
             return self._answer(400, "refused", "The body is no event of Stripe's.")
-        if isinstance(report, Ignored):
-            log.info("webhook.handled", event_id=event_id, type=event_type, outcome=report.name, reason=report.reason)
-            return self._answer(200, "ignored", report.reason)
-        return await self._publish(event_id, report)
+        except TransientError as error:
+            log.error("webhook.unanswered", error=str(error))
+            return self._answer(503, "unpublished", "The event could not be looked up; please send it again.")
+        if isinstance(envelope, Ignored):
+            log.info("webhook.handled", type=event["type"], outcome=envelope.name, reason=envelope.reason)
+            return self._answer(200, "ignored", envelope.reason)
+        return await self._publish(envelope)
 
-    async def _publish(self, event_id: str, report: PspPaymentEvent) -> Response:
-        # The id comes from Stripe's: the same event delivered twice is dropped downstream.
-        message_id = f"psp.{event_id}"
+    async def _publish(self, envelope: Envelope) -> Response:
         try:
-            await self.bus.publish(Envelope(report, message_id, correlation_id=message_id))
+            await self.bus.publish(envelope)
         except PublishFailedError as error:
-            log.error("webhook.unpublished", event_id=event_id, kind=report.kind, error=str(error))
+            log.error("webhook.unpublished", message_id=envelope.message_id, kind=envelope.kind, error=str(error))
             return self._answer(503, "unpublished", "The event could not be recorded; please send it again.")
-        log.info("webhook.handled", event_id=event_id, kind=report.kind, order_id=report.order_id, outcome="applied")
+        log.info("webhook.handled", message_id=envelope.message_id, kind=envelope.kind, outcome="applied")
         return self._answer(200, "applied", "The event is recorded.")
 
     def _answer(self, status: int, outcome: str, detail: str) -> Response:

@@ -1,0 +1,159 @@
+"""The saga: one function that decides what happens to an order.
+
+`decide` is DESIGN's order table, row by row; `transitions.py` says what each row does. Both take values and return
+values: no clock, no broker, no store.
+"""
+
+from datetime import datetime
+
+from chassis.decision import Decision, Ignored, Refused, Stale
+from contracts.ids import GuestId, PropertyId
+from contracts.orders import (
+    CancelOrder,
+    FulfilOrder,
+    OrderStatus,
+    Reason,
+    RefundOrder,
+    ResolveReview,
+    StartPayment,
+)
+from contracts.payments import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+    PaymentUnresolved,
+)
+from extras_service import transitions as to
+from extras_service.order import (
+    DeadlinePassed,
+    Order,
+    OrderInput,
+    Placing,
+    Starting,
+    UnknownOrderError,
+    guest_key,
+)
+
+NOT_FOUND = Refused(Reason.ORDER_NOT_FOUND, "There is no such order.")
+
+_S = OrderStatus
+
+
+def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+    """What `message` does to `order` at `now`. Raises UnknownOrderError for a payment fact without an order."""
+    if order is None:
+        return _without_order(message, now)
+    if not _may_touch(order, message):
+        return NOT_FOUND
+    match order.status, message:
+        case _, Placing(command=command):
+            return to.placed_before(order, command)
+        case _S.PENDING_PAYMENT, Starting(waiter=waiter):
+            return to.payment_started(order, waiter, now)
+        case _, Starting():
+            return Refused(Reason.ORDER_NOT_PAYABLE, to.not_payable(order))
+        case _S.PENDING_PAYMENT, PaymentSessionCreated():
+            return to.session_created(order, message)
+        case _S.PENDING_PAYMENT, PaymentSessionFailed():
+            return to.session_failed(order, message)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentProcessing()):
+            return to.processing(order)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentFailed()):
+            return to.attempt_failed(order, message, now)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)) if amount == order.total:
+            return to.paid(order)
+        case ((_S.CANCELLING | _S.EXPIRED | _S.CANCELLED), PaymentSucceeded()) if order.received is None:
+            return to.paid_too_late(order, message)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)):
+            return to.needs_review(order, f"paid {amount}, owed {order.total}", received=amount)
+        case _, PaymentMismatched(received=received, detail=detail) if order.received is None:
+            return to.needs_review(order, detail, received=received)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentUnresolved(detail=detail)):
+            return to.needs_review(order, detail, received=None)
+        case _S.PENDING_PAYMENT, DeadlinePassed():
+            return to.deadline_passed(order, now)
+        case _S.PENDING_PAYMENT, CancelOrder():
+            return to.cancelled_unpaid(order, message)
+        case _S.PENDING_PAYMENT, PaymentSessionClosed():
+            return to.session_lost(order, now)
+        case _S.EXPIRING, PaymentSessionClosed():
+            return to.expired(order)
+        case _S.CANCELLING, PaymentSessionClosed():
+            return to.cancelled(order)
+        case _S.CONFIRMED, CancelOrder():
+            return to.cancelled_paid(order, message, now)
+        case ((_S.CANCELLING | _S.CANCELLED), CancelOrder()):
+            return Ignored("cancelled already")
+        case _, CancelOrder():
+            return Refused(
+                Reason.ORDER_NOT_CANCELLABLE, f"This order can no longer be cancelled: it is {order.status}."
+            )
+        case _S.CONFIRMED, FulfilOrder():
+            return to.fulfilled(order)
+        case _S.FULFILLED, FulfilOrder():
+            return Ignored("fulfilled already")
+        case _, FulfilOrder():
+            return Refused(
+                Reason.ORDER_NOT_FULFILLABLE, f"Only a confirmed order can be fulfilled; it is {order.status}."
+            )
+        case _, RefundOrder():
+            return to.refund_asked(order, message)
+        case _S.NEEDS_REVIEW, ResolveReview():
+            return to.review_resolved(order, message)
+        case _, ResolveReview():
+            return Refused(Reason.ORDER_NOT_IN_REVIEW, f"This order is not under review; it is {order.status}.")
+        case _, PaymentRefunded():
+            return to.refund_settled(order, message)
+        case _, PaymentRefundFailed():
+            return to.refund_failed(order, message)
+        case _, PaymentDisputed():
+            return to.disputed(order, message)
+        case _, PaymentDisputeClosed():
+            return to.dispute_closed(order, message)
+        case _S.NEEDS_REVIEW, PaymentSucceeded(amount=amount) if order.received is None:
+            return to.received_in_review(order, amount)
+        case _S.NEEDS_REVIEW, _:
+            return Ignored("a person decides on this order")
+        case _, PaymentSucceeded():
+            return Ignored("paid already")
+        case status, _:
+            return Stale(f"the order is {status} already")
+
+
+def _may_touch(order: Order, message: OrderInput) -> bool:
+    """Guests touch their own orders, staff those of their property; facts touch any."""
+    match message:
+        case Starting(command=StartPayment(guest_id=guest_id, property_id=property_id)):
+            return _is_guests(order, guest_id, property_id)
+        case CancelOrder(staff=None, guest_id=guest_id, property_id=property_id):
+            return guest_id is not None and _is_guests(order, guest_id, property_id)
+        case (
+            CancelOrder(staff=staff) | FulfilOrder(staff=staff) | RefundOrder(staff=staff) | ResolveReview(staff=staff)
+        ):
+            return staff is not None and staff.property_id == order.guest.property_id
+        case _:
+            return True
+
+
+def _is_guests(order: Order, guest_id: GuestId, property_id: PropertyId) -> bool:
+    return order.guest_key == guest_key(guest_id, property_id)
+
+
+def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
+    match message:
+        case Placing():
+            return to.placed(message, now)
+        case Starting() | CancelOrder() | FulfilOrder() | RefundOrder() | ResolveReview():
+            return NOT_FOUND
+        case DeadlinePassed():
+            return Ignored("no such order")
+        case event:
+            raise UnknownOrderError(event)

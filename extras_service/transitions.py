@@ -1,0 +1,398 @@
+"""What each row of the order table does. `saga.py` is the table."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from chassis.decision import Answer, Applied, Decision, Duplicate, Ignored, Outgoing, Refused, Stale, Waiter
+from chassis.errors import PermanentError
+from contracts.ids import RefundId, payment_id_of
+from contracts.money import Money
+from contracts.orders import (
+    CancelOrder,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderExpired,
+    OrderFulfilled,
+    OrderNeedsReview,
+    OrderPaymentChanged,
+    OrderPendingPayment,
+    OrderStatus,
+    PaymentStatus,
+    PlaceOrder,
+    Reason,
+    RefundOrder,
+    Refusal,
+    ResolveReview,
+    ReviewResolution,
+)
+from contracts.payments import (
+    ClosePaymentSession,
+    CreatePaymentSession,
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+    RefundPayment,
+)
+from extras_service.catalogue import Quote, quote
+from extras_service.order import AskedRefund, Order, Placing, guest_key
+
+MAX_WAITERS = 16
+"""How many requests for one payment session are answered at once; older ones time out and ask again."""
+
+ASK_AGAIN_AFTER = timedelta(seconds=30)
+"""When a request for a payment session that was never answered is sent once more."""
+
+REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+
+
+# Placing and paying
+
+
+def placed(placing: Placing, now: datetime) -> Decision[Order]:
+    command = placing.command
+    priced = quote(command.guest, command.lines, placing.catalogue)
+    if isinstance(priced, Refused):
+        return priced
+    due_at = now + placing.pay_within
+    order = Order(
+        order_id=command.order_id,
+        guest=command.guest,
+        guest_key=guest_key(command.guest.guest_id, command.guest.property_id),
+        requested=command.lines,
+        lines=priced.lines,
+        total=priced.total,
+        status=OrderStatus.PENDING_PAYMENT,
+        payment_status=PaymentStatus.UNPAID,
+        created_at=now,
+        pay_within=placing.pay_within,
+        cancel_before=_cut_off(placing, priced),
+        payment_id=payment_id_of(command.order_id),
+        due_at=due_at,
+    )
+    pending = OrderPendingPayment(
+        order_id=order.order_id,
+        property_id=order.guest.property_id,
+        reservation_id=order.guest.reservation_id,
+        guest_id=order.guest.guest_id,
+        lines=order.lines,
+        total=order.total,
+        pay_until=due_at,
+    )
+    return Applied(order, (pending,))
+
+
+def _cut_off(placing: Placing, priced: Quote) -> datetime:
+    """Until when a guest may cancel what is paid: so long before the first day any of it is for."""
+    stay_from = placing.command.guest.stay_from
+    first_day = min((line.day or stay_from for line in priced.lines), default=stay_from)
+    return datetime.combine(first_day, time(), UTC) - placing.cancel_until
+
+
+def placed_before(order: Order, command: PlaceOrder) -> Decision[Order]:
+    if command.lines == order.requested:
+        return Duplicate()
+    return Refused(
+        Reason.IDEMPOTENCY_KEY_REUSED,
+        "This Idempotency-Key was used for an order with other extras; use a new key for a new order.",
+    )
+
+
+def not_payable(order: Order) -> str:
+    match order.status:
+        case OrderStatus.CONFIRMED | OrderStatus.FULFILLED:
+            return "This order is paid already."
+        case OrderStatus.NEEDS_REVIEW:
+            return "This order is being looked at by the hotel; please do not pay again."
+        case status:
+            return f"This order can no longer be paid: it is {status}."
+
+
+def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decision[Order]:
+    if order.payment_status is PaymentStatus.PROCESSING:
+        return Refused(Reason.ORDER_NOT_PAYABLE, "A payment for this order is being processed.")
+    if order.session is not None:
+        return Ignored("the payment session is open already")
+    waiting = (*order.waiting, waiter)[-MAX_WAITERS:] if waiter else order.waiting
+    if order.session_asked_at is not None and now - order.session_asked_at < ASK_AGAIN_AFTER:
+        return Applied(order.model_copy(update={"waiting": waiting}))
+    ask = CreatePaymentSession(
+        order_id=order.order_id,
+        payment_id=order.payment_id,
+        amount=order.total,
+        description=f"Hotel extras, order {order.order_id}",
+    )
+    return Applied(order.model_copy(update={"waiting": waiting, "session_asked_at": now}), (ask,))
+
+
+def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Order]:
+    opened = order.model_copy(update={"session": event.sealed_client_secret, "waiting": ()})
+    reply = opened.session_reply()
+    if reply is None:  # unreachable: a pending order with a session has one
+        raise PermanentError(f"{order.order_id} has no reply for its session")
+    return Applied(opened, tuple(Answer(waiter, reply) for waiter in order.waiting))
+
+
+def session_failed(order: Order, event: PaymentSessionFailed) -> Decision[Order]:
+    closed = order.model_copy(update={"session_asked_at": None, "waiting": ()})
+    return Applied(closed, _refuse_waiting(order, Reason.PAYMENT_SESSION_FAILED, event.detail))
+
+
+def session_lost(order: Order, now: datetime) -> Decision[Order]:
+    """The session was cancelled at the PSP, by nobody here: the guest may open another one."""
+    lost = order.model_copy(update={"session": None, "session_asked_at": None})
+    return Applied(_unpaid_again(lost, now))
+
+
+def processing(order: Order) -> Decision[Order]:
+    return Applied(order.model_copy(update={"payment_status": PaymentStatus.PROCESSING, "due_at": None}))
+
+
+def attempt_failed(order: Order, event: PaymentFailed, now: datetime) -> Decision[Order]:
+    return Applied(_unpaid_again(order.model_copy(update={"payment_failure": event.detail}), now))
+
+
+def _unpaid_again(order: Order, now: datetime) -> Order:
+    """Back to waiting for a payment. A deadline that was suspended while one settled starts anew, in full."""
+    suspended = order.status is OrderStatus.PENDING_PAYMENT and order.due_at is None
+    due_at = now + order.pay_within if suspended else order.due_at
+    return order.model_copy(update={"payment_status": PaymentStatus.UNPAID, "due_at": due_at})
+
+
+def paid(order: Order) -> Decision[Order]:
+    return _confirmed(order.model_copy(update={"received": order.total}), order.waiting)
+
+
+def _confirmed(order: Order, waiting: tuple[Waiter, ...]) -> Decision[Order]:
+    confirmed = _settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None})
+    told = OrderConfirmed(
+        order_id=order.order_id,
+        property_id=order.guest.property_id,
+        reservation_id=order.guest.reservation_id,
+        guest_id=order.guest.guest_id,
+        payment_id=order.payment_id,
+        total=order.total,
+        status=confirmed.status,
+        payment_status=confirmed.payment_status,
+    )
+    return Applied(confirmed, (told, *_refuse(waiting, Reason.ORDER_NOT_PAYABLE, not_payable(confirmed))))
+
+
+# Closing
+
+
+def deadline_passed(order: Order, now: datetime) -> Decision[Order]:
+    if order.due_at is None or now < order.due_at:
+        return Stale("the deadline was moved")
+    if order.session is None and order.session_asked_at is None:
+        return expired(order)
+    return _closing(order, OrderStatus.EXPIRING)
+
+
+def cancelled_unpaid(order: Order, command: CancelOrder) -> Decision[Order]:
+    marked = order.model_copy(update={"closed_by": _who(command)})
+    if order.session is None and order.session_asked_at is None:
+        return cancelled(marked)
+    return _closing(marked, OrderStatus.CANCELLING)
+
+
+def _closing(order: Order, status: OrderStatus) -> Decision[Order]:
+    """First of two phases: nothing is given up before the PSP says that nobody can pay any more."""
+    closing = order.model_copy(update={"status": status, "due_at": None, "waiting": ()})
+    close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
+    return Applied(closing, (close, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closing))))
+
+
+def expired(order: Order) -> Decision[Order]:
+    closed = _settled(order, OrderStatus.EXPIRED)
+    event = OrderExpired(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+    return Applied(closed, (event, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))))
+
+
+def cancelled(order: Order, *refunds: RefundPayment) -> Decision[Order]:
+    closed = _settled(order, OrderStatus.CANCELLED)
+    event = OrderCancelled(
+        order_id=order.order_id,
+        guest_id=order.guest.guest_id,
+        property_id=order.guest.property_id,
+        payment_status=closed.payment_status,
+    )
+    refused = _refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))
+    return Applied(closed, (event, *refunds, *refused))
+
+
+def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
+    if command.staff is None and order.cancel_before is not None and now >= order.cancel_before:
+        return Refused(
+            Reason.CANCELLATION_TOO_LATE,
+            f"This order could be cancelled until {order.cancel_before:%d %B %Y %H:%M} UTC. Please ask the reception.",
+        )
+    marked = order.model_copy(update={"closed_by": _who(command)})
+    return _cancelled_with_refund(marked, "cancel", command.reason or "cancelled")
+
+
+def paid_too_late(order: Order, event: PaymentSucceeded) -> Decision[Order]:
+    """The guest paid for what they will not get: all of it goes back."""
+    received = order.model_copy(update={"received": event.amount})
+    return _cancelled_with_refund(received, "late", "paid after the order was closed")
+
+
+def _cancelled_with_refund(order: Order, why: str, reason: str) -> Decision[Order]:
+    left = order.refundable
+    if left.amount == 0:
+        return cancelled(order)
+    asked, refund = _ask_refund(order, RefundId(f"ref_{order.order_id.removeprefix('ord_')}_{why}"), left, reason)
+    if order.status is OrderStatus.CANCELLED:
+        return Applied(_settled(asked, OrderStatus.CANCELLED), (refund,))
+    return cancelled(asked, refund)
+
+
+# What staff do
+
+
+def fulfilled(order: Order) -> Decision[Order]:
+    event = OrderFulfilled(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+    return Applied(order.model_copy(update={"status": OrderStatus.FULFILLED}), (event,))
+
+
+def refund_asked(order: Order, command: RefundOrder) -> Decision[Order]:
+    before = next((refund for refund in order.refunds if refund.refund_id == command.refund_id), None)
+    if before is not None:
+        if command.amount in (None, before.amount):
+            return Duplicate()
+        return Refused(Reason.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key was used for a refund of another amount.")
+    if order.status not in REFUNDABLE or order.received is None:
+        return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
+    left = order.refundable
+    amount = command.amount or left
+    if amount.currency != left.currency or not 0 < amount.amount <= left.amount:
+        return Refused(
+            Reason.REFUND_EXCEEDS_PAID,
+            f"At most {left.amount} minor units of {left.currency} can be refunded, and at least 1.",
+        )
+    asked, refund = _ask_refund(order, command.refund_id, amount, command.reason)
+    return Applied(asked, (refund,))
+
+
+def review_resolved(order: Order, command: ResolveReview) -> Decision[Order]:
+    resolved = order.model_copy(
+        update={"review": None, "closed_by": f"{command.staff.staff_id}: {command.reason}", "accepted": True}
+    )
+    if command.resolution is ReviewResolution.ACCEPT:
+        return _confirmed(resolved, ())
+    return _cancelled_with_refund(resolved, "review", command.reason)
+
+
+def needs_review(order: Order, detail: str, *, received: Money | None) -> Decision[Order]:
+    reviewed = _settled(order.model_copy(update={"received": received, "review": detail}), OrderStatus.NEEDS_REVIEW)
+    event = OrderNeedsReview(
+        order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id, detail=detail
+    )
+    return Applied(reviewed, (event, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(reviewed))))
+
+
+def received_in_review(order: Order, amount: Money) -> Decision[Order]:
+    """Money that came while a person decides: they decide about it, too."""
+    return Applied(order.model_copy(update={"received": amount}))
+
+
+# Money that moves afterwards
+
+
+def refund_settled(order: Order, event: PaymentRefunded) -> Decision[Order]:
+    if event.fact_no <= order.latest_fact_no:
+        return Stale("overtaken by a newer fact about the payment")
+    changes = {"refunded": event.refunded, "latest_fact_no": event.fact_no}
+    return _payment_changed(order, order.model_copy(update=changes))
+
+
+def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:
+    if event.fact_no <= order.latest_fact_no:
+        return Stale("overtaken by a newer fact about the payment")
+    failed = tuple(dict.fromkeys((*order.failed_refunds, event.refund_id)))
+    changes = {"refunded": event.refunded, "failed_refunds": failed, "latest_fact_no": event.fact_no}
+    changed = order.model_copy(update=changes)
+    if order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):
+        # Money is with us again for an order that gives nothing: a person must find the guest another way.
+        return needs_review(changed, f"a refund failed: {event.detail}", received=order.received)
+    return _payment_changed(order, changed)
+
+
+def disputed(order: Order, event: PaymentDisputed) -> Decision[Order]:
+    if event.dispute_id in (*order.open_disputes, *order.lost_disputes):
+        return Ignored("this dispute is known")
+    opened = (*order.open_disputes, event.dispute_id)
+    return _payment_changed(order, order.model_copy(update={"open_disputes": opened}))
+
+
+def dispute_closed(order: Order, event: PaymentDisputeClosed) -> Decision[Order]:
+    opened = tuple(dispute for dispute in order.open_disputes if dispute != event.dispute_id)
+    lost = order.lost_disputes if event.won else tuple(dict.fromkeys((*order.lost_disputes, event.dispute_id)))
+    if (opened, lost) == (order.open_disputes, order.lost_disputes):
+        return Ignored("this dispute is closed already")
+    return _payment_changed(order, order.model_copy(update={"open_disputes": opened, "lost_disputes": lost}))
+
+
+def _payment_changed(before: Order, after: Order) -> Decision[Order]:
+    after = after.model_copy(update={"payment_status": payment_status_of(after)})
+    if after.payment_status is before.payment_status:
+        return Applied(after)
+    event = OrderPaymentChanged(
+        order_id=after.order_id,
+        guest_id=after.guest.guest_id,
+        property_id=after.guest.property_id,
+        status=after.status,
+        payment_status=after.payment_status,
+    )
+    return Applied(after, (event,))
+
+
+# What several rows need
+
+
+def payment_status_of(order: Order) -> PaymentStatus:
+    """Where the money stands, derived from the payment's facts."""
+    if order.lost_disputes:
+        return PaymentStatus.CHARGED_BACK
+    if order.open_disputes:
+        return PaymentStatus.DISPUTED
+    if order.status is OrderStatus.NEEDS_REVIEW:
+        return PaymentStatus.MISMATCHED
+    if order.received is None:
+        return PaymentStatus.PAID if order.accepted and order.status is OrderStatus.CONFIRMED else PaymentStatus.UNPAID
+    refunded = order.refunded.amount if order.refunded else 0
+    if refunded == 0:
+        return PaymentStatus.PAID
+    return PaymentStatus.REFUNDED if refunded >= order.received.amount else PaymentStatus.PARTIALLY_REFUNDED
+
+
+def _settled(order: Order, status: OrderStatus) -> Order:
+    """An order that waits for no payment any more."""
+    settled = order.model_copy(update={"status": status, "due_at": None, "session": None, "waiting": ()})
+    return settled.model_copy(update={"payment_status": payment_status_of(settled)})
+
+
+def _ask_refund(order: Order, refund_id: RefundId, amount: Money, reason: str) -> tuple[Order, RefundPayment]:
+    asked = order.model_copy(
+        update={"refunds": (*order.refunds, AskedRefund(refund_id=refund_id, amount=amount, reason=reason))}
+    )
+    return asked, RefundPayment(
+        order_id=order.order_id, payment_id=order.payment_id, refund_id=refund_id, amount=amount, reason=reason
+    )
+
+
+def _who(command: CancelOrder) -> str:
+    actor = command.staff.staff_id if command.staff else str(command.guest_id)
+    return f"{actor}: {command.reason}" if command.reason else actor
+
+
+def _refuse_waiting(order: Order, reason: Reason, detail: str) -> tuple[Outgoing, ...]:
+    return _refuse(order.waiting, reason, detail)
+
+
+def _refuse(waiting: tuple[Waiter, ...], reason: Reason, detail: str) -> tuple[Outgoing, ...]:
+    refusal = Refusal(reason=reason, detail=detail)
+    return tuple(Answer(waiter, refusal) for waiter in waiting)

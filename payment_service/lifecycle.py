@@ -1,0 +1,300 @@
+"""The payment's lifecycle: one function that decides what happens to a payment.
+
+The PSP's word counts, and only as far as it matches what was asked. `polling.py` says when to ask again,
+`money_back.py` what becomes of refunds and disputes.
+"""
+
+from datetime import datetime
+
+from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
+from contracts.money import Money
+from contracts.payments import (
+    ClosePaymentSession,
+    CreatePaymentSession,
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+    RefundPayment,
+)
+from contracts.psp import (
+    PspDisputeUpdated,
+    PspOutcomeUnknown,
+    PspPaymentActionRequired,
+    PspPaymentCanceled,
+    PspPaymentEvent,
+    PspPaymentFailed,
+    PspPaymentProcessing,
+    PspPaymentSucceeded,
+    PspRefundRefused,
+    PspRefundUpdated,
+    PspSessionCreated,
+    PspSessionFailed,
+    PspSessionOpen,
+)
+from payment_service import money_back, polling
+from payment_service.payment import (
+    AmountChangedError,
+    Attempt,
+    Payment,
+    PaymentInput,
+    PaymentStage,
+    PollDue,
+    PspSession,
+    UnknownPaymentError,
+)
+
+ATTEMPTS_KEPT = 20
+
+_P = PaymentStage
+_CLOSED_OR_DONE = (_P.SUCCEEDED, _P.CLOSED, _P.MISMATCHED, _P.FAILED)
+
+
+def decide(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+    """What `message` does to `payment` at `now`; every change sets anew when the PSP is asked again."""
+    decision = _without_payment(message) if payment is None else _decide(payment, message, now)
+    if isinstance(decision, Applied):
+        return Applied(polling.armed(decision.state, now), decision.messages)
+    return decision
+
+
+def _without_payment(message: PaymentInput) -> Decision[Payment]:
+    match message:
+        case CreatePaymentSession():
+            payment = Payment(
+                payment_id=message.payment_id,
+                order_id=message.order_id,
+                amount=message.amount,
+                description=message.description,
+                status=_P.CREATED,
+            )
+            return Applied(payment, (polling.ask_session(payment),))
+        case PollDue():
+            return Ignored("no such payment")
+        case _:
+            raise UnknownPaymentError(message)
+
+
+def _decide(payment: Payment, message: PaymentInput, now: datetime) -> Decision[Payment]:
+    match message:
+        case PollDue():
+            return polling.poll(payment, now)
+        case PspOutcomeUnknown():
+            return polling.unanswered(payment, message)
+        case RefundPayment():
+            return money_back.refund_asked(payment, message)
+        case PspRefundUpdated():
+            return money_back.refund_reported(payment, message)
+        case PspRefundRefused():
+            return money_back.refund_refused(payment, message)
+        case PspDisputeUpdated():
+            return money_back.dispute_reported(payment, message)
+        case PspPaymentSucceeded():
+            return _succeeded(payment, message)
+        case PspPaymentEvent():
+            return _reported(payment, message)
+        case _:
+            return _session(polling.resolved(payment) if _is_answer(message) else payment, message)
+
+
+def _is_answer(message: PaymentInput) -> bool:
+    return isinstance(message, PspSessionCreated | PspSessionFailed)
+
+
+def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
+    """Opening and closing the session in which the guest can pay."""
+    match payment.status, message:
+        case _, CreatePaymentSession(amount=amount) if amount != payment.amount:
+            raise AmountChangedError(payment, amount)
+        case _P.CREATED | _P.UNKNOWN, CreatePaymentSession() if payment.session is None:
+            return Applied(payment, (polling.ask_session(payment),))
+        case _P.SESSION_OPEN | _P.ACTION_REQUIRED, CreatePaymentSession():
+            return Applied(payment, _session_created(payment))
+        case _P.FAILED | _P.CLOSED, CreatePaymentSession():
+            return _open_again(payment)
+        case _P.SUCCEEDED, CreatePaymentSession() | ClosePaymentSession():
+            return Applied(payment, (_success_told(payment),))
+        case _P.SUCCEEDED | _P.MISMATCHED | _P.CLOSED, PspSessionCreated():
+            return Stale(f"the payment is {payment.status} already")
+        case _, PspSessionCreated(session_no=no) if no == payment.session_no and payment.session is None:
+            return _session_opened(payment, message)
+        case _P.CREATED, PspSessionFailed(session_no=no) if no == payment.session_no:
+            return _session_failed(payment, message)
+        case _P.CLOSING, PspSessionFailed(session_no=no) if no == payment.session_no:
+            return _closed(payment)
+        case _P.FAILED | _P.CLOSED, ClosePaymentSession():
+            return Applied(payment, (_closed_told(payment),))
+        case _P.MISMATCHED, ClosePaymentSession():
+            return Ignored("a person decides on this payment")
+        case _P.UNKNOWN, ClosePaymentSession():
+            return Applied(payment.model_copy(update={"before_unknown": _P.CLOSING}), _close_psp_session(payment))
+        case _, ClosePaymentSession():
+            closing = payment.model_copy(update={"status": _P.CLOSING})
+            return Applied(closing, _close_psp_session(closing))
+        case status, _:
+            return Stale(f"the payment is {status} already")
+
+
+def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
+    """What the PSP reported about an unpaid session: believed while it is news."""
+    if not _is_current(payment, report):
+        return Stale("a report about an earlier session")
+    if payment.latest_fact_at is not None and report.occurred_at < payment.latest_fact_at:
+        return Stale("overtaken by a newer report")
+    payment = polling.resolved(payment.model_copy(update={"latest_fact_at": report.occurred_at}))
+    match payment.status, report:
+        case status, _ if status in _CLOSED_OR_DONE:
+            return Stale(f"the payment is {status} already")
+        case _, PspPaymentCanceled():
+            return _closed(payment)
+        case _P.CLOSING, PspPaymentProcessing():
+            # It cannot be closed while it settles; the PSP's last word closes or confirms it.
+            return Applied(payment, (_processing_told(payment),))
+        case _P.CLOSING, PspPaymentFailed() | PspSessionOpen():
+            return Applied(payment, _close_psp_session(payment))
+        case _P.CLOSING, _:
+            return Stale("the payment is closing already")
+        case _, PspSessionOpen():
+            return Applied(payment.model_copy(update={"polls": 0}))
+        case _, PspPaymentActionRequired():
+            return Applied(payment.model_copy(update={"status": _P.ACTION_REQUIRED}))
+        case _P.PROCESSING, PspPaymentProcessing():
+            return Applied(payment)
+        case _, PspPaymentProcessing():
+            return Applied(payment.model_copy(update={"status": _P.PROCESSING}), (_processing_told(payment),))
+        case _, PspPaymentFailed():
+            return _attempt_failed(payment, report)
+        case _:
+            return Ignored(f"no rule for {report.kind}")
+
+
+def _is_current(payment: Payment, report: PspPaymentEvent) -> bool:
+    """Whether a report is about the session of now. Before the PSP has named it, about none of those before."""
+    if payment.session is not None:
+        return report.psp_reference == payment.session.psp_reference
+    return report.psp_reference not in payment.earlier_sessions
+
+
+def _open_again(payment: Payment) -> Decision[Payment]:
+    """One live session at a time: the one before was closed or never came to be."""
+    left = (payment.session.psp_reference,) if payment.session else ()
+    again = payment.model_copy(
+        update={
+            "status": _P.CREATED,
+            "session_no": payment.session_no + 1,
+            "session": None,
+            "earlier_sessions": (*payment.earlier_sessions, *left),
+            "latest_fact_at": None,
+        }
+    )
+    return Applied(again, (polling.ask_session(again),))
+
+
+def _session_opened(payment: Payment, event: PspSessionCreated) -> Decision[Payment]:
+    session = PspSession(
+        psp_reference=event.psp_reference,
+        sealed_client_secret=event.sealed_client_secret,
+        livemode=event.livemode,
+    )
+    opened = payment.model_copy(update={"session": session})
+    if payment.status is _P.CLOSING:
+        return Applied(opened, _close_psp_session(opened))
+    if event.amount != payment.amount:
+        return _mismatched(opened, f"asked the PSP for {payment.amount}, it opened a session for {event.amount}")
+    if payment.status in (_P.CREATED, _P.FAILED):
+        opened = opened.model_copy(update={"status": _P.SESSION_OPEN})
+    return Applied(opened, _session_created(opened))
+
+
+def _session_created(payment: Payment) -> tuple[Outgoing, ...]:
+    if payment.session is None:
+        return ()
+    return (
+        PaymentSessionCreated(
+            order_id=payment.order_id,
+            payment_id=payment.payment_id,
+            amount=payment.amount,
+            sealed_client_secret=payment.session.sealed_client_secret,
+        ),
+    )
+
+
+def _session_failed(payment: Payment, event: PspSessionFailed) -> Decision[Payment]:
+    told = PaymentSessionFailed(order_id=payment.order_id, payment_id=payment.payment_id, detail=event.detail)
+    return Applied(payment.model_copy(update={"status": _P.FAILED}), (told,))
+
+
+def _attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Payment]:
+    attempt = Attempt(at=report.occurred_at, code=report.code, detail=report.detail)
+    failed = payment.model_copy(
+        update={
+            "status": _P.SESSION_OPEN if payment.session else _P.CREATED,
+            "attempts": (*payment.attempts, attempt)[-ATTEMPTS_KEPT:],
+        }
+    )
+    told = PaymentFailed(
+        order_id=payment.order_id, payment_id=payment.payment_id, code=report.code, detail=report.detail
+    )
+    return Applied(failed, (told,))
+
+
+def _succeeded(payment: Payment, report: PspPaymentSucceeded) -> Decision[Payment]:
+    """A success is believed in every status, once it matches what was asked."""
+    if payment.paid_reference is not None:
+        if report.psp_reference != payment.paid_reference:
+            return money_back.charged_twice(payment, report)
+        return Ignored(f"the payment is {payment.status} already")
+    received = polling.resolved(payment).model_copy(
+        update={
+            "received": report.amount_received,
+            "paid_reference": report.psp_reference,
+            "latest_fact_at": report.occurred_at,
+        }
+    )
+    if report.amount_received != payment.amount:
+        return _mismatched(received, f"received {report.amount_received}, asked for {payment.amount}")
+    if payment.session is not None and report.livemode != payment.session.livemode:
+        return _mismatched(received, f"livemode is {report.livemode}, the session's was {payment.session.livemode}")
+    succeeded = received.model_copy(update={"status": _P.SUCCEEDED})
+    return Applied(succeeded, (_success_told(succeeded), *_close_other_session(payment, report)))
+
+
+def _close_other_session(payment: Payment, report: PspPaymentSucceeded) -> tuple[Outgoing, ...]:
+    if payment.session is None or payment.session.psp_reference == report.psp_reference:
+        return ()
+    return (polling.close_session(payment, payment.session.psp_reference),)
+
+
+def _success_told(payment: Payment) -> PaymentSucceeded:
+    amount: Money = payment.received or payment.amount
+    return PaymentSucceeded(order_id=payment.order_id, payment_id=payment.payment_id, amount=amount)
+
+
+def _mismatched(payment: Payment, detail: str) -> Decision[Payment]:
+    told = PaymentMismatched(
+        order_id=payment.order_id, payment_id=payment.payment_id, detail=detail, received=payment.received
+    )
+    return Applied(payment.model_copy(update={"status": _P.MISMATCHED}), (told,))
+
+
+def _close_psp_session(payment: Payment) -> tuple[Outgoing, ...]:
+    if payment.session is None:
+        # The session is being opened right now; it is closed the moment the PSP names it.
+        return ()
+    return (polling.close_session(payment, payment.session.psp_reference),)
+
+
+def _closed(payment: Payment) -> Decision[Payment]:
+    closed = payment.model_copy(update={"status": _P.CLOSED})
+    return Applied(closed, (_closed_told(closed),))
+
+
+def _closed_told(payment: Payment) -> PaymentSessionClosed:
+    return PaymentSessionClosed(order_id=payment.order_id, payment_id=payment.payment_id)
+
+
+def _processing_told(payment: Payment) -> PaymentProcessing:
+    return PaymentProcessing(order_id=payment.order_id, payment_id=payment.payment_id)

@@ -1,0 +1,130 @@
+"""Money that goes back: refunds, whoever asks for them, and disputes."""
+
+from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
+from contracts.ids import RefundId
+from contracts.money import Money
+from contracts.payments import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    RefundPayment,
+)
+from contracts.psp import (
+    PspDisputeState,
+    PspDisputeUpdated,
+    PspPaymentSucceeded,
+    PspRefundRefused,
+    PspRefundState,
+    PspRefundUpdated,
+)
+from payment_service.payment import Dispute, Payment, Refund, RefundStage
+from payment_service.polling import ask_refund
+
+_STAGE_OF = {
+    PspRefundState.PENDING: RefundStage.PENDING,
+    PspRefundState.SUCCEEDED: RefundStage.SUCCEEDED,
+    PspRefundState.FAILED: RefundStage.FAILED,
+}
+
+
+def refund_asked(payment: Payment, command: RefundPayment) -> Decision[Payment]:
+    known = _refund(payment, command.refund_id)
+    if known is not None and known.stage is RefundStage.REQUESTED:
+        return Applied(payment, (ask_refund(payment, known),))
+    if known is not None:
+        return Applied(payment, (_told(payment, known),))
+    reference = payment.paid_reference
+    left = payment.refundable
+    payable = reference is not None and command.amount.currency == left.currency
+    if reference is None or not payable or not 0 < command.amount.amount <= left.amount:
+        detail = f"{command.amount.amount} {command.amount.currency} asked back, {left.amount} {left.currency} left"
+        refused = _new(command.refund_id, reference or "", command.amount, RefundStage.FAILED, detail)
+        return _noted(payment, refused)
+    refund = _new(command.refund_id, reference, command.amount, RefundStage.REQUESTED)
+    asked = payment.model_copy(update={"refunds": (*payment.refunds, refund), "polls": 0})
+    return Applied(asked, (ask_refund(asked, refund),))
+
+
+def refund_reported(payment: Payment, report: PspRefundUpdated) -> Decision[Payment]:
+    """Ours or one made in the PSP's dashboard. A settled refund may still fail; nothing else goes backwards."""
+    stage = _STAGE_OF[report.state]
+    known = _refund(payment, report.refund_id)
+    if known is not None:
+        if known.stage is stage:
+            return Ignored(f"the refund is {stage} already")
+        if known.stage is RefundStage.FAILED or (known.stage, stage) == (RefundStage.SUCCEEDED, RefundStage.PENDING):
+            return Stale(f"the refund is {known.stage} already")
+    return _noted(payment, _new(report.refund_id, report.psp_reference, report.amount, stage, report.detail))
+
+
+def refund_refused(payment: Payment, event: PspRefundRefused) -> Decision[Payment]:
+    known = _refund(payment, event.refund_id)
+    if known is None or known.stage is not RefundStage.REQUESTED:
+        return Stale("the refund is not waiting for an answer")
+    return _noted(payment, known.model_copy(update={"stage": RefundStage.FAILED, "detail": event.detail}))
+
+
+def charged_twice(payment: Payment, report: PspPaymentSucceeded) -> Decision[Payment]:
+    """A second session was paid as well: all of it goes back, and the order never hears of it."""
+    refund_id = RefundId(f"ref_{payment.payment_id.removeprefix('pay_')}_twice_{report.psp_reference}")
+    if _refund(payment, refund_id) is not None:
+        return Ignored("the second charge is being refunded already")
+    refund = _new(refund_id, report.psp_reference, report.amount_received, RefundStage.REQUESTED)
+    asked = payment.model_copy(update={"refunds": (*payment.refunds, refund), "polls": 0})
+    return Applied(asked, (ask_refund(asked, refund),))
+
+
+def dispute_reported(payment: Payment, report: PspDisputeUpdated) -> Decision[Payment]:
+    known = next((dispute for dispute in payment.disputes if dispute.dispute_id == report.dispute_id), None)
+    if known is not None and known.state is report.state:
+        return Ignored(f"the dispute is {report.state} already")
+    if known is not None and known.state in (PspDisputeState.WON, PspDisputeState.LOST):
+        return Stale("the dispute is closed already")
+    dispute = Dispute(dispute_id=report.dispute_id, amount=report.amount, state=report.state)
+    others = tuple(other for other in payment.disputes if other.dispute_id != report.dispute_id)
+    noted = payment.model_copy(update={"disputes": (*others, dispute), "fact_no": payment.fact_no + 1})
+    about = {
+        "order_id": payment.order_id,
+        "payment_id": payment.payment_id,
+        "fact_no": noted.fact_no,
+        "dispute_id": report.dispute_id,
+        "amount": report.amount,
+    }
+    event: Outgoing
+    match report.state:
+        case PspDisputeState.WON | PspDisputeState.LOST:
+            event = PaymentDisputeClosed.model_validate({**about, "won": report.state is PspDisputeState.WON})
+        case _:
+            event = PaymentDisputed.model_validate({**about, "inquiry": report.state is PspDisputeState.INQUIRY})
+    return Applied(noted, (event,))
+
+
+def _noted(payment: Payment, refund: Refund) -> Decision[Payment]:
+    others = tuple(other for other in payment.refunds if other.refund_id != refund.refund_id)
+    noted = payment.model_copy(update={"refunds": (*others, refund), "fact_no": payment.fact_no + 1})
+    if refund.psp_reference not in (payment.paid_reference, ""):
+        return Applied(noted)
+    return Applied(noted, (_told(noted, refund),))
+
+
+def _told(payment: Payment, refund: Refund) -> PaymentRefunded | PaymentRefundFailed:
+    about = {
+        "order_id": payment.order_id,
+        "payment_id": payment.payment_id,
+        "fact_no": payment.fact_no,
+        "refund_id": refund.refund_id,
+        "refunded": payment.refunded(RefundStage.SUCCEEDED),
+        "pending": payment.refunded(RefundStage.REQUESTED, RefundStage.PENDING),
+    }
+    if refund.stage is RefundStage.FAILED:
+        return PaymentRefundFailed.model_validate({**about, "detail": refund.detail or "the PSP could not refund it"})
+    return PaymentRefunded.model_validate(about)
+
+
+def _refund(payment: Payment, refund_id: RefundId) -> Refund | None:
+    return next((refund for refund in payment.refunds if refund.refund_id == refund_id), None)
+
+
+def _new(refund_id: RefundId, reference: str, amount: Money, stage: RefundStage, detail: str = "") -> Refund:
+    return Refund(refund_id=refund_id, psp_reference=reference, amount=amount, stage=stage, detail=detail)

@@ -1,0 +1,112 @@
+"""When to ask the PSP again: nothing is guessed, and nothing is waited for without end."""
+
+from datetime import datetime, timedelta
+
+from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
+from contracts.payments import PaymentUnresolved
+from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspOutcomeUnknown, RetrievePspSession
+from payment_service.payment import Payment, PaymentStage, Refund, RefundStage
+
+OPEN_POLL = timedelta(minutes=10)
+"""Open payments older than this are compared with the PSP, so a lost webhook is found."""
+
+SETTLING_POLL = timedelta(hours=1)
+UNKNOWN_POLLS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), *([timedelta(days=1)] * 7))
+"""After an unanswered request: when to ask again. After the last, a person must look."""
+
+_OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.CLOSING)
+
+
+def armed(payment: Payment, now: datetime) -> Payment:
+    """The payment with the time set at which the PSP is asked again, if ever."""
+    return payment.model_copy(update={"due_at": _next_poll(payment, now)})
+
+
+def _next_poll(payment: Payment, now: datetime) -> datetime | None:
+    step = UNKNOWN_POLLS[min(payment.polls, len(UNKNOWN_POLLS) - 1)]
+    if payment.status is PaymentStage.UNKNOWN:
+        return now + step if payment.polls < len(UNKNOWN_POLLS) else None
+    if any(refund.stage is RefundStage.REQUESTED for refund in payment.refunds):
+        return now + step
+    if payment.status in _OPEN:
+        return now + OPEN_POLL
+    if payment.status is PaymentStage.PROCESSING:
+        return now + SETTLING_POLL
+    return None
+
+
+def unanswered(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
+    """The PSP did not say whether it did what it was asked: unknown, until it says something."""
+    if event.asked == CreatePspRefund.wire_kind():
+        return Applied(payment.model_copy(update={"polls": 0}))
+    if payment.status not in (*_OPEN, PaymentStage.PROCESSING):
+        return Stale(f"the payment is {payment.status} already")
+    unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, "polls": 0}
+    return Applied(payment.model_copy(update=unknown))
+
+
+def resolved(payment: Payment) -> Payment:
+    """The PSP has answered: back to where the payment stood before it fell silent."""
+    if payment.status is not PaymentStage.UNKNOWN:
+        return payment
+    before = payment.before_unknown or PaymentStage.CREATED
+    if before is PaymentStage.CREATED and payment.session is not None:
+        before = PaymentStage.SESSION_OPEN
+    return payment.model_copy(update={"status": before, "before_unknown": None, "polls": 0})
+
+
+def poll(payment: Payment, now: datetime) -> Decision[Payment]:
+    if payment.due_at is None or now < payment.due_at:
+        return Stale("the poll was moved")
+    asked = payment.model_copy(update={"polls": payment.polls + 1})
+    refunds = tuple(ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED)
+    if payment.status is PaymentStage.UNKNOWN and asked.polls >= len(UNKNOWN_POLLS):
+        detail = "the PSP has not answered for a week; look the payment up in its dashboard"
+        told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
+        return Applied(asked, (told, *refunds))
+    question = _question(payment)
+    messages: tuple[Outgoing, ...] = (*((question,) if question else ()), *refunds)
+    return Applied(asked, messages) if messages else Ignored("nothing is open with the PSP")
+
+
+def _question(payment: Payment) -> Outgoing | None:
+    stage = payment.before_unknown if payment.status is PaymentStage.UNKNOWN else payment.status
+    if stage not in (*_OPEN, PaymentStage.PROCESSING):
+        return None
+    if payment.session is None:
+        return ask_session(payment)
+    if stage is PaymentStage.CLOSING:
+        return close_session(payment, payment.session.psp_reference)
+    return RetrievePspSession(
+        order_id=payment.order_id, payment_id=payment.payment_id, psp_reference=payment.session.psp_reference
+    )
+
+
+def ask_session(payment: Payment) -> CreatePspSession:
+    """The same question has the same idempotency key, however often it is asked."""
+    return CreatePspSession(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        session_no=payment.session_no,
+        amount=payment.amount,
+        description=payment.description,
+    )
+
+
+def close_session(payment: Payment, psp_reference: str) -> ClosePspSession:
+    return ClosePspSession(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        session_no=payment.session_no,
+        psp_reference=psp_reference,
+    )
+
+
+def ask_refund(payment: Payment, refund: Refund) -> CreatePspRefund:
+    return CreatePspRefund(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        refund_id=refund.refund_id,
+        psp_reference=refund.psp_reference,
+        amount=refund.amount,
+    )
