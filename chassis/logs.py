@@ -14,7 +14,10 @@ def set_up_logs(service: str, level: str = "INFO", log_format: LogFormat | None 
     if log_format is None:
         log_format = LogFormat.CONSOLE if sys.stdout.isatty() else LogFormat.JSON
     renderer: Any = (
-        structlog.dev.ConsoleRenderer() if log_format is LogFormat.CONSOLE else structlog.processors.JSONRenderer()
+        # Plain: the default one prints local variables, and with them tokens and secrets.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if log_format is LogFormat.CONSOLE
+        else structlog.processors.JSONRenderer()
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -117,7 +117,8 @@ def verify_signature(body: str, header: str, secrets: tuple[str, ...]) -> None:
     for secret in secrets:
         try:
             stripe.WebhookSignature.verify_header(body, header, secret, SIGNATURE_TOLERANCE_SECONDS)
-        except stripe.SignatureVerificationError:
+        except (stripe.SignatureVerificationError, TypeError):
+            # The SDK compares signatures as text and raises TypeError for one that is not ASCII.
             continue
         return
     raise BadSignatureError("the signature matches none of the webhook secrets, or is too old")

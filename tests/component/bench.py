@@ -1,0 +1,152 @@
+"""A test bench: real consumers and handlers on FastStream's in-memory broker, and everything they send kept.
+
+The test broker runs handlers inline and stubs acknowledging, waiting and dead-lettering: what is proven here is which
+handler gets a message and what is published. Delivery is proven on a real broker, in tests/integration.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from faststream.message.message import AckStatus
+from faststream.rabbit import ExchangeType, RabbitExchange, RabbitQueue, TestRabbitBroker
+from faststream.rabbit.message import RabbitMessage
+
+from chassis.bus import Bus
+from chassis.consumer import Consumer, Handlers
+from chassis.errors import PublishFailedError
+from chassis.metrics import Metrics
+from contracts.message import Message, parse
+from contracts.topology import EXCHANGES, Queue
+
+VERSION = "0.0.0-test"
+REPLY_TO = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM"
+DEFAULT_EXCHANGE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One message as it left for the broker."""
+
+    exchange: str
+    routing_key: str
+    kind: str
+    body: bytes
+    message_id: str
+    correlation_id: str
+    headers: dict[str, Any]
+    timestamp: datetime | None
+    acknowledged_before: bool
+    """Whether the message that caused it had been acknowledged already."""
+
+    @property
+    def message(self) -> Message:
+        return parse(self.kind, self.body)
+
+
+@dataclass
+class Bench:
+    """One service's bus, without a broker."""
+
+    service: str
+    bus_type: type[Bus] = Bus
+    metrics: Metrics = field(init=False)
+    bus: Bus = field(init=False)
+    published: list[Published] = field(default_factory=list)
+    delivered: list[RabbitMessage] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics(self.service)
+        self.bus = self.bus_type(
+            "amqp://nobody@localhost/", self.service, self.metrics, publish_timeout=5.0, graceful_timeout=1.0
+        )
+
+    def consume(self, queue: Queue | str, dead_queue: str | None, handlers: Handlers) -> None:
+        """As a service's app does."""
+        consumer = Consumer(self.bus, queue, dead_queue, handlers, self.metrics, VERSION)
+
+        async def consume(message: RabbitMessage) -> None:
+            self.delivered.append(message)
+            await consumer(message)
+
+        self.bus.subscribe(queue, consume, prefetch=8)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Bench"]:
+        for exchange in EXCHANGES:
+            self._keep_what_goes_to(exchange.name, "#")
+        self._keep_what_goes_to(DEFAULT_EXCHANGE, REPLY_TO)
+        async with TestRabbitBroker(self.bus.broker):
+            yield self
+
+    async def deliver(
+        self,
+        queue: Queue | str,
+        message: Message | bytes,
+        *,
+        kind: str = "",
+        headers: dict[str, Any] | None = None,
+        message_id: str = "m-1",
+        reply_to: str | None = REPLY_TO,
+        timestamp: datetime | None = None,
+    ) -> None:
+        """A message arrives on a queue; returns when it has been handled."""
+        await self.bus.broker.publish(
+            message if isinstance(message, bytes) else message.to_wire(),
+            queue=queue if isinstance(queue, str) else queue.name,
+            message_type=kind if isinstance(message, bytes) else message.kind,
+            message_id=message_id,
+            correlation_id="c-1",
+            content_type="application/json",
+            headers=headers or {},
+            reply_to=reply_to,
+            timestamp=timestamp,
+        )
+
+    @property
+    def ended(self) -> list[AckStatus | None]:
+        """What the broker was told of each delivered message."""
+        return [message.committed for message in self.delivered]
+
+    @property
+    def sent(self) -> list[Message]:
+        return [published.message for published in self.published]
+
+    def handled(self, kind: str, outcome: str) -> float:
+        """How many inputs of a kind were counted to have ended so."""
+        labels = {"service": self.service, "kind": kind, "outcome": outcome}
+        return self.metrics.registry.get_sample_value("bellhop_messages_handled_total", labels) or 0.0
+
+    def _keep_what_goes_to(self, exchange: str, routing_key: str) -> None:
+        async def keep(message: RabbitMessage) -> None:
+            raw = message.raw_message
+            self.published.append(
+                Published(
+                    exchange=exchange,
+                    routing_key=raw.routing_key or "",
+                    kind=raw.type or "",
+                    body=message.body,
+                    message_id=message.message_id,
+                    correlation_id=message.correlation_id,
+                    headers=dict(message.headers),
+                    timestamp=raw.timestamp if isinstance(raw.timestamp, datetime) else None,
+                    acknowledged_before=any(delivered.committed for delivered in self.delivered),
+                )
+            )
+
+        async def undecoded(message: Any) -> Any:
+            return message
+
+        queue = RabbitQueue(routing_key, routing_key=routing_key, declare=False)
+        # The type the bus publishes with, whatever the exchange's own: the test broker compares the two.
+        source = RabbitExchange(exchange, type=ExchangeType.TOPIC, declare=False) if exchange else None
+        self.bus.broker.subscriber(queue, source, no_reply=True, decoder=undecoded)(keep)
+
+
+class DeafBus(Bus):
+    """A bus whose broker confirms nothing."""
+
+    async def publish_raw(self, body: bytes, *, exchange: str, routing_key: str, kind: str, **_: Any) -> None:
+        raise PublishFailedError(kind, f"{exchange}/{routing_key}", TimeoutError())

@@ -1,0 +1,278 @@
+"""How a message ends: handled, retried, parked or dropped, and what is published for it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from faststream.message.message import AckStatus
+
+from chassis import consumer
+from chassis.decision import Done, Ignored, Outcome
+from chassis.envelope import Delivery
+from chassis.errors import PermanentError, StoreUnavailableError
+from contracts.message import Message
+from contracts.orders import GetOrder, PlaceOrder
+from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES
+from tests.component.bench import REPLY_TO, VERSION, Bench, DeafBus, Published
+from tests.contracts.stored import sample
+
+PLACE = sample("orders.place-order.v1")
+START = sample("orders.start-payment.v1")
+GET = sample("orders.get-order.v1")
+SENT_AT = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
+AWAY = StoreUnavailableError("loading ord_1", OSError("gone"))
+
+
+class Doing:
+    """A handler that keeps what it was given and ends as it is told."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[Message, Delivery]] = []
+        self.ends: Outcome[Any] | Exception = Done()
+
+    async def __call__(self, message: Message, delivery: Delivery) -> Outcome[Any]:
+        self.given.append((message, delivery))
+        if isinstance(self.ends, Exception):
+            raise self.ends
+        return self.ends
+
+
+@pytest.fixture
+def doing() -> Doing:
+    return Doing()
+
+
+@pytest.fixture
+async def bench(doing: Doing) -> AsyncIterator[Bench]:
+    """The commands queue takes PlaceOrder only, so that StartPayment has no handler."""
+    bench = Bench("extras-service")
+    bench.consume(EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: doing})
+    bench.consume(EXTRAS_QUERIES, None, {GetOrder: doing})
+    async with bench.running():
+        yield bench
+
+
+def _parked(bench: Bench) -> Published:
+    (published,) = bench.published
+    assert (published.exchange, published.routing_key) == ("dead", "extras.dead")
+    return published
+
+
+async def test_a_message_is_parsed_and_handed_on_with_what_came_with_it(bench: Bench, doing: Doing) -> None:
+    headers = {"causation_id": "cause-1", "traceparent": "00-trace-01", "attempt": 3}
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=headers)
+
+    assert doing.given == [
+        (
+            PLACE,
+            Delivery(
+                message_id="m-1",
+                correlation_id="c-1",
+                kind="orders.place-order.v1",
+                causation_id="cause-1",
+                traceparent="00-trace-01",
+                reply_to=REPLY_TO,
+                attempt=3,
+            ),
+        )
+    ]
+    assert bench.published == []
+    assert bench.ended == [AckStatus.ACKED]
+
+
+@pytest.mark.parametrize("attempt", [None, "x", "7", 0, -3, 2.5], ids=repr)
+async def test_an_attempt_that_is_no_number_is_the_first(bench: Bench, doing: Doing, attempt: object) -> None:
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={} if attempt is None else {"attempt": attempt})
+
+    assert doing.given[0][1].attempt == 1
+
+
+@pytest.mark.parametrize("outcome", [Done(), Ignored("not ours")], ids=lambda outcome: outcome.name)
+async def test_how_it_ended_is_counted(bench: Bench, doing: Doing, outcome: Outcome[Any]) -> None:
+    doing.ends = outcome
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    assert bench.handled("orders.place-order.v1", outcome.name) == 1
+
+
+@pytest.mark.parametrize(
+    ("attempt", "waiting_room"),
+    [(1, "retry.1s"), (2, "retry.5s"), (3, "retry.30s"), (4, "retry.2m"), (5, "retry.10m")],
+)
+async def test_a_transient_failure_waits_on_the_rung_of_its_attempt(
+    bench: Bench, doing: Doing, attempt: int, waiting_room: str
+) -> None:
+    doing.ends = AWAY
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={"attempt": attempt})
+
+    (retry,) = bench.published
+    assert (retry.exchange, retry.routing_key) == (waiting_room, "extras.commands")
+    assert retry.headers["attempt"] == attempt + 1
+    assert bench.handled("orders.place-order.v1", "retried") == 1
+
+
+async def test_a_retry_keeps_the_message_as_it_was_and_says_where_it_came_from(bench: Bench, doing: Doing) -> None:
+    doing.ends = AWAY
+    headers = {"causation_id": "cause-1", "traceparent": "00-trace-01", "added": "by another system"}
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=headers, timestamp=SENT_AT)
+
+    (retry,) = bench.published
+    assert (retry.message, retry.message_id, retry.correlation_id) == (PLACE, "m-1", "c-1")
+    assert retry.timestamp == SENT_AT
+    assert (
+        retry.headers.items()
+        >= {
+            **headers,
+            "attempt": 2,
+            "origin_queue": "extras.commands",
+            "origin_exchange": "",
+            "origin_routing_key": "extras.commands",
+            "error_type": "StoreUnavailableError",
+            "error": str(AWAY),
+            "service_version": VERSION,
+        }.items()
+    )
+
+
+@pytest.mark.parametrize("error", [AWAY, PermanentError("broken")], ids=["retried", "parked"])
+async def test_a_failed_message_is_acknowledged_after_it_is_safe_elsewhere_and_not_before(
+    bench: Bench, doing: Doing, error: Exception
+) -> None:
+    doing.ends = error
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    assert [published.acknowledged_before for published in bench.published] == [False]
+    assert bench.ended == [AckStatus.ACKED]
+
+
+@pytest.mark.parametrize("error", [AWAY, PermanentError("broken")], ids=["retried", "parked"])
+async def test_a_message_that_cannot_be_put_elsewhere_is_given_back_to_the_broker(
+    doing: Doing, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_GIVE_BACK_AFTER", 0)
+    doing.ends = error
+    bench = Bench("extras-service", DeafBus)
+    bench.consume(EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: doing})
+
+    async with bench.running():
+        await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    assert bench.ended == [AckStatus.NACKED]
+
+
+async def test_a_second_failure_keeps_where_and_when_the_first_one_was(bench: Bench, doing: Doing) -> None:
+    doing.ends = AWAY
+    first_time = "2026-07-01T09:00:00+00:00"
+    origin = {
+        "origin_queue": "extras.commands",
+        "origin_exchange": "commands",
+        "origin_routing_key": "orders.place-order.v1",
+        "first_failed_at": first_time,
+        "last_failed_at": first_time,
+    }
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={**origin, "attempt": 2})
+
+    (retry,) = bench.published
+    kept = {name: retry.headers[name] for name in origin}
+    assert kept == {**origin, "last_failed_at": retry.headers["last_failed_at"]}
+    assert datetime.fromisoformat(retry.headers["last_failed_at"]) > datetime.fromisoformat(first_time)
+
+
+async def test_the_sixth_failure_is_parked_with_its_count_of_attempts(bench: Bench, doing: Doing) -> None:
+    doing.ends = AWAY
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={"attempt": 6})
+
+    assert _parked(bench).headers["attempt"] == 6
+    assert bench.handled("orders.place-order.v1", "parked") == 1
+
+
+@pytest.mark.parametrize("error", [PermanentError("no such order"), KeyError("a bug")], ids=repr)
+async def test_a_permanent_failure_is_parked_at_once_with_its_error(
+    bench: Bench, doing: Doing, error: Exception
+) -> None:
+    doing.ends = error
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    parked = _parked(bench)
+    assert parked.headers["attempt"] == 1
+    assert (parked.headers["error_type"], parked.headers["error"]) == (type(error).__name__, str(error))
+
+
+async def test_a_body_that_does_not_parse_is_parked_untouched_with_everything_an_operator_needs(
+    bench: Bench, doing: Doing
+) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+
+    await bench.deliver(EXTRAS_COMMANDS, b"{broken", kind="orders.place-order.v1", headers={"causation_id": "cause-1"})
+
+    parked = _parked(bench)
+    assert doing.given == []
+    assert (parked.body, parked.kind) == (b"{broken", "orders.place-order.v1")
+    assert (parked.message_id, parked.correlation_id) == ("m-1", "c-1")
+    assert set(parked.headers) == {
+        "attempt",
+        "causation_id",
+        "error",
+        "error_type",
+        "first_failed_at",
+        "last_failed_at",
+        "origin_exchange",
+        "origin_queue",
+        "origin_routing_key",
+        "service_version",
+    }
+    assert parked.headers["attempt"] == 1
+    assert parked.headers["causation_id"] == "cause-1"
+    assert parked.headers["error_type"] == "MalformedMessageError"
+    assert parked.headers["origin_queue"] == "extras.commands"
+    assert parked.headers["service_version"] == VERSION
+    assert before < datetime.fromisoformat(parked.headers["first_failed_at"]) <= datetime.now(UTC)
+    assert parked.headers["last_failed_at"] == parked.headers["first_failed_at"]
+
+
+@pytest.mark.parametrize("kind", ["orders.place-order.v9", ""])
+async def test_a_kind_no_contract_knows_is_parked(bench: Bench, kind: str) -> None:
+    await bench.deliver(EXTRAS_COMMANDS, b"{}", kind=kind)
+
+    assert _parked(bench).headers["error_type"] == "UnknownKindError"
+
+
+async def test_a_kind_nobody_handles_here_is_parked(bench: Bench, doing: Doing) -> None:
+    await bench.deliver(EXTRAS_COMMANDS, START)
+
+    assert _parked(bench).headers["error_type"] == "NoHandlerError"
+    assert doing.given == []
+
+
+async def test_a_long_error_does_not_grow_the_headers_without_end(bench: Bench, doing: Doing) -> None:
+    doing.ends = PermanentError("x" * 5000)
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    assert _parked(bench).headers["error"] == "x" * 1000
+
+
+@pytest.mark.parametrize("error", [AWAY, PermanentError("broken")], ids=lambda error: type(error).__name__)
+async def test_a_failed_query_is_dropped_and_counted(bench: Bench, doing: Doing, error: Exception) -> None:
+    doing.ends = error
+
+    await bench.deliver(EXTRAS_QUERIES, GET)
+
+    assert bench.published == []
+    assert bench.handled("orders.get-order.v1", "dropped") == 1
+
+
+async def test_a_query_that_does_not_parse_is_dropped(bench: Bench) -> None:
+    await bench.deliver(EXTRAS_QUERIES, b"{broken", kind="orders.get-order.v1")
+
+    assert bench.published == []
+    assert bench.handled("orders.get-order.v1", "dropped") == 1

@@ -1,0 +1,205 @@
+"""The extras service's handlers on its queues: which message does what, and who is answered."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from chassis.write_path import WritePath
+from contracts.message import Message
+from contracts.orders import (
+    ExtrasReply,
+    GetOrder,
+    ListExtras,
+    ListOrders,
+    OrderReply,
+    OrdersReply,
+    OrderStatus,
+    PaymentSessionReply,
+    Reason,
+    Refusal,
+)
+from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, Queue
+from extras_service.handlers import ExtrasHandlers
+from extras_service.order import Order
+from extras_service.store import ExtrasStore
+from tests.component.bench import REPLY_TO, Bench
+from tests.component.fake_store import FakeDocuments, FakeStore
+from tests.unit.extras_service import given
+
+PLACE = given.placing().command
+START = given.starting().command
+WHO = {"guest_id": given.guest().guest_id, "property_id": given.guest().property_id}
+
+
+@dataclass
+class Service:
+    bench: Bench
+    orders: FakeDocuments[Order]
+    arrived: int = 0
+
+    async def takes(self, queue: Queue | str, message: Message, *, reply_to: str | None = REPLY_TO) -> list[Message]:
+        """What leaves because of a message; each has an id of its own."""
+        before = len(self.bench.published)
+        self.arrived += 1
+        await self.bench.deliver(queue, message, message_id=f"m-{self.arrived}", reply_to=reply_to)
+        return self.bench.sent[before:]
+
+    async def order(self) -> Order:
+        stored = await self.orders.load(given.ORDER_ID)
+        assert stored is not None
+        return stored.state
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    store = FakeStore()
+    kept = ExtrasStore(store.as_store())
+    await kept.extras.put({item.extra_id: item for item in (given.offered(), given.offered("alm-old", active=False))})
+    bench = Bench("extras-service")
+    handlers = ExtrasHandlers(WritePath(kept.orders, bench.bus), kept, bench.bus, given.PAY_WITHIN)
+    bench.consume(EXTRAS_COMMANDS, "extras.dead", handlers.commands())
+    bench.consume(EXTRAS_PAYMENTS, "extras.dead", handlers.payments())
+    bench.consume(EXTRAS_QUERIES, None, handlers.queries())
+    async with bench.running():
+        yield Service(bench, store.of["orders"])
+
+
+def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
+    store = FakeStore().as_store()
+    kept = ExtrasStore(store)
+    bus = Bench("extras-service").bus
+    handlers = ExtrasHandlers(WritePath(kept.orders, bus), kept, bus, given.PAY_WITHIN)
+
+    for queue, table in ((EXTRAS_COMMANDS, handlers.commands()), (EXTRAS_PAYMENTS, handlers.payments())):
+        assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue.bindings}
+
+
+async def test_a_placed_order_is_told_and_its_guest_answered(service: Service) -> None:
+    told, answer = await service.takes(EXTRAS_COMMANDS, PLACE)
+
+    assert told.kind == "orders.order-pending-payment.v1"
+    assert isinstance(answer, OrderReply)
+    assert answer.order == (await service.order()).view()
+
+
+async def test_a_repeat_gets_the_first_answer_and_tells_nobody_else(service: Service) -> None:
+    _, first = await service.takes(EXTRAS_COMMANDS, PLACE)
+    await service.takes(EXTRAS_COMMANDS, START)
+    await service.takes(EXTRAS_PAYMENTS, given.session_created())
+    await service.takes(EXTRAS_PAYMENTS, given.succeeded())
+
+    again = await service.takes(EXTRAS_COMMANDS, PLACE)
+
+    assert again == [first]
+
+
+async def test_a_refused_order_is_answered_with_its_reason_and_not_stored(service: Service) -> None:
+    (answer,) = await service.takes(EXTRAS_COMMANDS, given.placing(given.line("alm-old")).command)
+
+    assert isinstance(answer, Refusal)
+    assert answer.reason is Reason.EXTRA_INACTIVE
+    assert await service.orders.load(given.ORDER_ID) is None
+
+
+async def test_a_guest_waits_for_the_session_and_is_answered_when_it_exists(service: Service) -> None:
+    await service.takes(EXTRAS_COMMANDS, PLACE)
+
+    asked = await service.takes(EXTRAS_COMMANDS, START)
+    (answer,) = await service.takes(EXTRAS_PAYMENTS, given.session_created())
+    (again,) = await service.takes(EXTRAS_COMMANDS, START)
+
+    assert [message.kind for message in asked] == ["payments.create-payment-session.v1"]
+    assert isinstance(answer, PaymentSessionReply)
+    assert answer.sealed_client_secret == given.SEALED
+    assert again == answer
+
+
+async def test_starting_to_pay_an_unknown_order_is_answered_at_once(service: Service) -> None:
+    (answer,) = await service.takes(EXTRAS_COMMANDS, START)
+
+    assert isinstance(answer, Refusal)
+    assert answer.reason is Reason.ORDER_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ([given.session_created(), given.succeeded()], OrderStatus.CONFIRMED),
+        ([given.session_created(), given.mismatched()], OrderStatus.NEEDS_REVIEW),
+        ([given.session_created(), given.failed(), given.processing()], OrderStatus.PENDING_PAYMENT),
+        ([given.session_failed()], OrderStatus.PENDING_PAYMENT),
+        ([given.session_created(), given.session_closed()], OrderStatus.PENDING_PAYMENT),
+    ],
+    ids=["paid", "mismatched", "declined, then settling", "no session", "session lost"],
+)
+async def test_payment_facts_move_the_order(service: Service, facts: list[Message], status: OrderStatus) -> None:
+    await service.takes(EXTRAS_COMMANDS, PLACE)
+    await service.takes(EXTRAS_COMMANDS, START)
+
+    for fact in facts:
+        await service.takes(EXTRAS_PAYMENTS, fact, reply_to=None)
+
+    assert (await service.order()).status is status
+    assert all(service.bench.handled(fact.kind, "applied") == 1 for fact in facts)
+
+
+async def test_a_payment_fact_about_an_unknown_order_is_parked(service: Service) -> None:
+    await service.takes(EXTRAS_PAYMENTS, given.succeeded(), reply_to=None)
+
+    (parked,) = service.bench.published
+    assert (parked.exchange, parked.routing_key) == ("dead", "extras.dead")
+    assert parked.headers["error_type"] == "UnknownOrderError"
+
+
+async def test_the_same_message_twice_is_a_duplicate_and_sends_nothing_twice(service: Service) -> None:
+    await service.takes(EXTRAS_COMMANDS, PLACE, reply_to=None)
+
+    await service.bench.deliver(EXTRAS_COMMANDS, PLACE, message_id="m-1", reply_to=None)
+
+    assert [message.kind for message in service.bench.sent] == ["orders.order-pending-payment.v1"]
+    assert service.bench.handled(PLACE.kind, "duplicate") == 1
+
+
+async def test_a_store_that_is_away_is_tried_again_and_nobody_is_answered(service: Service) -> None:
+    service.orders.away = True
+
+    await service.takes(EXTRAS_COMMANDS, PLACE)
+
+    (retry,) = service.bench.published
+    assert retry.exchange == "retry.1s"
+
+
+async def test_a_guest_reads_the_active_extras(service: Service) -> None:
+    (answer,) = await service.takes(EXTRAS_QUERIES, ListExtras(property_id=given.guest().property_id))
+
+    assert answer == ExtrasReply(extras=(given.offered().view(),))
+
+
+async def test_a_guest_reads_an_order_of_their_own_and_nobody_elses(service: Service) -> None:
+    await service.takes(EXTRAS_COMMANDS, PLACE)
+    mine = GetOrder.model_validate({"order_id": given.ORDER_ID, **WHO})
+
+    (own,) = await service.takes(EXTRAS_QUERIES, mine)
+    (foreign,) = await service.takes(EXTRAS_QUERIES, mine.model_copy(update={"guest_id": "guest-mallory"}))
+    (elsewhere,) = await service.takes(EXTRAS_QUERIES, mine.model_copy(update={"property_id": "kamogawa"}))
+
+    assert own == OrderReply(order=(await service.order()).view())
+    assert isinstance(foreign, Refusal)
+    assert foreign.reason is Reason.ORDER_NOT_FOUND
+    assert elsewhere == foreign
+
+
+async def test_a_guest_lists_orders_of_their_own(service: Service) -> None:
+    await service.takes(EXTRAS_COMMANDS, PLACE)
+    mine = ListOrders.model_validate(WHO)
+
+    (own,) = await service.takes(EXTRAS_QUERIES, mine)
+    (foreign,) = await service.takes(EXTRAS_QUERIES, mine.model_copy(update={"guest_id": "guest-mallory"}))
+
+    assert own == OrdersReply(orders=((await service.order()).view(),))
+    assert foreign == OrdersReply(orders=())
+
+
+async def test_a_query_nobody_waits_for_is_not_answered(service: Service) -> None:
+    assert await service.takes(EXTRAS_QUERIES, ListOrders.model_validate(WHO), reply_to=None) == []

@@ -1,0 +1,83 @@
+"""The payment service's handlers on its queues."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chassis.write_path import WritePath
+from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
+from payment_service.handlers import PaymentHandlers
+from payment_service.store import PaymentStore
+from tests.component.bench import Bench
+from tests.component.fake_store import FakeStore
+from tests.unit.payment_service import given
+
+
+def _wired() -> Bench:
+    bench = Bench("payment-service")
+    handlers = PaymentHandlers(WritePath(PaymentStore(FakeStore().as_store()).payments, bench.bus))
+    bench.consume(PAYMENTS_COMMANDS, "payments.dead", handlers.commands())
+    bench.consume(PAYMENTS_PSP, "payments.dead", handlers.psp())
+    return bench
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with _wired().running() as bench:
+        yield bench
+
+
+def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
+    handlers = PaymentHandlers(WritePath(PaymentStore(FakeStore().as_store()).payments, Bench("payment-service").bus))
+
+    for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
+        assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue.bindings}
+
+
+async def test_a_payment_goes_from_asked_to_succeeded(bench: Bench) -> None:
+    story = (
+        (PAYMENTS_COMMANDS, given.create()),
+        (PAYMENTS_PSP, given.session_created()),
+        (PAYMENTS_PSP, given.action_required(1)),
+        (PAYMENTS_PSP, given.failed(2)),
+        (PAYMENTS_PSP, given.processing(3)),
+        (PAYMENTS_PSP, given.succeeded(4)),
+    )
+
+    for number, (queue, message) in enumerate(story):
+        await bench.deliver(queue, message, message_id=f"m-{number}", reply_to=None)
+
+    assert [published.kind for published in bench.published] == [
+        "psp.create-psp-session.v1",
+        "payments.payment-session-created.v1",
+        "payments.payment-failed.v1",
+        "payments.payment-processing.v1",
+        "payments.payment-succeeded.v1",
+    ]
+    assert {published.correlation_id for published in bench.published} == {"c-1"}
+    assert [published.headers["causation_id"] for published in bench.published] == ["m-0", "m-1", "m-3", "m-4", "m-5"]
+
+
+async def test_a_payment_is_closed_in_two_phases(bench: Bench) -> None:
+    story = (
+        (PAYMENTS_COMMANDS, given.create()),
+        (PAYMENTS_PSP, given.session_created()),
+        (PAYMENTS_COMMANDS, given.close()),
+        (PAYMENTS_PSP, given.canceled()),
+    )
+
+    for number, (queue, message) in enumerate(story):
+        await bench.deliver(queue, message, message_id=f"m-{number}", reply_to=None)
+
+    assert [published.kind for published in bench.published][2:] == [
+        "psp.close-psp-session.v1",
+        "payments.payment-session-closed.v1",
+    ]
+
+
+async def test_a_fact_about_an_unknown_payment_is_parked(bench: Bench) -> None:
+    await bench.deliver(PAYMENTS_PSP, given.succeeded(), reply_to=None)
+
+    (parked,) = bench.published
+    assert (parked.exchange, parked.routing_key) == ("dead", "payments.dead")
+    assert parked.headers["error_type"] == "UnknownPaymentError"

@@ -1,0 +1,231 @@
+"""The PSP adapter's handlers on its queue, and its webhook over HTTP."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from chassis.bus import Bus
+from chassis.seal import Seal
+from contracts.money import Money
+from contracts.psp import (
+    ClosePspSession,
+    CreatePspSession,
+    PspPaymentCanceled,
+    PspPaymentSucceeded,
+    PspSessionCreated,
+    PspSessionFailed,
+)
+from contracts.topology import PSP_COMMANDS
+from psp_adapter.handlers import AdapterHandlers
+from psp_adapter.webhook import MAX_BODY, Webhook
+from tests.component.bench import Bench, DeafBus
+from tests.unit.payment_service import given
+from tests.unit.psp_adapter.fake_stripe import FakeStripe, answering, error, intent, unreachable
+
+SEAL = Seal(SecretStr(Fernet.generate_key().decode()))
+CREATE = CreatePspSession(
+    order_id=given.ORDER_ID,
+    payment_id=given.PAYMENT_ID,
+    session_no=1,
+    amount=given.AMOUNT,
+    description=given.DESCRIPTION,
+)
+CLOSE = ClosePspSession(
+    order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, session_no=1, psp_reference=given.REFERENCE
+)
+
+
+async def _taking(command: CreatePspSession | ClosePspSession, fake: FakeStripe) -> Bench:
+    bench = Bench("psp-adapter")
+    handlers = AdapterHandlers(fake.api, bench.bus, SEAL)
+    bench.consume(PSP_COMMANDS, "psp.dead", handlers.commands())
+    async with bench.running():
+        await bench.deliver(PSP_COMMANDS, command, reply_to=None)
+    return bench
+
+
+def test_the_handlers_take_what_the_queue_binds_and_nothing_else() -> None:
+    handlers = AdapterHandlers(answering(200, {}).api, Bench("psp-adapter").bus, SEAL)
+
+    assert {kind.wire_kind() for kind in handlers.commands()} == {bound.routing_key for bound in PSP_COMMANDS.bindings}
+
+
+async def test_an_opened_session_is_told_with_its_secret_sealed() -> None:
+    bench = await _taking(CREATE, answering(200, intent("requires_payment_method")))
+
+    (published,) = bench.published
+    told = published.message
+    assert isinstance(told, PspSessionCreated)
+    assert (told.psp_reference, told.session_no, told.livemode) == ("pi_1", 1, False)
+    assert b"pi_1_secret_x" not in published.body
+    assert SEAL.open(told.sealed_client_secret) == "pi_1_secret_x"
+    assert (published.message_id, published.correlation_id) == ("m-1.psp", "c-1")
+
+
+async def test_a_session_stripe_refuses_is_told_as_a_fact() -> None:
+    bench = await _taking(CREATE, error(400, code="parameter_unknown"))
+
+    (told,) = bench.sent
+    assert isinstance(told, PspSessionFailed)
+    assert told.code == "parameter_unknown"
+
+
+async def test_an_amount_stripe_cannot_charge_is_told_as_a_fact() -> None:
+    command = CREATE.model_copy(update={"amount": Money(amount=1, currency="KWD")})
+
+    bench = await _taking(command, answering(200, intent("requires_payment_method")))
+
+    (told,) = bench.sent
+    assert isinstance(told, PspSessionFailed)
+    assert told.code == "unpayable_amount"
+
+
+@pytest.mark.parametrize("command", [CREATE, CLOSE], ids=lambda command: command.kind)
+async def test_a_stripe_that_is_away_is_tried_again(command: CreatePspSession | ClosePspSession) -> None:
+    bench = await _taking(command, unreachable(httpx.ConnectError))
+
+    (retry,) = bench.published
+    assert (retry.exchange, retry.headers["error_type"]) == ("retry.1s", "PspUnavailableError")
+
+
+async def test_a_cancelled_session_is_reported() -> None:
+    bench = await _taking(CLOSE, answering(200, intent("canceled")))
+
+    (told,) = bench.sent
+    assert isinstance(told, PspPaymentCanceled)
+
+
+async def test_a_session_that_was_paid_before_it_could_be_closed_is_reported_as_paid() -> None:
+    paid = {**intent("succeeded"), "amount_received": 50_000}
+    bench = await _taking(CLOSE, error(400, code="payment_intent_unexpected_state", payment_intent=paid))
+
+    (told,) = bench.sent
+    assert isinstance(told, PspPaymentSucceeded)
+
+
+# The webhook
+
+SECRET = "whsec_ours"
+
+
+def _event(event_type: str = "payment_intent.succeeded", **changes: Any) -> dict[str, Any]:
+    paid = {**intent("succeeded"), "amount_received": 50_000, **changes}
+    return {"id": "evt_1", "type": event_type, "created": 1_782_896_400, "data": {"object": paid}}
+
+
+async def _posted(
+    bench: Bench,
+    body: str | bytes,
+    *,
+    secrets: tuple[str, ...] = (SECRET,),
+    signed_with: str = SECRET,
+    sent_as: AsyncIterator[bytes] | None = None,
+) -> httpx.Response:
+    text = body if isinstance(body, str) else body.decode("latin-1")
+    signature = stripe.WebhookSignature.generate_signature_header(text, signed_with, int(time.time()))
+    webhook = Webhook(bench.bus, bench.metrics, secrets)
+    app = Starlette(routes=[Route("/webhooks/stripe", webhook.__call__, methods=["POST"])])
+    async with (
+        bench.running(),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://adapter") as client,
+    ):
+        return await client.post("/webhooks/stripe", content=sent_as or body, headers={"stripe-signature": signature})
+
+
+def _bench(bus_type: type[Bus] = Bus) -> Bench:
+    return Bench("psp-adapter", bus_type)
+
+
+async def test_an_event_is_on_the_bus_under_stripes_id_before_stripe_is_thanked() -> None:
+    bench = _bench()
+
+    response = await _posted(bench, json.dumps(_event()))
+
+    assert response.status_code == 200
+    (published,) = bench.published
+    assert published.kind == "psp.psp-payment-succeeded.v1"
+    assert (published.exchange, published.message_id) == ("events", "psp.evt_1")
+
+
+async def test_an_event_the_broker_does_not_confirm_is_503_so_that_stripe_sends_it_again() -> None:
+    response = await _posted(_bench(DeafBus), json.dumps(_event()))
+
+    assert response.status_code == 503
+
+
+@pytest.mark.parametrize(
+    "event", [_event("customer.created"), _event(metadata={"shop": "another"})], ids=["unknown type", "foreign"]
+)
+async def test_what_does_not_concern_us_is_thanked_for_and_not_published(event: dict[str, Any]) -> None:
+    bench = _bench()
+
+    response = await _posted(bench, json.dumps(event))
+
+    assert (response.status_code, response.json()["outcome"]) == (200, "ignored")
+    assert bench.published == []
+    assert bench.handled("webhook", "ignored") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{", "[]", "null", "{}", '{"id": "evt_1", "type": "payment_intent.succeeded"}', b"\xff\xfe", ""],
+    ids=repr,
+)
+async def test_what_is_no_event_is_400_although_signed(body: str | bytes) -> None:
+    bench = _bench()
+
+    response = await _posted(bench, body)
+
+    assert response.status_code == 400
+    assert bench.published == []
+
+
+async def test_an_amount_our_currency_cannot_hold_is_400_and_not_500() -> None:
+    response = await _posted(_bench(), json.dumps(_event(amount_received=150)))
+
+    assert response.status_code == 400
+
+
+async def test_a_signature_of_somebody_else_is_400_and_nothing_is_published() -> None:
+    bench = _bench()
+
+    response = await _posted(bench, json.dumps(_event()), signed_with="whsec_foreign")
+
+    assert response.status_code == 400
+    assert bench.published == []
+
+
+async def test_a_body_over_the_limit_is_413_and_one_at_the_limit_is_read() -> None:
+    at_the_limit = json.dumps(_event("customer.created")).ljust(MAX_BODY)
+
+    assert MAX_BODY == 256 * 1024
+    assert (await _posted(_bench(), at_the_limit)).status_code == 200
+    assert (await _posted(_bench(), at_the_limit + " ")).status_code == 413
+
+
+@pytest.mark.parametrize(("size", "status"), [(MAX_BODY, 200), (MAX_BODY + 1, 413)], ids=["at", "over"])
+async def test_the_limit_holds_for_a_body_that_does_not_say_how_long_it_is(size: int, status: int) -> None:
+    body = json.dumps(_event("customer.created")).ljust(size).encode()
+
+    async def in_parts() -> AsyncIterator[bytes]:
+        yield body[:1000]
+        yield body[1000:]
+
+    response = await _posted(_bench(), body, sent_as=in_parts())
+
+    assert response.status_code == status
+
+
+async def test_without_a_secret_the_endpoint_is_off() -> None:
+    response = await _posted(_bench(), json.dumps(_event()), secrets=())
+
+    assert response.status_code == 404

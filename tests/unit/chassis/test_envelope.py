@@ -1,0 +1,136 @@
+"""Where each message goes, what it is called, and that a document keeps it as it was."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given as each
+from hypothesis import strategies as st
+
+from chassis.decision import Answer, Applied, Waiter
+from chassis.envelope import Delivery, Envelope
+from contracts.message import Command, Event, Message, Query, Reply
+from extras_service.order import decide
+from tests.contracts.stored import sample, samples
+from tests.unit.extras_service import given
+
+SAMPLES = samples()
+REPLY_TO = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM"
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+PLACED = Delivery(
+    message_id="http.1",
+    correlation_id="c-1",
+    kind="orders.place-order.v1",
+    traceparent=TRACEPARENT,
+    reply_to=REPLY_TO,
+)
+CREATE = sample("payments.create-payment-session.v1")
+PENDING = sample("orders.order-pending-payment.v1")
+REFUSAL = sample("orders.refusal.v1")
+
+
+def _of(base: type[Message]) -> list[Message]:
+    return [message for message in SAMPLES if isinstance(message, base)]
+
+
+@pytest.mark.parametrize("message", _of(Command), ids=lambda message: message.kind)
+def test_a_command_goes_to_its_exchange_by_its_kind_and_must_arrive(message: Message) -> None:
+    envelope = Envelope(message, "m-1", "c-1")
+
+    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("commands", message.kind, True)
+
+
+@pytest.mark.parametrize("message", _of(Event), ids=lambda message: message.kind)
+def test_an_event_goes_to_its_exchange_by_its_kind_and_must_arrive(message: Message) -> None:
+    envelope = Envelope(message, "m-1", "c-1")
+
+    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("events", message.kind, True)
+
+
+@pytest.mark.parametrize("message", _of(Query), ids=lambda message: message.kind)
+def test_a_query_goes_straight_to_the_queue_of_reads_and_may_be_lost(message: Message) -> None:
+    envelope = Envelope(message, "m-1", "c-1")
+
+    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("", "extras.queries", False)
+
+
+@pytest.mark.parametrize("message", _of(Reply), ids=lambda message: message.kind)
+def test_a_reply_goes_to_the_address_of_its_requester_and_may_be_lost(message: Message) -> None:
+    envelope = Envelope(message, "m-1", "c-1", to=REPLY_TO)
+
+    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("", REPLY_TO, False)
+
+
+@pytest.mark.parametrize("message", SAMPLES, ids=lambda message: message.kind)
+def test_a_document_keeps_an_envelope_as_it_was(message: Message) -> None:
+    envelope = Envelope(message, "ord_1.3.0", "c-1", "http.1", TRACEPARENT, to=REPLY_TO)
+
+    assert Envelope.from_document(envelope.to_document()) == envelope
+
+
+@each(
+    message=st.sampled_from(SAMPLES),
+    ids=st.tuples(st.text(), st.text()),
+    optional=st.tuples(*[st.none() | st.text()] * 3),
+)
+def test_a_document_keeps_any_ids(
+    message: Message, ids: tuple[str, str], optional: tuple[str | None, str | None, str | None]
+) -> None:
+    causation_id, traceparent, to = optional
+    envelope = Envelope(message, *ids, causation_id, traceparent, to)
+
+    assert Envelope.from_document(envelope.to_document()) == envelope
+
+
+def test_ids_come_from_document_version_and_place() -> None:
+    assert isinstance(CREATE, Command)
+    assert isinstance(PENDING, Event)
+
+    first, second = PLACED.sent_by("ord_1", 3, (PENDING, CREATE))
+
+    assert (first.message, first.message_id) == (PENDING, "ord_1.3.0")
+    assert (second.message, second.message_id) == (CREATE, "ord_1.3.1")
+
+
+def test_the_same_decision_sends_the_same_ids_again_and_a_later_one_others() -> None:
+    assert isinstance(PENDING, Event)
+
+    assert PLACED.sent_by("ord_1", 3, (PENDING,)) == PLACED.sent_by("ord_1", 3, (PENDING,))
+    assert PLACED.sent_by("ord_1", 3, (PENDING,))[0].message_id != PLACED.sent_by("ord_1", 4, (PENDING,))[0].message_id
+    assert PLACED.sent_by("ord_1", 3, (PENDING,))[0].message_id != PLACED.sent_by("ord_2", 3, (PENDING,))[0].message_id
+
+
+def test_what_follows_from_a_message_names_its_cause_and_stays_in_its_guest_action() -> None:
+    assert isinstance(PENDING, Event)
+
+    (sent,) = PLACED.sent_by("ord_1", 1, (PENDING,))
+
+    assert sent == Envelope(PENDING, "ord_1.1.0", "c-1", causation_id="http.1", traceparent=TRACEPARENT)
+    assert PLACED.caused(PENDING, "psp.1") == replace(sent, message_id="psp.1")
+
+
+def test_a_waiter_is_answered_under_its_own_correlation_id_and_not_under_the_causes() -> None:
+    assert isinstance(REFUSAL, Reply)
+    waiter = Waiter(reply_to=REPLY_TO, correlation_id="an earlier request")
+
+    (sent,) = PLACED.sent_by("ord_1", 2, (Answer(waiter, REFUSAL),))
+
+    assert (sent.to, sent.correlation_id, sent.causation_id) == (REPLY_TO, "an earlier request", "http.1")
+
+
+def test_a_delivery_with_a_reply_address_has_a_waiter_and_one_without_has_none() -> None:
+    assert PLACED.waiter == Waiter(reply_to=REPLY_TO, correlation_id="c-1")
+    assert replace(PLACED, reply_to=None).waiter is None
+
+
+def test_messages_of_a_decision_leave_in_its_order() -> None:
+    order = given.asked(given.waiter(1), given.waiter(2))
+    decision = decide(order, given.succeeded(), given.NOW)
+    assert isinstance(decision, Applied)
+
+    envelopes = PLACED.sent_by(order.order_id, 4, decision.messages)
+
+    assert [envelope.kind for envelope in envelopes] == [
+        "orders.order-confirmed.v1",
+        "orders.refusal.v1",
+        "orders.refusal.v1",
+    ]

@@ -1,0 +1,170 @@
+"""The bus as data, held against DESIGN §3 and against the messages there are."""
+
+from collections import Counter
+
+import pytest
+
+from contracts import orders, payments, psp
+from contracts.ids import OrderId, payment_id_of
+from contracts.message import Command, Event, Message, Query, Reply
+from contracts.topology import (
+    COMMANDS,
+    DEAD,
+    EVENTS,
+    EXCHANGES,
+    EXTRAS_QUERIES,
+    LIVE_KINDS,
+    LOG,
+    QUEUES,
+    RETRY_LADDER,
+    Binding,
+    ExchangeType,
+    Queue,
+    QueueType,
+    RetryTier,
+)
+
+ROOMS = (orders, payments, psp)
+BY_NAME = {queue.name: queue for queue in QUEUES}
+WORK = {
+    "extras.commands": "extras.dead",
+    "payments.commands": "payments.dead",
+    "psp.commands": "psp.dead",
+    "extras.payments": "extras.dead",
+    "payments.psp": "payments.dead",
+}
+AT_LEAST_ONCE = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+
+
+def _kinds_of(base: type[Message]) -> set[str]:
+    """The kinds our contracts define, without what a test may have defined beside them."""
+    names = {room.__name__ for room in ROOMS}
+    return {kind for kind, it in Message.kinds.items() if issubclass(it, base) and it.__module__ in names}
+
+
+def _bound(exchange: str, queues: tuple[Queue, ...]) -> list[str]:
+    return [bound.routing_key for queue in queues for bound in queue.bindings if bound.exchange == exchange]
+
+
+def test_the_exchanges_are_those_of_the_design() -> None:
+    assert {exchange.name: exchange.type for exchange in EXCHANGES} == {
+        "commands": ExchangeType.TOPIC,
+        "events": ExchangeType.TOPIC,
+        "dead": ExchangeType.DIRECT,
+        "retry.1s": ExchangeType.FANOUT,
+        "retry.5s": ExchangeType.FANOUT,
+        "retry.30s": ExchangeType.FANOUT,
+        "retry.2m": ExchangeType.FANOUT,
+        "retry.10m": ExchangeType.FANOUT,
+    }
+
+
+def test_the_queues_are_those_of_the_design() -> None:
+    quorum = {*WORK, *WORK.values(), *(tier.name for tier in RETRY_LADDER)}
+
+    assert {queue.name: (queue.type, queue.durable) for queue in QUEUES} == {
+        **dict.fromkeys(quorum, (QueueType.QUORUM, True)),
+        EXTRAS_QUERIES: (QueueType.CLASSIC, False),
+        LOG: (QueueType.STREAM, True),
+    }
+    assert (EXTRAS_QUERIES, LOG) == ("extras.queries", "log")
+
+
+@pytest.mark.parametrize(("name", "dead_queue"), WORK.items())
+def test_a_work_queue_parks_at_its_own_dead_queue_and_loses_nothing(name: str, dead_queue: str) -> None:
+    assert BY_NAME[name].arguments == {
+        **AT_LEAST_ONCE,
+        "x-dead-letter-exchange": "dead",
+        "x-dead-letter-routing-key": dead_queue,
+        "x-delivery-limit": 20,
+    }
+
+
+@pytest.mark.parametrize("dead_queue", sorted(set(WORK.values())))
+def test_a_dead_queue_is_bound_by_its_own_name_and_keeps_what_it_has(dead_queue: str) -> None:
+    assert BY_NAME[dead_queue].bindings == (Binding(DEAD.name, dead_queue),)
+    assert BY_NAME[dead_queue].arguments == {}
+
+
+def test_the_retry_ladder_is_1s_5s_30s_2m_10m() -> None:
+    assert [(tier.name, tier.seconds) for tier in RETRY_LADDER] == [
+        ("retry.1s", 1),
+        ("retry.5s", 5),
+        ("retry.30s", 30),
+        ("retry.2m", 120),
+        ("retry.10m", 600),
+    ]
+
+
+@pytest.mark.parametrize("tier", RETRY_LADDER, ids=lambda tier: tier.name)
+def test_a_retry_comes_back_through_the_default_exchange_to_the_queue_in_its_key(tier: RetryTier) -> None:
+    queue = BY_NAME[tier.name]
+
+    assert queue.bindings == (Binding(queue.name, "#"),)
+    assert queue.arguments == {
+        **AT_LEAST_ONCE,
+        "x-dead-letter-exchange": "",
+        "x-message-ttl": tier.seconds * 1000,
+    }
+
+
+def test_the_log_takes_everything_and_forgets_by_age_and_size() -> None:
+    log = BY_NAME[LOG]
+
+    assert set(log.bindings) == {Binding("commands", "#"), Binding("events", "#")}
+    assert log.arguments["x-max-age"] == "604800s"
+    assert int(log.arguments["x-max-length-bytes"]) > 0
+
+
+def test_reads_go_straight_to_their_queue() -> None:
+    assert BY_NAME[EXTRAS_QUERIES].bindings == ()
+
+
+def test_every_binding_names_an_exchange_that_exists() -> None:
+    known = {exchange.name for exchange in EXCHANGES}
+
+    assert {bound.exchange for queue in QUEUES for bound in queue.bindings} <= known
+
+
+def test_every_bound_command_and_event_exists() -> None:
+    work = tuple(BY_NAME[name] for name in WORK)
+
+    assert set(_bound(COMMANDS.name, work)) <= _kinds_of(Command)
+    assert set(_bound(EVENTS.name, work)) <= _kinds_of(Event)
+
+
+def test_every_command_is_bound_to_exactly_one_work_queue() -> None:
+    bound = Counter(_bound(COMMANDS.name, tuple(BY_NAME[name] for name in WORK)))
+
+    assert bound == Counter(_kinds_of(Command))
+
+
+def test_no_queue_binds_a_kind_twice() -> None:
+    for queue in QUEUES:
+        assert len(set(queue.bindings)) == len(queue.bindings), queue.name
+
+
+def test_a_live_view_follows_events_only() -> None:
+    assert {bound.exchange for bound in LIVE_KINDS} == {EVENTS.name}
+    assert {bound.routing_key for bound in LIVE_KINDS} <= _kinds_of(Event)
+
+
+def test_every_message_is_one_of_four_kinds_of_message() -> None:
+    parts = [_kinds_of(base) for base in (Command, Event, Query, Reply)]
+
+    assert sum(len(part) for part in parts) == len(set().union(*parts))
+    assert set().union(*parts) == _kinds_of(Message)
+
+
+@pytest.mark.parametrize("kind", sorted(_kinds_of(Message)))
+def test_a_kind_names_a_room_a_thing_and_a_version(kind: str) -> None:
+    room, thing, version = kind.split(".")
+
+    assert room in ("orders", "extras", "payments", "psp")
+    assert thing == thing.lower()
+    assert version.removeprefix("v").isdigit()
+    assert Message.kinds[kind].wire_kind() == kind
+
+
+def test_a_payment_is_named_after_its_order() -> None:
+    assert payment_id_of(OrderId("ord_abc")) == "pay_abc"

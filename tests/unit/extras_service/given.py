@@ -1,0 +1,186 @@
+"""Given: guests, extras, messages and orders in each status, for tests of the order table."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from chassis.decision import Applied, Waiter
+from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, ReservationId, payment_id_of
+from contracts.money import Money
+from contracts.orders import Guest, OrderStatus, PlaceOrder, RequestedLine, StartPayment
+from contracts.payments import (
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+)
+from extras_service.catalogue import Catalogue, Extra
+from extras_service.order import DeadlinePassed, Order, OrderInput, Placing, Starting, decide
+
+NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
+PAY_WITHIN = timedelta(minutes=30)
+DEADLINE = NOW + PAY_WITHIN
+ORDER_ID = OrderId("ord_" + "a" * 26)
+PAYMENT_ID: PaymentId = payment_id_of(ORDER_ID)
+SEALED = "gAAAA-sealed-client-secret"
+BREAKFAST = ExtraId("alm-breakfast")
+LATE_CHECKOUT = ExtraId("alm-late-checkout")
+FIRST_DAY = date(2026, 7, 3)
+LAST_DAY = date(2026, 7, 6)
+
+
+def guest(guest_id: str = "guest-anna", property_id: str = "alpenhof") -> Guest:
+    return Guest(
+        guest_id=GuestId(guest_id),
+        property_id=PropertyId(property_id),
+        reservation_id=ReservationId("res-1"),
+        stay_from=FIRST_DAY,
+        stay_to=LAST_DAY,
+    )
+
+
+def offered(
+    extra_id: str = BREAKFAST,
+    *,
+    amount: int = 2400,
+    currency: str = "EUR",
+    property_id: str = "alpenhof",
+    max_quantity: int = 6,
+    needs_day: bool = True,
+    active: bool = True,
+    name: str = "Breakfast buffet",
+) -> Extra:
+    return Extra(
+        extra_id=ExtraId(extra_id),
+        property_id=PropertyId(property_id),
+        name={"en": name},
+        category="breakfast",
+        unit_price=Money(amount=amount, currency=currency),
+        max_quantity=max_quantity,
+        needs_day=needs_day,
+        active=active,
+    )
+
+
+def catalogue(*extras: Extra) -> Catalogue:
+    return {item.extra_id: item for item in extras or (offered(),)}
+
+
+def line(extra_id: str = BREAKFAST, quantity: int = 2, day: date | None = FIRST_DAY) -> RequestedLine:
+    return RequestedLine(extra_id=ExtraId(extra_id), quantity=quantity, day=day)
+
+
+TOTAL = Money(amount=4800, currency="EUR")
+"""What the order of these tests comes to: two breakfasts."""
+
+
+def placing(*lines: RequestedLine, among: Catalogue | None = None) -> Placing:
+    command = PlaceOrder(order_id=ORDER_ID, guest=guest(), lines=lines or (line(),))
+    return Placing(command, among if among is not None else catalogue(), PAY_WITHIN)
+
+
+def waiter(number: int = 1) -> Waiter:
+    return Waiter(reply_to=f"amq.rabbitmq.reply-to.{number}", correlation_id=f"request-{number}")
+
+
+def starting(who: Waiter | None = None, *, guest_id: str = "guest-anna", property_id: str = "alpenhof") -> Starting:
+    command = StartPayment(order_id=ORDER_ID, guest_id=GuestId(guest_id), property_id=PropertyId(property_id))
+    return Starting(command, who)
+
+
+# Payment facts
+
+
+def session_created(sealed: str = SEALED) -> PaymentSessionCreated:
+    return PaymentSessionCreated(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=TOTAL, sealed_client_secret=sealed)
+
+
+def session_failed(detail: str = "The payment provider did not accept this payment.") -> PaymentSessionFailed:
+    return PaymentSessionFailed(order_id=ORDER_ID, payment_id=PAYMENT_ID, detail=detail)
+
+
+def session_closed() -> PaymentSessionClosed:
+    return PaymentSessionClosed(order_id=ORDER_ID, payment_id=PAYMENT_ID)
+
+
+def processing() -> PaymentProcessing:
+    return PaymentProcessing(order_id=ORDER_ID, payment_id=PAYMENT_ID)
+
+
+def failed(detail: str = "Your card was declined.") -> PaymentFailed:
+    return PaymentFailed(order_id=ORDER_ID, payment_id=PAYMENT_ID, code="card_declined", detail=detail)
+
+
+def succeeded(amount: Money = TOTAL) -> PaymentSucceeded:
+    return PaymentSucceeded(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount)
+
+
+def mismatched(detail: str = "livemode differs") -> PaymentMismatched:
+    return PaymentMismatched(order_id=ORDER_ID, payment_id=PAYMENT_ID, detail=detail)
+
+
+# Orders
+
+
+def after(order: Order | None, *messages: OrderInput, now: datetime = NOW) -> Order:
+    """The order after these messages, each of which must apply."""
+    for message in messages:
+        decision = decide(order, message, now)
+        assert isinstance(decision, Applied), f"{message} ended as {decision}"
+        order = decision.state
+    assert order is not None
+    return order
+
+
+def placed() -> Order:
+    """Pending, nobody has asked to pay yet."""
+    return after(None, placing())
+
+
+def asked(*waiters: Waiter) -> Order:
+    """Pending, its payment session is being opened."""
+    return after(placed(), *(starting(who) for who in waiters or (waiter(),)))
+
+
+def payable() -> Order:
+    """Pending, with an open payment session."""
+    return after(asked(), session_created())
+
+
+def settling() -> Order:
+    """Pending, paid with a method that settles later."""
+    return after(payable(), processing())
+
+
+def expiring() -> Order:
+    return after(payable(), DeadlinePassed(), now=DEADLINE)
+
+
+def expired() -> Order:
+    return after(expiring(), session_closed(), now=DEADLINE)
+
+
+def confirmed() -> Order:
+    return after(payable(), succeeded())
+
+
+def needs_review() -> Order:
+    return after(payable(), mismatched())
+
+
+def in_status(status: OrderStatus) -> Order:
+    """An order in this status; one that no message leads to yet is set there by hand."""
+    match status:
+        case OrderStatus.PENDING_PAYMENT:
+            return payable()
+        case OrderStatus.EXPIRING:
+            return expiring()
+        case OrderStatus.EXPIRED:
+            return expired()
+        case OrderStatus.CONFIRMED:
+            return confirmed()
+        case OrderStatus.NEEDS_REVIEW:
+            return needs_review()
+        case _:
+            return confirmed().model_copy(update={"status": status})

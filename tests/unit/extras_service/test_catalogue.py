@@ -1,0 +1,235 @@
+"""What a request costs, every reason why it cannot be had, and the catalogue file."""
+
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from babel.numbers import get_currency_precision
+
+from chassis.decision import Refused
+from contracts.money import Money
+from contracts.orders import Reason, RequestedLine
+from extras_service.catalogue import MAX_LINES, Quote, quote, read_catalogue
+from tests.unit.extras_service import given
+
+CATALOGUE = given.catalogue(
+    given.offered(),
+    given.offered("alm-spa", amount=4500, max_quantity=4, name="Spa afternoon"),
+    given.offered(given.LATE_CHECKOUT, amount=5000, max_quantity=1, needs_day=False, name="Late check-out"),
+    given.offered("alm-lift", amount=7200, currency="CHF", name="Day pass"),
+    given.offered("alm-sleigh", active=False, name="Sleigh ride"),
+    given.offered("kyo-onsen", property_id="kamogawa", amount=6000, currency="JPY", name="Private onsen"),
+)
+
+
+def _refusal(*lines: RequestedLine) -> Refused:
+    answer = quote(given.guest(), lines, CATALOGUE)
+    assert isinstance(answer, Refused), answer
+    return answer
+
+
+def test_a_request_is_priced_from_the_catalogue_line_by_line() -> None:
+    lines = (given.line(quantity=2), given.line("alm-spa", quantity=3), given.line(given.LATE_CHECKOUT, 1, None))
+
+    answer = quote(given.guest(), lines, CATALOGUE)
+
+    assert isinstance(answer, Quote)
+    assert [line.line_total.amount for line in answer.lines] == [2 * 2400, 3 * 4500, 5000]
+    assert [line.unit_price.amount for line in answer.lines] == [2400, 4500, 5000]
+    assert answer.total == Money(amount=2 * 2400 + 3 * 4500 + 5000, currency="EUR")
+
+
+def test_a_priced_line_keeps_name_and_day_of_what_was_asked() -> None:
+    answer = quote(given.guest(), (given.line(day=given.LAST_DAY),), CATALOGUE)
+
+    assert isinstance(answer, Quote)
+    assert answer.lines[0].name == {"en": "Breakfast buffet"}
+    assert answer.lines[0].day == given.LAST_DAY
+
+
+def test_a_currency_without_decimals_is_priced_in_whole_units() -> None:
+    guest = given.guest(property_id="kamogawa")
+
+    answer = quote(guest, (given.line("kyo-onsen", quantity=2),), CATALOGUE)
+
+    assert isinstance(answer, Quote)
+    assert answer.total == Money(amount=12_000, currency="JPY")
+
+
+def test_an_order_without_lines_is_refused() -> None:
+    assert _refusal().reason == Reason.NO_LINES
+
+
+def test_an_order_of_too_many_lines_is_refused() -> None:
+    lines = [given.line(quantity=1)] * (MAX_LINES + 1)
+
+    assert _refusal(*lines).reason == Reason.QUANTITY_OVER_LIMIT
+
+
+def test_an_unknown_extra_is_refused_by_name() -> None:
+    refused = _refusal(given.line(), given.line("alm-unicorn"))
+
+    assert refused.reason == Reason.EXTRA_UNKNOWN
+    assert "alm-unicorn" in refused.detail
+
+
+def test_an_extra_of_another_property_is_refused() -> None:
+    assert _refusal(given.line("kyo-onsen")).reason == Reason.EXTRA_OF_ANOTHER_PROPERTY
+
+
+def test_an_inactive_extra_is_refused() -> None:
+    refused = _refusal(given.line("alm-sleigh"))
+
+    assert refused.reason == Reason.EXTRA_INACTIVE
+    assert "Sleigh ride" in refused.detail
+
+
+@pytest.mark.parametrize("quantity", [0, -1, -1_000_000])
+def test_a_quantity_below_one_is_refused(quantity: int) -> None:
+    assert _refusal(given.line(quantity=quantity)).reason == Reason.QUANTITY_NOT_POSITIVE
+
+
+def test_a_negative_line_cannot_make_another_one_cheaper() -> None:
+    refused = _refusal(given.line("alm-spa", quantity=4), given.line(quantity=-5))
+
+    assert refused.reason == Reason.QUANTITY_NOT_POSITIVE
+
+
+def test_more_than_the_limit_is_refused_and_the_limit_itself_is_not() -> None:
+    assert isinstance(quote(given.guest(), (given.line(quantity=6),), CATALOGUE), Quote)
+
+    refused = _refusal(given.line(quantity=7))
+
+    assert refused.reason == Reason.QUANTITY_OVER_LIMIT
+    assert "6" in refused.detail
+
+
+def test_the_limit_holds_over_several_lines_for_one_day() -> None:
+    refused = _refusal(given.line(quantity=4), given.line(quantity=3))
+
+    assert refused.reason == Reason.QUANTITY_OVER_LIMIT
+
+
+def test_the_limit_counts_each_day_by_itself() -> None:
+    lines = (given.line(quantity=6, day=given.FIRST_DAY), given.line(quantity=6, day=given.LAST_DAY))
+
+    assert isinstance(quote(given.guest(), lines, CATALOGUE), Quote)
+
+
+def test_the_limit_of_an_extra_without_a_day_cannot_be_dodged_by_naming_days() -> None:
+    lines = (given.line(given.LATE_CHECKOUT, 1, given.FIRST_DAY), given.line(given.LATE_CHECKOUT, 1, given.LAST_DAY))
+
+    assert isinstance(quote(given.guest(), lines, CATALOGUE), Refused)
+
+
+def test_an_extra_that_needs_a_day_is_refused_without_one() -> None:
+    assert _refusal(given.line(day=None)).reason == Reason.DAY_OUTSIDE_STAY
+
+
+@pytest.mark.parametrize(
+    "day", [given.FIRST_DAY - timedelta(days=1), given.LAST_DAY + timedelta(days=1)], ids=["before", "after"]
+)
+def test_a_day_outside_the_stay_is_refused(day: date) -> None:
+    refused = _refusal(given.line(day=day))
+
+    assert refused.reason == Reason.DAY_OUTSIDE_STAY
+    assert str(day) in refused.detail
+
+
+@pytest.mark.parametrize("day", [given.FIRST_DAY, given.LAST_DAY], ids=["arrival", "departure"])
+def test_the_days_of_arrival_and_departure_belong_to_the_stay(day: date) -> None:
+    assert isinstance(quote(given.guest(), (given.line(day=day),), CATALOGUE), Quote)
+
+
+def test_two_currencies_in_one_order_are_refused_and_both_named() -> None:
+    refused = _refusal(given.line(), given.line("alm-lift"))
+
+    assert refused.reason == Reason.MIXED_CURRENCIES
+    assert "CHF and EUR" in refused.detail
+
+
+# The catalogue file
+
+SHIPPED = Path("deploy/local/catalogue.yaml")
+
+
+def test_the_shipped_catalogue_shows_what_the_system_can_do() -> None:
+    extras = read_catalogue(SHIPPED)
+
+    currencies = {extra.unit_price.currency for extra in extras.values()}
+    assert len(extras) >= 8
+    assert len({extra.property_id for extra in extras.values()}) == 2
+    assert len(currencies) >= 2
+    assert any(get_currency_precision(currency) == 0 for currency in currencies)
+    assert any(not extra.active for extra in extras.values())
+
+
+def test_the_shipped_catalogue_names_every_extra_once() -> None:
+    written = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["extras"]
+
+    counts = Counter(entry["extra_id"] for entry in written)
+
+    assert [extra_id for extra_id, count in counts.items() if count > 1] == []
+
+
+def test_a_view_of_an_extra_shows_everything_but_whether_it_is_active() -> None:
+    extra = given.offered()
+
+    view = extra.view()
+
+    assert view.model_dump() == extra.model_dump(exclude={"active"})
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("", "dictionary"),
+        ("extras: 7", "extras"),
+        ("[]", "dictionary"),
+        ("extras: [{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 1}]", "unit_price"),
+        (
+            "extras: [{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 0,"
+            " unit_price: {amount: 1, currency: EUR}}]",
+            "max_quantity",
+        ),
+        (
+            "extras: [{extra_id: x, property_id: p, name: {}, category: c, max_quantity: 1,"
+            " unit_price: {amount: 1, currency: EUR}}]",
+            "name",
+        ),
+        (
+            "extras: [{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 1,"
+            " unit_price: {amount: 1.5, currency: euro}}]",
+            "currency",
+        ),
+    ],
+    ids=["empty", "no list", "no mapping", "no price", "no quantity", "no name", "bad money"],
+)
+def test_a_catalogue_that_makes_no_sense_is_refused_with_the_place(tmp_path: Path, content: str, place: str) -> None:
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(content, encoding="utf-8")
+
+    with pytest.raises(ValueError, match=place):
+        read_catalogue(file)
+
+
+def test_a_catalogue_that_is_no_yaml_is_refused_as_a_value_error(tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.yaml"
+    file.write_text("extras: [", encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r"catalogue\.yaml"):
+        read_catalogue(file)
+
+
+def test_a_catalogue_that_defines_an_extra_twice_is_refused(tmp_path: Path) -> None:
+    entry = (
+        "{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 1,"
+        " unit_price: {amount: 1, currency: EUR}}"
+    )
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(f"extras: [{entry}, {entry}]", encoding="utf-8")
+
+    with pytest.raises(ValueError, match="x twice"):
+        read_catalogue(file)

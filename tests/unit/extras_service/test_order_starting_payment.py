@@ -1,0 +1,180 @@
+"""Asking for a payment session: who waits, who is answered, and when the question is asked once more."""
+
+from datetime import timedelta
+
+import pytest
+
+from chassis.decision import Answer, Applied, Ignored, Refused
+from contracts.orders import OrderStatus, PaymentSessionReply, Reason, Refusal
+from contracts.payments import CreatePaymentSession
+from extras_service.order import ASK_AGAIN_AFTER, MAX_WAITERS, DeadlinePassed, Order, OrderInput, decide
+from tests.unit.extras_service import given
+
+ASK = CreatePaymentSession(
+    order_id=given.ORDER_ID,
+    payment_id=given.PAYMENT_ID,
+    amount=given.TOTAL,
+    description=f"Hotel extras, order {given.ORDER_ID}",
+)
+SESSION = PaymentSessionReply(
+    order_id=given.ORDER_ID,
+    payment_id=given.PAYMENT_ID,
+    amount=given.TOTAL,
+    sealed_client_secret=given.SEALED,
+    pay_until=given.DEADLINE,
+)
+
+
+def test_the_first_request_asks_for_a_session_and_waits() -> None:
+    order = given.placed()
+
+    decision = decide(order, given.starting(given.waiter()), given.NOW)
+
+    assert isinstance(decision, Applied)
+    assert decision.state.status is OrderStatus.PENDING_PAYMENT
+    assert decision.state.waiting == (given.waiter(),)
+    assert decision.messages == (ASK,)
+
+
+def test_a_request_nobody_waits_for_is_asked_all_the_same() -> None:
+    order = given.placed()
+
+    decision = decide(order, given.starting(None), given.NOW)
+
+    assert isinstance(decision, Applied)
+    assert decision.state.waiting == ()
+    assert decision.messages == (ASK,)
+
+
+def test_a_second_request_before_the_session_exists_waits_too_and_asks_nothing() -> None:
+    order = given.asked(given.waiter(1))
+
+    decision = decide(order, given.starting(given.waiter(2)), given.NOW + timedelta(seconds=5))
+
+    assert isinstance(decision, Applied)
+    assert decision.state.waiting == (given.waiter(1), given.waiter(2))
+    assert decision.messages == ()
+
+
+def test_a_question_unanswered_for_30_seconds_is_asked_again() -> None:
+    order = given.asked(given.waiter(1))
+    later = given.NOW + timedelta(seconds=30)
+
+    decision = decide(order, given.starting(given.waiter(2)), later)
+
+    assert timedelta(seconds=30) == ASK_AGAIN_AFTER
+    assert isinstance(decision, Applied)
+    assert decision.messages == (ASK,)
+    assert decision.state.session_asked_at == later
+
+
+def test_only_the_newest_16_waiters_are_kept() -> None:
+    order = given.asked(*(given.waiter(number) for number in range(1, 18)))
+
+    assert MAX_WAITERS == 16
+    assert order.waiting == tuple(given.waiter(number) for number in range(2, 18))
+
+
+def test_every_waiting_request_is_answered_once_the_session_exists() -> None:
+    order = given.asked(given.waiter(1), given.waiter(2))
+
+    decision = decide(order, given.session_created(), given.NOW)
+
+    assert isinstance(decision, Applied)
+    assert decision.messages == (Answer(given.waiter(1), SESSION), Answer(given.waiter(2), SESSION))
+    assert decision.state.waiting == ()
+
+
+def test_a_second_request_gets_the_same_open_session_and_sends_nothing() -> None:
+    order = given.payable()
+
+    decision = decide(order, given.starting(given.waiter(2)), given.NOW)
+
+    assert decision == Ignored("the payment session is open already")
+    assert order.session_reply() == SESSION
+
+
+def test_a_failed_session_refuses_every_waiting_request_with_its_reason() -> None:
+    order = given.asked(given.waiter(1), given.waiter(2))
+
+    decision = decide(order, given.session_failed("No luck today."), given.NOW)
+
+    refusal = Refusal(reason=Reason.PAYMENT_SESSION_FAILED, detail="No luck today.")
+    assert isinstance(decision, Applied)
+    assert decision.messages == (Answer(given.waiter(1), refusal), Answer(given.waiter(2), refusal))
+    assert decision.state.status is OrderStatus.PENDING_PAYMENT
+
+
+def test_after_a_failed_session_the_next_request_asks_at_once() -> None:
+    order = given.after(given.asked(), given.session_failed())
+
+    decision = decide(order, given.starting(given.waiter(2)), given.NOW)
+
+    assert isinstance(decision, Applied)
+    assert decision.messages == (ASK,)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [given.succeeded(), given.mismatched(), DeadlinePassed()],
+    ids=["paid", "mismatched", "deadline"],
+)
+def test_whoever_still_waits_is_refused_when_the_order_stops_being_payable(ending: OrderInput) -> None:
+    order = given.asked(given.waiter(1), given.waiter(2))
+
+    decision = decide(order, ending, given.DEADLINE)
+
+    assert isinstance(decision, Applied)
+    assert decision.state.waiting == ()
+    told = [message for message in decision.messages if isinstance(message, Answer)]
+    assert [answer.to for answer in told] == [given.waiter(1), given.waiter(2)]
+    for answer in told:
+        assert isinstance(answer.reply, Refusal)
+        assert answer.reply.reason is Reason.ORDER_NOT_PAYABLE
+
+
+@pytest.mark.parametrize(
+    ("order", "word"),
+    [
+        (given.confirmed(), "paid already"),
+        (given.needs_review(), "do not pay again"),
+        (given.expiring(), "expiring"),
+        (given.expired(), "expired"),
+        (given.settling(), "being processed"),
+    ],
+    ids=["confirmed", "needs review", "expiring", "expired", "settling"],
+)
+def test_an_order_that_cannot_be_paid_says_why(order: Order, word: str) -> None:
+    decision = decide(order, given.starting(given.waiter()), given.NOW)
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == Reason.ORDER_NOT_PAYABLE
+    assert word in decision.detail
+
+
+@pytest.mark.parametrize(
+    "starting",
+    [given.starting(guest_id="guest-mallory"), given.starting(property_id="kamogawa")],
+    ids=["another guest", "another property"],
+)
+@pytest.mark.parametrize("order", [given.payable(), given.confirmed(), given.needs_review()], ids=lambda o: o.status)
+def test_somebody_elses_order_is_not_found_in_any_status(order: Order, starting: OrderInput) -> None:
+    decision = decide(order, starting, given.NOW)
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == Reason.ORDER_NOT_FOUND
+
+
+def test_paying_an_order_that_does_not_exist_is_refused() -> None:
+    decision = decide(None, given.starting(given.waiter()), given.NOW)
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == Reason.ORDER_NOT_FOUND
+
+
+def test_only_a_pending_order_with_a_session_has_a_session_to_reply_with() -> None:
+    assert given.placed().session_reply() is None
+    assert given.asked().session_reply() is None
+    assert given.payable().session_reply() == SESSION
+    assert given.expiring().session_reply() is None
+    assert given.confirmed().session_reply() is None

@@ -1,0 +1,110 @@
+"""Live views: what a guest sees of the bus, and only of the order being watched."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contracts.message import Event, Message
+from contracts.topology import LIVE_KINDS
+from gateway.live import LiveFeed, LiveUpdate, update_of
+from tests.contracts.stored import sample, samples
+
+SAMPLE_ORDER = "ord_k3v7q2mxa5tz4bnw6ehcj2yd5p"
+
+SEEN: dict[str, dict[str, str]] = {
+    "orders.order-pending-payment.v1": {"status": "pending_payment", "payment_status": "unpaid"},
+    "orders.order-confirmed.v1": {"status": "confirmed", "payment_status": "paid"},
+    "orders.order-expired.v1": {"status": "expired"},
+    "orders.order-needs-review.v1": {"status": "needs_review"},
+    "payments.payment-processing.v1": {"payment_status": "processing"},
+    "payments.payment-failed.v1": {"code": "insufficient_funds", "detail": "Your card has insufficient funds."},
+}
+
+
+@pytest.mark.parametrize(("kind", "seen"), SEEN.items())
+def test_a_guest_sees_of_an_event_what_concerns_guests(kind: str, seen: dict[str, str]) -> None:
+    update = update_of(sample(kind))
+
+    assert update is not None
+    assert update.model_dump(exclude_none=True) == {
+        "event": kind.removesuffix(".v1"),
+        "order_id": SAMPLE_ORDER,
+        **seen,
+    }
+
+
+@pytest.mark.parametrize("message", [m for m in samples() if m.kind not in SEEN], ids=lambda message: message.kind)
+def test_everything_else_is_nothing_to_a_guest(message: Message) -> None:
+    assert update_of(message) is None
+
+
+def test_everything_a_gateway_follows_is_shown() -> None:
+    assert {binding.routing_key for binding in LIVE_KINDS} == set(SEEN)
+
+
+def test_what_a_hotel_must_look_at_is_not_explained_to_the_guest() -> None:
+    update = update_of(sample("orders.order-needs-review.v1"))
+
+    assert update is not None
+    assert update.detail is None
+
+
+# The feed
+
+
+def _confirmed(order_id: str = SAMPLE_ORDER) -> Event:
+    message = sample("orders.order-confirmed.v1")
+    assert isinstance(message, Event)
+    return message.model_copy(update={"order_id": order_id})
+
+
+async def _read(updates: AsyncIterator[LiveUpdate]) -> list[str]:
+    """Everything until the stream ends."""
+    async with asyncio.timeout(5):
+        return [update.order_id async for update in updates]
+
+
+async def test_everybody_watching_an_order_sees_what_happens_to_it_and_nothing_else() -> None:
+    feed = LiveFeed()
+
+    with feed.watching("ord_1") as first, feed.watching("ord_1") as second, feed.watching("ord_2") as other:
+        for order_id in ("ord_1", "ord_2", "ord_1", "ord_3"):
+            await feed.on_event(_confirmed(order_id))
+        feed.close()
+
+        assert await _read(first) == ["ord_1", "ord_1"]
+        assert await _read(second) == ["ord_1", "ord_1"]
+        assert await _read(other) == ["ord_2"]
+
+
+async def test_a_client_that_does_not_read_loses_its_stream_and_nobody_else_does() -> None:
+    feed = LiveFeed()
+
+    with feed.watching("ord_1") as slow, feed.watching("ord_2") as other:
+        for _ in range(65):
+            await feed.on_event(_confirmed("ord_1"))
+        await feed.on_event(_confirmed("ord_2"))
+
+        assert len(await _read(slow)) < 65
+        assert (await anext(other)).order_id == "ord_2"
+
+
+async def test_after_the_end_a_stream_shows_nothing_and_later_ones_end_at_once() -> None:
+    feed = LiveFeed()
+    with feed.watching("ord_1"):
+        pass
+
+    feed.close()
+
+    with feed.watching("ord_1") as late:
+        assert await _read(late) == []
+
+
+async def test_nobody_is_remembered_who_has_left() -> None:
+    feed = LiveFeed()
+
+    with feed.watching("ord_1"), feed.watching("ord_1"):
+        assert set(feed._watching) == {"ord_1"}
+
+    assert feed._watching == {}

@@ -1,0 +1,169 @@
+"""Given: messages and payments in each status, for tests of the payment table."""
+
+from datetime import UTC, datetime, timedelta
+
+from chassis.decision import Applied
+from contracts.ids import OrderId, payment_id_of
+from contracts.money import Money
+from contracts.payments import ClosePaymentSession, CreatePaymentSession
+from contracts.psp import (
+    PspPaymentActionRequired,
+    PspPaymentCanceled,
+    PspPaymentFailed,
+    PspPaymentProcessing,
+    PspPaymentSucceeded,
+    PspSessionCreated,
+    PspSessionFailed,
+)
+from payment_service.payment import Payment, PaymentInput, PaymentStage, decide
+
+NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
+ORDER_ID = OrderId("ord_" + "a" * 26)
+PAYMENT_ID = payment_id_of(ORDER_ID)
+AMOUNT = Money(amount=4800, currency="EUR")
+REFERENCE = "pi_first"
+SEALED = "gAAAA-sealed-client-secret"
+DESCRIPTION = "Hotel extras"
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+# Commands
+
+
+def create(amount: Money = AMOUNT) -> CreatePaymentSession:
+    return CreatePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount, description=DESCRIPTION)
+
+
+def close() -> ClosePaymentSession:
+    return ClosePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID)
+
+
+# PSP facts
+
+
+def session_created(
+    session_no: int = 1, *, reference: str = REFERENCE, amount: Money = AMOUNT, livemode: bool = True
+) -> PspSessionCreated:
+    return PspSessionCreated(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        session_no=session_no,
+        psp_reference=reference,
+        amount=amount,
+        livemode=livemode,
+        sealed_client_secret=SEALED,
+    )
+
+
+def session_failed(session_no: int = 1) -> PspSessionFailed:
+    return PspSessionFailed(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, session_no=session_no, code="api_key_expired", detail="Sorry."
+    )
+
+
+def action_required(seconds: float = 1, *, reference: str = REFERENCE) -> PspPaymentActionRequired:
+    return PspPaymentActionRequired(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
+    )
+
+
+def processing(seconds: float = 1, *, reference: str = REFERENCE) -> PspPaymentProcessing:
+    return PspPaymentProcessing(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
+    )
+
+
+def failed(
+    seconds: float = 1, *, reference: str = REFERENCE, code: str = "card_declined", detail: str = "Declined."
+) -> PspPaymentFailed:
+    return PspPaymentFailed(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        psp_reference=reference,
+        livemode=True,
+        occurred_at=at(seconds),
+        code=code,
+        detail=detail,
+    )
+
+
+def succeeded(
+    seconds: float = 1, *, reference: str = REFERENCE, amount: Money = AMOUNT, livemode: bool = True
+) -> PspPaymentSucceeded:
+    return PspPaymentSucceeded(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        psp_reference=reference,
+        livemode=livemode,
+        occurred_at=at(seconds),
+        amount_received=amount,
+    )
+
+
+def canceled(seconds: float = 1, *, reference: str = REFERENCE) -> PspPaymentCanceled:
+    return PspPaymentCanceled(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
+    )
+
+
+# Payments
+
+
+def after(payment: Payment | None, *messages: PaymentInput) -> Payment:
+    """The payment after these messages, each of which must apply."""
+    for message in messages:
+        decision = decide(payment, message, NOW)
+        assert isinstance(decision, Applied), f"{message} ended as {decision}"
+        payment = decision.state
+    assert payment is not None
+    return payment
+
+
+def created() -> Payment:
+    return after(None, create())
+
+
+def payable() -> Payment:
+    """Its session is open and nobody has paid yet."""
+    return after(created(), session_created())
+
+
+def closing() -> Payment:
+    return after(payable(), close())
+
+
+def closing_without_session() -> Payment:
+    """Closed while the PSP was still opening its session."""
+    return after(created(), close())
+
+
+def closed() -> Payment:
+    return after(closing(), canceled(0))
+
+
+def in_status(status: PaymentStage) -> Payment:
+    """A payment in this status, led there by messages."""
+    match status:
+        case PaymentStage.CREATED:
+            return created()
+        case PaymentStage.SESSION_OPEN:
+            return payable()
+        case PaymentStage.ACTION_REQUIRED:
+            return after(payable(), action_required(0))
+        case PaymentStage.PROCESSING:
+            return after(payable(), processing(0))
+        case PaymentStage.SUCCEEDED:
+            return after(payable(), succeeded(0))
+        case PaymentStage.CLOSING:
+            return closing()
+        case PaymentStage.CLOSED:
+            return closed()
+        case PaymentStage.FAILED:
+            return after(created(), session_failed())
+        case PaymentStage.MISMATCHED:
+            return after(payable(), succeeded(0, livemode=False))
+        case _:
+            raise AssertionError(f"no messages are known that lead to {status}: teach this builder")

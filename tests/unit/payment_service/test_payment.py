@@ -1,0 +1,388 @@
+"""The payment table of DESIGN §6, story by story."""
+
+import pytest
+
+from chassis.decision import Applied, Ignored, Stale
+from contracts.ids import PaymentId
+from contracts.money import Money
+from contracts.payments import (
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+)
+from contracts.psp import ClosePspSession, CreatePspSession
+from payment_service.payment import (
+    ATTEMPTS_KEPT,
+    AmountChangedError,
+    Payment,
+    PaymentInput,
+    PaymentStage,
+    UnknownPaymentError,
+    decide,
+)
+from tests.unit.payment_service import given
+
+
+def _ask_psp(session_no: int = 1) -> CreatePspSession:
+    return CreatePspSession(
+        order_id=given.ORDER_ID,
+        payment_id=given.PAYMENT_ID,
+        session_no=session_no,
+        amount=given.AMOUNT,
+        description=given.DESCRIPTION,
+    )
+
+
+CLOSE_AT_PSP = ClosePspSession(
+    order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, session_no=1, psp_reference=given.REFERENCE
+)
+SESSION_CREATED = PaymentSessionCreated(
+    order_id=given.ORDER_ID,
+    payment_id=given.PAYMENT_ID,
+    amount=given.AMOUNT,
+    sealed_client_secret=given.SEALED,
+)
+SUCCEEDED = PaymentSucceeded(order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, amount=given.AMOUNT)
+CLOSED = PaymentSessionClosed(order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID)
+
+
+def _applied(payment: Payment | None, message: PaymentInput) -> Applied[Payment]:
+    decision = decide(payment, message, given.NOW)
+    assert isinstance(decision, Applied), decision
+    return decision
+
+
+# Opening
+
+
+def test_the_first_request_records_a_payment_and_asks_the_psp() -> None:
+    decision = _applied(None, given.create())
+
+    assert decision.state.status is PaymentStage.CREATED
+    assert decision.state.session_no == 1
+    assert decision.messages == (_ask_psp(session_no=1),)
+
+
+def test_a_repeated_request_asks_the_psp_for_the_same_session_again() -> None:
+    decision = _applied(given.created(), given.create())
+
+    assert decision.messages == (_ask_psp(session_no=1),)
+
+
+def test_an_opened_session_is_told() -> None:
+    decision = _applied(given.created(), given.session_created())
+
+    assert decision.state.status is PaymentStage.SESSION_OPEN
+    assert decision.messages == (SESSION_CREATED,)
+
+
+@pytest.mark.parametrize("status", [PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED])
+def test_a_request_while_a_session_is_open_is_told_of_it_without_asking_the_psp(status: PaymentStage) -> None:
+    decision = _applied(given.in_status(status), given.create())
+
+    assert decision.state.status is status
+    assert decision.messages == (SESSION_CREATED,)
+
+
+def test_a_session_the_psp_refused_is_told_with_its_reason() -> None:
+    decision = _applied(given.created(), given.session_failed())
+
+    assert decision.state.status is PaymentStage.FAILED
+    assert decision.messages == (
+        PaymentSessionFailed(order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, detail="Sorry."),
+    )
+
+
+@pytest.mark.parametrize("status", [PaymentStage.FAILED, PaymentStage.CLOSED])
+def test_after_a_failed_or_closed_session_a_new_one_gets_a_new_number(status: PaymentStage) -> None:
+    decision = _applied(given.in_status(status), given.create())
+
+    assert decision.state.status is PaymentStage.CREATED
+    assert decision.state.session is None
+    assert decision.messages == (_ask_psp(session_no=2),)
+
+
+def test_an_answer_about_an_earlier_session_number_is_stale() -> None:
+    second = given.after(given.in_status(PaymentStage.FAILED), given.create())
+
+    assert isinstance(decide(second, given.session_created(session_no=1), given.NOW), Stale)
+    assert isinstance(decide(second, given.session_failed(session_no=1), given.NOW), Stale)
+    assert given.after(second, given.session_created(session_no=2)).status is PaymentStage.SESSION_OPEN
+
+
+@pytest.mark.parametrize("status", PaymentStage)
+def test_another_amount_for_the_same_payment_is_raised_in_every_status(status: PaymentStage) -> None:
+    payment = given.in_status(status)
+
+    with pytest.raises(AmountChangedError, match=given.PAYMENT_ID):
+        decide(payment, given.create(Money(amount=9999, currency="EUR")), given.NOW)
+
+
+def test_a_request_for_a_payment_that_succeeded_is_answered_with_the_success() -> None:
+    decision = _applied(given.in_status(PaymentStage.SUCCEEDED), given.create())
+
+    assert decision.messages == (SUCCEEDED,)
+
+
+# Paying
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        PaymentStage.CREATED,
+        PaymentStage.SESSION_OPEN,
+        PaymentStage.ACTION_REQUIRED,
+        PaymentStage.PROCESSING,
+        PaymentStage.CLOSING,
+        PaymentStage.CLOSED,
+        PaymentStage.FAILED,
+    ],
+)
+def test_a_success_is_believed_in_every_status_but_the_final_ones(status: PaymentStage) -> None:
+    decision = _applied(given.in_status(status), given.succeeded())
+
+    assert decision.state.status is PaymentStage.SUCCEEDED
+    assert decision.state.received == given.AMOUNT
+    assert decision.messages == (SUCCEEDED,)
+
+
+def test_a_success_is_believed_even_when_a_newer_report_came_first() -> None:
+    payment = given.after(given.payable(), given.processing(seconds=60))
+
+    decision = _applied(payment, given.succeeded(seconds=1))
+
+    assert decision.state.status is PaymentStage.SUCCEEDED
+
+
+def test_a_success_reported_twice_is_ignored_the_second_time() -> None:
+    decision = decide(given.in_status(PaymentStage.SUCCEEDED), given.succeeded(), given.NOW)
+
+    assert decision == Ignored("the payment is succeeded already")
+
+
+def test_a_declined_attempt_is_told_and_leaves_the_session_open() -> None:
+    decision = _applied(given.payable(), given.failed(code="insufficient_funds", detail="Not enough money."))
+
+    assert decision.state.status is PaymentStage.SESSION_OPEN
+    assert [attempt.code for attempt in decision.state.attempts] == ["insufficient_funds"]
+    assert decision.messages == (
+        PaymentFailed(
+            order_id=given.ORDER_ID,
+            payment_id=given.PAYMENT_ID,
+            code="insufficient_funds",
+            detail="Not enough money.",
+        ),
+    )
+
+
+def test_only_the_newest_attempts_are_kept() -> None:
+    attempts = [given.failed(seconds=number, code=f"code-{number}") for number in range(ATTEMPTS_KEPT + 5)]
+
+    payment = given.after(given.payable(), *attempts)
+
+    assert [attempt.code for attempt in payment.attempts] == [f"code-{n}" for n in range(5, ATTEMPTS_KEPT + 5)]
+
+
+def test_a_payment_that_settles_later_is_told() -> None:
+    decision = _applied(given.payable(), given.processing())
+
+    assert decision.state.status is PaymentStage.PROCESSING
+    assert decision.messages == (PaymentProcessing(order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID),)
+
+
+def test_authentication_is_noted_and_nobody_told() -> None:
+    decision = _applied(given.payable(), given.action_required())
+
+    assert decision.state.status is PaymentStage.ACTION_REQUIRED
+    assert decision.messages == ()
+
+
+# Late and overtaken
+
+
+@pytest.mark.parametrize(
+    "late",
+    [given.action_required(4), given.processing(4), given.failed(4), given.canceled(4)],
+    ids=lambda report: report.kind,
+)
+def test_a_report_overtaken_by_a_newer_one_is_stale(late: PaymentInput) -> None:
+    payment = given.after(given.payable(), given.processing(seconds=5))
+
+    decision = decide(payment, late, given.NOW)
+
+    assert decision == Stale("overtaken by a newer report")
+
+
+def test_a_report_of_the_same_second_is_no_older_one() -> None:
+    payment = given.after(given.payable(), given.action_required(seconds=5))
+
+    decision = _applied(payment, given.processing(seconds=5))
+
+    assert decision.state.status is PaymentStage.PROCESSING
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        given.action_required(9, reference="pi_other"),
+        given.processing(9, reference="pi_other"),
+        given.failed(9, reference="pi_other"),
+        given.canceled(9, reference="pi_other"),
+    ],
+    ids=lambda report: report.kind,
+)
+def test_a_report_about_an_earlier_session_is_stale(foreign: PaymentInput) -> None:
+    decision = decide(given.payable(), foreign, given.NOW)
+
+    assert decision == Stale("a report about an earlier session")
+
+
+# Not what was asked
+
+
+@pytest.mark.parametrize(
+    "received",
+    [Money(amount=4799, currency="EUR"), Money(amount=4801, currency="EUR"), Money(amount=4800, currency="USD")],
+    ids=["too little", "too much", "another currency"],
+)
+@pytest.mark.parametrize("status", [PaymentStage.SESSION_OPEN, PaymentStage.CLOSING, PaymentStage.CLOSED])
+def test_a_success_over_another_amount_is_a_mismatch(status: PaymentStage, received: Money) -> None:
+    decision = _applied(given.in_status(status), given.succeeded(amount=received))
+
+    assert decision.state.status is PaymentStage.MISMATCHED
+    assert decision.state.received == received
+    (told,) = decision.messages
+    assert isinstance(told, PaymentMismatched)
+    assert str(received.amount) in told.detail
+
+
+def test_a_success_in_another_mode_is_a_mismatch() -> None:
+    decision = _applied(given.payable(), given.succeeded(livemode=False))
+
+    assert decision.state.status is PaymentStage.MISMATCHED
+    (told,) = decision.messages
+    assert isinstance(told, PaymentMismatched)
+    assert "livemode" in told.detail
+
+
+def test_a_session_over_another_amount_is_a_mismatch_before_anybody_can_pay_it() -> None:
+    decision = _applied(given.created(), given.session_created(amount=Money(amount=1, currency="EUR")))
+
+    assert decision.state.status is PaymentStage.MISMATCHED
+    (told,) = decision.messages
+    assert isinstance(told, PaymentMismatched)
+
+
+# Closing in two phases
+
+
+@pytest.mark.parametrize(
+    "status",
+    [PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.PROCESSING, PaymentStage.CLOSING],
+)
+def test_closing_asks_the_psp_first(status: PaymentStage) -> None:
+    decision = _applied(given.in_status(status), given.close())
+
+    assert decision.state.status is PaymentStage.CLOSING
+    assert decision.messages == (CLOSE_AT_PSP,)
+
+
+def test_closing_is_told_once_the_psp_says_canceled() -> None:
+    decision = _applied(given.closing(), given.canceled())
+
+    assert decision.state.status is PaymentStage.CLOSED
+    assert decision.messages == (CLOSED,)
+
+
+def test_closing_before_the_session_is_known_waits_until_the_psp_names_it() -> None:
+    waiting = _applied(given.created(), given.close())
+
+    decision = _applied(waiting.state, given.session_created())
+
+    assert waiting.messages == ()
+    assert decision.state.status is PaymentStage.CLOSING
+    assert decision.messages == (CLOSE_AT_PSP,)
+
+
+def test_closing_before_the_session_is_known_ends_when_the_psp_refuses_to_open_it() -> None:
+    decision = _applied(given.closing_without_session(), given.session_failed())
+
+    assert decision.state.status is PaymentStage.CLOSED
+    assert decision.messages == (CLOSED,)
+
+
+def test_a_payment_that_settles_while_closing_is_told_and_stays_closing() -> None:
+    decision = _applied(given.closing(), given.processing())
+
+    assert decision.state.status is PaymentStage.CLOSING
+    assert decision.messages == (PaymentProcessing(order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID),)
+
+
+def test_a_payment_that_fails_to_settle_while_closing_is_closed_at_the_psp_once_more() -> None:
+    settling = given.after(given.closing(), given.processing(seconds=1))
+
+    decision = _applied(settling, given.failed(seconds=2))
+
+    assert decision.state.status is PaymentStage.CLOSING
+    assert decision.messages == (CLOSE_AT_PSP,)
+
+
+def test_closing_what_was_paid_is_answered_with_the_success() -> None:
+    decision = _applied(given.in_status(PaymentStage.SUCCEEDED), given.close())
+
+    assert decision.state.status is PaymentStage.SUCCEEDED
+    assert decision.messages == (SUCCEEDED,)
+
+
+@pytest.mark.parametrize("status", [PaymentStage.CLOSED, PaymentStage.FAILED])
+def test_closing_what_nobody_can_pay_any_more_is_answered_at_once(status: PaymentStage) -> None:
+    decision = _applied(given.in_status(status), given.close())
+
+    assert decision.state.status is status
+    assert decision.messages == (CLOSED,)
+
+
+# Unknown
+
+
+@pytest.mark.parametrize(
+    "message",
+    [given.close(), given.session_created(), given.session_failed(), given.succeeded(), given.canceled()],
+    ids=lambda message: message.kind,
+)
+def test_a_message_about_an_unknown_payment_is_raised(message: PaymentInput) -> None:
+    with pytest.raises(UnknownPaymentError, match=PaymentId(given.PAYMENT_ID)):
+        decide(None, message, given.NOW)
+
+
+def test_a_report_about_the_earlier_session_is_stale_while_the_new_one_is_being_opened() -> None:
+    second = given.after(given.closed(), given.create())
+
+    decision = decide(second, given.canceled(), given.NOW)
+
+    assert isinstance(decision, Stale)
+
+
+def test_a_session_the_psp_opens_after_all_can_be_closed_again() -> None:
+    payment = given.after(given.in_status(PaymentStage.FAILED), given.session_created())
+
+    decision = _applied(payment, given.close())
+
+    assert decision.state.status is PaymentStage.CLOSING
+    assert decision.messages == (CLOSE_AT_PSP,)
+
+
+@pytest.mark.parametrize("overtaking", [given.action_required(), given.processing()], ids=lambda report: report.kind)
+def test_a_session_named_after_its_first_report_is_told_all_the_same(overtaking: PaymentInput) -> None:
+    payment = given.after(given.created(), overtaking)
+
+    decision = _applied(payment, given.session_created())
+
+    assert decision.state.status is payment.status
+    assert decision.state.session is not None
+    assert decision.messages == (SESSION_CREATED,)

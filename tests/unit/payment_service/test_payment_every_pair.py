@@ -1,0 +1,75 @@
+"""Every status meets every message: how each pair ends is written down here, so nothing falls through unnoticed."""
+
+from itertools import product
+from typing import get_args
+
+import pytest
+
+from chassis.decision import Applied
+from contracts.money import Money
+from payment_service.payment import PaymentInput, PaymentStage, decide
+from tests.unit.payment_service import given
+
+MESSAGES: dict[str, PaymentInput] = {
+    "create": given.create(),
+    "close": given.close(),
+    "session created": given.session_created(),
+    "session created, other no": given.session_created(session_no=7),
+    "session failed": given.session_failed(),
+    "action required": given.action_required(),
+    "processing": given.processing(),
+    "failed": given.failed(),
+    "succeeded": given.succeeded(),
+    "succeeded, other amount": given.succeeded(amount=Money(amount=1, currency="EUR")),
+    "canceled": given.canceled(),
+}
+
+# One row per message; one column per status. A bare word is an outcome that changes nothing; `-> status` is applied.
+TABLE = """
+message                   | created            | session_open       | action_required    | processing         | succeeded    | closing       | closed        | failed          | mismatched
+create                    | -> created         | -> session_open    | -> action_required | stale              | -> succeeded | stale         | -> created    | -> created      | stale
+close                     | -> closing         | -> closing         | -> closing         | -> closing         | -> succeeded | -> closing    | -> closed     | -> failed       | ignored
+session created           | -> session_open    | stale              | stale              | stale              | stale        | stale         | stale         | -> session_open | stale
+session created, other no | stale              | stale              | stale              | stale              | stale        | stale         | stale         | stale           | stale
+session failed            | -> failed          | stale              | stale              | stale              | stale        | -> closed     | stale         | stale           | stale
+action required           | -> action_required | -> action_required | -> action_required | -> action_required | stale        | stale         | stale         | stale           | stale
+processing                | -> processing      | -> processing      | -> processing      | -> processing      | stale        | -> closing    | stale         | stale           | stale
+failed                    | -> created         | -> session_open    | -> session_open    | -> session_open    | stale        | -> closing    | stale         | stale           | stale
+succeeded                 | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | ignored      | -> succeeded  | -> succeeded  | -> succeeded    | ignored
+succeeded, other amount   | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | ignored      | -> mismatched | -> mismatched | -> mismatched   | ignored
+canceled                  | -> closed          | -> closed          | -> closed          | -> closed          | stale        | -> closed     | stale         | stale           | stale
+"""  # noqa: E501  a table is read by its columns
+
+
+def _rows() -> dict[tuple[PaymentStage, str], str]:
+    (_, *statuses), *rows = ([cell.strip() for cell in row.split("|")] for row in TABLE.strip().splitlines())
+    return {
+        (PaymentStage(status), message): cell
+        for message, *cells in rows
+        for status, cell in zip(statuses, cells, strict=True)
+    }
+
+
+EXPECTED = _rows()
+
+
+@pytest.mark.parametrize(("status", "message"), list(EXPECTED), ids=str)
+def test_a_status_meets_a_message(status: PaymentStage, message: str) -> None:
+    payment = given.in_status(status)
+
+    ended = decide(payment, MESSAGES[message], given.NOW)
+
+    assert (f"-> {ended.state.status}" if isinstance(ended, Applied) else ended.name) == EXPECTED[status, message]
+
+
+def test_the_table_names_every_pair() -> None:
+    assert set(EXPECTED) == set(product(PaymentStage, MESSAGES))
+
+
+def test_the_table_knows_every_message_type() -> None:
+    assert {type(message) for message in MESSAGES.values()} == set(get_args(PaymentInput))
+
+
+@pytest.mark.parametrize("status", PaymentStage)
+def test_the_builder_leads_to_the_status_it_names(status: PaymentStage) -> None:
+    assert given.in_status(status).status is status

@@ -1,0 +1,136 @@
+"""Stripe's API through its SDK, with the answers a hand-written transport gives."""
+
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from chassis.errors import is_transient
+from contracts.money import Money
+from contracts.psp import ClosePspSession, CreatePspSession
+from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
+from psp_adapter.stripe_money import UnpayableAmountError
+from tests.unit.psp_adapter.fake_stripe import ORDER_ID, PAYMENT_ID, FakeStripe, answering, error, intent, unreachable
+
+CREATE = CreatePspSession(
+    order_id=ORDER_ID,
+    payment_id=PAYMENT_ID,
+    session_no=2,
+    amount=Money(amount=500, currency="ISK"),
+    description="Hotel extras",
+)
+CLOSE = ClosePspSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, session_no=2, psp_reference="pi_1")
+
+
+async def test_a_session_is_opened_with_nothing_a_plain_intent_does_not_need() -> None:
+    fake = answering(200, intent("requires_payment_method"))
+
+    opened = await fake.api.create_session(CREATE)
+
+    (request,) = fake.requests
+    assert (request.method, request.url.path) == ("POST", "/v1/payment_intents")
+    assert parse_qs(request.content.decode()) == {
+        "amount": ["50000"],
+        "currency": ["isk"],
+        "description": ["Hotel extras"],
+        "metadata[order_id]": [ORDER_ID],
+        "metadata[payment_id]": [PAYMENT_ID],
+    }
+    assert (opened.id, opened.client_secret) == ("pi_1", "pi_1_secret_x")
+
+
+async def test_the_idempotency_key_comes_from_the_business() -> None:
+    fake = answering(200, intent("requires_payment_method"))
+
+    await fake.api.create_session(CREATE)
+    await fake.api.create_session(CREATE)
+
+    assert [request.headers["idempotency-key"] for request in fake.requests] == [f"create:{PAYMENT_ID}:2"] * 2
+
+
+async def test_an_amount_stripe_cannot_charge_never_leaves() -> None:
+    fake = answering(200, intent("requires_payment_method"))
+
+    with pytest.raises(UnpayableAmountError):
+        await fake.api.create_session(CREATE.model_copy(update={"amount": Money(amount=1, currency="KWD")}))
+
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("status", ["canceled", "requires_action"])
+async def test_closing_cancels_the_intent_and_returns_it_as_it_is_then(status: str) -> None:
+    fake = answering(200, intent(status))
+
+    opened = await fake.api.cancel_session(CLOSE)
+
+    (request,) = fake.requests
+    assert request.url.path == "/v1/payment_intents/pi_1/cancel"
+    assert opened.status == status
+
+
+@pytest.mark.parametrize("status", ["succeeded", "processing", "canceled"])
+async def test_closing_what_cannot_be_cancelled_returns_what_became_of_it(status: str) -> None:
+    fake = error(400, code="payment_intent_unexpected_state", payment_intent=intent(status))
+
+    opened = await fake.api.cancel_session(CLOSE)
+
+    assert opened.status == status
+
+
+async def test_closing_an_intent_stripe_does_not_know_is_broken() -> None:
+    fake = error(404, code="resource_missing")
+
+    with pytest.raises(PspBrokenError) as raised:
+        await fake.api.cancel_session(CLOSE)
+
+    assert raised.value.code == "resource_missing"
+
+
+@pytest.mark.parametrize(
+    "fake",
+    [
+        unreachable(httpx.ConnectError),
+        unreachable(httpx.ReadTimeout),
+        error(429, type="invalid_request_error", code="rate_limit"),
+        error(409, type="idempotency_error", code="idempotency_key_in_use"),
+        error(500, type="api_error"),
+        error(503, type="api_error"),
+        FakeStripe(lambda _request: httpx.Response(502, text="<html>Bad gateway</html>")),
+    ],
+    ids=["no connection", "timeout", "rate limit", "same key running", "500", "503", "a proxy's page"],
+)
+async def test_what_may_heal_is_tried_again(fake: FakeStripe) -> None:
+    for call in (fake.api.create_session(CREATE), fake.api.cancel_session(CLOSE)):
+        with pytest.raises(PspUnavailableError) as raised:
+            await call
+
+        assert is_transient(raised.value)
+        assert PAYMENT_ID in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("fake", "code"),
+    [
+        (error(400, code="parameter_unknown"), "parameter_unknown"),
+        (error(401), "AuthenticationError"),
+        (error(403), "PermissionError"),
+        (error(402, type="card_error", code="amount_too_small"), "amount_too_small"),
+        (error(400, type="idempotency_error"), "IdempotencyError"),
+    ],
+    ids=["a wrong parameter", "a wrong key", "no permission", "refused", "a key used for something else"],
+)
+async def test_what_would_be_refused_again_is_broken_and_carries_its_code(fake: FakeStripe, code: str) -> None:
+    with pytest.raises(PspBrokenError) as raised:
+        await fake.api.create_session(CREATE)
+
+    assert not is_transient(raised.value)
+    assert raised.value.code == code
+
+
+async def test_the_sandbox_is_asked_at_its_own_address() -> None:
+    fake = answering(200, intent("canceled"))
+    api = fake.connected(base="http://127.0.0.1:12111")
+
+    await api.cancel_session(CLOSE)
+
+    assert str(fake.requests[0].url) == "http://127.0.0.1:12111/v1/payment_intents/pi_1/cancel"

@@ -1,0 +1,139 @@
+"""Stripe's events and intents in the bus's words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chassis.decision import Ignored
+from contracts.money import Money
+from contracts.psp import (
+    PspPaymentActionRequired,
+    PspPaymentCanceled,
+    PspPaymentEvent,
+    PspPaymentFailed,
+    PspPaymentProcessing,
+    PspPaymentSucceeded,
+)
+from psp_adapter.translate import Intent, report_of_event, report_of_intent
+
+CREATED = 1_782_896_400
+SEEN = datetime(2026, 7, 1, 9, 0, 0, 654_321, tzinfo=UTC)
+ORDER_ID = "ord_" + "a" * 26
+PAYMENT_ID = "pay_" + "a" * 26
+
+
+def _intent(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "pi_1",
+        "object": "payment_intent",
+        "status": "succeeded",
+        "amount": 4800,
+        "amount_received": 4800,
+        "currency": "eur",
+        "livemode": True,
+        "client_secret": "pi_1_secret_x",
+        "metadata": {"order_id": ORDER_ID, "payment_id": PAYMENT_ID},
+        **changes,
+    }
+
+
+def _event(event_type: str, **changes: Any) -> dict[str, Any]:
+    return {"id": "evt_1", "type": event_type, "created": CREATED, "data": {"object": _intent(**changes)}}
+
+
+def _facts(report: PspPaymentEvent) -> tuple[Any, ...]:
+    return report.order_id, report.payment_id, report.psp_reference, report.livemode
+
+
+@pytest.mark.parametrize(
+    ("event_type", "report_type"),
+    [
+        ("payment_intent.succeeded", PspPaymentSucceeded),
+        ("payment_intent.processing", PspPaymentProcessing),
+        ("payment_intent.payment_failed", PspPaymentFailed),
+        ("payment_intent.canceled", PspPaymentCanceled),
+        ("payment_intent.requires_action", PspPaymentActionRequired),
+    ],
+)
+def test_an_event_becomes_a_report_with_the_facts_of_its_intent(
+    event_type: str, report_type: type[PspPaymentEvent]
+) -> None:
+    report = report_of_event(_event(event_type))
+
+    assert type(report) is report_type
+    assert _facts(report) == (ORDER_ID, PAYMENT_ID, "pi_1", True)
+    assert report.occurred_at == datetime.fromtimestamp(CREATED, UTC)
+
+
+def test_a_success_carries_what_was_received_and_not_what_was_asked() -> None:
+    report = report_of_event(_event("payment_intent.succeeded", amount=4800, amount_received=1500, currency="isk"))
+
+    assert isinstance(report, PspPaymentSucceeded)
+    assert report.amount_received == Money(amount=15, currency="ISK")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "detail"),
+    [
+        (
+            {"code": "card_declined", "decline_code": "insufficient_funds", "message": "Not enough money."},
+            "insufficient_funds",
+            "Not enough money.",
+        ),
+        ({"code": "expired_card", "message": "Your card has expired."}, "expired_card", "Your card has expired."),
+        ({}, "unknown", "The payment did not go through."),
+        (None, "unknown", "The payment did not go through."),
+    ],
+    ids=["decline code", "code", "empty", "no error"],
+)
+def test_a_failure_names_the_narrowest_reason_and_a_sentence(error: Any, code: str, detail: str) -> None:
+    report = report_of_event(_event("payment_intent.payment_failed", last_payment_error=error))
+
+    assert isinstance(report, PspPaymentFailed)
+    assert (report.code, report.detail) == (code, detail)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"order_id": ORDER_ID}, {"payment_id": PAYMENT_ID}, {"shop": "another"}], ids=str
+)
+def test_a_payment_of_another_system_is_ignored(metadata: dict[str, str]) -> None:
+    report = report_of_event(_event("payment_intent.succeeded", metadata=metadata))
+
+    assert report == Ignored("a payment of another system on the same account")
+
+
+@pytest.mark.parametrize("event_type", ["customer.created", "payment_intent.created", "payout.paid", ""])
+def test_an_event_of_an_unknown_type_is_ignored_with_its_type(event_type: str) -> None:
+    report = report_of_event({"id": "evt_1", "type": event_type, "created": CREATED, "data": {"object": {}}})
+
+    assert report == Ignored(f"no rule for events of type {event_type}")
+
+
+@pytest.mark.parametrize(
+    ("status", "report_type"),
+    [
+        ("succeeded", PspPaymentSucceeded),
+        ("processing", PspPaymentProcessing),
+        ("canceled", PspPaymentCanceled),
+        ("requires_action", PspPaymentActionRequired),
+    ],
+)
+def test_an_intent_read_from_the_api_tells_its_status_as_of_the_second_it_was_seen(
+    status: str, report_type: type[PspPaymentEvent]
+) -> None:
+    report = report_of_intent(Intent.model_validate(_intent(status=status)), SEEN)
+
+    assert report is not None
+    assert type(report) is report_type
+    assert _facts(report) == (ORDER_ID, PAYMENT_ID, "pi_1", True)
+    assert report.occurred_at == SEEN.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("status", ["requires_payment_method", "requires_confirmation", "requires_capture", "new"])
+def test_an_intent_that_says_nothing_new_gives_no_report(status: str) -> None:
+    assert report_of_intent(Intent.model_validate(_intent(status=status)), SEEN) is None
+
+
+def test_an_intent_never_shows_its_client_secret() -> None:
+    assert "secret" not in repr(Intent.model_validate(_intent()))
