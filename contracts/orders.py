@@ -46,6 +46,7 @@ class Reason(StrEnum):
     QUANTITY_OVER_LIMIT = "quantity_over_limit"
     DAY_OUTSIDE_STAY = "day_outside_stay"
     MIXED_CURRENCIES = "mixed_currencies"
+    OUT_OF_STOCK = "out_of_stock"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_NOT_PAYABLE = "order_not_payable"

@@ -137,6 +137,12 @@ EXTRAS_PAYMENTS = _work_queue(
         payments.PaymentDisputeClosed,
     ),
 )
+EXTRAS_STOCK = _work_queue(
+    "extras.stock",
+    "extras.dead",
+    "orders that give back what they held",
+    _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled),
+)
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     "payments.dead",
@@ -194,6 +200,7 @@ EXCHANGES: tuple[Exchange, ...] = (
 QUEUES: tuple[Queue, ...] = (
     EXTRAS_COMMANDS,
     EXTRAS_PAYMENTS,
+    EXTRAS_STOCK,
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,

@@ -12,12 +12,13 @@ from chassis.metrics import Metrics
 from chassis.service import VERSION, Loop, bus_checks, looping, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
-from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES
+from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
 from extras_service.catalogue import read_catalogue
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order import DeadlinePassed
 from extras_service.saga import decide
 from extras_service.settings import ExtrasSettings
+from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 
 SERVICE = "extras-service"
@@ -31,8 +32,15 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     store = Store.of(settings, metrics)
     kept = ExtrasStore(store)
     orders = WritePath(kept.orders, bus)
-    handlers = ExtrasHandlers(orders, kept, bus, settings.pay_within, settings.cancel_until)
-    for queue, table in ((EXTRAS_COMMANDS, handlers.commands()), (EXTRAS_PAYMENTS, handlers.payments())):
+    days = WritePath(kept.stock, bus)
+    stock = StockKeeper(days, kept.stock, kept.orders, settings.pay_within)
+    handlers = ExtrasHandlers(orders, kept, stock, bus, settings.pay_within, settings.cancel_until)
+    tables = {
+        EXTRAS_COMMANDS.name: handlers.commands(),
+        EXTRAS_PAYMENTS.name: handlers.payments(),
+        EXTRAS_STOCK.name: handlers.closed(),
+    }
+    for queue, table in tables.items():
         bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
     queries = Consumer(bus, EXTRAS_QUERIES, None, handlers.queries(), metrics, VERSION)
     bus.subscribe(EXTRAS_QUERIES, queries, prefetch=settings.prefetch)
@@ -44,11 +52,13 @@ def create_app(settings: ExtrasSettings) -> Starlette:
             settings.sweep_every,
             partial(orders.sweep_deadlines, lambda order, now: decide(order, DeadlinePassed(), now)),
         ),
+        Loop("lapsed holds", settings.sweep_every, stock.sweep),
     ]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await kept.orders.prepare()
+        await kept.stock.prepare()
         if settings.catalogue_file is not None:
             await kept.extras.put(dict(read_catalogue(settings.catalogue_file)))
         await bus.start()

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.decision import Refused
 from contracts.ids import ExtraId, PropertyId
@@ -28,10 +29,22 @@ class Extra(BaseModel):
     unit_price: Money
     max_quantity: int = Field(ge=1)
     needs_day: bool = False
+    daily_limit: int | None = Field(default=None, ge=1, description="how many there are on a day; none means enough")
     active: bool = True
 
+    @model_validator(mode="after")
+    def _limited_by_the_day(self) -> Self:
+        if self.daily_limit is not None and not self.needs_day:
+            raise ValueError("daily_limit counts by the day: it needs needs_day: true")
+        return self
+
+    @property
+    def readable(self) -> str:
+        """Its name as it stands in a sentence."""
+        return self.name.get("en") or next(iter(self.name.values()))
+
     def view(self) -> ExtraView:
-        return ExtraView.model_validate(self.model_dump(exclude={"active"}))
+        return ExtraView.model_validate(self.model_dump(exclude={"active", "daily_limit"}))
 
 
 Catalogue = Mapping[str, Extra]
@@ -71,7 +84,7 @@ def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalog
 
 
 def _check(guest: Guest, line: RequestedLine, extra: Extra) -> Refused | None:
-    name = _readable(extra)
+    name = extra.readable
     if extra.property_id != guest.property_id:
         return Refused(Reason.EXTRA_OF_ANOTHER_PROPERTY, f"{name} is not offered at your hotel.")
     if not extra.active:
@@ -99,7 +112,7 @@ def _check_totals(lines: list[OrderLine], catalogue: Catalogue) -> Refused | Non
         if asked[key] > extra.max_quantity:
             return Refused(
                 Reason.QUANTITY_OVER_LIMIT,
-                f"At most {extra.max_quantity} of {_readable(extra)} can be ordered at once.",
+                f"At most {extra.max_quantity} of {extra.readable} can be ordered at once.",
             )
     currencies = sorted({line.unit_price.currency for line in lines})
     if len(currencies) > 1:
@@ -118,10 +131,6 @@ def _priced(line: RequestedLine, extra: Extra) -> OrderLine:
         unit_price=extra.unit_price,
         line_total=extra.unit_price * line.quantity,
     )
-
-
-def _readable(extra: Extra) -> str:
-    return extra.name.get("en") or next(iter(extra.name.values()))
 
 
 class _CatalogueFile(BaseModel):

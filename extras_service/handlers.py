@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from chassis.bus import Bus
 from chassis.consumer import Handlers
-from chassis.decision import Applied, Done, Duplicate, Outcome, Refused
+from chassis.decision import Applied, Done, Duplicate, Ignored, Outcome, Refused
 from chassis.envelope import Delivery, Envelope
 from chassis.write_path import Handled, WritePath
 from contracts.message import Reply
@@ -16,6 +16,8 @@ from contracts.orders import (
     GetOrder,
     ListExtras,
     ListOrders,
+    OrderCancelled,
+    OrderExpired,
     OrderReply,
     OrdersReply,
     PlaceOrder,
@@ -23,8 +25,11 @@ from contracts.orders import (
     Refusal,
     StartPayment,
 )
+from extras_service.catalogue import Catalogue, quote
 from extras_service.order import Order, PaymentEvent, Placing, StaffCommand, Starting, guest_key
 from extras_service.saga import NOT_FOUND, decide
+from extras_service.stock import demands
+from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 
 
@@ -34,6 +39,7 @@ class ExtrasHandlers:
 
     orders: WritePath[Order]
     store: ExtrasStore
+    stock: StockKeeper
     bus: Bus
     pay_within: timedelta
     cancel_until: timedelta
@@ -48,17 +54,37 @@ class ExtrasHandlers:
     def payments(self) -> Handlers:
         return dict.fromkeys(get_args(PaymentEvent), self.payment_event)
 
+    def closed(self) -> Handlers:
+        return {OrderExpired: self.give_back, OrderCancelled: self.give_back}
+
     def queries(self) -> Handlers:
         return {ListExtras: self.list_extras, GetOrder: self.get_order, ListOrders: self.list_orders}
 
     async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
         catalogue = await self.store.extras.get(line.extra_id for line in command.lines)
+        refused = await self._hold(command, catalogue, delivery)
+        if refused is not None:
+            await self._reply(delivery, _refusal(refused))
+            return refused
         placing = Placing(command, catalogue, self.pay_within, self.cancel_until)
         handled = await self.orders.handle(
             command.order_id, delivery, lambda order, now: decide(order, placing, now), likely_new=True
         )
         await self._reply(delivery, placed_reply(handled))
         return handled.outcome
+
+    async def _hold(self, command: PlaceOrder, catalogue: Catalogue, delivery: Delivery) -> Refused | None:
+        priced = quote(command.guest, command.lines, catalogue)
+        if isinstance(priced, Refused):
+            return None  # the order itself says why it cannot be had
+        return await self.stock.take(command.order_id, demands(priced.lines, catalogue), delivery)
+
+    async def give_back(self, event: OrderExpired | OrderCancelled, delivery: Delivery) -> Outcome[Any]:
+        stored = await self.store.orders.load(event.order_id)
+        if stored is None:
+            return Ignored("no such order")
+        await self.stock.give_back(stored.state, delivery)
+        return Done()
 
     async def start_payment(self, command: StartPayment, delivery: Delivery) -> Outcome[Any]:
         starting = Starting(command, delivery.waiter)
