@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.integration.flow.guest import Guest
-from tests.integration.flow.system import ADAPTER, EXTRAS, PAYMENTS, System
+from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, System
 from tests.integration.flow.test_counted import FLOW
 from tests.integration.flow.waiting import until
 
@@ -108,3 +108,29 @@ async def test_every_order_is_confirmed_although_a_service_is_told_to_stop_in_th
         assert log[order_id]["payments.payment-succeeded.v1"] == 1
         assert len(await system.intents(order_id)) == 1
     assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+
+
+async def test_a_gateway_told_to_stop_answers_the_requests_it_has_and_ends_its_live_streams(
+    own_system: Callable[[], Awaitable[System]], tmp_path: Path
+) -> None:
+    system = await own_system()
+    await system.parts[GATEWAY].stop()
+    guest = system.guest()
+
+    async def asked() -> bool:
+        return system.opening.total > 0
+
+    async with process_of(system, GATEWAY, tmp_path / "gateway.log") as gateway:
+        order_id: str = (await guest.order())["order_id"]
+        async with guest.watching(order_id) as stream, system.faults(api={"latency_ms": 1500}):
+            assert (await anext(stream)).event == "orders.order-state"
+            session = asyncio.create_task(guest.ask_for_session(order_id))
+            await until(asked, "the PSP is being asked")
+            gateway.send_signal(signal.SIGTERM)
+            answer = await session
+            rest = [event async for event in stream]
+        exit_code = await asyncio.wait_for(gateway.wait(), 30)
+
+    assert answer.status_code == httpx.codes.CREATED
+    assert rest == []
+    assert exit_code in (0, -signal.SIGTERM)
