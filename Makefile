@@ -34,6 +34,10 @@ format: setup ## format the code and fix what ruff can fix
 lock: setup ## pin requirements.txt anew from pyproject.toml
 	$(VENV)/uv pip compile pyproject.toml --quiet --all-extras --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --universal -o requirements.txt
+	$(VENV)/uv pip compile pyproject.toml --quiet --extra local --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --universal --constraint requirements.txt -o deploy/requirements.txt
+	printf 'hatchling>=1.27\n' | $(VENV)/uv pip compile - --quiet --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --universal --constraint requirements.txt -o deploy/requirements-build.txt
 	$(VENV)/python -m ops.lock --check
 
 clean: ## remove the virtual environment, caches and the local stack's data

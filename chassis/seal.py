@@ -1,7 +1,9 @@
 """Sealed values: readable only by the services that hold the keys, so no queue, document or log can leak them."""
 
+from typing import Annotated
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from chassis.errors import PermanentError
 
@@ -13,8 +15,17 @@ class BrokenSealError(PermanentError):
         super().__init__("a sealed value cannot be opened: sealed with a key that is no longer in BELLHOP_SEAL_KEYS?")
 
 
+def _usable(keys: SecretStr) -> SecretStr:
+    Seal(keys)
+    return keys
+
+
 class Seal:
-    """Fernet keys, newest first: the first seals, all of them open, so keys can be rotated without a gap."""
+    """Fernet keys: the first seals, all of them open.
+
+    To rotate without a gap, every holder gets the new key second before anybody gets it first: `old,new`, then
+    `new,old`, then `new` alone once nothing sealed with the old one is still needed.
+    """
 
     def __init__(self, keys: SecretStr) -> None:
         """`keys` is a comma-separated list. Raises ValueError when one is not a Fernet key."""
@@ -36,3 +47,7 @@ class Seal:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise BrokenSealError from None
+
+
+SealKeys = Annotated[SecretStr, AfterValidator(_usable)]
+"""A setting that holds seal keys: a start with an unusable one ends with a sentence, not with a traceback."""

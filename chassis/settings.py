@@ -2,7 +2,7 @@
 
 import sys
 from enum import StrEnum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,7 +22,7 @@ class ServiceSettings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
     http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
     log_format: LogFormat | None = Field(default=None, description="default: readable on a terminal, else JSON")
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     prefetch: int = Field(default=64, ge=1, description="messages in work at once, per queue")
     publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
     graceful_timeout: float = Field(default=15.0, gt=0, description="seconds a stopping service lets handlers finish")

@@ -204,7 +204,8 @@ QUEUES: tuple[Queue, ...] = (
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,
-    Queue(EXTRAS_QUERIES, QueueType.CLASSIC, "reads; gone with the broker, and nobody minds", durable=False),
+    # Durable, though its messages are not: RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.
+    Queue(EXTRAS_QUERIES, QueueType.CLASSIC, "reads; the messages are gone with the broker, and nobody minds"),
     *(_retry_queue(tier) for tier in RETRY_LADDER),
     _dead_queue("extras.dead"),
     _dead_queue("payments.dead"),

@@ -100,7 +100,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(TransientError)
     async def away(request: Request, error: TransientError) -> JSONResponse:
         log.error("request.failed", error=str(error))
-        detail = "Orders cannot be taken right now. Nothing was ordered or charged; please try again in a moment."
+        detail = "This cannot be done right now. Please try again in a moment; repeating it is safe."
         return unavailable(detail).response(request)
 
     @app.exception_handler(Exception)

@@ -122,9 +122,11 @@ def topology(as_json: Annotated[bool, typer.Option("--json", help="For programs.
 
 @app.command()
 def seal_key() -> None:
-    """Print a new key for BELLHOP_SEAL_KEYS. To rotate, put it first and keep the old ones behind it.
+    """Print a new key for BELLHOP_SEAL_KEYS.
 
-    Example: `BELLHOP_SEAL_KEYS="$(bellhop seal-key),$BELLHOP_SEAL_KEYS"`
+    To rotate without a gap: give gateway and adapter `old,new` and restart both, then `new,old`, then `new` alone.
+
+    Example: `BELLHOP_SEAL_KEYS="$BELLHOP_SEAL_KEYS,$(bellhop seal-key)"`
     """
     typer.echo(Fernet.generate_key().decode())
 

@@ -2,6 +2,7 @@
 
 from pydantic import AliasChoices, Field, SecretStr
 
+from chassis.seal import SealKeys
 from chassis.settings import ServiceSettings
 
 
@@ -15,7 +16,7 @@ class AdapterSettings(ServiceSettings):
     stripe_api_base: str | None = Field(default=None, description="the sandbox's address; unset means Stripe itself")
     stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer of Stripe's")
     stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call at once")
-    seal_keys: SecretStr = Field(description="comma-separated Fernet keys, newest first; the gateway holds the same")
+    seal_keys: SealKeys = Field(description="comma-separated Fernet keys, newest first; the gateway holds the same")
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

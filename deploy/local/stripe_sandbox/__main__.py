@@ -43,6 +43,11 @@ def serve(
     It is a sandbox: it takes Stripe's test cards only, and no real money ever moves. Its front page, at the
     address it listens on, lists the test cards and everything it offers.
     """
+    if any(key.startswith(("sk_live_", "rk_live_", "pk_live_")) for key in (api_key, publishable_key)):
+        raise typer.BadParameter(
+            "this is a live key. The sandbox confirms payments nobody makes: it takes test keys only.",
+            param_hint="--api-key / --publishable-key",
+        )
     _log_to_stderr(log_level)
     settings = Settings(
         api_key=api_key,

@@ -141,3 +141,13 @@ async def _is_ready(http: httpx.AsyncClient) -> bool:
         return (await http.get("/health/ready")).status_code == 200
     except httpx.TransportError:
         return False
+
+
+async def test_a_live_key_is_refused_with_a_sentence() -> None:
+    command = (sys.executable, "-m", "deploy.local.stripe_sandbox", "--api-key", "sk_live_made_up")
+
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, error = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 2
+    assert b"live key" in error

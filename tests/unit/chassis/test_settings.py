@@ -14,7 +14,7 @@ SECRETS = {
     "BELLHOP_AMQP_URL": "amqp://bellhop:hush-amqp@localhost/",
     "BELLHOP_MONGODB_URL": "mongodb://bellhop:hush-mongo@localhost/",
     "BELLHOP_JWT_SECRET": "hush-jwt-" + "x" * 32,
-    "BELLHOP_SEAL_KEYS": "hush-seal",
+    "BELLHOP_SEAL_KEYS": "aHVzaC1zZWFsLWtleS1mb3ItdGVzdHMtb25seS0xMjM=",
     "STRIPE_API_KEY": "sk_test_hush",
     "STRIPE_WEBHOOK_SECRET": "whsec_hush",
 }
@@ -43,6 +43,7 @@ def test_secrets_never_show(settings_type: type[ServiceSettings]) -> None:
 
     for text in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
         assert "hush" not in text
+        assert SECRETS["BELLHOP_SEAL_KEYS"] not in text
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,9 @@ def test_a_missing_variable_stops_the_start_and_is_named(
         (ExtrasSettings, "BELLHOP_PAY_WITHIN", "hush-a-while"),
         (PaymentSettings, "BELLHOP_SWEEP_EVERY", "0"),
         (AdapterSettings, "BELLHOP_LOG_FORMAT", "hush-xml"),
+        (AdapterSettings, "BELLHOP_SEAL_KEYS", "hush-no-fernet-key"),
+        (GatewaySettings, "BELLHOP_SEAL_KEYS", " , "),
+        (PaymentSettings, "BELLHOP_LOG_LEVEL", "hush-loud"),
     ],
 )
 def test_a_bad_value_stops_the_start_and_is_not_shown(

@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from contracts.orders import Guest
@@ -22,7 +23,7 @@ TOKENS = Tokens(
         amqp_url=SecretStr("amqp://localhost"),
         jwt_secret=SecretStr(SECRET),
         jwt_issuer=ISSUER,
-        seal_keys=SecretStr("unused"),
+        seal_keys=SecretStr(Fernet.generate_key().decode()),
     )
 )
 

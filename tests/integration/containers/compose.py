@@ -1,0 +1,50 @@
+"""The compose file as tests look at it, and the Compose tool where there is one."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+FILE = ROOT / "deploy" / "compose.yaml"
+EXAMPLE = ROOT / "deploy" / "env.example"
+OLDEST = (2, 20)  # knows `required` in depends_on
+REFERENCE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<sign>[-?])(?P<rest>[^}]*))?\}")
+
+
+def services() -> dict[str, dict[str, Any]]:
+    """The services as written, anchors merged, references to variables left as they are."""
+    return dict(yaml.safe_load(FILE.read_text())["services"])
+
+
+def variables(text: str) -> dict[str, str]:
+    """The `NAME=value` lines of an environment file, values as written."""
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def resolved(value: str, environment: Mapping[str, str]) -> str:
+    """A value with its references replaced. Raises KeyError for one that is demanded and missing."""
+
+    def replace(reference: re.Match[str]) -> str:
+        found = environment.get(reference["name"])
+        if not found and reference["sign"] == "?":
+            raise KeyError(reference["name"])
+        return found or (reference["rest"] if reference["sign"] == "-" else "") or ""
+
+    return REFERENCE.sub(replace, value)
+
+
+def tool() -> list[str] | None:
+    """The Compose on this machine that is new enough for the file, as a command."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) is None:
+            continue
+        answer = subprocess.run([*command, "version", "--short"], check=False, capture_output=True, text=True)
+        found = re.search(r"^v?(\d+)\.(\d+)", answer.stdout)
+        if answer.returncode == 0 and found and (int(found[1]), int(found[2])) >= OLDEST:
+            return command
+    return None

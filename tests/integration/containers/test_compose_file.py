@@ -1,0 +1,204 @@
+"""The compose file as data: what it promises holds on any machine, with Docker or without."""
+
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from pydantic import AliasChoices, SecretStr
+
+from chassis.seal import Seal
+from chassis.settings import ServiceSettings, load
+from deploy.local.ports import HOST, Ports
+from extras_service.catalogue import read_catalogue
+from extras_service.settings import ExtrasSettings
+from gateway.settings import GatewaySettings
+from payment_service.settings import PaymentSettings
+from psp_adapter.settings import AdapterSettings
+from tests.integration.containers.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables
+
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "gateway": GatewaySettings,
+    "extras-service": ExtrasSettings,
+    "payment-service": PaymentSettings,
+    "psp-adapter": AdapterSettings,
+}
+OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}
+PUBLISHED = {"gateway", "psp-adapter", "sandbox"}
+SECRET = re.compile(r"PASS|SECRET|KEY|_URL$")
+
+
+def variables_of(settings: type[ServiceSettings]) -> set[str]:
+    """The environment variables a settings class reads, by their first name."""
+    return {
+        str(field.validation_alias.choices[0])
+        if isinstance(field.validation_alias, AliasChoices)
+        else f"BELLHOP_{name}".upper()
+        for name, field in settings.model_fields.items()
+    }
+
+
+@contextmanager
+def answering(status: int, body: bytes = b"{}") -> Iterator[int]:
+    """A server that gives one answer to everything; its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
+            """Quiet."""
+
+    server = HTTPServer((HOST, 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def health_check(port: int) -> subprocess.CompletedProcess[str]:
+    """The services' health check, asked of another port than the container's."""
+    _, _, _, code = services()["gateway"]["healthcheck"]["test"]
+    assert "127.0.0.1:8080/" in code
+    command = [sys.executable, "-c", code.replace("127.0.0.1:8080", f"{HOST}:{port}")]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env={"http_proxy": "http://no.invalid"})
+
+
+def test_the_four_services_always_run_and_what_they_stand_on_can_be_left_out() -> None:
+    profiles = {name: service.get("profiles") for name, service in services().items()}
+
+    assert profiles == {**dict.fromkeys(SETTINGS), **{name: [name] for name in OPTIONAL}}
+    assert set(variables(EXAMPLE.read_text())["COMPOSE_PROFILES"].split(",")) == OPTIONAL
+
+
+@pytest.mark.parametrize("name", services())
+def test_everything_has_a_health_check_comes_back_by_itself_and_is_given_time_to_stop(name: str) -> None:
+    service = services()[name]
+
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert service["restart"] == "unless-stopped"
+    assert service["stop_grace_period"] in {"25s", "60s"}  # more than the 15 s of BELLHOP_GRACEFUL_TIMEOUT
+
+
+@pytest.mark.parametrize("name", services())
+def test_what_is_waited_for_must_be_healthy_and_may_be_elsewhere(name: str) -> None:
+    for dependency, how in services()[name].get("depends_on", {}).items():
+        assert dependency in OPTIONAL
+        assert how == {"condition": "service_healthy", "required": False}
+
+
+def test_the_services_are_told_every_setting_they_have_and_nothing_else() -> None:
+    told = {name: set(services()[name]["environment"]) for name in SETTINGS}
+
+    assert told == {name: variables_of(settings) for name, settings in SETTINGS.items()}
+
+
+@pytest.mark.parametrize("name", services())
+def test_no_secret_is_written_into_the_file(name: str) -> None:
+    service = services()[name]
+    arguments = [str(word).removeprefix("--").partition("=")[::2] for word in service.get("command", [])]
+    told = [
+        *service.get("environment", {}).items(),
+        *((key.upper().replace("-", "_"), value) for key, value in arguments),
+    ]
+
+    for variable, value in told:
+        if SECRET.search(variable) and variable not in {"BELLHOP_STRIPE_JS_URL", "WEBHOOK_URL"}:
+            assert REFERENCE.fullmatch(value or ""), variable
+
+
+def test_the_example_holds_no_secret() -> None:
+    example = variables(EXAMPLE.read_text())
+
+    filled_in = {name for name, value in example.items() if SECRET.search(name) and value and "${" not in value}
+
+    assert filled_in == {"BELLHOP_STRIPE_JS_URL"}
+
+
+def test_whatever_compose_asks_for_has_its_line_in_the_example_and_every_line_is_used() -> None:
+    example = EXAMPLE.read_text()
+    references = [(found["name"], found["sign"]) for found in REFERENCE.finditer(FILE.read_text())]
+    inside = {found["name"] for value in variables(example).values() for found in REFERENCE.finditer(value)}
+
+    assert {name for name, sign in references if sign == "?"} <= set(variables(example))
+    assert set(variables(example)) <= {name for name, _ in references} | inside | {"COMPOSE_PROFILES"}
+
+
+def test_only_what_a_guest_or_stripe_must_reach_is_published_and_by_default_to_this_machine_only() -> None:
+    published = {name: service["ports"] for name, service in services().items() if "ports" in service}
+
+    assert set(published) == PUBLISHED
+    for [port] in published.values():
+        assert re.fullmatch(r"127\.0\.0\.1:\d+:8080", resolved(port, {}))
+
+
+@pytest.mark.parametrize("name", [*SETTINGS, "sandbox"])
+def test_our_containers_may_do_as_little_as_possible(name: str) -> None:
+    service = services()[name]
+
+    assert service["init"] is True
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_health_check_passes_when_the_service_is_ready() -> None:
+    with answering(200) as port:
+        assert health_check(port).returncode == 0
+
+
+def test_the_health_check_fails_and_repeats_what_the_service_says_is_missing() -> None:
+    with answering(503, b'{"problems": {"broker": "the broker does not answer"}}') as port:
+        checked = health_check(port)
+
+    assert checked.returncode == 1
+    assert "the broker does not answer" in checked.stderr
+
+
+def test_the_health_check_fails_when_nobody_listens(tmp_path: Path) -> None:
+    checked = health_check(Ports(tmp_path / "ports.json").port("nobody"))
+
+    assert checked.returncode == 1
+    assert checked.stderr.startswith("not listening yet")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_environment_the_docs_make_starts_every_service(
+    name: str, made_by_the_docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = variables(made_by_the_docs.read_text())
+    given = {key: resolved(value, given) for key, value in given.items()}
+    for variable in variables_of(SETTINGS[name]):
+        monkeypatch.delenv(variable, raising=False)
+
+    for variable, value in services()[name]["environment"].items():
+        handed_on = given.get(variable) if value is None else resolved(value, given)
+        if handed_on is not None:
+            monkeypatch.setenv(variable, handed_on)
+
+    settings = load(SETTINGS[name])
+    assert settings.http_port == 8080
+    if isinstance(settings, GatewaySettings | AdapterSettings):
+        assert Seal(settings.seal_keys).open(Seal(SecretStr(given["BELLHOP_SEAL_KEYS"])).close("secret")) == "secret"
+
+
+def test_only_its_owner_can_read_the_environment_the_docs_make(made_by_the_docs: Path) -> None:
+    assert stat.S_IMODE(made_by_the_docs.stat().st_mode) == 0o600
+
+
+def test_the_catalogue_that_is_mounted_is_one() -> None:
+    [mount] = services()["extras-service"]["volumes"]
+
+    assert mount["target"] == services()["extras-service"]["environment"]["BELLHOP_CATALOGUE_FILE"]
+    assert read_catalogue(FILE.parent / resolved(mount["source"], {}))

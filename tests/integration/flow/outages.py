@@ -1,0 +1,60 @@
+"""Servers of a test module's own, which may be killed without harm to anybody else."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local.broker import Broker, broker_server
+from deploy.local.ports import Ports
+from deploy.local.store import Store, store_server
+from tests.integration.flow.waiting import until
+from tests.integration.local.containers import ContainerBroker, ContainerStore
+
+
+@contextmanager
+def broker_to_kill(folder: Path, *, in_containers: bool) -> Iterator[Broker]:
+    if os.environ.get("BELLHOP_AMQP_URL"):
+        pytest.skip("BELLHOP_AMQP_URL is set: that broker is not ours to kill")
+    if not in_containers:
+        with broker_server(folder) as server:
+            yield server
+        return
+    container = ContainerBroker(Ports(folder / "ports.json"))
+    try:
+        container.start()
+        yield container
+    finally:
+        container.stop()
+
+
+async def until_streams_survive_a_kill(folder: Path) -> None:
+    """Wait until the broker has written down that it holds streams.
+
+    RabbitMQ keeps the name of its stream coordinator in memory for some seconds after the first stream was made on a
+    node; killed before, it never finds its streams again (measured on 3.10.8).
+    """
+
+    def written_down() -> bool:
+        registers = list((folder / "broker").rglob("coordination/*/names.dets"))
+        return not registers or any(b"rabbit_stream_coordinator" in register.read_bytes() for register in registers)
+
+    await until(written_down, "the broker's streams would survive a kill")
+
+
+@contextmanager
+def store_to_kill(folder: Path, *, in_containers: bool) -> Iterator[Store]:
+    if os.environ.get("BELLHOP_MONGODB_URL"):
+        pytest.skip("BELLHOP_MONGODB_URL is set: that store is not ours to kill")
+    if not in_containers:
+        with store_server(folder) as server:
+            yield server
+        return
+    container = ContainerStore(Ports(folder / "ports.json"))
+    try:
+        container.start()
+        yield container
+    finally:
+        container.stop()

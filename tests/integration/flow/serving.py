@@ -1,0 +1,100 @@
+"""ASGI apps on real ports, inside the test's own event loop, that can be stopped and started again."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deploy.local.ports import HOST
+from tests.integration.flow.waiting import until
+
+HELD_AT_MOST = 6.0
+"""Seconds; less than the adapter waits for one answer of the PSP's."""
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Served:
+    """One app on one port. Every start builds the app anew, as a new process would; the port stays."""
+
+    def __init__(self, name: str, build: Callable[[], ASGIApp]) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self._build = build
+        self._server: uvicorn.Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self._task is not None
+
+    async def start(self) -> None:
+        app = self._build()
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, self.port))
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5, timeout_keep_alive=60
+        )
+        server = uvicorn.Server(config)
+        # Not `serve()`: the test runner keeps its own signal handlers.
+        task = asyncio.create_task(server._serve([listener]), name=f"serving {self.name}")
+        await until(lambda: server.started or task.done(), f"{self.name} has started")
+        if task.done():
+            listener.close()
+            await task
+            raise AssertionError(f"{self.name} did not start; its log says why")
+        self._server, self._task = server, task
+
+    async def stop(self) -> None:
+        """Gracefully, as on SIGTERM."""
+        if self._server is None or self._task is None:
+            return
+        self._server.should_exit = True
+        try:
+            await self._task
+        finally:
+            self._server = self._task = None
+
+
+class InFlight:
+    """ASGI middleware: how many requests of one method and path were inside at once, at most."""
+
+    def __init__(self, app: ASGIApp, method: str, path: str) -> None:
+        self._app = app
+        self._wanted = (method, path)
+        self._now = 0
+        self._enough = asyncio.Event()
+        self._wanted_at_once = 0
+        self.most = 0
+        self.total = 0
+
+    def hold_until(self, at_once: int) -> None:
+        """Let nobody on before this many are inside, or somebody has waited for `HELD_AT_MOST`."""
+        self.most, self._wanted_at_once = 0, at_once
+        self._enough = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (scope.get("method"), scope.get("path")) != self._wanted:
+            await self._app(scope, receive, send)
+            return
+        self._now += 1
+        self.total += 1
+        self.most = max(self.most, self._now)
+        if self._now >= self._wanted_at_once:
+            self._enough.set()
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), HELD_AT_MOST)
+            await self._app(scope, receive, send)
+        finally:
+            self._now -= 1

@@ -1,0 +1,370 @@
+"""The four services and the PSP's sandbox in the test's own event loop, over a real broker and a real store."""
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import httpx
+from aio_pika.abc import AbstractIncomingMessage
+from cryptography.fernet import Fernet
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+
+import extras_service.app
+import gateway.app
+import payment_service.app
+import psp_adapter.app
+from contracts.topology import LOG
+from deploy.local import stripe_sandbox
+from deploy.local.broker import Broker
+from deploy.local.store import Store
+from deploy.local.stripe_sandbox.webhooks import sign
+from extras_service.settings import ExtrasSettings
+from gateway.settings import GatewaySettings
+from payment_service.settings import PaymentSettings
+from psp_adapter.settings import AdapterSettings
+from tests.integration.flow.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
+from tests.integration.flow.serving import InFlight, Served
+from tests.integration.flow.waiting import PATIENCE, until
+
+CATALOGUE = Path(__file__).resolve().parents[3] / "deploy" / "local" / "catalogue.yaml"
+API_KEY, PUBLISHABLE_KEY, WEBHOOK_SECRET = "sk_test_sandbox", "pk_test_sandbox", "whsec_for_tests"
+
+GOOD_CARD = "4242424242424242"
+DECLINED_CARD = "4000000000000002"
+AUTHENTICATION_CARD = "4000002500003155"
+PROCESSING_CARD = "4000000000008807"
+PROCESSING_THEN_FAILING_CARD = "4000000000008815"
+
+GATEWAY, EXTRAS, PAYMENTS, ADAPTER = "gateway", "extras_service", "payment_service", "psp_adapter"
+SERVICES = (EXTRAS, PAYMENTS, ADAPTER, GATEWAY)
+DEAD_QUEUES = ("extras.dead", "payments.dead", "psp.dead")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What may differ between two systems. Times are generous: a busy machine is no reason to fail."""
+
+    amqp_url: str
+    mongodb_url: str
+    database: str
+    pay_within: timedelta = timedelta(minutes=30)
+    reply_timeout: float = 20.0
+    webhook_secret: str = WEBHOOK_SECRET
+    settle_after: float | None = None
+    publish_timeout: float = 10.0
+    store_timeout: float = 5.0
+    seal_key: str = field(default_factory=lambda: Fernet.generate_key().decode())
+
+
+class System:
+    """The whole of Bellhop, with a look behind every wall."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.sandbox = Served("sandbox", self._build_sandbox)
+        self.opening = InFlight(_not_built_yet, "POST", "/v1/payment_intents")
+        self.parts = {
+            GATEWAY: Served(GATEWAY, lambda: gateway.app.create_app(self.gateway_settings())),
+            EXTRAS: Served(EXTRAS, lambda: extras_service.app.create_app(self.extras_settings())),
+            PAYMENTS: Served(PAYMENTS, lambda: payment_service.app.create_app(self.payment_settings())),
+            ADAPTER: Served(ADAPTER, lambda: psp_adapter.app.create_app(self.adapter_settings())),
+        }
+        self._mongo: AsyncMongoClient[Json] = AsyncMongoClient(
+            setup.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=5000
+        )
+        self._http = httpx.AsyncClient(timeout=PATIENCE, limits=httpx.Limits(keepalive_expiry=1), trust_env=False)
+        self._guests: list[httpx.AsyncClient] = []
+
+    # What the parts are told
+
+    def common_settings(self) -> dict[str, Any]:
+        return {
+            "amqp_url": SecretStr(self.setup.amqp_url),
+            "publish_timeout": self.setup.publish_timeout,
+            "graceful_timeout": 5.0,
+        }
+
+    def store_settings(self) -> dict[str, Any]:
+        return self.common_settings() | {
+            "mongodb_url": SecretStr(self.setup.mongodb_url),
+            "mongodb_database": self.setup.database,
+            "store_timeout": self.setup.store_timeout,
+            "sweep_every": 0.2,
+        }
+
+    def gateway_settings(self) -> GatewaySettings:
+        return GatewaySettings(
+            **self.common_settings(),
+            jwt_secret=SecretStr(JWT_SECRET),
+            jwt_issuer=ISSUER,
+            jwt_audience=AUDIENCE,
+            seal_keys=SecretStr(self.setup.seal_key),
+            reply_timeout=self.setup.reply_timeout,
+            stripe_publishable_key=PUBLISHABLE_KEY,
+            stripe_js_url=f"{self.sandbox.url}/v3/",
+        )
+
+    def extras_settings(self) -> ExtrasSettings:
+        return ExtrasSettings(**self.store_settings(), catalogue_file=CATALOGUE, pay_within=self.setup.pay_within)
+
+    def payment_settings(self) -> PaymentSettings:
+        return PaymentSettings(**self.store_settings())
+
+    def adapter_settings(self) -> AdapterSettings:
+        return AdapterSettings(
+            **self.common_settings(),
+            stripe_api_key=SecretStr(API_KEY),
+            stripe_webhook_secret=SecretStr(self.setup.webhook_secret),
+            stripe_api_base=self.sandbox.url,
+            seal_keys=SecretStr(self.setup.seal_key),
+        )
+
+    def environment(self, part: str) -> dict[str, str]:
+        """The same settings for a part that runs as a process of its own."""
+        env = {
+            "BELLHOP_AMQP_URL": self.setup.amqp_url,
+            "BELLHOP_MONGODB_URL": self.setup.mongodb_url,
+            "BELLHOP_MONGODB_DATABASE": self.setup.database,
+            "BELLHOP_CATALOGUE_FILE": str(CATALOGUE),
+            "BELLHOP_HTTP_PORT": str(self.parts[part].port),
+            "BELLHOP_LOG_FORMAT": "json",
+            "BELLHOP_SEAL_KEYS": self.setup.seal_key,
+            "BELLHOP_STRIPE_API_BASE": self.sandbox.url,
+            "STRIPE_API_KEY": API_KEY,
+            "STRIPE_WEBHOOK_SECRET": self.setup.webhook_secret,
+            "BELLHOP_JWT_SECRET": JWT_SECRET,
+            "BELLHOP_JWT_ISSUER": ISSUER,
+            "BELLHOP_REPLY_TIMEOUT": str(self.setup.reply_timeout),
+            "BELLHOP_STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+        }
+        return env | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+
+    def _build_sandbox(self) -> InFlight:
+        settings = stripe_sandbox.Settings(
+            api_key=API_KEY,
+            publishable_key=PUBLISHABLE_KEY,
+            webhook_url=self.webhook_url,
+            webhook_secret=WEBHOOK_SECRET,
+            settle_after=self.setup.settle_after,
+            retry_longest=1.0,
+            retry_attempts=200,
+        )
+        self.opening = InFlight(stripe_sandbox.create_app(settings), "POST", "/v1/payment_intents")
+        return self.opening
+
+    # Running
+
+    async def start(self) -> None:
+        await self.sandbox.start()
+        for name in SERVICES:
+            await self.parts[name].start()
+
+    async def stop(self) -> None:
+        for guest in self._guests:
+            await guest.aclose()
+        for name in reversed(SERVICES):
+            await self.parts[name].stop()
+        await self.sandbox.stop()
+        await self._http.aclose()
+        await self._mongo.close()
+
+    # Outside: guests, the PSP, operators
+
+    @property
+    def webhook_url(self) -> str:
+        return f"{self.parts[ADAPTER].url}/webhooks/stripe"
+
+    def guest(self, property_id: str = "alpenhof", **claims: Any) -> Guest:
+        """A guest nobody has seen before."""
+        guest_id = f"gst_{uuid.uuid4().hex[:12]}"
+        signed = token(sub=guest_id, property=property_id, reservation=f"res_{guest_id}", **claims)
+        return Guest(guest_id, property_id, self.browser(f"Bearer {signed}"))
+
+    def browser(self, authorization: str | None = None) -> httpx.AsyncClient:
+        """A client of the gateway."""
+        headers = {"Authorization": authorization} if authorization else {}
+        limits = httpx.Limits(max_connections=200, keepalive_expiry=1)  # below the server's, so they never race
+        http = httpx.AsyncClient(
+            base_url=self.parts[GATEWAY].url, headers=headers, timeout=PATIENCE + 10, limits=limits, trust_env=False
+        )
+        self._guests.append(http)
+        return http
+
+    async def pay(self, session: Json, card: str = GOOD_CARD) -> httpx.Response:
+        """Confirm with the PSP directly, as Stripe.js does: publishable key, client secret, form encoding."""
+        secret = session["client_secret"]
+        intent_id = secret.partition("_secret")[0]
+        form = {
+            "client_secret": secret,
+            "payment_method_data[type]": "card",
+            "payment_method_data[card][number]": card,
+            "payment_method_data[card][exp_month]": "12",
+            "payment_method_data[card][exp_year]": "34",
+            "payment_method_data[card][cvc]": "123",
+        }
+        headers = {"Authorization": f"Bearer {session['publishable_key']}"}
+        return await self._http.post(
+            f"{self.sandbox.url}/v1/payment_intents/{intent_id}/confirm", data=form, headers=headers
+        )
+
+    async def switch(self, path: str, said: Json | None = None, *, method: str = "POST") -> Json:
+        """One of the sandbox's switches."""
+        answer = await self._http.request(method, f"{self.sandbox.url}/_sandbox/{path}", json=said or {})
+        return body(answer, 200)
+
+    @asynccontextmanager
+    async def faults(self, **plan: Any) -> AsyncIterator[None]:
+        """Let the PSP misbehave for a while."""
+        await self.switch("faults", plan, method="PUT")
+        try:
+            yield
+        finally:
+            await self.switch("faults", method="DELETE")
+
+    async def at_psp(self, path: str, **params: str | int) -> Json:
+        """Ask the PSP's API with the secret key."""
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+        return body(await self._http.get(f"{self.sandbox.url}/v1/{path}", params=params, headers=headers), 200)
+
+    async def intents(self, order_id: str) -> list[Json]:
+        """Every PaymentIntent the PSP has for an order."""
+        listed = await self.at_psp("payment_intents", limit=100)
+        return [intent for intent in listed["data"] if intent["metadata"].get("order_id") == order_id]
+
+    async def psp_events(self, intent_id: str, kind: str = "payment_intent.") -> list[Json]:
+        """The PSP's own events about an intent, newest first."""
+        listed = await self.at_psp("events", limit=100)
+        events: list[Json] = listed["data"]
+        return [e for e in events if e["type"].startswith(kind) and e["data"]["object"]["id"] == intent_id]
+
+    async def webhooks_delivered(self) -> bool:
+        state = await self.switch("state", method="GET")
+        return bool(state["webhooks"]["pending"] == 0)
+
+    async def operator(self, part: str, path: str) -> httpx.Response:
+        return await self._http.get(f"{self.parts[part].url}{path}")
+
+    async def post_webhook(
+        self, content: Any, headers: dict[str, str] | None = None, *, url: str | None = None
+    ) -> httpx.Response:
+        """Raw bytes for the webhook endpoint, of the system's adapter or of one at `url`."""
+        return await self._http.post(
+            f"{url or self.parts[ADAPTER].url}/webhooks/stripe", content=content, headers=headers
+        )
+
+    async def post_event(self, event: Json) -> httpx.Response:
+        """A webhook as the PSP would send it now: signed and timestamped."""
+        content = json.dumps(event).encode()
+        return await self.post_webhook(content, {"Stripe-Signature": sign(content, WEBHOOK_SECRET, int(time.time()))})
+
+    async def counted(self, part: str, name: str, **labels: str) -> int:
+        """The sum of one counter of a part over all labels that are not named."""
+        text = (await self.operator(part, "/metrics")).text
+        return int(
+            sum(
+                sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+                if sample.name in (name, f"{name}_total") and labels.items() <= sample.labels.items()
+            )
+        )
+
+    async def messages_published(self, *types: str) -> int:
+        """Messages of these types (command, event, reply, query) published by all services together."""
+        counts = [await self.counted(part, "bellhop_messages_published", type=t) for part in SERVICES for t in types]
+        return sum(counts)
+
+    async def state_writes(self) -> int:
+        return sum([await self.counted(part, "bellhop_store_writes", type="state") for part in (EXTRAS, PAYMENTS)])
+
+    # Inside: documents, queues, the log
+
+    @property
+    def documents(self) -> AsyncDatabase[Json]:
+        return self._mongo.get_database(self.setup.database)
+
+    async def document(self, order_id: str) -> Json | None:
+        return await self.documents["orders"].find_one({"_id": order_id})
+
+    async def payment_of(self, order_id: str) -> Json | None:
+        return await self.documents["payments"].find_one({"_id": "pay_" + order_id.removeprefix("ord_")})
+
+    async def order_count(self) -> int:
+        return await self.documents["orders"].count_documents({})
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
+        """A channel of the test's own."""
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(await aio_pika.connect(self.setup.amqp_url, timeout=PATIENCE))
+            yield await connection.channel()
+
+    async def depth(self, queue: str) -> int:
+        """Messages that wait in a queue."""
+        async with self.channel() as channel:
+            declared = await channel.declare_queue(queue, passive=True)
+            return declared.declaration_result.message_count or 0
+
+    async def parked(self) -> dict[str, int]:
+        """Messages in the dead queues."""
+        return {queue: await self.depth(queue) for queue in DEAD_QUEUES}
+
+    async def take(self, queue: str) -> AbstractIncomingMessage:
+        """The next message of a queue, taken from it."""
+        async with self.channel() as channel:
+            declared = await channel.declare_queue(queue, passive=True)
+            message = await until(lambda: declared.get(fail=False), f"there is a message in {queue}")
+            await message.ack()
+            return message
+
+    async def log(self) -> list[AbstractIncomingMessage]:
+        """Everything in the log stream up to now, the oldest first."""
+        end = f"tests.end-of-log.{uuid.uuid4().hex}"
+        read: list[AbstractIncomingMessage] = []
+        async with self.channel() as channel:
+            await channel.set_qos(prefetch_count=500)
+            events = await channel.get_exchange("events", ensure=False)
+            await events.publish(aio_pika.Message(b"{}", type=end), end)
+            stream = await channel.declare_queue(LOG, passive=True)
+
+            async def keep(message: AbstractIncomingMessage) -> None:
+                read.append(message)
+                await message.ack()
+
+            await stream.consume(keep, arguments={"x-stream-offset": "first"})
+            await until(lambda: any(m.type == end for m in reversed(read)), "the log has been read to its end")
+        return [m for m in read if not (m.type or "").startswith("tests.")]
+
+    async def log_of(self, order_id: str) -> Counter[str]:
+        """How often each kind is in the log for one order."""
+        needle = order_id.encode()
+        return Counter(message.type or "" for message in await self.log() if needle in message.body)
+
+
+async def _not_built_yet(*_: object) -> None:
+    raise AssertionError("the sandbox has not been started")
+
+
+@asynccontextmanager
+async def system_on(broker: Broker, store: Store, **changes: Any) -> AsyncIterator[System]:
+    """A running system with a virtual host and a database of its own."""
+    name = f"flow-{uuid.uuid4().hex[:8]}"
+    setup = Setup(amqp_url=broker.new_vhost(name), mongodb_url=store.url, database=name, **changes)
+    system = System(setup)
+    try:
+        await system.start()
+        yield system
+    finally:
+        await system.stop()
+        broker.drop_vhost(name)

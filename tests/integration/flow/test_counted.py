@@ -1,0 +1,89 @@
+"""What a paid order costs on an otherwise idle system, and that nothing stands in line behind anything else."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from tests.integration.flow.guest import body
+from tests.integration.flow.system import System
+from tests.integration.flow.waiting import until
+
+FLOW = (
+    "orders.place-order.v1",
+    "orders.order-pending-payment.v1",
+    "orders.start-payment.v1",
+    "payments.create-payment-session.v1",
+    "psp.create-psp-session.v1",
+    "psp.psp-session-created.v1",
+    "payments.payment-session-created.v1",
+    "psp.psp-payment-succeeded.v1",
+    "payments.payment-succeeded.v1",
+    "orders.order-confirmed.v1",
+)
+"""The commands and events of one paid order, in the order of DESIGN.md's fourteen steps."""
+IN_FLIGHT = 64
+
+
+async def test_a_paid_order_takes_twelve_messages_and_seven_writes(
+    own_system: Callable[[], Awaitable[System]],
+) -> None:
+    system = await own_system()
+    guest = system.guest()
+
+    order_id = (await guest.order())["order_id"]
+    body(await system.pay(await guest.session(order_id)), 200)
+    # Not by asking the gateway: its queries would count as well.
+    await until(lambda: is_confirmed(system, order_id), "the order is confirmed")
+    log = await until(lambda: log_if_complete(system, order_id), "the log has all of it")
+
+    assert log == Counter(FLOW)
+    assert await system.messages_published("command", "event") == len(FLOW)
+    assert await system.messages_published("command", "event", "reply") == 12
+    assert await system.state_writes() == 7
+
+
+async def test_every_message_of_an_action_carries_its_ids_and_its_cause(system: System) -> None:
+    guest = system.guest()
+    order_id = (await guest.order())["order_id"]
+    body(await system.pay(await guest.session(order_id)), 200)
+    await guest.sees(order_id, status="confirmed")
+
+    log = {m.type: m for m in await system.log() if order_id.encode() in m.body}
+
+    assert {m.delivery_mode for m in log.values()} == {2}
+    assert {m.content_type for m in log.values()} == {"application/json"}
+    assert all(m.message_id and m.timestamp and m.app_id and m.headers["attempt"] == 1 for m in log.values())
+    assert len({m.message_id for m in log.values()}) == len(FLOW)
+    # One guest action, one correlation id: placing, starting to pay, and the PSP's report.
+    actions = [FLOW[0:2], FLOW[2:7], FLOW[7:10]]
+    for action in actions:
+        assert len({log[kind].correlation_id for kind in action}) == 1
+        for cause, effect in itertools.pairwise(action):
+            assert log[effect].headers["causation_id"] == log[cause].message_id
+    assert len({log[action[0]].correlation_id for action in actions}) == 3
+
+
+async def test_many_sessions_are_opened_at_once(system: System) -> None:
+    guest = system.guest()
+    orders = await asyncio.gather(*(guest.order() for _ in range(IN_FLIGHT)))
+    # Waiting for a crowd instead of measuring time: on a busy machine they arrive slowly, but they must be let in.
+    system.opening.hold_until(IN_FLIGHT)
+
+    async with system.faults(api={"latency_ms": 300}):
+        answers = await asyncio.gather(*(guest.ask_for_session(order["order_id"]) for order in orders))
+
+    assert [answer.status_code for answer in answers] == [201] * IN_FLIGHT
+    secrets = {answer.json()["client_secret"] for answer in answers}
+    assert len(secrets) == IN_FLIGHT
+    assert system.opening.most > IN_FLIGHT // 4
+
+
+async def is_confirmed(system: System, order_id: str) -> bool:
+    document = await system.document(order_id)
+    return document is not None and document["state"]["status"] == "confirmed"
+
+
+async def log_if_complete(system: System, order_id: str) -> Counter[str] | None:
+    log = await system.log_of(order_id)
+    return log if log["orders.order-confirmed.v1"] else None
