@@ -167,6 +167,12 @@ class Documents(Generic[ModelT]):
             cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
             return [self._state_type.model_validate(raw["state"]) async for raw in cursor]
 
+    async def each(self) -> AsyncIterator[ModelT]:
+        """Every state there is, one after the other: for audits."""
+        async with self._asked("reading all", "read"):
+            async for raw in self._collection.find({}):
+                yield self._state_type.model_validate(raw["state"])
+
     async def _ids(self, query: Mapping[str, Any], order: str, limit: int) -> list[str]:
         async with self._asked(f"sweeping by {order}", "sweep"):
             cursor = self._collection.find(query, projection={"_id": 1}).sort(order, 1).limit(limit)

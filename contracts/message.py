@@ -58,11 +58,19 @@ class Message(BaseModel):
 class Command(Message):
     """Asks one receiver to do something; it may refuse."""
 
-    order_id: OrderId
-
 
 class Event(Message):
     """A fact. Whoever is interested follows; nobody can refuse it."""
+
+
+class OrderCommand(Command):
+    """A command about one order."""
+
+    order_id: OrderId
+
+
+class OrderEvent(Event):
+    """A fact about one order."""
 
     order_id: OrderId
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId
-from contracts.message import Command, Event, Query, Reply
+from contracts.message import OrderCommand, OrderEvent, Query, Reply
 from contracts.money import Money
 
 
@@ -139,7 +139,7 @@ class ExtraView(_Value):
 # Commands
 
 
-class PlaceOrder(Command):
+class PlaceOrder(OrderCommand):
     """A guest pressed Order."""
 
     kind: Literal["orders.place-order.v1"] = "orders.place-order.v1"
@@ -147,7 +147,7 @@ class PlaceOrder(Command):
     lines: tuple[RequestedLine, ...]
 
 
-class StartPayment(Command):
+class StartPayment(OrderCommand):
     """A guest opened the payment page of an order."""
 
     kind: Literal["orders.start-payment.v1"] = "orders.start-payment.v1"
@@ -155,7 +155,7 @@ class StartPayment(Command):
     property_id: PropertyId
 
 
-class CancelOrder(Command):
+class CancelOrder(OrderCommand):
     """A guest, or staff for them, no longer wants the order. Exactly one of `guest_id` and `staff` is set."""
 
     kind: Literal["orders.cancel-order.v1"] = "orders.cancel-order.v1"
@@ -165,14 +165,14 @@ class CancelOrder(Command):
     reason: str = ""
 
 
-class FulfilOrder(Command):
+class FulfilOrder(OrderCommand):
     """Staff gave the guest what was ordered."""
 
     kind: Literal["orders.fulfil-order.v1"] = "orders.fulfil-order.v1"
     staff: Staff
 
 
-class RefundOrder(Command):
+class RefundOrder(OrderCommand):
     """Staff give money back, all that is left or a part."""
 
     kind: Literal["orders.refund-order.v1"] = "orders.refund-order.v1"
@@ -182,7 +182,7 @@ class RefundOrder(Command):
     reason: str
 
 
-class ResolveReview(Command):
+class ResolveReview(OrderCommand):
     """Staff decide about an order whose money does not match."""
 
     kind: Literal["orders.resolve-review.v1"] = "orders.resolve-review.v1"
@@ -194,7 +194,7 @@ class ResolveReview(Command):
 # Events
 
 
-class OrderPendingPayment(Event):
+class OrderPendingPayment(OrderEvent):
     """An order was taken and waits for its payment."""
 
     kind: Literal["orders.order-pending-payment.v1"] = "orders.order-pending-payment.v1"
@@ -206,7 +206,7 @@ class OrderPendingPayment(Event):
     pay_until: datetime
 
 
-class OrderConfirmed(Event):
+class OrderConfirmed(OrderEvent):
     """An order is paid in full; the hotel owes the extras."""
 
     kind: Literal["orders.order-confirmed.v1"] = "orders.order-confirmed.v1"
@@ -219,7 +219,7 @@ class OrderConfirmed(Event):
     payment_status: PaymentStatus
 
 
-class OrderExpired(Event):
+class OrderExpired(OrderEvent):
     """Nobody paid in time, and the PSP says nobody will."""
 
     kind: Literal["orders.order-expired.v1"] = "orders.order-expired.v1"
@@ -227,7 +227,7 @@ class OrderExpired(Event):
     property_id: PropertyId
 
 
-class OrderCancelled(Event):
+class OrderCancelled(OrderEvent):
     """The guest gets nothing and, if they had paid, their money back."""
 
     kind: Literal["orders.order-cancelled.v1"] = "orders.order-cancelled.v1"
@@ -236,7 +236,7 @@ class OrderCancelled(Event):
     payment_status: PaymentStatus
 
 
-class OrderFulfilled(Event):
+class OrderFulfilled(OrderEvent):
     """The guest has what was ordered."""
 
     kind: Literal["orders.order-fulfilled.v1"] = "orders.order-fulfilled.v1"
@@ -244,7 +244,7 @@ class OrderFulfilled(Event):
     property_id: PropertyId
 
 
-class OrderPaymentChanged(Event):
+class OrderPaymentChanged(OrderEvent):
     """Money moved after the order was decided: a refund or a dispute."""
 
     kind: Literal["orders.order-payment-changed.v1"] = "orders.order-payment-changed.v1"
@@ -254,7 +254,7 @@ class OrderPaymentChanged(Event):
     payment_status: PaymentStatus
 
 
-class OrderNeedsReview(Event):
+class OrderNeedsReview(OrderEvent):
     """Money and order disagree; a person must look."""
 
     kind: Literal["orders.order-needs-review.v1"] = "orders.order-needs-review.v1"

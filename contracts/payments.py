@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.ids import PaymentId, RefundId
-from contracts.message import Command, Event
+from contracts.message import OrderCommand, OrderEvent
 from contracts.money import Money
 
 # Commands
 
 
-class CreatePaymentSession(Command):
+class CreatePaymentSession(OrderCommand):
     """Open a session in which the guest can pay this amount."""
 
     kind: Literal["payments.create-payment-session.v1"] = "payments.create-payment-session.v1"
@@ -20,14 +20,14 @@ class CreatePaymentSession(Command):
     description: str = Field(description="what the guest reads on the receipt")
 
 
-class ClosePaymentSession(Command):
+class ClosePaymentSession(OrderCommand):
     """Make sure nobody can pay any more; answered by PaymentSessionClosed or PaymentSucceeded."""
 
     kind: Literal["payments.close-payment-session.v1"] = "payments.close-payment-session.v1"
     payment_id: PaymentId
 
 
-class RefundPayment(Command):
+class RefundPayment(OrderCommand):
     """Give money back. Asking twice with the same id refunds once."""
 
     kind: Literal["payments.refund-payment.v1"] = "payments.refund-payment.v1"
@@ -40,7 +40,7 @@ class RefundPayment(Command):
 # Events
 
 
-class PaymentSessionCreated(Event):
+class PaymentSessionCreated(OrderEvent):
     """The guest can pay now."""
 
     kind: Literal["payments.payment-session-created.v1"] = "payments.payment-session-created.v1"
@@ -49,7 +49,7 @@ class PaymentSessionCreated(Event):
     sealed_client_secret: str = Field(description="readable by PSP adapter and gateway only")
 
 
-class PaymentSessionFailed(Event):
+class PaymentSessionFailed(OrderEvent):
     """The PSP will not open a session; asking again may help, paying will not."""
 
     kind: Literal["payments.payment-session-failed.v1"] = "payments.payment-session-failed.v1"
@@ -57,14 +57,14 @@ class PaymentSessionFailed(Event):
     detail: str
 
 
-class PaymentProcessing(Event):
+class PaymentProcessing(OrderEvent):
     """The guest has paid with a method that settles later."""
 
     kind: Literal["payments.payment-processing.v1"] = "payments.payment-processing.v1"
     payment_id: PaymentId
 
 
-class PaymentFailed(Event):
+class PaymentFailed(OrderEvent):
     """One attempt failed; the session stays open for another card."""
 
     kind: Literal["payments.payment-failed.v1"] = "payments.payment-failed.v1"
@@ -73,7 +73,7 @@ class PaymentFailed(Event):
     detail: str = Field(description="a sentence a guest can read")
 
 
-class PaymentSucceeded(Event):
+class PaymentSucceeded(OrderEvent):
     """The PSP holds the money."""
 
     kind: Literal["payments.payment-succeeded.v1"] = "payments.payment-succeeded.v1"
@@ -81,7 +81,7 @@ class PaymentSucceeded(Event):
     amount: Money
 
 
-class PaymentMismatched(Event):
+class PaymentMismatched(OrderEvent):
     """The PSP's facts do not match what was asked (amount, currency or livemode)."""
 
     kind: Literal["payments.payment-mismatched.v1"] = "payments.payment-mismatched.v1"
@@ -90,7 +90,7 @@ class PaymentMismatched(Event):
     received: Money | None = Field(default=None, description="what the PSP holds, if anything")
 
 
-class PaymentUnresolved(Event):
+class PaymentUnresolved(OrderEvent):
     """The PSP could not be asked, or contradicts us, for so long that a person must look."""
 
     kind: Literal["payments.payment-unresolved.v1"] = "payments.payment-unresolved.v1"
@@ -98,7 +98,7 @@ class PaymentUnresolved(Event):
     detail: str
 
 
-class PaymentRefunded(Event):
+class PaymentRefunded(OrderEvent):
     """The PSP gave money back, whoever asked for it. Totals, not differences: the newest event says all."""
 
     kind: Literal["payments.payment-refunded.v1"] = "payments.payment-refunded.v1"
@@ -109,7 +109,7 @@ class PaymentRefunded(Event):
     pending: Money = Field(description="asked for and not yet settled")
 
 
-class PaymentRefundFailed(Event):
+class PaymentRefundFailed(OrderEvent):
     """A refund failed, at once or after it had looked settled; the money is back with the PSP."""
 
     kind: Literal["payments.payment-refund-failed.v1"] = "payments.payment-refund-failed.v1"
@@ -121,7 +121,7 @@ class PaymentRefundFailed(Event):
     detail: str
 
 
-class PaymentDisputed(Event):
+class PaymentDisputed(OrderEvent):
     """The guest's bank asks for the money back, or (an inquiry) asks why it was taken."""
 
     kind: Literal["payments.payment-disputed.v1"] = "payments.payment-disputed.v1"
@@ -132,7 +132,7 @@ class PaymentDisputed(Event):
     inquiry: bool
 
 
-class PaymentDisputeClosed(Event):
+class PaymentDisputeClosed(OrderEvent):
     """A dispute ended: won, or the money is gone."""
 
     kind: Literal["payments.payment-dispute-closed.v1"] = "payments.payment-dispute-closed.v1"
@@ -143,7 +143,7 @@ class PaymentDisputeClosed(Event):
     won: bool
 
 
-class PaymentSessionClosed(Event):
+class PaymentSessionClosed(OrderEvent):
     """The PSP says: unpaid, and payable no more."""
 
     kind: Literal["payments.payment-session-closed.v1"] = "payments.payment-session-closed.v1"

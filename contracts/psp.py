@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.ids import PaymentId, RefundId
-from contracts.message import Command, Event
+from contracts.message import Command, Event, OrderCommand, OrderEvent
 from contracts.money import Money
 
 # Commands
 
 
-class CreatePspSession(Command):
+class CreatePspSession(OrderCommand):
     kind: Literal["psp.create-psp-session.v1"] = "psp.create-psp-session.v1"
     payment_id: PaymentId
     session_no: int = Field(ge=1, description="counts the sessions of one payment; part of the idempotency key")
@@ -21,7 +21,7 @@ class CreatePspSession(Command):
     description: str
 
 
-class ClosePspSession(Command):
+class ClosePspSession(OrderCommand):
     """Cancel the session, and report what the PSP says of it."""
 
     kind: Literal["psp.close-psp-session.v1"] = "psp.close-psp-session.v1"
@@ -30,7 +30,7 @@ class ClosePspSession(Command):
     psp_reference: str
 
 
-class RetrievePspSession(Command):
+class RetrievePspSession(OrderCommand):
     """Ask the PSP how a session stands, and report it as if it had told us itself."""
 
     kind: Literal["psp.retrieve-psp-session.v1"] = "psp.retrieve-psp-session.v1"
@@ -38,7 +38,7 @@ class RetrievePspSession(Command):
     psp_reference: str
 
 
-class CreatePspRefund(Command):
+class CreatePspRefund(OrderCommand):
     kind: Literal["psp.create-psp-refund.v1"] = "psp.create-psp-refund.v1"
     payment_id: PaymentId
     refund_id: RefundId
@@ -46,10 +46,24 @@ class CreatePspRefund(Command):
     amount: Money
 
 
+class SweepPspEvents(Command):
+    """Pass on again whatever the PSP has recorded since then: for webhooks that never came."""
+
+    kind: Literal["psp.sweep-psp-events.v1"] = "psp.sweep-psp-events.v1"
+    since: datetime
+
+
 # Events
 
 
-class PspSessionCreated(Event):
+class PspEventsSwept(Event):
+    """Everything the PSP has recorded until then is on the bus."""
+
+    kind: Literal["psp.psp-events-swept.v1"] = "psp.psp-events-swept.v1"
+    until: datetime
+
+
+class PspSessionCreated(OrderEvent):
     kind: Literal["psp.psp-session-created.v1"] = "psp.psp-session-created.v1"
     payment_id: PaymentId
     session_no: int
@@ -59,7 +73,7 @@ class PspSessionCreated(Event):
     sealed_client_secret: str
 
 
-class PspSessionFailed(Event):
+class PspSessionFailed(OrderEvent):
     """The PSP refused to open a session; the same request would be refused again."""
 
     kind: Literal["psp.psp-session-failed.v1"] = "psp.psp-session-failed.v1"
@@ -69,7 +83,7 @@ class PspSessionFailed(Event):
     detail: str
 
 
-class PspPaymentEvent(Event):
+class PspPaymentEvent(OrderEvent):
     """What every report about a payment carries."""
 
     payment_id: PaymentId
@@ -84,7 +98,7 @@ class PspSessionOpen(PspPaymentEvent):
     kind: Literal["psp.psp-session-open.v1"] = "psp.psp-session-open.v1"
 
 
-class PspOutcomeUnknown(Event):
+class PspOutcomeUnknown(OrderEvent):
     """The PSP did not answer: whether it did what was asked, nobody knows yet."""
 
     kind: Literal["psp.psp-outcome-unknown.v1"] = "psp.psp-outcome-unknown.v1"
@@ -134,7 +148,7 @@ class PspRefundUpdated(PspPaymentEvent):
     detail: str = ""
 
 
-class PspRefundRefused(Event):
+class PspRefundRefused(OrderEvent):
     """The PSP refused to refund; the same request would be refused again."""
 
     kind: Literal["psp.psp-refund-refused.v1"] = "psp.psp-refund-refused.v1"

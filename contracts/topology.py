@@ -167,13 +167,21 @@ PAYMENTS_PSP = _work_queue(
         psp.PspRefundUpdated,
         psp.PspRefundRefused,
         psp.PspDisputeUpdated,
+        psp.PspEventsSwept,
     ),
 )
 PSP_COMMANDS = _work_queue(
     "psp.commands",
     "psp.dead",
     "work asked of the PSP adapter",
-    _kinds(COMMANDS, psp.CreatePspSession, psp.ClosePspSession, psp.RetrievePspSession, psp.CreatePspRefund),
+    _kinds(
+        COMMANDS,
+        psp.CreatePspSession,
+        psp.ClosePspSession,
+        psp.RetrievePspSession,
+        psp.CreatePspRefund,
+        psp.SweepPspEvents,
+    ),
 )
 
 LIVE_KINDS = _kinds(

@@ -18,7 +18,7 @@ from chassis.envelope import Envelope
 from chassis.requests import ReplyTimeoutError, RequestClient
 from chassis.seal import Seal
 from contracts.ids import OrderId, RefundId
-from contracts.message import Command, Message
+from contracts.message import Message, OrderCommand
 from contracts.money import Money
 from contracts.orders import (
     CancelOrder,
@@ -288,12 +288,11 @@ class Edge:
             )
             return await self._change(command, request)
 
-    async def _change(self, command: Command, request: Request) -> OrderView | Response:
+    async def _change(self, command: OrderCommand, request: Request) -> OrderView | Response:
         try:
             return _expect(await self._ask(command, request), OrderReply).order
         except ReplyTimeoutError:
-            order_id: OrderId = command.order_id
-            return _accepted(order_id, {"Location": f"/v1/orders/{order_id}"})
+            return _accepted(command.order_id, {"Location": f"/v1/orders/{command.order_id}"})
 
     async def _order(self, who: Guest | Staff, order_id: OrderId) -> OrderView:
         guest_id = who.guest_id if isinstance(who, Guest) else None

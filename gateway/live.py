@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import structlog
 from pydantic import BaseModel
 
-from contracts.message import Event, Message
+from contracts.message import Message, OrderEvent
 from contracts.orders import (
     OrderCancelled,
     OrderConfirmed,
@@ -97,7 +97,7 @@ async def _until_end(queue: asyncio.Queue[LiveUpdate | None]) -> AsyncIterator[L
 
 def update_of(message: Message) -> LiveUpdate | None:
     """What a guest may see of an event."""
-    if not isinstance(message, Event):
+    if not isinstance(message, OrderEvent):
         return None
     seen = LiveUpdate(event=message.kind.rpartition(".")[0], order_id=message.order_id)
     match message:

@@ -1,5 +1,6 @@
 """The `bellhop` command."""
 
+import asyncio
 import importlib
 import json
 import signal
@@ -12,14 +13,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from aio_pika.exceptions import AMQPError
 from cryptography.fernet import Fernet
 from rich.console import Console
 from rich.table import Table
 
+from chassis.errors import StoreUnavailableError
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
+from ops.audit import run as run_audit
+from ops.places import NoSystemError, Places
+from ops.reconcile import reconcile as run_reconcile
+from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
 console = Console(highlight=False)
@@ -94,6 +101,70 @@ def token(
     ttl = timedelta(hours=hours)
     signed = Credentials.kept_in(file).mint_token(guest, property_id, reservation, first, last, role=role, ttl=ttl)
     typer.echo(signed)
+
+
+@app.command()
+def audit(
+    data_dir: DataDir = DATA_DIR,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Compare every order with the PSP's books, and print those whose money is not accounted for.
+
+    Looks at the local stack, or at the system that BELLHOP_MONGODB_URL, BELLHOP_AMQP_URL and STRIPE_API_KEY name.
+    Reads only.
+
+    Example: `bellhop audit`
+
+    Exit code 0 when all of it adds up, 1 when an order breaks the money invariant, 2 when there is nothing to look at.
+    """
+    with reachable():
+        result = run_audit(Places.found(data_dir))
+    if as_json:
+        typer.echo(json.dumps(asdict(result), indent=2))
+    else:
+        counted = f"{result.orders} orders, {result.payments} payments, {result.psp_payments} payments at the PSP"
+        if result.findings:
+            table = Table(
+                "order", "payment", "at the PSP", "problem", title=f"Audit of {counted}", title_justify="left"
+            )
+            for finding in result.findings:
+                table.add_row(finding.order_id, finding.payment_id, "\n".join(finding.psp_references), finding.problem)
+            console.print(table)
+        else:
+            console.print(f"[green]✓[/] {counted}: every order's money is accounted for.")
+    raise typer.Exit(1 if result.findings else 0)
+
+
+@app.command()
+def reconcile(data_dir: DataDir = DATA_DIR) -> None:
+    """Let the running services compare open payments and recent events with the PSP now, and print what changed.
+
+    They do so by themselves every few minutes; this is for when you cannot wait.
+
+    Example: `bellhop reconcile`
+
+    Exit code 0 when it was done, 1 when the services did not finish, 2 when there is no system to ask.
+    """
+    with reachable(), console.status("asking the PSP about open payments and recent events"):
+        result = asyncio.run(run_reconcile(Places.found(data_dir)))
+    console.print(f"Asked the PSP about {result.asked} open payments and its recent events.")
+    for change in result.changes:
+        console.print(f"  {change.id}: {change.before} → {change.after}", soft_wrap=True)
+    if not result.changes:
+        console.print("Nothing had to be changed.")
+    if not result.is_swept:
+        complaints.print("The PSP adapter or the payment service did not finish within a minute: do they run?")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """What cannot be reached is said in a sentence."""
+    try:
+        yield
+    except (NoSystemError, StoreUnavailableError, PspUnavailableError, PspBrokenError, AMQPError, OSError) as away:
+        complaints.print(str(away), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()

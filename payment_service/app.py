@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 
 from chassis.bus import Bus
 from chassis.consumer import Consumer
+from chassis.envelope import Delivery
 from chassis.metrics import Metrics
 from chassis.service import VERSION, Loop, bus_checks, looping, operator_routes
 from chassis.store import Store
@@ -18,6 +19,8 @@ from payment_service.lifecycle import decide
 from payment_service.payment import PollDue
 from payment_service.settings import PaymentSettings
 from payment_service.store import PaymentStore
+from payment_service.sweep import SWEEP_ID, SweepDue
+from payment_service.sweep import decide as decide_sweep
 
 SERVICE = "payment-service"
 DEAD_QUEUE = "payments.dead"
@@ -30,7 +33,9 @@ def create_app(settings: PaymentSettings) -> Starlette:
     store = Store.of(settings, metrics)
     kept = PaymentStore(store)
     payments = WritePath(kept.payments, bus)
-    handlers = PaymentHandlers(payments)
+    sweeps = WritePath(kept.sweeps, bus)
+    due = SweepDue(settings.psp_sweep_every)
+    handlers = PaymentHandlers(payments, sweeps)
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
 
@@ -41,16 +46,26 @@ def create_app(settings: PaymentSettings) -> Starlette:
             settings.sweep_every,
             partial(payments.sweep_deadlines, lambda payment, now: decide(payment, PollDue(), now)),
         ),
+        *sweeps.loops("sweeps", settings.sweep_every),
+        Loop(
+            "sweep of the PSP's events",
+            settings.sweep_every,
+            partial(sweeps.sweep_deadlines, lambda sweep, now: decide_sweep(sweep, due, now)),
+        ),
     ]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await kept.payments.prepare()
+        await kept.sweeps.prepare()
         await bus.start()
+        first = Delivery(f"{SWEEP_ID}.first", SWEEP_ID, "start")
+        await sweeps.handle(SWEEP_ID, first, lambda sweep, now: decide_sweep(sweep, due, now))
         async with looping(loops):
             yield
             await bus.stop()
             await payments.clear_sent()
+            await sweeps.clear_sent()
         store.close()
 
     return Starlette(routes=operator_routes(metrics, {**bus_checks(bus), **store.checks()}), lifespan=lifespan)

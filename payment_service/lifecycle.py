@@ -259,7 +259,8 @@ def _succeeded(payment: Payment, report: PspPaymentSucceeded) -> Decision[Paymen
     if payment.session is not None and report.livemode != payment.session.livemode:
         return _mismatched(received, f"livemode is {report.livemode}, the session's was {payment.session.livemode}")
     succeeded = received.model_copy(update={"status": _P.SUCCEEDED})
-    return Applied(succeeded, (_success_told(succeeded), *_close_other_session(payment, report)))
+    messages = (_success_told(succeeded), *money_back.told_late(succeeded), *_close_other_session(payment, report))
+    return Applied(succeeded, messages)
 
 
 def _close_other_session(payment: Payment, report: PspPaymentSucceeded) -> tuple[Outgoing, ...]:

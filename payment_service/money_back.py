@@ -100,6 +100,12 @@ def dispute_reported(payment: Payment, report: PspDisputeUpdated) -> Decision[Pa
     return Applied(noted, (event,))
 
 
+def told_late(payment: Payment) -> tuple[Outgoing, ...]:
+    """Refunds that were reported before the success itself: the order hears of them once it knows it is paid."""
+    known = [refund for refund in payment.refunds if refund.psp_reference == payment.paid_reference]
+    return (_told(payment, known[-1]),) if known else ()
+
+
 def _noted(payment: Payment, refund: Refund) -> Decision[Payment]:
     others = tuple(other for other in payment.refunds if other.refund_id != refund.refund_id)
     noted = payment.model_copy(update={"refunds": (*others, refund), "fact_no": payment.fact_no + 1})

@@ -33,7 +33,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
         retries=settings.stripe_retries,
     )
     events = EventTranslator(api)
-    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys))
+    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), events)
     commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
     webhook = Webhook(bus, metrics, settings.webhook_secrets, events)

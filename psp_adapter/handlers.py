@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -16,12 +17,15 @@ from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
+    PspEventsSwept,
     PspOutcomeUnknown,
     PspRefundRefused,
     PspSessionCreated,
     PspSessionFailed,
     RetrievePspSession,
+    SweepPspEvents,
 )
+from psp_adapter.events import EventTranslator
 from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError, StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
 from psp_adapter.translate import Intent, report_of_intent, report_of_refund
@@ -30,6 +34,9 @@ log = structlog.get_logger()
 
 TRIES = 3
 """How often a silent PSP is asked in short order (1 s, then 5 s apart) before its answer counts as unknown."""
+
+SWEEP_OVERLAP = timedelta(minutes=2)
+"""How far back the next sweep looks again: the PSP may list an event a moment after it happened."""
 
 PaymentCommand = CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund
 
@@ -41,6 +48,7 @@ class AdapterHandlers:
     stripe: StripeApi
     bus: Bus
     seal: Seal
+    events: EventTranslator
 
     def commands(self) -> Handlers:
         return {
@@ -48,6 +56,7 @@ class AdapterHandlers:
             ClosePspSession: self._asking(self._close_session),
             RetrievePspSession: self._asking(self._retrieve_session),
             CreatePspRefund: self._asking(self._create_refund),
+            SweepPspEvents: self.sweep_events,
         }
 
     def _asking(
@@ -116,6 +125,19 @@ class AdapterHandlers:
                 detail=str(error),
             )
         return report_of_refund(refund, intent, utc_now().replace(microsecond=0))
+
+    async def sweep_events(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
+        """Pass on again what the PSP has recorded. Ids come from its events: what was known is dropped downstream."""
+        until = utc_now() - SWEEP_OVERLAP
+        passed_on = 0
+        for event in await self.stripe.events_since(command.since):
+            envelope = await self.events.envelope_of(event)
+            if not isinstance(envelope, Ignored):
+                await self.bus.publish(envelope)
+                passed_on += 1
+        await self.bus.publish(delivery.caused(PspEventsSwept(until=until), f"{delivery.message_id}.psp"))
+        log.info("psp.swept", since=command.since.isoformat(), events=passed_on)
+        return Done()
 
 
 def _unknown(command: PaymentCommand, error: PspUnavailableError) -> PspOutcomeUnknown:

@@ -1,7 +1,8 @@
 """Stripe's API through its own SDK: the only file that imports it. Its errors are translated here, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import stripe
@@ -9,7 +10,7 @@ import stripe
 from chassis.errors import PermanentError, TransientError
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.stripe_money import to_stripe
-from psp_adapter.translate import Intent, RefundObject
+from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
 
 SIGNATURE_TOLERANCE_SECONDS = 300
 
@@ -104,6 +105,35 @@ class StripeApi:
         except stripe.StripeError as error:
             raise _translated(f"refunding {command.refund_id}", error) from error
         return RefundObject.model_validate(refund.to_dict())
+
+    async def events_since(self, since: datetime) -> Sequence[Mapping[str, Any]]:
+        """Everything Stripe has recorded since then that means something to us, oldest first. It keeps 30 days."""
+        try:
+            page = await self.client.v1.events.list_async(
+                {"created": {"gte": int(since.timestamp())}, "limit": 100, "types": list(EVENT_TYPES)}
+            )
+            newest_first = [event.to_dict() async for event in page.auto_paging_iter()]
+        except stripe.StripeError as error:
+            raise _translated("listing recent events", error) from error
+        return newest_first[::-1]
+
+    async def books(self) -> dict[str, Books]:
+        """What Stripe holds for each PaymentIntent of ours, by its id: the whole account is read, page by page."""
+        try:
+            intents = await self.client.v1.payment_intents.list_async({"limit": 100})
+            found = {intent.id: _intent(intent) async for intent in intents.auto_paging_iter()}
+            refunds = await self.client.v1.refunds.list_async({"limit": 100})
+            raw_refunds = [refund.to_dict() async for refund in refunds.auto_paging_iter()]
+        except stripe.StripeError as error:
+            raise _translated("reading the account's books", error) from error
+        given_back: dict[str, list[RefundObject]] = {}
+        for raw in raw_refunds:
+            given_back.setdefault(str(raw.get("payment_intent")), []).append(RefundObject.model_validate(raw))
+        return {
+            reference: books_of(intent, given_back.get(reference, []))
+            for reference, intent in found.items()
+            if intent.is_ours
+        }
 
     async def close(self) -> None:
         await self.http.close_async()  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """Stripe's facts in the bus's words: a pure translation of PaymentIntents and webhook events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from chassis.decision import Ignored
-from contracts.ids import RefundId
+from contracts.ids import OrderId, PaymentId, RefundId
+from contracts.money import Money
 from contracts.psp import (
     PspDisputeState,
     PspDisputeUpdated,
@@ -212,3 +213,41 @@ _BY_EVENT_TYPE: Mapping[str, _Builder] = {
     "payment_intent.canceled": _canceled,
     "payment_intent.requires_action": _action_required,
 }
+
+EVENT_TYPES = (*_BY_EVENT_TYPE, *sorted(_REFUND_EVENTS), *sorted(_DISPUTE_EVENTS))
+"""The types of Stripe's events that mean something to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the PSP holds for one of our payments, in our minor units."""
+
+    psp_reference: str
+    order_id: OrderId
+    payment_id: PaymentId
+    status: str
+    captured: Money
+    refunded: Money
+    refund_pending: Money
+
+
+def books_of(intent: Intent, refunds: Sequence[RefundObject]) -> Books:
+    """One payment's lines in the PSP's books."""
+
+    def given_back(state: PspRefundState) -> Money:
+        amount = sum(
+            refund.amount
+            for refund in refunds
+            if _REFUND_STATE.get(refund.status or "", PspRefundState.PENDING) is state
+        )
+        return from_stripe(amount, intent.currency)
+
+    return Books(
+        psp_reference=intent.id,
+        order_id=OrderId(intent.metadata["order_id"]),
+        payment_id=PaymentId(intent.metadata["payment_id"]),
+        status=intent.status,
+        captured=from_stripe(intent.amount_received, intent.currency),
+        refunded=given_back(PspRefundState.SUCCEEDED),
+        refund_pending=given_back(PspRefundState.PENDING),
+    )

@@ -1,0 +1,60 @@
+"""Where the running system is: as the environment says, else the stack on this machine."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chassis.metrics import Metrics
+from chassis.store import Store
+from deploy.local.broker import broker_for
+from deploy.local.credentials import Credentials
+from deploy.local.ports import HOST, PortsInUse
+from deploy.local.store import store_for
+from psp_adapter.stripe_api import StripeApi
+
+
+class NoSystemError(Exception):
+    """Neither the environment nor the data folder names a running system."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(
+            f"No system to look at: {data_dir} holds no local stack (start one with `bellhop up`), and "
+            "BELLHOP_MONGODB_URL, BELLHOP_AMQP_URL and STRIPE_API_KEY are not all set."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Addresses and keys of one system."""
+
+    amqp_url: str = field(repr=False)
+    mongodb_url: str = field(repr=False)
+    stripe_api_key: str = field(repr=False)
+    stripe_api_base: str | None
+    database: str = "bellhop"
+
+    @classmethod
+    def found(cls, data_dir: Path) -> "Places":
+        """From the environment, where it names all of it; else the local stack of that folder."""
+        env = os.environ
+        base = env.get("BELLHOP_STRIPE_API_BASE")
+        names = ("BELLHOP_AMQP_URL", "BELLHOP_MONGODB_URL", "STRIPE_API_KEY")
+        if all(env.get(name) for name in names):
+            amqp_url, mongodb_url, key = (env[name] for name in names)
+            return cls(amqp_url, mongodb_url, key, base, env.get("BELLHOP_MONGODB_DATABASE", "bellhop"))
+        if not (data_dir / "secrets.json").exists():
+            raise NoSystemError(data_dir)
+        ports = PortsInUse(data_dir / "ports.json")
+        secrets = Credentials.kept_in(data_dir / "secrets.json")
+        return cls(
+            amqp_url=broker_for(data_dir, ports=ports).url,
+            mongodb_url=store_for(data_dir, ports=ports).url,
+            stripe_api_key=env.get("STRIPE_API_KEY") or secrets.stripe_api_key,
+            stripe_api_base=None if env.get("STRIPE_API_KEY") else f"http://{HOST}:{ports.port('sandbox')}",
+        )
+
+    def store(self, metrics: Metrics) -> Store:
+        return Store(self.mongodb_url, self.database, metrics, timeout=5.0)
+
+    def psp(self) -> StripeApi:
+        return StripeApi.connect(self.stripe_api_key, base=self.stripe_api_base, timeout=20.0, retries=2)

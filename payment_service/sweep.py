@@ -1,0 +1,44 @@
+"""The sweep of the PSP's own list of events: whatever a webhook should have brought is found within minutes.
+
+One document holds how far it got. It moves on only when the adapter has put everything on the bus.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chassis.decision import Applied, Decision, Ignored, Stale, State
+from contracts.psp import PspEventsSwept, SweepPspEvents
+
+SWEEP_ID = "psp-sweep"
+FIRST_LOOK_BACK = timedelta(hours=24)
+
+
+class EventSweep(State):
+    """How far the PSP's events have been swept."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDue:
+    """It is time to look again, or for the first time."""
+
+    every: timedelta
+
+
+def decide(sweep: EventSweep | None, message: SweepDue | PspEventsSwept, now: datetime) -> Decision[EventSweep]:
+    """What `message` does to the sweep."""
+    match sweep, message:
+        case None, SweepDue():
+            first = EventSweep(since=now - FIRST_LOOK_BACK, due_at=now)
+            return Applied(first)
+        case None, _:
+            return Ignored("nothing is being swept")
+        case EventSweep(due_at=due_at), SweepDue(every=every):
+            if due_at is None or now < due_at:
+                return Stale("not due yet")
+            return Applied(sweep.model_copy(update={"due_at": now + every}), (SweepPspEvents(since=sweep.since),))
+        case EventSweep(since=since), PspEventsSwept(until=until):
+            return (
+                Applied(sweep.model_copy(update={"since": until})) if until > since else Stale("swept further already")
+            )
