@@ -62,7 +62,6 @@ class StripeApi:
                 {
                     "amount": amount,
                     "currency": currency,
-                    "description": command.description,
                     "metadata": {"order_id": command.order_id, "payment_id": command.payment_id},
                 },
                 {"idempotency_key": f"create:{command.payment_id}:{command.session_no}"},
