@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
+from chassis.bus import Bus
 from chassis.write_path import WritePath
 from contracts.message import Message
 from contracts.orders import (
@@ -19,9 +21,10 @@ from contracts.orders import (
     Reason,
     Refusal,
 )
-from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, Queue
+from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK, Queue
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order import Order
+from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 from tests.component.bench import REPLY_TO, Bench
 from tests.component.fake_store import FakeDocuments, FakeStore
@@ -51,13 +54,18 @@ class Service:
         return stored.state
 
 
+def _handlers(kept: ExtrasStore, bus: Bus) -> ExtrasHandlers:
+    stock = StockKeeper(WritePath(kept.stock, bus), kept.stock, kept.orders, given.PAY_WITHIN)
+    return ExtrasHandlers(WritePath(kept.orders, bus), kept, stock, bus, given.PAY_WITHIN, timedelta(hours=24))
+
+
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     store = FakeStore()
     kept = ExtrasStore(store.as_store())
     await kept.extras.put({item.extra_id: item for item in (given.offered(), given.offered("alm-old", active=False))})
     bench = Bench("extras-service")
-    handlers = ExtrasHandlers(WritePath(kept.orders, bench.bus), kept, bench.bus, given.PAY_WITHIN)
+    handlers = _handlers(kept, bench.bus)
     bench.consume(EXTRAS_COMMANDS, "extras.dead", handlers.commands())
     bench.consume(EXTRAS_PAYMENTS, "extras.dead", handlers.payments())
     bench.consume(EXTRAS_QUERIES, None, handlers.queries())
@@ -69,9 +77,14 @@ def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
     store = FakeStore().as_store()
     kept = ExtrasStore(store)
     bus = Bench("extras-service").bus
-    handlers = ExtrasHandlers(WritePath(kept.orders, bus), kept, bus, given.PAY_WITHIN)
+    handlers = _handlers(kept, bus)
 
-    for queue, table in ((EXTRAS_COMMANDS, handlers.commands()), (EXTRAS_PAYMENTS, handlers.payments())):
+    tables = (
+        (EXTRAS_COMMANDS, handlers.commands()),
+        (EXTRAS_PAYMENTS, handlers.payments()),
+        (EXTRAS_STOCK, handlers.closed()),
+    )
+    for queue, table in tables:
         assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue.bindings}
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from chassis.bus import Bus
 from chassis.write_path import WritePath
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.handlers import PaymentHandlers
@@ -13,9 +14,14 @@ from tests.component.fake_store import FakeStore
 from tests.unit.payment_service import given
 
 
+def _handlers(bus: Bus) -> PaymentHandlers:
+    kept = PaymentStore(FakeStore().as_store())
+    return PaymentHandlers(WritePath(kept.payments, bus), WritePath(kept.sweeps, bus))
+
+
 def _wired() -> Bench:
     bench = Bench("payment-service")
-    handlers = PaymentHandlers(WritePath(PaymentStore(FakeStore().as_store()).payments, bench.bus))
+    handlers = _handlers(bench.bus)
     bench.consume(PAYMENTS_COMMANDS, "payments.dead", handlers.commands())
     bench.consume(PAYMENTS_PSP, "payments.dead", handlers.psp())
     return bench
@@ -28,7 +34,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
-    handlers = PaymentHandlers(WritePath(PaymentStore(FakeStore().as_store()).payments, Bench("payment-service").bus))
+    handlers = _handlers(Bench("payment-service").bus)
 
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue.bindings}

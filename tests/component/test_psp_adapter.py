@@ -25,6 +25,7 @@ from contracts.psp import (
     PspSessionFailed,
 )
 from contracts.topology import PSP_COMMANDS
+from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench, DeafBus
@@ -46,7 +47,7 @@ CLOSE = ClosePspSession(
 
 async def _taking(command: CreatePspSession | ClosePspSession, fake: FakeStripe) -> Bench:
     bench = Bench("psp-adapter")
-    handlers = AdapterHandlers(fake.api, bench.bus, SEAL)
+    handlers = AdapterHandlers(fake.api, bench.bus, SEAL, EventTranslator(fake.api))
     bench.consume(PSP_COMMANDS, "psp.dead", handlers.commands())
     async with bench.running():
         await bench.deliver(PSP_COMMANDS, command, reply_to=None)
@@ -54,7 +55,8 @@ async def _taking(command: CreatePspSession | ClosePspSession, fake: FakeStripe)
 
 
 def test_the_handlers_take_what_the_queue_binds_and_nothing_else() -> None:
-    handlers = AdapterHandlers(answering(200, {}).api, Bench("psp-adapter").bus, SEAL)
+    api = answering(200, {}).api
+    handlers = AdapterHandlers(api, Bench("psp-adapter").bus, SEAL, EventTranslator(api))
 
     assert {kind.wire_kind() for kind in handlers.commands()} == {bound.routing_key for bound in PSP_COMMANDS.bindings}
 
@@ -132,7 +134,7 @@ async def _posted(
 ) -> httpx.Response:
     text = body if isinstance(body, str) else body.decode("latin-1")
     signature = stripe.WebhookSignature.generate_signature_header(text, signed_with, int(time.time()))
-    webhook = Webhook(bench.bus, bench.metrics, secrets)
+    webhook = Webhook(bench.bus, bench.metrics, secrets, EventTranslator(answering(200, intent("succeeded")).api))
     app = Starlette(routes=[Route("/webhooks/stripe", webhook.__call__, methods=["POST"])])
     async with (
         bench.running(),

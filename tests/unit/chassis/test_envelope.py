@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chassis.decision import Answer, Applied, Waiter
 from chassis.envelope import Delivery, Envelope
 from contracts.message import Command, Event, Message, Query, Reply
-from extras_service.order import decide
+from extras_service.saga import decide
 from tests.contracts.stored import sample, samples
 from tests.unit.extras_service import given
 

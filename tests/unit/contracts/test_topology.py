@@ -31,6 +31,7 @@ WORK = {
     "payments.commands": "payments.dead",
     "psp.commands": "psp.dead",
     "extras.payments": "extras.dead",
+    "extras.stock": "extras.dead",
     "payments.psp": "payments.dead",
 }
 AT_LEAST_ONCE = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}

@@ -3,20 +3,38 @@
 from datetime import UTC, date, datetime, timedelta
 
 from chassis.decision import Applied, Waiter
-from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, ReservationId, payment_id_of
+from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
-from contracts.orders import Guest, OrderStatus, PlaceOrder, RequestedLine, StartPayment
+from contracts.orders import (
+    CancelOrder,
+    FulfilOrder,
+    Guest,
+    OrderStatus,
+    PlaceOrder,
+    RefundOrder,
+    RequestedLine,
+    ResolveReview,
+    ReviewResolution,
+    Staff,
+    StartPayment,
+)
 from contracts.payments import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
     PaymentFailed,
     PaymentMismatched,
     PaymentProcessing,
+    PaymentRefunded,
+    PaymentRefundFailed,
     PaymentSessionClosed,
     PaymentSessionCreated,
     PaymentSessionFailed,
     PaymentSucceeded,
+    PaymentUnresolved,
 )
 from extras_service.catalogue import Catalogue, Extra
-from extras_service.order import DeadlinePassed, Order, OrderInput, Placing, Starting, decide
+from extras_service.order import DeadlinePassed, Order, OrderInput, Placing, Starting
+from extras_service.saga import decide
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 PAY_WITHIN = timedelta(minutes=30)
@@ -120,6 +138,82 @@ def mismatched(detail: str = "livemode differs") -> PaymentMismatched:
     return PaymentMismatched(order_id=ORDER_ID, payment_id=PAYMENT_ID, detail=detail)
 
 
+def unresolved() -> PaymentUnresolved:
+    return PaymentUnresolved(order_id=ORDER_ID, payment_id=PAYMENT_ID, detail="the PSP has not answered for a week")
+
+
+REFUND_ID = RefundId("ref_" + "a" * 26)
+
+
+def refunded(amount: int = 4800, *, fact_no: int = 1, refund_id: RefundId = REFUND_ID) -> PaymentRefunded:
+    return PaymentRefunded(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        fact_no=fact_no,
+        refund_id=refund_id,
+        refunded=Money(amount=amount, currency="EUR"),
+        pending=Money.zero("EUR"),
+    )
+
+
+def refund_failed(left: int = 0, *, fact_no: int = 1, refund_id: RefundId = REFUND_ID) -> PaymentRefundFailed:
+    return PaymentRefundFailed(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        fact_no=fact_no,
+        refund_id=refund_id,
+        refunded=Money(amount=left, currency="EUR"),
+        pending=Money.zero("EUR"),
+        detail="expired_or_canceled_card",
+    )
+
+
+def disputed(dispute_id: str = "dp_1") -> PaymentDisputed:
+    return PaymentDisputed(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, fact_no=1, dispute_id=dispute_id, amount=TOTAL, inquiry=False
+    )
+
+
+def dispute_closed(*, won: bool, dispute_id: str = "dp_1") -> PaymentDisputeClosed:
+    return PaymentDisputeClosed(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, fact_no=2, dispute_id=dispute_id, amount=TOTAL, won=won
+    )
+
+
+# What guests and staff ask
+
+
+def staff(property_id: str = "alpenhof") -> Staff:
+    return Staff(staff_id="reception", property_id=PropertyId(property_id))
+
+
+def cancelling_by_guest(guest_id: str = "guest-anna") -> CancelOrder:
+    return CancelOrder(order_id=ORDER_ID, property_id=PropertyId("alpenhof"), guest_id=GuestId(guest_id))
+
+
+def cancelling_by_staff(property_id: str = "alpenhof") -> CancelOrder:
+    who = staff(property_id)
+    return CancelOrder(order_id=ORDER_ID, property_id=who.property_id, staff=who, reason="the guest is ill")
+
+
+def fulfilling(property_id: str = "alpenhof") -> FulfilOrder:
+    return FulfilOrder(order_id=ORDER_ID, staff=staff(property_id))
+
+
+def refunding(amount: int | None = None, *, refund_id: RefundId = REFUND_ID, currency: str = "EUR") -> RefundOrder:
+    return RefundOrder(
+        order_id=ORDER_ID,
+        staff=staff(),
+        refund_id=refund_id,
+        amount=None if amount is None else Money(amount=amount, currency=currency),
+        reason="the spa was closed",
+    )
+
+
+def resolving(resolution: ReviewResolution) -> ResolveReview:
+    return ResolveReview(order_id=ORDER_ID, staff=staff(), resolution=resolution, reason="talked to the guest")
+
+
 # Orders
 
 
@@ -169,8 +263,20 @@ def needs_review() -> Order:
     return after(payable(), mismatched())
 
 
+def cancelling() -> Order:
+    return after(payable(), cancelling_by_guest())
+
+
+def cancelled() -> Order:
+    return after(cancelling(), session_closed())
+
+
+def fulfilled() -> Order:
+    return after(confirmed(), fulfilling())
+
+
 def in_status(status: OrderStatus) -> Order:
-    """An order in this status; one that no message leads to yet is set there by hand."""
+    """An order in this status, led there by messages."""
     match status:
         case OrderStatus.PENDING_PAYMENT:
             return payable()
@@ -182,5 +288,9 @@ def in_status(status: OrderStatus) -> Order:
             return confirmed()
         case OrderStatus.NEEDS_REVIEW:
             return needs_review()
-        case _:
-            return confirmed().model_copy(update={"status": status})
+        case OrderStatus.CANCELLING:
+            return cancelling()
+        case OrderStatus.CANCELLED:
+            return cancelled()
+        case OrderStatus.FULFILLED:
+            return fulfilled()

@@ -174,12 +174,12 @@ def test_the_shipped_catalogue_names_every_extra_once() -> None:
     assert [extra_id for extra_id, count in counts.items() if count > 1] == []
 
 
-def test_a_view_of_an_extra_shows_everything_but_whether_it_is_active() -> None:
+def test_a_view_of_an_extra_shows_everything_but_whether_and_how_often_it_can_be_had() -> None:
     extra = given.offered()
 
     view = extra.view()
 
-    assert view.model_dump() == extra.model_dump(exclude={"active"})
+    assert view.model_dump() == extra.model_dump(exclude={"active", "daily_limit"})
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from contracts.orders import (
     Reason,
 )
 from contracts.payments import ClosePaymentSession
-from extras_service.order import DeadlinePassed, Order, PaymentEvent, UnknownOrderError, decide
+from extras_service.order import DeadlinePassed, Order, PaymentEvent, UnknownOrderError
+from extras_service.saga import decide
 from tests.unit.extras_service import given
 
 
@@ -262,7 +263,7 @@ def test_a_second_success_on_a_confirmed_order_is_ignored() -> None:
 
     decision = decide(order, given.succeeded(), given.NOW)
 
-    assert decision == Ignored("already paid")
+    assert decision == Ignored("paid already")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 
 from chassis.decision import Applied
 from contracts.money import Money
-from contracts.orders import OrderStatus
-from extras_service.order import DeadlinePassed, OrderInput, decide
+from contracts.orders import OrderStatus, ReviewResolution
+from extras_service.order import DeadlinePassed, OrderInput
+from extras_service.saga import decide
 from tests.unit.extras_service import given
 
 MESSAGES: dict[str, OrderInput] = {
@@ -25,24 +26,52 @@ MESSAGES: dict[str, OrderInput] = {
     "succeeded, other amount": given.succeeded(Money(amount=1, currency="EUR")),
     "mismatched": given.mismatched(),
     "session closed": given.session_closed(),
+    "unresolved": given.unresolved(),
+    "cancel": given.cancelling_by_guest(),
+    "cancel by another guest": given.cancelling_by_guest("guest-mallory"),
+    "cancel by staff": given.cancelling_by_staff(),
+    "cancel by staff elsewhere": given.cancelling_by_staff("kamogawa"),
+    "fulfil": given.fulfilling(),
+    "refund": given.refunding(),
+    "refund too much": given.refunding(999_999),
+    "review: accept": given.resolving(ReviewResolution.ACCEPT),
+    "review: refund": given.resolving(ReviewResolution.REFUND),
+    "refunded": given.refunded(),
+    "refund failed": given.refund_failed(),
+    "disputed": given.disputed(),
+    "dispute lost": given.dispute_closed(won=False),
 }
 
 # One row per message; one column per status. A bare word is an outcome that changes nothing; `-> status` is applied.
 TABLE = """
-message                 | pending_payment    | expiring        | expired         | confirmed | needs_review | fulfilled | cancelling | cancelled
-place again             | duplicate          | duplicate       | duplicate       | duplicate | duplicate    | duplicate | duplicate  | duplicate
-place other lines       | refused            | refused         | refused         | refused   | refused      | refused   | refused    | refused
-start                   | ignored            | refused         | refused         | refused   | refused      | refused   | refused    | refused
-start by another guest  | refused            | refused         | refused         | refused   | refused      | refused   | refused    | refused
-deadline                | -> expiring        | stale           | stale           | stale     | ignored      | stale     | stale      | stale
-session created         | -> pending_payment | stale           | stale           | stale     | ignored      | stale     | stale      | stale
-session failed          | -> pending_payment | stale           | stale           | stale     | ignored      | stale     | stale      | stale
-processing              | -> pending_payment | -> expiring     | stale           | stale     | ignored      | stale     | stale      | stale
-failed                  | -> pending_payment | -> expiring     | stale           | stale     | ignored      | stale     | stale      | stale
-succeeded               | -> confirmed       | -> confirmed    | -> needs_review | ignored   | ignored      | stale     | stale      | stale
-succeeded, other amount | -> needs_review    | -> needs_review | -> needs_review | ignored   | ignored      | stale     | stale      | stale
-mismatched              | -> needs_review    | -> needs_review | -> needs_review | stale     | ignored      | stale     | stale      | stale
-session closed          | -> pending_payment | -> expired      | stale           | stale     | ignored      | stale     | stale      | stale
+message                   | pending_payment    | expiring        | cancelling      | expired         | cancelled       | confirmed    | fulfilled    | needs_review
+place again               | duplicate          | duplicate       | duplicate       | duplicate       | duplicate       | duplicate    | duplicate    | duplicate
+place other lines         | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+start                     | ignored            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+start by another guest    | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+deadline                  | -> expiring        | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+session created           | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | stale        | stale        | -> needs_review
+session failed            | -> pending_payment | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+processing                | -> pending_payment | -> expiring     | -> cancelling   | stale           | stale           | stale        | stale        | ignored
+failed                    | -> pending_payment | -> expiring     | -> cancelling   | stale           | stale           | stale        | stale        | ignored
+succeeded                 | -> confirmed       | -> confirmed    | -> cancelled    | -> cancelled    | -> cancelled    | ignored      | ignored      | -> needs_review
+succeeded, other amount   | -> needs_review    | -> needs_review | -> cancelled    | -> cancelled    | -> cancelled    | ignored      | ignored      | -> needs_review
+mismatched                | -> needs_review    | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | -> needs_review
+session closed            | -> pending_payment | -> expired      | -> cancelled    | stale           | stale           | stale        | stale        | ignored
+unresolved                | -> needs_review    | -> needs_review | -> needs_review | stale           | stale           | stale        | stale        | ignored
+cancel                    | -> cancelling      | refused         | ignored         | refused         | ignored         | -> cancelled | refused      | refused
+cancel by another guest   | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+cancel by staff           | -> cancelling      | refused         | ignored         | refused         | ignored         | -> cancelled | refused      | refused
+cancel by staff elsewhere | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+fulfil                    | refused            | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
+refund                    | refused            | refused         | refused         | refused         | refused         | -> confirmed | -> fulfilled | refused
+refund too much           | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+review: accept            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> confirmed
+review: refund            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
+refunded                  | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
+refund failed             | -> pending_payment | -> expiring     | -> cancelling   | -> needs_review | -> needs_review | -> confirmed | -> fulfilled | -> needs_review
+disputed                  | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
+dispute lost              | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
 """  # noqa: E501  a table is read by its columns
 
 

@@ -3,19 +3,30 @@
 from datetime import UTC, datetime, timedelta
 
 from chassis.decision import Applied
-from contracts.ids import OrderId, payment_id_of
+from contracts.ids import OrderId, RefundId, payment_id_of
+from contracts.message import OrderCommand
 from contracts.money import Money
-from contracts.payments import ClosePaymentSession, CreatePaymentSession
+from contracts.payments import ClosePaymentSession, CreatePaymentSession, RefundPayment
 from contracts.psp import (
+    CreatePspSession,
+    PspDisputeState,
+    PspDisputeUpdated,
+    PspOutcomeUnknown,
     PspPaymentActionRequired,
     PspPaymentCanceled,
     PspPaymentFailed,
     PspPaymentProcessing,
     PspPaymentSucceeded,
+    PspRefundRefused,
+    PspRefundState,
+    PspRefundUpdated,
     PspSessionCreated,
     PspSessionFailed,
+    PspSessionOpen,
+    RetrievePspSession,
 )
-from payment_service.payment import Payment, PaymentInput, PaymentStage, decide
+from payment_service.lifecycle import decide
+from payment_service.payment import Payment, PaymentInput, PaymentStage
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 ORDER_ID = OrderId("ord_" + "a" * 26)
@@ -109,6 +120,67 @@ def canceled(seconds: float = 1, *, reference: str = REFERENCE) -> PspPaymentCan
     )
 
 
+def session_open(seconds: float = 1, *, reference: str = REFERENCE) -> PspSessionOpen:
+    return PspSessionOpen(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
+    )
+
+
+def unanswered(asked: type[OrderCommand] = CreatePspSession) -> PspOutcomeUnknown:
+    return PspOutcomeUnknown(order_id=ORDER_ID, payment_id=PAYMENT_ID, asked=asked.wire_kind(), detail="timed out")
+
+
+# Money back
+
+REFUND_ID = RefundId("ref_" + "a" * 26)
+
+
+def refund(amount: int = 4800, refund_id: RefundId = REFUND_ID, currency: str = "EUR") -> RefundPayment:
+    return RefundPayment(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        refund_id=refund_id,
+        amount=Money(amount=amount, currency=currency),
+        reason="cancelled",
+    )
+
+
+def refund_updated(
+    state: PspRefundState = PspRefundState.SUCCEEDED,
+    *,
+    amount: int = 4800,
+    refund_id: RefundId = REFUND_ID,
+    reference: str = REFERENCE,
+) -> PspRefundUpdated:
+    return PspRefundUpdated(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        psp_reference=reference,
+        livemode=True,
+        occurred_at=at(2),
+        refund_id=refund_id,
+        amount=Money(amount=amount, currency="EUR"),
+        state=state,
+    )
+
+
+def refund_refused(refund_id: RefundId = REFUND_ID) -> PspRefundRefused:
+    return PspRefundRefused(order_id=ORDER_ID, payment_id=PAYMENT_ID, refund_id=refund_id, detail="no such charge")
+
+
+def dispute(state: PspDisputeState = PspDisputeState.OPEN, dispute_id: str = "dp_1") -> PspDisputeUpdated:
+    return PspDisputeUpdated(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        psp_reference=REFERENCE,
+        livemode=True,
+        occurred_at=at(3),
+        dispute_id=dispute_id,
+        amount=AMOUNT,
+        state=state,
+    )
+
+
 # Payments
 
 
@@ -165,5 +237,5 @@ def in_status(status: PaymentStage) -> Payment:
             return after(created(), session_failed())
         case PaymentStage.MISMATCHED:
             return after(payable(), succeeded(0, livemode=False))
-        case _:
-            raise AssertionError(f"no messages are known that lead to {status}: teach this builder")
+        case PaymentStage.UNKNOWN:
+            return after(payable(), unanswered(RetrievePspSession))

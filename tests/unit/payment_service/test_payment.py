@@ -3,6 +3,7 @@
 import pytest
 
 from chassis.decision import Applied, Ignored, Stale
+from chassis.errors import is_transient
 from contracts.ids import PaymentId
 from contracts.money import Money
 from contracts.payments import (
@@ -15,15 +16,8 @@ from contracts.payments import (
     PaymentSucceeded,
 )
 from contracts.psp import ClosePspSession, CreatePspSession
-from payment_service.payment import (
-    ATTEMPTS_KEPT,
-    AmountChangedError,
-    Payment,
-    PaymentInput,
-    PaymentStage,
-    UnknownPaymentError,
-    decide,
-)
+from payment_service.lifecycle import ATTEMPTS_KEPT, ClosedBeforeCreatedError, decide
+from payment_service.payment import AmountChangedError, Payment, PaymentInput, PaymentStage, UnknownPaymentError
 from tests.unit.payment_service import given
 
 
@@ -352,12 +346,19 @@ def test_closing_what_nobody_can_pay_any_more_is_answered_at_once(status: Paymen
 
 @pytest.mark.parametrize(
     "message",
-    [given.close(), given.session_created(), given.session_failed(), given.succeeded(), given.canceled()],
+    [given.session_created(), given.session_failed(), given.succeeded(), given.canceled()],
     ids=lambda message: message.kind,
 )
 def test_a_message_about_an_unknown_payment_is_raised(message: PaymentInput) -> None:
     with pytest.raises(UnknownPaymentError, match=PaymentId(given.PAYMENT_ID)):
         decide(None, message, given.NOW)
+
+
+def test_a_close_that_comes_before_the_payment_is_tried_again_until_it_is_there() -> None:
+    with pytest.raises(ClosedBeforeCreatedError) as raised:
+        decide(None, given.close(), given.NOW)
+
+    assert is_transient(raised.value)
 
 
 def test_a_report_about_the_earlier_session_is_stale_while_the_new_one_is_being_opened() -> None:

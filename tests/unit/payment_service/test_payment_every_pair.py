@@ -7,7 +7,8 @@ import pytest
 
 from chassis.decision import Applied
 from contracts.money import Money
-from payment_service.payment import PaymentInput, PaymentStage, decide
+from payment_service.lifecycle import decide
+from payment_service.payment import PaymentInput, PaymentStage, PollDue
 from tests.unit.payment_service import given
 
 MESSAGES: dict[str, PaymentInput] = {
@@ -22,22 +23,36 @@ MESSAGES: dict[str, PaymentInput] = {
     "succeeded": given.succeeded(),
     "succeeded, other amount": given.succeeded(amount=Money(amount=1, currency="EUR")),
     "canceled": given.canceled(),
+    "session open": given.session_open(),
+    "unanswered": given.unanswered(),
+    "poll due": PollDue(),
+    "refund": given.refund(),
+    "refund updated": given.refund_updated(),
+    "refund refused": given.refund_refused(),
+    "dispute": given.dispute(),
 }
 
 # One row per message; one column per status. A bare word is an outcome that changes nothing; `-> status` is applied.
 TABLE = """
-message                   | created            | session_open       | action_required    | processing         | succeeded    | closing       | closed        | failed          | mismatched
-create                    | -> created         | -> session_open    | -> action_required | stale              | -> succeeded | stale         | -> created    | -> created      | stale
-close                     | -> closing         | -> closing         | -> closing         | -> closing         | -> succeeded | -> closing    | -> closed     | -> failed       | ignored
-session created           | -> session_open    | stale              | stale              | stale              | stale        | stale         | stale         | -> session_open | stale
-session created, other no | stale              | stale              | stale              | stale              | stale        | stale         | stale         | stale           | stale
-session failed            | -> failed          | stale              | stale              | stale              | stale        | -> closed     | stale         | stale           | stale
-action required           | -> action_required | -> action_required | -> action_required | -> action_required | stale        | stale         | stale         | stale           | stale
-processing                | -> processing      | -> processing      | -> processing      | -> processing      | stale        | -> closing    | stale         | stale           | stale
-failed                    | -> created         | -> session_open    | -> session_open    | -> session_open    | stale        | -> closing    | stale         | stale           | stale
-succeeded                 | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | ignored      | -> succeeded  | -> succeeded  | -> succeeded    | ignored
-succeeded, other amount   | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | ignored      | -> mismatched | -> mismatched | -> mismatched   | ignored
-canceled                  | -> closed          | -> closed          | -> closed          | -> closed          | stale        | -> closed     | stale         | stale           | stale
+message                   | created            | session_open       | action_required    | processing         | unknown            | closing       | closed        | failed          | succeeded    | mismatched
+create                    | -> created         | -> session_open    | -> action_required | stale              | stale              | stale         | -> created    | -> created      | -> succeeded | stale
+close                     | -> closing         | -> closing         | -> closing         | -> closing         | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | ignored
+session created           | -> session_open    | stale              | stale              | stale              | stale              | stale         | stale         | -> session_open | stale        | stale
+session created, other no | stale              | stale              | stale              | stale              | stale              | stale         | stale         | stale           | stale        | stale
+session failed            | -> failed          | stale              | stale              | stale              | stale              | -> closed     | stale         | stale           | stale        | stale
+action required           | -> action_required | -> action_required | -> action_required | -> action_required | -> action_required | stale         | stale         | stale           | stale        | stale
+processing                | -> processing      | -> processing      | -> processing      | -> processing      | -> processing      | -> closing    | stale         | stale           | stale        | stale
+failed                    | -> created         | -> session_open    | -> session_open    | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
+succeeded                 | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded  | -> succeeded  | -> succeeded    | ignored      | ignored
+succeeded, other amount   | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched | -> mismatched | -> mismatched   | ignored      | ignored
+canceled                  | -> closed          | -> closed          | -> closed          | -> closed          | -> closed          | -> closed     | stale         | stale           | stale        | stale
+session open              | -> created         | -> session_open    | -> action_required | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
+unanswered                | -> unknown         | -> unknown         | -> unknown         | -> unknown         | stale              | -> unknown    | stale         | stale           | stale        | stale
+poll due                  | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | stale         | stale           | stale        | stale
+refund                    | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
+refund updated            | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
+refund refused            | stale              | stale              | stale              | stale              | stale              | stale         | stale         | stale           | stale        | stale
+dispute                   | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
 """  # noqa: E501  a table is read by its columns
 
 
@@ -57,7 +72,7 @@ EXPECTED = _rows()
 def test_a_status_meets_a_message(status: PaymentStage, message: str) -> None:
     payment = given.in_status(status)
 
-    ended = decide(payment, MESSAGES[message], given.NOW)
+    ended = decide(payment, MESSAGES[message], payment.due_at or given.NOW)
 
     assert (f"-> {ended.state.status}" if isinstance(ended, Applied) else ended.name) == EXPECTED[status, message]
 

@@ -32,7 +32,6 @@ async def test_a_session_is_opened_with_nothing_a_plain_intent_does_not_need() -
     assert parse_qs(request.content.decode()) == {
         "amount": ["50000"],
         "currency": ["isk"],
-        "description": ["Hotel extras"],
         "metadata[order_id]": [ORDER_ID],
         "metadata[payment_id]": [PAYMENT_ID],
     }

@@ -8,14 +8,19 @@ import pytest
 from chassis.decision import Ignored
 from contracts.money import Money
 from contracts.psp import (
+    PspDisputeState,
+    PspDisputeUpdated,
     PspPaymentActionRequired,
     PspPaymentCanceled,
     PspPaymentEvent,
     PspPaymentFailed,
     PspPaymentProcessing,
     PspPaymentSucceeded,
+    PspRefundState,
+    PspRefundUpdated,
+    PspSessionOpen,
 )
-from psp_adapter.translate import Intent, report_of_event, report_of_intent
+from psp_adapter.translate import About, Intent, report_of_event, report_of_intent, subject_of
 
 CREATED = 1_782_896_400
 SEEN = datetime(2026, 7, 1, 9, 0, 0, 654_321, tzinfo=UTC)
@@ -42,6 +47,14 @@ def _event(event_type: str, **changes: Any) -> dict[str, Any]:
     return {"id": "evt_1", "type": event_type, "created": CREATED, "data": {"object": _intent(**changes)}}
 
 
+def _told(event: dict[str, Any]) -> PspPaymentEvent | Ignored:
+    """What an event says about the intent it carries."""
+    about = subject_of(event)
+    assert isinstance(about, About)
+    assert about.embedded is not None
+    return report_of_event(event, about.embedded)
+
+
 def _facts(report: PspPaymentEvent) -> tuple[Any, ...]:
     return report.order_id, report.payment_id, report.psp_reference, report.livemode
 
@@ -59,15 +72,16 @@ def _facts(report: PspPaymentEvent) -> tuple[Any, ...]:
 def test_an_event_becomes_a_report_with_the_facts_of_its_intent(
     event_type: str, report_type: type[PspPaymentEvent]
 ) -> None:
-    report = report_of_event(_event(event_type))
+    report = _told(_event(event_type))
 
+    assert isinstance(report, PspPaymentEvent)
     assert type(report) is report_type
     assert _facts(report) == (ORDER_ID, PAYMENT_ID, "pi_1", True)
     assert report.occurred_at == datetime.fromtimestamp(CREATED, UTC)
 
 
 def test_a_success_carries_what_was_received_and_not_what_was_asked() -> None:
-    report = report_of_event(_event("payment_intent.succeeded", amount=4800, amount_received=1500, currency="isk"))
+    report = _told(_event("payment_intent.succeeded", amount=4800, amount_received=1500, currency="isk"))
 
     assert isinstance(report, PspPaymentSucceeded)
     assert report.amount_received == Money(amount=15, currency="ISK")
@@ -88,7 +102,7 @@ def test_a_success_carries_what_was_received_and_not_what_was_asked() -> None:
     ids=["decline code", "code", "empty", "no error"],
 )
 def test_a_failure_names_the_narrowest_reason_and_a_sentence(error: Any, code: str, detail: str) -> None:
-    report = report_of_event(_event("payment_intent.payment_failed", last_payment_error=error))
+    report = _told(_event("payment_intent.payment_failed", last_payment_error=error))
 
     assert isinstance(report, PspPaymentFailed)
     assert (report.code, report.detail) == (code, detail)
@@ -98,16 +112,16 @@ def test_a_failure_names_the_narrowest_reason_and_a_sentence(error: Any, code: s
     "metadata", [{}, {"order_id": ORDER_ID}, {"payment_id": PAYMENT_ID}, {"shop": "another"}], ids=str
 )
 def test_a_payment_of_another_system_is_ignored(metadata: dict[str, str]) -> None:
-    report = report_of_event(_event("payment_intent.succeeded", metadata=metadata))
+    report = _told(_event("payment_intent.succeeded", metadata=metadata))
 
     assert report == Ignored("a payment of another system on the same account")
 
 
 @pytest.mark.parametrize("event_type", ["customer.created", "payment_intent.created", "payout.paid", ""])
 def test_an_event_of_an_unknown_type_is_ignored_with_its_type(event_type: str) -> None:
-    report = report_of_event({"id": "evt_1", "type": event_type, "created": CREATED, "data": {"object": {}}})
+    about = subject_of({"id": "evt_1", "type": event_type, "created": CREATED, "data": {"object": {}}})
 
-    assert report == Ignored(f"no rule for events of type {event_type}")
+    assert about == Ignored(f"no rule for events of type {event_type}")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +131,8 @@ def test_an_event_of_an_unknown_type_is_ignored_with_its_type(event_type: str) -
         ("processing", PspPaymentProcessing),
         ("canceled", PspPaymentCanceled),
         ("requires_action", PspPaymentActionRequired),
+        ("requires_payment_method", PspSessionOpen),
+        ("requires_confirmation", PspSessionOpen),
     ],
 )
 def test_an_intent_read_from_the_api_tells_its_status_as_of_the_second_it_was_seen(
@@ -130,10 +146,78 @@ def test_an_intent_read_from_the_api_tells_its_status_as_of_the_second_it_was_se
     assert report.occurred_at == SEEN.replace(microsecond=0)
 
 
-@pytest.mark.parametrize("status", ["requires_payment_method", "requires_confirmation", "requires_capture", "new"])
+@pytest.mark.parametrize("status", ["requires_capture", "new"])
 def test_an_intent_that_says_nothing_new_gives_no_report(status: str) -> None:
     assert report_of_intent(Intent.model_validate(_intent(status=status)), SEEN) is None
 
 
 def test_an_intent_never_shows_its_client_secret() -> None:
     assert "secret" not in repr(Intent.model_validate(_intent()))
+
+
+def _about_money(event_type: str, subject: dict[str, Any]) -> PspPaymentEvent | Ignored:
+    event = {"id": "evt_2", "type": event_type, "created": CREATED, "data": {"object": subject}}
+    assert subject_of(event) == About("pi_1", None)
+    return report_of_event(event, Intent.model_validate(_intent()))
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("succeeded", PspRefundState.SUCCEEDED),
+        ("pending", PspRefundState.PENDING),
+        ("requires_action", PspRefundState.PENDING),
+        ("failed", PspRefundState.FAILED),
+        ("canceled", PspRefundState.FAILED),
+    ],
+)
+def test_a_refund_of_ours_is_told_under_our_id_with_its_state(status: str, state: PspRefundState) -> None:
+    refund = {
+        "id": "re_1",
+        "payment_intent": "pi_1",
+        "amount": 1500,
+        "currency": "eur",
+        "status": status,
+        "metadata": {"refund_id": "ref_ours"},
+    }
+
+    report = _about_money("refund.updated", refund)
+
+    assert isinstance(report, PspRefundUpdated)
+    assert _facts(report) == (ORDER_ID, PAYMENT_ID, "pi_1", True)
+    assert (report.refund_id, report.state, report.amount) == ("ref_ours", state, Money(amount=1500, currency="EUR"))
+
+
+def test_a_refund_made_in_the_dashboard_is_told_under_an_id_derived_from_stripes() -> None:
+    refund = {"id": "re_9", "payment_intent": "pi_1", "amount": 10, "currency": "jpy", "status": "succeeded"}
+
+    report = _about_money("refund.created", refund)
+
+    assert isinstance(report, PspRefundUpdated)
+    assert report.refund_id == "ref_psp_re_9"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("warning_needs_response", PspDisputeState.INQUIRY),
+        ("needs_response", PspDisputeState.OPEN),
+        ("under_review", PspDisputeState.OPEN),
+        ("won", PspDisputeState.WON),
+        ("warning_closed", PspDisputeState.WON),
+        ("lost", PspDisputeState.LOST),
+    ],
+)
+def test_a_dispute_is_told_with_where_it_stands(status: str, state: PspDisputeState) -> None:
+    dispute = {"id": "dp_1", "payment_intent": "pi_1", "amount": 4800, "currency": "eur", "status": status}
+
+    report = _about_money("charge.dispute.updated", dispute)
+
+    assert isinstance(report, PspDisputeUpdated)
+    assert (report.dispute_id, report.state) == ("dp_1", state)
+
+
+def test_a_charge_without_a_payment_intent_is_ignored() -> None:
+    event = {"id": "evt_3", "type": "refund.created", "created": CREATED, "data": {"object": {"id": "re_1"}}}
+
+    assert subject_of(event) == Ignored("a charge without a PaymentIntent")
