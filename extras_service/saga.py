@@ -62,6 +62,8 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return Refused(Reason.ORDER_NOT_PAYABLE, to.not_payable(order))
         case _S.PENDING_PAYMENT, PaymentSessionCreated():
             return to.session_created(order, message)
+        case _, PaymentSessionCreated() if order.received is None:
+            return to.opened_too_late(order)
         case _S.PENDING_PAYMENT, PaymentSessionFailed():
             return to.session_failed(order, message)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentProcessing()):
@@ -77,7 +79,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         case _, PaymentMismatched(received=received, detail=detail) if order.received is None:
             return to.needs_review(order, detail, received=received)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentUnresolved(detail=detail)):
-            return to.needs_review(order, detail, received=None)
+            return to.unresolved(order, detail)
         case _S.PENDING_PAYMENT, DeadlinePassed():
             return to.deadline_passed(order, now)
         case _S.PENDING_PAYMENT, CancelOrder():

@@ -72,9 +72,10 @@ class StockKeeper:
                 log.info("stock.reviewed", stock_id=document_id, order_id=order_id)
 
     async def _apply(self, document_id: str, delivery: Delivery, message: StockInput) -> object:
-        # One command touches several days, and one day twice: each of its steps has a name of its own.
+        # What a step changes is known by its order, not by its message: a delivery that comes again after its holds
+        # were given back, or an order that is looked at a second time, must find the day as it is now.
         step = Delivery(
-            f"{delivery.message_id}.{type(message).__name__}",
+            f"{delivery.message_id}.{type(message).__name__}.{self.clock().timestamp():.6f}",
             delivery.correlation_id,
             delivery.kind,
             delivery.message_id,

@@ -136,14 +136,23 @@ def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Orde
     return Applied(opened, tuple(Answer(waiter, reply) for waiter in order.waiting))
 
 
+def opened_too_late(order: Order) -> Decision[Order]:
+    """A request for a session was overtaken by its closing, and opened another one: that is closed, too."""
+    return Applied(order, (ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id),))
+
+
 def session_failed(order: Order, event: PaymentSessionFailed) -> Decision[Order]:
     closed = order.model_copy(update={"session_asked_at": None, "waiting": ()})
     return Applied(closed, _refuse_waiting(order, Reason.PAYMENT_SESSION_FAILED, event.detail))
 
 
 def session_lost(order: Order, now: datetime) -> Decision[Order]:
-    """The session was cancelled at the PSP, by nobody here: the guest may open another one."""
-    lost = order.model_copy(update={"session": None, "session_asked_at": None})
+    """The session was cancelled at the PSP, by nobody here: the guest may open another one.
+
+    This may be late news of an earlier session while the next is open, so the order still closes in two phases.
+    """
+    asked_long_ago = order.created_at if order.session_asked_at else None
+    lost = order.model_copy(update={"session": None, "session_asked_at": asked_long_ago})
     return Applied(_unpaid_again(lost, now))
 
 
@@ -286,12 +295,19 @@ def review_resolved(order: Order, command: ResolveReview) -> Decision[Order]:
     return _cancelled_with_refund(resolved, "review", command.reason)
 
 
-def needs_review(order: Order, detail: str, *, received: Money | None) -> Decision[Order]:
+def needs_review(order: Order, detail: str, *, received: Money | None) -> Applied[Order]:
     reviewed = _settled(order.model_copy(update={"received": received, "review": detail}), OrderStatus.NEEDS_REVIEW)
     event = OrderNeedsReview(
         order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id, detail=detail
     )
     return Applied(reviewed, (event, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(reviewed))))
+
+
+def unresolved(order: Order, detail: str) -> Decision[Order]:
+    """A person decides, and until then nobody is to pay."""
+    reviewed = needs_review(order, detail, received=None)
+    close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
+    return Applied(reviewed.state, (*reviewed.messages, close))
 
 
 def received_in_review(order: Order, amount: Money) -> Decision[Order]:
@@ -310,11 +326,14 @@ def refund_settled(order: Order, event: PaymentRefunded) -> Decision[Order]:
 
 
 def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:
-    if event.fact_no <= order.latest_fact_no:
+    is_newest = event.fact_no > order.latest_fact_no
+    if not is_newest and event.refund_id in order.failed_refunds:
         return Stale("overtaken by a newer fact about the payment")
+    # A refund that failed stays failed: that is news even when newer facts have overtaken it.
     failed = tuple(dict.fromkeys((*order.failed_refunds, event.refund_id)))
-    changes = {"refunded": event.refunded, "failed_refunds": failed, "latest_fact_no": event.fact_no}
-    changed = order.model_copy(update=changes)
+    changed = order.model_copy(update={"failed_refunds": failed})
+    if is_newest:
+        changed = changed.model_copy(update={"refunded": event.refunded, "latest_fact_no": event.fact_no})
     if order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):
         # Money is with us again for an order that gives nothing: a person must find the guest another way.
         return needs_review(changed, f"a refund failed: {event.detail}", received=order.received)

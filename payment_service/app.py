@@ -17,6 +17,7 @@ from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.handlers import PaymentHandlers
 from payment_service.lifecycle import decide
 from payment_service.payment import PollDue
+from payment_service.polling import USUAL
 from payment_service.settings import PaymentSettings
 from payment_service.store import PaymentStore
 from payment_service.sweep import SWEEP_ID, SweepDue
@@ -35,7 +36,8 @@ def create_app(settings: PaymentSettings) -> Starlette:
     payments = WritePath(kept.payments, bus)
     sweeps = WritePath(kept.sweeps, bus)
     due = SweepDue(settings.psp_sweep_every)
-    handlers = PaymentHandlers(payments, sweeps)
+    polls = USUAL.paced(settings.poll_pace)
+    handlers = PaymentHandlers(payments, sweeps, polls)
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
 
@@ -44,7 +46,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
         Loop(
             "payment polls",
             settings.sweep_every,
-            partial(payments.sweep_deadlines, lambda payment, now: decide(payment, PollDue(), now)),
+            partial(payments.sweep_deadlines, lambda payment, now: decide(payment, PollDue(), now, polls)),
         ),
         *sweeps.loops("sweeps", settings.sweep_every),
         Loop(

@@ -12,6 +12,7 @@ from contracts.payments import CreatePaymentSession
 from contracts.psp import PspEventsSwept
 from payment_service.lifecycle import decide
 from payment_service.payment import Payment, PaymentMessage
+from payment_service.polling import USUAL, Polls
 from payment_service.sweep import SWEEP_ID, EventSweep
 from payment_service.sweep import decide as decide_sweep
 
@@ -22,6 +23,7 @@ class PaymentHandlers:
 
     payments: WritePath[Payment]
     sweeps: WritePath[EventSweep]
+    polls: Polls = USUAL
 
     def commands(self) -> Handlers:
         return {kind: self.decide for kind in get_args(PaymentMessage) if issubclass(kind, Command)}
@@ -38,7 +40,7 @@ class PaymentHandlers:
         handled = await self.payments.handle(
             message.payment_id,
             delivery,
-            lambda payment, now: decide(payment, message, now),
+            lambda payment, now: decide(payment, message, now, self.polls),
             likely_new=isinstance(message, CreatePaymentSession),
         )
         return handled.outcome

@@ -7,6 +7,7 @@ The PSP's word counts, and only as far as it matches what was asked. `polling.py
 from datetime import datetime
 
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
+from chassis.errors import TransientError
 from contracts.money import Money
 from contracts.payments import (
     ClosePaymentSession,
@@ -46,18 +47,29 @@ from payment_service.payment import (
     PspSession,
     UnknownPaymentError,
 )
+from payment_service.polling import Polls
 
 ATTEMPTS_KEPT = 20
+
+
+class ClosedBeforeCreatedError(TransientError):
+    """ClosePaymentSession overtook CreatePaymentSession on its way here: it is tried again once that has come."""
+
+    def __init__(self, message: ClosePaymentSession) -> None:
+        super().__init__(f"{message.kind} for {message.payment_id} came before the payment itself")
+
 
 _P = PaymentStage
 _CLOSED_OR_DONE = (_P.SUCCEEDED, _P.CLOSED, _P.MISMATCHED, _P.FAILED)
 
 
-def decide(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+def decide(
+    payment: Payment | None, message: PaymentInput, now: datetime, polls: Polls = polling.USUAL
+) -> Decision[Payment]:
     """What `message` does to `payment` at `now`; every change sets anew when the PSP is asked again."""
-    decision = _without_payment(message) if payment is None else _decide(payment, message, now)
+    decision = _without_payment(message) if payment is None else _decide(payment, message, now, polls)
     if isinstance(decision, Applied):
-        return Applied(polling.armed(decision.state, now), decision.messages)
+        return Applied(polling.armed(decision.state, now, polls), decision.messages)
     return decision
 
 
@@ -72,16 +84,18 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
                 status=_P.CREATED,
             )
             return Applied(payment, (polling.ask_session(payment),))
+        case ClosePaymentSession():
+            raise ClosedBeforeCreatedError(message)
         case PollDue():
             return Ignored("no such payment")
         case _:
             raise UnknownPaymentError(message)
 
 
-def _decide(payment: Payment, message: PaymentInput, now: datetime) -> Decision[Payment]:
+def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls) -> Decision[Payment]:
     match message:
         case PollDue():
-            return polling.poll(payment, now)
+            return polling.poll(payment, now, polls)
         case PspOutcomeUnknown():
             return polling.unanswered(payment, message)
         case RefundPayment():
@@ -158,9 +172,11 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
         case _P.CLOSING, _:
             return Stale("the payment is closing already")
         case _, PspSessionOpen():
-            return Applied(payment.model_copy(update={"polls": 0}))
+            return _found_unpaid(
+                payment, report, _P.SESSION_OPEN if payment.status is _P.PROCESSING else payment.status
+            )
         case _, PspPaymentActionRequired():
-            return Applied(payment.model_copy(update={"status": _P.ACTION_REQUIRED}))
+            return _found_unpaid(payment, report, _P.ACTION_REQUIRED)
         case _P.PROCESSING, PspPaymentProcessing():
             return Applied(payment)
         case _, PspPaymentProcessing():
@@ -225,6 +241,19 @@ def _session_created(payment: Payment) -> tuple[Outgoing, ...]:
 def _session_failed(payment: Payment, event: PspSessionFailed) -> Decision[Payment]:
     told = PaymentSessionFailed(order_id=payment.order_id, payment_id=payment.payment_id, detail=event.detail)
     return Applied(payment.model_copy(update={"status": _P.FAILED}), (told,))
+
+
+def _found_unpaid(payment: Payment, report: PspPaymentEvent, status: PaymentStage) -> Decision[Payment]:
+    """Open and unpaid. What failed is told again: the order may have heard of it before that it was settling."""
+    found = payment.model_copy(update={"status": status, "polls": 0})
+    if payment.status is _P.PROCESSING:
+        attempt = Attempt(at=report.occurred_at, code="not_settled", detail="The payment did not go through.")
+        found = found.model_copy(update={"attempts": (*payment.attempts, attempt)[-ATTEMPTS_KEPT:]})
+    if not found.attempts:
+        return Applied(found)
+    last = found.attempts[-1]
+    told = PaymentFailed(order_id=payment.order_id, payment_id=payment.payment_id, code=last.code, detail=last.detail)
+    return Applied(found, (told,))
 
 
 def _attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Payment]:

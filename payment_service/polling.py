@@ -1,5 +1,6 @@
 """When to ask the PSP again: nothing is guessed, and nothing is waited for without end."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
@@ -14,24 +15,40 @@ SETTLING_POLL = timedelta(hours=1)
 UNKNOWN_POLLS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), *([timedelta(days=1)] * 7))
 """After an unanswered request: when to ask again. After the last, a person must look."""
 
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """How long after what the PSP is asked again."""
+
+    open: timedelta = OPEN_POLL
+    settling: timedelta = SETTLING_POLL
+    unknown: tuple[timedelta, ...] = UNKNOWN_POLLS
+
+    def paced(self, factor: float) -> "Polls":
+        """All of them longer, or shorter, by a factor."""
+        return Polls(self.open * factor, self.settling * factor, tuple(step * factor for step in self.unknown))
+
+
+USUAL = Polls()
+
 _OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.CLOSING)
 
 
-def armed(payment: Payment, now: datetime) -> Payment:
+def armed(payment: Payment, now: datetime, polls: Polls = USUAL) -> Payment:
     """The payment with the time set at which the PSP is asked again, if ever."""
-    return payment.model_copy(update={"due_at": _next_poll(payment, now)})
+    return payment.model_copy(update={"due_at": _next_poll(payment, now, polls)})
 
 
-def _next_poll(payment: Payment, now: datetime) -> datetime | None:
-    step = UNKNOWN_POLLS[min(payment.polls, len(UNKNOWN_POLLS) - 1)]
+def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None:
+    step = polls.unknown[min(payment.polls, len(polls.unknown) - 1)]
     if payment.status is PaymentStage.UNKNOWN:
-        return now + step if payment.polls < len(UNKNOWN_POLLS) else None
+        return now + step if payment.polls < len(polls.unknown) else None
     if any(refund.stage is RefundStage.REQUESTED for refund in payment.refunds):
         return now + step
     if payment.status in _OPEN:
-        return now + OPEN_POLL
+        return now + polls.open
     if payment.status is PaymentStage.PROCESSING:
-        return now + SETTLING_POLL
+        return now + polls.settling
     return None
 
 
@@ -55,12 +72,12 @@ def resolved(payment: Payment) -> Payment:
     return payment.model_copy(update={"status": before, "before_unknown": None, "polls": 0})
 
 
-def poll(payment: Payment, now: datetime) -> Decision[Payment]:
+def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Payment]:
     if payment.due_at is None or now < payment.due_at:
         return Stale("the poll was moved")
     asked = payment.model_copy(update={"polls": payment.polls + 1})
     refunds = tuple(ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED)
-    if payment.status is PaymentStage.UNKNOWN and asked.polls >= len(UNKNOWN_POLLS):
+    if payment.status is PaymentStage.UNKNOWN and asked.polls >= len(polls.unknown):
         detail = "the PSP has not answered for a week; look the payment up in its dashboard"
         told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
         return Applied(asked, (told, *refunds))

@@ -65,6 +65,9 @@ class Setup:
     publish_timeout: float = 10.0
     store_timeout: float = 5.0
     seal_key: str = field(default_factory=lambda: Fernet.generate_key().decode())
+    poll_pace: float = 1.0
+    psp_sweep_every: timedelta = timedelta(minutes=10)
+    stripe_retries: int = 2
 
 
 class System:
@@ -119,7 +122,9 @@ class System:
         return ExtrasSettings(**self.store_settings(), catalogue_file=CATALOGUE, pay_within=self.setup.pay_within)
 
     def payment_settings(self) -> PaymentSettings:
-        return PaymentSettings(**self.store_settings())
+        return PaymentSettings(
+            **self.store_settings(), poll_pace=self.setup.poll_pace, psp_sweep_every=self.setup.psp_sweep_every
+        )
 
     def adapter_settings(self) -> AdapterSettings:
         return AdapterSettings(
@@ -127,6 +132,7 @@ class System:
             stripe_api_key=SecretStr(API_KEY),
             stripe_webhook_secret=SecretStr(self.setup.webhook_secret),
             stripe_api_base=self.sandbox.url,
+            stripe_retries=self.setup.stripe_retries,
             seal_keys=SecretStr(self.setup.seal_key),
         )
 

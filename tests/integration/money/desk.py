@@ -1,0 +1,131 @@
+"""The hotel's desk: what staff ask for, and what the PSP's own books say."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+
+from ops.audit import Audit, audit
+from ops.places import Places
+from tests.integration.flow.guest import Guest, Json, ServerSentEvent, body, token
+from tests.integration.flow.system import API_KEY, GOOD_CARD, System
+from tests.integration.flow.waiting import PATIENCE, until
+
+TOTAL: int = 4800
+"""Cents; what BREAKFAST costs."""
+
+BECAUSE = {"reason": "asked at the desk"}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A member of staff at a property's desk."""
+
+    system: System
+    http: httpx.AsyncClient
+
+    @classmethod
+    def of(cls, system: System, property_id: str = "alpenhof") -> "Desk":
+        signed = token(
+            sub="stf_vroni", role="staff", property=property_id, reservation=None, stay_from=None, stay_to=None
+        )
+        return cls(system, system.browser(f"Bearer {signed}"))
+
+    async def cancel(self, order_id: str) -> httpx.Response:
+        return await self.http.post(f"/v1/orders/{order_id}/cancel", json=BECAUSE)
+
+    async def fulfil(self, order_id: str) -> httpx.Response:
+        return await self.http.post(f"/v1/orders/{order_id}/fulfil")
+
+    async def refund(self, order_id: str, amount: int | None = None, *, key: str | None = None) -> httpx.Response:
+        """Give this many euro cents back, or all that is left."""
+        asked: Json = BECAUSE | ({"amount": {"amount": amount, "currency": "EUR"}} if amount is not None else {})
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        return await self.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
+
+    async def resolve(self, order_id: str, resolution: str) -> httpx.Response:
+        return await self.http.post(f"/v1/orders/{order_id}/review", json=BECAUSE | {"resolution": resolution})
+
+
+async def cancel(guest: Guest, order_id: str) -> httpx.Response:
+    """The guest changes their mind."""
+    return await guest.http.post(f"/v1/orders/{order_id}/cancel")
+
+
+async def paid_order(system: System, guest: Guest, *lines: Json, card: str = GOOD_CARD) -> str:
+    """An order that is confirmed and paid."""
+    order_id: str = (await guest.order(*lines))["order_id"]
+    body(await system.pay(await guest.session(order_id), card), 200)
+    await guest.sees(order_id, status="confirmed", payment_status="paid")
+    return order_id
+
+
+async def refunds_of(system: System, order_id: str) -> list[Json]:
+    """Every refund the PSP has for an order, failed ones included."""
+    refunds: list[Json] = []
+    for intent in await system.intents(order_id):
+        refunds += (await system.at_psp("refunds", payment_intent=intent["id"], limit=100))["data"]
+    return refunds
+
+
+async def kept(system: System, order_id: str) -> int:
+    """What the PSP's own books hold for an order: captured less given back, in minor units."""
+    captured = sum(intent["amount_received"] for intent in await system.intents(order_id))
+    back = sum(r["amount"] for r in await refunds_of(system, order_id) if r["status"] in ("succeeded", "pending"))
+    return int(captured - back)
+
+
+async def intent_of(system: System, order_id: str) -> Json:
+    """The only PaymentIntent of an order."""
+    intents = await system.intents(order_id)
+    assert len(intents) == 1, f"{len(intents)} PaymentIntents for {order_id}"
+    return intents[0]
+
+
+async def change_amount(intent_id: str, amount: int, system: System) -> None:
+    """Somebody with the secret key changes what an open PaymentIntent asks for."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        url = f"{system.sandbox.url}/v1/payment_intents/{intent_id}"
+        answer = await http.post(url, data={"amount": str(amount)}, headers={"Authorization": f"Bearer {API_KEY}"})
+    body(answer, 200)
+
+
+async def payment_is(system: System, order_id: str, status: str) -> Json:
+    """Wait until the payment service has the payment in this status; returns its state."""
+
+    async def there() -> Json | None:
+        document = await system.payment_of(order_id)
+        return document["state"] if document and document["state"]["status"] == status else None
+
+    return await until(there, f"the payment of {order_id} is {status}")
+
+
+async def next_of(events: AsyncIterator[ServerSentEvent], name: str) -> Json:
+    """The next event of this name on a live stream."""
+    async for event in events:
+        if event.event == name:
+            return event.data
+    raise AssertionError(f"the stream ended before {name}")
+
+
+async def audited(system: System) -> Audit:
+    """What `bellhop audit` says of a system."""
+    places = Places(
+        amqp_url=system.setup.amqp_url,
+        mongodb_url=system.setup.mongodb_url,
+        stripe_api_key=API_KEY,
+        stripe_api_base=system.sandbox.url,
+        database=system.setup.database,
+    )
+    return await audit(places)
+
+
+async def is_clean(system: System) -> None:
+    """Wait until the audit finds nothing and nothing is parked: facts may still be on their way."""
+
+    async def clean() -> bool:
+        return not (await audited(system)).findings
+
+    await until(clean, "the audit is clean", within=PATIENCE)
+    assert set((await system.parked()).values()) == {0}

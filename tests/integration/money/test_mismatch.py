@@ -1,0 +1,61 @@
+"""The PSP captured another amount than the order's: a person decides, and either decision ends well."""
+
+import pytest
+
+from tests.integration.flow.guest import Guest, body, problem
+from tests.integration.flow.system import System
+from tests.integration.money.desk import TOTAL, Desk, cancel, change_amount, intent_of, is_clean, kept, refunds_of
+
+OTHER = TOTAL - 700
+
+
+async def mismatched(system: System, guest: Guest, amount: int = OTHER) -> str:
+    """An order for which the guest paid another amount."""
+    order_id: str = (await guest.order())["order_id"]
+    session = await guest.session(order_id)
+    await change_amount((await intent_of(system, order_id))["id"], amount, system)
+    body(await system.pay(session), 200)
+    await guest.sees(order_id, status="needs_review", payment_status="mismatched")
+    return order_id
+
+
+@pytest.mark.parametrize("amount", [OTHER, TOTAL + 700], ids=["less", "more"])
+async def test_an_order_paid_with_another_amount_is_not_confirmed(system: System, guest: Guest, amount: int) -> None:
+    order_id = await mismatched(system, guest, amount)
+
+    problem(await guest.ask_for_session(order_id), 409, "order-not-payable")
+    problem(await cancel(guest, order_id), 409, "order-not-cancellable")
+    log = await system.log_of(order_id)
+    assert (log["orders.order-needs-review.v1"], log["orders.order-confirmed.v1"]) == (1, 0)
+
+
+async def test_staff_accept_what_came_and_the_order_is_confirmed(system: System, guest: Guest, desk: Desk) -> None:
+    order_id = await mismatched(system, guest)
+
+    answer = body(await desk.resolve(order_id, "accept"), 200)
+
+    assert (answer["status"], answer["payment_status"]) == ("confirmed", "paid")
+    assert await kept(system, order_id) == OTHER
+    problem(await desk.resolve(order_id, "accept"), 409, "order-not-in-review")
+
+
+async def test_staff_give_back_what_came_and_the_order_is_cancelled(system: System, guest: Guest, desk: Desk) -> None:
+    order_id = await mismatched(system, guest)
+
+    body(await desk.resolve(order_id, "refund"), 200)
+
+    await guest.sees(order_id, status="cancelled", payment_status="refunded")
+    assert [refund["amount"] for refund in await refunds_of(system, order_id)] == [OTHER]
+    assert await kept(system, order_id) == 0
+
+
+async def test_an_accepted_order_is_refunded_by_what_came_and_no_more(system: System, guest: Guest, desk: Desk) -> None:
+    order_id = await mismatched(system, guest)
+    body(await desk.resolve(order_id, "accept"), 200)
+
+    problem(await desk.refund(order_id, TOTAL), 422, "refund-exceeds-paid")
+    body(await desk.refund(order_id), 200)
+
+    await guest.sees(order_id, status="confirmed", payment_status="refunded")
+    assert await kept(system, order_id) == 0
+    await is_clean(system)

@@ -1,0 +1,282 @@
+"""A storm: everything goes wrong at once, and afterwards every order is final and every cent accounted for.
+
+60 orders, or as many as BELLHOP_STORM_ORDERS says. Guests pay, are declined first, pay slowly, pay at the last moment,
+cancel before and after paying, or leave; meanwhile webhooks are lost, doubled and reordered, and the PSP's API fails.
+"""
+
+import asyncio
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import httpx
+import pytest
+
+from tests.integration.flow.guest import Guest, Json
+from tests.integration.flow.system import DECLINED_CARD, GOOD_CARD, PROCESSING_CARD, System
+from tests.integration.flow.waiting import until
+from tests.integration.money.desk import Desk, audited, cancel
+
+ORDERS = int(os.environ.get("BELLHOP_STORM_ORDERS", "60"))
+AT_ONCE = 24
+SEED = 20270201
+PAY_WITHIN = timedelta(seconds=15)
+FINAL = ("confirmed", "fulfilled", "expired", "cancelled")
+CALM = 60.0 + ORDERS / 2
+"""Seconds after the last guest until every order must be final."""
+STORM: Json = {
+    "webhooks": {
+        "drop": {"probability": 0.1},
+        "duplicate": {"probability": 0.2},
+        "reorder": {"probability": 0.2, "seconds": 0.3},
+    },
+    "api": {"fail_500": {"probability": 0.03}, "close_after_effect": {"probability": 0.02}},
+    "seed": SEED,
+}
+
+
+@dataclass
+class Story:
+    """One guest with one order, and what the guest saw happen to the money."""
+
+    system: System
+    guest: Guest
+    desk: Desk
+    order_id: str = ""
+    session: Json = field(default_factory=dict)
+    paid: bool = False
+    given_up: bool = False
+
+    async def order(self) -> None:
+        key = os.urandom(8).hex()
+        self.order_id = (await again(lambda: self.guest.place(key=key)))["order_id"]
+        self.session = await again(lambda: self.guest.ask_for_session(self.order_id))
+
+    async def pay(self, card: str = GOOD_CARD) -> None:
+        """As Stripe.js does: a lost answer is asked for again, and a PaymentIntent that is paid already is paid."""
+
+        async def attempt() -> str | None:
+            try:
+                answer = await self.system.pay(self.session, card)
+            except httpx.HTTPError:
+                return None
+            error = answer.json().get("error", {})
+            return None if answer.status_code >= 500 else str(error.get("payment_intent", answer.json()).get("status"))
+
+        status = await until(attempt, "the PSP has taken the card or refused it")
+        self.paid = status in ("succeeded", "processing")
+
+    async def cancel(self) -> None:
+        self.given_up = True
+        await again(lambda: cancel(self.guest, self.order_id))
+
+    # What may happen
+
+    async def pays(self) -> None:
+        await self.pay()
+
+    async def is_declined_first(self) -> None:
+        await self.pay(DECLINED_CARD)
+        await self.pay()
+
+    async def pays_slowly(self) -> None:
+        await self.pay(PROCESSING_CARD)
+
+    async def pays_slowly_and_cancels(self) -> None:
+        await self.pay(PROCESSING_CARD)
+        await self.cancel()
+
+    async def pays_at_the_last_moment(self) -> None:
+        # The sweeper needs up to 0.2 s: some are in time, some while the order expires, some too late.
+        last = datetime.fromisoformat(self.session["pay_until"]) + timedelta(seconds=random.uniform(0, 0.5))  # noqa: S311
+        await until(lambda: datetime.now(UTC) > last, "the last moment has come")
+        await self.pay()
+
+    async def cancels(self) -> None:
+        await self.cancel()
+
+    async def pays_and_cancels_at_once(self) -> None:
+        await asyncio.gather(self.pay(), self.cancel())
+
+    async def pays_and_cancels_later(self) -> None:
+        await self.pay()
+        await self.guest.sees(self.order_id, status="confirmed", within=CALM)
+        await self.cancel()
+
+    async def pays_and_gets_a_part_back(self) -> None:
+        await self.pay()
+        await self.guest.sees(self.order_id, status="confirmed", within=CALM)
+        key = os.urandom(8).hex()
+        await again(lambda: self.desk.refund(self.order_id, 1000, key=key))
+
+    async def leaves(self) -> None:
+        self.given_up = True
+
+
+PLOTS: tuple[Callable[[Story], Awaitable[None]], ...] = (
+    Story.pays,
+    Story.is_declined_first,
+    Story.pays_slowly,
+    Story.pays_slowly_and_cancels,
+    Story.pays_at_the_last_moment,
+    Story.cancels,
+    Story.pays_and_cancels_at_once,
+    Story.pays_and_cancels_later,
+    Story.pays_and_gets_a_part_back,
+    Story.leaves,
+)
+
+
+async def again(ask: Callable[[], Awaitable[httpx.Response]]) -> Json:
+    """Ask until there is an answer; every request of a guest is safe to repeat."""
+
+    async def answered() -> Json | None:
+        answer = await ask()
+        assert answer.status_code in (200, 201, 202, 503), answer.text
+        return answer.json() if answer.status_code in (200, 201) else None
+
+    return await until(answered, "the gateway has answered", within=CALM)
+
+
+@pytest.mark.timeout(180 + 3 * ORDERS)
+async def test_after_a_storm_every_order_is_final_and_every_cent_accounted_for(
+    own_system: Callable[..., Awaitable[System]],
+) -> None:
+    system = await own_system(
+        pay_within=PAY_WITHIN, poll_pace=0.005, psp_sweep_every=timedelta(seconds=10), settle_after=2.0
+    )
+    desk = Desk.of(system)
+    turns = asyncio.Semaphore(AT_ONCE)
+    plots = [PLOTS[number % len(PLOTS)] for number in range(ORDERS)]
+    random.Random(SEED).shuffle(plots)  # noqa: S311 - chance for a test, not for a secret
+
+    async def live(plot: Callable[[Story], Awaitable[None]]) -> Story:
+        async with turns:
+            story = Story(system, system.guest(), desk)
+            await story.order()
+            await plot(story)
+            return story
+
+    started = monotonic()
+    async with system.faults(**STORM):
+        stories = await asyncio.gather(*(live(plot) for plot in plots))
+        guests_done = monotonic()
+        await until(lambda: all_final(system), "every order is final", within=CALM)
+    all_done = monotonic()
+
+    await until(lambda: is_settled(system), "every refund has settled and nothing is under way", within=CALM)
+    weather = (await system.switch("state", method="GET"))["webhooks"]
+    print(  # noqa: T201 - the figures are half of what a storm is for
+        f"{ORDERS} orders, guests {guests_done - started:.1f} s, final after {all_done - started:.1f} s, "
+        f"{await statuses(system)}, webhooks {weather}"
+    )
+    assert min(weather["dropped"], weather["duplicated"], weather["reordered"]) > 0, "there was no storm"
+    assert await system.order_count() == len({story.order_id for story in stories}) == ORDERS
+    books = await books_of(system)
+    wrong = [problem for story in stories if (problem := await broken(story, books.get(story.order_id, [])))]
+    assert wrong == []
+    assert (await audited(system)).findings == ()
+    assert await repeated_effects(system) == {}
+    assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+
+
+async def statuses(system: System) -> Counter[str]:
+    return Counter([order["state"]["status"] async for order in system.documents["orders"].find({})])
+
+
+async def all_final(system: System) -> bool:
+    return set(await statuses(system)) <= {*FINAL, "needs_review"}
+
+
+async def is_settled(system: System) -> bool:
+    """No refund is open, no webhook on its way, and what the orders say of refunds is what the payments say."""
+    refunds: dict[str, int] = {}
+    async for document in system.documents["payments"].find({}):
+        state = document["state"]
+        if any(refund["stage"] in ("requested", "pending") for refund in state["refunds"]):
+            return False
+        refunds[state["order_id"]] = sum(r["amount"]["amount"] for r in state["refunds"] if r["stage"] == "succeeded")
+    async for document in system.documents["orders"].find({}):
+        state = document["state"]
+        asked = sum(refund["amount"]["amount"] for refund in state["refunds"])
+        told = (state["refunded"] or {"amount": 0})["amount"]
+        if not asked == told == refunds.get(state["order_id"], 0):
+            return False
+    return await system.webhooks_delivered()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One PaymentIntent in the PSP's own books."""
+
+    status: str
+    captured: int
+    refunds: tuple[int, ...]
+
+
+async def books_of(system: System) -> dict[str, list[Line]]:
+    """The PSP's books by order, read page by page with the secret key."""
+    refunds: dict[str, list[int]] = {}
+    for refund in await everything(system, "refunds"):
+        assert refund["status"] == "succeeded"
+        refunds.setdefault(refund["payment_intent"], []).append(refund["amount"])
+    books: dict[str, list[Line]] = {}
+    for intent in await everything(system, "payment_intents"):
+        line = Line(intent["status"], intent["amount_received"], tuple(refunds.get(intent["id"], ())))
+        books.setdefault(intent["metadata"]["order_id"], []).append(line)
+    return books
+
+
+async def everything(system: System, path: str) -> list[Json]:
+    found: list[Json] = []
+    page = await system.at_psp(path, limit=100)
+    found += page["data"]
+    while page["has_more"]:
+        page = await system.at_psp(path, limit=100, starting_after=found[-1]["id"])
+        found += page["data"]
+    return found
+
+
+async def broken(story: Story, lines: list[Line]) -> str | None:
+    """What is wrong with the money of an order, if anything is."""
+    order = await story.guest.see(story.order_id)
+    status, total = order["status"], order["total"]["amount"]
+    captured = sum(line.captured for line in lines)
+    refunds = [amount for line in lines for amount in line.refunds]
+    told = (order["refunded"] or {"amount": 0})["amount"]
+    shown = f"{story.order_id}: {order['status']}/{order['payment_status']}, {lines}"
+    match status:
+        case _ if status not in FINAL:
+            return f"not final: {shown}"
+        case _ if captured not in (0, total):
+            return f"charged twice, or another amount: {shown}"
+        case _ if sum(refunds) != told or len(refunds) > 1:
+            return f"refunded {refunds}, told {told}: {shown}"
+        case _ if story.paid and captured == 0:
+            return f"the guest was told it is paid: {shown}"
+        case "confirmed" if captured != total or sum(refunds) not in (0, 1000):
+            return f"confirmed without its money: {shown}"
+        case "expired" | "cancelled" if captured != sum(refunds):
+            return f"money kept for nothing: {shown}"
+        case "expired" | "cancelled" if story.paid and not story.given_up:
+            return f"paid in time and closed: {shown}"
+        case "confirmed" if story.given_up:
+            return f"given up and confirmed: {shown}"
+        case _:
+            return None
+
+
+async def repeated_effects(system: System) -> dict[str, int]:
+    """Facts that were published more than once about the same order, by another message id."""
+    once = ("orders.order-confirmed.v1", "orders.order-cancelled.v1", "orders.order-expired.v1")
+    ids: dict[str, set[str | None]] = {}
+    for message in await system.log():
+        if message.type in once:
+            about = f"{message.type} {json.loads(message.body)['order_id']}"
+            ids.setdefault(about, set()).add(message.message_id)
+    return {about: len(found) for about, found in ids.items() if len(found) > 1}
