@@ -26,6 +26,7 @@ check: setup ## formatting, lint, types, import rules, lock
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	$(VENV)/python -m ops.lock --check
+	$(VENV)/python -m ops.tables --check
 
 format: setup ## format the code and fix what ruff can fix
 	$(VENV)/ruff format

@@ -120,8 +120,11 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return to.disputed(order, message)
         case _, PaymentDisputeClosed():
             return to.dispute_closed(order, message)
-        case _S.NEEDS_REVIEW, PaymentSucceeded(amount=amount) if order.received is None:
-            return to.received_in_review(order, amount)
+        case (
+            (_S.NEEDS_REVIEW | _S.CONFIRMED | _S.FULFILLED),
+            PaymentSucceeded(amount=amount),
+        ) if order.received is None:
+            return to.received_after_all(order, amount)
         case _S.NEEDS_REVIEW, _:
             return Ignored("a person decides on this order")
         case _, PaymentSucceeded():

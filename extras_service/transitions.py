@@ -253,7 +253,11 @@ def _cancelled_with_refund(order: Order, why: str, reason: str) -> Decision[Orde
     left = order.refundable
     if left.amount == 0:
         return cancelled(order)
-    asked, refund = _ask_refund(order, RefundId(f"ref_{order.order_id.removeprefix('ord_')}_{why}"), left, reason)
+    # Asked anew after one failed, it is another refund: the failed one keeps its id, here and at the PSP.
+    before = sum(f"_{why}" in refund.refund_id for refund in order.refunds)
+    number = f"_{before + 1}" if before else ""
+    refund_id = RefundId(f"ref_{order.order_id.removeprefix('ord_')}_{why}{number}")
+    asked, refund = _ask_refund(order, refund_id, left, reason)
     if order.status is OrderStatus.CANCELLED:
         return Applied(_settled(asked, OrderStatus.CANCELLED), (refund,))
     return cancelled(asked, refund)
@@ -310,8 +314,8 @@ def unresolved(order: Order, detail: str) -> Decision[Order]:
     return Applied(reviewed.state, (*reviewed.messages, close))
 
 
-def received_in_review(order: Order, amount: Money) -> Decision[Order]:
-    """Money that came while a person decides: they decide about it, too."""
+def received_after_all(order: Order, amount: Money) -> Decision[Order]:
+    """Money that came while a person decides, or after they accepted the order without it: it can be given back."""
     return Applied(order.model_copy(update={"received": amount}))
 
 

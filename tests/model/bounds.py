@@ -1,0 +1,77 @@
+"""How far the exploration goes: what may still happen, and how often."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Left(NamedTuple):
+    """What may still happen. Whatever the system does by itself costs nothing and is always explored."""
+
+    guest: int = 0  # opens the payment page, pays with some card, cancels
+    staff: int = 0  # fulfil, refund, cancel, decide on a review
+    psp: int = 0  # a refund or cancellation in the dashboard, a dispute, a refund that fails
+    twice: int = 0  # a message is delivered again
+    lost: int = 0  # a webhook about a payment never comes
+    silent: int = 0  # the PSP does not answer: before doing what was asked, or after
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """One exploration: its budgets, the cards in the guest's hand, and how the clocks run."""
+
+    name: str
+    left: Left
+    cards: tuple[str, ...] = ("fine",)
+    slow_refunds: bool = False
+    tick: int = 1  # seconds between two things at the PSP; 0: everything happens in the same second
+    ahead: int = 0  # seconds our clock is before the PSP's
+    begin: tuple[str, ...] = ()  # steps that have happened already, to reach further into what comes afterwards
+    surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PAYS = ("the guest opens the payment page", "the guest pays")
+SILENCE = ("the payment is polled", "the PSP is asked (silent, not done):")
+WEEK_OF_SILENCE = ("the guest opens the payment page", *SILENCE, *SILENCE, "the payment is polled")
+
+EVERY_CARD = ("fine", "declining", "slow", "asking")
+
+# What CI explores: about a minute.
+SHORT = (
+    Bounds("3 guest actions", Left(guest=3)),
+    Bounds("2 guest actions, every card, 1 webhook lost", Left(guest=2, lost=1), cards=EVERY_CARD),
+    Bounds("2 guest actions, every card, same second", Left(guest=2), cards=EVERY_CARD, tick=0),
+    Bounds("2 guest actions, every card, our clock ahead", Left(guest=2, lost=1), cards=EVERY_CARD, ahead=1),
+    Bounds("2 guest actions, 1 redelivery", Left(guest=2, twice=1)),
+    Bounds("2 guest actions, 1 time-out of the PSP", Left(guest=2, silent=1)),
+    Bounds("2 guest actions, 1 surprise at the PSP, 1 staff action", Left(guest=2, psp=1, staff=1)),
+    Bounds("another amount, 2 staff actions", Left(guest=2, staff=2), cards=("odd",)),
+    Bounds("after paying: 1 guest, 2 staff actions", Left(guest=1, staff=2), begin=PAYS),
+    Bounds("after paying: 2 staff actions, 1 surprise at the PSP", Left(staff=2, psp=1), begin=PAYS),
+    Bounds(
+        "after paying: 1 staff action, a refund settling slowly, 1 surprise",
+        Left(staff=1, psp=1),
+        begin=PAYS,
+        slow_refunds=True,
+    ),
+    Bounds("after a silent week: 2 guest actions, 1 staff action", Left(guest=2, staff=1), begin=WEEK_OF_SILENCE),
+    Bounds(
+        "after paying and cancelling: 2 staff actions, 2 refunds fail",
+        Left(staff=2, psp=2),
+        begin=(*PAYS, "the guest cancels"),
+        surprises=("fails",),
+    ),
+    Bounds("after paying: 1 staff action, 1 redelivery, 1 time-out", Left(staff=1, twice=1, silent=1), begin=PAYS),
+)
+# Further: minutes, and a few GB.
+DEEP = (
+    *SHORT,
+    Bounds("4 guest actions", Left(guest=4)),
+    Bounds("3 guest actions, every card, 1 webhook lost", Left(guest=3, lost=1), cards=EVERY_CARD),
+    Bounds("3 guest actions, 1 redelivery", Left(guest=3, twice=1)),
+    Bounds("2 guest actions, 2 time-outs of the PSP", Left(guest=2, silent=2)),
+    Bounds("3 guest actions, 1 time-out of the PSP", Left(guest=3, silent=1)),
+    Bounds("after paying: 2 staff actions, 2 surprises at the PSP", Left(staff=2, psp=2), begin=PAYS),
+)

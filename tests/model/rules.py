@@ -1,0 +1,328 @@
+"""The services' own decision functions, made explorable: what differs without meaning anything is made the same.
+
+Timestamps, texts and message ids decide nothing here, so states and messages that differ only in them are one. Each
+distinct order, payment, PSP and message gets a number; each decision is asked of the real function once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import Any, Generic, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel
+
+from chassis.decision import Answer, Applied, Decision
+from chassis.errors import PermanentError, TransientError
+from contracts.ids import ExtraId, GuestId, PropertyId, RefundId, ReservationId
+from contracts.message import Message
+from contracts.money import Money
+from contracts.orders import (
+    CancelOrder,
+    FulfilOrder,
+    Guest,
+    PlaceOrder,
+    RefundOrder,
+    RequestedLine,
+    ResolveReview,
+    ReviewResolution,
+    Staff,
+    StartPayment,
+)
+from contracts.psp import (
+    ClosePspSession,
+    CreatePspRefund,
+    CreatePspSession,
+    PspRefundRefused,
+    PspRefundUpdated,
+    PspSessionCreated,
+    PspSessionOpen,
+    RetrievePspSession,
+)
+from extras_service import saga
+from extras_service.catalogue import Extra
+from extras_service.order import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Starting
+from extras_service.transitions import ASK_AGAIN_AFTER
+from payment_service import lifecycle
+from payment_service.payment import Attempt, Payment, PaymentInput, PaymentMessage, PaymentStage, PollDue
+from payment_service.polling import UNKNOWN_POLLS
+from tests.model.psp import NOW, ORDER_ID, PART, TOTAL, Psp
+
+GUEST = Guest(
+    guest_id=GuestId("guest-anna"),
+    property_id=PropertyId("alpenhof"),
+    reservation_id=ReservationId("res-1"),
+    stay_from=date(2026, 7, 8),
+    stay_to=date(2026, 7, 10),
+)
+BREAKFAST = Extra(
+    extra_id=ExtraId("alm-breakfast"),
+    property_id=GUEST.property_id,
+    name={"en": "Breakfast"},
+    category="breakfast",
+    unit_price=Money(amount=TOTAL, currency="EUR"),
+    max_quantity=1,
+)
+PLACE = Placing(
+    PlaceOrder(
+        order_id=ORDER_ID, guest=GUEST, lines=(RequestedLine(extra_id=BREAKFAST.extra_id, quantity=1, day=None),)
+    ),
+    {BREAKFAST.extra_id: BREAKFAST},
+    timedelta(minutes=30),
+)
+STAFF = Staff(staff_id="staff-rosa", property_id=GUEST.property_id)
+
+
+def _refund(number: int, amount: int | None) -> RefundOrder:
+    money = Money(amount=amount, currency="EUR") if amount else None
+    return RefundOrder(
+        order_id=ORDER_ID, staff=STAFF, refund_id=RefundId(f"ref_staff_{number}"), amount=money, reason="sorry"
+    )
+
+
+def _resolve(resolution: ReviewResolution) -> ResolveReview:
+    return ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it")
+
+
+START = "StartPayment"
+START_LATER = "StartPayment, unanswered for a while"
+CANCEL = "CancelOrder"
+FULFIL = "FulfilOrder"
+ACCEPT = "ResolveReview (accept)"
+GIVE_BACK = "ResolveReview (refund)"
+DEADLINE = "the deadline"
+POLL = "the poll"
+REFUNDS = tuple((f"RefundOrder (all, {number})", f"RefundOrder (a part, {number})") for number in range(4))
+"""What staff may ask for: all or a part, each time under an id of its own."""
+
+_STARTING = Starting(StartPayment(order_id=ORDER_ID, guest_id=GUEST.guest_id, property_id=GUEST.property_id), None)
+COMMANDS: Mapping[str, OrderInput] = {
+    START: _STARTING,
+    START_LATER: _STARTING,
+    CANCEL: CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id),
+    FULFIL: FulfilOrder(order_id=ORDER_ID, staff=STAFF),
+    ACCEPT: _resolve(ReviewResolution.ACCEPT),
+    GIVE_BACK: _resolve(ReviewResolution.REFUND),
+    DEADLINE: DeadlinePassed(),
+    **{whole: _refund(number, None) for number, (whole, _) in enumerate(REFUNDS)},
+    **{part: _refund(number, PART) for number, (_, part) in enumerate(REFUNDS)},
+}
+
+RETRIED = "retried"
+"""The outcome of a message that cannot be handled yet: the retry ladder brings it again."""
+
+TO_ORDER: tuple[type[Message], ...] = get_args(PaymentEvent)
+TO_PAYMENT: tuple[type[Message], ...] = get_args(PaymentMessage)
+TO_ADAPTER: tuple[type[Message], ...] = (CreatePspSession, ClosePspSession, RetrievePspSession, CreatePspRefund)
+
+ASKING: tuple[type[Message], ...] = (*TO_ADAPTER, PspSessionCreated, PspSessionOpen, PspRefundUpdated, PspRefundRefused)
+"""What is asked of the PSP, and what it answers."""
+
+OrderRule = Callable[[Order | None, OrderInput, datetime], Decision[Order]]
+PaymentRule = Callable[[Payment | None, PaymentInput, datetime], Decision[Payment]]
+
+ValueT = TypeVar("ValueT")
+
+
+class Numbered(Generic[ValueT]):
+    """Gives each distinct value a number, so that a world is a few integers."""
+
+    def __init__(self) -> None:
+        self._values: list[ValueT] = []
+        self._numbers: dict[object, int] = {}
+
+    def number(self, value: ValueT) -> int:
+        key: object = (type(value), value.model_dump_json()) if isinstance(value, BaseModel) else value
+        number = self._numbers.setdefault(key, len(self._values))
+        if number == len(self._values):
+            self._values.append(value)
+        return number
+
+    def __getitem__(self, number: int) -> ValueT:
+        return self._values[number]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Receiver(Enum):
+    ORDER = "order"
+    PAYMENT = "payment"
+    ADAPTER = "adapter"
+
+
+class Decided(NamedTuple):
+    """How a decision ended, by numbers.
+
+    `parked`: it raised, and would be parked for an operator. `again`: what deciding on the same message once more would
+    change, its id forgotten.
+    """
+
+    outcome: str
+    state: int
+    sent: tuple[int, ...] = ()
+    parked: str = ""
+    again: str = ""
+
+    @property
+    def is_applied(self) -> bool:
+        return self.outcome == "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The two decision functions under test. Planted bugs replace one of them."""
+
+    order: OrderRule = saga.decide
+    payment: PaymentRule = lifecycle.decide
+
+
+class Book:
+    """Everything seen so far, by number, and every decision already asked."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self.orders: Numbered[Order | None] = Numbered()
+        self.payments: Numbered[Payment | None] = Numbered()
+        self.psps: Numbered[Psp] = Numbered()
+        self.messages: Numbered[Message] = Numbered()
+        # By number: who receives a message, whether it is about asking the PSP, the session an order shows its guest.
+        self.receivers: list[Receiver] = []
+        self.asking: list[bool] = []
+        self.shown: list[int] = []
+        self._ordered: dict[tuple[int, int | str], Decided] = {}
+        self._paid: dict[tuple[int, int | str], Decided] = {}
+
+    def placed(self) -> int:
+        """The number of the order as it is placed."""
+        decision = self._rules.order(None, PLACE, NOW)
+        if not isinstance(decision, Applied):
+            raise AssertionError(f"the order was not taken: {decision}")
+        return self._order_number(decision.state)
+
+    def send(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
+        """The numbers of those messages that somebody in the model receives."""
+        heard = (*TO_ORDER, *TO_PAYMENT, *TO_ADAPTER)
+        numbers = [self.messages.number(_same_text(message)) for message in messages if isinstance(message, heard)]
+        for number in range(len(self.receivers), len(self.messages)):
+            message = self.messages[number]
+            self.receivers.append(_receiver(message))
+            self.asking.append(isinstance(message, ASKING))
+        return tuple(numbers)
+
+    def _order_number(self, order: Order) -> int:
+        number = self.orders.number(_same_order(order))
+        if number == len(self.shown):
+            self.shown.append(1 << int(order.session.removeprefix("sealed ")) if order.session else 0)
+        return number
+
+    def order_decides(self, order: int, message: int | str) -> Decided:
+        """By the message's number, or the command's name."""
+        key = (order, message)
+        if key not in self._ordered:
+            self._ordered[key] = self._ask_order(order, message)
+        return self._ordered[key]
+
+    def payment_decides(self, payment: int, message: int | str) -> Decided:
+        """By the message's number; POLL is the sweeper."""
+        key = (payment, message)
+        if key not in self._paid:
+            self._paid[key] = self._ask_payment(payment, message)
+        return self._paid[key]
+
+    def _ask_order(self, number: int, message: int | str) -> Decided:
+        order = self.orders[number]
+        asked: Any = COMMANDS[message] if isinstance(message, str) else self.messages[message]
+        try:
+            decision = self._rules.order(order, asked, _when(order, message))
+        except TransientError:
+            return Decided(RETRIED, number)
+        except PermanentError as error:
+            return Decided("parked", number, parked=str(error))
+        if not isinstance(decision, Applied):
+            return Decided(decision.name, number)
+        state = self._order_number(decision.state)
+        again = "" if message in (DEADLINE, START_LATER) else self._order_again(state, asked)
+        return Decided("applied", state, self._sent(decision), again=again)
+
+    def _order_again(self, number: int, asked: Any) -> str:
+        """Handled ids make a replay a duplicate; this is stronger: it holds when the id was forgotten, too."""
+        decision = self._rules.order(self.orders[number], asked, NOW)
+        if not isinstance(decision, Applied) or self._order_number(decision.state) == number:
+            return ""
+        return f"{type(asked).__name__}, handled again, changes the order"
+
+    def _ask_payment(self, number: int, message: int | str) -> Decided:
+        payment = self.payments[number]
+        asked: Any = PollDue() if isinstance(message, str) else self.messages[message]
+        now = payment.due_at if isinstance(asked, PollDue) and payment and payment.due_at else NOW
+        try:
+            decision = self._rules.payment(payment, asked, now)
+        except TransientError:
+            return Decided(RETRIED, number)
+        except PermanentError as error:
+            return Decided("parked", number, parked=str(error))
+        if not isinstance(decision, Applied):
+            return Decided(decision.name, number)
+        state = self.payments.number(_same_payment(decision.state))
+        again = "" if message == POLL else self._payment_again(state, asked)
+        return Decided("applied", state, self._sent(decision), again=again)
+
+    def _payment_again(self, number: int, asked: Any) -> str:
+        decision = self._rules.payment(self.payments[number], asked, NOW)
+        if not isinstance(decision, Applied) or self.payments.number(_same_payment(decision.state)) == number:
+            return ""
+        return f"{type(asked).__name__}, handled again, changes the payment"
+
+    def _sent(self, decision: Applied[Any]) -> tuple[int, ...]:
+        return self.send(tuple(each for each in decision.messages if not isinstance(each, Answer)))
+
+
+def _receiver(message: Message) -> Receiver:
+    if isinstance(message, TO_ADAPTER):
+        return Receiver.ADAPTER
+    return Receiver.ORDER if isinstance(message, TO_ORDER) else Receiver.PAYMENT
+
+
+def _when(order: Order | None, message: int | str) -> datetime:
+    if message == DEADLINE and order is not None and order.due_at is not None:
+        return order.due_at
+    return NOW + ASK_AGAIN_AFTER if message == START_LATER else NOW
+
+
+def _same_order(order: Order) -> Order:
+    return order.model_copy(
+        update={
+            "due_at": NOW + timedelta(minutes=30) if order.due_at else None,
+            "session_asked_at": NOW if order.session_asked_at else None,
+            "payment_failure": None,
+            "closed_by": None,
+            "review": "a review" if order.review else None,
+        }
+    )
+
+
+FAILED_ONCE = (Attempt(at=NOW, code="declined", detail="declined"),)
+
+
+def _same_payment(payment: Payment) -> Payment:
+    refunds = (refund.model_copy(update={"detail": ""}) for refund in payment.refunds)
+    return payment.model_copy(
+        update={
+            "due_at": NOW + timedelta(minutes=10) if payment.due_at else None,
+            "attempts": FAILED_ONCE if payment.attempts else (),
+            "refunds": tuple(sorted(refunds, key=lambda refund: refund.refund_id)),
+            "polls": _same_polls(payment),
+        }
+    )
+
+
+def _same_polls(payment: Payment) -> int:
+    """Rungs between the first and the last differ only in how long they wait; outside `unknown`, all do."""
+    if payment.status is not PaymentStage.UNKNOWN or payment.polls == 0:
+        return 0
+    return min(len(UNKNOWN_POLLS), max(payment.polls, len(UNKNOWN_POLLS) - 1))
+
+
+def _same_text(message: Message) -> Message:
+    return message.model_copy(update={"detail": "a detail"}) if "detail" in type(message).model_fields else message
