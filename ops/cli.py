@@ -162,8 +162,16 @@ def reachable() -> Iterator[None]:
     """What cannot be reached is said in a sentence."""
     try:
         yield
-    except (NoSystemError, StoreUnavailableError, PspUnavailableError, PspBrokenError, AMQPError, OSError) as away:
-        complaints.print(str(away), markup=False, soft_wrap=True)
+    except NoSystemError as nothing:
+        complaints.print(str(nothing), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except (StoreUnavailableError, PspUnavailableError, PspBrokenError, AMQPError, OSError) as away:
+        part = {StoreUnavailableError: "document store", PspUnavailableError: "PSP", PspBrokenError: "PSP"}
+        name = part.get(type(away), "broker")
+        complaints.print(
+            f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True
+        )
+        complaints.print(f"It said: {str(away)[:300]}", style="dim", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 

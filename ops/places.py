@@ -9,6 +9,7 @@ from chassis.store import Store
 from deploy.local.broker import broker_for
 from deploy.local.credentials import Credentials
 from deploy.local.ports import HOST, PortsInUse
+from deploy.local.stack import LocalStack
 from deploy.local.store import store_for
 from psp_adapter.stripe_api import StripeApi
 
@@ -52,6 +53,11 @@ class Places:
             stripe_api_key=env.get("STRIPE_API_KEY") or secrets.stripe_api_key,
             stripe_api_base=None if env.get("STRIPE_API_KEY") else f"http://{HOST}:{ports.port('sandbox')}",
         )
+
+    @classmethod
+    def of_stack(cls, stack: LocalStack) -> "Places":
+        """A stack that this process has started."""
+        return cls(stack.broker.url, stack.store.url, stack.secrets.stripe_api_key, stack.sandbox_url)
 
     def store(self, metrics: Metrics) -> Store:
         return Store(self.mongodb_url, self.database, metrics, timeout=5.0)

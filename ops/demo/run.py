@@ -13,10 +13,13 @@ from babel.numbers import format_currency, get_currency_precision
 from rich.console import Console
 from rich.table import Table
 
+from chassis.errors import TransientError
 from deploy.local.stack import LocalStack
+from ops.audit import audit
 from ops.demo.figures import Counted, count
 from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, Session
 from ops.demo.story import told
+from ops.places import Places
 
 MAX_MESSAGES = 12
 MAX_STATE_WRITES = 7
@@ -44,7 +47,7 @@ def run_demo(stack: LocalStack) -> int:
         return 1
     try:
         return asyncio.run(_Demo(stack, console).play())
-    except (DemoError, httpx.HTTPError, AMQPError, TimeoutError) as error:
+    except (DemoError, httpx.HTTPError, AMQPError, TransientError, TimeoutError) as error:
         console.print(f"[red]The demo failed:[/] {error!r}\nLogs are in {stack.data_dir / 'logs'}.", soft_wrap=True)
         return 1
 
@@ -205,7 +208,13 @@ class _Demo:
             self._console.print(f"  charged by the PSP {_money(took)} = paid orders {_money(owed)}")
             if charged != amount:
                 problems.append(f"the PSP charged {_money(took)}, the paid orders come to {_money(owed)}")
-        return problems + self._costs(single, crowd)
+        return [*problems, *self._costs(single, crowd), *await self._audited()]
+
+    async def _audited(self) -> list[str]:
+        result = await audit(Places.of_stack(self._stack))
+        if not result.findings:
+            self._console.print(f"  audit: the money of all {result.orders} orders in the store is accounted for")
+        return [f"audit: {finding.order_id}: {finding.problem}" for finding in result.findings]
 
     def _check(self, order: dict[str, Any], paid: dict[str, int]) -> list[str]:
         currency = order["total"]["currency"]
