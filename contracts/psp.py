@@ -44,6 +44,10 @@ class CreatePspRefund(OrderCommand):
     refund_id: RefundId
     psp_reference: str
     amount: Money
+    look_first: bool = Field(
+        default=False,
+        description="asked before: look for it first, since a PSP forgets idempotency keys (Stripe: after a day)",
+    )
 
 
 class SweepPspEvents(Command):

@@ -55,7 +55,7 @@ def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None
 def unanswered(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
     """The PSP did not say whether it did what it was asked: unknown, until it says something."""
     if event.asked == CreatePspRefund.wire_kind():
-        return Applied(payment.model_copy(update={"polls": 0}))
+        return Applied(payment)
     if payment.status not in (*_OPEN, PaymentStage.PROCESSING):
         return Stale(f"the payment is {payment.status} already")
     unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, "polls": 0}
@@ -76,7 +76,9 @@ def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Paym
     if payment.due_at is None or now < payment.due_at:
         return Stale("the poll was moved")
     asked = payment.model_copy(update={"polls": payment.polls + 1})
-    refunds = tuple(ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED)
+    refunds = tuple(
+        ask_refund(payment, refund, again=True) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED
+    )
     if payment.status is PaymentStage.UNKNOWN and asked.polls >= len(polls.unknown):
         detail = "the PSP has not answered for a week; look the payment up in its dashboard"
         told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
@@ -119,11 +121,13 @@ def close_session(payment: Payment, psp_reference: str) -> ClosePspSession:
     )
 
 
-def ask_refund(payment: Payment, refund: Refund) -> CreatePspRefund:
+def ask_refund(payment: Payment, refund: Refund, *, again: bool = False) -> CreatePspRefund:
+    """Asked again, the PSP looks first: it forgets idempotency keys after a day, and would refund a second time."""
     return CreatePspRefund(
         order_id=payment.order_id,
         payment_id=payment.payment_id,
         refund_id=refund.refund_id,
         psp_reference=refund.psp_reference,
         amount=refund.amount,
+        look_first=again,
     )

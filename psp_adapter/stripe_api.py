@@ -94,6 +94,10 @@ class StripeApi:
 
     async def create_refund(self, command: CreatePspRefund) -> RefundObject:
         """Give money back. Asking again with the same command returns the same refund."""
+        if command.look_first:
+            found = await self._find_refund(command)
+            if found is not None:
+                return found
         amount, _currency = to_stripe(command.amount)
         metadata = {"order_id": command.order_id, "payment_id": command.payment_id, "refund_id": command.refund_id}
         try:
@@ -104,6 +108,15 @@ class StripeApi:
         except stripe.StripeError as error:
             raise _translated(f"refunding {command.refund_id}", error) from error
         return RefundObject.model_validate(refund.to_dict())
+
+    async def _find_refund(self, command: CreatePspRefund) -> RefundObject | None:
+        """The refund an earlier request with this id has made, if it did."""
+        try:
+            page = await self.client.v1.refunds.list_async({"payment_intent": command.psp_reference, "limit": 100})
+            refunds = [RefundObject.model_validate(refund.to_dict()) async for refund in page.auto_paging_iter()]
+        except stripe.StripeError as error:
+            raise _translated(f"looking for {command.refund_id}", error) from error
+        return next((refund for refund in refunds if refund.metadata.get("refund_id") == command.refund_id), None)
 
     async def events_since(self, since: datetime) -> Sequence[Mapping[str, Any]]:
         """Everything Stripe has recorded since then that means something to us, oldest first. It keeps 30 days."""

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from chassis.errors import is_transient
+from contracts.ids import RefundId
 from contracts.money import Money
-from contracts.psp import ClosePspSession, CreatePspSession
+from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
 from psp_adapter.stripe_money import UnpayableAmountError
 from tests.unit.psp_adapter.fake_stripe import ORDER_ID, PAYMENT_ID, FakeStripe, answering, error, intent, unreachable
@@ -133,3 +134,59 @@ async def test_the_sandbox_is_asked_at_its_own_address() -> None:
     await api.cancel_session(CLOSE)
 
     assert str(fake.requests[0].url) == "http://127.0.0.1:12111/v1/payment_intents/pi_1/cancel"
+
+
+REFUND = CreatePspRefund(
+    order_id=ORDER_ID,
+    payment_id=PAYMENT_ID,
+    refund_id=RefundId("ref_1"),
+    psp_reference="pi_1",
+    amount=Money(amount=1500, currency="EUR"),
+)
+
+
+def _refund(refund_id: str) -> dict[str, object]:
+    return {
+        "id": f"re_{refund_id}",
+        "object": "refund",
+        "amount": 1500,
+        "currency": "eur",
+        "status": "succeeded",
+        "metadata": {"refund_id": refund_id},
+    }
+
+
+def _refunds_are(*listed: str) -> FakeStripe:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            data = [_refund(refund_id) for refund_id in listed]
+            return httpx.Response(200, json={"object": "list", "url": "/v1/refunds", "has_more": False, "data": data})
+        return httpx.Response(200, json=_refund("ref_1"))
+
+    return FakeStripe(answer)
+
+
+async def test_a_refund_is_made_with_a_key_of_its_own_and_found_by_its_metadata() -> None:
+    stripe = _refunds_are()
+
+    await stripe.api.create_refund(REFUND)
+
+    [made] = stripe.requests
+    assert (made.method, made.headers["idempotency-key"]) == ("POST", "refund:ref_1")
+
+
+async def test_a_refund_asked_again_that_was_made_is_not_made_twice() -> None:
+    stripe = _refunds_are("ref_of_another", "ref_1")
+
+    found = await stripe.api.create_refund(REFUND.model_copy(update={"look_first": True}))
+
+    assert found.metadata["refund_id"] == "ref_1"
+    assert [request.method for request in stripe.requests] == ["GET"]
+
+
+async def test_a_refund_asked_again_that_was_never_made_is_made_now() -> None:
+    stripe = _refunds_are("ref_of_another")
+
+    await stripe.api.create_refund(REFUND.model_copy(update={"look_first": True}))
+
+    assert [request.method for request in stripe.requests] == ["GET", "POST"]

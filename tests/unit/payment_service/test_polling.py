@@ -1,0 +1,203 @@
+"""When the PSP is asked again, and what becomes of its silence: the clock is moved, nothing waits."""
+
+from datetime import timedelta
+
+import pytest
+
+from chassis.decision import Applied, Ignored, Stale
+from contracts.ids import RefundId
+from contracts.payments import PaymentFailed, PaymentRefunded, PaymentRefundFailed, PaymentSucceeded, PaymentUnresolved
+from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspRefundState, RetrievePspSession
+from payment_service.lifecycle import decide
+from payment_service.payment import Payment, PaymentInput, PaymentStage, PollDue, RefundStage
+from payment_service.polling import OPEN_POLL, SETTLING_POLL, UNKNOWN_POLLS
+from tests.unit.payment_service import given
+
+
+def applied(payment: Payment | None, message: PaymentInput) -> Applied[Payment]:
+    decision = decide(payment, message, given.NOW)
+    assert isinstance(decision, Applied), decision
+    return decision
+
+
+def polled(payment: Payment) -> Applied[Payment]:
+    """The payment after its poll came due."""
+    assert payment.due_at is not None
+    decision = decide(payment, PollDue(), payment.due_at)
+    assert isinstance(decision, Applied), decision
+    return decision
+
+
+@pytest.mark.parametrize(
+    ("status", "after"),
+    [
+        (PaymentStage.CREATED, OPEN_POLL),
+        (PaymentStage.SESSION_OPEN, OPEN_POLL),
+        (PaymentStage.ACTION_REQUIRED, OPEN_POLL),
+        (PaymentStage.CLOSING, OPEN_POLL),
+        (PaymentStage.PROCESSING, SETTLING_POLL),
+        (PaymentStage.UNKNOWN, UNKNOWN_POLLS[0]),
+        (PaymentStage.SUCCEEDED, None),
+        (PaymentStage.CLOSED, None),
+        (PaymentStage.FAILED, None),
+        (PaymentStage.MISMATCHED, None),
+    ],
+)
+def test_every_change_sets_when_the_psp_is_asked_again(status: PaymentStage, after: timedelta | None) -> None:
+    assert given.in_status(status).due_at == (None if after is None else given.NOW + after)
+
+
+def test_a_poll_before_its_time_is_stale() -> None:
+    assert isinstance(decide(given.payable(), PollDue(), given.NOW), Stale)
+
+
+def test_an_open_payment_is_looked_up_at_the_psp() -> None:
+    decision = polled(given.payable())
+
+    assert [type(message) for message in decision.messages] == [RetrievePspSession]
+    assert decision.state.due_at == given.NOW + 2 * OPEN_POLL
+
+
+def test_a_session_that_was_never_answered_is_asked_for_with_the_same_number() -> None:
+    decision = polled(given.created())
+
+    [asked] = decision.messages
+    assert isinstance(asked, CreatePspSession)
+    assert asked.session_no == 1
+
+
+def test_a_closing_session_is_closed_again_rather_than_looked_up() -> None:
+    assert [type(message) for message in polled(given.closing()).messages] == [ClosePspSession]
+
+
+def test_a_silent_psp_makes_a_payment_unknown_and_is_asked_after_1_min_5_min_1_h_then_daily() -> None:
+    payment = applied(given.payable(), given.unanswered()).state
+    assert payment.status is PaymentStage.UNKNOWN
+
+    waited = []
+    while payment.due_at is not None:
+        before = payment.due_at
+        payment = polled(payment).state
+        waited.append(payment.due_at - before if payment.due_at else None)
+
+    assert payment.status is PaymentStage.UNKNOWN
+    assert waited == [*UNKNOWN_POLLS[1:], None]
+
+
+def test_after_the_last_poll_a_person_must_look() -> None:
+    payment = applied(given.payable(), given.unanswered()).state
+    told: list[object] = []
+
+    while payment.due_at is not None:
+        decision = polled(payment)
+        told += decision.messages
+        payment = decision.state
+
+    assert [type(message) for message in told if not isinstance(message, RetrievePspSession)] == [PaymentUnresolved]
+
+
+def test_whatever_the_psp_says_next_ends_the_unknown() -> None:
+    unknown = applied(given.payable(), given.unanswered()).state
+
+    assert applied(unknown, given.session_open()).state.status is PaymentStage.SESSION_OPEN
+    assert applied(unknown, given.succeeded()).state.status is PaymentStage.SUCCEEDED
+    assert applied(unknown, given.canceled()).state.status is PaymentStage.CLOSED
+
+
+def test_a_session_opened_after_all_ends_the_unknown_and_is_told() -> None:
+    unknown = applied(given.created(), given.unanswered()).state
+
+    opened = applied(unknown, given.session_created())
+
+    assert opened.state.status is PaymentStage.SESSION_OPEN
+    assert opened.messages
+
+
+def test_a_failure_whose_webhook_was_lost_is_found_by_the_poll() -> None:
+    settling = given.after(given.payable(), given.processing(0))
+
+    found = applied(settling, given.session_open())
+
+    assert found.state.status is PaymentStage.SESSION_OPEN
+    assert [type(message) for message in found.messages] == [PaymentFailed]
+
+
+# Refunds
+
+
+def paid() -> Payment:
+    return given.after(given.payable(), given.succeeded(0))
+
+
+def test_a_refund_is_asked_of_the_psp_under_its_own_id() -> None:
+    decision = applied(paid(), given.refund(1500))
+
+    [asked] = decision.messages
+    assert isinstance(asked, CreatePspRefund)
+    assert (asked.refund_id, asked.amount.amount, asked.look_first) == (given.REFUND_ID, 1500, False)
+    assert decision.state.refundable.amount == 3300
+
+
+def test_a_refund_nobody_answered_is_asked_again_and_looked_for_first() -> None:
+    asked = applied(paid(), given.refund()).state
+    silent = applied(asked, given.unanswered(CreatePspRefund)).state
+
+    again = polled(silent)
+
+    [question] = again.messages
+    assert isinstance(question, CreatePspRefund)
+    assert (question.refund_id, question.look_first) == (given.REFUND_ID, True)
+
+
+def test_more_than_is_left_is_refused_without_asking_the_psp() -> None:
+    decision = applied(given.after(paid(), given.refund(4000)), given.refund(1000, RefundId("ref_other")))
+
+    assert [type(message) for message in decision.messages] == [PaymentRefundFailed]
+
+
+def test_a_settled_refund_is_told_with_the_sum_of_all() -> None:
+    decision = applied(given.after(paid(), given.refund(1500)), given.refund_updated(amount=1500))
+
+    [told] = decision.messages
+    assert isinstance(told, PaymentRefunded)
+    assert (told.refunded.amount, told.pending.amount, told.fact_no) == (1500, 0, 1)
+
+
+def test_a_refund_that_fails_after_it_looked_settled_is_told_and_can_be_asked_anew() -> None:
+    settled = given.after(paid(), given.refund(), given.refund_updated())
+
+    decision = applied(settled, given.refund_updated(PspRefundState.FAILED))
+
+    assert [type(message) for message in decision.messages] == [PaymentRefundFailed]
+    assert decision.state.refundable == given.AMOUNT
+
+
+@pytest.mark.parametrize("late", [PspRefundState.PENDING, PspRefundState.SUCCEEDED])
+def test_a_settled_refund_does_not_go_back(late: PspRefundState) -> None:
+    settled = given.after(paid(), given.refund(), given.refund_updated())
+
+    assert isinstance(decide(settled, given.refund_updated(late), given.NOW), Stale | Ignored)
+
+
+def test_a_refund_made_in_the_dashboard_makes_its_record_and_is_told() -> None:
+    decision = applied(paid(), given.refund_updated(refund_id=RefundId("ref_psp_re_1"), amount=800))
+
+    assert [refund.stage for refund in decision.state.refunds] == [RefundStage.SUCCEEDED]
+    assert [type(message) for message in decision.messages] == [PaymentRefunded]
+
+
+def test_a_refund_reported_before_the_success_is_told_once_it_is_known() -> None:
+    early = given.after(given.payable(), given.refund_updated())
+
+    decision = applied(early, given.succeeded())
+
+    assert [type(message) for message in decision.messages] == [PaymentSucceeded, PaymentRefunded]
+
+
+def test_a_second_charge_for_the_same_order_goes_back_and_the_order_never_hears_of_it() -> None:
+    decision = applied(paid(), given.succeeded(5, reference="pi_second"))
+
+    [asked] = decision.messages
+    assert isinstance(asked, CreatePspRefund)
+    assert (asked.psp_reference, asked.amount) == ("pi_second", given.AMOUNT)
+    assert decision.state.refundable == given.AMOUNT
