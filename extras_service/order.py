@@ -101,8 +101,8 @@ class Order(State):
     @property
     def refundable(self) -> Money:
         """What the PSP holds for this order and nobody has asked back yet."""
-        if self.received is None:
-            return Money.zero(self.total.currency)
+        if self.received is None or self.lost_disputes:
+            return Money.zero(self.total.currency)  # nothing came, or the guest's bank has taken it back
         told = self.refunded.amount if self.refunded else 0
         asked = sum(refund.amount.amount for refund in self.refunds if refund.refund_id not in self.failed_refunds)
         return Money(amount=max(0, self.received.amount - max(told, asked)), currency=self.received.currency)

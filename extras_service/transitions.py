@@ -49,6 +49,8 @@ ASK_AGAIN_AFTER = timedelta(seconds=30)
 REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
 
+_DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
+
 # Placing and paying
 
 
@@ -234,6 +236,8 @@ def cancelled(order: Order, *refunds: RefundPayment) -> Decision[Order]:
 
 
 def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
+    if order.open_disputes:
+        return Refused(Reason.ORDER_NOT_CANCELLABLE, _DISPUTED)
     if command.staff is None and order.cancel_before is not None and now >= order.cancel_before:
         return Refused(
             Reason.CANCELLATION_TOO_LATE,
@@ -277,6 +281,8 @@ def refund_asked(order: Order, command: RefundOrder) -> Decision[Order]:
         if command.amount in (None, before.amount):
             return Duplicate()
         return Refused(Reason.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key was used for a refund of another amount.")
+    if order.open_disputes:
+        return Refused(Reason.ORDER_NOT_REFUNDABLE, _DISPUTED)
     if order.status not in REFUNDABLE or order.received is None:
         return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
     left = order.refundable

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from chassis.metrics import Metrics
 from contracts.ids import OrderId, PaymentId
-from contracts.orders import OrderStatus
+from contracts.orders import OrderStatus, PaymentStatus
+from contracts.psp import PspDisputeState
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
 from ops.places import Places
-from payment_service.payment import Payment, PaymentStage, RefundStage
+from payment_service.payment import Dispute, Payment, PaymentStage, RefundStage
 from payment_service.store import PaymentStore
 from psp_adapter.translate import Books
 
@@ -78,6 +79,7 @@ def compare(
 def _problem(order: Order, payment: Payment | None, lines: list[Books]) -> str | None:
     if order.status is OrderStatus.NEEDS_REVIEW:
         return None  # a person is asked already
+    lost = sum(dispute.amount.amount for dispute in payment.disputes if _is_lost(dispute)) if payment else 0
     captured = sum(line.captured.amount for line in lines)
     refunded = sum(line.refunded.amount for line in lines)
     pending = sum(line.refund_pending.amount for line in lines)
@@ -85,6 +87,8 @@ def _problem(order: Order, payment: Payment | None, lines: list[Books]) -> str |
     if any(line.captured.currency != order.total.currency for line in lines if line.captured.amount):
         return "the PSP charged in another currency than the order's"
     match order.status:
+        case OrderStatus.CONFIRMED | OrderStatus.FULFILLED if order.payment_status is PaymentStatus.CHARGED_BACK:
+            return None  # known, and shown as such
         case OrderStatus.CONFIRMED | OrderStatus.FULFILLED:
             kept = captured - refunded
             owed = order.total.amount - (order.refunded.amount if order.refunded else 0)
@@ -94,15 +98,20 @@ def _problem(order: Order, payment: Payment | None, lines: list[Books]) -> str |
                 f"{order.status}: the PSP holds {kept}, the order owes {owed} (minor units of {order.total.currency})"
             )
         case OrderStatus.EXPIRED | OrderStatus.CANCELLED:
-            if captured - refunded == 0 or is_refund_open:
+            left = captured - refunded - lost
+            if left == 0 or is_refund_open:
                 return None
-            return f"{order.status}: the PSP still holds {captured - refunded} and no refund is open"
+            return f"{order.status}: the PSP still holds {left} and no refund is open"
         case _:
             return (
                 None
                 if captured == 0
                 else f"{order.status}, though the PSP has captured {captured}: run `bellhop reconcile`"
             )
+
+
+def _is_lost(dispute: Dispute) -> bool:
+    return dispute.state is PspDisputeState.LOST
 
 
 def _has_open_refund(payment: Payment | None) -> bool:

@@ -307,7 +307,8 @@ def _mismatched(payment: Payment, detail: str) -> Decision[Payment]:
     told = PaymentMismatched(
         order_id=payment.order_id, payment_id=payment.payment_id, detail=detail, received=payment.received
     )
-    return Applied(payment.model_copy(update={"status": _P.MISMATCHED}), (told,))
+    mismatched = payment.model_copy(update={"status": _P.MISMATCHED})
+    return Applied(mismatched, (told, *money_back.told_late(mismatched)))
 
 
 def _close_psp_session(payment: Payment) -> tuple[Outgoing, ...]:

@@ -48,6 +48,7 @@ SHORT = (
     Bounds("2 guest actions, 1 time-out of the PSP", Left(guest=2, silent=1)),
     Bounds("2 guest actions, 1 surprise at the PSP, 1 staff action", Left(guest=2, psp=1, staff=1)),
     Bounds("another amount, 2 staff actions", Left(guest=2, staff=2), cards=("odd",)),
+    Bounds("another amount, 1 surprise, 1 staff action", Left(guest=2, staff=1, psp=1), cards=("odd",)),
     Bounds("after paying: 1 guest, 2 staff actions", Left(guest=1, staff=2), begin=PAYS),
     Bounds("after paying: 2 staff actions, 1 surprise at the PSP", Left(staff=2, psp=1), begin=PAYS),
     Bounds(

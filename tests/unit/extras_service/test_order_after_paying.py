@@ -271,3 +271,19 @@ def test_late_news_of_an_earlier_session_does_not_make_an_order_forget_the_next(
     closing = applied(lost, given.cancelling_by_guest())
 
     assert closing.state.status is OrderStatus.CANCELLING, "the PSP is asked first, always"
+
+
+def test_nothing_is_given_back_while_the_bank_decides() -> None:
+    disputed = applied(given.confirmed(), given.disputed()).state
+
+    refused(disputed, given.cancelling_by_staff(), Reason.ORDER_NOT_CANCELLABLE)
+    refused(disputed, given.refunding(), Reason.ORDER_NOT_REFUNDABLE)
+
+
+def test_what_the_bank_has_taken_back_is_not_given_back_again() -> None:
+    lost = given.after(given.confirmed(), given.disputed(), given.dispute_closed(won=False))
+
+    decision = applied(lost, given.cancelling_by_staff())
+
+    assert standing(decision) == (OrderStatus.CANCELLED, PaymentStatus.CHARGED_BACK)
+    assert [type(message) for message in decision.messages] == [OrderCancelled]

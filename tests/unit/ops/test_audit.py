@@ -7,9 +7,10 @@ import pytest
 from contracts.ids import GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
 from contracts.orders import Guest, OrderStatus, PaymentStatus
+from contracts.psp import PspDisputeState
 from extras_service.order import Order
 from ops.audit import compare
-from payment_service.payment import Payment, PaymentStage, Refund, RefundStage
+from payment_service.payment import Dispute, Payment, PaymentStage, Refund, RefundStage
 from psp_adapter.translate import Books
 
 NOW = datetime(2026, 7, 1, 9, tzinfo=UTC)
@@ -46,7 +47,7 @@ def order(status: OrderStatus, *, refunded: int | None = None, accepted: bool = 
     )
 
 
-def payment(*refunds: Refund) -> Payment:
+def payment(*refunds: Refund, disputes: tuple[Dispute, ...] = ()) -> Payment:
     return Payment(
         payment_id=PAYMENT_ID,
         order_id=ORDER_ID,
@@ -54,6 +55,7 @@ def payment(*refunds: Refund) -> Payment:
         description="extras",
         status=PaymentStage.SUCCEEDED,
         refunds=refunds,
+        disputes=disputes,
     )
 
 
@@ -125,3 +127,17 @@ def test_a_charge_in_another_currency_is_found() -> None:
     findings = compare({ORDER_ID: order(OrderStatus.CONFIRMED)}, {}, [line])
 
     assert "another currency" in findings[0].problem
+
+
+def test_money_the_bank_has_taken_back_is_not_held_for_a_cancelled_order() -> None:
+    lost = Dispute(dispute_id="dp_1", amount=euros(4800), state=PspDisputeState.LOST)
+
+    findings = compare({ORDER_ID: order(OrderStatus.CANCELLED)}, {PAYMENT_ID: payment(disputes=(lost,))}, [books(4800)])
+
+    assert findings == ()
+
+
+def test_a_charged_back_order_is_known_and_no_finding() -> None:
+    charged_back = order(OrderStatus.CONFIRMED).model_copy(update={"payment_status": PaymentStatus.CHARGED_BACK})
+
+    assert compare({ORDER_ID: charged_back}, {PAYMENT_ID: payment()}, [books(4800, 4800)]) == ()

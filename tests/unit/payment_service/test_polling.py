@@ -6,7 +6,15 @@ import pytest
 
 from chassis.decision import Applied, Ignored, Stale
 from contracts.ids import RefundId
-from contracts.payments import PaymentFailed, PaymentRefunded, PaymentRefundFailed, PaymentSucceeded, PaymentUnresolved
+from contracts.money import Money
+from contracts.payments import (
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSucceeded,
+    PaymentUnresolved,
+)
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspRefundState, RetrievePspSession
 from payment_service.lifecycle import decide
 from payment_service.payment import Payment, PaymentInput, PaymentStage, PollDue, RefundStage
@@ -201,3 +209,11 @@ def test_a_second_charge_for_the_same_order_goes_back_and_the_order_never_hears_
     assert isinstance(asked, CreatePspRefund)
     assert (asked.psp_reference, asked.amount) == ("pi_second", given.AMOUNT)
     assert decision.state.refundable == given.AMOUNT
+
+
+def test_a_refund_reported_before_a_mismatched_success_is_told_with_it() -> None:
+    early = given.after(given.payable(), given.refund_updated(amount=800))
+
+    decision = applied(early, given.succeeded(amount=Money(amount=4000, currency="EUR")))
+
+    assert [type(message) for message in decision.messages] == [PaymentMismatched, PaymentRefunded]
