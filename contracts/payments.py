@@ -17,7 +17,6 @@ class CreatePaymentSession(OrderCommand):
     kind: Literal["payments.create-payment-session.v1"] = "payments.create-payment-session.v1"
     payment_id: PaymentId
     amount: Money
-    description: str = Field(description="what the guest reads on the receipt")
 
 
 class ClosePaymentSession(OrderCommand):

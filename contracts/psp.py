@@ -18,7 +18,6 @@ class CreatePspSession(OrderCommand):
     payment_id: PaymentId
     session_no: int = Field(ge=1, description="counts the sessions of one payment; part of the idempotency key")
     amount: Money
-    description: str
 
 
 class ClosePspSession(OrderCommand):

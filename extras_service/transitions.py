@@ -125,7 +125,6 @@ def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decis
         order_id=order.order_id,
         payment_id=order.payment_id,
         amount=order.total,
-        description=f"Hotel extras, order {order.order_id}",
     )
     return Applied(order.model_copy(update={"waiting": waiting, "session_asked_at": now}), (ask,))
 

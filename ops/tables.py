@@ -245,7 +245,7 @@ def _payment_messages() -> dict[str, Any]:
 
 
 def _create() -> CreatePaymentSession:
-    return CreatePaymentSession(**IDS, amount=TOTAL, description="Hotel extras")
+    return CreatePaymentSession(**IDS, amount=TOTAL)
 
 
 def _refund_payment() -> RefundPayment:

@@ -80,7 +80,6 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
                 payment_id=message.payment_id,
                 order_id=message.order_id,
                 amount=message.amount,
-                description=message.description,
                 status=_P.CREATED,
             )
             return Applied(payment, (polling.ask_session(payment),))

@@ -94,7 +94,6 @@ class Payment(State):
     payment_id: PaymentId
     order_id: OrderId
     amount: Money
-    description: str
     status: PaymentStage
     session_no: int = 1
     session: PspSession | None = None

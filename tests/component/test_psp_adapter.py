@@ -38,7 +38,6 @@ CREATE = CreatePspSession(
     payment_id=given.PAYMENT_ID,
     session_no=1,
     amount=given.AMOUNT,
-    description=given.DESCRIPTION,
 )
 CLOSE = ClosePspSession(
     order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, session_no=1, psp_reference=given.REFERENCE

@@ -30,7 +30,6 @@ COMMAND = CreatePspSession(
     payment_id=PaymentId("pay_" + "a" * 26),
     session_no=1,
     amount=Money(amount=4800, currency="EUR"),
-    description="Hotel extras",
 )
 
 

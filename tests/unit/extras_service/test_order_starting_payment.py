@@ -16,7 +16,6 @@ ASK = CreatePaymentSession(
     order_id=given.ORDER_ID,
     payment_id=given.PAYMENT_ID,
     amount=given.TOTAL,
-    description=f"Hotel extras, order {given.ORDER_ID}",
 )
 SESSION = PaymentSessionReply(
     order_id=given.ORDER_ID,

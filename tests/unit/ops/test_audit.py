@@ -52,7 +52,6 @@ def payment(*refunds: Refund, disputes: tuple[Dispute, ...] = ()) -> Payment:
         payment_id=PAYMENT_ID,
         order_id=ORDER_ID,
         amount=euros(4800),
-        description="extras",
         status=PaymentStage.SUCCEEDED,
         refunds=refunds,
         disputes=disputes,

@@ -34,7 +34,6 @@ PAYMENT_ID = payment_id_of(ORDER_ID)
 AMOUNT = Money(amount=4800, currency="EUR")
 REFERENCE = "pi_first"
 SEALED = "gAAAA-sealed-client-secret"
-DESCRIPTION = "Hotel extras"
 
 
 def at(seconds: float) -> datetime:
@@ -45,7 +44,7 @@ def at(seconds: float) -> datetime:
 
 
 def create(amount: Money = AMOUNT) -> CreatePaymentSession:
-    return CreatePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount, description=DESCRIPTION)
+    return CreatePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount)
 
 
 def close() -> ClosePaymentSession:

@@ -27,7 +27,6 @@ def _ask_psp(session_no: int = 1) -> CreatePspSession:
         payment_id=given.PAYMENT_ID,
         session_no=session_no,
         amount=given.AMOUNT,
-        description=given.DESCRIPTION,
     )
 
 

@@ -18,7 +18,6 @@ CREATE = CreatePspSession(
     payment_id=PAYMENT_ID,
     session_no=2,
     amount=Money(amount=500, currency="ISK"),
-    description="Hotel extras",
 )
 CLOSE = ClosePspSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, session_no=2, psp_reference="pi_1")
 
