@@ -106,17 +106,29 @@ async def test_an_inquiry_is_shown_and_ends_without_a_trace_on_the_money(system:
     assert await kept(system, order_id) == TOTAL
 
 
-async def test_a_refund_that_is_refused_because_of_a_dispute_brings_the_order_before_a_person(
-    system: System, guest: Guest, desk: Desk
-) -> None:
+async def test_an_order_the_bank_is_deciding_about_is_not_cancelled(system: System, guest: Guest, desk: Desk) -> None:
     order_id = await paid_order(system, guest)
     intent = await intent_of(system, order_id)
     await system.switch(f"payment_intents/{intent['id']}/dispute")
     await guest.sees(order_id, payment_status="disputed")
 
-    body(await desk.cancel(order_id), 200)
+    refusal = body(await desk.cancel(order_id), 409)
 
-    await guest.sees(order_id, status="needs_review", payment_status="disputed")
+    assert refusal["type"] == "urn:bellhop:problem:order-not-cancellable"
+    await guest.sees(order_id, status="confirmed", payment_status="disputed")
+
+
+async def test_a_refund_that_is_refused_because_of_a_dispute_brings_the_order_before_a_person(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    order_id = await paid_order(system, guest)
+    intent = await intent_of(system, order_id)
+
+    async with system.faults(webhooks={"drop": {"probability": 1}}):
+        await system.switch(f"payment_intents/{intent['id']}/dispute")
+        body(await desk.cancel(order_id), 200)
+        await guest.sees(order_id, status="needs_review")
+
     assert await kept(system, order_id) == TOTAL
     await is_clean(system)
 
