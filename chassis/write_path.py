@@ -16,14 +16,15 @@ import structlog
 from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
 from chassis.envelope import Delivery, utc_now
-from chassis.errors import ConflictError
-from chassis.service import Loop
+from chassis.errors import ConflictError, StoreUnavailableError
+from chassis.service import Check, Loop
 from chassis.store import Documents, Stored
 
 log = structlog.get_logger()
 
 _TRIES = 8
 _RELAY_AFTER = timedelta(seconds=2)
+_TOO_OLD = timedelta(seconds=30)
 _SWEEP_LIMIT = 200
 # Well below the 2 s of the relay. A document written again meanwhile needs no clearing: its next write does it.
 _CLEAR_EVERY = 1.0
@@ -138,6 +139,23 @@ class WritePath(Generic[StateT]):
             Loop(f"relay {name}", sweep_every, self.relay),
             Loop(f"clear {name}", _CLEAR_EVERY, self.clear_sent),
         )
+
+    def checks(self, name: str) -> dict[str, Check]:
+        """For readiness: an outbox this old means that nobody sends it, or that the broker takes nothing."""
+
+        async def outbox() -> str | None:
+            now = self._clock()
+            try:
+                waiting, oldest = await self._documents.unsent_since(now - _TOO_OLD)
+            except StoreUnavailableError:
+                return None  # that is another check's sentence
+            if oldest is None:
+                return None
+            return (
+                f"{waiting} of the {name} have unsent messages, the oldest for {(now - oldest).total_seconds():.0f} s"
+            )
+
+        return {f"outbox of {name}": outbox}
 
     async def relay(self) -> int:
         """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents."""
