@@ -5,8 +5,8 @@ See docs/how-a-message-is-handled.md for why nothing is lost at any step in betw
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -16,7 +16,7 @@ import structlog
 from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
 from chassis.envelope import Delivery, utc_now
-from chassis.errors import ConflictError, StoreUnavailableError
+from chassis.errors import ConflictError, StoreUnavailableError, TransientError
 from chassis.service import Check, Loop
 from chassis.store import Documents, Stored
 
@@ -161,10 +161,11 @@ class WritePath(Generic[StateT]):
         """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents."""
         waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, _SWEEP_LIMIT)
         for document_id in waiting:
-            async with self._locks.holding(document_id):
-                stored = await self._documents.load(document_id)
-                if stored is not None:
-                    await self._send_outbox(stored)
+            with _others_go_on(document_id):
+                async with self._locks.holding(document_id):
+                    stored = await self._documents.load(document_id)
+                    if stored is not None:
+                        await self._send_outbox(stored)
         if waiting:
             log.warning("outbox.relayed", documents=len(waiting))
         return len(waiting)
@@ -189,9 +190,21 @@ class WritePath(Generic[StateT]):
                 correlation_id=f"{document_id}.deadline",
                 kind="deadline",
             )
-            handled = await self.handle(document_id, delivery, decide)
-            log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
+            with _others_go_on(document_id):
+                handled = await self.handle(document_id, delivery, decide)
+                log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
         return len(due)
+
+
+@contextmanager
+def _others_go_on(document_id: str) -> Iterator[None]:
+    """One document that cannot be read or decided on must not keep a sweep from all the others."""
+    try:
+        yield
+    except TransientError:
+        raise  # broker or store away: the others would fare no better
+    except Exception:
+        log.exception("document.unswept", document_id=document_id)
 
 
 RecentT = TypeVar("RecentT")

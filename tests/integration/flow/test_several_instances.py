@@ -19,7 +19,6 @@ from deploy.local.store import Store
 from tests.integration.flow.guest import Guest, body
 from tests.integration.flow.serving import Served
 from tests.integration.flow.system import System, system_on
-from tests.integration.flow.waiting import until
 
 GUESTS = 16
 
@@ -65,17 +64,24 @@ async def test_every_guest_is_answered_by_the_gateway_that_was_asked_and_each_fa
     for session in sessions:
         body(await pair.system.pay(session), 200)
 
-    endings: Counter[str] = Counter()
     for number, (guest, order) in enumerate(zip(guests, orders, strict=True)):
         order_id = order["order_id"]
         ending = "confirmed" if number < GUESTS // 2 else "expired"
         await guest.sees(order_id, status=ending, within=60)
-        told = await pair.system.log_of(order_id)
-        assert told["orders.order-pending-payment.v1"] == 1
-        assert told[f"orders.order-{ending}.v1"] == 1
-        endings[ending] += 1
-    assert endings == {"confirmed": GUESTS // 2, "expired": GUESTS // 2}
+    told = await facts(pair.system)
+    for kind, count in (
+        ("order-pending-payment", GUESTS),
+        ("order-confirmed", GUESTS // 2),
+        ("order-expired", GUESTS // 2),
+    ):
+        assert told[f"orders.{kind}.v1"] == count
     assert await pair.system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+
+
+async def facts(system: System) -> Counter[str]:
+    """How many messages of each kind were told. An instance may send again what another one sent, by the same id."""
+    ids = {(message.type or "", message.message_id) for message in await system.log()}
+    return Counter(kind for kind, _ in ids)
 
 
 async def test_a_live_view_is_told_whichever_instance_the_news_comes_from(pair: Pair) -> None:
@@ -86,9 +92,9 @@ async def test_a_live_view_is_told_whichever_instance_the_news_comes_from(pair: 
     async with guest.watching(order_id) as events:
         first = await anext(events)
         body(await pair.system.pay(session), 200)
-        told = await until(lambda: anext(events), "the next event comes")
-        while told.event != "orders.order-confirmed.v1":
-            told = await anext(events)
+        async for told in events:
+            if told.event == "orders.order-confirmed":
+                break
 
     assert first.event == "orders.order-state"
     assert told.data["status"] == "confirmed"
