@@ -10,13 +10,15 @@ from datetime import datetime
 from typing import Any, Protocol, Self
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.message import RabbitMessage
+from faststream.rabbit.subscriber import RabbitSubscriber
 from yarl import URL
 
+from chassis.consuming import Consuming
 from chassis.envelope import Envelope, utc_now
 from chassis.errors import PermanentError, PublishFailedError
 from chassis.metrics import Metrics
@@ -70,7 +72,8 @@ class Bus:
             logger=None,
         )
         self._connection: AbstractRobustConnection | None = None
-        self._queues: list[str] = []
+        self._subscribers: dict[str, RabbitSubscriber] = {}
+        self.consuming = Consuming(self._has_connection)
 
     @classmethod
     def of(cls, settings: ServiceSettings, service: str, metrics: Metrics) -> Self:
@@ -103,7 +106,7 @@ class Bus:
             await handler(message)
 
         subscriber(consume)
-        self._queues.append(name)
+        self._subscribers[name] = subscriber
 
     async def follow(self, bindings: tuple[Binding, ...], handler: EventHandler) -> None:
         """Follow events over a queue of this process's own, which ends with its connection: for live views.
@@ -121,7 +124,17 @@ class Bus:
             except Exception as error:
                 log.warning("live.dropped", kind=message.type, error=repr(error))
 
-        await queue.consume(consume, no_ack=True)
+        await self.listen("live view", queue, consume)
+
+    async def listen(
+        self, name: str, queue: AbstractQueue, callback: Callable[[AbstractIncomingMessage], Awaitable[None]]
+    ) -> None:
+        """Consume a queue of this process's own without acknowledgement, and keep it consumed."""
+
+        async def consume() -> str:
+            return await queue.consume(callback, no_ack=True)
+
+        self.consuming.add(name, queue, await consume(), consume)
 
     async def start(self) -> None:
         """Connect, declare the topology, then start consuming."""
@@ -129,9 +142,27 @@ class Bus:
         await self._declare()
         await self._declare_log()
         await self.broker.start()
+        for name, subscriber in self._subscribers.items():
+            self._keep_consuming(name, subscriber)
+
+    def _keep_consuming(self, name: str, subscriber: RabbitSubscriber) -> None:
+        # FastStream itself can only end a subscriber for good: while it does, it drops what the broker has still sent,
+        # unacknowledged. So its consumer is cancelled and made anew under it.
+        queue = subscriber._queue_obj
+        if queue is None:
+            raise RuntimeError(f"FastStream has not subscribed to {name}")
+
+        async def consume() -> str:
+            subscriber._consumer_tag = await queue.consume(subscriber.consume)  # type: ignore[arg-type]
+            return subscriber._consumer_tag
+
+        self.consuming.add(name, queue, subscriber._consumer_tag, consume)
 
     async def stop(self) -> None:
-        """Let running handlers finish within the graceful timeout, then close."""
+        """Take nothing more, let running handlers finish within the graceful timeout, then close."""
+        await self.consuming.pause()
+        for subscriber in self._subscribers.values():
+            subscriber._consumer_tag = None
         await self.broker.stop()
         self._connection = None
 
@@ -190,22 +221,12 @@ class Bus:
             # aiormq raises RuntimeError for a writer that closed under it.
             raise PublishFailedError(kind, destination, error) from error
 
+    def _has_connection(self) -> bool:
+        return self._connection is not None and self._connection.connected.is_set()
+
     async def is_connected(self) -> bool:
         """Whether the broker answers now."""
         return self._connection is not None and await self.broker.ping(timeout=2.0)
-
-    async def queues_without_consumers(self) -> list[str]:
-        """Queues this process subscribed to that nobody consumes: a connected client may have lost its consumers."""
-        missing = []
-        channel = await self.connection.channel(publisher_confirms=False)
-        try:
-            for name in self._queues:
-                state = await channel.declare_queue(name, passive=True, robust=False)
-                if not state.declaration_result.consumer_count:
-                    missing.append(name)
-        finally:
-            await channel.close()
-        return missing
 
     async def _declare(self) -> None:
         # A channel of its own, opened first and kept: after a reconnect it restores exchanges and queues before the

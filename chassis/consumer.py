@@ -2,6 +2,7 @@
 
 A message is acknowledged only after its effect is stored and its consequences are confirmed, or after its retry or
 parking is confirmed. When the broker goes away in between, nothing is acknowledged and the broker delivers it again.
+While a dependency is away (see chassis/breaker.py) messages are given back to the broker as they are.
 """
 
 import asyncio
@@ -11,8 +12,10 @@ from time import perf_counter
 from typing import Any
 
 import structlog
+from aio_pika.exceptions import AMQPError
 from faststream.rabbit.message import RabbitMessage
 
+from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.decision import Outcome, reason_of
 from chassis.envelope import Delivery, utc_now
@@ -24,6 +27,7 @@ from contracts.topology import DEAD, RETRY_LADDER, Queue
 log = structlog.get_logger()
 
 _GIVE_BACK_AFTER = 1.0
+_GIVEN_BACK = "given_back"
 
 Handler = Callable[[Any, Delivery], Awaitable[Outcome[Any]]]
 """Takes a parsed message and what came with it; says how it ended."""
@@ -35,7 +39,14 @@ class Consumer:
     """Consumes one queue on behalf of one service."""
 
     def __init__(
-        self, bus: Bus, queue: Queue | str, dead_queue: str | None, handlers: Handlers, metrics: Metrics, version: str
+        self,
+        bus: Bus,
+        queue: Queue | str,
+        dead_queue: str | None,
+        handlers: Handlers,
+        metrics: Metrics,
+        version: str,
+        breaker: Breaker | None = None,
     ) -> None:
         self._bus = bus
         self._queue = queue if isinstance(queue, str) else queue.name
@@ -43,6 +54,7 @@ class Consumer:
         self._handlers = handlers
         self._metrics = metrics
         self._version = version
+        self._breaker = breaker
 
     async def __call__(self, message: RabbitMessage) -> None:
         started = perf_counter()
@@ -61,18 +73,27 @@ class Consumer:
                 structlog.contextvars.bind_contextvars(order_id=order_id)
             outcome = await self._handler_of(body)(body, delivery)
         except Exception as error:
-            try:
-                ended = await self._failed(message, delivery, error)
-            except PublishFailedError as unpublished:
-                await self._give_back(message, unpublished)
-                return
+            ended = await self._failed(message, delivery, error)
         else:
             ended = outcome.name
+            if self._breaker is not None:
+                self._breaker.succeeded()
             level = log.debug if isinstance(body, Query) else log.info
             level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
-        await message.ack()
+        await self._answer(message, ended)
         self._metrics.handled.labels(self._metrics.service, delivery.kind, ended).inc()
         self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
+
+    async def _answer(self, message: RabbitMessage, ended: str) -> None:
+        """Tell the broker that a message is done with, or is to be delivered again."""
+        try:
+            if ended == _GIVEN_BACK:
+                await message.nack(requeue=True)
+            else:
+                await message.ack()
+        except (AMQPError, OSError, RuntimeError) as error:
+            # Its channel is gone, and with it this delivery: the broker delivers the message again, as a duplicate.
+            log.warning("message.unanswered", outcome=ended, error=repr(error))
 
     def _handler_of(self, body: Message) -> Handler:
         handler = self._handlers.get(type(body))
@@ -81,6 +102,18 @@ class Consumer:
         return handler
 
     async def _failed(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        if self._breaker is not None and await self._breaker.stops(error):
+            log.warning("message.given_back", error=str(error))
+            return _GIVEN_BACK
+        try:
+            return await self._retried_or_parked(message, delivery, error)
+        except PublishFailedError as unpublished:
+            # The broker takes no retry: leave the message to the broker itself, and do not spin.
+            log.error("message.given_back", error=str(unpublished))
+            await asyncio.sleep(_GIVE_BACK_AFTER)
+            return _GIVEN_BACK
+
+    async def _retried_or_parked(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
         if self._dead_queue is None:
             # A query: its requester asks again, nobody replays it.
             log.warning("message.dropped", error=repr(error))
@@ -102,12 +135,6 @@ class Consumer:
             exc_info=None if is_transient(error) else error,
         )
         return "parked"
-
-    async def _give_back(self, message: RabbitMessage, error: PublishFailedError) -> None:
-        """The broker takes no retry: leave the message to the broker itself, and do not spin."""
-        log.error("message.given_back", error=str(error))
-        await asyncio.sleep(_GIVE_BACK_AFTER)
-        await message.nack(requeue=True)
 
     async def _publish_again(
         self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, error: Exception

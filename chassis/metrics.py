@@ -16,7 +16,7 @@ class Metrics:
         )
         self.handled = Counter(
             "bellhop_messages_handled",
-            "How inputs ended: applied, duplicate, stale, ignored, refused, retried or parked.",
+            "How inputs ended: applied, duplicate, stale, ignored, refused, retried, parked or given back.",
             ["service", "kind", "outcome"],
             registry=self.registry,
         )
@@ -43,6 +43,12 @@ class Metrics:
         )
         self.requests_in_flight = Gauge(
             "bellhop_requests_in_flight", "Requests waiting for a reply.", ["service"], registry=self.registry
+        )
+        self.breaker_open = Gauge(
+            "bellhop_breaker_open",
+            "1 while nothing is consumed because a dependency is away.",
+            ["service", "dependency"],
+            registry=self.registry,
         )
         self.service = service
 

@@ -10,7 +10,7 @@ import asyncio
 import structlog
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
 from aio_pika.exceptions import AMQPError, DeliveryError
 
 from chassis.bus import Bus
@@ -44,14 +44,14 @@ class RequestClient:
     def __init__(self, bus: Bus, metrics: Metrics) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._channel: AbstractChannel | None = None
+        self._channel: AbstractRobustChannel | None = None
         self._waiting: dict[str, asyncio.Future[Message]] = {}
 
     async def start(self) -> None:
         """Open the channel replies come back on. Call after the bus has started."""
         self._channel = await self._bus.connection.channel(publisher_confirms=True, on_return_raises=True)
         queue = await self._channel.declare_queue(REPLY_TO, passive=True)
-        await queue.consume(self._on_reply, no_ack=True)
+        await self._bus.listen("replies", queue, self._on_reply)
 
     async def request(self, envelope: Envelope, *, timeout: float) -> Message:  # noqa: ASYNC109
         """Send and wait up to `timeout` seconds for the reply.
@@ -94,6 +94,9 @@ class RequestClient:
         )
         try:
             async with asyncio.timeout(timeout):
+                # After a reconnect the channel is open before its reply consumer is back. The broker closes a channel
+                # that asks for a direct reply without one, and so requests that come in would keep it from coming back.
+                await self._channel.ready()
                 exchange = (
                     await self._channel.get_exchange(envelope.exchange, ensure=False)
                     if envelope.exchange

@@ -64,28 +64,40 @@ async def _forever(loop: Loop) -> None:
 
 
 def bus_checks(bus: Bus) -> dict[str, Check]:
-    """Is the broker there, and does somebody consume what this process should be consuming?"""
+    """Is the broker there, and does this process consume what it should be consuming?"""
 
     async def broker() -> str | None:
         return None if await bus.is_connected() else "the broker does not answer"
 
     async def consumers() -> str | None:
-        missing = await bus.queues_without_consumers()
-        return f"nobody consumes {', '.join(missing)}" if missing else None
+        missing = await bus.consuming.missing()
+        return f"this process does not consume {', '.join(missing)}" if missing else None
 
     return {"broker": broker, "consumers": consumers}
 
 
-def operator_routes(metrics: Metrics, checks: Mapping[str, Check]) -> list[Route]:
-    """`/health/live`: the process runs. `/health/ready`: it can work now. `/metrics`: what it counted."""
+def bus_loops(bus: Bus) -> tuple[Loop, ...]:
+    """The background work that belongs to a connection to the bus."""
+    return (Loop("mending of consumers", 1.0, bus.consuming.mend),)
+
+
+def operator_routes(
+    metrics: Metrics, checks: Mapping[str, Check], notices: Mapping[str, Check] | None = None
+) -> list[Route]:
+    """`/health/live`: the process runs. `/health/ready`: it can work now. `/metrics`: what it counted.
+
+    A check that fails makes the process unready. A notice is shown as well, and leaves it ready: there is something it
+    cannot do, and other work it still can. Liveness asks nobody else, so an outage restarts nothing.
+    """
+    notices = notices or {}
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "live", "service": metrics.service, "version": VERSION})
 
     async def ready(_request: Request) -> Response:
-        results = await asyncio.gather(*(_run(check) for check in checks.values()))
-        problems = {name: problem for name, problem in zip(checks, results, strict=True) if problem}
-        body = {"status": "unavailable" if problems else "ready", "service": metrics.service, "problems": problems}
+        problems, noticed = await asyncio.gather(_problems(checks), _problems(notices))
+        status = "unavailable" if problems else "degraded" if noticed else "ready"
+        body = {"status": status, "service": metrics.service, "problems": problems | noticed}
         return JSONResponse(body, status_code=503 if problems else 200)
 
     async def exposition(_request: Request) -> Response:
@@ -96,6 +108,11 @@ def operator_routes(metrics: Metrics, checks: Mapping[str, Check]) -> list[Route
         Route("/health/ready", ready, include_in_schema=False),
         Route("/metrics", exposition, include_in_schema=False),
     ]
+
+
+async def _problems(checks: Mapping[str, Check]) -> dict[str, str]:
+    results = await asyncio.gather(*(_run(check) for check in checks.values()))
+    return {name: problem for name, problem in zip(checks, results, strict=True) if problem}
 
 
 async def _run(check: Check) -> str | None:

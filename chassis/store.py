@@ -156,6 +156,15 @@ class Documents(Generic[ModelT]):
         """Documents whose outbox has waited since before that time, the oldest first."""
         return await self._ids({"unsent_since": {"$lt": before}}, "unsent_since", limit)
 
+    async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
+        """How many documents have an outbox that has waited since before that time, and since when the oldest."""
+        query = {"unsent_since": {"$lt": before}}
+        async with self._asked("looking for old outboxes", "health"):
+            oldest = await self._collection.find_one(query, projection={"unsent_since": 1}, sort=[("unsent_since", 1)])
+            if oldest is None:
+                return 0, None
+            return await self._collection.count_documents(query), oldest["unsent_since"]
+
     async def ids_due(self, now: datetime, limit: int) -> list[str]:
         """Documents whose deadline has passed, the most overdue first."""
         return await self._ids({"due_at": {"$lte": now}}, "due_at", limit)

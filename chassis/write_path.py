@@ -5,8 +5,8 @@ See docs/how-a-message-is-handled.md for why nothing is lost at any step in betw
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -16,14 +16,15 @@ import structlog
 from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
 from chassis.envelope import Delivery, utc_now
-from chassis.errors import ConflictError
-from chassis.service import Loop
+from chassis.errors import ConflictError, StoreUnavailableError, TransientError
+from chassis.service import Check, Loop
 from chassis.store import Documents, Stored
 
 log = structlog.get_logger()
 
 _TRIES = 8
 _RELAY_AFTER = timedelta(seconds=2)
+_TOO_OLD = timedelta(seconds=30)
 _SWEEP_LIMIT = 200
 # Well below the 2 s of the relay. A document written again meanwhile needs no clearing: its next write does it.
 _CLEAR_EVERY = 1.0
@@ -139,14 +140,32 @@ class WritePath(Generic[StateT]):
             Loop(f"clear {name}", _CLEAR_EVERY, self.clear_sent),
         )
 
+    def checks(self, name: str) -> dict[str, Check]:
+        """For readiness: an outbox this old means that nobody sends it, or that the broker takes nothing."""
+
+        async def outbox() -> str | None:
+            now = self._clock()
+            try:
+                waiting, oldest = await self._documents.unsent_since(now - _TOO_OLD)
+            except StoreUnavailableError:
+                return None  # that is another check's sentence
+            if oldest is None:
+                return None
+            return (
+                f"{waiting} of the {name} have unsent messages, the oldest for {(now - oldest).total_seconds():.0f} s"
+            )
+
+        return {f"outbox of {name}": outbox}
+
     async def relay(self) -> int:
         """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents."""
         waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, _SWEEP_LIMIT)
         for document_id in waiting:
-            async with self._locks.holding(document_id):
-                stored = await self._documents.load(document_id)
-                if stored is not None:
-                    await self._send_outbox(stored)
+            with _others_go_on(document_id):
+                async with self._locks.holding(document_id):
+                    stored = await self._documents.load(document_id)
+                    if stored is not None:
+                        await self._send_outbox(stored)
         if waiting:
             log.warning("outbox.relayed", documents=len(waiting))
         return len(waiting)
@@ -171,9 +190,21 @@ class WritePath(Generic[StateT]):
                 correlation_id=f"{document_id}.deadline",
                 kind="deadline",
             )
-            handled = await self.handle(document_id, delivery, decide)
-            log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
+            with _others_go_on(document_id):
+                handled = await self.handle(document_id, delivery, decide)
+                log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
         return len(due)
+
+
+@contextmanager
+def _others_go_on(document_id: str) -> Iterator[None]:
+    """One document that cannot be read or decided on must not keep a sweep from all the others."""
+    try:
+        yield
+    except TransientError:
+        raise  # broker or store away: the others would fare no better
+    except Exception:
+        log.exception("document.unswept", document_id=document_id)
 
 
 RecentT = TypeVar("RecentT")

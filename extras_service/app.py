@@ -6,10 +6,12 @@ from functools import partial
 
 from starlette.applications import Starlette
 
+from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import Consumer
+from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import VERSION, Loop, bus_checks, looping, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
@@ -30,6 +32,7 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     metrics = Metrics(SERVICE)
     bus = Bus.of(settings, SERVICE, metrics)
     store = Store.of(settings, metrics)
+    breaker = Breaker("the document store", StoreUnavailableError, store.is_available, bus.consuming, metrics)
     kept = ExtrasStore(store)
     orders = WritePath(kept.orders, bus)
     days = WritePath(kept.stock, bus)
@@ -41,11 +44,14 @@ def create_app(settings: ExtrasSettings) -> Starlette:
         EXTRAS_STOCK.name: handlers.closed(),
     }
     for queue, table in tables.items():
-        bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
-    queries = Consumer(bus, EXTRAS_QUERIES, None, handlers.queries(), metrics, VERSION)
+        consumer = Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION, breaker)
+        bus.subscribe(queue, consumer, prefetch=settings.prefetch)
+    queries = Consumer(bus, EXTRAS_QUERIES, None, handlers.queries(), metrics, VERSION, breaker)
     bus.subscribe(EXTRAS_QUERIES, queries, prefetch=settings.prefetch)
 
     loops = [
+        *bus_loops(bus),
+        breaker.loop(),
         *orders.loops("orders", settings.sweep_every),
         Loop(
             "order deadlines",
@@ -68,5 +74,11 @@ def create_app(settings: ExtrasSettings) -> Starlette:
             await orders.clear_sent()
         store.close()
 
-    checks = {**bus_checks(bus), **store.checks()}
+    checks = {
+        **bus_checks(bus),
+        **store.checks(),
+        "breaker": breaker.check(),
+        **orders.checks("orders"),
+        **days.checks("days of stock"),
+    }
     return Starlette(routes=operator_routes(metrics, checks), lifespan=lifespan)

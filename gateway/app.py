@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from chassis.bus import Bus
 from chassis.metrics import Metrics
 from chassis.requests import RequestClient
-from chassis.service import VERSION, bus_checks, operator_routes
+from chassis.service import VERSION, bus_checks, bus_loops, looping, operator_routes
 from contracts.topology import LIVE_KINDS
 from gateway import problems
 from gateway.api import Edge
@@ -31,8 +31,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         await bus.start()
         await requests.start()
         await bus.follow(LIVE_KINDS, live.on_event)
-        yield
-        await bus.stop()
+        async with looping(bus_loops(bus)):
+            yield
+            await bus.stop()
 
     app = FastAPI(
         title="Bellhop",

@@ -6,11 +6,13 @@ from functools import partial
 
 from starlette.applications import Starlette
 
+from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.envelope import Delivery
+from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import VERSION, Loop, bus_checks, looping, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
@@ -32,6 +34,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
     metrics = Metrics(SERVICE)
     bus = Bus.of(settings, SERVICE, metrics)
     store = Store.of(settings, metrics)
+    breaker = Breaker("the document store", StoreUnavailableError, store.is_available, bus.consuming, metrics)
     kept = PaymentStore(store)
     payments = WritePath(kept.payments, bus)
     sweeps = WritePath(kept.sweeps, bus)
@@ -39,9 +42,12 @@ def create_app(settings: PaymentSettings) -> Starlette:
     polls = USUAL.paced(settings.poll_pace)
     handlers = PaymentHandlers(payments, sweeps, polls)
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
-        bus.subscribe(queue, Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION), prefetch=settings.prefetch)
+        consumer = Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION, breaker)
+        bus.subscribe(queue, consumer, prefetch=settings.prefetch)
 
     loops = [
+        *bus_loops(bus),
+        breaker.loop(),
         *payments.loops("payments", settings.sweep_every),
         Loop(
             "payment polls",
@@ -70,4 +76,10 @@ def create_app(settings: PaymentSettings) -> Starlette:
             await sweeps.clear_sent()
         store.close()
 
-    return Starlette(routes=operator_routes(metrics, {**bus_checks(bus), **store.checks()}), lifespan=lifespan)
+    checks = {
+        **bus_checks(bus),
+        **store.checks(),
+        "breaker": breaker.check(),
+        **payments.checks("payments"),
+    }
+    return Starlette(routes=operator_routes(metrics, checks), lifespan=lifespan)

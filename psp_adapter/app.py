@@ -6,16 +6,17 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.metrics import Metrics
 from chassis.seal import Seal
-from chassis.service import VERSION, bus_checks, operator_routes
+from chassis.service import VERSION, bus_checks, bus_loops, looping, operator_routes
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.settings import AdapterSettings
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_api import PspUnavailableError, StripeApi
 from psp_adapter.webhook import Webhook
 
 SERVICE = "psp-adapter"
@@ -34,19 +35,24 @@ def create_app(settings: AdapterSettings) -> Starlette:
     )
     events = EventTranslator(api)
     handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), events)
-    commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION)
+    breaker = Breaker(
+        "the PSP", PspUnavailableError, api.answers, bus.consuming, metrics, patience=settings.stripe_patience
+    )
+    commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION, breaker)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
     webhook = Webhook(bus, metrics, settings.webhook_secrets, events)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await bus.start()
-        yield
-        await bus.stop()
+        async with looping((*bus_loops(bus), breaker.loop())):
+            yield
+            await bus.stop()
         await api.close()
 
     routes = [
-        *operator_routes(metrics, bus_checks(bus)),
+        # Webhooks are still taken while the PSP's API is away: that is no reason to send them elsewhere.
+        *operator_routes(metrics, bus_checks(bus), {"breaker": breaker.check()}),
         Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
     ]
     return Starlette(routes=routes, lifespan=lifespan)

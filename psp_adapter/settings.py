@@ -16,6 +16,9 @@ class AdapterSettings(ServiceSettings):
     stripe_api_base: str | None = Field(default=None, description="the sandbox's address; unset means Stripe itself")
     stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer of Stripe's")
     stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call at once")
+    stripe_patience: int = Field(
+        default=10, ge=1, description="failed calls in a row before it is asked whether it is there at all"
+    )
     seal_keys: SealKeys = Field(description="comma-separated Fernet keys, newest first; the gateway holds the same")
 
     @property

@@ -118,6 +118,14 @@ class StripeApi:
             raise _translated(f"looking for {command.refund_id}", error) from error
         return next((refund for refund in refunds if refund.metadata.get("refund_id") == command.refund_id), None)
 
+    async def answers(self) -> bool:
+        """Whether Stripe answers now. A refusal is an answer."""
+        try:
+            await self.client.v1.events.list_async({"limit": 1}, {"max_network_retries": 0})
+        except stripe.StripeError as error:
+            return not isinstance(_translated("looking whether it is there", error), PspUnavailableError)
+        return True
+
     async def events_since(self, since: datetime) -> Sequence[Mapping[str, Any]]:
         """Everything Stripe has recorded since then that means something to us, oldest first. It keeps 30 days."""
         try:

@@ -68,6 +68,7 @@ class Setup:
     poll_pace: float = 1.0
     psp_sweep_every: timedelta = timedelta(minutes=10)
     stripe_retries: int = 2
+    stripe_patience: int = 10
 
 
 class System:
@@ -133,6 +134,7 @@ class System:
             stripe_webhook_secret=SecretStr(self.setup.webhook_secret),
             stripe_api_base=self.sandbox.url,
             stripe_retries=self.setup.stripe_retries,
+            stripe_patience=self.setup.stripe_patience,
             seal_keys=SecretStr(self.setup.seal_key),
         )
 
