@@ -18,6 +18,7 @@ from faststream.rabbit.message import RabbitMessage
 from faststream.rabbit.subscriber import RabbitSubscriber
 from yarl import URL
 
+from chassis.calls import Calls
 from chassis.consuming import Consuming
 from chassis.envelope import Envelope, utc_now
 from chassis.errors import PermanentError, PublishFailedError
@@ -73,7 +74,8 @@ class Bus:
         )
         self._connection: AbstractRobustConnection | None = None
         self._subscribers: dict[str, RabbitSubscriber] = {}
-        self.consuming = Consuming(self._has_connection)
+        self.calls = Calls()
+        self.consuming = Consuming(self._has_connection, self.calls)
 
     @classmethod
     def of(cls, settings: ServiceSettings, service: str, metrics: Metrics) -> Self:
@@ -203,19 +205,21 @@ class Bus:
         destination = f"{exchange or 'the default exchange'}/{routing_key}"
         try:
             async with asyncio.timeout(self._publish_timeout):
-                await self.broker.publish(
-                    body,
-                    exchange=_exchange(exchange),
-                    routing_key=routing_key,
-                    mandatory=must_arrive,
-                    persist=must_arrive,
-                    message_id=message_id,
-                    correlation_id=correlation_id,
-                    message_type=kind,
-                    content_type="application/json",
-                    timestamp=timestamp or utc_now(),
-                    reply_to=reply_to,
-                    headers=headers,
+                await self.calls.never_taken_back(
+                    self.broker.publish(
+                        body,
+                        exchange=_exchange(exchange),
+                        routing_key=routing_key,
+                        mandatory=must_arrive,
+                        persist=must_arrive,
+                        message_id=message_id,
+                        correlation_id=correlation_id,
+                        message_type=kind,
+                        content_type="application/json",
+                        timestamp=timestamp or utc_now(),
+                        reply_to=reply_to,
+                        headers=headers,
+                    )
                 )
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # aiormq raises RuntimeError for a writer that closed under it.

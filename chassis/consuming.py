@@ -5,14 +5,16 @@ are. The channel knows: a consumer the broker has confirmed and not cancelled is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import aiormq
 import structlog
 from aio_pika.abc import AbstractQueue
 from aio_pika.exceptions import AMQPError
+
+from chassis.calls import Calls
 
 log = structlog.get_logger()
 
@@ -45,14 +47,15 @@ class Consumption:
     async def cancel(self) -> None:
         tag, self.tag = self.tag, None
         if tag is not None and not self.queue.channel.is_closed:
-            await self.queue.cancel(tag, timeout=_TIMEOUT)
+            await self.queue.cancel(tag)
 
 
 class Consuming:
     """All consumers of a process."""
 
-    def __init__(self, is_connected: Callable[[], bool]) -> None:
+    def __init__(self, is_connected: Callable[[], bool], calls: Calls) -> None:
         self._is_connected = is_connected
+        self._calls = calls
         self._all: list[Consumption] = []
         self._paused = False
         self._changing = asyncio.Lock()
@@ -106,10 +109,10 @@ class Consuming:
             return []  # on purpose: the breaker says why
         return [consumption.name for consumption in self._all if not await consumption.is_live()]
 
-    async def _try(self, change: Callable[[], Awaitable[None]], name: str) -> None:
+    async def _try(self, change: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT):
-                await change()
+                await self._calls.never_taken_back(change())
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # Without a connection there is no consumer either; the next look finds what is to be done then.
             log.info("consumer.unchanged", queue=name, error=repr(error))

@@ -97,12 +97,7 @@ class RequestClient:
                 # After a reconnect the channel is open before its reply consumer is back. The broker closes a channel
                 # that asks for a direct reply without one, and so requests that come in would keep it from coming back.
                 await self._channel.ready()
-                exchange = (
-                    await self._channel.get_exchange(envelope.exchange, ensure=False)
-                    if envelope.exchange
-                    else self._channel.default_exchange
-                )
-                await exchange.publish(message, envelope.routing_key, mandatory=True)
+                await self._bus.calls.never_taken_back(_send(self._channel, envelope, message))
         except DeliveryError as error:
             raise NobodyListensError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
@@ -119,3 +114,10 @@ class RequestClient:
             waiting.set_result(parse(message.type or "", message.body))
         except ValueError as error:
             waiting.set_exception(error)
+
+
+async def _send(channel: AbstractRobustChannel, envelope: Envelope, message: AmqpMessage) -> None:
+    exchange = (
+        await channel.get_exchange(envelope.exchange, ensure=False) if envelope.exchange else channel.default_exchange
+    )
+    await exchange.publish(message, envelope.routing_key, mandatory=True)

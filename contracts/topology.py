@@ -16,7 +16,6 @@ class ExchangeType(StrEnum):
 
 class QueueType(StrEnum):
     QUORUM = "quorum"
-    CLASSIC = "classic"
     STREAM = "stream"
 
 
@@ -212,8 +211,8 @@ QUEUES: tuple[Queue, ...] = (
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,
-    # Durable, though its messages are not: RabbitMQ 4.3 refuses queues that are neither durable nor exclusive.
-    Queue(EXTRAS_QUERIES, QueueType.CLASSIC, "reads; the messages are gone with the broker, and nobody minds"),
+    # Nothing in it is worth keeping, but a classic queue is gone with its node, and services must declare it to start.
+    Queue(EXTRAS_QUERIES, QueueType.QUORUM, "reads, with a time to live; nobody minds when they are lost"),
     *(_retry_queue(tier) for tier in RETRY_LADDER),
     _dead_queue("extras.dead"),
     _dead_queue("payments.dead"),

@@ -27,6 +27,7 @@ import psp_adapter.app
 from contracts.topology import LOG
 from deploy.local import stripe_sandbox
 from deploy.local.broker import Broker
+from deploy.local.parts import PLAIN_HTTP
 from deploy.local.store import Store
 from deploy.local.stripe_sandbox.webhooks import sign
 from extras_service.settings import ExtrasSettings
@@ -48,6 +49,7 @@ PROCESSING_THEN_FAILING_CARD = "4000000000008815"
 
 GATEWAY, EXTRAS, PAYMENTS, ADAPTER = "gateway", "extras_service", "payment_service", "psp_adapter"
 SERVICES = (EXTRAS, PAYMENTS, ADAPTER, GATEWAY)
+SWEEP_EVERY = 0.2
 DEAD_QUEUES = ("extras.dead", "payments.dead", "psp.dead")
 
 
@@ -87,7 +89,9 @@ class System:
         self._mongo: AsyncMongoClient[Json] = AsyncMongoClient(
             setup.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=5000
         )
-        self._http = httpx.AsyncClient(timeout=PATIENCE, limits=httpx.Limits(keepalive_expiry=1), trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=PATIENCE, limits=httpx.Limits(keepalive_expiry=1), trust_env=False, verify=PLAIN_HTTP
+        )
         self._guests: list[httpx.AsyncClient] = []
 
     # What the parts are told
@@ -104,7 +108,7 @@ class System:
             "mongodb_url": SecretStr(self.setup.mongodb_url),
             "mongodb_database": self.setup.database,
             "store_timeout": self.setup.store_timeout,
-            "sweep_every": 0.2,
+            "sweep_every": SWEEP_EVERY,
         }
 
     def gateway_settings(self) -> GatewaySettings:
@@ -155,6 +159,13 @@ class System:
             "BELLHOP_JWT_ISSUER": ISSUER,
             "BELLHOP_REPLY_TIMEOUT": str(self.setup.reply_timeout),
             "BELLHOP_STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+            "BELLHOP_STRIPE_RETRIES": str(self.setup.stripe_retries),
+            "BELLHOP_PUBLISH_TIMEOUT": str(self.setup.publish_timeout),
+            "BELLHOP_STORE_TIMEOUT": str(self.setup.store_timeout),
+            "BELLHOP_SWEEP_EVERY": str(SWEEP_EVERY),
+            "BELLHOP_PAY_WITHIN": iso8601(self.setup.pay_within),
+            "BELLHOP_POLL_PACE": str(self.setup.poll_pace),
+            "BELLHOP_PSP_SWEEP_EVERY": iso8601(self.setup.psp_sweep_every),
         }
         return env | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
 
@@ -204,7 +215,12 @@ class System:
         headers = {"Authorization": authorization} if authorization else {}
         limits = httpx.Limits(max_connections=200, keepalive_expiry=1)  # below the server's, so they never race
         http = httpx.AsyncClient(
-            base_url=self.parts[GATEWAY].url, headers=headers, timeout=PATIENCE + 10, limits=limits, trust_env=False
+            base_url=self.parts[GATEWAY].url,
+            headers=headers,
+            timeout=PATIENCE + 10,
+            limits=limits,
+            trust_env=False,
+            verify=PLAIN_HTTP,
         )
         self._guests.append(http)
         return http
@@ -358,6 +374,11 @@ class System:
         """How often each kind is in the log for one order."""
         needle = order_id.encode()
         return Counter(message.type or "" for message in await self.log() if needle in message.body)
+
+
+def iso8601(time: timedelta) -> str:
+    """A length of time as an environment variable has it."""
+    return f"PT{time.total_seconds()}S"
 
 
 async def _not_built_yet(*_: object) -> None:

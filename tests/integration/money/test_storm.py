@@ -5,11 +5,9 @@ cancel before and after paying, or leave; meanwhile webhooks are lost, doubled a
 """
 
 import asyncio
-import json
 import os
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -20,13 +18,13 @@ import pytest
 from tests.integration.flow.guest import Guest, Json
 from tests.integration.flow.system import DECLINED_CARD, GOOD_CARD, PROCESSING_CARD, System
 from tests.integration.flow.waiting import until
+from tests.integration.money.books import Line, all_final, books_of, broken, is_settled, repeated_effects, statuses
 from tests.integration.money.desk import Desk, audited, cancel
 
 ORDERS = int(os.environ.get("BELLHOP_STORM_ORDERS", "60"))
 AT_ONCE = 24
 SEED = 20270201
 PAY_WITHIN = timedelta(seconds=15)
-FINAL = ("confirmed", "fulfilled", "expired", "cancelled")
 CALM = 60.0 + ORDERS / 2
 """Seconds after the last guest until every order must be final."""
 STORM: Json = {
@@ -117,6 +115,12 @@ class Story:
     async def leaves(self) -> None:
         self.given_up = True
 
+    # What came of it
+
+    async def wrong(self, books: Mapping[str, list[Line]]) -> str | None:
+        order = await self.guest.see(self.order_id)
+        return broken(order, books.get(self.order_id, []), paid=self.paid, given_up=self.given_up)
+
 
 PLOTS: tuple[Callable[[Story], Awaitable[None]], ...] = (
     Story.pays,
@@ -178,105 +182,8 @@ async def test_after_a_storm_every_order_is_final_and_every_cent_accounted_for(
     assert min(weather["dropped"], weather["duplicated"], weather["reordered"]) > 0, "there was no storm"
     assert await system.order_count() == len({story.order_id for story in stories}) == ORDERS
     books = await books_of(system)
-    wrong = [problem for story in stories if (problem := await broken(story, books.get(story.order_id, [])))]
+    wrong = [problem for story in stories if (problem := await story.wrong(books))]
     assert wrong == []
     assert (await audited(system)).findings == ()
     assert await repeated_effects(system) == {}
     assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
-
-
-async def statuses(system: System) -> Counter[str]:
-    return Counter([order["state"]["status"] async for order in system.documents["orders"].find({})])
-
-
-async def all_final(system: System) -> bool:
-    return set(await statuses(system)) <= {*FINAL, "needs_review"}
-
-
-async def is_settled(system: System) -> bool:
-    """No refund is open, no webhook on its way, and what the orders say of refunds is what the payments say."""
-    refunds: dict[str, int] = {}
-    async for document in system.documents["payments"].find({}):
-        state = document["state"]
-        if any(refund["stage"] in ("requested", "pending") for refund in state["refunds"]):
-            return False
-        refunds[state["order_id"]] = sum(r["amount"]["amount"] for r in state["refunds"] if r["stage"] == "succeeded")
-    async for document in system.documents["orders"].find({}):
-        state = document["state"]
-        asked = sum(refund["amount"]["amount"] for refund in state["refunds"])
-        told = (state["refunded"] or {"amount": 0})["amount"]
-        if not asked == told == refunds.get(state["order_id"], 0):
-            return False
-    return await system.webhooks_delivered()
-
-
-@dataclass(frozen=True)
-class Line:
-    """One PaymentIntent in the PSP's own books."""
-
-    status: str
-    captured: int
-    refunds: tuple[int, ...]
-
-
-async def books_of(system: System) -> dict[str, list[Line]]:
-    """The PSP's books by order, read page by page with the secret key."""
-    refunds: dict[str, list[int]] = {}
-    for refund in await everything(system, "refunds"):
-        assert refund["status"] == "succeeded"
-        refunds.setdefault(refund["payment_intent"], []).append(refund["amount"])
-    books: dict[str, list[Line]] = {}
-    for intent in await everything(system, "payment_intents"):
-        line = Line(intent["status"], intent["amount_received"], tuple(refunds.get(intent["id"], ())))
-        books.setdefault(intent["metadata"]["order_id"], []).append(line)
-    return books
-
-
-async def everything(system: System, path: str) -> list[Json]:
-    found: list[Json] = []
-    page = await system.at_psp(path, limit=100)
-    found += page["data"]
-    while page["has_more"]:
-        page = await system.at_psp(path, limit=100, starting_after=found[-1]["id"])
-        found += page["data"]
-    return found
-
-
-async def broken(story: Story, lines: list[Line]) -> str | None:
-    """What is wrong with the money of an order, if anything is."""
-    order = await story.guest.see(story.order_id)
-    status, total = order["status"], order["total"]["amount"]
-    captured = sum(line.captured for line in lines)
-    refunds = [amount for line in lines for amount in line.refunds]
-    told = (order["refunded"] or {"amount": 0})["amount"]
-    shown = f"{story.order_id}: {order['status']}/{order['payment_status']}, {lines}"
-    match status:
-        case _ if status not in FINAL:
-            return f"not final: {shown}"
-        case _ if captured not in (0, total):
-            return f"charged twice, or another amount: {shown}"
-        case _ if sum(refunds) != told or len(refunds) > 1:
-            return f"refunded {refunds}, told {told}: {shown}"
-        case _ if story.paid and captured == 0:
-            return f"the guest was told it is paid: {shown}"
-        case "confirmed" if captured != total or sum(refunds) not in (0, 1000):
-            return f"confirmed without its money: {shown}"
-        case "expired" | "cancelled" if captured != sum(refunds):
-            return f"money kept for nothing: {shown}"
-        case "expired" | "cancelled" if story.paid and not story.given_up:
-            return f"paid in time and closed: {shown}"
-        case "confirmed" if story.given_up:
-            return f"given up and confirmed: {shown}"
-        case _:
-            return None
-
-
-async def repeated_effects(system: System) -> dict[str, int]:
-    """Facts that were published more than once about the same order, by another message id."""
-    once = ("orders.order-confirmed.v1", "orders.order-cancelled.v1", "orders.order-expired.v1")
-    ids: dict[str, set[str | None]] = {}
-    for message in await system.log():
-        if message.type in once:
-            about = f"{message.type} {json.loads(message.body)['order_id']}"
-            ids.setdefault(about, set()).add(message.message_id)
-    return {about: len(found) for about, found in ids.items() if len(found) > 1}

@@ -65,7 +65,7 @@ def test_the_queues_are_those_of_the_design() -> None:
 
     assert {queue.name: (queue.type, queue.durable) for queue in QUEUES} == {
         **dict.fromkeys(quorum, (QueueType.QUORUM, True)),
-        EXTRAS_QUERIES: (QueueType.CLASSIC, True),
+        EXTRAS_QUERIES: (QueueType.QUORUM, True),
         LOG: (QueueType.STREAM, True),
     }
     assert (EXTRAS_QUERIES, LOG) == ("extras.queries", "log")

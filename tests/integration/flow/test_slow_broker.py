@@ -1,0 +1,81 @@
+"""The broker stops answering for longer than a publish may take, and goes on: so does every service."""
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from chassis.bus import Bus
+from chassis.envelope import Envelope
+from chassis.errors import PublishFailedError
+from chassis.metrics import Metrics
+from contracts.message import Message
+from deploy.local.broker import Broker, LocalBroker
+from tests.contracts.stored import sample
+from tests.integration.flow.waiting import PATIENCE, until
+
+AT_ONCE = 40
+COMMAND, EVENT = sample("psp.sweep-psp-events.v1"), sample("orders.order-expired.v1")
+
+
+@pytest.fixture
+async def bus(broker: Broker) -> AsyncIterator[Bus]:
+    """A connection of its own that waits half a second for a confirm, and has published nothing yet."""
+    name = f"slow-{uuid.uuid4().hex[:8]}"
+    bus = Bus(broker.new_vhost(name), name, Metrics(name), publish_timeout=0.5, graceful_timeout=1.0)
+    try:
+        await bus.start()
+        yield bus
+    finally:
+        await bus.stop()
+        broker.drop_vhost(name)
+
+
+@contextmanager
+def standing_still(broker: Broker) -> Iterator[None]:
+    """The broker does nothing at all, and its connections stay open."""
+    if not isinstance(broker, LocalBroker):
+        pytest.skip("only a process of our own can be made to stand still")
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+
+
+async def published(bus: Bus, message: Message) -> bool:
+    message_id = uuid.uuid4().hex
+    try:
+        await bus.publish(Envelope(message, message_id, correlation_id=message_id))
+    except PublishFailedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("message", [COMMAND, EVENT])
+async def test_a_publish_that_took_too_long_closes_no_channel(bus: Bus, broker: Broker, message: Message) -> None:
+    with standing_still(broker):
+        meanwhile = await asyncio.gather(*(published(bus, message) for _ in range(AT_ONCE)))
+
+    bus._publish_timeout = PATIENCE  # a busy machine takes its time to catch up
+    afterwards = await asyncio.gather(*(published(bus, message) for _ in range(AT_ONCE)))
+
+    assert not any(meanwhile)
+    assert all(afterwards)
+
+
+async def test_a_sender_who_goes_away_in_the_middle_harms_no_other(bus: Bus, broker: Broker) -> None:
+    with standing_still(broker):
+        going = [asyncio.create_task(published(bus, EVENT)) for _ in range(AT_ONCE)]
+        await asyncio.sleep(0)
+        for task in going:
+            task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
+
+    bus._publish_timeout = PATIENCE
+    assert all(await asyncio.gather(*(published(bus, EVENT) for _ in range(AT_ONCE))))
+    assert await until(bus.is_connected, "the broker answers")

@@ -1,0 +1,109 @@
+"""The books at the end of a test that broke things: is every order final, and is every cent where it belongs?"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.integration.flow.guest import Json
+from tests.integration.flow.system import System
+
+FINAL = ("confirmed", "fulfilled", "expired", "cancelled")
+
+
+async def statuses(system: System) -> Counter[str]:
+    return Counter([order["state"]["status"] async for order in system.documents["orders"].find({})])
+
+
+async def all_final(system: System) -> bool:
+    return set(await statuses(system)) <= {*FINAL, "needs_review"}
+
+
+async def is_settled(system: System) -> bool:
+    """No refund is open, no webhook on its way, and what the orders say of refunds is what the payments say."""
+    refunds: dict[str, int] = {}
+    async for document in system.documents["payments"].find({}):
+        state = document["state"]
+        if any(refund["stage"] in ("requested", "pending") for refund in state["refunds"]):
+            return False
+        refunds[state["order_id"]] = sum(r["amount"]["amount"] for r in state["refunds"] if r["stage"] == "succeeded")
+    async for document in system.documents["orders"].find({}):
+        state = document["state"]
+        asked = sum(refund["amount"]["amount"] for refund in state["refunds"])
+        told = (state["refunded"] or {"amount": 0})["amount"]
+        if not asked == told == refunds.get(state["order_id"], 0):
+            return False
+    return await system.webhooks_delivered()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One PaymentIntent in the PSP's own books."""
+
+    status: str
+    captured: int
+    refunds: tuple[int, ...]
+
+
+async def books_of(system: System) -> dict[str, list[Line]]:
+    """The PSP's books by order, read page by page with the secret key."""
+    refunds: dict[str, list[int]] = {}
+    for refund in await everything(system, "refunds"):
+        assert refund["status"] == "succeeded"
+        refunds.setdefault(refund["payment_intent"], []).append(refund["amount"])
+    books: dict[str, list[Line]] = {}
+    for intent in await everything(system, "payment_intents"):
+        line = Line(intent["status"], intent["amount_received"], tuple(refunds.get(intent["id"], ())))
+        books.setdefault(intent["metadata"]["order_id"], []).append(line)
+    return books
+
+
+async def everything(system: System, path: str) -> list[Json]:
+    found: list[Json] = []
+    page = await system.at_psp(path, limit=100)
+    found += page["data"]
+    while page["has_more"]:
+        page = await system.at_psp(path, limit=100, starting_after=found[-1]["id"])
+        found += page["data"]
+    return found
+
+
+def broken(order: Json, lines: list[Line], *, paid: bool, given_up: bool) -> str | None:
+    """What is wrong with the money of an order, if anything is, given what its guest was told and did.
+
+    `paid`: the PSP told the guest that it is paid, or will be. `given_up`: the guest cancelled or left.
+    """
+    status, total = order["status"], order["total"]["amount"]
+    captured = sum(line.captured for line in lines)
+    refunds = [amount for line in lines for amount in line.refunds]
+    told = (order["refunded"] or {"amount": 0})["amount"]
+    shown = f"{order['order_id']}: {order['status']}/{order['payment_status']}, {lines}"
+    match status:
+        case _ if status not in FINAL:
+            return f"not final: {shown}"
+        case _ if captured not in (0, total):
+            return f"charged twice, or another amount: {shown}"
+        case _ if sum(refunds) != told or len(refunds) > 1:
+            return f"refunded {refunds}, told {told}: {shown}"
+        case _ if paid and captured == 0:
+            return f"the guest was told it is paid: {shown}"
+        case "confirmed" if captured != total or sum(refunds) not in (0, 1000):
+            return f"confirmed without its money: {shown}"
+        case "expired" | "cancelled" if captured != sum(refunds):
+            return f"money kept for nothing: {shown}"
+        case "expired" | "cancelled" if paid and not given_up:
+            return f"paid in time and closed: {shown}"
+        case "confirmed" if given_up:
+            return f"given up and confirmed: {shown}"
+        case _:
+            return None
+
+
+async def repeated_effects(system: System) -> dict[str, int]:
+    """Facts that were published more than once about the same order, by another message id."""
+    once = ("orders.order-confirmed.v1", "orders.order-cancelled.v1", "orders.order-expired.v1")
+    ids: dict[str, set[str | None]] = {}
+    for message in await system.log():
+        if message.type in once:
+            about = f"{message.type} {json.loads(message.body)['order_id']}"
+            ids.setdefault(about, set()).add(message.message_id)
+    return {about: len(found) for about, found in ids.items() if len(found) > 1}
