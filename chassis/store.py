@@ -206,7 +206,7 @@ class Documents(Generic[ModelT]):
 
 
 class Records(Generic[ModelT]):
-    """Reference data: read by id or field, replaced as a whole. A record's id is its field `record_id`."""
+    """Plain records: read by id or field, replaced as a whole or changed on condition."""
 
     def __init__(self, collection: Any, record_type: type[ModelT], metrics: Metrics) -> None:
         self._collection = collection
@@ -223,6 +223,33 @@ class Records(Generic[ModelT]):
             await self._collection.bulk_write(writes, ordered=False)
         except PyMongoError as error:
             raise StoreUnavailableError("putting records", error) from error
+
+    async def add(self, record_id: str, record: ModelT) -> bool:
+        """Insert a record. False when there is one of that id already; it stays as it is."""
+        try:
+            await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
+        except DuplicateKeyError:
+            return False
+        except PyMongoError as error:
+            raise StoreUnavailableError("adding a record", error) from error
+        return True
+
+    async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
+        """Set fields of a record whose other fields still have these values. False when they have not: another was
+        first."""
+        try:
+            result = await self._collection.update_one({"_id": record_id, **only_if}, {"$set": dict(changes)})
+        except PyMongoError as error:
+            raise StoreUnavailableError("changing a record", error) from error
+        return bool(result.matched_count)
+
+    async def remove(self, record_ids: Iterable[str]) -> int:
+        """Delete records for good. Returns how many there were."""
+        try:
+            result = await self._collection.delete_many({"_id": {"$in": list(record_ids)}})
+        except PyMongoError as error:
+            raise StoreUnavailableError("removing records", error) from error
+        return int(result.deleted_count)
 
     async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
         """The records with these ids, by id; unknown ids are left out."""

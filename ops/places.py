@@ -1,8 +1,14 @@
 """Where the running system is: as the environment says, else the stack on this machine."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from yarl import URL
 
 from chassis.metrics import Metrics
 from chassis.store import Store
@@ -58,6 +64,12 @@ class Places:
     def of_stack(cls, stack: LocalStack) -> "Places":
         """A stack that this process has started."""
         return cls(stack.broker.url, stack.store.url, stack.secrets.stripe_api_key, stack.sandbox_url)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AbstractConnection]:
+        """A connection to the broker of one's own; it does not reconnect."""
+        async with await aio_pika.connect(str(URL(self.amqp_url).update_query(name="bellhop")), timeout=10) as opened:
+            yield opened
 
     def store(self, metrics: Metrics) -> Store:
         return Store(self.mongodb_url, self.database, metrics, timeout=5.0)

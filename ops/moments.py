@@ -1,0 +1,34 @@
+"""Moments as people write them: `15m`, `2h`, `3d` ago, `12:30` today, or a date and time. All in UTC."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_AGO = re.compile(r"(\d+)\s*([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """What `text` means at `now`. Raises ValueError, in words, for what nobody can read."""
+    text = text.strip()
+    if ago := _AGO.fullmatch(text):
+        return now - timedelta(**{_UNITS[ago.group(2)]: int(ago.group(1))})
+    try:
+        if clock := _CLOCK.fullmatch(text):
+            hour, minute, second = (int(part or 0) for part in clock.groups())
+            return now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no moment: write 15m, 2h or 3d (ago), 12:30 (today, UTC), or 2026-11-24T12:30"
+        ) from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """How long ago that was, in the largest unit that says something: `12 s`, `4 min`, `3 h`, `2 d`."""
+    seconds = max(0, int((now - then).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
