@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from chassis.bus import Bus
 from chassis.errors import TransientError
+from chassis.http_head import BoundedHead
 from chassis.logs import set_up_logs
 from chassis.metrics import Metrics
 from chassis.settings import ServiceSettings
@@ -137,6 +138,7 @@ def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Cal
         port=settings.http_port,
         log_config=None,
         access_log=False,
+        http=BoundedHead,
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=max(1, int(settings.graceful_timeout)),

@@ -9,10 +9,9 @@ import stripe
 
 from chassis.errors import PermanentError, TransientError
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
+from psp_adapter.signature import TOLERANCE_SECONDS
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
-
-SIGNATURE_TOLERANCE_SECONDS = 300
 
 
 class PspUnavailableError(TransientError):
@@ -166,7 +165,7 @@ def verify_signature(body: str, header: str, secrets: tuple[str, ...]) -> None:
     """
     for secret in secrets:
         try:
-            stripe.WebhookSignature.verify_header(body, header, secret, SIGNATURE_TOLERANCE_SECONDS)
+            stripe.WebhookSignature.verify_header(body, header, secret, TOLERANCE_SECONDS)
         except (stripe.SignatureVerificationError, TypeError):
             # The SDK compares signatures as text and raises TypeError for one that is not ASCII.
             continue

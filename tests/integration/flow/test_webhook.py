@@ -123,7 +123,7 @@ async def test_a_webhook_that_sends_too_many_bytes_without_announcing_them_is_re
         for _ in range(9):
             yield b" " * (LIMIT // 8)
 
-    answer = await system.post_webhook(endless(), {"Stripe-Signature": "t=1,v1=x"})
+    answer = await system.post_webhook(endless(), signature(b"something else"))
 
     body(answer, 413)
 
