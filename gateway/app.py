@@ -11,10 +11,13 @@ from chassis.requests import RequestClient
 from chassis.service import VERSION, bus_checks, bus_loops, looping, operator_routes
 from contracts.topology import LIVE_KINDS
 from gateway import problems
-from gateway.api import Edge
+from gateway.api import api
+from gateway.api.asking import Asking
+from gateway.api.who import Who
 from gateway.http_log import HttpLog
 from gateway.live import LiveFeed
 from gateway.settings import GatewaySettings
+from gateway.tokens import Tokens
 
 SERVICE = "gateway"
 
@@ -44,7 +47,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.add_middleware(HttpLog)
     problems.install(app)
-    app.include_router(Edge(requests, live, settings).routes())
+    who = Who(Tokens.of(settings))
+    app.include_router(api(Asking(requests, settings.reply_timeout), who, live, settings))
     app.router.routes.extend(operator_routes(metrics, bus_checks(bus)))
     app.state.live = live
     return app

@@ -1,67 +1,106 @@
-"""Guest tokens: who is asking, as a signed JWT says."""
+"""Tokens: who is asking, as a signed JWT says."""
 
 from datetime import date
+from typing import Annotated, Any, TypeVar
 
 import jwt
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
 from gateway.settings import GatewaySettings
+from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, fetching
 
 CLOCK_SKEW_SECONDS = 60
+LONGEST_TOKEN = 8 * 1024
+"""Characters. Longer ones are not looked into."""
 
 
-class _Claims(BaseModel):
-    """What a guest's token must say."""
+def _printable(text: str) -> str:
+    # Ids go into digests with a separator, into the log and onto the bus: no control characters, no half surrogates.
+    if not text.isprintable():
+        raise ValueError("must be printable text")
+    return text
 
-    sub: GuestId = Field(min_length=1)
-    property: PropertyId = Field(min_length=1)
-    reservation: ReservationId = Field(min_length=1)
+
+_Name = Annotated[str, Field(min_length=1, max_length=255, strict=True), AfterValidator(_printable)]
+
+
+class Operator(BaseModel):
+    """Who runs the system, as the signed token says. Belongs to no property and may neither order nor refund."""
+
+    model_config = ConfigDict(frozen=True)
+
+    operator_id: str
+
+
+class _StaffClaims(BaseModel):
+    sub: _Name
+    property: _Name
+
+
+class _GuestClaims(_StaffClaims):
+    reservation: _Name
     stay_from: date
     stay_to: date
 
 
+class _OperatorClaims(BaseModel):
+    sub: _Name
+
+
+ClaimsT = TypeVar("ClaimsT", bound=BaseModel)
+
+
 class Tokens:
-    """Checks tokens against one secret, one issuer and one audience."""
+    """Checks tokens against the keys of one issuer, for one audience."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
-        self._secret = settings.jwt_secret.get_secret_value()
-        self._issuer = settings.jwt_issuer
-        self._audience = settings.jwt_audience
+    def __init__(self, keys: SigningKeys, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
 
-    def guest(self, authorization: str | None) -> Guest:
-        """The guest behind an `Authorization` header. Raises ProblemError 401 or 403."""
-        claims = self._claims(authorization)
-        if claims.get("role") != "guest":
-            raise ProblemError(403, "wrong-role", "Wrong role", "Only guests order extras; use a guest token.")
-        return _guest_of(claims)
+    @classmethod
+    def of(cls, settings: GatewaySettings) -> "Tokens":
+        keys: SigningKeys = SharedSecret(settings.jwt_secret.get_secret_value())
+        if settings.jwt_jwks_url:
+            keys = PublishedKeys(fetching(settings.jwt_jwks_url), settings.jwt_jwks_cache)
+        return cls(keys, settings.jwt_issuer, settings.jwt_audience)
 
-    def staff(self, authorization: str | None) -> Staff:
-        """The member of staff behind an `Authorization` header. Raises ProblemError 401 or 403."""
-        claims = self._claims(authorization)
-        if claims.get("role") != "staff":
-            raise ProblemError(403, "wrong-role", "Wrong role", "Only hotel staff may do this; use a staff token.")
-        return Staff(staff_id=str(claims["sub"]), property_id=_property_of(claims))
+    async def guest(self, authorization: str | None) -> Guest:
+        """The guest behind an `Authorization` header. Raises ProblemError 401 or 403, KeysUnavailableError."""
+        return _guest_of(await self._claims(authorization))
 
-    def guest_or_staff(self, authorization: str | None) -> Guest | Staff:
-        """Whoever is behind an `Authorization` header. Raises ProblemError 401 or 403."""
-        return (
-            self.staff(authorization)
-            if self._claims(authorization).get("role") == "staff"
-            else self.guest(authorization)
-        )
+    async def staff(self, authorization: str | None) -> Staff:
+        """The member of staff behind an `Authorization` header. Raises as `guest` does."""
+        return _staff_of(await self._claims(authorization))
 
-    def _claims(self, authorization: str | None) -> dict[str, object]:
+    async def guest_or_staff(self, authorization: str | None) -> Guest | Staff:
+        """The guest or member of staff behind an `Authorization` header. Raises as `guest` does."""
+        claims = await self._claims(authorization)
+        return _staff_of(claims) if claims.get("role") == "staff" else _guest_of(claims)
+
+    async def operator(self, authorization: str | None) -> Operator:
+        """The operator behind an `Authorization` header. Raises as `guest` does."""
+        claims = await self._claims(authorization)
+        _require(claims, "operator", "Only operators may do this; use an operator's token.")
+        return Operator(operator_id=_parsed(_OperatorClaims, claims).sub)
+
+    async def _claims(self, authorization: str | None) -> dict[str, Any]:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized("Send your guest token as `Authorization: Bearer …`.")
+        if len(token) > LONGEST_TOKEN:
+            raise _not_ours()
         try:
-            claims: dict[str, object] = jwt.decode(
+            key = await self._keys.key(_key_id(token))
+            if key is None:
+                raise _not_ours()
+            return jwt.decode(
                 token,
-                self._secret,
-                algorithms=["HS256"],
+                key.key,
+                algorithms=[key.algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
                 leeway=CLOCK_SKEW_SECONDS,
@@ -69,31 +108,49 @@ class Tokens:
             )
         except jwt.ExpiredSignatureError:
             raise _unauthorized("Your session has expired. Please open the link from your hotel again.") from None
-        except jwt.PyJWTError:
-            raise _unauthorized("This token was not issued for this hotel system.") from None
-        return claims
+        # PyJWT lets errors of the JSON parser and of number conversion through, which a token's text can provoke.
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            raise _not_ours() from None
 
 
-def _property_of(claims: dict[str, object]) -> PropertyId:
-    name = claims.get("property")
-    if not isinstance(name, str) or not name:
-        raise _unauthorized("The token lacks or garbles: property.")
-    return PropertyId(name)
+def _key_id(token: str) -> str | None:
+    key_id = jwt.get_unverified_header(token).get("kid")
+    return key_id if isinstance(key_id, str) else None
 
 
-def _guest_of(claims: dict[str, object]) -> Guest:
-    try:
-        parsed = _Claims.model_validate(claims)
-    except ValidationError as error:
-        missing = ", ".join(str(item["loc"][0]) for item in error.errors())
-        raise _unauthorized(f"The token lacks or garbles: {missing}.") from None
+def _require(claims: dict[str, Any], role: str, detail: str) -> None:
+    if claims.get("role") != role:
+        raise ProblemError(403, "wrong-role", "Wrong role", detail)
+
+
+def _guest_of(claims: dict[str, Any]) -> Guest:
+    _require(claims, "guest", "Only guests order extras; use a guest token.")
+    parsed = _parsed(_GuestClaims, claims)
     return Guest(
-        guest_id=parsed.sub,
-        property_id=parsed.property,
-        reservation_id=parsed.reservation,
+        guest_id=GuestId(parsed.sub),
+        property_id=PropertyId(parsed.property),
+        reservation_id=ReservationId(parsed.reservation),
         stay_from=parsed.stay_from,
         stay_to=parsed.stay_to,
     )
+
+
+def _staff_of(claims: dict[str, Any]) -> Staff:
+    _require(claims, "staff", "Only hotel staff may do this; use a staff token.")
+    parsed = _parsed(_StaffClaims, claims)
+    return Staff(staff_id=parsed.sub, property_id=PropertyId(parsed.property))
+
+
+def _parsed(kind: type[ClaimsT], claims: dict[str, Any]) -> ClaimsT:
+    try:
+        return kind.model_validate(claims)
+    except ValidationError as error:
+        missing = ", ".join(str(item["loc"][0]) for item in error.errors())
+        raise _unauthorized(f"The token lacks or garbles: {missing}.") from None
+
+
+def _not_ours() -> ProblemError:
+    return _unauthorized("This token was not issued for this hotel system.")
 
 
 def _unauthorized(detail: str) -> ProblemError:

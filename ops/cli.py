@@ -38,6 +38,7 @@ DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, sec
 class Role(StrEnum):
     GUEST = "guest"
     STAFF = "staff"
+    OPERATOR = "operator"
 
 
 @app.callback()
@@ -82,7 +83,9 @@ def token(
     reservation: Annotated[str, typer.Option(help="The reservation.")] = "R-1001",
     stay_from: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; today.")] = None,
     stay_to: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; a week later.")] = None,
-    role: Annotated[Role, typer.Option(help="Guests order; staff fulfil and refund.")] = Role.GUEST,
+    role: Annotated[
+        Role, typer.Option(help="Guests order; staff fulfil and refund; operators run the system.")
+    ] = Role.GUEST,
     hours: Annotated[float, typer.Option(min=0, help="How long it is valid.")] = 12,
     data_dir: DataDir = DATA_DIR,
 ) -> None:

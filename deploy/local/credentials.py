@@ -10,7 +10,9 @@ from pathlib import Path
 import jwt
 from cryptography.fernet import Fernet
 
-ISSUER = "bellhop-local"
+from gateway.settings import LOCAL_ISSUER
+
+ISSUER = LOCAL_ISSUER
 AUDIENCE = "bellhop"
 
 

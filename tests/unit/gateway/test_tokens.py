@@ -3,29 +3,22 @@
 import base64
 import json
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.fernet import Fernet
-from pydantic import SecretStr
 
-from contracts.orders import Guest
+from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
-from gateway.settings import GatewaySettings
-from gateway.tokens import CLOCK_SKEW_SECONDS, Tokens
+from gateway.signing_keys import SharedSecret
+from gateway.tokens import CLOCK_SKEW_SECONDS, LONGEST_TOKEN, Operator, Tokens
 
 SECRET = "a secret of this hotel, long enough for every HMAC: " + "x" * 32
 ISSUER = "https://login.alpenhof.example"
-TOKENS = Tokens(
-    GatewaySettings(
-        amqp_url=SecretStr("amqp://localhost"),
-        jwt_secret=SecretStr(SECRET),
-        jwt_issuer=ISSUER,
-        seal_keys=SecretStr(Fernet.generate_key().decode()),
-    )
-)
+TOKENS = Tokens(SharedSecret(SECRET), ISSUER, "bellhop")
 
 
 def _claims(**changes: Any) -> dict[str, Any]:
@@ -54,14 +47,14 @@ def _signed(secret: str, algorithm: str, claims: dict[str, Any]) -> str:
     return "Bearer " + jwt.encode(claims, secret, algorithm=algorithm)
 
 
-def _refused(authorization: str | None) -> ProblemError:
+async def _refused(authorization: str | None) -> ProblemError:
     with pytest.raises(ProblemError) as raised:
-        TOKENS.guest(authorization)
+        await TOKENS.guest(authorization)
     return raised.value
 
 
-def test_a_good_token_says_who_the_guest_is() -> None:
-    assert TOKENS.guest(_header()) == Guest.model_validate(
+async def test_a_good_token_says_who_the_guest_is() -> None:
+    assert await TOKENS.guest(_header()) == Guest.model_validate(
         {
             "guest_id": "guest-anna",
             "property_id": "alpenhof",
@@ -72,13 +65,13 @@ def test_a_good_token_says_who_the_guest_is() -> None:
     )
 
 
-def test_the_scheme_may_be_written_in_any_case() -> None:
-    assert TOKENS.guest(_header().replace("Bearer", "bearer")).guest_id == "guest-anna"
+async def test_the_scheme_may_be_written_in_any_case() -> None:
+    assert (await TOKENS.guest(_header().replace("Bearer", "bearer"))).guest_id == "guest-anna"
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic Zm9vOmJhcg==", "token"])
-def test_no_token_is_401_and_says_how_to_send_one(authorization: str | None) -> None:
-    problem = _refused(authorization)
+async def test_no_token_is_401_and_says_how_to_send_one(authorization: str | None) -> None:
+    problem = await _refused(authorization)
 
     assert problem.status == 401
     assert problem.headers == {"WWW-Authenticate": "Bearer"}
@@ -86,12 +79,12 @@ def test_no_token_is_401_and_says_how_to_send_one(authorization: str | None) -> 
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "..", "Bearer", "é.é.é"])
-def test_garbage_is_401(token: str) -> None:
-    assert _refused(f"Bearer {token}").status == 401
+async def test_garbage_is_401(token: str) -> None:
+    assert (await _refused(f"Bearer {token}")).status == 401
 
 
-def test_an_expired_token_is_401_and_says_so() -> None:
-    problem = _refused(_header(exp=int(time.time()) - CLOCK_SKEW_SECONDS - 5))
+async def test_an_expired_token_is_401_and_says_so() -> None:
+    problem = await _refused(_header(exp=int(time.time()) - CLOCK_SKEW_SECONDS - 5))
 
     assert problem.status == 401
     assert "expired" in problem.detail
@@ -100,17 +93,17 @@ def test_an_expired_token_is_401_and_says_so() -> None:
 @pytest.mark.parametrize(
     "times", [{"exp": -30}, {"iat": +30}, {"nbf": +30}], ids=["expired", "issued in the future", "not yet valid"]
 )
-def test_clocks_may_differ_by_a_minute(times: dict[str, int]) -> None:
+async def test_clocks_may_differ_by_a_minute(times: dict[str, int]) -> None:
     now = int(time.time())
 
-    guest = TOKENS.guest(_header(**{name: now + seconds for name, seconds in times.items()}))
+    guest = await TOKENS.guest(_header(**{name: now + seconds for name, seconds in times.items()}))
 
     assert guest.guest_id == "guest-anna"
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
-def test_a_token_from_the_future_is_401(claim: str) -> None:
-    assert _refused(_header(**{claim: int(time.time()) + CLOCK_SKEW_SECONDS + 60})).status == 401
+async def test_a_token_from_the_future_is_401(claim: str) -> None:
+    assert (await _refused(_header(**{claim: int(time.time()) + CLOCK_SKEW_SECONDS + 60}))).status == 401
 
 
 @pytest.mark.parametrize(
@@ -118,62 +111,135 @@ def test_a_token_from_the_future_is_401(claim: str) -> None:
     [{"iss": "https://evil.example"}, {"aud": "another-system"}, {"iss": ISSUER + "/"}, {"aud": ["x", "y"]}],
     ids=str,
 )
-def test_a_token_of_another_issuer_or_for_another_audience_is_401(changes: dict[str, Any]) -> None:
-    assert _refused(_header(**changes)).status == 401
+async def test_a_token_of_another_issuer_or_for_another_audience_is_401(changes: dict[str, Any]) -> None:
+    assert (await _refused(_header(**changes))).status == 401
 
 
-def test_a_token_signed_with_another_secret_is_401() -> None:
-    assert _refused(_signed("another secret, as long as ours is " + "x" * 40, "HS256", _claims())).status == 401
+async def test_a_token_signed_with_another_secret_is_401() -> None:
+    assert (await _refused(_signed("another secret, as long as ours is " + "x" * 40, "HS256", _claims()))).status == 401
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
-def test_a_token_signed_with_our_secret_by_another_algorithm_is_401(algorithm: str) -> None:
-    assert _refused(_signed(SECRET, algorithm, _claims())).status == 401
+async def test_a_token_signed_with_our_secret_by_another_algorithm_is_401(algorithm: str) -> None:
+    assert (await _refused(_signed(SECRET, algorithm, _claims()))).status == 401
 
 
 @pytest.mark.parametrize("none", ["none", "None", "NONE"])
-def test_an_unsigned_token_is_401(none: str) -> None:
+async def test_an_unsigned_token_is_401(none: str) -> None:
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
-    assert _refused(f"Bearer {part({'alg': none, 'typ': 'JWT'})}.{part(_claims())}.").status == 401
+    assert (await _refused(f"Bearer {part({'alg': none, 'typ': 'JWT'})}.{part(_claims())}.")).status == 401
 
 
-def test_a_token_changed_after_signing_is_401() -> None:
+async def test_a_token_changed_after_signing_is_401() -> None:
     head, _, signature = _header().removeprefix("Bearer ").split(".")
     claims = base64.urlsafe_b64encode(json.dumps(_claims(sub="guest-mallory")).encode()).decode().rstrip("=")
 
-    assert _refused(f"Bearer {head}.{claims}.{signature}").status == 401
+    assert (await _refused(f"Bearer {head}.{claims}.{signature}")).status == 401
 
 
 @pytest.mark.parametrize(
     "claim", ["exp", "iat", "sub", "iss", "aud", "property", "reservation", "stay_from", "stay_to"]
 )
-def test_a_missing_claim_is_401(claim: str) -> None:
-    assert _refused(_header(**{claim: None})).status == 401
+async def test_a_missing_claim_is_401(claim: str) -> None:
+    assert (await _refused(_header(**{claim: None}))).status == 401
 
 
 @pytest.mark.parametrize(
     ("claim", "value"),
-    [("sub", ""), ("property", ""), ("reservation", 7), ("stay_from", "soon"), ("stay_to", "2026-02-30")],
+    [
+        ("sub", ""),
+        ("sub", "x" * 256),
+        ("sub", "anna\0"),
+        ("sub", "\ud800"),
+        ("property", ""),
+        ("property", "a\nb"),
+        ("reservation", 7),
+        ("stay_from", "soon"),
+        ("stay_to", "2026-02-30"),
+    ],
 )
-def test_a_garbled_claim_is_401_and_named(claim: str, value: object) -> None:
-    problem = _refused(_header(**{claim: value}))
+async def test_a_garbled_claim_is_401_and_named(claim: str, value: object) -> None:
+    problem = await _refused(_header(**{claim: value}))
 
     assert problem.status == 401
     assert claim in problem.detail
 
 
-@pytest.mark.parametrize("role", ["staff", "admin", "", None, ["guest"]])
-def test_a_token_of_another_role_is_403(role: object) -> None:
-    problem = _refused(_header(role=role))
+@pytest.mark.parametrize("role", ["staff", "operator", "admin", "", None, ["guest"]])
+async def test_a_token_of_another_role_is_403(role: object) -> None:
+    problem = await _refused(_header(role=role))
 
     assert (problem.status, problem.name) == (403, "wrong-role")
 
 
-def test_a_refusal_never_repeats_the_token() -> None:
+async def test_a_refusal_never_repeats_the_token() -> None:
     header = _header(iss="https://evil.example")
 
-    problem = _refused(header)
+    problem = await _refused(header)
 
     assert header.removeprefix("Bearer ") not in problem.detail
+
+
+async def test_staff_and_operators_are_who_their_tokens_say() -> None:
+    staff = await TOKENS.staff(_header(role="staff", sub="rosa"))
+    operator = await TOKENS.operator(_header(role="operator", sub="olaf", property=None))
+
+    assert staff == Staff.model_validate({"staff_id": "rosa", "property_id": "alpenhof"})
+    assert operator == Operator(operator_id="olaf")
+
+
+@pytest.mark.parametrize(
+    ("check", "role"),
+    [
+        (check, role)
+        for check, allowed in (
+            (TOKENS.guest, ["guest"]),
+            (TOKENS.staff, ["staff"]),
+            (TOKENS.guest_or_staff, ["guest", "staff"]),
+            (TOKENS.operator, ["operator"]),
+        )
+        for role in ("guest", "staff", "operator", "admin", "Guest", None, ["operator"])
+        if role not in allowed
+    ],
+    ids=str,
+)
+async def test_no_role_passes_for_another(check: Callable[[str], Awaitable[object]], role: object) -> None:
+    with pytest.raises(ProblemError) as raised:
+        await check(_header(role=role))
+
+    assert (raised.value.status, raised.value.name) == (403, "wrong-role")
+
+
+async def test_a_token_longer_than_any_is_not_looked_into() -> None:
+    assert (await _refused(_header(sub="x" * LONGEST_TOKEN))).status == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    ['{"alg":"HS256","x":' + "[" * 4000, "[]", '"alg"', "{}", '{"alg":7}', '{"alg":"HS256","kid":7}', "NaN", "\ud800"],
+    ids=["deeply nested", "a list", "a text", "empty", "alg a number", "kid a number", "no number", "half a surrogate"],
+)
+async def test_a_header_that_is_no_header_is_401(header: str) -> None:
+    head = base64.urlsafe_b64encode(header.encode(errors="surrogatepass")).decode().rstrip("=")
+
+    assert (await _refused(f"Bearer {head}.e30.e30")).status == 401
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), [], {}, "soon", True, 10**400], ids=str)
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+async def test_a_time_that_is_none_is_never_an_error_of_ours(claim: str, value: object) -> None:
+    with suppress(ProblemError):
+        await TOKENS.guest(_header(**{claim: value}))
+
+
+@pytest.mark.parametrize("smuggled", ["jwk", "jku", "x5u"])
+async def test_a_key_the_token_brings_along_is_not_believed(smuggled: str) -> None:
+    own = "a secret of the attacker's own making " + "x" * 32
+    key = {"kty": "oct", "k": base64.urlsafe_b64encode(own.encode()).decode().rstrip("=")}
+    header = {smuggled: key if smuggled == "jwk" else "https://evil.example/keys"}
+
+    signed = jwt.encode(_claims(), own, algorithm="HS256", headers=header)
+
+    assert (await _refused(f"Bearer {signed}")).status == 401

@@ -1,0 +1,18 @@
+"""The HTTP API: each route is one request on the bus and the translation of its reply."""
+
+from fastapi import APIRouter
+
+from gateway.api import guests, orders, staff
+from gateway.api.asking import Asking
+from gateway.api.who import Who
+from gateway.live import LiveFeed
+from gateway.settings import GatewaySettings
+
+
+def api(asking: Asking, who: Who, live: LiveFeed, settings: GatewaySettings) -> APIRouter:
+    """Every route under `/v1`."""
+    router = APIRouter(prefix="/v1")
+    router.include_router(guests.routes(asking, who, settings))
+    router.include_router(orders.routes(asking, who, live))
+    router.include_router(staff.routes(asking, who))
+    return router

@@ -1,0 +1,66 @@
+"""What the API takes and gives, beyond the contracts' own views."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import BaseModel, Field
+
+from contracts.ids import OrderId
+from contracts.money import Money
+from contracts.orders import ExtraView, OrderView, RequestedLine, ReviewResolution
+
+OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
+
+
+class OrderRequest(BaseModel):
+    """What a guest orders."""
+
+    lines: tuple[RequestedLine, ...] = Field(max_length=100)
+
+
+class Because(BaseModel):
+    """Why somebody does it, for whoever reads it later."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+class RefundRequest(BaseModel):
+    """How much goes back, and why."""
+
+    amount: Money | None = Field(default=None, description="none means all that is left")
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class ReviewRequest(BaseModel):
+    """What staff decide, and why."""
+
+    resolution: ReviewResolution
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class Extras(BaseModel):
+    extras: tuple[ExtraView, ...]
+
+
+class Orders(BaseModel):
+    orders: tuple[OrderView, ...]
+
+
+class Accepted(BaseModel):
+    """The request is on its way; its result will be found at the Location."""
+
+    order_id: OrderId
+    status: str = "accepted"
+
+
+class PaymentSession(BaseModel):
+    """What a client page needs to let its guest pay the PSP directly."""
+
+    order_id: OrderId
+    payment_id: str
+    amount: Money
+    client_secret: str
+    publishable_key: str
+    script_url: str
+    pay_until: datetime | None

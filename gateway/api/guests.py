@@ -1,0 +1,82 @@
+"""Routes that only guests use: what is on offer, placing an order, one's own orders, paying."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from chassis.requests import ReplyTimeoutError
+from chassis.seal import Seal
+from contracts.ids import OrderId
+from contracts.orders import (
+    ExtrasReply,
+    Guest,
+    ListExtras,
+    ListOrders,
+    OrderReply,
+    OrdersReply,
+    OrderView,
+    PaymentSessionReply,
+    PlaceOrder,
+    StartPayment,
+)
+from gateway.api.asking import Asking, accepted, expected, place_of
+from gateway.api.bodies import Accepted, Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
+from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
+from gateway.api.who import Who
+from gateway.settings import GatewaySettings
+
+
+def routes(asking: Asking, who: Who, settings: GatewaySettings) -> APIRouter:
+    router = APIRouter()
+    seal = Seal(settings.seal_keys)
+    asks = Annotated[Guest, Depends(who.guest)]
+
+    @router.get("/extras")
+    async def list_extras(guest: asks, request: Request) -> Extras:
+        """The extras on offer at the guest's hotel."""
+        reply = await asking.ask(ListExtras(property_id=guest.property_id), request)
+        return Extras(extras=expected(reply, ExtrasReply).extras)
+
+    @router.post("/orders", status_code=201, response_model=OrderView, responses={202: {"model": Accepted}})
+    async def place_order(
+        body: OrderRequest, guest: asks, request: Request, response: Response, idempotency_key: IdempotencyKey = None
+    ) -> OrderView | Response:
+        """Place an order. Safe to repeat with the same Idempotency-Key."""
+        order_id = order_id_of(guest, checked(idempotency_key))
+        try:
+            reply = await asking.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
+        except ReplyTimeoutError:
+            return accepted(order_id)
+        response.headers.update(place_of(order_id))
+        return expected(reply, OrderReply).order
+
+    @router.get("/orders")
+    async def list_orders(guest: asks, request: Request) -> Orders:
+        """The guest's orders, newest first."""
+        query = ListOrders(guest_id=guest.guest_id, property_id=guest.property_id)
+        return Orders(orders=expected(await asking.ask(query, request), OrdersReply).orders)
+
+    @router.post(
+        "/orders/{order_id}/payment-session",
+        status_code=201,
+        response_model=PaymentSession,
+        responses={202: {"model": Accepted}},
+    )
+    async def start_payment(order_id: OrderIdPath, guest: asks, request: Request) -> PaymentSession | Response:
+        """Open the payment of an order, or return the one that is open. Safe to repeat."""
+        command = StartPayment(order_id=OrderId(order_id), guest_id=guest.guest_id, property_id=guest.property_id)
+        try:
+            reply = expected(await asking.ask(command, request), PaymentSessionReply)
+        except ReplyTimeoutError:
+            return accepted(command.order_id)
+        return PaymentSession(
+            order_id=reply.order_id,
+            payment_id=reply.payment_id,
+            amount=reply.amount,
+            client_secret=seal.open(reply.sealed_client_secret),
+            publishable_key=settings.stripe_publishable_key,
+            script_url=settings.stripe_js_url,
+            pay_until=reply.pay_until,
+        )
+
+    return router

@@ -1,0 +1,77 @@
+"""Routes of one order that its guest and the staff of its property share: seeing, cancelling and watching it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from contracts.ids import OrderId
+from contracts.orders import CancelOrder, Guest, OrderView, Staff
+from gateway.api.asking import Asking
+from gateway.api.bodies import Accepted, Because, OrderIdPath
+from gateway.api.who import Who
+from gateway.live import LiveFeed, LiveUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An order as it was read, and what happens to it from then on."""
+
+    order: OrderView
+    updates: AsyncIterator[LiveUpdate]
+
+
+def routes(asking: Asking, who: Who, feed: LiveFeed) -> APIRouter:
+    router = APIRouter()
+    looks = Annotated[Guest | Staff, Depends(who.guest_or_staff)]
+
+    async def order_of(order_id: OrderIdPath, asks: looks, request: Request) -> OrderView:
+        return await asking.order(asks, order_id, request)
+
+    async def watched(order_id: OrderIdPath, asks: looks, request: Request) -> AsyncIterator[Watched]:
+        # Watch first, read then: whatever happens in between is in the stream.
+        with feed.watching(order_id) as updates:
+            yield Watched(await asking.order(asks, order_id, request), updates)
+
+    @router.get("/orders/{order_id}")
+    async def get_order(order: Annotated[OrderView, Depends(order_of)]) -> OrderView:
+        """One order: a guest's own, or any of the staff's property."""
+        return order
+
+    @router.post("/orders/{order_id}/cancel", response_model=OrderView, responses={202: {"model": Accepted}})
+    async def cancel(
+        order_id: OrderIdPath, asks: looks, request: Request, body: Because | None = None
+    ) -> OrderView | Response:
+        """Cancel an order; what was paid goes back. Guests until the cut-off, staff at any time. Safe to repeat."""
+        command = CancelOrder(
+            order_id=OrderId(order_id),
+            property_id=asks.property_id,
+            guest_id=asks.guest_id if isinstance(asks, Guest) else None,
+            staff=asks if isinstance(asks, Staff) else None,
+            reason=body.reason if body else "",
+        )
+        return await asking.change(command, request)
+
+    @router.get("/orders/{order_id}/live", response_class=EventSourceResponse)
+    async def live(watched: Annotated[Watched, Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
+        """What happens to an order, as it happens. Starts with where it stands."""
+        order = watched.order
+        yield _sse(
+            LiveUpdate(
+                event="orders.order-state",
+                order_id=order.order_id,
+                status=order.status,
+                payment_status=order.payment_status,
+                detail=order.payment_failure,
+            )
+        )
+        async for update in watched.updates:
+            yield _sse(update)
+
+    return router
+
+
+def _sse(update: LiveUpdate) -> ServerSentEvent:
+    return ServerSentEvent(event=update.event, data=update.model_dump(mode="json", exclude_none=True))

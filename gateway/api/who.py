@@ -1,0 +1,44 @@
+"""Who may use a route: dependencies that turn the `Authorization` header into a guest, staff or an operator."""
+
+from typing import Annotated
+
+from fastapi import Request, Security
+from fastapi.security.base import SecurityBase
+from fastapi.security.http import HTTPBearer
+
+from contracts.orders import Guest, Staff
+from gateway.tokens import Operator, Tokens
+
+
+class _BearerToken(SecurityBase):
+    """Says in the OpenAPI document that a route wants a token. `Tokens` gets the whole header, to say what is wrong."""
+
+    def __init__(self) -> None:
+        description = "A JWT of the hotel's login; `role` says whether a guest, staff or an operator asks."
+        self.model = HTTPBearer(bearerFormat="JWT", description=description).model
+        self.scheme_name = "token"
+
+    async def __call__(self, request: Request) -> str | None:
+        return request.headers.get("Authorization")
+
+
+_Header = Annotated[str | None, Security(_BearerToken())]
+
+
+class Who:
+    """The dependencies, over one token check."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def guest(self, authorization: _Header) -> Guest:
+        return await self._tokens.guest(authorization)
+
+    async def staff(self, authorization: _Header) -> Staff:
+        return await self._tokens.staff(authorization)
+
+    async def guest_or_staff(self, authorization: _Header) -> Guest | Staff:
+        return await self._tokens.guest_or_staff(authorization)
+
+    async def operator(self, authorization: _Header) -> Operator:
+        return await self._tokens.operator(authorization)
