@@ -223,6 +223,8 @@ class Bus:
                 )
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # aiormq raises RuntimeError for a writer that closed under it.
+            if self._has_connection():
+                self.calls.refused(await self.broker.config.channel_manager.get_channel(), error)
             raise PublishFailedError(kind, destination, error) from error
 
     def _has_connection(self) -> bool:

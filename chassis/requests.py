@@ -1,8 +1,8 @@
-"""Request and reply over RabbitMQ's direct reply-to: one consumer per process, any number of requests in flight.
+"""Request and reply: one queue for replies per process, any number of requests in flight.
 
-FastStream's own `request()` holds one lock for the whole round trip; here a future per correlation id waits.
-Source of the rules: https://www.rabbitmq.com/docs/direct-reply-to (consume without acknowledgement, publish on the same
-channel).
+FastStream's own `request()` holds one lock for the whole round trip; here a future per correlation id waits. The queue
+is the process's own and goes with its connection; the broker drops a reply to a requester that has gone. Why not
+RabbitMQ's direct reply-to: docs/decisions/0012-replies-over-a-queue-of-ones-own.md.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import structlog
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import AMQPError, PublishError
 
 from chassis.bus import Bus
 from chassis.envelope import Envelope, utc_now
@@ -20,8 +20,6 @@ from chassis.metrics import Metrics
 from contracts.message import Message, parse
 
 log = structlog.get_logger()
-
-REPLY_TO = "amq.rabbitmq.reply-to"
 
 
 class ReplyTimeoutError(TransientError):
@@ -32,7 +30,7 @@ class ReplyTimeoutError(TransientError):
 
 
 class NobodyListensError(TransientError):
-    """The queue of the answering service does not exist: no instance of it runs."""
+    """The queue of the answering service does not exist: no instance of it has ever run."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"nobody takes {kind}: the service that answers it is not running")
@@ -45,12 +43,14 @@ class RequestClient:
         self._bus = bus
         self._metrics = metrics
         self._channel: AbstractRobustChannel | None = None
+        self._reply_to = ""
         self._waiting: dict[str, asyncio.Future[Message]] = {}
 
     async def start(self) -> None:
         """Open the channel replies come back on. Call after the bus has started."""
         self._channel = await self._bus.connection.channel(publisher_confirms=True, on_return_raises=True)
-        queue = await self._channel.declare_queue(REPLY_TO, passive=True)
+        queue = await self._channel.declare_queue(exclusive=True, auto_delete=True)
+        self._reply_to = queue.name
         await self._bus.listen("replies", queue, self._on_reply)
 
     async def request(self, envelope: Envelope, *, timeout: float) -> Message:  # noqa: ASYNC109
@@ -87,20 +87,20 @@ class RequestClient:
             type=envelope.kind,
             timestamp=utc_now(),
             app_id=self._bus.service,
-            reply_to=REPLY_TO,
+            reply_to=self._reply_to,
             headers={**headers, "attempt": 1},
             # A read nobody waits for any more is not worth answering.
             expiration=None if envelope.must_arrive else timeout,
         )
         try:
             async with asyncio.timeout(timeout):
-                # After a reconnect the channel is open before its reply consumer is back. The broker closes a channel
-                # that asks for a direct reply without one, and so requests that come in would keep it from coming back.
+                # After a reconnect the channel is open before its queue is back, and a reply would find nobody.
                 await self._channel.ready()
                 await self._bus.calls.never_taken_back(_send(self._channel, envelope, message))
-        except DeliveryError as error:
+        except PublishError as error:
             raise NobodyListensError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            self._bus.calls.refused(self._channel, error)
             raise PublishFailedError(envelope.kind, envelope.exchange or envelope.routing_key, error) from error
         self._bus.count_published(envelope)
 

@@ -1,5 +1,6 @@
 """The payment service's messages. They know amounts, payments and sessions, and no PSP."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -17,6 +18,10 @@ class CreatePaymentSession(OrderCommand):
     kind: Literal["payments.create-payment-session.v1"] = "payments.create-payment-session.v1"
     payment_id: PaymentId
     amount: Money
+    asked_at: datetime | None = Field(
+        default=None,
+        description="when the order asked: a session that was closed is opened again only by a later request",
+    )
 
 
 class ClosePaymentSession(OrderCommand):

@@ -125,6 +125,7 @@ def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decis
         order_id=order.order_id,
         payment_id=order.payment_id,
         amount=order.total,
+        asked_at=now,
     )
     return Applied(order.model_copy(update={"waiting": waiting, "session_asked_at": now}), (ask,))
 

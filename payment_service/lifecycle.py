@@ -81,6 +81,7 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
                 order_id=message.order_id,
                 amount=message.amount,
                 status=_P.CREATED,
+                asked_at=message.asked_at,
             )
             return Applied(payment, (polling.ask_session(payment),))
         case ClosePaymentSession():
@@ -123,11 +124,14 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
         case _, CreatePaymentSession(amount=amount) if amount != payment.amount:
             raise AmountChangedError(payment, amount)
         case _P.CREATED | _P.UNKNOWN, CreatePaymentSession() if payment.session is None:
-            return Applied(payment, (polling.ask_session(payment),))
+            asked = _asked(payment, message)
+            return Applied(asked, (polling.ask_session(asked),))
         case _P.SESSION_OPEN | _P.ACTION_REQUIRED, CreatePaymentSession():
-            return Applied(payment, _session_created(payment))
+            return Applied(_asked(payment, message), _session_created(payment))
+        case _P.FAILED | _P.CLOSED, CreatePaymentSession(asked_at=datetime()) if _asked(payment, message) == payment:
+            return Stale("a request whose session was closed already")
         case _P.FAILED | _P.CLOSED, CreatePaymentSession():
-            return _open_again(payment)
+            return _open_again(_asked(payment, message))
         case _P.SUCCEEDED, CreatePaymentSession() | ClosePaymentSession():
             return Applied(payment, (_success_told(payment),))
         case _P.SUCCEEDED | _P.MISMATCHED | _P.CLOSED, PspSessionCreated():
@@ -191,6 +195,12 @@ def _is_current(payment: Payment, report: PspPaymentEvent) -> bool:
     if payment.session is not None:
         return report.psp_reference == payment.session.psp_reference
     return report.psp_reference not in payment.earlier_sessions
+
+
+def _asked(payment: Payment, message: CreatePaymentSession) -> Payment:
+    """The payment, knowing the latest request for a session; unchanged by one it has had."""
+    times = [at for at in (payment.asked_at, message.asked_at) if at is not None]
+    return payment.model_copy(update={"asked_at": max(times, default=None)})
 
 
 def _open_again(payment: Payment) -> Decision[Payment]:

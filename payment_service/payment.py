@@ -95,6 +95,7 @@ class Payment(State):
     order_id: OrderId
     amount: Money
     status: PaymentStage
+    asked_at: datetime | None = None
     session_no: int = 1
     session: PspSession | None = None
     earlier_sessions: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from contracts.message import Message, parse
 from contracts.topology import EXCHANGES, Queue
 
 VERSION = "0.0.0-test"
-REPLY_TO = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM"
+REPLY_TO = "amq_5d0c4f2ab7e14e6f"
 DEFAULT_EXCHANGE = ""
 
 

@@ -14,7 +14,7 @@ from tests.contracts.stored import sample, samples
 from tests.unit.extras_service import given
 
 SAMPLES = samples()
-REPLY_TO = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM"
+REPLY_TO = "amq_5d0c4f2ab7e14e6f"
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PLACED = Delivery(
     message_id="http.1",

@@ -16,6 +16,7 @@ ASK = CreatePaymentSession(
     order_id=given.ORDER_ID,
     payment_id=given.PAYMENT_ID,
     amount=given.TOTAL,
+    asked_at=given.NOW,
 )
 SESSION = PaymentSessionReply(
     order_id=given.ORDER_ID,
@@ -65,7 +66,7 @@ def test_a_question_unanswered_for_30_seconds_is_asked_again() -> None:
 
     assert timedelta(seconds=30) == ASK_AGAIN_AFTER
     assert isinstance(decision, Applied)
-    assert decision.messages == (ASK,)
+    assert decision.messages == (ASK.model_copy(update={"asked_at": later}),)
     assert decision.state.session_asked_at == later
 
 

@@ -43,8 +43,8 @@ def at(seconds: float) -> datetime:
 # Commands
 
 
-def create(amount: Money = AMOUNT) -> CreatePaymentSession:
-    return CreatePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount)
+def create(amount: Money = AMOUNT, *, asked_at: datetime | None = None) -> CreatePaymentSession:
+    return CreatePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount, asked_at=asked_at)
 
 
 def close() -> ClosePaymentSession:

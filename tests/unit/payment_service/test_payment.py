@@ -99,6 +99,16 @@ def test_after_a_failed_or_closed_session_a_new_one_gets_a_new_number(status: Pa
     assert decision.messages == (_ask_psp(session_no=2),)
 
 
+@pytest.mark.parametrize("end", [given.session_failed(), given.canceled()], ids=["failed", "closed"])
+def test_only_a_later_request_opens_a_closed_session_again(end: PaymentInput) -> None:
+    first, again = given.create(asked_at=given.at(0)), given.create(asked_at=given.at(40))
+    closed = given.after(given.after(None, first), end)
+
+    assert isinstance(decide(closed, first, given.NOW), Stale)
+    assert given.after(closed, again).status is PaymentStage.CREATED
+    assert given.after(closed, again).asked_at == given.at(40)
+
+
 def test_an_answer_about_an_earlier_session_number_is_stale() -> None:
     second = given.after(given.in_status(PaymentStage.FAILED), given.create())
 

@@ -1,0 +1,122 @@
+"""The whole of Bellhop as processes of their own, which may be killed, and the PSP's sandbox beside them."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from deploy.local.broker import Broker
+from deploy.local.parts import ROOT, unreadiness
+from deploy.local.ports import HOST
+from deploy.local.process import Process
+from deploy.local.store import Store
+from tests.chaos.faulty import FUSES, Fuses
+from tests.integration.flow.system import (
+    API_KEY,
+    PUBLISHABLE_KEY,
+    SERVICES,
+    WEBHOOK_SECRET,
+    Setup,
+    System,
+)
+
+SANDBOX = "sandbox"
+
+
+class ProcessSystem(System):
+    """A system whose parts are operating-system processes; each service can be armed to die at a point."""
+
+    def __init__(self, setup: Setup, folder: Path, broker: Broker, store: Store) -> None:
+        super().__init__(setup)
+        self.folder = folder
+        self.broker = broker
+        self.store = store
+        fuses = folder / "fuses"
+        fuses.mkdir(parents=True)
+        self.fuses = {part: Fuses(fuses, part) for part in SERVICES}
+        self.processes = {SANDBOX: self._sandbox_process(), **{part: self._service_process(part) for part in SERVICES}}
+
+    async def start(self) -> None:
+        await self.start_part(SANDBOX)
+        await asyncio.gather(*(self.start_part(part) for part in SERVICES))
+
+    async def stop(self) -> None:
+        for part in (*SERVICES, SANDBOX):
+            await asyncio.to_thread(self.processes[part].stop)
+        await super().stop()
+
+    async def start_part(self, part: str) -> None:
+        """Start a part, for the first time or again; returns once it is ready."""
+        await asyncio.to_thread(self.processes[part].start)
+
+    async def kill_part(self, part: str) -> None:
+        """SIGKILL."""
+        await asyncio.to_thread(self.processes[part].kill)
+
+    async def stop_part(self, part: str) -> None:
+        await asyncio.to_thread(self.processes[part].stop)
+
+    def _service_process(self, part: str) -> Process:
+        env = self.environment(part) | {FUSES: str(self.folder / "fuses"), "BELLHOP_SWEEP_EVERY": "0.5"}
+        return self._process(part, ["tests.chaos.faulty", part], self.parts[part].port, "/health/ready", env)
+
+    def _sandbox_process(self) -> Process:
+        module = ["deploy.local.stripe_sandbox", "--port", str(self.sandbox.port), "--settle-after", "1"]
+        keys = ["--api-key", API_KEY, "--publishable-key", PUBLISHABLE_KEY]
+        hooks = ["--webhook-url", self.webhook_url, "--webhook-secret", WEBHOOK_SECRET]
+        data = ["--data", str(self.folder / "sandbox.json")]
+        env = {"NO_PROXY": HOST, "no_proxy": HOST}
+        return self._process(SANDBOX, [*module, *keys, *hooks, *data], self.sandbox.port, "/", env)
+
+    def _process(self, name: str, module: list[str], port: int, ready: str, env: dict[str, str]) -> Process:
+        return Process(
+            name,
+            [sys.executable, "-m", *module],
+            log=self.folder / "logs" / f"{name}.log",
+            missing=lambda: unreadiness(f"http://{HOST}:{port}{ready}"),
+            env=env,
+            cwd=ROOT,
+        )
+
+    def said(self) -> Counter[str]:
+        """How often each event stands in the services' logs, over all their lives."""
+        counted: Counter[str] = Counter()
+        for log in self.logs():
+            for line in log.read_text(errors="replace").splitlines():
+                counted.update(_events_of(line))
+        return counted
+
+    def logs(self) -> list[Path]:
+        """The services' logs."""
+        return [log for part in SERVICES for log in (self.folder / "logs").glob(f"{part}.log*")]
+
+
+def _events_of(line: str) -> list[str]:
+    """`message.handled` counts once more under its outcome. A line cut off by a kill counts as nothing."""
+    try:
+        entry: Any = json.loads(line)
+    except ValueError:
+        return []
+    if not isinstance(entry, dict) or "event" not in entry:
+        return []
+    event = str(entry["event"])
+    return [event, f"{event} {entry['outcome']}"] if event == "message.handled" else [event]
+
+
+@asynccontextmanager
+async def processes_on(broker: Broker, store: Store, folder: Path, **changes: Any) -> AsyncIterator[ProcessSystem]:
+    """A running system of processes with a virtual host and a database of its own."""
+    name = f"chaos-{uuid4().hex[:8]}"
+    setup = Setup(amqp_url=broker.new_vhost(name), mongodb_url=store.url, database=name, **changes)
+    system = ProcessSystem(setup, folder, broker, store)
+    try:
+        await system.start()
+        yield system
+    finally:
+        await system.stop()
+        broker.drop_vhost(name)

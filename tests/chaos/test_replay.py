@@ -1,0 +1,44 @@
+"""The whole log of a run, sent to every service again: it is as if nothing had been sent."""
+
+from collections import defaultdict
+
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+
+from tests.chaos.conftest import Chaos
+from tests.chaos.replay import changed, documents, forget_handled, replay
+from tests.integration.money.books import books_of, repeated_effects
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+async def test_replaying_the_whole_log_twice_changes_no_document(chaos: Chaos) -> None:
+    before, books = await documents(chaos.system), await books_of(chaos.system)
+
+    sent = [await replay(chaos.system, chaos.aftermath.log) for _ in range(2)]
+
+    chaos.told.rows["messages replayed"] = sum(sent)
+    assert min(sent) > len(chaos.aftermath.acknowledged)
+    assert changed(before, await documents(chaos.system)) == {}
+    assert await books_of(chaos.system) == books
+
+
+async def test_what_a_document_has_forgotten_it_handled_changes_nothing_either(chaos: Chaos) -> None:
+    """A document remembers the newest 64 messages; decisions must hold without that memory, kind by kind."""
+    by_kind: dict[str, list[AbstractIncomingMessage]] = defaultdict(list)
+    for message in {message.message_id: message for message in chaos.aftermath.log}.values():
+        by_kind[message.type or ""].append(message)
+    books = await books_of(chaos.system)
+
+    moved = {}
+    for kind, messages in sorted(by_kind.items()):
+        await forget_handled(chaos.system)
+        before = await documents(chaos.system)
+        await replay(chaos.system, messages)
+        difference = changed(before, await documents(chaos.system), "state")
+        if difference:
+            moved[kind] = difference
+
+    assert moved == {}
+    assert await books_of(chaos.system) == books
+    assert await repeated_effects(chaos.system) == {}
