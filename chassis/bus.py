@@ -170,7 +170,7 @@ class Bus:
 
     async def publish(self, envelope: Envelope) -> None:
         """Send one message. Returns once the broker has confirmed it; raises PublishFailedError when it has not."""
-        headers = {"causation_id": envelope.causation_id, "traceparent": envelope.traceparent, "attempt": 1}
+        now = utc_now()
         await self.publish_raw(
             envelope.message.to_wire(),
             exchange=envelope.exchange,
@@ -180,7 +180,8 @@ class Bus:
             message_id=envelope.message_id,
             correlation_id=envelope.correlation_id,
             reply_to=envelope.reply_to,
-            headers={name: value for name, value in headers.items() if value is not None},
+            headers=envelope.headers(now),
+            timestamp=now,
         )
         self.count_published(envelope)
 

@@ -18,13 +18,16 @@ from faststream.rabbit.message import RabbitMessage
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.decision import Outcome, reason_of
-from chassis.envelope import Delivery, utc_now
-from chassis.errors import NoHandlerError, PublishFailedError, is_transient
+from chassis.envelope import Delivery, Failure, utc_now
+from chassis.errors import NoHandlerError, PublishFailedError, TransientError, is_transient
 from chassis.metrics import Metrics
 from contracts.message import Message, Query, parse
-from contracts.topology import DEAD, RETRY_LADDER, Queue
+from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue
 
 log = structlog.get_logger()
+
+RETRIED, PARKED = "retried", "parked"
+"""How a failed message ends; also what the copy of a failure says in its header `ended`."""
 
 _GIVE_BACK_AFTER = 1.0
 _GIVEN_BACK = "given_back"
@@ -120,12 +123,14 @@ class Consumer:
             return "dropped"
         rung = delivery.attempt - 1
         if is_transient(error) and rung < len(RETRY_LADDER):
-            await self._publish_again(message, delivery, RETRY_LADDER[rung].name, self._queue, error)
-            log.warning(
-                "message.retried", attempt=delivery.attempt, after_s=RETRY_LADDER[rung].seconds, error=str(error)
-            )
-            return "retried"
-        await self._publish_again(message, delivery, DEAD.name, self._dead_queue, error)
+            tier = RETRY_LADDER[rung]
+            headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt + 1)
+            await self._publish_again(message, delivery, tier.name, self._queue, headers)
+            log.warning("message.retried", attempt=delivery.attempt, after_s=tier.seconds, error=str(error))
+            await self._tell_the_log(message, delivery, error, headers, {"ended": RETRIED, "again_in_s": tier.seconds})
+            return RETRIED
+        headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt)
+        await self._publish_again(message, delivery, DEAD.name, self._dead_queue, headers)
         log.error(
             "message.parked",
             queue=self._dead_queue,
@@ -134,14 +139,33 @@ class Consumer:
             error=str(error),
             exc_info=None if is_transient(error) else error,
         )
-        return "parked"
+        await self._tell_the_log(message, delivery, error, headers, {"ended": PARKED})
+        return PARKED
 
-    async def _publish_again(
-        self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, error: Exception
-    ) -> None:
+    def _failure_headers(
+        self, message: RabbitMessage, delivery: Delivery, error: Exception, *, attempt: int
+    ) -> dict[str, Any]:
+        """What came with the message, and how it failed. `attempt` is the one it is on from now on."""
         raw = message.raw_message
         headers = dict(message.headers)
         now = utc_now()
+        return {
+            **headers,
+            "attempt": attempt,
+            "origin_queue": headers.get("origin_queue", self._queue),
+            "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
+            "origin_routing_key": headers.get("origin_routing_key", raw.routing_key or ""),
+            "error_type": type(error).__name__,
+            "error": str(error)[:1000],
+            "first_failed_at": headers.get("first_failed_at", now.isoformat()),
+            "last_failed_at": now.isoformat(),
+            "service_version": self._version,
+        }
+
+    async def _publish_again(
+        self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, headers: dict[str, Any]
+    ) -> None:
+        raw = message.raw_message
         await self._bus.publish_raw(
             message.body,
             exchange=exchange,
@@ -151,20 +175,34 @@ class Consumer:
             message_id=delivery.message_id,
             correlation_id=delivery.correlation_id,
             reply_to=delivery.reply_to,
-            timestamp=raw.timestamp if isinstance(raw.timestamp, datetime) else now,
-            headers={
-                **headers,
-                "attempt": delivery.attempt + (0 if exchange == DEAD.name else 1),
-                "origin_queue": headers.get("origin_queue", self._queue),
-                "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
-                "origin_routing_key": headers.get("origin_routing_key", raw.routing_key or ""),
-                "error_type": type(error).__name__,
-                "error": str(error)[:1000],
-                "first_failed_at": headers.get("first_failed_at", now.isoformat()),
-                "last_failed_at": now.isoformat(),
-                "service_version": self._version,
-            },
+            timestamp=raw.timestamp if isinstance(raw.timestamp, datetime) else None,
+            headers=headers,
         )
+
+    async def _tell_the_log(
+        self,
+        message: RabbitMessage,
+        delivery: Delivery,
+        error: Exception,
+        headers: dict[str, Any],
+        ended: dict[str, str | int],
+    ) -> None:
+        """Leave a copy of a failure in the log. The message itself is safe already: without a copy, only a trace is
+        poorer."""
+        notes = error.notes if isinstance(error, TransientError) else {}
+        try:
+            await self._bus.publish_raw(
+                message.body,
+                exchange=FAILURES.name,
+                routing_key=delivery.kind,
+                kind=delivery.kind,
+                must_arrive=False,
+                message_id=delivery.message_id,
+                correlation_id=delivery.correlation_id,
+                headers={**headers, **notes, **ended, "attempt": delivery.attempt},
+            )
+        except PublishFailedError as unpublished:
+            log.debug("failure.unlogged", error=str(unpublished))
 
 
 def delivery_of(message: RabbitMessage) -> Delivery:
@@ -179,12 +217,19 @@ def delivery_of(message: RabbitMessage) -> Delivery:
         traceparent=headers.get("traceparent"),
         reply_to=message.reply_to or None,
         attempt=_attempt(headers.get("attempt")),
+        failure=_failure(headers),
     )
 
 
 def _attempt(header: object) -> int:
     """The attempt a message is on. A sender that says nothing, or nonsense, has its first."""
     return header if isinstance(header, int) and header >= 1 else 1
+
+
+def _failure(headers: Mapping[str, Any]) -> Failure | None:
+    """How the message failed before, if it did."""
+    said = tuple(headers.get(name) for name in ("error_type", "error", "first_failed_at"))
+    return Failure(*map(str, said)) if all(said) else None
 
 
 def _milliseconds_since(started: float) -> float:

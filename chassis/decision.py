@@ -18,6 +18,11 @@ class State(BaseModel):
         default=None, description="when the sweeper is to call this document back; none while no deadline runs"
     )
 
+    @property
+    def standing(self) -> str:
+        """Where it stands, in a word or two, for people who read its history."""
+        return ""
+
 
 StateT = TypeVar("StateT", bound=State)
 

@@ -1,13 +1,16 @@
 """A message with what travels beside it: its ids, its cause, and where it goes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from chassis.decision import Answer, Outgoing, Waiter
 from contracts.message import Command, Event, Message, Query, parse
 from contracts.topology import COMMANDS, EVENTS, EXTRAS_QUERIES
+
+SENT_AT_MS = "sent_at_ms"
+"""The header that says when a message was published: milliseconds since 1970, UTC."""
 
 
 def utc_now() -> datetime:
@@ -20,6 +23,8 @@ class Envelope:
     """One outgoing message.
 
     `to` is set for replies only: the address its requester listens on. `reply_to` is where an answer is awaited.
+    `notes` travel as headers and are for people who trace an order: which request, which call to the PSP. They are not
+    kept in an outbox, and hold no secret.
     """
 
     message: Message
@@ -29,6 +34,7 @@ class Envelope:
     traceparent: str | None = None
     to: str | None = None
     reply_to: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -60,6 +66,12 @@ class Envelope:
         """Commands and events are persistent, mandatory and confirmed; a requester that has gone is no error."""
         return isinstance(self.message, Command | Event)
 
+    def headers(self, now: datetime) -> dict[str, Any]:
+        """The AMQP headers it leaves with. AMQP's own timestamp has whole seconds only: too coarse to trace by."""
+        ids = {"causation_id": self.causation_id, "traceparent": self.traceparent}
+        known = {name: value for name, value in ids.items() if value is not None}
+        return {**self.notes, **known, "attempt": 1, SENT_AT_MS: int(now.timestamp() * 1000)}
+
     def to_document(self) -> dict[str, Any]:
         return {
             "id": self.message_id,
@@ -84,6 +96,15 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """How a message failed the last time, and when it first did (ISO 8601)."""
+
+    error_type: str
+    error: str
+    first_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What came with an incoming message: who sent it for what, and how often it was tried."""
 
@@ -94,15 +115,16 @@ class Delivery:
     traceparent: str | None = None
     reply_to: str | None = None
     attempt: int = 1
+    failure: Failure | None = None
 
     @property
     def waiter(self) -> Waiter | None:
         """Who waits for an answer, if anybody does."""
         return Waiter(reply_to=self.reply_to, correlation_id=self.correlation_id) if self.reply_to else None
 
-    def caused(self, message: Command | Event, message_id: str) -> Envelope:
+    def caused(self, message: Command | Event, message_id: str, notes: Mapping[str, str] | None = None) -> Envelope:
         """A message that follows from this one, in the same guest action."""
-        return Envelope(message, message_id, self.correlation_id, self.message_id, self.traceparent)
+        return Envelope(message, message_id, self.correlation_id, self.message_id, self.traceparent, notes=notes or {})
 
     def sent_by(self, document_id: str, version: int, messages: tuple[Outgoing, ...]) -> tuple[Envelope, ...]:
         """The envelopes of what a document decided at this version.

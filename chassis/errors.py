@@ -1,10 +1,17 @@
 """Two kinds of failure, told apart in one place: what may heal by waiting, and what never will."""
 
+from collections.abc import Mapping
+
 from contracts.message import MalformedMessageError, UnknownKindError
 
 
 class TransientError(Exception):
-    """Broker, store or PSP away, or a lost race: the same message may well succeed later."""
+    """Broker, store or PSP away, or a lost race: the same message may well succeed later.
+
+    `notes` go to the log as headers of the failure's copy, as an envelope's do.
+    """
+
+    notes: Mapping[str, str] = {}
 
 
 class PermanentError(Exception):

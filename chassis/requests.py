@@ -77,7 +77,7 @@ class RequestClient:
     async def _publish(self, envelope: Envelope, timeout: float) -> None:  # noqa: ASYNC109
         if self._channel is None:
             raise RuntimeError("the request client is not started")
-        headers = {"traceparent": envelope.traceparent} if envelope.traceparent else {}
+        now = utc_now()
         message = AmqpMessage(
             envelope.message.to_wire(),
             content_type="application/json",
@@ -85,10 +85,10 @@ class RequestClient:
             message_id=envelope.message_id,
             correlation_id=envelope.correlation_id,
             type=envelope.kind,
-            timestamp=utc_now(),
+            timestamp=now,
             app_id=self._bus.service,
             reply_to=self._reply_to,
-            headers={**headers, "attempt": 1},
+            headers=envelope.headers(now),
             # A read nobody waits for any more is not worth answering.
             expiration=None if envelope.must_arrive else timeout,
         )

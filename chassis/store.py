@@ -1,7 +1,8 @@
 """The document store: one MongoDB document is the unit of consistency. The only file that names motor.
 
-A document carries its state, the ids of the newest messages it has handled, and its outbox, so that state, outgoing
-messages and de-duplication commit in one atomic write, guarded by the version it was decided on.
+A document carries its state, the ids of the newest messages it has handled, its outbox, and its newest transitions, so
+that state, outgoing messages, de-duplication and history commit in one atomic write, guarded by the version it was
+decided on.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -18,6 +19,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from chassis.envelope import Envelope
 from chassis.errors import StoreUnavailableError
+from chassis.history import Transition
 from chassis.metrics import Metrics
 from chassis.service import Check
 from chassis.settings import StoreSettings
@@ -40,6 +42,7 @@ class Stored(Generic[ModelT]):
     state: ModelT
     handled: tuple[str, ...] = ()
     outbox: tuple[Envelope, ...] = ()
+    history: tuple[Transition, ...] = ()
 
 
 class Store:
@@ -124,6 +127,7 @@ class Documents(Generic[ModelT]):
             "state": new.state.model_dump(mode="json"),
             "handled": list(new.handled[-HANDLED_KEPT:]),
             "outbox": [envelope.to_document() for envelope in new.outbox],
+            "history": [transition.to_document() for transition in new.history],
             "updated_at": now,
         }
         if new.outbox:
@@ -194,6 +198,8 @@ class Documents(Generic[ModelT]):
             state=self._state_type.model_validate(raw["state"]),
             handled=tuple(raw["handled"]),
             outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
+            # Documents written before there was a history have none.
+            history=tuple(Transition.from_document(entry) for entry in raw.get("history", ())),
         )
 
     @asynccontextmanager

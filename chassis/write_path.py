@@ -17,6 +17,7 @@ from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
 from chassis.envelope import Delivery, utc_now
 from chassis.errors import ConflictError, StoreUnavailableError, TransientError
+from chassis.history import HISTORY_KEPT, Transition
 from chassis.service import Check, Loop
 from chassis.store import Documents, Stored
 
@@ -101,7 +102,7 @@ class WritePath(Generic[StateT]):
         known = stored is not None and delivery.message_id in stored.handled
         decision = Duplicate() if known else decide(state, now)
         if isinstance(decision, Applied):
-            new = self._next(stored, document_id, delivery, decision)
+            new = self._next(stored, document_id, delivery, decision, now)
             if not await self._documents.write(new, now=now, due_at=decision.state.due_at):
                 self._written.pop(document_id)
                 return None
@@ -113,9 +114,15 @@ class WritePath(Generic[StateT]):
         return Handled(decision, state)
 
     def _next(
-        self, stored: Stored[StateT] | None, document_id: str, delivery: Delivery, decision: Applied[StateT]
+        self,
+        stored: Stored[StateT] | None,
+        document_id: str,
+        delivery: Delivery,
+        decision: Applied[StateT],
+        now: datetime,
     ) -> Stored[StateT]:
         version = stored.version + 1 if stored else 1
+        transition = Transition.by(delivery, version, now, decision.state.standing)
         unsent = stored.outbox if stored and self._sent.get(document_id) != stored.version else ()
         return Stored(
             id=document_id,
@@ -123,6 +130,7 @@ class WritePath(Generic[StateT]):
             state=decision.state,
             handled=(*(stored.handled if stored else ()), delivery.message_id),
             outbox=(*unsent, *delivery.sent_by(document_id, version, decision.messages)),
+            history=(*(stored.history if stored else ()), transition)[-HISTORY_KEPT:],
         )
 
     async def _send_outbox(self, stored: Stored[StateT]) -> None:

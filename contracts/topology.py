@@ -45,6 +45,7 @@ class Queue:
 COMMANDS = Exchange("commands", ExchangeType.TOPIC, "work asked of one receiver, who may refuse")
 EVENTS = Exchange("events", ExchangeType.TOPIC, "facts, for whoever follows")
 DEAD = Exchange("dead", ExchangeType.DIRECT, "parked messages, waiting for an operator")
+FAILURES = Exchange("failures", ExchangeType.TOPIC, "copies of what was put off or parked, for the log")
 
 EXTRAS_QUERIES = "extras.queries"
 LOG = "log"
@@ -201,6 +202,7 @@ EXCHANGES: tuple[Exchange, ...] = (
     COMMANDS,
     EVENTS,
     DEAD,
+    FAILURES,
     *(Exchange(tier.name, ExchangeType.FANOUT, f"delays a retry by {tier.seconds} s") for tier in RETRY_LADDER),
 )
 
@@ -220,8 +222,10 @@ QUEUES: tuple[Queue, ...] = (
     Queue(
         LOG,
         QueueType.STREAM,
-        "every command and event for 7 days, for tracing and replay",
-        bindings=(Binding(COMMANDS.name, "#"), Binding(EVENTS.name, "#")),
+        "every command and event, and every failure, for 7 days: for tracing and replay",
+        # Failures have an exchange of their own. Bound to the retry exchanges, the log would make a mandatory publish
+        # succeed although the queue that is to bring the message back is missing.
+        bindings=(Binding(COMMANDS.name, "#"), Binding(EVENTS.name, "#"), Binding(FAILURES.name, "#")),
         arguments={
             "x-max-age": f"{7 * _DAY}s",
             "x-max-length-bytes": 2_000_000_000,

@@ -81,6 +81,10 @@ class Order(State):
     review: str | None = None
     closed_by: str | None = None
 
+    @property
+    def standing(self) -> str:
+        return f"{self.status} / {self.payment_status}"
+
     def view(self) -> OrderView:
         """The order as its guest may see it."""
         return OrderView(

@@ -35,6 +35,10 @@ class StockDay(State):
     holds: tuple[Hold, ...] = ()
 
     @property
+    def standing(self) -> str:
+        return f"{self.taken} taken"
+
+    @property
     def taken(self) -> int:
         return sum(hold.quantity for hold in self.holds)
 

@@ -93,9 +93,9 @@ async def _send(bus: Bus, command: Command) -> None:
 async def _standing(orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
     standing: dict[str, str] = {}
     async for order in orders.each():
-        standing[order.order_id] = f"{order.status} / {order.payment_status}"
+        standing[order.order_id] = order.standing
     async for payment in payments.payments.each():
-        standing[payment.payment_id] = str(payment.status)
+        standing[payment.payment_id] = payment.standing
     return standing
 
 

@@ -109,6 +109,10 @@ class Payment(State):
     before_unknown: PaymentStage | None = None
     polls: int = 0
 
+    @property
+    def standing(self) -> str:
+        return str(self.status)
+
     def refunded(self, *stages: RefundStage) -> Money:
         """The sum of the refunds of what was paid that are in one of these stages."""
         currency = (self.received or self.amount).currency

@@ -16,8 +16,10 @@ class EventTranslator:
 
     stripe: StripeApi
 
-    async def envelope_of(self, event: Mapping[str, Any]) -> Envelope | Ignored:
+    async def envelope_of(self, event: Mapping[str, Any], came_by: str) -> Envelope | Ignored:
         """The message an event becomes. Its id comes from Stripe's: the same event twice is dropped downstream.
+
+        `came_by` (webhook, swept) is noted on the message.
 
         Raises KeyError, TypeError or ValueError for what is no event, TransientError while Stripe is away.
         """
@@ -31,4 +33,5 @@ class EventTranslator:
         if isinstance(report, Ignored):
             return report
         message_id = f"psp.{event_id}"
-        return Envelope(report, message_id, correlation_id=message_id)
+        notes = {"psp": f"{came_by} {event_id} {event['type']}"}
+        return Envelope(report, message_id, correlation_id=message_id, notes=notes)

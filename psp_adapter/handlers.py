@@ -25,6 +25,7 @@ from contracts.psp import (
     RetrievePspSession,
     SweepPspEvents,
 )
+from psp_adapter.calls import noted, recorded
 from psp_adapter.events import EventTranslator
 from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError, StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
@@ -65,15 +66,17 @@ class AdapterHandlers:
         """Publish what the PSP answers. When it stays silent, say that: the payment service asks again."""
 
         async def handle(command: PaymentCommand, delivery: Delivery) -> Outcome[Any]:
-            try:
-                answer = await ask(command)
-            except PspUnavailableError as error:
-                if delivery.attempt < TRIES:
-                    raise
-                answer = _unknown(command, error)
+            with recorded() as calls:
+                try:
+                    answer = await ask(command)
+                except PspUnavailableError as error:
+                    if delivery.attempt < TRIES:
+                        error.notes = noted(calls)
+                        raise
+                    answer = _unknown(command, error)
             if answer is None:
                 return Ignored("the PSP has nothing new to say; its webhook will tell")
-            await self.bus.publish(delivery.caused(answer, f"{delivery.message_id}.psp"))
+            await self.bus.publish(delivery.caused(answer, f"{delivery.message_id}.psp", noted(calls)))
             return Done()
 
         return handle
@@ -131,7 +134,7 @@ class AdapterHandlers:
         until = utc_now() - SWEEP_OVERLAP
         passed_on = 0
         for event in await self.stripe.events_since(command.since):
-            envelope = await self.events.envelope_of(event)
+            envelope = await self.events.envelope_of(event, "swept")
             if not isinstance(envelope, Ignored):
                 await self.bus.publish(envelope)
                 passed_on += 1

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 import stripe
 
 from chassis.errors import PermanentError, TransientError
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
+from psp_adapter.calls import Call, record
 from psp_adapter.signature import TOLERANCE_SECONDS
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
@@ -33,6 +35,22 @@ class BadSignatureError(ValueError):
     """A webhook that was not signed by Stripe with a secret of ours within the tolerance."""
 
 
+class _RecordedHttp(stripe.HTTPXClient):
+    """The SDK's transport, with every request recorded: the SDK sends some of them more than once by itself."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        started = perf_counter()
+        try:
+            answer, status, answered = await super().request_async(method, url, headers, post_data)
+        except stripe.APIConnectionError:
+            record(Call.to(method, url, None, (perf_counter() - started) * 1000))
+            raise
+        record(Call.to(method, url, status, (perf_counter() - started) * 1000, answer))
+        return answer, status, answered
+
+
 @dataclass(frozen=True, slots=True)
 class StripeApi:
     """The calls the adapter makes."""
@@ -43,7 +61,7 @@ class StripeApi:
     @classmethod
     def connect(cls, api_key: str, *, base: str | None, timeout: float, retries: int) -> "StripeApi":
         """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself."""
-        http = stripe.HTTPXClient(timeout=timeout)
+        http = _RecordedHttp(timeout=timeout)
         client = stripe.StripeClient(
             api_key,
             http_client=http,

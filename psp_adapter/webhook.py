@@ -91,7 +91,7 @@ class Webhook:
             return self._refuse(refused)
         try:
             event = json.loads(body)
-            envelope = await self.events.envelope_of(event)
+            envelope = await self.events.envelope_of(event, "webhook")
         except (ValueError, KeyError, TypeError, RecursionError, UnpayableAmountError, PspBrokenError) as error:
             log.error("webhook.malformed", error=repr(error))
             return self._answer(400, "refused", "The body is no event of Stripe's.")

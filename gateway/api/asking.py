@@ -30,7 +30,13 @@ class Asking:
     async def ask(self, message: Message, request: Request) -> Message:
         """The reply, a refusal included. Raises ReplyTimeoutError and the other errors of `RequestClient.request`."""
         correlation_id = uuid.uuid4().hex
-        envelope = Envelope(message, f"http.{correlation_id}", correlation_id, traceparent=_traceparent_of(request))
+        envelope = Envelope(
+            message,
+            f"http.{correlation_id}",
+            correlation_id,
+            traceparent=_traceparent_of(request),
+            notes={"http": f"{request.method} {request.url.path}"},
+        )
         return await self._requests.request(envelope, timeout=self._reply_timeout)
 
     async def order(self, who: Guest | Staff, order_id: str, request: Request) -> OrderView:

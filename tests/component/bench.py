@@ -19,7 +19,7 @@ from chassis.consumer import Consumer, Handlers
 from chassis.errors import PublishFailedError
 from chassis.metrics import Metrics
 from contracts.message import Message, parse
-from contracts.topology import EXCHANGES, Queue
+from contracts.topology import EXCHANGES, FAILURES, Queue
 
 VERSION = "0.0.0-test"
 REPLY_TO = "amq_5d0c4f2ab7e14e6f"
@@ -55,6 +55,8 @@ class Bench:
     metrics: Metrics = field(init=False)
     bus: Bus = field(init=False)
     published: list[Published] = field(default_factory=list)
+    failures: list[Published] = field(default_factory=list)
+    """What was copied for the log."""
     delivered: list[RabbitMessage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -122,7 +124,8 @@ class Bench:
     def _keep_what_goes_to(self, exchange: str, routing_key: str) -> None:
         async def keep(message: RabbitMessage) -> None:
             raw = message.raw_message
-            self.published.append(
+            kept = self.failures if exchange == FAILURES.name else self.published
+            kept.append(
                 Published(
                     exchange=exchange,
                     routing_key=raw.routing_key or "",
@@ -150,3 +153,12 @@ class DeafBus(Bus):
 
     async def publish_raw(self, body: bytes, *, exchange: str, routing_key: str, kind: str, **_: Any) -> None:
         raise PublishFailedError(kind, f"{exchange}/{routing_key}", TimeoutError())
+
+
+class BusWithoutLog(Bus):
+    """A bus whose broker takes everything but copies of failures."""
+
+    async def publish_raw(self, body: bytes, *, exchange: str, routing_key: str, kind: str, **more: Any) -> None:
+        if exchange == FAILURES.name:
+            raise PublishFailedError(kind, f"{exchange}/{routing_key}", TimeoutError())
+        await super().publish_raw(body, exchange=exchange, routing_key=routing_key, kind=kind, **more)

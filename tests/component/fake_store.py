@@ -9,6 +9,7 @@ from typing import Any, Generic, cast
 
 from chassis.envelope import Envelope
 from chassis.errors import StoreUnavailableError
+from chassis.history import Transition
 from chassis.store import ModelT, Store, Stored
 
 
@@ -29,6 +30,7 @@ class FakeDocuments(Generic[ModelT]):
             state=self._state_type.model_validate_json(raw["state"]),
             handled=raw["handled"],
             outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
+            history=tuple(Transition.from_document(entry) for entry in raw["history"]),
         )
 
     async def write(self, new: Stored[ModelT], *, now: datetime, due_at: datetime | None) -> bool:
@@ -40,6 +42,7 @@ class FakeDocuments(Generic[ModelT]):
             "state": new.state.model_dump_json(),
             "handled": new.handled,
             "outbox": [envelope.to_document() for envelope in new.outbox],
+            "history": [transition.to_document() for transition in new.history],
         }
         return True
 

@@ -9,12 +9,12 @@ from faststream.message.message import AckStatus
 
 from chassis import consumer
 from chassis.decision import Done, Ignored, Outcome
-from chassis.envelope import Delivery
+from chassis.envelope import Delivery, Failure
 from chassis.errors import PermanentError, StoreUnavailableError
 from contracts.message import Message
 from contracts.orders import GetOrder, PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES
-from tests.component.bench import REPLY_TO, VERSION, Bench, DeafBus, Published
+from tests.component.bench import REPLY_TO, VERSION, Bench, BusWithoutLog, DeafBus, Published
 from tests.contracts.stored import sample
 
 PLACE = sample("orders.place-order.v1")
@@ -251,6 +251,54 @@ async def test_a_kind_nobody_handles_here_is_parked(bench: Bench, doing: Doing) 
 
     assert _parked(bench).headers["error_type"] == "NoHandlerError"
     assert doing.given == []
+
+
+async def test_a_retry_leaves_a_copy_for_the_log_that_says_why_and_for_how_long(bench: Bench, doing: Doing) -> None:
+    doing.ends = AWAY
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={"attempt": 2, "http": "POST /v1/orders"})
+
+    (copy,) = bench.failures
+    (retry,) = bench.published
+    assert (copy.routing_key, copy.kind, copy.message, copy.message_id) == (PLACE.kind, PLACE.kind, PLACE, "m-1")
+    assert copy.headers == retry.headers | {"attempt": 2, "ended": "retried", "again_in_s": 5}
+
+
+async def test_a_parking_leaves_a_copy_for_the_log(bench: Bench) -> None:
+    await bench.deliver(EXTRAS_COMMANDS, b"{broken", kind="orders.place-order.v1")
+
+    (copy,) = bench.failures
+    assert (copy.body, copy.headers) == (b"{broken", _parked(bench).headers | {"ended": "parked"})
+
+
+async def test_a_failure_says_in_the_log_what_it_was_noted_with_and_nowhere_else(bench: Bench, doing: Doing) -> None:
+    noted = StoreUnavailableError("loading ord_1", OSError("gone"))
+    noted.notes = {"psp": "POST /v1/refunds not answered in 5000 ms"}
+    doing.ends = noted
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    assert bench.failures[0].headers["psp"] == "POST /v1/refunds not answered in 5000 ms"
+    assert "psp" not in bench.published[0].headers
+
+
+async def test_a_retry_is_acknowledged_also_when_the_log_takes_no_copy(doing: Doing) -> None:
+    doing.ends = AWAY
+    bench = Bench("extras-service", BusWithoutLog)
+    bench.consume(EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: doing})
+
+    async with bench.running():
+        await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    assert (len(bench.published), bench.failures, bench.ended) == (1, [], [AckStatus.ACKED])
+
+
+async def test_a_message_that_failed_before_comes_with_how_it_failed(bench: Bench, doing: Doing) -> None:
+    headers = {"attempt": 2, "error_type": "TimeoutError", "error": "late", "first_failed_at": "2026-07-01T09:00:00"}
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=headers)
+
+    assert doing.given[0][1].failure == Failure("TimeoutError", "late", "2026-07-01T09:00:00")
 
 
 async def test_a_long_error_does_not_grow_the_headers_without_end(bench: Bench, doing: Doing) -> None:

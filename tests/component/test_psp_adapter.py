@@ -1,6 +1,7 @@
 """The PSP adapter's handlers on its queue, and its webhook over HTTP."""
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -96,6 +97,21 @@ async def test_a_stripe_that_is_away_is_tried_again(command: CreatePspSession | 
 
     (retry,) = bench.published
     assert (retry.exchange, retry.headers["error_type"]) == ("retry.1s", "PspUnavailableError")
+
+
+async def test_a_fact_is_noted_with_the_calls_that_led_to_it() -> None:
+    bench = await _taking(CREATE, answering(200, intent("requires_payment_method")))
+
+    (told,) = bench.published
+    assert re.fullmatch(r"POST /v1/payment_intents 200 in \d+ ms, pi_1", told.headers["psp"])
+
+
+async def test_a_silent_stripe_is_noted_on_what_the_log_is_told() -> None:
+    bench = await _taking(CREATE, unreachable(httpx.ReadTimeout))
+
+    (copy,) = bench.failures
+    assert re.fullmatch(r"POST /v1/payment_intents not answered in \d+ ms", copy.headers["psp"])
+    assert "psp" not in bench.published[0].headers
 
 
 async def test_a_cancelled_session_is_reported() -> None:

@@ -24,7 +24,7 @@ import extras_service.app
 import gateway.app
 import payment_service.app
 import psp_adapter.app
-from contracts.topology import LOG
+from contracts.topology import FAILURES, LOG
 from deploy.local import stripe_sandbox
 from deploy.local.broker import Broker
 from deploy.local.parts import PLAIN_HTTP
@@ -353,7 +353,7 @@ class System:
             return message
 
     async def log(self) -> list[AbstractIncomingMessage]:
-        """Everything in the log stream up to now, the oldest first."""
+        """Every command and event in the log stream up to now, the oldest first."""
         end = f"tests.end-of-log.{uuid.uuid4().hex}"
         read: list[AbstractIncomingMessage] = []
         async with self.channel() as channel:
@@ -368,7 +368,7 @@ class System:
 
             await stream.consume(keep, arguments={"x-stream-offset": "first"})
             await until(lambda: any(m.type == end for m in reversed(read)), "the log has been read to its end")
-        return [m for m in read if not (m.type or "").startswith("tests.")]
+        return [m for m in read if m.exchange != FAILURES.name and not (m.type or "").startswith("tests.")]
 
     async def log_of(self, order_id: str) -> Counter[str]:
         """How often each kind is in the log for one order."""

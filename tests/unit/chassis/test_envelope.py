@@ -1,6 +1,7 @@
 """Where each message goes, what it is called, and that a document keeps it as it was."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given as each
@@ -79,6 +80,23 @@ def test_a_document_keeps_any_ids(
     envelope = Envelope(message, *ids, causation_id, traceparent, to)
 
     assert Envelope.from_document(envelope.to_document()) == envelope
+
+
+def test_a_message_leaves_with_its_cause_its_notes_and_the_millisecond_it_was_sent_at() -> None:
+    envelope = Envelope(PENDING, "ord_1.1.0", "c-1", "http.1", notes={"http": "POST /v1/orders"})
+
+    assert envelope.headers(datetime(2026, 7, 1, 9, 0, 0, 123_456, UTC)) == {
+        "causation_id": "http.1",
+        "http": "POST /v1/orders",
+        "attempt": 1,
+        "sent_at_ms": 1_782_896_400_123,
+    }
+
+
+def test_notes_are_not_kept_in_a_document() -> None:
+    envelope = Envelope(PENDING, "ord_1.1.0", "c-1", notes={"http": "POST /v1/orders"})
+
+    assert "POST" not in str(envelope.to_document())
 
 
 def test_ids_come_from_document_version_and_place() -> None:

@@ -52,6 +52,7 @@ def test_the_exchanges_are_those_of_the_design() -> None:
         "commands": ExchangeType.TOPIC,
         "events": ExchangeType.TOPIC,
         "dead": ExchangeType.DIRECT,
+        "failures": ExchangeType.TOPIC,
         "retry.1s": ExchangeType.FANOUT,
         "retry.5s": ExchangeType.FANOUT,
         "retry.30s": ExchangeType.FANOUT,
@@ -112,9 +113,13 @@ def test_a_retry_comes_back_through_the_default_exchange_to_the_queue_in_its_key
 def test_the_log_takes_everything_and_forgets_by_age_and_size() -> None:
     log = BY_NAME[LOG]
 
-    assert set(log.bindings) == {Binding("commands", "#"), Binding("events", "#")}
+    assert set(log.bindings) == {Binding("commands", "#"), Binding("events", "#"), Binding("failures", "#")}
     assert log.arguments["x-max-age"] == "604800s"
     assert int(log.arguments["x-max-length-bytes"]) > 0
+
+
+def test_a_failure_is_copied_to_the_log_and_to_nothing_else() -> None:
+    assert [queue.name for queue in QUEUES if any(bound.exchange == "failures" for bound in queue.bindings)] == [LOG]
 
 
 def test_reads_go_straight_to_their_queue() -> None:
