@@ -16,6 +16,7 @@ from gateway.api.asking import Asking
 from gateway.api.who import Who
 from gateway.http_log import HttpLog
 from gateway.live import LiveFeed
+from gateway.page import Page
 from gateway.settings import GatewaySettings
 from gateway.tokens import Tokens
 
@@ -49,6 +50,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     problems.install(app)
     who = Who(Tokens.of(settings))
     app.include_router(api(Asking(requests, settings.reply_timeout), who, live, settings))
+    app.include_router(Page(settings).routes())
     app.router.routes.extend(operator_routes(metrics, bus_checks(bus)))
     app.state.live = live
     return app

@@ -1,5 +1,6 @@
 """Settings of the gateway."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ class GatewaySettings(ServiceSettings):
         default="", description="what the client page identifies itself to the PSP with"
     )
     stripe_js_url: str = Field(default="https://js.stripe.com/v3/", description="where the PSP's script comes from")
+    page_themes: Path | None = Field(default=None, description="folder of `<property>.css`: how the guest's page looks")
 
     @field_validator("jwt_jwks_url")
     @classmethod

@@ -215,6 +215,8 @@ def seal_key() -> None:
 
 def show_how_to_try(stack: LocalStack) -> None:
     signed = stack.mint_token("guest-1", "alpenhof", "R-1001", today(), today() + timedelta(days=7))
+    console.print("\nA guest's page, with the sandbox's cards (4242 4242 4242 4242 pays):")
+    console.print(f"  {stack.gateway_url}/#token={signed}", soft_wrap=True, markup=False)
     console.print(f"\nThe API and its documentation: [bold]{stack.gateway_url}/docs[/]")
     console.print("A guest's token (valid 12 h; more with `bellhop token`), and a line to try:\n", markup=False)
     console.print(f"  TOKEN={signed}", soft_wrap=True, markup=False)

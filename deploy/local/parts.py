@@ -14,6 +14,7 @@ from deploy.local.ports import HOST
 from deploy.local.process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
+THEMES = ROOT / "deploy" / "local" / "themes"
 STRIPE_JS = "https://js.stripe.com/v3/"
 
 PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -90,6 +91,7 @@ def gateway_environment(around: Surroundings) -> dict[str, str]:
         "BELLHOP_JWT_ISSUER": ISSUER,
         "BELLHOP_JWT_AUDIENCE": AUDIENCE,
         "BELLHOP_SEAL_KEYS": around.credentials.seal_key,
+        "BELLHOP_PAGE_THEMES": os.environ.get("BELLHOP_PAGE_THEMES") or str(THEMES),
     }
     if around.sandbox_url:
         env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = around.credentials.stripe_publishable_key

@@ -1,0 +1,128 @@
+// The guest's orders, the newest on top, with their status as it changes.
+
+import { ask, h, refill } from "./dom.js";
+import { watch } from "./live.js";
+import { pause } from "./waiting.js";
+
+const SOME = 3;
+const OPEN = new Set(["pending_payment", "expiring", "cancelling"]);
+const GIVEN_BACK = new Set(["partially_refunded", "refunded", "disputed", "charged_back"]);
+
+export function linesOf(order, words) {
+  return h("ul", { class: "lines" }, order.lines.map(({ quantity, name, day }) => h("li", {},
+    h("span", { text: `${quantity} × ${words.own(name)}` }),
+    day ? h("span", { class: "quiet", text: words.day(day) }) : null,
+  )));
+}
+
+/** What a status is called, and how good it is: `waiting`, `good`, `over`, `odd`. */
+export function statusOf({ status, payment_status: money }) {
+  if (status === "pending_payment") return money === "processing" ? ["processing", "waiting"] : ["unpaid", "waiting"];
+  const mood = { confirmed: "good", fulfilled: "good", needs_review: "odd", expiring: "waiting", cancelling: "waiting" }[status];
+  return [status, mood ?? "over"];
+}
+
+/** Show the orders in `section`, and keep them as they are until the signal is given. */
+export async function followOrders(page, section, first, signal) {
+  const { words, api } = page;
+  let orders = first;
+  let showsAll = false;
+  let watched = null;
+  let watching = new AbortController();
+  signal.addEventListener("abort", () => watching.abort());
+
+  function take(changed) {
+    orders = orders.map((order) => (order.order_id === changed.order_id ? merged(order, changed) : order));
+    seen();
+  }
+
+  function seen() {
+    for (const order of orders) {
+      if (order.status === "pending_payment") page.expect(order.order_id);
+      if (order.status === "confirmed" && page.awaits(order.order_id)) page.confirmed(order);
+    }
+    draw();
+    follow();
+  }
+
+  // One stream at most: a browser has few connections to one server, and the guest may have several tabs.
+  function follow() {
+    const next = orders.find((order) => OPEN.has(order.status))?.order_id ?? null;
+    if (next === watched) return;
+    watching.abort();
+    watching = new AbortController();
+    watched = next;
+    if (next) watch(api, next, { tell: take, fail: () => {}, signal: watching.signal });
+  }
+
+  function draw() {
+    const shown = showsAll ? orders : orders.slice(0, SOME);
+    section.hidden = orders.length === 0;
+    refill(section,
+      h("h2", { id: "orders-title", text: words.say("orders.title") }),
+      h("ol", { class: "order-list" }, shown.map(card)),
+      shown.length < orders.length ? h("button", {
+        type: "button", class: "plain", id: "all-orders", text: words.say("orders.all", { count: orders.length }),
+        on: { click: () => { showsAll = true; draw(); } },
+      }) : null);
+  }
+
+  function card(order) {
+    const [status, mood] = statusOf(order);
+    const isPayable = order.status === "pending_payment" && order.payment_status === "unpaid";
+    const isCancellable = isPayable || (order.status === "confirmed" && order.payment_status === "paid");
+    return h("li", { class: `order ${mood}`, "data-order": order.order_id, "data-status": order.status },
+      h("p", { class: "status" },
+        h("span", { text: words.say(`status.${status}`) }),
+        GIVEN_BACK.has(order.payment_status) ? h("span", { class: "quiet", text: words.say(`money.${order.payment_status}`) }) : null),
+      linesOf(order, words),
+      h("p", { class: "order-foot" },
+        h("strong", { class: "amount", text: words.money(order.total) }),
+        h("span", { class: "quiet", text: words.moment(order.created_at) })),
+      isPayable || isCancellable ? h("p", { class: "buttons" },
+        isPayable ? h("a", {
+          class: "button primary", id: `pay-${order.order_id}`, href: `#/pay/${order.order_id}`, text: words.say("pay.now"),
+        }) : null,
+        h("button", {
+          type: "button", class: "plain", id: `cancel-${order.order_id}`, text: words.say("cancel"),
+          on: { click: () => cancel(order) },
+        })) : null);
+  }
+
+  async function cancel(order) {
+    const isPaid = order.status === "confirmed";
+    const answer = await ask(words.say("cancel.title"),
+      h("p", { text: words.say(isPaid ? "cancel.paid" : "cancel.unpaid", { total: words.money(order.total) }) }),
+      [
+        { value: "", text: words.say("cancel.keep"), style: "", autofocus: true },
+        { value: "cancel", text: words.say("cancel"), style: "danger" },
+      ]);
+    if (answer !== "cancel" || signal.aborted) return;
+    try {
+      const { status, body } = await api.cancel(order.order_id);
+      if (status === 200) take(body);
+    } catch (problem) {
+      const name = `refused.${problem.name}`;
+      const said = words.has(name) ? words.say(name) : words.say("cancel.failed");
+      await ask(words.say("cancel.title"), h("p", { text: said }), [{ value: "", text: words.say("ok"), style: "primary" }]);
+    }
+  }
+
+  seen();
+  while (!signal.aborted) {
+    const open = orders.filter((order) => OPEN.has(order.status)).length;
+    await pause(open > 1 ? 10000 : 60000, signal);
+    if (signal.aborted || document.hidden) continue;
+    try {
+      orders = await api.orders();
+      if (!signal.aborted) seen();
+    } catch (problem) {
+      if (!problem.isTemporary) throw problem;
+    }
+  }
+}
+
+function merged(order, { status, payment_status: money, lines, ...rest }) {
+  const whole = lines ? { lines, ...rest } : {};
+  return { ...order, ...whole, status: status ?? order.status, payment_status: money ?? order.payment_status };
+}

@@ -1,0 +1,21 @@
+// Where a guest stands with the payment of an order: told by the order and the PSP's intent alone, so that a reload,
+// Back, another tab or a lost connection all lead to the same place.
+
+/**
+ * One of: `paid`, `lapsed`, `cancelled`, `closing`, `review` – the order is decided or about to be;
+ * `processing`, `awaiting` – the money is on its way; `authenticate` – the bank has a question;
+ * `renew` – the session is over, there is another one; `form` – the guest may pay.
+ */
+export function stepOf({ status, payment_status: money }, intent) {
+  const decided = {
+    confirmed: "paid", fulfilled: "paid", expired: "lapsed", cancelled: "cancelled",
+    expiring: "closing", cancelling: "closing", needs_review: "review",
+  }[status];
+  if (decided) return decided;
+  const told = {
+    succeeded: "awaiting", requires_capture: "awaiting", processing: "processing",
+    requires_action: "authenticate", canceled: "renew",
+  }[intent?.status];
+  if (told) return told;
+  return money === "processing" ? "processing" : "form";
+}

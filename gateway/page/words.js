@@ -1,0 +1,68 @@
+// Text in the guest's language from one file; amounts and dates as their locale writes them.
+
+import { ofBrowser } from "./session.js";
+
+const NAME = "bellhop.language";
+
+export class Words {
+  constructor(messages, decimals) {
+    this._messages = messages;
+    this._decimals = decimals;
+    this.languages = Object.keys(messages);
+    const wished = [ofBrowser.get(NAME), ...(navigator.languages ?? [navigator.language])].filter(Boolean);
+    this.use(wished.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in messages) ?? "en");
+  }
+
+  use(language) {
+    this.language = language;
+    // A region the browser names for this language decides how dates look: en-GB, de-AT.
+    this.locale = (navigator.languages ?? []).find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+    document.documentElement.lang = language;
+    this._plural = new Intl.PluralRules(language);
+  }
+
+  choose(language) {
+    ofBrowser.set(NAME, language);
+    this.use(language);
+  }
+
+  /** The text of a name; `{count}` and the like are filled in. With a count, `name.one` and `name.other` are told apart. */
+  say(name, values = {}) {
+    const all = this._messages[this.language];
+    const text = (values.count !== undefined && all[`${name}.${this._plural.select(values.count)}`]) || all[name] || name;
+    return text.replace(/\{(\w+)\}/g, (_, value) => values[value] ?? "");
+  }
+
+  /** What a language is called in itself. */
+  nameOf(language) { return new Intl.DisplayNames(language, { type: "language" }).of(language); }
+
+  has(name) { return name in this._messages[this.language]; }
+
+  /** The guest's language of a text the hotel wrote in several. */
+  own(texts = {}) { return texts[this.language] ?? texts.en ?? Object.values(texts)[0] ?? ""; }
+
+  /** An amount in minor units. How many decimals a currency has is the gateway's word, for it is what is charged. */
+  money({ amount, currency }) {
+    const digits = this._decimals[currency] ?? 2;
+    const format = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return new Intl.NumberFormat(this.locale, format).format(amount / 10 ** digits);
+  }
+
+  /** A date without a time, `2027-02-03`. */
+  day(date, options = { weekday: "short", day: "numeric", month: "long" }) {
+    return new Intl.DateTimeFormat(this.locale, { ...options, timeZone: "UTC" }).format(new Date(`${date}T00:00:00Z`));
+  }
+
+  /** The days from one date to another. */
+  span(from, to) {
+    const format = new Intl.DateTimeFormat(this.locale, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+    return format.formatRange(new Date(`${from}T00:00:00Z`), new Date(`${to}T00:00:00Z`));
+  }
+
+  /** A moment, as the guest's clock shows it: only the time when it is today. */
+  moment(instant) {
+    const when = new Date(instant);
+    const today = when.toDateString() === new Date().toDateString();
+    return new Intl.DateTimeFormat(this.locale, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(when);
+  }
+}
