@@ -23,6 +23,7 @@ from chassis.consuming import Consuming
 from chassis.envelope import Envelope, utc_now
 from chassis.errors import PermanentError, PublishFailedError
 from chassis.metrics import Metrics
+from chassis.redaction import Redaction
 from chassis.settings import ServiceSettings
 from contracts.message import Command, Event, Message, Query, parse
 from contracts.topology import EXCHANGES, LOG, QUEUES, Binding, Queue
@@ -55,9 +56,18 @@ class Bus:
     """One process's connection to RabbitMQ."""
 
     def __init__(
-        self, url: str, service: str, metrics: Metrics, *, publish_timeout: float, graceful_timeout: float
+        self,
+        url: str,
+        service: str,
+        metrics: Metrics,
+        *,
+        publish_timeout: float,
+        graceful_timeout: float,
+        redact: Redaction | None = None,
     ) -> None:
         self.service = service
+        self.redact = redact or Redaction()
+        """Takes secrets out of what is written into headers."""
         self._metrics = metrics
         self._publish_timeout = publish_timeout
         self.broker = RabbitBroker(
@@ -85,6 +95,7 @@ class Bus:
             metrics,
             publish_timeout=settings.publish_timeout,
             graceful_timeout=settings.graceful_timeout,
+            redact=Redaction.of(settings),
         )
 
     @property

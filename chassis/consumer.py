@@ -156,7 +156,7 @@ class Consumer:
             "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
             "origin_routing_key": headers.get("origin_routing_key", raw.routing_key or ""),
             "error_type": type(error).__name__,
-            "error": str(error)[:1000],
+            "error": self._bus.redact(str(error))[:1000],
             "first_failed_at": headers.get("first_failed_at", now.isoformat()),
             "last_failed_at": now.isoformat(),
             "service_version": self._version,

@@ -6,11 +6,14 @@ from typing import Any
 
 import structlog
 
+from chassis.redaction import Redaction
 from chassis.settings import LogFormat
 
 
-def set_up_logs(service: str, level: str = "INFO", log_format: LogFormat | None = None) -> None:
-    """Send everything, the libraries' records included, through one set of processors to stdout."""
+def set_up_logs(
+    service: str, level: str = "INFO", log_format: LogFormat | None = None, redaction: Redaction | None = None
+) -> None:
+    """Send everything, the libraries' records included, through one set of processors to stdout, without secrets."""
     if log_format is None:
         log_format = LogFormat.CONSOLE if sys.stdout.isatty() else LogFormat.JSON
     renderer: Any = (
@@ -24,9 +27,9 @@ def set_up_logs(service: str, level: str = "INFO", log_format: LogFormat | None 
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_service(service),
+        # Before the redaction, which reads text: for a terminal as well.
+        structlog.processors.format_exc_info,
     ]
-    if log_format is LogFormat.JSON:
-        shared.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -37,7 +40,11 @@ def set_up_logs(service: str, level: str = "INFO", log_format: LogFormat | None 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                (redaction or Redaction()).processor,
+                renderer,
+            ],
         )
     )
     root = logging.getLogger()

@@ -20,6 +20,7 @@ from chassis.errors import TransientError
 from chassis.http_head import BoundedHead
 from chassis.logs import set_up_logs
 from chassis.metrics import Metrics
+from chassis.redaction import Redaction
 from chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -123,7 +124,7 @@ async def _run(check: Check) -> str | None:
     except TimeoutError:
         return f"no answer within {_CHECK_TIMEOUT:g} s"
     except Exception as error:
-        return repr(error)
+        return Redaction()(repr(error))
 
 
 def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Callable[[], None] = lambda: None) -> None:
@@ -131,7 +132,7 @@ def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Cal
 
     `on_exit` is called as soon as the process is asked to stop, while requests are still being answered.
     """
-    set_up_logs(service, settings.log_level, settings.log_format)
+    set_up_logs(service, settings.log_level, settings.log_format, Redaction.of(settings))
     config = uvicorn.Config(
         app,
         host=settings.http_host,

@@ -1,11 +1,16 @@
-"""Settings every service shares. They come from the environment, prefix `BELLHOP_`; a bad one stops the start."""
+"""Settings every service shares.
+
+They come from the environment, prefix `BELLHOP_`; secrets also from files. A bad one stops the start.
+"""
 
 import sys
 from enum import StrEnum
 from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chassis.secret_files import SecretFileError, SecretFiles, variables_of
 
 
 class LogFormat(StrEnum):
@@ -27,6 +32,18 @@ class ServiceSettings(BaseSettings):
     publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
     graceful_timeout: float = Field(default=15.0, gt=0, description="seconds a stopping service lets handlers finish")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Secrets may come from files as well."""
+        return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings, file_secret_settings
+
 
 class StoreSettings(ServiceSettings):
     """For services that keep documents."""
@@ -43,16 +60,17 @@ def load(settings_type: type[SettingsT]) -> SettingsT:
     """Settings from the environment; on a bad or missing one, exit 2 with a line per problem, showing no value."""
     try:
         return settings_type()
+    except SecretFileError as error:
+        problems = [str(error)]
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            name = _variable(settings_type, str(problem["loc"][0]) if problem["loc"] else "?")
-            sys.stderr.write(f"{name}: {problem['msg']}\n")
-        sys.stderr.write("Set these in the environment (docs/configuration.md lists them all) and start again.\n")
-        raise SystemExit(2) from None
+        problems = [
+            f"{_variable(settings_type, str(problem['loc'][0]) if problem['loc'] else '?')}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+    advice = "Set these in the environment (docs/configuration.md lists them all) and start again."
+    sys.stderr.write("\n".join([*problems, advice, ""]))
+    raise SystemExit(2)
 
 
 def _variable(settings_type: type[BaseSettings], field: str) -> str:
-    if field in settings_type.model_fields:
-        prefix = str(settings_type.model_config.get("env_prefix", ""))
-        return f"{prefix}{field}".upper()
-    return field.upper()
+    return variables_of(settings_type, field)[0] if field in settings_type.model_fields else field.upper()

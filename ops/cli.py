@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.errors import StoreUnavailableError
+from chassis.redaction import Redaction
+from chassis.secret_files import SecretFileError
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
 from deploy.local.process import PartError
@@ -165,7 +167,7 @@ def reachable() -> Iterator[None]:
     """What cannot be reached is said in a sentence."""
     try:
         yield
-    except NoSystemError as nothing:
+    except (NoSystemError, SecretFileError) as nothing:
         complaints.print(str(nothing), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except (StoreUnavailableError, PspUnavailableError, PspBrokenError, AMQPError, OSError) as away:
@@ -174,7 +176,7 @@ def reachable() -> Iterator[None]:
         complaints.print(
             f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True
         )
-        complaints.print(f"It said: {str(away)[:300]}", style="dim", markup=False, soft_wrap=True)
+        complaints.print(f"It said: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 

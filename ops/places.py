@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractConnection
 from yarl import URL
 
 from chassis.metrics import Metrics
+from chassis.secret_files import secret_from
 from chassis.store import Store
 from deploy.local.broker import broker_for
 from deploy.local.credentials import Credentials
@@ -44,10 +45,10 @@ class Places:
     def found(cls, data_dir: Path) -> "Places":
         """From the environment, where it names all of it; else the local stack of that folder."""
         env = os.environ
-        base = env.get("BELLHOP_STRIPE_API_BASE")
         names = ("BELLHOP_AMQP_URL", "BELLHOP_MONGODB_URL", "STRIPE_API_KEY")
-        if all(env.get(name) for name in names):
-            amqp_url, mongodb_url, key = (env[name] for name in names)
+        amqp_url, mongodb_url, key = (secret_from(env, name) for name in names)
+        base = env.get("BELLHOP_STRIPE_API_BASE")
+        if amqp_url and mongodb_url and key:
             return cls(amqp_url, mongodb_url, key, base, env.get("BELLHOP_MONGODB_DATABASE", "bellhop"))
         if not (data_dir / "secrets.json").exists():
             raise NoSystemError(data_dir)
@@ -56,8 +57,8 @@ class Places:
         return cls(
             amqp_url=broker_for(data_dir, ports=ports).url,
             mongodb_url=store_for(data_dir, ports=ports).url,
-            stripe_api_key=env.get("STRIPE_API_KEY") or secrets.stripe_api_key,
-            stripe_api_base=None if env.get("STRIPE_API_KEY") else f"http://{HOST}:{ports.port('sandbox')}",
+            stripe_api_key=key or secrets.stripe_api_key,
+            stripe_api_base=None if key else f"http://{HOST}:{ports.port('sandbox')}",
         )
 
     @classmethod

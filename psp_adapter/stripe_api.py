@@ -9,6 +9,7 @@ from typing import Any
 import stripe
 
 from chassis.errors import PermanentError, TransientError
+from chassis.redaction import Redaction
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.calls import Call, record
 from psp_adapter.signature import TOLERANCE_SECONDS
@@ -16,11 +17,16 @@ from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
 
 
+def _said(error: stripe.StripeError) -> str:
+    # The text may go onto the bus and into a document.
+    return Redaction()(f"{type(error).__name__}: {error.user_message or error}")
+
+
 class PspUnavailableError(TransientError):
     """Stripe did not answer, or asked us to try again."""
 
     def __init__(self, doing: str, cause: stripe.StripeError) -> None:
-        super().__init__(f"the PSP failed while {doing}: {type(cause).__name__}: {cause.user_message or cause}")
+        super().__init__(f"the PSP failed while {doing}: {_said(cause)}")
 
 
 class PspBrokenError(PermanentError):
@@ -28,7 +34,7 @@ class PspBrokenError(PermanentError):
 
     def __init__(self, doing: str, cause: stripe.StripeError) -> None:
         self.code = str(getattr(cause, "code", None) or type(cause).__name__)
-        super().__init__(f"the PSP refused {doing}: {type(cause).__name__}: {cause.user_message or cause}")
+        super().__init__(f"the PSP refused {doing}: {_said(cause)}")
 
 
 class BadSignatureError(ValueError):

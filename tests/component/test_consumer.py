@@ -301,6 +301,19 @@ async def test_a_message_that_failed_before_comes_with_how_it_failed(bench: Benc
     assert doing.given[0][1].failure == Failure("TimeoutError", "late", "2026-07-01T09:00:00")
 
 
+@pytest.mark.parametrize("wrong", [TimeoutError, PermanentError], ids=["retried", "parked"])
+async def test_an_error_that_names_a_secret_is_told_without_it(
+    bench: Bench, doing: Doing, wrong: type[Exception]
+) -> None:
+    doing.ends = wrong("cannot reach amqp://extras:hush@rabbit/ with whsec_hushhush")
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    (published,) = bench.published
+    assert "cannot reach amqp://" in published.headers["error"]
+    assert "hush" not in str(published.headers) + str([copy.headers for copy in bench.failures])
+
+
 async def test_a_long_error_does_not_grow_the_headers_without_end(bench: Bench, doing: Doing) -> None:
     doing.ends = PermanentError("x" * 5000)
 

@@ -189,3 +189,15 @@ async def test_a_refund_asked_again_that_was_never_made_is_made_now() -> None:
     await stripe.api.create_refund(REFUND.model_copy(update={"look_first": True}))
 
     assert [request.method for request in stripe.requests] == ["GET", "POST"]
+
+
+@pytest.mark.parametrize("status", [401, 503])
+async def test_what_stripe_says_of_a_key_is_passed_on_without_the_key(status: int) -> None:
+    key = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+    fake = error(status, message=f"Invalid API Key provided: {key}")
+
+    with pytest.raises((PspBrokenError, PspUnavailableError)) as raised:
+        await fake.api.create_session(CREATE)
+
+    assert "Invalid API Key provided" in str(raised.value)
+    assert key not in str(raised.value)

@@ -1,0 +1,101 @@
+"""Secrets are taken out of whatever is written for people: logs, dead letters' headers, health problems.
+
+Two nets. By shape: what looks like a key, a token, a password in an address or a card number. By value: the secrets
+this process was given, wherever they turn up.
+"""
+
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+REDACTED = "[redacted]"
+
+_SHORTEST = 8
+"""Characters. A shorter secret is found by its shape only: taking out every `guest` would make a log unreadable."""
+
+_SHAPES = re.compile(
+    r"""
+    (?P<secret>
+        \b(?:sk|rk)_(?:test|live)_[A-Za-z0-9]{6,}           # Stripe's API keys
+      | \bwhsec_[A-Za-z0-9+/=]{6,}                          # its webhook secrets
+      | \b(?:pi|seti|cs)_[A-Za-z0-9_]+?_secret_[A-Za-z0-9]+ # its client secrets
+      | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*  # a JWT
+      | \bgAAAAA[A-Za-z0-9_-]{40,}={0,2}                    # a sealed value (Fernet)
+      | (?<=://)[^\s/@]*:[^\s/]*(?=@)                       # user:password in an address
+      | (?i:(?<=bearer\s)|(?<=basic\s))[A-Za-z0-9._~+/-]{8,}=*
+    )
+    | (?P<name>(?i:password|passwd|api_key|client_secret|(?:access|refresh)_token)["']?\s?[=:]\s?["']?)
+      (?P<value>[^\s"'&,;)}\]]+)
+    | (?P<card>(?<![\w.-])\d(?:[ -]?\d){13,18}(?![\w.-]))
+    """,
+    re.VERBOSE,
+)
+
+_SECRET_NAME = re.compile(r"(?:^|_)(?:password|secrets?|token|authorization|api_key|seal_keys?|cvc|card_number)$", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Takes secrets out of text. Without values of its own it goes by their shape."""
+
+    values: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, settings: BaseSettings) -> Self:
+        """Knows every secret setting, each part of a list, and the password within an address."""
+        known: set[str] = set()
+        for name in type(settings).model_fields:
+            value = getattr(settings, name)
+            if isinstance(value, SecretStr):
+                known.update(_parts(value.get_secret_value()))
+        return cls(tuple(sorted((value for value in known if len(value) >= _SHORTEST), key=len, reverse=True)))
+
+    def __call__(self, text: str) -> str:
+        for value in self.values:
+            text = text.replace(value, REDACTED)
+        return _SHAPES.sub(_masked, text)
+
+    def processor(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        """A structlog processor: nothing it lets through holds a secret, at whatever depth."""
+        return {name: self._value(name, value) for name, value in event.items()}
+
+    def _value(self, name: object, value: Any) -> Any:
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case _ if isinstance(name, str) and _SECRET_NAME.search(name):
+                return REDACTED
+            case str():
+                return self(value)
+            case Mapping():
+                return {key: self._value(key, inner) for key, inner in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._value(None, inner) for inner in value]
+            case _:
+                return self(repr(value))
+
+
+def _parts(secret: str) -> set[str]:
+    parts = {secret, *(part.strip() for part in secret.split(","))}
+    password = urlsplit(secret).password if "://" in secret else None
+    if password:
+        parts |= {password, unquote(password)}
+    return parts
+
+
+def _masked(found: re.Match[str]) -> str:
+    if found["card"] is not None and not _is_card(found["card"]):
+        return found[0]
+    return f"{found['name'] or ''}{REDACTED}"
+
+
+def _is_card(text: str) -> bool:
+    """Whether the digits satisfy the check of ISO/IEC 7812 (Luhn), as every card number does."""
+    digits = [int(character) for character in text if character.isdigit()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0

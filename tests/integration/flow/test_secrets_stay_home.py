@@ -1,0 +1,46 @@
+"""A whole order leaves no usable secret behind: not on the bus, not in a document, not in a log line."""
+
+import logging
+import urllib.parse
+
+import pytest
+
+from tests.integration.flow.guest import JWT_SECRET, Guest
+from tests.integration.flow.system import API_KEY, DECLINED_CARD, GOOD_CARD, WEBHOOK_SECRET, System
+
+
+async def test_neither_messages_nor_documents_nor_logs_hold_a_secret_a_token_or_a_card(
+    system: System, guest: Guest, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    order_id = (await guest.order())["order_id"]
+    session = await guest.session(order_id)
+    await system.pay(session, DECLINED_CARD)
+    await system.pay(session)
+    await guest.sees(order_id, status="confirmed", payment_status="paid")
+
+    written = {
+        "messages": "".join(f"{message.body!r} {message.headers}" for message in await system.log()),
+        "documents": "".join(
+            [str(await document) for document in (system.document(order_id), system.payment_of(order_id))]
+        ),
+        "logs": caplog.text + capsys.readouterr().out,
+    }
+    secrets = {
+        "client secret": session["client_secret"],
+        "token": guest.http.headers["authorization"].removeprefix("Bearer "),
+        "API key": API_KEY,
+        "webhook secret": WEBHOOK_SECRET,
+        "JWT secret": JWT_SECRET,
+        "seal key": system.setup.seal_key,
+        "broker password": urllib.parse.urlsplit(system.setup.amqp_url).password or "-",
+        "card": GOOD_CARD,
+        "declined card": DECLINED_CARD,
+    }
+
+    assert order_id in written["messages"]
+    assert order_id in written["documents"]
+    assert order_id in written["logs"]
+    assert {(name, where) for name, value in secrets.items() for where, text in written.items() if value in text} == (
+        set()
+    )
