@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format lock clean
+.PHONY: help setup demo up test test-setup check format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -17,8 +17,11 @@ demo: setup ## start the stack, drive real orders through it, print what happene
 up: setup ## start the stack and leave it running until Ctrl-C
 	@$(VENV)/bellhop up
 
-test: check ## run the checks and every test
+test: test-setup check ## run the checks and every test
 	$(VENV)/pytest
+
+test-setup:
+	@$(PYTHON) deploy/local/setup.py --browser
 
 check: setup ## formatting, lint, types, import rules, lock
 	$(VENV)/ruff format --check

@@ -1,5 +1,6 @@
 """`make setup`: everything Bellhop needs, into .venv/ and .bellhop/. Runs with the system's Python and nothing else.
 
+With `--browser`, which `make test` gives, also a Chromium for the tests of the guest's page.
 Done once, it only compares a stamp. The lock holds no address: uv and pip use the index of this machine.
 """
 
@@ -11,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +27,9 @@ LOG = ROOT / ".bellhop" / "logs" / "setup.log"
 LOCK = ROOT / "requirements.txt"
 FLOOR = (3, 11)
 POLICY = Path("/usr/sbin/policy-rc.d")
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RABBITMQ_PLACES = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin", "/opt/rabbitmq/sbin")
+APT = threading.Lock()
 
 
 class SetupError(Exception):
@@ -34,6 +38,7 @@ class SetupError(Exception):
 
 def main() -> int:
     began = time.monotonic()
+    wants_browser = "--browser" in sys.argv[1:] and may_install_browser()
     try:
         if sys.version_info < FLOOR:
             raise SetupError(
@@ -43,12 +48,13 @@ def main() -> int:
         LOG.parent.mkdir(parents=True, exist_ok=True)
         with LOG.with_name("setup.lock").open("w") as alone:
             fcntl.flock(alone, fcntl.LOCK_EX)  # two `make` at once: the second waits and finds everything done
-            if is_current():
+            if is_current() and not (wants_browser and browser_is_missing()):
                 return 0
             say("setting up (details in .bellhop/logs/setup.log)")
             LOG.write_text("")
-            with ThreadPoolExecutor(2) as pool:
-                for done in (pool.submit(prepare_python), pool.submit(prepare_broker)):
+            steps = [prepare_python, prepare_broker, *([prepare_browser] if wants_browser else [])]
+            with ThreadPoolExecutor(len(steps)) as pool:
+                for done in [pool.submit(one) for one in steps]:
                     done.result()
             STAMP.write_text(fingerprint())
     except SetupError as problem:
@@ -100,6 +106,38 @@ def prepare_broker() -> None:
             )
 
 
+def prepare_browser() -> None:
+    """A Chromium for the tests of the guest's page. Playwright's own browsers are not needed."""
+    if browser_is_missing():
+        with step("chromium through apt"):
+            install_with_apt("chromium", "Chromium")
+
+
+def may_install_browser() -> bool:
+    """Whether there is one, or it may be installed; else says in a sentence what is missing. Only tests need it."""
+    if not browser_is_missing() or (may_use_apt() and not is_ubuntu()):
+        return True
+    say(
+        "Chromium is missing, so the tests of the guest's page will be skipped. Install it (Debian: "
+        "sudo apt-get install chromium; Ubuntu: Google Chrome's package), or set BELLHOP_TEST_CHROMIUM to the program."
+    )
+    return False
+
+
+def is_ubuntu() -> bool:
+    """Whether the package named chromium is only a pointer to a snap, as on Ubuntu."""
+    release = Path("/etc/os-release")
+    return release.exists() and re.search(r"^ID=\"?ubuntu", release.read_text(), re.MULTILINE) is not None
+
+
+def browser_is_missing() -> bool:
+    return not os.environ.get("BELLHOP_TEST_CHROMIUM") and not any(map(shutil.which, CHROMIUMS))
+
+
+def may_use_apt() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
 def broker_is_missing() -> bool:
     if os.environ.get("BELLHOP_AMQP_URL") or shutil.which("rabbitmq-server"):
         return False
@@ -131,12 +169,12 @@ def pin_of(package: str) -> str:
 
 def install_with_apt(package: str, what: str, *, otherwise: str = "") -> None:
     """Install a Debian package if we may; else say in one sentence what to install."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if not may_use_apt():
         brew = "; macOS: brew install rabbitmq" if package.startswith("rabbitmq") else ""
         how = f"Install it (Debian, Ubuntu: sudo apt-get install {package}{brew}){otherwise}, then run make again."
         raise SetupError(f"{what} is missing. {how}")
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
-    with no_service_starts():
+    with APT, no_service_starts():
         quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         run([*apt, "update"], env=quiet, must=False)  # an outdated list may still do
         run([*apt, "install", "-y", "--no-install-recommends", package], env=quiet)

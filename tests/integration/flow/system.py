@@ -39,6 +39,7 @@ from tests.integration.flow.serving import InFlight, Served
 from tests.integration.flow.waiting import PATIENCE, until
 
 CATALOGUE = Path(__file__).resolve().parents[3] / "deploy" / "local" / "catalogue.yaml"
+THEMES = CATALOGUE.parent / "themes"
 API_KEY, PUBLISHABLE_KEY, WEBHOOK_SECRET = "sk_test_sandbox", "pk_test_sandbox", "whsec_for_tests"
 
 GOOD_CARD = "4242424242424242"
@@ -121,6 +122,7 @@ class System:
             reply_timeout=self.setup.reply_timeout,
             stripe_publishable_key=PUBLISHABLE_KEY,
             stripe_js_url=f"{self.sandbox.url}/v3/",
+            page_themes=THEMES,
         )
 
     def extras_settings(self) -> ExtrasSettings:
