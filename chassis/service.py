@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from chassis.bus import Bus
 from chassis.errors import TransientError
-from chassis.http_head import BoundedHead
+from chassis.http_server import config_of
 from chassis.logs import set_up_logs
 from chassis.metrics import Metrics
 from chassis.redaction import Redaction
@@ -133,18 +133,7 @@ def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Cal
     `on_exit` is called as soon as the process is asked to stop, while requests are still being answered.
     """
     set_up_logs(service, settings.log_level, settings.log_format, Redaction.of(settings))
-    config = uvicorn.Config(
-        app,
-        host=settings.http_host,
-        port=settings.http_port,
-        log_config=None,
-        access_log=False,
-        http=BoundedHead,
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=max(1, int(settings.graceful_timeout)),
-    )
-    server = _Server(config, on_exit)
+    server = _Server(config_of(app, settings), on_exit)
     server.run()
     if not server.started:
         sys.exit(1)

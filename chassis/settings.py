@@ -5,9 +5,10 @@ They come from the environment, prefix `BELLHOP_`; secrets also from files. A ba
 
 import sys
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chassis.secret_files import SecretFileError, SecretFiles, variables_of
@@ -26,6 +27,11 @@ class ServiceSettings(BaseSettings):
     amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
     http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
     http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
+    trusted_proxies: str = Field(
+        default="", description="addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    )
+    max_header_bytes: int = Field(default=16384, ge=1024, description="address and headers of a request, together")
+    header_timeout: float = Field(default=10.0, gt=0, description="seconds a client may take to send its headers")
     log_format: LogFormat | None = Field(default=None, description="default: readable on a terminal, else JSON")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     prefetch: int = Field(default=64, ge=1, description="messages in work at once, per queue")
@@ -43,6 +49,14 @@ class ServiceSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Secrets may come from files as well."""
         return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings, file_secret_settings
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _each_proxy_is_named(cls, value: str) -> str:
+        # uvicorn takes `*` for everyone, and a name it cannot parse for nobody.
+        for item in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(item)
+        return value
 
 
 class StoreSettings(ServiceSettings):

@@ -6,17 +6,21 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from chassis.bus import Bus
+from chassis.depth import depth_of
 from chassis.metrics import Metrics
 from chassis.requests import RequestClient
 from chassis.service import VERSION, bus_checks, bus_loops, looping, operator_routes
-from contracts.topology import LIVE_KINDS
+from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
 from gateway import problems
 from gateway.api import api
 from gateway.api.asking import Asking
 from gateway.api.who import Who
+from gateway.backlog import Backlog
 from gateway.http_log import HttpLog
 from gateway.live import LiveFeed
 from gateway.page import Page
+from gateway.rates import AddressRate, Rates
+from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 from gateway.tokens import Tokens
 
@@ -29,6 +33,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     bus = Bus.of(settings, SERVICE, metrics)
     requests = RequestClient(bus, metrics)
     live = LiveFeed()
+    rates = Rates(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -46,10 +51,14 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
     )
+    # The last one added is the first to see a request.
+    app.add_middleware(RequestLimits, max_body=settings.max_body_bytes, seconds=settings.request_timeout)
+    app.add_middleware(AddressRate, rates=rates)
     app.add_middleware(HttpLog)
     problems.install(app)
-    who = Who(Tokens.of(settings))
-    app.include_router(api(Asking(requests, settings.reply_timeout), who, live, settings))
+    backlog = Backlog(lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=1.0), settings.max_waiting_orders)
+    asking = Asking(requests, settings.reply_timeout)
+    app.include_router(api(asking, Who(Tokens.of(settings), rates), live, backlog, settings))
     app.include_router(Page(settings).routes())
     app.router.routes.extend(operator_routes(metrics, bus_checks(bus)))
     app.state.live = live

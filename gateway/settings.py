@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import limits
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.seal import SealKeys
@@ -25,11 +26,26 @@ class GatewaySettings(ServiceSettings):
     jwt_audience: str = Field(default="bellhop", min_length=1, description="whom a token must be meant for")
     seal_keys: SealKeys = Field(description="comma-separated Fernet keys, newest first; the PSP adapter holds the same")
     reply_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for a reply before answering 202")
+    request_timeout: float = Field(default=30.0, gt=0, description="seconds until the answer to a request has begun")
+    max_body_bytes: int = Field(default=65536, ge=1024, description="the largest body of a request")
+    address_rate: str = Field(default="6000/minute", description="requests of one address, whatever their token")
+    guest_rate: str = Field(default="300/minute", description="requests of one guest or member of staff")
+    max_live_streams: int = Field(default=8, ge=1, description="live streams one guest may have open at once")
+    max_waiting_orders: int = Field(default=1000, ge=0, description="commands in extras.commands beyond which: 503")
     stripe_publishable_key: str = Field(
         default="", description="what the client page identifies itself to the PSP with"
     )
     stripe_js_url: str = Field(default="https://js.stripe.com/v3/", description="where the PSP's script comes from")
     page_themes: Path | None = Field(default=None, description="folder of `<property>.css`: how the guest's page looks")
+
+    @field_validator("address_rate", "guest_rate")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        try:
+            limits.parse(value)
+        except ValueError:
+            raise ValueError("must be a rate such as 300/minute or 20/second") from None
+        return value
 
     @field_validator("jwt_jwks_url")
     @classmethod

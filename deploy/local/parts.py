@@ -92,6 +92,10 @@ def gateway_environment(around: Surroundings) -> dict[str, str]:
         "BELLHOP_JWT_AUDIENCE": AUDIENCE,
         "BELLHOP_SEAL_KEYS": around.credentials.seal_key,
         "BELLHOP_PAGE_THEMES": os.environ.get("BELLHOP_PAGE_THEMES") or str(THEMES),
+        # Every guest of a local stack comes from one address, and a load driver is a few very busy guests.
+        "BELLHOP_ADDRESS_RATE": os.environ.get("BELLHOP_ADDRESS_RATE", "1000000/minute"),
+        "BELLHOP_GUEST_RATE": os.environ.get("BELLHOP_GUEST_RATE", "100000/minute"),
+        "BELLHOP_MAX_LIVE_STREAMS": os.environ.get("BELLHOP_MAX_LIVE_STREAMS", "256"),
     }
     if around.sandbox_url:
         env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = around.credentials.stripe_publishable_key

@@ -5,14 +5,16 @@ from fastapi import APIRouter
 from gateway.api import guests, orders, staff
 from gateway.api.asking import Asking
 from gateway.api.who import Who
+from gateway.backlog import Backlog
 from gateway.live import LiveFeed
+from gateway.rates import Streams
 from gateway.settings import GatewaySettings
 
 
-def api(asking: Asking, who: Who, live: LiveFeed, settings: GatewaySettings) -> APIRouter:
+def api(asking: Asking, who: Who, live: LiveFeed, backlog: Backlog, settings: GatewaySettings) -> APIRouter:
     """Every route under `/v1`."""
     router = APIRouter(prefix="/v1")
-    router.include_router(guests.routes(asking, who, settings))
-    router.include_router(orders.routes(asking, who, live))
+    router.include_router(guests.routes(asking, who, backlog, settings))
+    router.include_router(orders.routes(asking, who, live, Streams(settings.max_live_streams)))
     router.include_router(staff.routes(asking, who))
     return router

@@ -23,10 +23,11 @@ from gateway.api.asking import Asking, accepted, expected, place_of
 from gateway.api.bodies import Accepted, Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
 from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.who import Who
+from gateway.backlog import Backlog
 from gateway.settings import GatewaySettings
 
 
-def routes(asking: Asking, who: Who, settings: GatewaySettings) -> APIRouter:
+def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings) -> APIRouter:
     router = APIRouter()
     seal = Seal(settings.seal_keys)
     asks = Annotated[Guest, Depends(who.guest)]
@@ -43,6 +44,7 @@ def routes(asking: Asking, who: Who, settings: GatewaySettings) -> APIRouter:
     ) -> OrderView | Response:
         """Place an order. Safe to repeat with the same Idempotency-Key."""
         order_id = order_id_of(guest, checked(idempotency_key))
+        await backlog.admit()
         try:
             reply = await asking.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
         except ReplyTimeoutError:

@@ -13,6 +13,7 @@ from gateway.api.asking import Asking
 from gateway.api.bodies import Accepted, Because, OrderIdPath
 from gateway.api.who import Who
 from gateway.live import LiveFeed, LiveUpdate
+from gateway.rates import Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Watched:
     updates: AsyncIterator[LiveUpdate]
 
 
-def routes(asking: Asking, who: Who, feed: LiveFeed) -> APIRouter:
+def routes(asking: Asking, who: Who, feed: LiveFeed, streams: Streams) -> APIRouter:
     router = APIRouter()
     looks = Annotated[Guest | Staff, Depends(who.guest_or_staff)]
 
@@ -32,7 +33,7 @@ def routes(asking: Asking, who: Who, feed: LiveFeed) -> APIRouter:
 
     async def watched(order_id: OrderIdPath, asks: looks, request: Request) -> AsyncIterator[Watched]:
         # Watch first, read then: whatever happens in between is in the stream.
-        with feed.watching(order_id) as updates:
+        with streams.one_more(asks), feed.watching(order_id) as updates:
             yield Watched(await asking.order(asks, order_id, request), updates)
 
     @router.get("/orders/{order_id}")

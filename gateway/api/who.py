@@ -1,13 +1,16 @@
 """Who may use a route: dependencies that turn the `Authorization` header into a guest, staff or an operator."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Request, Security
 from fastapi.security.base import SecurityBase
 from fastapi.security.http import HTTPBearer
 
 from contracts.orders import Guest, Staff
+from gateway.rates import Rates
 from gateway.tokens import Operator, Tokens
+
+WhoT = TypeVar("WhoT", bound=Guest | Staff | Operator)
 
 
 class _BearerToken(SecurityBase):
@@ -26,19 +29,24 @@ _Header = Annotated[str | None, Security(_BearerToken())]
 
 
 class Who:
-    """The dependencies, over one token check."""
+    """The dependencies, over one token check. Whoever asks too often is told so (429)."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, rates: Rates) -> None:
         self._tokens = tokens
+        self._rates = rates
 
     async def guest(self, authorization: _Header) -> Guest:
-        return await self._tokens.guest(authorization)
+        return await self._counted(await self._tokens.guest(authorization))
 
     async def staff(self, authorization: _Header) -> Staff:
-        return await self._tokens.staff(authorization)
+        return await self._counted(await self._tokens.staff(authorization))
 
     async def guest_or_staff(self, authorization: _Header) -> Guest | Staff:
-        return await self._tokens.guest_or_staff(authorization)
+        return await self._counted(await self._tokens.guest_or_staff(authorization))
 
     async def operator(self, authorization: _Header) -> Operator:
-        return await self._tokens.operator(authorization)
+        return await self._counted(await self._tokens.operator(authorization))
+
+    async def _counted(self, who: WhoT) -> WhoT:
+        await self._rates.bearer(who)
+        return who

@@ -63,6 +63,10 @@ class Setup:
     database: str
     pay_within: timedelta = timedelta(minutes=30)
     reply_timeout: float = 20.0
+    request_timeout: float = 60.0
+    guest_rate: str = "100000/minute"
+    max_live_streams: int = 256
+    max_waiting_orders: int = 1000
     webhook_secret: str = WEBHOOK_SECRET
     settle_after: float | None = None
     publish_timeout: float = 10.0
@@ -120,6 +124,11 @@ class System:
             jwt_audience=AUDIENCE,
             seal_keys=SecretStr(self.setup.seal_key),
             reply_timeout=self.setup.reply_timeout,
+            request_timeout=self.setup.request_timeout,
+            address_rate="1000000/minute",
+            guest_rate=self.setup.guest_rate,
+            max_live_streams=self.setup.max_live_streams,
+            max_waiting_orders=self.setup.max_waiting_orders,
             stripe_publishable_key=PUBLISHABLE_KEY,
             stripe_js_url=f"{self.sandbox.url}/v3/",
             page_themes=THEMES,
@@ -160,6 +169,11 @@ class System:
             "BELLHOP_JWT_SECRET": JWT_SECRET,
             "BELLHOP_JWT_ISSUER": ISSUER,
             "BELLHOP_REPLY_TIMEOUT": str(self.setup.reply_timeout),
+            "BELLHOP_REQUEST_TIMEOUT": str(self.setup.request_timeout),
+            "BELLHOP_ADDRESS_RATE": "1000000/minute",
+            "BELLHOP_GUEST_RATE": self.setup.guest_rate,
+            "BELLHOP_MAX_LIVE_STREAMS": str(self.setup.max_live_streams),
+            "BELLHOP_MAX_WAITING_ORDERS": str(self.setup.max_waiting_orders),
             "BELLHOP_STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
             "BELLHOP_STRIPE_RETRIES": str(self.setup.stripe_retries),
             "BELLHOP_PUBLISH_TIMEOUT": str(self.setup.publish_timeout),

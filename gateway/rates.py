@@ -1,0 +1,112 @@
+"""How often one address and one guest may ask, and how many live streams a guest may have at once.
+
+Counted in this process only: with n instances behind a balancer, up to n times as much.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_network
+from math import ceil
+from time import time
+
+from fastapi import Request
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from contracts.orders import Guest, Staff
+from gateway.problems import ProblemError
+from gateway.settings import GatewaySettings
+from gateway.tokens import Operator
+
+_UNLIMITED = ("/health/", "/metrics")
+_STREAM_RETRY_AFTER = 5
+
+
+class Rates:
+    """Requests per time, by address and by whoever a token names."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._of_address = parse(settings.address_rate)
+        self._of_guest = parse(settings.guest_rate)
+
+    async def address(self, client: str) -> None:
+        """Count a request of an address. Raises ProblemError 429."""
+        await self._count(self._of_address, "address", network_of(client))
+
+    async def bearer(self, who: Guest | Staff | Operator) -> None:
+        """Count a request of a guest, a member of staff or an operator. Raises ProblemError 429."""
+        await self._count(self._of_guest, *key_of(who))
+
+    async def _count(self, rate: RateLimitItem, *key: str) -> None:
+        if await self._limiter.hit(rate, *key):
+            return
+        window = await self._limiter.get_window_stats(rate, *key)
+        seconds = max(1, ceil(window.reset_time - time()))
+        detail = f"This is more than {rate}. Please try again in {seconds} s."
+        headers = {"Retry-After": str(seconds)}
+        raise ProblemError(429, "too-many-requests", "Too many requests", detail, headers=headers)
+
+
+class AddressRate:
+    """ASGI middleware: counts each request by its client's address, whatever its token. Health and metrics are free."""
+
+    def __init__(self, app: ASGIApp, rates: Rates) -> None:
+        self._app = app
+        self._rates = rates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(_UNLIMITED):
+            client = scope.get("client")
+            try:
+                await self._rates.address(client[0] if client else "")
+            except ProblemError as problem:
+                await problem.response(Request(scope))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class Streams:
+    """How many live streams each guest has open."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._open: Counter[tuple[str, ...]] = Counter()
+
+    @contextmanager
+    def one_more(self, who: Guest | Staff) -> Iterator[None]:
+        """Count a stream while it is open. Raises ProblemError 429."""
+        key = key_of(who)
+        if self._open[key] >= self._at_once:
+            detail = f"You have {self._at_once} live views open already. Please close one first."
+            headers = {"Retry-After": str(_STREAM_RETRY_AFTER)}
+            raise ProblemError(429, "too-many-live-streams", "Too many live streams", detail, headers=headers)
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
+
+
+def key_of(who: Guest | Staff | Operator) -> tuple[str, ...]:
+    """What tells one bearer from another."""
+    match who:
+        case Guest():
+            return "guest", who.property_id, who.guest_id
+        case Staff():
+            return "staff", who.property_id, who.staff_id
+        case Operator():
+            return "operator", who.operator_id
+
+
+def network_of(client: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 network that an IPv6 client has to itself."""
+    try:
+        return str(ip_network(f"{client}/64", strict=False)) if ":" in client else client
+    except ValueError:
+        return client
