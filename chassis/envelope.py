@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from chassis.decision import Answer, Outgoing, Waiter
 from contracts.message import Command, Event, Message, Query, parse
@@ -93,6 +93,12 @@ class Envelope:
             traceparent=document["traceparent"],
             to=document["to"],
         )
+
+
+class Publisher(Protocol):
+    """Where messages leave: the bus, or a rehearsal that only notes them."""
+
+    async def publish(self, envelope: Envelope) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

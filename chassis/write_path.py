@@ -13,9 +13,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
-from chassis.envelope import Delivery, utc_now
+from chassis.envelope import Delivery, Publisher, utc_now
 from chassis.errors import ConflictError, StoreUnavailableError, TransientError
 from chassis.history import HISTORY_KEPT, Transition
 from chassis.service import Check, Loop
@@ -49,7 +48,7 @@ class WritePath(Generic[StateT]):
     def __init__(
         self,
         documents: Documents[StateT],
-        bus: Bus,
+        bus: Publisher,
         *,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, get_args
 
-from chassis.bus import Bus
 from chassis.consumer import Handlers
 from chassis.decision import Applied, Done, Duplicate, Ignored, Outcome, Refused
-from chassis.envelope import Delivery, Envelope
+from chassis.envelope import Delivery, Envelope, Publisher
 from chassis.write_path import Handled, WritePath
 from contracts.message import Reply
 from contracts.orders import (
@@ -40,7 +39,7 @@ class ExtrasHandlers:
     orders: WritePath[Order]
     store: ExtrasStore
     stock: StockKeeper
-    bus: Bus
+    bus: Publisher
     pay_within: timedelta
     cancel_until: timedelta
 

@@ -13,28 +13,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aio_pika.exceptions import AMQPError
 from cryptography.fernet import Fernet
-from rich.console import Console
 from rich.table import Table
 
-from chassis.errors import StoreUnavailableError
-from chassis.redaction import Redaction
-from chassis.secret_files import SecretFileError
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
+from ops import watching
 from ops.audit import run as run_audit
-from ops.places import NoSystemError, Places
+from ops.dead import commands as dead
+from ops.log import commands as log
+from ops.places import Places
 from ops.reconcile import reconcile as run_reconcile
-from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
+from ops.replay import commands as plans
+from ops.terminal import AsJson, DataDir, complaints, console, reachable
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
-console = Console(highlight=False)
-complaints = Console(stderr=True, highlight=False)
-
-DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, secrets, ports and logs.")]
+for part in (dead, log, plans):
+    app.add_typer(part.app, name=part.NAME)
+app.command("queues")(watching.queues)
+app.command("audit-log")(watching.audit_log)
 
 
 class Role(StrEnum):
@@ -111,7 +110,7 @@ def token(
 @app.command()
 def audit(
     data_dir: DataDir = DATA_DIR,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare every order with the PSP's books, and print those whose money is not accounted for.
 
@@ -162,26 +161,8 @@ def reconcile(data_dir: DataDir = DATA_DIR) -> None:
         raise typer.Exit(1)
 
 
-@contextmanager
-def reachable() -> Iterator[None]:
-    """What cannot be reached is said in a sentence."""
-    try:
-        yield
-    except (NoSystemError, SecretFileError) as nothing:
-        complaints.print(str(nothing), markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    except (StoreUnavailableError, PspUnavailableError, PspBrokenError, AMQPError, OSError) as away:
-        part = {StoreUnavailableError: "document store", PspUnavailableError: "PSP", PspBrokenError: "PSP"}
-        name = part.get(type(away), "broker")
-        complaints.print(
-            f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True
-        )
-        complaints.print(f"It said: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-
-
 @app.command()
-def topology(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def topology(as_json: AsJson = False) -> None:
     """Print the exchanges and queues every service declares at its start.
 
     Example: `bellhop topology --json`

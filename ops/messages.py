@@ -17,6 +17,8 @@ from contracts.topology import DEAD, QUEUES
 _ORDER = re.compile(rb"ord_[a-z0-9]+")
 _PAYMENT = re.compile(rb"pay_([a-z0-9]+)")
 
+_GIVEN_UP = "GivenUpByBroker"
+
 WORK_QUEUES = tuple(queue for queue in QUEUES if queue.arguments.get("x-dead-letter-exchange") == DEAD.name)
 """Queues that a service takes its work from."""
 
@@ -90,11 +92,12 @@ class Seen(BaseModel):
 
     @property
     def error_type(self) -> str | None:
-        return self._text("error_type")
+        return self._text("error_type") or (_GIVEN_UP if "x-first-death-queue" in self.headers else None)
 
     @property
     def error(self) -> str | None:
-        return self._text("error")
+        given_up = self._text("x-first-death-reason")
+        return self._text("error") or (given_up and f"the broker gave it up itself: {given_up}")
 
     @property
     def attempt(self) -> int:
@@ -113,7 +116,7 @@ class Seen(BaseModel):
     @property
     def queues(self) -> tuple[str, ...]:
         """The work queues it goes, or went, to."""
-        origin = self._text("origin_queue")
+        origin = self._text("origin_queue") or self._text("x-first-death-queue")
         return (origin,) if origin else tuple(queues_of(self.exchange, self.routing_key))
 
     def readable_body(self) -> Any:

@@ -40,6 +40,8 @@ class Places:
     stripe_api_key: str = field(repr=False)
     stripe_api_base: str | None
     database: str = "bellhop"
+    management_url: str | None = field(default=None, repr=False)
+    """RabbitMQ's management API, for rates; without a login in it, the broker's is used."""
 
     @classmethod
     def found(cls, data_dir: Path) -> "Places":
@@ -49,13 +51,16 @@ class Places:
         amqp_url, mongodb_url, key = (secret_from(env, name) for name in names)
         base = env.get("BELLHOP_STRIPE_API_BASE")
         if amqp_url and mongodb_url and key:
-            return cls(amqp_url, mongodb_url, key, base, env.get("BELLHOP_MONGODB_DATABASE", "bellhop"))
+            database, management = env.get("BELLHOP_MONGODB_DATABASE", "bellhop"), env.get("BELLHOP_MANAGEMENT_URL")
+            return cls(amqp_url, mongodb_url, key, base, database, management)
         if not (data_dir / "secrets.json").exists():
             raise NoSystemError(data_dir)
         ports = PortsInUse(data_dir / "ports.json")
         secrets = Credentials.kept_in(data_dir / "secrets.json")
+        broker = broker_for(data_dir, ports=ports)
         return cls(
-            amqp_url=broker_for(data_dir, ports=ports).url,
+            amqp_url=broker.url,
+            management_url=broker.management_url,
             mongodb_url=store_for(data_dir, ports=ports).url,
             stripe_api_key=key or secrets.stripe_api_key,
             stripe_api_base=None if key else f"http://{HOST}:{ports.port('sandbox')}",

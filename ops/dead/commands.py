@@ -1,0 +1,408 @@
+"""`bellhop dead`: look at dead letters, and decide about them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from chassis.envelope import utc_now
+from deploy.local.stack import DATA_DIR
+from ops.audit_log import AuditLog, current_user
+from ops.dead.editing import EditError, edited, put_in_place, with_fields
+from ops.dead.letters import DeadLetter, Stage
+from ops.messages import Filter
+from ops.moments import ago
+from ops.rehearsal import Rehearsal
+from ops.replay.commands import carry_out, show_plan
+from ops.terminal import (
+    AsJson,
+    Correlation,
+    DataDir,
+    Desk,
+    Error,
+    Kind,
+    Order,
+    Queue,
+    Since,
+    Until,
+    Who,
+    Why,
+    at_desk,
+    complaints,
+    console,
+    filter_of,
+    is_agreed,
+    print_json,
+)
+
+NAME = "dead"
+app = typer.Typer(no_args_is_help=True, help="Look at dead letters, replay, edit, discard and restore them.")
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="Ids as `bellhop dead list` shows them; their beginning is enough.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command("list")
+def list_letters(
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    stage: Annotated[str, typer.Option(help="waiting, replayed, edited, discarded, or any.")] = "waiting",
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """List dead letters, the oldest failure first.
+
+    Example: `bellhop dead list --queue 'extras.*' --error UnknownOrder --since 2h`
+
+    Exit code 0 when there are none, 1 when there are some (so a script notices), 2 when the system cannot be asked.
+    """
+    wanted, of_stage = filter_of(queue, kind, error, order, correlation, since, until), _stage(stage)
+    letters = at_desk(data_dir, lambda desk: _found(desk, wanted, of_stage))
+    if as_json:
+        print_json([_summary(letter) for letter in letters])
+    elif letters:
+        console.print(_table(letters, f"{len(letters)} dead letters, {wanted}"))
+        console.print("bellhop dead show ID · bellhop dead replay (same filters)", style="dim", soft_wrap=True)
+    else:
+        console.print(f"[green]✓[/] No dead letters ({stage}): {wanted}.", soft_wrap=True)
+    raise typer.Exit(1 if letters else 0)
+
+
+@app.command()
+def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
+    """Show one dead letter: body, headers, error, what a replay would do, and where its order stands.
+
+    Example: `bellhop dead show dl_4f1c`
+    """
+
+    async def work(desk: Desk) -> tuple[DeadLetter, str, list[dict[str, Any]]]:
+        await desk.letters.take_in()
+        (letter,) = await desk.letters.named([letter_id])
+        forecast = await Rehearsal(desk.store).forecast(letter.message, letter.queue)
+        timeline = []
+        if letter.message.order_id:
+            async for seen in desk.log.up_to_now():
+                if seen.order_id == letter.message.order_id:
+                    timeline.append({"sent_at": seen.sent_at, "kind": seen.kind, "message_id": seen.message_id})
+        return letter, str(forecast), timeline
+
+    letter, forecast, timeline = at_desk(data_dir, work)
+    if as_json:
+        print_json({**letter.model_dump(mode="json"), "forecast": forecast, "timeline": timeline})
+        return
+    message = letter.message
+    facts = {
+        "letter": letter.letter_id,
+        "stage": letter.stage,
+        "edited from": letter.edited_from,
+        "edited to": letter.edited_to,
+        "replayed by": letter.plan_id,
+        "kind": message.kind,
+        "message": message.message_id,
+        "correlation": message.correlation_id,
+        "cause": message.causation_id,
+        "order": message.order_id,
+        "came to": letter.queue,
+        "parked in": letter.dead_queue,
+        "error": f"{message.error_type}: {message.error}",
+        "a replay would": forecast,
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if value:
+            table.add_row(f"[bold]{name}[/]", str(value))
+    console.print(table)
+    console.print("\n[bold]body[/]")
+    body = message.readable_body()
+    console.print_json(data=body) if isinstance(body, dict | list) else console.print(str(body), markup=False)
+    console.print("\n[bold]headers[/]")
+    console.print_json(data=dict(message.headers), default=str)
+    if timeline:
+        console.print(f"\n[bold]messages about {message.order_id}[/], from the log")
+        for entry in timeline:
+            mark = "  [red]← this one[/]" if entry["message_id"] == message.message_id else ""
+            console.print(f"  {entry['sent_at']:%Y-%m-%d %H:%M:%S}  {entry['kind']}{mark}")
+        console.print(f"[dim]bellhop trace {message.order_id} tells the whole story[/]")
+
+
+@app.command()
+def replay(
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for the audit log; needed to run the plan.")] = None,
+    who: Who = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
+    stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Plan a replay of waiting dead letters, show what each would do, and run exactly that plan once you agree.
+
+    Every message goes to the one queue it came from. Messages that were handled meanwhile are skipped.
+
+    Examples:
+
+    `bellhop dead replay --error StoreUnavailable` saves and shows the plan, and asks.
+
+    `bellhop dead replay dl_4f1c dl_a80b --why "store was away, INC-42" --yes` runs it.
+
+    `bellhop plans run rp_1b2c3d4e --why "…"` runs or resumes a saved plan.
+
+    Exit code 0 when all went well, 1 when messages failed again, 2 when there is nothing to replay, 3 when the plan
+    was only saved.
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+
+    async def make(desk: Desk) -> Any:
+        letters = await _chosen(desk, ids, wanted)
+        chosen = [(letter.message, letter.queue, letter.letter_id) for letter in letters]
+        return await desk.plans.make("dead", _words(ids, wanted), who or current_user(), chosen)
+
+    plan, items = at_desk(data_dir, make)
+    if not items:
+        complaints.print(f"Nothing to replay: no dead letter is waiting for {wanted}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
+    if not as_json:
+        show_plan(plan, items)
+    carry_out(data_dir, plan, why=why, who=who, rate=rate, stop_after=stop_after, yes=yes, as_json=as_json)
+
+
+@app.command()
+def edit(
+    letter_id: str,
+    why: Why,
+    assign: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE; again for more fields.")] = None,
+    body: Annotated[str | None, typer.Option(help="A file with a whole new body; - for standard input.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Another kind, such as a newer version.")] = None,
+    who: Who = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Replace a waiting dead letter by a corrected copy. Nothing is sent: replay the copy afterwards.
+
+    The copy must satisfy the contract, has a message id of its own and remembers what it was made from; the original
+    is kept.
+
+    Example: `bellhop dead edit dl_4f1c --set amount.amount=4800 --why "typo in the import, INC-42"`
+
+    Exit code 2 when the contract refuses it; nothing is changed then.
+    """
+    new_body = (sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()) if body else None
+
+    async def work(desk: Desk) -> DeadLetter:
+        await desk.letters.take_in()
+        (letter,) = await desk.letters.named([letter_id])
+        corrected = with_fields(new_body or letter.message.body, assign) if assign else new_body
+        fresh = edited(letter, letter.message.body if corrected is None else corrected, kind=kind)
+        name = who or current_user()
+        await AuditLog(desk.store).note(
+            "edit", name, why, (letter.letter_id, fresh.letter_id), _difference(letter, fresh)
+        )
+        await put_in_place(desk.letters, letter, fresh)
+        return fresh
+
+    try:
+        fresh = at_desk(data_dir, work)
+    except EditError as refused:
+        complaints.print(f"Not edited: {refused}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        print_json(_summary(fresh))
+        return
+    console.print(
+        f"{fresh.edited_from} is replaced by [bold]{fresh.letter_id}[/] (message {fresh.message.message_id})."
+    )
+    console.print(f"[dim]bellhop dead replay {fresh.letter_id} sends it[/]")
+
+
+@app.command()
+def discard(
+    why: Why,
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    yes: Yes = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Put dead letters aside. They are kept, and `restore` brings them back, until `bellhop dead empty`.
+
+    Example: `bellhop dead discard dl_4f1c --why "test order, INC-42"`
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+    _move(data_dir, ids, wanted, Stage.WAITING, Stage.DISCARDED, why=why, who=who, yes=yes, action="discard")
+
+
+@app.command()
+def restore(
+    why: Why,
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    yes: Yes = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Let discarded dead letters wait again.
+
+    Example: `bellhop dead restore dl_4f1c --why "discarded by mistake"`
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+    _move(data_dir, ids, wanted, Stage.DISCARDED, Stage.WAITING, why=why, who=who, yes=yes, action="restore")
+
+
+@app.command()
+def empty(
+    why: Why,
+    older_than: Annotated[str | None, typer.Option(help="Only those that failed before: 30d, 2026-11-01.")] = None,
+    who: Who = None,
+    yes: Yes = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Delete discarded dead letters for good. Nothing else ever deletes one.
+
+    Example: `bellhop dead empty --older-than 30d --why "monthly"`
+    """
+    wanted = filter_of(until=older_than)
+    letters = at_desk(data_dir, lambda desk: desk.letters.matching(wanted, Stage.DISCARDED))
+    if not letters:
+        console.print("Nothing is discarded.")
+        return
+    if not is_agreed(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
+        raise typer.Exit(3)
+
+    async def work(desk: Desk) -> int:
+        ids = tuple(letter.letter_id for letter in letters)
+        bodies = f"{len(ids)} letters deleted"
+        await AuditLog(desk.store).note("empty", who or current_user(), why, ids, bodies)
+        return await desk.letters.records.remove(ids)
+
+    console.print(f"{at_desk(data_dir, work)} dead letters deleted.")
+
+
+def _move(
+    data_dir: Path,
+    ids: list[str] | None,
+    wanted: Filter,
+    come_from: Stage,
+    to: Stage,
+    *,
+    why: str,
+    who: str | None,
+    yes: bool,
+    action: str,
+) -> None:
+    if not ids and wanted == Filter():
+        complaints.print(f"Name letters by id, or with a filter; `--since 100d` {action}s all.", markup=False)
+        raise typer.Exit(2)
+    letters = at_desk(data_dir, lambda desk: _chosen(desk, ids, wanted, come_from))
+    if not letters:
+        complaints.print(f"No dead letter is {come_from}: {_words(ids, wanted)}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
+    if not ids:
+        console.print(_table(letters, f"to {action}"))
+        if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
+            raise typer.Exit(3)
+
+    async def work(desk: Desk) -> int:
+        names = tuple(letter.letter_id for letter in letters)
+        await AuditLog(desk.store).note(action, who or current_user(), why, names)
+        return sum([await desk.letters.move(letter, to) for letter in letters])
+
+    moved = at_desk(data_dir, work)
+    console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
+    raise typer.Exit(0 if moved == len(letters) else 1)
+
+
+async def _found(desk: Desk, wanted: Filter, stage: Stage | None) -> list[DeadLetter]:
+    await desk.letters.take_in()
+    return await desk.letters.matching(wanted, stage)
+
+
+async def _chosen(desk: Desk, ids: list[str] | None, wanted: Filter, stage: Stage = Stage.WAITING) -> list[DeadLetter]:
+    if not ids:
+        return await _found(desk, wanted, stage)
+    await desk.letters.take_in()
+    return [
+        letter for letter in await desk.letters.named(ids) if letter.stage is stage and wanted.matches(letter.message)
+    ]
+
+
+def _words(ids: list[str] | None, wanted: Filter) -> str:
+    return ", ".join(ids) if ids else str(wanted)
+
+
+def _stage(name: str) -> Stage | None:
+    if name == "any":
+        return None
+    try:
+        return Stage(name)
+    except ValueError:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(Stage)}, any", param_hint="--stage") from None
+
+
+def _difference(old: DeadLetter, new: DeadLetter) -> str:
+    return f"{old.message.kind} {old.message.readable_body()} became {new.message.kind} {new.message.readable_body()}"
+
+
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    message = letter.message
+    return {
+        "letter_id": letter.letter_id,
+        "stage": letter.stage,
+        "dead_queue": letter.dead_queue,
+        "queue": letter.queue,
+        "kind": message.kind,
+        "message_id": message.message_id,
+        "correlation_id": message.correlation_id,
+        "order_id": message.order_id,
+        "error_type": message.error_type,
+        "error": message.error,
+        "attempts": message.attempt,
+        "failed_at": message.failed_at,
+    }
+
+
+def _table(letters: list[DeadLetter], title: str) -> Table:
+    table = Table(title=title, title_justify="left", show_lines=True)
+    table.add_column("letter", no_wrap=True)
+    table.add_column("message", overflow="fold")
+    table.add_column("error", overflow="fold")
+    now = utc_now()
+    for letter in letters:
+        message = letter.message
+        when = ago(message.failed_at or letter.taken_in_at, now)
+        about = message.order_id or message.correlation_id
+        table.add_row(
+            f"{letter.letter_id}\n[dim]{when} ago[/]",
+            f"{message.kind}\n[dim]to {letter.queue}\n{about}[/]",
+            Text(f"{message.error_type}: {message.error}"),
+        )
+    return table

@@ -1,0 +1,1 @@
+"""The log: every command and event for seven days, to look at and to send again."""

@@ -1,0 +1,188 @@
+"""`bellhop log`: read the log, find in it, and send parts of it to one queue again."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import typer
+
+from chassis.envelope import utc_now
+from deploy.local.stack import DATA_DIR
+from ops.audit_log import current_user
+from ops.log_stream import LogStream, Offset
+from ops.messages import WORK_QUEUES, Filter, Seen
+from ops.moments import moment
+from ops.replay.commands import carry_out, show_plan
+from ops.terminal import (
+    AsJson,
+    Correlation,
+    DataDir,
+    Desk,
+    Error,
+    Kind,
+    Order,
+    Queue,
+    Since,
+    Until,
+    Who,
+    at_desk,
+    complaints,
+    console,
+    filter_of,
+)
+
+NAME = "log"
+app = typer.Typer(no_args_is_help=True, help="Every command and event of the last seven days.")
+
+From = Annotated[
+    str, typer.Option("--from", help="Where to begin: first, an offset (1234), or a moment (15m, 2h, 12:30).")
+]
+
+
+@app.command()
+def tail(
+    begin: Annotated[str, typer.Option("--from", help="next, first, an offset, or a moment.")] = "next",
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print messages as they pass, until Ctrl-C.
+
+    Example: `bellhop log tail --kind '*refund*' --from 15m`
+    """
+    wanted, offset = filter_of(queue, kind, error, order, correlation), _offset(begin)
+
+    async def work(desk: Desk) -> None:
+        async with aclosing(desk.log.follow(offset)) as messages:
+            async for seen in messages:
+                if wanted.matches(seen) and _is_from(seen, offset):
+                    _print(seen, as_json=as_json)
+
+    try:
+        at_desk(data_dir, work)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command()
+def find(
+    begin: From = "first",
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print what the log holds up to now, the oldest first.
+
+    Example: `bellhop log find --order ord_x5ktwqtz5k33wqfsomqgmo5mhj --json`
+
+    Exit code 1 when nothing fits.
+    """
+    wanted, offset = filter_of(queue, kind, error, order, correlation, since, until), _offset(since or begin)
+
+    async def work(desk: Desk) -> int:
+        found = 0
+        async with aclosing(_matching(desk.log, offset, wanted)) as messages:
+            async for seen in messages:
+                _print(seen, as_json=as_json)
+                found += 1
+                if found == limit:
+                    complaints.print(f"… and perhaps more: --limit is {limit}.", markup=False)
+                    break
+        return found
+
+    if not at_desk(data_dir, work):
+        complaints.print(f"The log has nothing for {wanted}.", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    to: Annotated[str, typer.Option(help="The one work queue they are sent to, such as extras.payments.")],
+    begin: From = "first",
+    kind: Kind = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for the audit log; needed to run the plan.")] = None,
+    who: Who = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
+    stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed.")] = 1,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Plan to send messages of the log to one service's queue again, show what each would do, and run that plan.
+
+    Only messages that went to that queue are taken; nobody else gets them.
+
+    Example: `bellhop log replay --to extras.payments --since 2h --kind 'payments.*' --why "INC-42"`
+
+    Exit codes as for `bellhop dead replay`.
+    """
+    names = [queue.name for queue in WORK_QUEUES]
+    if to not in names:
+        raise typer.BadParameter(f"{to!r} is none of {', '.join(names)}", param_hint="--to")
+    wanted = filter_of(to, kind, None, order, correlation, since, until)
+    offset = _offset(since or begin)
+
+    async def make(desk: Desk) -> Any:
+        with console.status("reading the log"):
+            chosen = [(seen, to, None) async for seen in _matching(desk.log, offset, wanted)]
+        return await desk.plans.make("log", str(wanted), who or current_user(), _once(chosen))
+
+    plan, items = at_desk(data_dir, make)
+    if not items:
+        complaints.print(f"Nothing to replay: the log has nothing for {wanted}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
+    if not as_json:
+        show_plan(plan, items)
+    carry_out(data_dir, plan, why=why, who=who, rate=rate, stop_after=stop_after, yes=yes, as_json=as_json)
+
+
+async def _matching(log: LogStream, offset: Offset, wanted: Filter) -> AsyncGenerator[Seen, None]:
+    async with aclosing(log.up_to_now(offset)) as messages:
+        async for seen in messages:
+            if wanted.matches(seen) and _is_from(seen, offset):
+                yield seen
+
+
+def _once(chosen: list[tuple[Seen, str, None]]) -> list[tuple[Seen, str, str | None]]:
+    """A message that was published twice under one id is sent once."""
+    return list({seen.message_id or str(seen.offset): (seen, to, None) for seen, to, _ in chosen}.values())
+
+
+def _is_from(seen: Seen, offset: Offset) -> bool:
+    return isinstance(offset, str | int) or seen.sent_at is None or seen.sent_at >= offset.replace(microsecond=0)
+
+
+def _offset(text: str) -> Offset:
+    if text in ("first", "next", "last"):
+        return text
+    if text.isdigit():
+        return int(text)
+    try:
+        return moment(text, utc_now())
+    except ValueError as unreadable:
+        raise typer.BadParameter(f"{unreadable}, first, next, or an offset", param_hint="--from") from None
+
+
+def _print(seen: Seen, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(seen.model_dump_json())
+        return
+    when = f"{seen.sent_at:%m-%d %H:%M:%S}" if seen.sent_at else "-"
+    failure = f"  {seen.error_type}: {seen.error}" if seen.error else ""
+    line = f"{seen.offset:>8}  {when}  {seen.kind:<38}  {seen.order_id or '-':<32} {seen.message_id}{failure}"
+    console.print(line, markup=False, soft_wrap=True, style="red" if failure else None)

@@ -1,0 +1,146 @@
+"""Every queue at a glance: how much waits, for how long, who consumes, how fast it moves."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from chassis.envelope import utc_now
+from contracts.topology import LOG, QUEUES, RETRY_LADDER
+from ops.dead.letters import DEAD_QUEUES, DeadLetter
+from ops.log_stream import LogStream, NoLogError
+from ops.messages import WORK_QUEUES
+from ops.places import Places
+
+_LOOK_BACK = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One queue as it is now. What nobody can tell is None."""
+
+    name: str
+    role: str
+    """work, reads, retry, dead or log."""
+    exists: bool
+    messages: int
+    """That wait, or are with a consumer and not answered yet; for a dead queue, with what was taken in and waits."""
+    consumers: int
+    coming: float | None
+    """Messages published to it per second."""
+    leaving: float | None
+    """Messages acknowledged per second."""
+    oldest: datetime | None
+    """When its oldest message was sent, or failed."""
+
+    @property
+    def problem(self) -> str | None:
+        """What an operator should look at, if anything."""
+        if not self.exists:
+            return "not declared yet"
+        if self.role in ("work", "reads") and self.consumers == 0:
+            return "nobody consumes it"
+        if self.role == "dead" and self.messages:
+            return "bellhop dead list"
+        return None
+
+
+async def look(connection: AbstractConnection, places: Places, waiting: Sequence[DeadLetter]) -> list[QueueState]:
+    """Every queue, in the topology's order. `waiting` are the dead letters that were taken in and wait.
+
+    Rates come from the broker's management API and are None where it does not answer.
+    """
+    rates = await _rates(places)
+    counts = {queue.name: await _count(connection, queue.name) for queue in QUEUES}
+    sent = await _oldest(connection, {q.name: counts[q.name] for q in WORK_QUEUES})
+    states = []
+    for queue in QUEUES:
+        count, stats = counts[queue.name], rates.get(queue.name, {})
+        messages, consumers = count or (0, 0)
+        letters = [letter for letter in waiting if letter.dead_queue == queue.name]
+        failed = [letter.message.failed_at or letter.taken_in_at for letter in letters]
+        states.append(
+            QueueState(
+                name=queue.name,
+                role=_role(queue.name),
+                exists=count is not None,
+                messages=max(messages, stats.get("messages", 0)) + len(letters),
+                consumers=consumers,
+                coming=_rate(stats, "publish"),
+                leaving=_rate(stats, "ack"),
+                oldest=min(failed, default=sent.get(queue.name)),
+            )
+        )
+    return states
+
+
+def _role(name: str) -> str:
+    if name in {tier.name for tier in RETRY_LADDER}:
+        return "retry"
+    if name in DEAD_QUEUES:
+        return "dead"
+    if name == LOG:
+        return "log"
+    return "work" if name in {queue.name for queue in WORK_QUEUES} else "reads"
+
+
+async def _count(connection: AbstractConnection, name: str) -> tuple[int, int] | None:
+    """Messages that wait and consumers there are; None when there is no such queue."""
+    channel = await connection.channel()
+    try:
+        declared = (await channel.declare_queue(name, passive=True)).declaration_result
+        return declared.message_count or 0, declared.consumer_count or 0
+    except ChannelNotFoundEntity:
+        return None
+    finally:
+        await channel.close()
+
+
+async def _oldest(connection: AbstractConnection, counts: Mapping[str, tuple[int, int] | None]) -> dict[str, datetime]:
+    """When the oldest message of each queue was sent, by the log: what waits is what came last.
+
+    Looking at the queue itself would count as a delivery, and after 20 of them the broker gives a message up.
+    """
+    newest = {name: deque[datetime](maxlen=count[0]) for name, count in counts.items() if count and count[0]}
+    if not newest:
+        return {}
+    now = utc_now()
+    try:
+        async with aclosing(LogStream(connection).up_to_now(now - _LOOK_BACK)) as messages:
+            async for seen in messages:
+                for name in seen.queues:
+                    if name in newest and seen.sent_at is not None:
+                        newest[name].append(seen.sent_at)
+    except NoLogError:
+        return {}
+    return {name: times[0] for name, times in newest.items() if times}
+
+
+async def _rates(places: Places) -> Mapping[str, Mapping[str, Any]]:
+    """What the management API knows of each queue; nothing where there is none, or it does not answer."""
+    if places.management_url is None:
+        return {}
+    address, broker = urlsplit(places.management_url), urlsplit(places.amqp_url)
+    vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
+    login = (unquote(address.username or broker.username or ""), unquote(address.password or broker.password or ""))
+    base = f"{address.scheme}://{address.hostname}:{address.port or 15672}"
+    try:
+        async with httpx.AsyncClient(auth=login, timeout=3, trust_env=False) as http:
+            answer = await http.get(f"{base}/api/queues/{vhost}?columns=name,messages,message_stats")
+            return {queue["name"]: queue for queue in answer.raise_for_status().json()}
+    except (httpx.HTTPError, ValueError):
+        return {}
+
+
+def _rate(stats: Mapping[str, Any], what: str) -> float | None:
+    if not stats:
+        return None
+    rate = stats.get("message_stats", {}).get(f"{what}_details", {}).get("rate", 0.0)
+    return round(float(rate), 1)

@@ -1,0 +1,145 @@
+"""What a message would do if it were sent again: the services' own handlers, on a store that takes no write and a bus
+that sends nothing.
+
+What one message would change, the next one in the same rehearsal finds changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from chassis.consumer import Handlers
+from chassis.decision import Done, Outcome, State, reason_of
+from chassis.envelope import Delivery, Envelope
+from chassis.errors import NoHandlerError, StoreUnavailableError
+from chassis.store import Documents, Store, Stored
+from chassis.write_path import WritePath
+from contracts.message import parse
+from contracts.topology import (
+    EXTRAS_COMMANDS,
+    EXTRAS_PAYMENTS,
+    EXTRAS_STOCK,
+    PAYMENTS_COMMANDS,
+    PAYMENTS_PSP,
+    PSP_COMMANDS,
+)
+from extras_service.handlers import ExtrasHandlers
+from extras_service.settings import ExtrasSettings
+from extras_service.stock_keeper import StockKeeper
+from extras_service.store import ExtrasStore
+from ops.messages import Seen
+from payment_service.handlers import PaymentHandlers
+from payment_service.store import PaymentStore
+
+StateT = TypeVar("StateT", bound=State)
+
+ASKS_PSP = "asks the PSP"
+FAILS = "fails"
+DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a message would do now."""
+
+    outcome: str
+    """applied, duplicate, stale, ignored, refused; `fails`, or `asks the PSP`."""
+    detail: str = ""
+    """The status it leads to, the reason for doing nothing, or the error."""
+    sends: tuple[str, ...] = ()
+    """The kinds of the messages that would follow."""
+
+    @property
+    def is_handled_already(self) -> bool:
+        return self.outcome == DUPLICATE
+
+    def __str__(self) -> str:
+        arrow = " → " if self.outcome == "applied" else ": "
+        return f"{self.outcome}{arrow}{self.detail}" if self.detail else self.outcome
+
+
+class _Rehearsed(Documents[StateT], Generic[StateT]):
+    """Documents as they are, and as they would be."""
+
+    def __init__(self, real: Documents[StateT], changed: dict[str, str]) -> None:
+        self._real = real
+        self._would_be: dict[str, Stored[StateT]] = {}
+        self._changed = changed
+
+    async def load(self, document_id: str) -> Stored[StateT] | None:
+        stored = self._would_be.get(document_id) or await self._real.load(document_id)
+        # What is still in the outbox has left before, or leaves anyway.
+        return replace(stored, outbox=()) if stored else None
+
+    async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
+        stored = await self.load(new.id)
+        if (stored.version if stored else 0) != new.version - 1:
+            return False
+        self._would_be[new.id] = new
+        self._changed[new.id] = new.state.standing
+        return True
+
+
+@dataclass
+class _Unsent:
+    """A bus that only notes what it is given."""
+
+    noted: list[Envelope] = field(default_factory=list)
+
+    async def publish(self, envelope: Envelope) -> None:
+        self.noted.append(envelope)
+
+
+class Rehearsal:
+    """Forecasts for messages in the order in which they would be sent."""
+
+    def __init__(self, store: Store) -> None:
+        self._bus = _Unsent()
+        self._changed: dict[str, str] = {}
+        extras, paid = ExtrasStore(store), PaymentStore(store)
+        extras.orders = _Rehearsed(extras.orders, self._changed)
+        extras.stock = _Rehearsed(extras.stock, self._changed)
+        orders, days = WritePath(extras.orders, self._bus), WritePath(extras.stock, self._bus)
+        pay_within, cancel_until = (
+            ExtrasSettings.model_fields[name].default for name in ("pay_within", "cancel_until")
+        )
+        keeper = StockKeeper(days, extras.stock, extras.orders, pay_within)
+        of_extras = ExtrasHandlers(orders, extras, keeper, self._bus, pay_within, cancel_until)
+        payments = WritePath(_Rehearsed(paid.payments, self._changed), self._bus)
+        sweeps = WritePath(_Rehearsed(paid.sweeps, self._changed), self._bus)
+        of_payments = PaymentHandlers(payments, sweeps)
+        self._handlers: Mapping[str, Handlers] = {
+            EXTRAS_COMMANDS.name: of_extras.commands(),
+            EXTRAS_PAYMENTS.name: of_extras.payments(),
+            EXTRAS_STOCK.name: of_extras.closed(),
+            PAYMENTS_COMMANDS.name: of_payments.commands(),
+            PAYMENTS_PSP.name: of_payments.psp(),
+        }
+
+    async def forecast(self, seen: Seen, queue: str) -> Forecast:
+        """What `seen` would do if it came to `queue` now. Raises StoreUnavailableError."""
+        self._changed.clear()
+        self._bus.noted.clear()
+        try:
+            body = parse(seen.kind, seen.body)
+            if queue == PSP_COMMANDS.name and seen.kind in {binding.routing_key for binding in PSP_COMMANDS.bindings}:
+                return Forecast(ASKS_PSP, "under the idempotency key of the first time, so it does nothing twice")
+            handler = self._handlers.get(queue, {}).get(type(body))
+            if handler is None:
+                raise NoHandlerError(seen.kind, queue)
+            delivery = Delivery(seen.message_id, seen.correlation_id, seen.kind, seen.causation_id)
+            return self._told(await handler(body, delivery))
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            return Forecast(FAILS, f"{type(error).__name__}: {error}")
+
+    def _told(self, outcome: Outcome[Any]) -> Forecast:
+        sends = tuple(envelope.kind for envelope in self._bus.noted)
+        reason = reason_of(outcome)
+        if outcome.name != "applied":
+            return Forecast(outcome.name, reason or "")
+        if isinstance(outcome, Done) and not self._changed and not sends:
+            return Forecast("ignored", "it would change nothing")
+        return Forecast("applied", ", ".join(sorted(set(self._changed.values()))), sends)

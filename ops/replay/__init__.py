@@ -1,0 +1,1 @@
+"""Sending messages once more: first a plan with a forecast for each, then exactly that plan."""

@@ -1,0 +1,134 @@
+"""What every command shares: where it prints, how it says what it cannot reach, and options that mean the same."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from aio_pika.exceptions import AMQPError
+from rich.console import Console
+
+from chassis.envelope import utc_now
+from chassis.errors import StoreUnavailableError
+from chassis.metrics import Metrics
+from chassis.redaction import Redaction
+from chassis.secret_files import SecretFileError
+from chassis.store import Store
+from ops.dead.letters import DeadLetters, NoSuchLetterError
+from ops.log_stream import LogStream, NoLogError
+from ops.messages import Filter
+from ops.moments import moment
+from ops.places import NoSystemError, Places
+from ops.replay.plans import NoSuchPlanError, Plans
+from ops.replay.run import NotRunnableError, Runner
+from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
+
+console = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False)
+
+ResultT = TypeVar("ResultT")
+
+DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, secrets, ports and logs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Queue = Annotated[str | None, typer.Option(help="Work queue or dead queue; a pattern: 'extras.*'.")]
+Kind = Annotated[str | None, typer.Option(help="Kind of message; a pattern: '*refund*'.")]
+Error = Annotated[str | None, typer.Option(help="Any part of the error's type or text.")]
+Order = Annotated[str | None, typer.Option(help="The order it is about.")]
+Correlation = Annotated[str | None, typer.Option(help="The guest action it belongs to.")]
+Since = Annotated[str | None, typer.Option(help="Not before: 15m, 2h, 3d (ago), 12:30 (UTC), 2026-11-24T12:30.")]
+Until = Annotated[str | None, typer.Option(help="Before; written as --since.")]
+Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
+Who = Annotated[str | None, typer.Option(help="Who does it, for the audit log; you.")]
+
+
+def filter_of(
+    queue: str | None = None,
+    kind: str | None = None,
+    error: str | None = None,
+    order: str | None = None,
+    correlation: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Filter:
+    """The filter that the options name; a moment nobody can read ends the command with a sentence."""
+    return Filter(queue, kind, error, order, correlation, _moment(since, "--since"), _moment(until, "--until"))
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    try:
+        return moment(text, utc_now()) if text else None
+    except ValueError as unreadable:
+        raise typer.BadParameter(str(unreadable), param_hint=option) from None
+
+
+class Desk:
+    """What an operator works with, over one connection to the broker and one to the store."""
+
+    def __init__(self, places: Places, store: Store, connection: Any) -> None:
+        self.places = places
+        self.store = store
+        self.connection = connection
+        self.letters = DeadLetters(store, connection)
+        self.plans = Plans(store)
+        self.runner = Runner(store, connection)
+        self.log = LogStream(connection)
+
+
+def at_desk(data_dir: Path, work: Callable[[Desk], Awaitable[ResultT]]) -> ResultT:
+    """Do some work on the system; what cannot be reached or found is said in a sentence, with exit code 2."""
+
+    async def opened() -> ResultT:
+        places = Places.found(data_dir)
+        store = places.store(Metrics("bellhop"))
+        try:
+            async with places.connection() as connection:
+                return await work(Desk(places, store, connection))
+        finally:
+            store.close()
+
+    with reachable():
+        return asyncio.run(opened())
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """What cannot be reached or found is said in a sentence."""
+    try:
+        yield
+    except (
+        NoSystemError,
+        SecretFileError,
+        NoSuchLetterError,
+        NoSuchPlanError,
+        NotRunnableError,
+        NoLogError,
+    ) as nothing:
+        complaints.print(str(nothing), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except (StoreUnavailableError, PspUnavailableError, PspBrokenError, AMQPError, OSError) as away:
+        part = {StoreUnavailableError: "document store", PspUnavailableError: "PSP", PspBrokenError: "PSP"}
+        name = part.get(type(away), "broker")
+        complaints.print(
+            f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True
+        )
+        complaints.print(f"It said: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def is_agreed(question: str, *, yes: bool) -> bool:
+    """Ask, unless it was agreed to beforehand. Without a terminal nobody can agree."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        complaints.print("Not done: nobody is here to agree. Say --yes to do it without asking.", markup=False)
+        return False
+    return typer.confirm(question)

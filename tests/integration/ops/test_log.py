@@ -1,0 +1,69 @@
+"""The log: found, and sent again to one queue."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.flow.waiting import until
+from tests.integration.money.desk import paid_order
+from tests.integration.ops.operator import Operator
+
+
+@pytest.fixture
+async def operator(own_system: Callable[..., Any]) -> Operator:
+    return Operator(await own_system())
+
+
+async def test_an_orders_messages_are_found_in_their_order(operator: Operator) -> None:
+    order_id = await paid_order(operator.system, operator.system.guest())
+    await paid_order(operator.system, operator.system.guest())
+
+    found = await operator.runs("log", "find", "--order", order_id)
+    refunds = await operator.runs("log", "find", "--order", order_id, "--kind", "*refund*", code=1)
+
+    kinds = [line.split()[3] for line in found.said.splitlines()]
+    assert kinds[:2] == ["orders.place-order.v1", "orders.order-pending-payment.v1"]
+    assert kinds[-1] == "orders.order-confirmed.v1"
+    assert all(order_id in line for line in found.said.splitlines())
+    assert "nothing for" in refunds.said
+
+
+async def test_a_replay_goes_to_one_queue_and_skips_what_was_handled(operator: Operator) -> None:
+    order_id = await paid_order(operator.system, operator.system.guest())
+    await until(lambda: _has_rested(operator, order_id), "the outbox is cleared")
+    before = await operator.system.document(order_id)
+    published = await operator.system.messages_published("event", "command")
+
+    report = await operator.json(
+        "log", "replay", "--to", "extras.payments", "--order", order_id, "--why", "to be sure", "--yes"
+    )
+
+    assert report["skipped"] >= 2, "PaymentSessionCreated and PaymentSucceeded at least"
+    assert (report["sent"], report["failed"], report["left"]) == (0, 0, 0)
+    assert await operator.system.document(order_id) == before
+    assert await operator.system.messages_published("event", "command") == published
+
+
+async def test_what_a_document_has_forgotten_is_sent_and_comes_to_nothing(operator: Operator) -> None:
+    order_id = await paid_order(operator.system, operator.system.guest())
+    await operator.system.documents["orders"].update_one({"_id": order_id}, {"$set": {"handled": []}})
+    options = ("--to", "extras.payments", "--order", order_id, "--kind", "*succeeded*")
+
+    saved = await operator.json("log", "replay", *options, code=3)
+    plan = await operator.json("plans", "show", saved["plan_id"])
+    report = await operator.json("plans", "run", saved["plan_id"], "--why", "to see")
+
+    assert plan["items"][0]["forecast"] == {"outcome": "ignored", "detail": "paid already", "sends": []}
+    assert (report["sent"], report["failed"]) == (1, 0)
+
+
+async def test_another_queue_than_a_services_is_refused(operator: Operator) -> None:
+    answer = await operator.runs("log", "replay", "--to", "retry.1s", code=2)
+
+    assert "extras.payments" in answer.said
+
+
+async def _has_rested(operator: Operator, order_id: str) -> bool:
+    document = await operator.system.document(order_id)
+    return document is not None and not document["outbox"]
