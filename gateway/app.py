@@ -11,16 +11,15 @@ from chassis.metrics import Metrics
 from chassis.requests import RequestClient
 from chassis.service import VERSION, bus_checks, bus_loops, looping, operator_routes
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
-from gateway import problems
 from gateway.api import api
 from gateway.api.asking import Asking
 from gateway.api.who import Who
 from gateway.backlog import Backlog
-from gateway.http_log import HttpLog
+from gateway.docs_page import docs_page
+from gateway.edge import guard
 from gateway.live import LiveFeed
 from gateway.page import Page
-from gateway.rates import AddressRate, Rates
-from gateway.request_limits import RequestLimits
+from gateway.rates import Rates
 from gateway.settings import GatewaySettings
 from gateway.tokens import Tokens
 
@@ -49,17 +48,16 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         version=VERSION,
         summary="Hotel extras: order them, pay for them, watch the order be confirmed.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
     )
-    # The last one added is the first to see a request.
-    app.add_middleware(RequestLimits, max_body=settings.max_body_bytes, seconds=settings.request_timeout)
-    app.add_middleware(AddressRate, rates=rates)
-    app.add_middleware(HttpLog)
-    problems.install(app)
+    guard(app, settings, rates)
     backlog = Backlog(lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=1.0), settings.max_waiting_orders)
     asking = Asking(requests, settings.reply_timeout)
     app.include_router(api(asking, Who(Tokens.of(settings), rates), live, backlog, settings))
     app.include_router(Page(settings).routes())
+    if settings.api_docs:
+        app.include_router(docs_page(app.title, str(app.openapi_url)))
     app.router.routes.extend(operator_routes(metrics, bus_checks(bus)))
     app.state.live = live
     return app

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from chassis.errors import TransientError
 from chassis.requests import ReplyTimeoutError
 from contracts.orders import Reason, Refusal
+from gateway.headers import SECURITY_HEADERS
 
 log = structlog.get_logger()
 
@@ -107,4 +108,5 @@ def install(app: FastAPI) -> None:
     async def broken(request: Request, error: Exception) -> JSONResponse:
         log.error("request.broke", error=repr(error), exc_info=error)
         detail = "Something went wrong on our side. It has been recorded; please try again."
-        return ProblemError(500, "internal-error", "Internal error", detail).response(request)
+        # Answered outside every middleware, so nobody else adds them.
+        return ProblemError(500, "internal-error", "Internal error", detail, headers=SECURITY_HEADERS).response(request)

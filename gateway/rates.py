@@ -10,16 +10,20 @@ from ipaddress import ip_network
 from math import ceil
 from time import time
 
+import structlog
 from fastapi import Request
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chassis.seldom import Seldom
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
 from gateway.settings import GatewaySettings
 from gateway.tokens import Operator
+
+log = structlog.get_logger()
 
 _UNLIMITED = ("/health/", "/metrics")
 _STREAM_RETRY_AFTER = 5
@@ -52,11 +56,15 @@ class Rates:
 
 
 class AddressRate:
-    """ASGI middleware: counts each request by its client's address, whatever its token. Health and metrics are free."""
+    """ASGI middleware: counts each request by its client's address, whatever its token. Health and metrics are free.
+
+    Refuses before the request is logged, and tells of it once a second: a flood fills no disk.
+    """
 
     def __init__(self, app: ASGIApp, rates: Rates) -> None:
         self._app = app
         self._rates = rates
+        self._told = Seldom(every=1.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith(_UNLIMITED):
@@ -64,6 +72,8 @@ class AddressRate:
             try:
                 await self._rates.address(client[0] if client else "")
             except ProblemError as problem:
+                if (held_back := self._told.due()) is not None:
+                    log.warning("http.too_many", client=client and client[0], held_back=held_back)
                 await problem.response(Request(scope))(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -1,5 +1,6 @@
 """Settings of the gateway."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from chassis.settings import ServiceSettings
 
 _SHORTEST_SECRET = 32
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 LOCAL_ISSUER = "bellhop-local"
 """Issues the tokens of `bellhop token`, which signs whatever it is asked to. Believed on this machine only."""
 
@@ -30,6 +32,8 @@ class GatewaySettings(ServiceSettings):
     max_body_bytes: int = Field(default=65536, ge=1024, description="the largest body of a request")
     address_rate: str = Field(default="6000/minute", description="requests of one address, whatever their token")
     guest_rate: str = Field(default="300/minute", description="requests of one guest or member of staff")
+    cors_origins: str = Field(default="", description="origins of other sites whose pages may use the API")
+    api_docs: bool = Field(default=True, description="whether /docs shows the API; its script comes from a CDN")
     max_live_streams: int = Field(default=8, ge=1, description="live streams one guest may have open at once")
     max_waiting_orders: int = Field(default=1000, ge=0, description="commands in extras.commands beyond which: 503")
     stripe_publishable_key: str = Field(
@@ -37,6 +41,19 @@ class GatewaySettings(ServiceSettings):
     )
     stripe_js_url: str = Field(default="https://js.stripe.com/v3/", description="where the PSP's script comes from")
     page_themes: Path | None = Field(default=None, description="folder of `<property>.css`: how the guest's page looks")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The sites whose pages may use the API."""
+        return tuple(filter(None, (part.strip() for part in self.cors_origins.split(","))))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _each_origin_is_named(cls, value: str) -> str:
+        for origin in filter(None, (part.strip() for part in value.split(","))):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError("must be origins such as https://www.alpenhof.example, without a path or an asterisk")
+        return value
 
     @field_validator("address_rate", "guest_rate")
     @classmethod
