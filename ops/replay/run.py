@@ -16,7 +16,8 @@ from ops.replay.plans import Planned, Plans, PlanStage, Result
 
 PLAN_HEADER = "replay_plan"
 _OF_FAILURE = ("error", "error_type", "first_failed_at", "last_failed_at", "origin_exchange", "origin_routing_key")
-_LOOK_EVERY = 1.0
+_TAKEN_WITHIN = 10.0
+_LOOK_EVERY = 0.5
 """Seconds between looks at the dead queues for messages of this plan that failed again."""
 
 
@@ -30,8 +31,8 @@ class Orders:
     """Messages per second."""
     stop_after: int = 1
     """So many messages failed again end the run."""
-    settle: float = 3.0
-    """Seconds to wait after the last message for it to be handled, or parked again."""
+    settle: float = 1.0
+    """Seconds to wait once the queues are empty, for the last message to be handled or parked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,20 @@ class Runner:
                 looked_at = monotonic()
             if len(failed) >= orders.stop_after:
                 return PlanStage.STOPPED
-        until = monotonic() + (orders.settle if sent else 0)
-        while monotonic() < until and len(failed) < orders.stop_after:
-            await asyncio.sleep(min(_LOOK_EVERY, orders.settle) / 2)
-            failed |= await self._failed_again(sent)
+        if sent:
+            await self._taken(channel, {item.queue for item in sent.values()})
+            await asyncio.sleep(orders.settle)
+            await self._failed_again(sent)
         return PlanStage.DONE
+
+    async def _taken(self, channel: AbstractChannel, queues: set[str]) -> None:
+        """Wait until services have taken what was sent, but not for a service that is away."""
+        until = monotonic() + _TAKEN_WITHIN
+        while monotonic() < until:
+            declared = [(await channel.declare_queue(name, passive=True)).declaration_result for name in queues]
+            if not any(queue.message_count for queue in declared):
+                return
+            await asyncio.sleep(0.1)
 
     async def _send(self, channel: AbstractChannel, item: Planned) -> bool:
         """False when it was skipped, and why is noted."""
@@ -149,11 +159,13 @@ class Runner:
             await self._letters.records.change(item.letter_id, waiting, plan_id=item.plan_id)
 
     async def _failed_again(self, sent: dict[str, Planned]) -> set[str]:
-        """Ids of the messages of this run that have come back dead since the last look."""
+        """Ids of the messages of this run that have come back dead, whoever took them in."""
+        await self._letters.take_in()
+        plan_id = next(iter(sent.values())).plan_id if sent else ""
         again = set()
-        for letter in await self._letters.take_in():
+        for letter in (await self._letters.records.find(**{f"message.headers.{PLAN_HEADER}": plan_id})).values():
             item = sent.get(letter.message.message_id)
-            if item is not None and letter.message.headers.get(PLAN_HEADER) == item.plan_id:
+            if item is not None and letter.stage is Stage.WAITING:
                 again.add(letter.message.message_id)
                 remark = f"parked again as {letter.letter_id}: {letter.message.error}"
                 await self._plans.note(item, Result.FAILED, remark)
