@@ -5,16 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from chassis.envelope import utc_now
 from deploy.local.stack import DATA_DIR
 from ops.audit_log import AuditLog, current_user
 from ops.dead.editing import EditError, edited, put_in_place, with_fields
 from ops.dead.letters import DeadLetter, Stage
+from ops.dead.shown import summary, table_of, tell
 from ops.messages import Filter
-from ops.moments import ago
 from ops.rehearsal import Rehearsal
 from ops.replay.commands import carry_out, show_plan
 from ops.terminal import (
@@ -69,9 +66,9 @@ def list_letters(
     wanted, of_stage = filter_of(queue, kind, error, order, correlation, since, until), _stage(stage)
     letters = at_desk(data_dir, lambda desk: _found(desk, wanted, of_stage))
     if as_json:
-        print_json([_summary(letter) for letter in letters])
+        print_json([summary(letter) for letter in letters])
     elif letters:
-        console.print(_table(letters, f"{len(letters)} dead letters, {wanted}"))
+        console.print(table_of(letters, f"{len(letters)} dead letters, {wanted}"))
         console.print("bellhop dead show ID · bellhop dead replay (same filters)", style="dim", soft_wrap=True)
     else:
         console.print(f"[green]✓[/] No dead letters ({stage}): {wanted}.", soft_wrap=True)
@@ -93,46 +90,22 @@ def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) 
         if letter.message.order_id:
             async for seen in desk.log.up_to_now():
                 if seen.order_id == letter.message.order_id:
-                    timeline.append({"sent_at": seen.sent_at, "kind": seen.kind, "message_id": seen.message_id})
+                    timeline.append(
+                        {
+                            "sent_at": seen.sent_at,
+                            "kind": seen.kind,
+                            "message_id": seen.message_id,
+                            "ended": seen.headers.get("ended"),
+                            "error": seen.error,
+                        }
+                    )
         return letter, str(forecast), timeline
 
     letter, forecast, timeline = at_desk(data_dir, work)
     if as_json:
         print_json({**letter.model_dump(mode="json"), "forecast": forecast, "timeline": timeline})
         return
-    message = letter.message
-    facts = {
-        "letter": letter.letter_id,
-        "stage": letter.stage,
-        "edited from": letter.edited_from,
-        "edited to": letter.edited_to,
-        "replayed by": letter.plan_id,
-        "kind": message.kind,
-        "message": message.message_id,
-        "correlation": message.correlation_id,
-        "cause": message.causation_id,
-        "order": message.order_id,
-        "came to": letter.queue,
-        "parked in": letter.dead_queue,
-        "error": f"{message.error_type}: {message.error}",
-        "a replay would": forecast,
-    }
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        if value:
-            table.add_row(f"[bold]{name}[/]", str(value))
-    console.print(table)
-    console.print("\n[bold]body[/]")
-    body = message.readable_body()
-    console.print_json(data=body) if isinstance(body, dict | list) else console.print(str(body), markup=False)
-    console.print("\n[bold]headers[/]")
-    console.print_json(data=dict(message.headers), default=str)
-    if timeline:
-        console.print(f"\n[bold]messages about {message.order_id}[/], from the log")
-        for entry in timeline:
-            mark = "  [red]← this one[/]" if entry["message_id"] == message.message_id else ""
-            console.print(f"  {entry['sent_at']:%Y-%m-%d %H:%M:%S}  {entry['kind']}{mark}")
-        console.print(f"[dim]bellhop trace {message.order_id} tells the whole story[/]")
+    tell(letter, forecast, timeline)
 
 
 @app.command()
@@ -224,7 +197,7 @@ def edit(
         complaints.print(f"Not edited: {refused}.", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     if as_json:
-        print_json(_summary(fresh))
+        print_json(summary(fresh))
         return
     console.print(
         f"{fresh.edited_from} is replaced by [bold]{fresh.letter_id}[/] (message {fresh.message.message_id})."
@@ -327,7 +300,7 @@ def _move(
         complaints.print(f"No dead letter is {come_from}: {_words(ids, wanted)}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     if not ids:
-        console.print(_table(letters, f"to {action}"))
+        console.print(table_of(letters, f"to {action}"))
         if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
             raise typer.Exit(3)
 
@@ -370,39 +343,3 @@ def _stage(name: str) -> Stage | None:
 
 def _difference(old: DeadLetter, new: DeadLetter) -> str:
     return f"{old.message.kind} {old.message.readable_body()} became {new.message.kind} {new.message.readable_body()}"
-
-
-def _summary(letter: DeadLetter) -> dict[str, Any]:
-    message = letter.message
-    return {
-        "letter_id": letter.letter_id,
-        "stage": letter.stage,
-        "dead_queue": letter.dead_queue,
-        "queue": letter.queue,
-        "kind": message.kind,
-        "message_id": message.message_id,
-        "correlation_id": message.correlation_id,
-        "order_id": message.order_id,
-        "error_type": message.error_type,
-        "error": message.error,
-        "attempts": message.attempt,
-        "failed_at": message.failed_at,
-    }
-
-
-def _table(letters: list[DeadLetter], title: str) -> Table:
-    table = Table(title=title, title_justify="left", show_lines=True)
-    table.add_column("letter", no_wrap=True)
-    table.add_column("message", overflow="fold")
-    table.add_column("error", overflow="fold")
-    now = utc_now()
-    for letter in letters:
-        message = letter.message
-        when = ago(message.failed_at or letter.taken_in_at, now)
-        about = message.order_id or message.correlation_id
-        table.add_row(
-            f"{letter.letter_id}\n[dim]{when} ago[/]",
-            f"{message.kind}\n[dim]to {letter.queue}\n{about}[/]",
-            Text(f"{message.error_type}: {message.error}"),
-        )
-    return table
