@@ -23,13 +23,14 @@ test: test-setup check ## run the checks and every test
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --browser
 
-check: setup ## formatting, lint, types, import rules, lock
+check: setup ## formatting, lint, types, import rules, lock, generated pages
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	$(VENV)/python -m ops.lock --check
 	$(VENV)/python -m ops.tables --check
+	$(VENV)/python -m ops.openapi --check
 
 format: setup ## format the code and fix what ruff can fix
 	$(VENV)/ruff format

@@ -18,6 +18,7 @@ from gateway.backlog import Backlog
 from gateway.docs_page import docs_page
 from gateway.edge import guard
 from gateway.live import LiveFeed
+from gateway.openapi import document, operation_id
 from gateway.page import Page
 from gateway.rates import Rates
 from gateway.settings import GatewaySettings
@@ -46,8 +47,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app = FastAPI(
         title="Bellhop",
         version=VERSION,
+        description="Beyond what a schema can say: docs/http-api.md.",
         summary="Hotel extras: order them, pay for them, watch the order be confirmed.",
         lifespan=lifespan,
+        generate_unique_id_function=operation_id,
         docs_url=None,
         redoc_url=None,
     )
@@ -59,5 +62,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     if settings.api_docs:
         app.include_router(docs_page(app.title, str(app.openapi_url)))
     app.router.routes.extend(operator_routes(metrics, bus_checks(bus)))
+    document(app)
     app.state.live = live
     return app

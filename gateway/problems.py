@@ -13,6 +13,7 @@ from chassis.errors import TransientError
 from chassis.requests import ReplyTimeoutError
 from contracts.orders import Reason, Refusal
 from gateway.headers import SECURITY_HEADERS
+from gateway.problem_types import MEDIA_TYPE, PREFIX
 
 log = structlog.get_logger()
 
@@ -52,14 +53,14 @@ class ProblemError(Exception):
 
     def response(self, request: Request) -> JSONResponse:
         body = {
-            "type": f"urn:bellhop:problem:{self.name}",
+            "type": f"{PREFIX}{self.name}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
             "instance": request.url.path,
             **self.more,
         }
-        return JSONResponse(body, self.status, self.headers, media_type="application/problem+json")
+        return JSONResponse(body, self.status, self.headers, media_type=MEDIA_TYPE)
 
 
 def unavailable(detail: str) -> ProblemError:

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import OrderId
 from contracts.money import Money
 from contracts.orders import ExtraView, OrderView, RequestedLine, ReviewResolution
+from gateway.api import examples
 
 OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
 
@@ -16,11 +17,15 @@ OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
 class OrderRequest(BaseModel):
     """What a guest orders."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"lines": [examples.LINE]}]})
+
     lines: tuple[RequestedLine, ...] = Field(max_length=100)
 
 
 class Because(BaseModel):
     """Why somebody does it, for whoever reads it later."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "We leave a day earlier."}]})
 
     reason: str = Field(default="", max_length=500)
 
@@ -28,12 +33,25 @@ class Because(BaseModel):
 class RefundRequest(BaseModel):
     """How much goes back, and why."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"amount": {"amount": 2400, "currency": "EUR"}, "reason": "One breakfast was cold."},
+                {"reason": "The kitchen was closed."},
+            ]
+        }
+    )
+
     amount: Money | None = Field(default=None, description="none means all that is left")
     reason: str = Field(min_length=1, max_length=500)
 
 
 class ReviewRequest(BaseModel):
     """What staff decide, and why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"resolution": "refund", "reason": "Charged less than the order's total."}]}
+    )
 
     resolution: ReviewResolution
     reason: str = Field(min_length=1, max_length=500)

@@ -19,8 +19,10 @@ from contracts.orders import (
     PlaceOrder,
     StartPayment,
 )
+from gateway.api import examples
 from gateway.api.asking import Asking, accepted, expected, place_of
-from gateway.api.bodies import Accepted, Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
+from gateway.api.bodies import Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
+from gateway.api.documented import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.who import Who
 from gateway.backlog import Backlog
@@ -28,17 +30,42 @@ from gateway.settings import GatewaySettings
 
 
 def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(tags=["guests"])
     seal = Seal(settings.seal_keys)
     asks = Annotated[Guest, Depends(who.guest)]
 
-    @router.get("/extras")
+    @router.get(
+        "/extras",
+        responses=answers(200, "What can be ordered.", {"extras": [examples.EXTRA]}) | problems(*OF_ANY_REQUEST),
+    )
     async def list_extras(guest: asks, request: Request) -> Extras:
         """The extras on offer at the guest's hotel."""
         reply = await asking.ask(ListExtras(property_id=guest.property_id), request)
         return Extras(extras=expected(reply, ExtrasReply).extras)
 
-    @router.post("/orders", status_code=201, response_model=OrderView, responses={202: {"model": Accepted}})
+    @router.post(
+        "/orders",
+        status_code=201,
+        response_model=OrderView,
+        responses=answers(201, "The order, to be paid.", examples.ORDER, located=True)
+        | ACCEPTED
+        | problems(
+            *OF_ANY_REQUEST,
+            *WITH_A_BODY,
+            *WITH_A_KEY,
+            "no-lines",
+            "extra-unknown",
+            "extra-inactive",
+            "extra-of-another-property",
+            "quantity-not-positive",
+            "quantity-over-limit",
+            "day-outside-stay",
+            "mixed-currencies",
+            "out-of-stock",
+            "idempotency-key-reused",
+            "too-many-orders-waiting",
+        ),
+    )
     async def place_order(
         body: OrderRequest, guest: asks, request: Request, response: Response, idempotency_key: IdempotencyKey = None
     ) -> OrderView | Response:
@@ -52,7 +79,10 @@ def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings
         response.headers.update(place_of(order_id))
         return expected(reply, OrderReply).order
 
-    @router.get("/orders")
+    @router.get(
+        "/orders",
+        responses=answers(200, "Their orders.", {"orders": [examples.CONFIRMED]}) | problems(*OF_ANY_REQUEST),
+    )
     async def list_orders(guest: asks, request: Request) -> Orders:
         """The guest's orders, newest first."""
         query = ListOrders(guest_id=guest.guest_id, property_id=guest.property_id)
@@ -62,7 +92,9 @@ def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings
         "/orders/{order_id}/payment-session",
         status_code=201,
         response_model=PaymentSession,
-        responses={202: {"model": Accepted}},
+        responses=answers(201, "What the PSP's script needs.", examples.SESSION)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, "order-not-payable", "payment-session-failed"),
     )
     async def start_payment(order_id: OrderIdPath, guest: asks, request: Request) -> PaymentSession | Response:
         """Open the payment of an order, or return the one that is open. Safe to repeat."""

@@ -11,7 +11,9 @@ from contracts.ids import OrderId, RefundId
 from contracts.orders import Guest
 from gateway.problems import ProblemError
 
-IdempotencyKey = Annotated[str | None, Header()]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", description="any unique text; the same again for a repeat")
+]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -9,8 +9,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder, Guest, OrderView, Staff
+from gateway.api import examples
 from gateway.api.asking import Asking
-from gateway.api.bodies import Accepted, Because, OrderIdPath
+from gateway.api.bodies import Because, OrderIdPath
+from gateway.api.documented import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, answers, event_stream, problems
 from gateway.api.who import Who
 from gateway.live import LiveFeed, LiveUpdate
 from gateway.rates import Streams
@@ -25,7 +27,7 @@ class Watched:
 
 
 def routes(asking: Asking, who: Who, feed: LiveFeed, streams: Streams) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(tags=["guests and staff"])
     looks = Annotated[Guest | Staff, Depends(who.guest_or_staff)]
 
     async def order_of(order_id: OrderIdPath, asks: looks, request: Request) -> OrderView:
@@ -36,12 +38,21 @@ def routes(asking: Asking, who: Who, feed: LiveFeed, streams: Streams) -> APIRou
         with streams.one_more(asks), feed.watching(order_id) as updates:
             yield Watched(await asking.order(asks, order_id, request), updates)
 
-    @router.get("/orders/{order_id}")
+    @router.get(
+        "/orders/{order_id}",
+        responses=answers(200, "The order as it stands.", examples.CONFIRMED) | problems(*OF_AN_ORDER),
+    )
     async def get_order(order: Annotated[OrderView, Depends(order_of)]) -> OrderView:
         """One order: a guest's own, or any of the staff's property."""
         return order
 
-    @router.post("/orders/{order_id}/cancel", response_model=OrderView, responses={202: {"model": Accepted}})
+    @router.post(
+        "/orders/{order_id}/cancel",
+        response_model=OrderView,
+        responses=answers(200, "The order, on its way to be cancelled.", examples.CANCELLING)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-cancellable", "cancellation-too-late"),
+    )
     async def cancel(
         order_id: OrderIdPath, asks: looks, request: Request, body: Because | None = None
     ) -> OrderView | Response:
@@ -55,7 +66,12 @@ def routes(asking: Asking, who: Who, feed: LiveFeed, streams: Streams) -> APIRou
         )
         return await asking.change(command, request)
 
-    @router.get("/orders/{order_id}/live", response_class=EventSourceResponse)
+    @router.get(
+        "/orders/{order_id}/live",
+        response_class=EventSourceResponse,
+        responses=event_stream("First where the order stands, then what happens.", examples.STREAM)
+        | problems(*OF_AN_ORDER, "too-many-live-streams"),
+    )
     async def live(watched: Annotated[Watched, Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
         """What happens to an order, as it happens. Starts with where it stands."""
         order = watched.order

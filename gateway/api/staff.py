@@ -1,29 +1,41 @@
 """Routes that only staff use: an order's extras were given, its money goes back, its review is decided."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from contracts.ids import OrderId
 from contracts.orders import FulfilOrder, OrderView, RefundOrder, ResolveReview, Staff
+from gateway.api import examples
 from gateway.api.asking import Asking
-from gateway.api.bodies import Accepted, OrderIdPath, RefundRequest, ReviewRequest
+from gateway.api.bodies import OrderIdPath, RefundRequest, ReviewRequest
+from gateway.api.documented import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
 from gateway.api.who import Who
 
-_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
-
 
 def routes(asking: Asking, who: Who) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(tags=["staff"])
     acts = Annotated[Staff, Depends(who.staff)]
 
-    @router.post("/orders/{order_id}/fulfil", response_model=OrderView, responses=_ACCEPTED)
+    @router.post(
+        "/orders/{order_id}/fulfil",
+        response_model=OrderView,
+        responses=answers(200, "The order, given to the guest.", examples.FULFILLED)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, "order-not-fulfillable"),
+    )
     async def fulfil(order_id: OrderIdPath, staff: acts, request: Request) -> OrderView | Response:
         """Staff: the guest has what was ordered. Safe to repeat."""
         return await asking.change(FulfilOrder(order_id=OrderId(order_id), staff=staff), request)
 
-    @router.post("/orders/{order_id}/refunds", response_model=OrderView, responses=_ACCEPTED)
+    @router.post(
+        "/orders/{order_id}/refunds",
+        response_model=OrderView,
+        responses=answers(200, "The order; what came back shows once the PSP says so.", examples.REFUNDED)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, *WITH_A_KEY, "order-not-refundable", "refund-exceeds-paid"),
+    )
     async def refund(
         order_id: OrderIdPath,
         body: RefundRequest,
@@ -41,7 +53,13 @@ def routes(asking: Asking, who: Who) -> APIRouter:
         )
         return await asking.change(command, request)
 
-    @router.post("/orders/{order_id}/review", response_model=OrderView, responses=_ACCEPTED)
+    @router.post(
+        "/orders/{order_id}/review",
+        response_model=OrderView,
+        responses=answers(200, "The order as it was decided.", examples.CONFIRMED)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-in-review"),
+    )
     async def review(order_id: OrderIdPath, body: ReviewRequest, staff: acts, request: Request) -> OrderView | Response:
         """Staff: decide about an order whose money does not match."""
         command = ResolveReview(order_id=OrderId(order_id), staff=staff, resolution=body.resolution, reason=body.reason)

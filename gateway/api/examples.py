@@ -1,0 +1,60 @@
+"""One order of one guest, as the OpenAPI document shows it."""
+
+from typing import Any
+
+ORDER_ID = "ord_hkst5ncncfkdp3o22o6fciod4m"
+
+LINE: dict[str, Any] = {"extra_id": "alm-breakfast", "quantity": 2, "day": "2027-02-03"}
+TOTAL: dict[str, Any] = {"amount": 4800, "currency": "EUR"}
+EXTRA: dict[str, Any] = {
+    "extra_id": "alm-breakfast",
+    "property_id": "alpenhof",
+    "name": {"en": "Breakfast", "de": "Frühstück"},
+    "description": {"en": "From seven to eleven."},
+    "category": "food",
+    "unit_price": {"amount": 2400, "currency": "EUR"},
+    "max_quantity": 6,
+    "needs_day": True,
+}
+ORDER: dict[str, Any] = {
+    "order_id": ORDER_ID,
+    "property_id": "alpenhof",
+    "reservation_id": "R-1001",
+    "guest_id": "guest-1",
+    "status": "pending_payment",
+    "payment_status": "unpaid",
+    "lines": [
+        {
+            **LINE,
+            "name": {"en": "Breakfast", "de": "Frühstück"},
+            "unit_price": {"amount": 2400, "currency": "EUR"},
+            "line_total": TOTAL,
+        }
+    ],
+    "total": TOTAL,
+    "created_at": "2027-01-20T09:00:00Z",
+    "pay_until": "2027-01-20T09:30:00Z",
+    "payment_failure": None,
+    "refunded": None,
+}
+CONFIRMED = {**ORDER, "status": "confirmed", "payment_status": "paid", "pay_until": None}
+CANCELLING = {**ORDER, "status": "cancelling", "pay_until": None}
+FULFILLED = {**CONFIRMED, "status": "fulfilled"}
+REFUNDED = {**CONFIRMED, "payment_status": "partially_refunded", "refunded": {"amount": 2400, "currency": "EUR"}}
+SESSION: dict[str, Any] = {
+    "order_id": ORDER_ID,
+    "payment_id": ORDER_ID.replace("ord_", "pay_"),
+    "amount": TOTAL,
+    "client_secret": "pi_example_secret_example",
+    "publishable_key": "pk_test_example",
+    "script_url": "https://js.stripe.com/v3/",
+    "pay_until": "2027-01-20T09:30:00Z",
+}
+STREAM = (
+    "event: orders.order-state\n"
+    f'data: {{"event": "orders.order-state", "order_id": "{ORDER_ID}", '
+    '"status": "pending_payment", "payment_status": "unpaid"}\n\n'
+    "event: orders.order-confirmed\n"
+    f'data: {{"event": "orders.order-confirmed", "order_id": "{ORDER_ID}", '
+    '"status": "confirmed", "payment_status": "paid"}\n\n'
+)

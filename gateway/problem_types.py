@@ -1,0 +1,86 @@
+"""Every type of problem the API answers with, as its OpenAPI document lists them. A type once given out stays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PREFIX = "urn:bellhop:problem:"
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(pattern=f"^{PREFIX}[a-z-]+$", description="stable; for programs")
+    title: str = Field(description="the type in words")
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="a sentence for the person who is asking")
+    instance: str = Field(default="", description="the path that was asked")
+    errors: list["Place"] = Field(default_factory=list, description="where the request is wrong")
+
+
+class Place(BaseModel):
+    """One place of a request that is wrong."""
+
+    pointer: str = Field(description="a JSON pointer; begins with /body, /path, /query or /header")
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One type: its status, its title, and a detail as somebody may see it."""
+
+    name: str
+    status: int
+    title: str
+    detail: str
+
+    def example(self) -> dict[str, Any]:
+        return {"type": PREFIX + self.name, "title": self.title, "status": self.status, "detail": self.detail}
+
+
+def _types(*rows: tuple[int, str, str, str]) -> Mapping[str, ProblemType]:
+    return {name: ProblemType(name, status, title, detail) for status, name, title, detail in rows}
+
+
+PROBLEM_TYPES = _types(
+    (400, "malformed-request", "Malformed request", "The body is not JSON."),
+    (400, "idempotency-key-missing", "Idempotency-Key missing", "Send an Idempotency-Key header: any unique text."),
+    (400, "idempotency-key-invalid", "Idempotency-Key invalid", "An Idempotency-Key has 1 to 255 visible characters."),
+    (401, "unauthorized", "Not signed in", "Your session has expired. Please open the link from your hotel again."),
+    (403, "wrong-role", "Wrong role", "Only hotel staff may do this; use a staff token."),
+    (404, "order-not-found", "Order not found", "There is no such order."),
+    (404, "no-such-page", "Not Found", "GET /v2: Not Found"),
+    (405, "method-not-allowed", "Method Not Allowed", "DELETE /v1/orders: Method Not Allowed"),
+    (408, "request-timeout", "Request too slow", "The body of the request did not come within 30 s."),
+    (409, "order-not-payable", "Order not payable", "A payment for this order is being processed."),
+    (409, "order-not-cancellable", "Order not cancellable", "This order can no longer be cancelled: it is fulfilled."),
+    (409, "cancellation-too-late", "Cancellation too late", "Please ask the reception: the time to cancel is over."),
+    (409, "order-not-fulfillable", "Order not fulfillable", "Only a confirmed order can be fulfilled; it is expired."),
+    (409, "order-not-refundable", "Order not refundable", "There is nothing to give back for this order."),
+    (409, "order-not-in-review", "Order not in review", "This order is not under review; it is confirmed."),
+    (413, "body-too-large", "Body too large", "The body of a request may have 65536 bytes."),
+    (422, "invalid-request", "Invalid request", "/body/lines: Field required"),
+    (422, "no-lines", "No lines", "An order needs at least one extra."),
+    (422, "extra-unknown", "Extra unknown", "There is no extra 'alm-unicorn'."),
+    (422, "extra-inactive", "Extra inactive", "Sleigh ride is not offered at the moment."),
+    (422, "extra-of-another-property", "Extra of another property", "Late check-out is not offered at your hotel."),
+    (422, "quantity-not-positive", "Quantity not positive", "The quantity of Breakfast must be at least 1."),
+    (422, "quantity-over-limit", "Quantity over limit", "At most 6 of Breakfast can be ordered."),
+    (422, "day-outside-stay", "Day outside stay", "Choose a day of your stay for Breakfast."),
+    (422, "mixed-currencies", "Mixed currencies", "One order is paid in one currency; these extras use CHF and EUR."),
+    (422, "out-of-stock", "Out of stock", "Massage on 2027-02-03: 1 left. Choose another day or fewer."),
+    (422, "idempotency-key-reused", "Idempotency key reused", "This Idempotency-Key belongs to another order."),
+    (422, "refund-exceeds-paid", "Refund exceeds paid", "At most 24.00 EUR can be given back."),
+    (429, "too-many-requests", "Too many requests", "This is more than 300 per 1 minute. Please try again in 20 s."),
+    (429, "too-many-live-streams", "Too many live streams", "You have 8 live views open already."),
+    (431, "headers-too-large", "Headers too large", "The address and the headers of a request are too large."),
+    (500, "internal-error", "Internal error", "Something went wrong on our side. It has been recorded."),
+    (502, "payment-session-failed", "Payment session failed", "The payment could not be opened. Please try again."),
+    (503, "too-many-orders-waiting", "Too many orders waiting", "Many orders are waiting to be handled."),
+    (503, "unavailable", "Temporarily unavailable", "This cannot be done right now; repeating it is safe."),
+)

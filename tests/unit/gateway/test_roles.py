@@ -1,0 +1,126 @@
+"""Every route of the gateway is listed here with who may use it; whoever else asks is refused before anything is done.
+
+Nothing is connected: a request that gets past the check fails at the bus, as 500 or 503.
+"""
+
+import time
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.fernet import Fernet
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from gateway.app import create_app
+from gateway.settings import GatewaySettings
+
+SECRET = "a secret of the tests, long enough for HMAC"
+ORDER = "ord_" + "a" * 26
+ROLES = ("guest", "staff", "operator")
+
+MAY: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/v1/extras"): ("guest",),
+    ("POST", "/v1/orders"): ("guest",),
+    ("GET", "/v1/orders"): ("guest",),
+    ("POST", "/v1/orders/{order_id}/payment-session"): ("guest",),
+    ("GET", "/v1/orders/{order_id}"): ("guest", "staff"),
+    ("POST", "/v1/orders/{order_id}/cancel"): ("guest", "staff"),
+    ("GET", "/v1/orders/{order_id}/live"): ("guest", "staff"),
+    ("POST", "/v1/orders/{order_id}/fulfil"): ("staff",),
+    ("POST", "/v1/orders/{order_id}/refunds"): ("staff",),
+    ("POST", "/v1/orders/{order_id}/review"): ("staff",),
+}
+ANYBODY = {
+    "/",
+    "/docs",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/openapi.json",
+    "/page/theme/{name}.css",
+    "/page/{version}/{name}",
+}
+BODIES: dict[str, Any] = {
+    "/v1/orders": {"lines": []},
+    "/v1/orders/{order_id}/refunds": {"reason": "r"},
+    "/v1/orders/{order_id}/review": {"resolution": "accept", "reason": "r"},
+}
+
+
+def _app() -> FastAPI:
+    return create_app(
+        GatewaySettings(
+            amqp_url=SecretStr("amqp://nobody"),
+            jwt_secret=SecretStr(SECRET),
+            jwt_issuer="tests",
+            seal_keys=SecretStr(Fernet.generate_key().decode()),
+        )
+    )
+
+
+APP = _app()
+
+
+def _token(role: str | None) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": "tests",
+        "aud": "bellhop",
+        "iat": now,
+        "exp": now + 600,
+        "sub": "somebody",
+        "property": "alpenhof",
+        "reservation": "R-1",
+        "stay_from": "2027-02-01",
+        "stay_to": "2027-02-08",
+        "role": role,
+    }
+    return "Bearer " + jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+async def _asked(method: str, path: str, authorization: str | None) -> httpx.Response:
+    transport = httpx.ASGITransport(app=APP, raise_app_exceptions=False)
+    headers = {"Idempotency-Key": "k"} | ({"Authorization": authorization} if authorization else {})
+    # Uncaught errors are expected here, and drawing them takes seconds.
+    with capture_logs():
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+            return await http.request(method, path.format(order_id=ORDER), json=BODIES.get(path), headers=headers)
+
+
+def test_the_list_is_whole() -> None:
+    """A new route is added to one of the two lists, on purpose."""
+    listed = {(method, path) for method, path in _all_routes() if path not in ANYBODY}
+
+    assert listed == set(MAY)
+
+
+def _all_routes() -> set[tuple[str, str]]:
+    found = set()
+    for route in iter_route_contexts(APP.routes):
+        found |= {(method, str(route.path)) for method in route.methods or ()}
+    return {(method, path) for method, path in found if method != "HEAD"}
+
+
+@pytest.mark.parametrize(("method", "path"), MAY)
+@pytest.mark.parametrize("role", [*ROLES, "admin", "", None])
+async def test_a_route_refuses_every_role_but_its_own(method: str, path: str, role: str | None) -> None:
+    answer = await _asked(method, path, _token(role))
+
+    if role in MAY[method, path]:
+        assert answer.status_code not in (401, 403)
+    else:
+        assert answer.status_code == 403
+        assert answer.json()["type"] == "urn:bellhop:problem:wrong-role"
+
+
+@pytest.mark.parametrize(("method", "path"), MAY)
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic Zm9vOmJhcg==", "Bearer not.a.token"])
+async def test_a_route_refuses_whoever_has_no_token(method: str, path: str, authorization: str | None) -> None:
+    answer = await _asked(method, path, authorization)
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
