@@ -28,12 +28,14 @@ from ops.places import Places
 from ops.reconcile import reconcile as run_reconcile
 from ops.replay import commands as plans
 from ops.terminal import AsJson, DataDir, complaints, console, reachable
+from ops.trace import command as tracing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
 for part in (dead, log, plans):
     app.add_typer(part.app, name=part.NAME)
 app.command("queues")(watching.queues)
 app.command("audit-log")(watching.audit_log)
+app.command("trace")(tracing.trace)
 
 
 class Role(StrEnum):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 _SUBJECT = re.compile(rb'\s*\{\s*"id":\s*"([A-Za-z]+_\w+)"')
@@ -17,6 +18,7 @@ NOTED_CALLS = 4
 class Call:
     """One HTTP request to the PSP. `status` None: it was not answered."""
 
+    began: datetime
     method: str
     path: str
     status: int | None
@@ -24,16 +26,19 @@ class Call:
     subject: str | None = None
 
     @classmethod
-    def to(cls, method: str, url: str, status: int | None, milliseconds: float, answer: bytes = b"") -> "Call":
+    def to(
+        cls, began: datetime, method: str, url: str, status: int | None, milliseconds: float, answer: bytes = b""
+    ) -> "Call":
         """Keeps the path and the id of the object that was answered, never keys, parameters or bodies."""
         subject = _SUBJECT.match(answer)
         named = subject.group(1).decode() if subject else None
-        return cls(method.upper(), urlsplit(url).path, status, round(milliseconds), named)
+        return cls(began, method.upper(), urlsplit(url).path, status, round(milliseconds), named)
 
     def __str__(self) -> str:
         answered = "not answered" if self.status is None else str(self.status)
         named = f", {self.subject}" if self.subject and self.subject not in self.path else ""
-        return f"{self.method} {self.path} {answered} in {self.milliseconds} ms{named}"
+        clock = self.began.strftime("%H:%M:%S.%f")[:-3]
+        return f"{clock} {self.method} {self.path} {answered} in {self.milliseconds} ms{named}"
 
 
 _recorded: ContextVar[list[Call] | None] = ContextVar("recorded", default=None)

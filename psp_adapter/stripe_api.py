@@ -8,6 +8,7 @@ from typing import Any
 
 import stripe
 
+from chassis.envelope import utc_now
 from chassis.errors import PermanentError, TransientError
 from chassis.redaction import Redaction
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
@@ -47,13 +48,13 @@ class _RecordedHttp(stripe.HTTPXClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        started = perf_counter()
+        began, started = utc_now(), perf_counter()
         try:
             answer, status, answered = await super().request_async(method, url, headers, post_data)
         except stripe.APIConnectionError:
-            record(Call.to(method, url, None, (perf_counter() - started) * 1000))
+            record(Call.to(began, method, url, None, (perf_counter() - started) * 1000))
             raise
-        record(Call.to(method, url, status, (perf_counter() - started) * 1000, answer))
+        record(Call.to(began, method, url, status, (perf_counter() - started) * 1000, answer))
         return answer, status, answered
 
 

@@ -103,14 +103,14 @@ async def test_a_fact_is_noted_with_the_calls_that_led_to_it() -> None:
     bench = await _taking(CREATE, answering(200, intent("requires_payment_method")))
 
     (told,) = bench.published
-    assert re.fullmatch(r"POST /v1/payment_intents 200 in \d+ ms, pi_1", told.headers["psp"])
+    assert re.fullmatch(r"[0-9:.]{12} POST /v1/payment_intents 200 in \d+ ms, pi_1", told.headers["psp"])
 
 
 async def test_a_silent_stripe_is_noted_on_what_the_log_is_told() -> None:
     bench = await _taking(CREATE, unreachable(httpx.ReadTimeout))
 
     (copy,) = bench.failures
-    assert re.fullmatch(r"POST /v1/payment_intents not answered in \d+ ms", copy.headers["psp"])
+    assert re.fullmatch(r"[0-9:.]{12} POST /v1/payment_intents not answered in \d+ ms", copy.headers["psp"])
     assert "psp" not in bench.published[0].headers
 
 

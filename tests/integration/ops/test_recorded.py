@@ -43,7 +43,7 @@ async def test_documents_remember_their_changes_and_messages_what_they_came_from
     log = await logged(places, order_id)
     notes = {seen.kind: seen.headers.get("http") or seen.headers.get("psp") for seen in log}
     assert notes["orders.place-order.v1"] == "POST /v1/orders"
-    assert str(notes["psp.psp-session-created.v1"]).startswith("POST /v1/payment_intents 200 in ")
+    assert str(notes["psp.psp-session-created.v1"])[12:].startswith(" POST /v1/payment_intents 200 in ")
     assert str(notes["psp.psp-payment-succeeded.v1"]).startswith("webhook evt_")
     assert all(seen.headers["sent_at_ms"] // 1000 == seen.sent_at.timestamp() for seen in log if seen.sent_at)
 

@@ -1,8 +1,12 @@
 """What a call to the PSP is noted as."""
 
+from datetime import UTC, datetime
+
 from psp_adapter.calls import Call, noted, record, recorded
 
+BEGAN = datetime(2026, 7, 1, 9, 0, 0, 123_456, UTC)
 OPENED = Call.to(
+    BEGAN,
     "post",
     "https://api.stripe.com/v1/payment_intents?expand=x",
     200,
@@ -12,23 +16,23 @@ OPENED = Call.to(
 
 
 def test_a_call_is_told_by_its_path_its_answer_and_what_was_answered_and_by_no_secret() -> None:
-    assert str(OPENED) == "POST /v1/payment_intents 200 in 132 ms, pi_1"
+    assert str(OPENED) == "09:00:00.123 POST /v1/payment_intents 200 in 132 ms, pi_1"
 
 
 def test_a_call_nobody_answered_says_so() -> None:
-    lost = Call.to("post", "https://api.stripe.com/v1/refunds", None, 5000.2)
+    lost = Call.to(BEGAN, "post", "https://api.stripe.com/v1/refunds", None, 5000.2)
 
-    assert str(lost) == "POST /v1/refunds not answered in 5000 ms"
+    assert str(lost) == "09:00:00.123 POST /v1/refunds not answered in 5000 ms"
 
 
 def test_an_id_that_the_path_names_is_not_named_twice_and_a_list_names_none() -> None:
-    read = Call.to("get", "https://api.stripe.com/v1/payment_intents/pi_1", 200, 8, b'{"id": "pi_1"}')
+    read = Call.to(BEGAN, "get", "https://api.stripe.com/v1/payment_intents/pi_1", 200, 8, b'{"id": "pi_1"}')
     listed = Call.to(
-        "get", "https://api.stripe.com/v1/refunds", 200, 9, b'{"object": "list", "data": [{"id": "re_1"}]}'
+        BEGAN, "get", "https://api.stripe.com/v1/refunds", 200, 9, b'{"object": "list", "data": [{"id": "re_1"}]}'
     )
 
-    assert str(read) == "GET /v1/payment_intents/pi_1 200 in 8 ms"
-    assert str(listed) == "GET /v1/refunds 200 in 9 ms"
+    assert str(read) == "09:00:00.123 GET /v1/payment_intents/pi_1 200 in 8 ms"
+    assert str(listed) == "09:00:00.123 GET /v1/refunds 200 in 9 ms"
 
 
 def test_calls_are_recorded_in_their_order_and_only_while_somebody_does() -> None:

@@ -1,0 +1,45 @@
+"""`bellhop trace`: the story of one order, for people and for programs."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from deploy.local.stack import DATA_DIR
+from ops.places import Places
+from ops.terminal import AsJson, DataDir, complaints, console, print_json, reachable
+from ops.trace.collect import UnknownOrderError, story_of
+from ops.trace.text import lines
+
+Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (ord_…), or its payment's (pay_…).")]
+
+
+def trace(
+    order: Order,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Tell what really happened to an order, in time order: requests, messages, changes, retries, calls to the PSP.
+
+    Each step stands under the one that led to it. Reads only: the log of the last 7 days, and what the order's
+    documents remember.
+
+    Examples:
+
+    `bellhop trace ord_ui7vuitd2oxc7agcdlmgw5dy26`
+
+    `bellhop trace pay_ui7vuitd2oxc7agcdlmgw5dy26 --json`
+
+    Exit code 0 when there is something to tell, 2 when nothing is known of the order or the system cannot be asked.
+    """
+    with reachable():
+        try:
+            story = asyncio.run(story_of(Places.found(data_dir), order))
+        except UnknownOrderError as unknown:
+            complaints.print(str(unknown), markup=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+    if as_json:
+        print_json(story.as_json())
+        return
+    for line in lines(story):
+        console.print(line, soft_wrap=True)

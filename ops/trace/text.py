@@ -1,0 +1,86 @@
+"""A story as text: one line per step, indented under what it came from."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from rich.text import Text
+
+from ops.trace.model import Participant, Step, StepKind, Story
+
+_WHO = 20
+_MARKS = {
+    StepKind.TRANSITION: ("● ", "green"),
+    StepKind.DEADLINE: ("⏰ ", "green"),
+    StepKind.RETRY: ("↻ ", "red"),
+    StepKind.PARKING: ("✗ ", "bold red"),
+    StepKind.LOST_CALL: ("", "red"),
+    StepKind.REQUEST: ("", "bold"),
+    StepKind.COMMAND: ("", "cyan"),
+    StepKind.EVENT: ("", "blue"),
+}
+
+
+def lines(story: Story) -> Iterator[Text]:
+    """The whole story. Times are UTC; `~` marks those known to the second only."""
+    yield Text.assemble((story.order_id, "bold"), "  ", story.payment_id)
+    if story.standing:
+        yield Text("  ".join(f"{name}: {standing}" for name, standing in story.standing.items() if standing))
+    for remark in story.remarks:
+        yield Text(remark, style="yellow")
+    yield Text()
+    day = None
+    for step in story.steps:
+        if step.at.date() != day:
+            day = step.at.date()
+            yield Text(f"{day:%A, %d %B %Y} (UTC)", style="dim")
+        yield line(step, story.steps[0])
+
+
+def line(step: Step, first: Step) -> Text:
+    """One step: when, how long after the first, who, and what."""
+    mark, style = _MARKS.get(step.kind, ("", ""))
+    moment = f"{step.at:%H:%M:%S}.{step.at.microsecond // 1000:03}" if step.is_exact else f"~{step.at:%H:%M:%S}   "
+    text = Text.assemble(
+        (f"{moment:>12}", "dim"),
+        (f"{since(step.at - first.at):>11}  ", "dim"),
+        f"{who(step):<{_WHO}}",
+        "  " * step.depth,
+    )
+    text.append(f"{mark}{step.what}", style)
+    if step.attempt > 1 and step.kind is not StepKind.RETRY:
+        text.append(f" (attempt {step.attempt})", "red")
+    if step.detail:
+        text.append(f"  {_before_detail(step)}{step.detail}", "red" if step.kind.is_failure else "dim")
+    return text
+
+
+def _before_detail(step: Step) -> str:
+    match step.kind:
+        case StepKind.RETRY:
+            return f"attempt {step.attempt} failed: "
+        case StepKind.PARKING:
+            return f"parked after {step.attempt} attempt{'s' if step.attempt > 1 else ''}: "
+        case _:
+            return ""
+
+
+def who(step: Step) -> str:
+    """`gateway → extras`, the receiver left out where nothing left its sender or nobody's queue takes it."""
+    receivers: tuple[str | Participant, ...] = step.receivers
+    if step.kind is StepKind.EVENT and not receivers:
+        receivers = ("·",)
+    return f"{step.sender} → {', '.join(receivers)}" if receivers else str(step.sender)
+
+
+def since(passed: timedelta) -> str:
+    """A length of time in the unit that suits it: `+42 ms`, `+3.20 s`, `+31 min 0 s`, `+2 d 3 h`."""
+    seconds = passed.total_seconds()
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:+.0f} ms"
+    if abs(seconds) < 60:
+        return f"{seconds:+.2f} s"
+    whole = int(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"+{whole // size} {unit} {whole % size // smaller} {name}"
+    return f"{seconds:+.0f} s"

@@ -1,0 +1,175 @@
+"""The story of orders that really went through the system."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import aio_pika
+import pytest
+from typer.testing import CliRunner
+
+from ops.cli import app
+from ops.places import Places
+from ops.trace.collect import UnknownOrderError, story_of
+from ops.trace.model import Participant, Step, StepKind, Story
+from tests.integration.flow.guest import LATE_CHECKOUT, STAY_DAY, Json, body
+from tests.integration.flow.system import PROCESSING_CARD, System
+from tests.integration.flow.waiting import until
+from tests.integration.money.desk import cancel, intent_of
+
+LOST = {"close_after_effect": {"next": 4, "match": "POST /v1/payment_intents"}}
+MASSAGE: Json = {"extra_id": "alm-massage", "quantity": 1, "day": STAY_DAY}
+
+
+async def told_until(places: Places, order_id: str, ends_with: str) -> Story:
+    """The story, once it has that step: the log is written a moment after the guest is answered."""
+
+    async def complete() -> Story | None:
+        story = await story_of(places, order_id)
+        return story if any(step.what == ends_with for step in story.steps) else None
+
+    return await until(complete, f"the story of {order_id} tells of {ends_with}")
+
+
+def of(story: Story, *kinds: StepKind) -> list[Step]:
+    return [step for step in story.steps if step.kind in kinds]
+
+
+async def test_a_paid_order_is_told_from_the_request_to_the_confirmation_with_the_retry_on_its_way(
+    system: System, places: Places
+) -> None:
+    guest = system.guest()
+    order_id = (await guest.order(LATE_CHECKOUT))["order_id"]
+    async with system.faults(api=LOST):
+        session = await guest.session(order_id)
+    body(await system.pay(session), 200)
+    await guest.sees(order_id, status="confirmed")
+
+    story = await told_until(places, order_id, "OrderConfirmed")
+
+    assert story.standing == {"order": "confirmed / paid", "payment": "succeeded"}
+    assert [step.what for step in of(story, StepKind.REQUEST)] == [
+        "POST /v1/orders",
+        "POST /v1/orders/…/payment-session",
+    ]
+    assert [(step.sender, step.what, step.receivers) for step in of(story, StepKind.COMMAND, StepKind.EVENT)] == [
+        (Participant.GATEWAY, "PlaceOrder", (Participant.EXTRAS,)),
+        (Participant.EXTRAS, "OrderPendingPayment", ()),
+        (Participant.GATEWAY, "StartPayment", (Participant.EXTRAS,)),
+        (Participant.EXTRAS, "CreatePaymentSession", (Participant.PAYMENTS,)),
+        (Participant.PAYMENTS, "CreatePspSession", (Participant.ADAPTER,)),
+        (Participant.ADAPTER, "PspSessionCreated", (Participant.PAYMENTS,)),
+        (Participant.PAYMENTS, "PaymentSessionCreated", (Participant.EXTRAS,)),
+        (Participant.ADAPTER, "PspPaymentSucceeded", (Participant.PAYMENTS,)),
+        (Participant.PAYMENTS, "PaymentSucceeded", (Participant.EXTRAS,)),
+        (Participant.EXTRAS, "OrderConfirmed", ()),
+    ]
+    assert [step.what for step in of(story, StepKind.TRANSITION)] == [
+        "order: pending_payment / unpaid",
+        "order: still pending_payment / unpaid",
+        "payment: created",
+        "payment: session_open",
+        "order: still pending_payment / unpaid",
+        "payment: succeeded",
+        "order: confirmed / paid",
+    ]
+    (retry,) = of(story, StepKind.RETRY)
+    assert (retry.sender, retry.what, retry.attempt) == (Participant.ADAPTER, "CreatePspSession", 1)
+    assert retry.detail.startswith("PspUnavailableError: the PSP failed while opening a session")
+    assert retry.detail.endswith("; again in 1 s")
+    assert len(of(story, StepKind.LOST_CALL)) == 4
+    (call,) = of(story, StepKind.CALL)
+    assert call.what.startswith("POST /v1/payment_intents 200 in ")
+    (webhook,) = of(story, StepKind.WEBHOOK)
+    assert webhook.what.endswith(" payment_intent.succeeded")
+    assert all(step.is_exact for step in story.steps)
+    beginnings = [step.kind for step in story.steps if step.cause is None]
+    assert beginnings == [StepKind.REQUEST, StepKind.REQUEST, StepKind.WEBHOOK]
+
+
+async def test_a_late_payment_is_told_with_its_refund(system: System, places: Places) -> None:
+    guest = system.guest()
+    order_id = (await guest.order(MASSAGE))["order_id"]
+    body(await system.pay(await guest.session(order_id), PROCESSING_CARD), 200)
+    await guest.sees(order_id, payment_status="processing")
+    body(await cancel(guest, order_id), 200)
+    intent = await intent_of(system, order_id)
+    await system.switch(f"payment_intents/{intent['id']}/settle", {"outcome": "succeed"})
+    await guest.sees(order_id, payment_status="refunded")
+
+    story = await told_until(places, order_id, "OrderPaymentChanged")
+
+    whats = [step.what for step in story.steps]
+    assert story.standing["order"] == "cancelled / refunded"
+    assert "POST /v1/orders/…/cancel" in whats
+    assert whats.index("PaymentSucceeded") < whats.index("RefundPayment") < whats.index("CreatePspRefund")
+    assert any(what.startswith("POST /v1/refunds 200 in ") for what in whats)
+    held, given_back = (step for step in story.steps if step.what.startswith(f"alm-massage on {STAY_DAY}: "))
+    by_number = {step.number: step for step in story.steps}
+    assert by_number[held.cause or 0].what == "PlaceOrder"
+    assert by_number[given_back.cause or 0].what == "OrderCancelled"
+
+
+async def test_a_message_that_was_parked_is_told_with_its_error(system: System, places: Places) -> None:
+    guest = system.guest()
+    order_id = (await guest.order())["order_id"]
+    kind = "payments.payment-processing.v1"
+    async with system.channel() as channel:
+        events = await channel.get_exchange("events", ensure=False)
+        broken = json.dumps({"order_id": order_id, "kind": kind}).encode()
+        await events.publish(aio_pika.Message(broken, type=kind, message_id=uuid.uuid4().hex, delivery_mode=2), kind)
+    await system.take("extras.dead")
+
+    async def parked() -> Step | None:
+        story = await story_of(places, "pay_" + order_id.removeprefix("ord_"))
+        return next(iter(of(story, StepKind.PARKING)), None)
+
+    step = await until(parked, "the story tells of the parking")
+    assert (step.sender, step.what, step.attempt) == (Participant.EXTRAS, "PaymentProcessing", 1)
+    assert step.detail.startswith("MalformedMessageError: ")
+
+
+async def test_an_order_the_log_has_forgotten_is_told_from_its_documents(system: System, places: Places) -> None:
+    guest = system.guest()
+    order_id = (await guest.order())["order_id"]
+    document = await system.document(order_id)
+    assert document
+    forgotten = "ord_" + uuid.uuid4().hex[:26]
+    await system.documents["orders"].insert_one({**document, "_id": forgotten, "outbox": []})
+
+    story = await story_of(places, forgotten)
+
+    assert [step.kind for step in story.steps] == [StepKind.TRANSITION]
+    assert "The log has nothing of it any more: this is what its documents remember." in story.remarks
+
+
+@pytest.mark.parametrize("wanted", ["ord_" + "q" * 26, "pay_" + "q" * 26, "evt_1", "ord_"])
+async def test_what_nobody_knows_is_said_in_a_sentence(system: System, places: Places, wanted: str) -> None:
+    with pytest.raises(UnknownOrderError, match=wanted):
+        await story_of(places, wanted)
+
+
+async def test_the_command_prints_a_story_and_says_of_what_nobody_knows_that_it_is_unknown(
+    system: System, places: Places
+) -> None:
+    order_id = (await system.guest().order())["order_id"]
+    await told_until(places, order_id, "OrderPendingPayment")
+    env = {
+        "BELLHOP_AMQP_URL": places.amqp_url,
+        "BELLHOP_MONGODB_URL": places.mongodb_url,
+        "BELLHOP_MONGODB_DATABASE": places.database,
+        "STRIPE_API_KEY": places.stripe_api_key,
+    }
+
+    async def bellhop(*words: str) -> Any:
+        return await asyncio.to_thread(lambda: CliRunner(env=env).invoke(app, ["trace", *words]))
+
+    text = await bellhop(order_id)
+    program = await bellhop("pay_" + order_id.removeprefix("ord_"), "--json")
+    unknown = await bellhop("ord_" + "q" * 26)
+
+    assert (text.exit_code, program.exit_code, unknown.exit_code) == (0, 0, 2)
+    assert "gateway → extras      PlaceOrder" in text.stdout
+    assert [step["what"] for step in json.loads(program.stdout)["steps"]][-1] == "OrderPendingPayment"
+    assert unknown.stderr.startswith("Nothing is known of ord_q")

@@ -1,0 +1,231 @@
+"""What is made of the log's messages and the documents' histories."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chassis.history import Transition
+from ops.messages import Seen
+from ops.trace.model import Participant, Step, StepKind, Story
+from ops.trace.story import Kept, told
+from tests.unit.ops.trace.stored import NAMES, messages, story
+
+ORDER = "ord_7h3k"
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+PLACE, PENDING, PROCESSING = (
+    "orders.place-order.v1",
+    "orders.order-pending-payment.v1",
+    "payments.payment-processing.v1",
+)
+
+
+def after(milliseconds: int) -> datetime:
+    return NOW + timedelta(milliseconds=milliseconds)
+
+
+def seen(message_id: str, kind: str, at: int | None, *, exchange: str = "events", **changes: Any) -> Seen:
+    headers = changes.pop("headers", {})
+    if at is not None:
+        headers = headers | {"sent_at_ms": int(after(at).timestamp() * 1000)}
+    fields: dict[str, Any] = {"sent_at": NOW, "routing_key": kind, "correlation_id": "c-1"}
+    return Seen(
+        message_id=message_id,
+        kind=kind,
+        body=b'{"order_id": "ord_7h3k"}',
+        exchange=exchange,
+        headers=headers,
+        **fields | changes,
+    )
+
+
+def order(*changes: Transition) -> Kept:
+    standing = changes[-1].standing if changes else ""
+    return Kept(Participant.EXTRAS, ORDER, "order", standing, changes)
+
+
+def whats(told: Story) -> list[str]:
+    return [step.what for step in told.steps]
+
+
+def by_what(told: Story, what: str) -> Step:
+    (step,) = (step for step in told.steps if step.what == what)
+    return step
+
+
+PLACED = seen("http.1", PLACE, 0, exchange="commands", sender="gateway", headers={"http": "POST /v1/orders"})
+BORN = seen("ord_7h3k.1.0", PENDING, 12, sender="extras-service", causation_id="http.1")
+FIRST = Transition(1, after(10), "http.1", PLACE, "pending")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_stands_before_what_caused_it_and_depth_grows_from_the_beginnings(name: str) -> None:
+    by_number = {step.number: step for step in story(name).steps}
+
+    for step in by_number.values():
+        if step.cause is None:
+            assert step.depth == 0
+        else:
+            assert step.cause < step.number
+            assert step.depth - by_number[step.cause].depth in (0, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_story_loses_no_message(name: str) -> None:
+    steps = story(name).steps
+
+    told = [step.message_id for step in steps if step.kind in (StepKind.COMMAND, StepKind.EVENT)]
+    assert told == [message.message_id for message in messages(name) if message.exchange != "failures"]
+    assert [step.number for step in steps] == list(range(1, len(steps) + 1))
+
+
+def test_a_message_leads_to_a_change_and_the_change_to_what_it_sends() -> None:
+    it = told(ORDER, [PLACED, BORN], [order(FIRST)])
+
+    assert whats(it) == ["POST /v1/orders", "PlaceOrder", "order: pending", "OrderPendingPayment"]
+    assert [step.cause for step in it.steps] == [None, 1, 2, 3]
+    assert [step.depth for step in it.steps] == [0, 1, 2, 2]
+
+
+def test_a_cause_comes_first_although_its_clock_is_behind() -> None:
+    early = Transition(1, after(-500), "http.1", PLACE, "pending")
+    late = Transition(1, after(900), "http.1", PLACE, "pending")
+
+    for change in (early, late):
+        assert whats(told(ORDER, [PLACED, BORN], [order(change)]))[1:3] == ["PlaceOrder", "order: pending"]
+
+
+def test_messages_keep_the_order_of_the_log_although_their_clocks_differ() -> None:
+    other = seen("m-2", PROCESSING, -200, sender="payment-service")
+
+    assert whats(told(ORDER, [PLACED, other], []))[1:] == ["PlaceOrder", "PaymentProcessing"]
+
+
+def test_a_message_without_milliseconds_is_known_to_the_second() -> None:
+    it = told(ORDER, [seen("m-1", PROCESSING, None)], [])
+
+    assert [(step.at, step.is_exact) for step in it.steps] == [(NOW, False)]
+
+
+def test_a_retry_stands_between_a_message_and_what_came_of_it_in_the_end() -> None:
+    failure = seen(
+        "http.1",
+        PLACE,
+        0,
+        exchange="failures",
+        headers={
+            "ended": "retried",
+            "again_in_s": 5,
+            "attempt": 2,
+            "origin_queue": "extras.commands",
+            "error_type": "StoreUnavailableError",
+            "error": "the store\nis gone",
+            "last_failed_at": after(5).isoformat(),
+        },
+    )
+    change = Transition(1, after(5010), "http.1", PLACE, "pending", attempt=3)
+
+    it = told(ORDER, [PLACED, failure], [order(change)])
+
+    retry, changed = it.steps[2:]
+    assert (retry.kind, retry.sender, retry.at, retry.attempt) == (StepKind.RETRY, Participant.EXTRAS, after(5), 2)
+    assert retry.detail == "StoreUnavailableError: the store is gone; again in 5 s"
+    assert (changed.cause, changed.attempt) == (retry.number, 3)
+
+
+def test_calls_to_the_psp_stand_before_the_fact_they_led_to_also_over_midnight() -> None:
+    asked = seen("pay_7h3k.1.0", "psp.create-psp-session.v1", 0, exchange="commands", sender="payment-service")
+    calls = "11:59:59.900 POST /v1/x not answered in 50 ms; 12:00:00.100 POST /v1/x 200 in 20 ms, pi_1"
+    fact = seen(
+        "pay_7h3k.1.0.psp",
+        "psp.psp-session-created.v1",
+        150,
+        sender="psp-adapter",
+        causation_id="pay_7h3k.1.0",
+        headers={"psp": calls},
+    )
+
+    it = told(ORDER, [asked, fact], [])
+
+    assert [(step.kind, step.at) for step in it.steps[1:3]] == [
+        (StepKind.LOST_CALL, after(-100)),
+        (StepKind.CALL, after(100)),
+    ]
+    assert [step.cause for step in it.steps] == [None, 1, 2, 3]
+
+
+def test_a_deadline_has_no_message_before_it() -> None:
+    change = Transition(2, after(1800), f"{ORDER}.deadline.1", "deadline", "expired")
+
+    it = told(ORDER, [PLACED, BORN], [order(FIRST, change)])
+
+    assert (it.steps[-1].kind, it.steps[-1].what) == (StepKind.DEADLINE, "order: expired")
+
+
+def test_a_message_that_changed_nothing_says_so() -> None:
+    again = seen("m-9", PROCESSING, 20, sender="payment-service")
+
+    it = told(ORDER, [PLACED, BORN, again], [order(FIRST)])
+
+    assert by_what(it, "PaymentProcessing").detail == "no change"
+    assert "no change" not in by_what(it, "PlaceOrder").detail
+
+
+def test_what_a_document_may_have_forgotten_is_not_said_to_have_changed_nothing() -> None:
+    newest = Transition(70, after(500), "m-70", PROCESSING, "pending")
+
+    it = told(ORDER, [PLACED], [order(newest)])
+
+    assert "no change" not in by_what(it, "PlaceOrder").detail
+
+
+def test_a_change_by_a_message_the_log_has_lost_is_told_all_the_same() -> None:
+    it = told(ORDER, [], [order(FIRST)])
+
+    assert [(step.what, step.detail) for step in it.steps] == [
+        ("order: pending", "by PlaceOrder, which the log does not have")
+    ]
+
+
+def test_a_step_of_stock_is_told_under_the_message_that_needed_it() -> None:
+    held = Transition(9, after(5), "http.1.Take.1782896400.000001", PLACE, "1 taken")
+    stock = Kept(Participant.EXTRAS, "stk_spa", "spa on 2027-02-03", "1 taken", (held,), is_shared=True)
+
+    it = told(ORDER, [PLACED], [stock])
+
+    assert it.steps[2].what == "spa on 2027-02-03: 1 taken"
+    assert it.steps[2].cause == 2
+
+
+def test_the_same_message_twice_is_said_to_be_sent_again() -> None:
+    it = told(ORDER, [PLACED, BORN, BORN], [order(FIRST)])
+
+    assert it.steps[-1].detail == "sent again, as it was"
+
+
+def test_no_secret_is_told() -> None:
+    assert "sealed" not in str([step.detail for step in story("paid_after_a_retry").steps])
+
+
+def test_a_program_gets_the_same_steps() -> None:
+    it = story("late_refund")
+
+    raw = it.as_json()
+
+    assert raw["order_id"] == it.order_id
+    assert [step["what"] for step in raw["steps"]] == whats(it)
+    assert raw["steps"][0] | {"at": ""} == {
+        "number": 1,
+        "kind": "request",
+        "at": "",
+        "sender": "guest",
+        "receivers": ["gateway"],
+        "what": "POST /v1/orders",
+        "detail": "",
+        "message_kind": "",
+        "message_id": "",
+        "correlation_id": "",
+        "attempt": 1,
+        "cause": None,
+        "depth": 0,
+    }
