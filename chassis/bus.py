@@ -5,6 +5,7 @@ none of these.
 """
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -25,12 +26,11 @@ from chassis.errors import PermanentError, PublishFailedError
 from chassis.metrics import Metrics
 from chassis.redaction import Redaction
 from chassis.settings import ServiceSettings
+from contracts.accounts import own_queue
 from contracts.message import Command, Event, Message, Query, parse
 from contracts.topology import EXCHANGES, LOG, QUEUES, Binding, Queue
 
 log = structlog.get_logger()
-
-_DEFAULT_EXCHANGE = RabbitExchange()
 
 
 class TopologyMismatchError(PermanentError):
@@ -40,6 +40,16 @@ class TopologyMismatchError(PermanentError):
         super().__init__(
             f"{name} exists on the broker with other properties: {cause}. "
             f"Drain and delete it, then start again; `bellhop topology` prints what is expected."
+        )
+
+
+class MissingTopologyError(PermanentError):
+    """An exchange or queue is not on the broker, and this process is not to declare it."""
+
+    def __init__(self, name: str, cause: BaseException) -> None:
+        super().__init__(
+            f"{name} is not on the broker ({cause}). Run `bellhop broker` once as an operator, "
+            "or set BELLHOP_DECLARE_TOPOLOGY=true and give this account the right to declare."
         )
 
 
@@ -64,8 +74,11 @@ class Bus:
         publish_timeout: float,
         graceful_timeout: float,
         redact: Redaction | None = None,
+        declares: bool = True,
     ) -> None:
+        """`declares` is for accounts that may declare the topology; others look whether it is there."""
         self.service = service
+        self._declares = declares
         self.redact = redact or Redaction()
         """Takes secrets out of what is written into headers."""
         self._metrics = metrics
@@ -96,6 +109,7 @@ class Bus:
             publish_timeout=settings.publish_timeout,
             graceful_timeout=settings.graceful_timeout,
             redact=Redaction.of(settings),
+            declares=settings.declare_topology,
         )
 
     @property
@@ -127,7 +141,8 @@ class Bus:
         Call after start. Nothing is acknowledged and nothing retried: what a live view misses, its next read shows.
         """
         channel = await self.connection.channel(publisher_confirms=False)
-        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+        name = own_queue(self.service, f"live.{uuid.uuid4().hex}")
+        queue = await channel.declare_queue(name, exclusive=True, auto_delete=True)
         for binding in bindings:
             await queue.bind(binding.exchange, binding.routing_key)
 
@@ -150,10 +165,13 @@ class Bus:
         self.consuming.add(name, queue, await consume(), consume)
 
     async def start(self) -> None:
-        """Connect, declare the topology, then start consuming."""
+        """Connect, declare the topology or make sure of it, then start consuming."""
         self._connection = await self.broker.connect()
-        await self._declare()
-        await self._declare_log()
+        if self._declares:
+            await self._declare()
+            await self._declare_log()
+        else:
+            await look_for_topology(self._connection)
         await self.broker.start()
         for name, subscriber in self._subscribers.items():
             self._keep_consuming(name, subscriber)
@@ -214,7 +232,7 @@ class Bus:
         timestamp: datetime | None = None,
     ) -> None:
         """Send a body as it is: what `publish` stands on, and what retries and parking need."""
-        destination = f"{exchange or 'the default exchange'}/{routing_key}"
+        destination = f"{exchange}/{routing_key}"
         try:
             async with asyncio.timeout(self._publish_timeout):
                 await self.calls.never_taken_back(
@@ -280,6 +298,27 @@ class Bus:
             await channel.close()
 
 
+async def look_for_topology(connection: AbstractRobustConnection) -> None:
+    """Make sure that every exchange and queue is there, without the right to declare any.
+
+    Raises MissingTopologyError. The log is only for tracing: orders go on without it.
+    """
+    channel = await connection.channel()
+    name = ""
+    try:
+        for exchange in EXCHANGES:
+            name = exchange.name
+            await channel.get_exchange(name)
+        for queue in sorted(QUEUES, key=lambda queue: queue.name == LOG):
+            name = queue.name
+            await channel.declare_queue(name, passive=True, robust=False)
+        await channel.close()
+    except AMQPError as error:
+        if name != LOG:
+            raise MissingTopologyError(name, error) from error
+        log.error("log.unavailable", error=str(error), advice="declare the topology again: `bellhop broker`")
+
+
 async def _declare_queue(channel: AbstractRobustChannel, queue: Queue, *, robust: bool) -> None:
     arguments = {"x-queue-type": queue.type.value, **queue.arguments}
     declared = await channel.declare_queue(queue.name, durable=queue.durable, arguments=arguments, robust=robust)
@@ -293,7 +332,7 @@ async def _undecoded(message: Any) -> Any:
 
 
 def _exchange(name: str) -> RabbitExchange:
-    return RabbitExchange(name, type=ExchangeType.TOPIC, declare=False) if name else _DEFAULT_EXCHANGE
+    return RabbitExchange(name, type=ExchangeType.TOPIC, declare=False)
 
 
 def _type_of(envelope: Envelope) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 
 from chassis.decision import Answer, Outgoing, Waiter
 from contracts.message import Command, Event, Message, Query, parse
-from contracts.topology import COMMANDS, EVENTS, EXTRAS_QUERIES
+from contracts.topology import COMMANDS, EVENTS, QUERIES, REPLIES
 
 SENT_AT_MS = "sent_at_ms"
 """The header that says when a message was published: milliseconds since 1970, UTC."""
@@ -42,22 +42,22 @@ class Envelope:
 
     @property
     def exchange(self) -> str:
-        """Commands and events have an exchange of their own; replies and queries go straight to a queue."""
+        """Each sort of message has one. None goes through the default exchange: it leads into every queue there is."""
         match self.message:
             case Command():
                 return COMMANDS.name
             case Event():
                 return EVENTS.name
+            case Query():
+                return QUERIES.name
             case _:
-                return ""
+                return REPLIES.name
 
     @property
     def routing_key(self) -> str:
         match self.message:
-            case Command() | Event():
+            case Command() | Event() | Query():
                 return self.kind
-            case Query():
-                return EXTRAS_QUERIES
             case _:
                 return self.to or ""
 

@@ -6,6 +6,7 @@ RabbitMQ's direct reply-to: docs/decisions/0012-replies-over-a-queue-of-ones-own
 """
 
 import asyncio
+import uuid
 
 import structlog
 from aio_pika import DeliveryMode
@@ -17,7 +18,9 @@ from chassis.bus import Bus
 from chassis.envelope import Envelope, utc_now
 from chassis.errors import PublishFailedError, TransientError
 from chassis.metrics import Metrics
+from contracts.accounts import own_queue
 from contracts.message import Message, parse
+from contracts.topology import REPLIES
 
 log = structlog.get_logger()
 
@@ -49,8 +52,10 @@ class RequestClient:
     async def start(self) -> None:
         """Open the channel replies come back on. Call after the bus has started."""
         self._channel = await self._bus.connection.channel(publisher_confirms=True, on_return_raises=True)
-        queue = await self._channel.declare_queue(exclusive=True, auto_delete=True)
-        self._reply_to = queue.name
+        name = own_queue(self._bus.service, f"replies.{uuid.uuid4().hex}")
+        queue = await self._channel.declare_queue(name, exclusive=True, auto_delete=True)
+        await queue.bind(REPLIES.name, name)
+        self._reply_to = name
         await self._bus.listen("replies", queue, self._on_reply)
 
     async def request(self, envelope: Envelope, *, timeout: float) -> Message:  # noqa: ASYNC109
@@ -101,7 +106,7 @@ class RequestClient:
             raise NobodyListensError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             self._bus.calls.refused(self._channel, error)
-            raise PublishFailedError(envelope.kind, envelope.exchange or envelope.routing_key, error) from error
+            raise PublishFailedError(envelope.kind, envelope.exchange, error) from error
         self._bus.count_published(envelope)
 
     async def _on_reply(self, message: AbstractIncomingMessage) -> None:
@@ -117,7 +122,5 @@ class RequestClient:
 
 
 async def _send(channel: AbstractRobustChannel, envelope: Envelope, message: AmqpMessage) -> None:
-    exchange = (
-        await channel.get_exchange(envelope.exchange, ensure=False) if envelope.exchange else channel.default_exchange
-    )
+    exchange = await channel.get_exchange(envelope.exchange, ensure=False)
     await exchange.publish(message, envelope.routing_key, mandatory=True)

@@ -25,6 +25,9 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BELLHOP_", extra="ignore", populate_by_name=True)
 
     amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
+    declare_topology: bool = Field(
+        default=True, description="whether to declare exchanges and queues at start; else they must be there"
+    )
     http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
     http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
     trusted_proxies: str = Field(

@@ -10,8 +10,6 @@ from contracts.message import Message
 
 class ExchangeType(StrEnum):
     TOPIC = "topic"
-    FANOUT = "fanout"
-    DIRECT = "direct"
 
 
 class QueueType(StrEnum):
@@ -44,10 +42,11 @@ class Queue:
 
 COMMANDS = Exchange("commands", ExchangeType.TOPIC, "work asked of one receiver, who may refuse")
 EVENTS = Exchange("events", ExchangeType.TOPIC, "facts, for whoever follows")
-DEAD = Exchange("dead", ExchangeType.DIRECT, "parked messages, waiting for an operator")
+QUERIES = Exchange("queries", ExchangeType.TOPIC, "reads asked of one receiver")
+REPLIES = Exchange("replies", ExchangeType.TOPIC, "answers, to the queue in their routing key")
+DEAD = Exchange("dead", ExchangeType.TOPIC, "parked messages, waiting for an operator")
 FAILURES = Exchange("failures", ExchangeType.TOPIC, "copies of what was put off or parked, for the log")
 
-EXTRAS_QUERIES = "extras.queries"
 LOG = "log"
 
 # A quorum queue that dead-letters at most once loses messages; at-least-once needs reject-publish
@@ -143,6 +142,13 @@ EXTRAS_STOCK = _work_queue(
     "orders that give back what they held",
     _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled),
 )
+# Nothing in it is worth keeping, but a classic queue is gone with its node, and a gateway must find it to ask at all.
+EXTRAS_QUERIES = Queue(
+    "extras.queries",
+    QueueType.QUORUM,
+    "reads, with a time to live; nobody minds when they are lost",
+    bindings=_kinds(QUERIES, orders.ListExtras, orders.GetOrder, orders.ListOrders),
+)
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     "payments.dead",
@@ -201,9 +207,12 @@ LIVE_KINDS = _kinds(
 EXCHANGES: tuple[Exchange, ...] = (
     COMMANDS,
     EVENTS,
+    QUERIES,
+    REPLIES,
     DEAD,
     FAILURES,
-    *(Exchange(tier.name, ExchangeType.FANOUT, f"delays a retry by {tier.seconds} s") for tier in RETRY_LADDER),
+    # Topic, so that the broker's topic permissions can limit which queue a service may send a retry back to.
+    *(Exchange(tier.name, ExchangeType.TOPIC, f"delays a retry by {tier.seconds} s") for tier in RETRY_LADDER),
 )
 
 QUEUES: tuple[Queue, ...] = (
@@ -213,8 +222,7 @@ QUEUES: tuple[Queue, ...] = (
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,
-    # Nothing in it is worth keeping, but a classic queue is gone with its node, and services must declare it to start.
-    Queue(EXTRAS_QUERIES, QueueType.QUORUM, "reads, with a time to live; nobody minds when they are lost"),
+    EXTRAS_QUERIES,
     *(_retry_queue(tier) for tier in RETRY_LADDER),
     _dead_queue("extras.dead"),
     _dead_queue("payments.dead"),

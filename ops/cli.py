@@ -20,7 +20,7 @@ from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
-from ops import watching
+from ops import broker, watching
 from ops.audit import run as run_audit
 from ops.dead import commands as dead
 from ops.log import commands as log
@@ -33,6 +33,7 @@ from ops.trace import command as tracing
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
 for part in (dead, log, plans):
     app.add_typer(part.app, name=part.NAME)
+app.command("broker")(broker.broker)
 app.command("queues")(watching.queues)
 app.command("audit-log")(watching.audit_log)
 app.command("trace")(tracing.trace)

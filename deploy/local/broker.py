@@ -9,17 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import aio_pika
-import httpx
 
+from contracts.accounts import OPERATOR
 from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError, Process
+from deploy.management import Management, management_of, quoted
 
 NODE = "bellhop@localhost"
-USER = "bellhop"
 # Debian's /usr/sbin/rabbitmq-server is a wrapper that switches user; the script behind it runs as whoever we are.
 KNOWN_PLACES = (
     "/usr/lib/rabbitmq/bin/rabbitmq-server",
@@ -58,23 +58,20 @@ class VhostsOverHttp:
     management_url: str | None
 
     def new_vhost(self, name: str) -> str:
-        user = quote(urlsplit(self.url).username or "guest", safe="")
-        self._call("PUT", f"/api/vhosts/{quote(name, safe='')}")
+        user = urlsplit(self.url).username or "guest"
+        self._management.call("PUT", f"/api/vhosts/{quoted(name)}")
         rights = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._call("PUT", f"/api/permissions/{quote(name, safe='')}/{user}", rights)
+        self._management.call("PUT", f"/api/permissions/{quoted(name)}/{user}", rights)
         return vhost_url(self.url, name)
 
     def drop_vhost(self, name: str) -> None:
-        self._call("DELETE", f"/api/vhosts/{quote(name, safe='')}")
+        self._management.call("DELETE", f"/api/vhosts/{quoted(name)}")
 
-    def _call(self, method: str, path: str, body: object = None) -> None:
+    @property
+    def _management(self) -> Management:
         if self.management_url is None:
             raise PartError("broker", "virtual hosts need the management plugin; start the broker with management=True")
-        api = urlsplit(self.management_url)
-        base = urlunsplit((api.scheme, f"{api.hostname}:{api.port}", api.path, "", ""))
-        auth = (unquote(api.username or "guest"), unquote(api.password or "guest"))
-        response = httpx.request(method, base + path, json=body, auth=auth, timeout=30, trust_env=False)
-        response.raise_for_status()
+        return Management(self.management_url)
 
 
 class LocalBroker(VhostsOverHttp):
@@ -92,8 +89,8 @@ class LocalBroker(VhostsOverHttp):
         http = ports.port("broker.management") if management else None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         password = kept_password(folder / "password")
-        self.url = f"amqp://{USER}:{password}@{HOST}:{amqp}/"
-        self.management_url = f"http://{USER}:{password}@{HOST}:{http}" if http else None
+        self.url = f"amqp://{OPERATOR}:{password}@{HOST}:{amqp}/"
+        self.management_url = f"http://{OPERATOR}:{password}@{HOST}:{http}" if http else None
         write_private(folder / "rabbitmq.conf", configuration(amqp, http, password))
         (folder / "enabled_plugins").write_text("[rabbitmq_management].\n" if management else "[].\n")
         (folder / "home").mkdir(exist_ok=True)
@@ -129,9 +126,7 @@ class ExternalBroker(VhostsOverHttp):
 
     def __init__(self, url: str, management_url: str | None = None) -> None:
         self.url = url
-        parts = urlsplit(url)
-        login = f"{parts.username}:{parts.password}" if parts.username else "guest:guest"
-        self.management_url = management_url or f"http://{login}@{parts.hostname}:15672"
+        self.management_url = management_url or management_of(url)
 
     @property
     def pid(self) -> int:
@@ -206,7 +201,7 @@ def kept_password(file: Path) -> str:
 def configuration(amqp: int, http: int | None, password: str) -> str:
     lines = [
         f"listeners.tcp.1 = {HOST}:{amqp}",
-        f"default_user = {USER}",
+        f"default_user = {OPERATOR}",
         f"default_pass = {password}",
         "log.console = true",
         "log.console.level = info",

@@ -25,6 +25,8 @@ class Credentials:
     stripe_api_key: str
     stripe_publishable_key: str
     stripe_webhook_secret: str
+    broker_secret: str
+    """The services' passwords at the broker are made from it."""
 
     def __repr__(self) -> str:
         return "Credentials(…)"
@@ -37,6 +39,7 @@ class Credentials:
             stripe_api_key=f"sk_test_{secrets.token_hex(16)}",
             stripe_publishable_key=f"pk_test_{secrets.token_hex(16)}",
             stripe_webhook_secret=f"whsec_{secrets.token_hex(24)}",
+            broker_secret=secrets.token_hex(32),
         )
 
     @classmethod

@@ -4,7 +4,7 @@ import os
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -31,6 +31,7 @@ class Surroundings:
     mongodb_url: str
     credentials: Credentials
     urls: Mapping[str, str]  # by part name; without "sandbox" when the real Stripe is used
+    accounts: Mapping[str, str] = field(default_factory=dict)  # addresses of the broker by part name, each its own
 
     @property
     def sandbox_url(self) -> str | None:
@@ -57,7 +58,7 @@ class Part:
             self.command(port, around),
             log=around.data_dir / "logs" / f"{self.name}.log",
             missing=lambda: unreadiness(f"http://{HOST}:{port}{self.ready_path}"),
-            env=env | service_environment(port, around) | dict(self.environment(around)) | dict(extra_env),
+            env=env | service_environment(self.name, port, around) | dict(self.environment(around)) | dict(extra_env),
             cwd=ROOT,
             start_seconds=self.start_seconds,
             stop_seconds=self.stop_seconds,
@@ -73,10 +74,11 @@ def unreadiness(url: str) -> str | None:
     return None if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code} {answer.text[:500]}"
 
 
-def service_environment(port: int, around: Surroundings) -> dict[str, str]:
+def service_environment(name: str, port: int, around: Surroundings) -> dict[str, str]:
     """What every service is told."""
     return {
-        "BELLHOP_AMQP_URL": around.amqp_url,
+        "BELLHOP_AMQP_URL": around.accounts.get(name, around.amqp_url),
+        "BELLHOP_DECLARE_TOPOLOGY": str(name not in around.accounts).lower(),
         "BELLHOP_MONGODB_URL": around.mongodb_url,
         "BELLHOP_HTTP_HOST": HOST,
         "BELLHOP_HTTP_PORT": str(port),

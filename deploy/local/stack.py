@@ -1,5 +1,6 @@
 """The whole of Bellhop on one machine: broker, store, sandbox and services, started together and stopped together."""
 
+import asyncio
 import fcntl
 import os
 import time
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.markup import escape
 
+from contracts.accounts import ACCOUNTS
+from deploy.accounts import declare_topology, derived, open_accounts, url_for
 from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
 from deploy.local.parts import ROOT, SANDBOX, SERVICES, Part, Surroundings
@@ -165,7 +168,9 @@ class LocalStack:
         self.store = store_for(self.data_dir, ports=ports)
         parts = [part for part in (self._sandbox, *self._services) if part is not None]
         urls = {part.name: f"http://{HOST}:{ports.port(part.name)}" for part in parts}
-        around = Surroundings(self.data_dir, self.broker.url, self.store.url, self.secrets, urls)
+        around = Surroundings(
+            self.data_dir, self.broker.url, self.store.url, self.secrets, urls, accounts=self._accounts()
+        )
         self._processes = {part.name: part.process(ports.port(part.name), around, self._extra_env) for part in parts}
         if isinstance(self.broker, LocalBroker):
             self._processes["broker"] = self.broker.process
@@ -174,10 +179,28 @@ class LocalStack:
         self.service_urls = {part.name: urls[part.name] for part in self._services}
         self.sandbox_url = urls[self._sandbox.name] if self._sandbox else None
 
+    def _accounts(self) -> dict[str, str]:
+        """Each service's own address of the broker. At a broker of somebody else's, all use the one that is set."""
+        if not isinstance(self.broker, LocalBroker):
+            return {}
+        return {
+            name.replace("-", "_"): url_for(self.broker.url, name, self._passwords[name]) for name in self._passwords
+        }
+
+    @property
+    def _passwords(self) -> dict[str, str]:
+        return {account.name: derived(self.secrets.broker_secret, account.name) for account in ACCOUNTS}
+
+    def _start_broker(self) -> None:
+        self.broker.start()
+        if isinstance(self.broker, LocalBroker) and self.broker.management_url:
+            open_accounts(self.broker.management_url, "/", self._passwords)
+            asyncio.run(declare_topology(self.broker.url))
+
     def _stages(self) -> Iterator[dict[str, tuple[Callable[[], object], str]]]:
         """What starts together: name → how to start it and the address to show."""
         grounds: dict[str, tuple[Callable[[], object], str]] = {
-            "broker": (self.broker.start, without_login(self.broker.url)),
+            "broker": (self._start_broker, without_login(self.broker.url)),
             "store": (self.store.start, f"{without_login(self.store.url)} ({self.store.kind})"),
         }
         if self._sandbox and self.sandbox_url:

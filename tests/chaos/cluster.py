@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from deploy.local.broker import USER, environment, find_rabbitmq, kept_password
+from contracts.accounts import OPERATOR
+from deploy.local.broker import environment, find_rabbitmq, kept_password
 from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError, Process
@@ -40,7 +41,7 @@ class Cluster:
         self.nodes = {address: self._node(program, folder / f"node-{address}", address) for address in ADDRESSES}
 
     def url_at(self, port: int) -> str:
-        return f"amqp://{USER}:{self._password}@{HOST}:{port}/"
+        return f"amqp://{OPERATOR}:{self._password}@{HOST}:{port}/"
 
     def _node(self, program: str, folder: Path, address: str) -> Process:
         (folder / "home").mkdir(parents=True)
@@ -71,7 +72,7 @@ class Cluster:
         peers = [f"cluster_formation.classic_config.nodes.{n} = {node_name(a)}" for n, a in enumerate(ADDRESSES, 1)]
         lines = [
             f"listeners.tcp.1 = {address}:{self.amqp}",
-            f"default_user = {USER}",
+            f"default_user = {OPERATOR}",
             f"default_pass = {self._password}",
             "log.console = true",
             "log.console.level = info",

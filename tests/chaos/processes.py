@@ -16,6 +16,7 @@ from deploy.local.ports import HOST
 from deploy.local.process import Process
 from deploy.local.store import Store
 from tests.chaos.faulty import FUSES, Fuses
+from tests.integration.flow.accounts import accounts_at
 from tests.integration.flow.system import (
     API_KEY,
     PUBLISHABLE_KEY,
@@ -112,7 +113,9 @@ def _events_of(line: str) -> list[str]:
 async def processes_on(broker: Broker, store: Store, folder: Path, **changes: Any) -> AsyncIterator[ProcessSystem]:
     """A running system of processes with a virtual host and a database of its own."""
     name = f"chaos-{uuid4().hex[:8]}"
-    setup = Setup(amqp_url=broker.new_vhost(name), mongodb_url=store.url, database=name, **changes)
+    url = broker.new_vhost(name)
+    accounts = await accounts_at(broker, url)
+    setup = Setup(amqp_url=url, mongodb_url=store.url, database=name, accounts=accounts, **changes)
     system = ProcessSystem(setup, folder, broker, store)
     try:
         await system.start()

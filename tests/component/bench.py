@@ -23,7 +23,6 @@ from contracts.topology import EXCHANGES, FAILURES, Queue
 
 VERSION = "0.0.0-test"
 REPLY_TO = "amq_5d0c4f2ab7e14e6f"
-DEFAULT_EXCHANGE = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,6 @@ class Bench:
     async def running(self) -> AsyncIterator["Bench"]:
         for exchange in EXCHANGES:
             self._keep_what_goes_to(exchange.name, "#")
-        self._keep_what_goes_to(DEFAULT_EXCHANGE, REPLY_TO)
         async with TestRabbitBroker(self.bus.broker):
             yield self
 

@@ -68,6 +68,8 @@ def as_written(field: FieldInfo) -> str:
             return f"empty{secret}"
         case "":
             return "empty"
+        case bool():
+            return f"`{str(value).lower()}`"
         case Enum():
             return f"`{value.value}`"
         case float():

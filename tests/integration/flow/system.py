@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,6 +34,7 @@ from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
+from tests.integration.flow.accounts import accounts_at
 from tests.integration.flow.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
 from tests.integration.flow.serving import InFlight, Served
 from tests.integration.flow.waiting import PATIENCE, until
@@ -76,6 +77,8 @@ class Setup:
     psp_sweep_every: timedelta = timedelta(minutes=10)
     stripe_retries: int = 2
     stripe_patience: int = 10
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of the broker by part, each with an account of its own; a part without one uses `amqp_url`."""
 
 
 class System:
@@ -101,15 +104,16 @@ class System:
 
     # What the parts are told
 
-    def common_settings(self) -> dict[str, Any]:
+    def common_settings(self, part: str) -> dict[str, Any]:
         return {
-            "amqp_url": SecretStr(self.setup.amqp_url),
+            "amqp_url": SecretStr(self.setup.accounts.get(part, self.setup.amqp_url)),
+            "declare_topology": part not in self.setup.accounts,
             "publish_timeout": self.setup.publish_timeout,
             "graceful_timeout": 5.0,
         }
 
-    def store_settings(self) -> dict[str, Any]:
-        return self.common_settings() | {
+    def store_settings(self, part: str) -> dict[str, Any]:
+        return self.common_settings(part) | {
             "mongodb_url": SecretStr(self.setup.mongodb_url),
             "mongodb_database": self.setup.database,
             "store_timeout": self.setup.store_timeout,
@@ -118,7 +122,7 @@ class System:
 
     def gateway_settings(self) -> GatewaySettings:
         return GatewaySettings(
-            **self.common_settings(),
+            **self.common_settings(GATEWAY),
             jwt_secret=SecretStr(JWT_SECRET),
             jwt_issuer=ISSUER,
             jwt_audience=AUDIENCE,
@@ -135,16 +139,16 @@ class System:
         )
 
     def extras_settings(self) -> ExtrasSettings:
-        return ExtrasSettings(**self.store_settings(), catalogue_file=CATALOGUE, pay_within=self.setup.pay_within)
+        return ExtrasSettings(**self.store_settings(EXTRAS), catalogue_file=CATALOGUE, pay_within=self.setup.pay_within)
 
     def payment_settings(self) -> PaymentSettings:
         return PaymentSettings(
-            **self.store_settings(), poll_pace=self.setup.poll_pace, psp_sweep_every=self.setup.psp_sweep_every
+            **self.store_settings(PAYMENTS), poll_pace=self.setup.poll_pace, psp_sweep_every=self.setup.psp_sweep_every
         )
 
     def adapter_settings(self) -> AdapterSettings:
         return AdapterSettings(
-            **self.common_settings(),
+            **self.common_settings(ADAPTER),
             stripe_api_key=SecretStr(API_KEY),
             stripe_webhook_secret=SecretStr(self.setup.webhook_secret),
             stripe_api_base=self.sandbox.url,
@@ -156,7 +160,8 @@ class System:
     def environment(self, part: str) -> dict[str, str]:
         """The same settings for a part that runs as a process of its own."""
         env = {
-            "BELLHOP_AMQP_URL": self.setup.amqp_url,
+            "BELLHOP_AMQP_URL": self.setup.accounts.get(part, self.setup.amqp_url),
+            "BELLHOP_DECLARE_TOPOLOGY": str(part not in self.setup.accounts),
             "BELLHOP_MONGODB_URL": self.setup.mongodb_url,
             "BELLHOP_MONGODB_DATABASE": self.setup.database,
             "BELLHOP_CATALOGUE_FILE": str(CATALOGUE),
@@ -405,7 +410,9 @@ async def _not_built_yet(*_: object) -> None:
 async def system_on(broker: Broker, store: Store, **changes: Any) -> AsyncIterator[System]:
     """A running system with a virtual host and a database of its own."""
     name = f"flow-{uuid.uuid4().hex[:8]}"
-    setup = Setup(amqp_url=broker.new_vhost(name), mongodb_url=store.url, database=name, **changes)
+    url = broker.new_vhost(name)
+    accounts = await accounts_at(broker, url)
+    setup = Setup(amqp_url=url, mongodb_url=store.url, database=name, accounts=accounts, **changes)
     system = System(setup)
     try:
         await system.start()

@@ -63,7 +63,7 @@ async def test_requests_are_answered_after_one_was_refused(bus: Bus) -> None:
     requests = RequestClient(bus, Metrics("refused"))
     await requests.start()
     replies = await bus.connection.channel()
-    queries = await replies.declare_queue(EXTRAS_QUERIES, passive=True)
+    queries = await replies.declare_queue(EXTRAS_QUERIES.name, passive=True)
 
     async def answer(message: AbstractIncomingMessage) -> None:
         to, correlation_id = message.reply_to, message.correlation_id or ""

@@ -51,14 +51,14 @@ def test_an_event_goes_to_its_exchange_by_its_kind_and_must_arrive(message: Mess
 def test_a_query_goes_straight_to_the_queue_of_reads_and_may_be_lost(message: Message) -> None:
     envelope = Envelope(message, "m-1", "c-1")
 
-    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("", "extras.queries", False)
+    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("queries", message.kind, False)
 
 
 @pytest.mark.parametrize("message", _of(Reply), ids=lambda message: message.kind)
 def test_a_reply_goes_to_the_address_of_its_requester_and_may_be_lost(message: Message) -> None:
     envelope = Envelope(message, "m-1", "c-1", to=REPLY_TO)
 
-    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("", REPLY_TO, False)
+    assert (envelope.exchange, envelope.routing_key, envelope.must_arrive) == ("replies", REPLY_TO, False)
 
 
 @pytest.mark.parametrize("message", SAMPLES, ids=lambda message: message.kind)

@@ -51,13 +51,15 @@ def test_the_exchanges_are_those_of_the_design() -> None:
     assert {exchange.name: exchange.type for exchange in EXCHANGES} == {
         "commands": ExchangeType.TOPIC,
         "events": ExchangeType.TOPIC,
-        "dead": ExchangeType.DIRECT,
+        "queries": ExchangeType.TOPIC,
+        "replies": ExchangeType.TOPIC,
+        "dead": ExchangeType.TOPIC,
         "failures": ExchangeType.TOPIC,
-        "retry.1s": ExchangeType.FANOUT,
-        "retry.5s": ExchangeType.FANOUT,
-        "retry.30s": ExchangeType.FANOUT,
-        "retry.2m": ExchangeType.FANOUT,
-        "retry.10m": ExchangeType.FANOUT,
+        "retry.1s": ExchangeType.TOPIC,
+        "retry.5s": ExchangeType.TOPIC,
+        "retry.30s": ExchangeType.TOPIC,
+        "retry.2m": ExchangeType.TOPIC,
+        "retry.10m": ExchangeType.TOPIC,
     }
 
 
@@ -66,10 +68,10 @@ def test_the_queues_are_those_of_the_design() -> None:
 
     assert {queue.name: (queue.type, queue.durable) for queue in QUEUES} == {
         **dict.fromkeys(quorum, (QueueType.QUORUM, True)),
-        EXTRAS_QUERIES: (QueueType.QUORUM, True),
+        EXTRAS_QUERIES.name: (QueueType.QUORUM, True),
         LOG: (QueueType.STREAM, True),
     }
-    assert (EXTRAS_QUERIES, LOG) == ("extras.queries", "log")
+    assert (EXTRAS_QUERIES.name, LOG) == ("extras.queries", "log")
 
 
 @pytest.mark.parametrize(("name", "dead_queue"), WORK.items())
@@ -122,8 +124,8 @@ def test_a_failure_is_copied_to_the_log_and_to_nothing_else() -> None:
     assert [queue.name for queue in QUEUES if any(bound.exchange == "failures" for bound in queue.bindings)] == [LOG]
 
 
-def test_reads_go_straight_to_their_queue() -> None:
-    assert BY_NAME[EXTRAS_QUERIES].bindings == ()
+def test_every_read_has_its_queue() -> None:
+    assert sorted(_bound("queries", QUEUES)) == sorted(_kinds_of(Query))
 
 
 def test_every_binding_names_an_exchange_that_exists() -> None:

@@ -1,0 +1,71 @@
+"""Gives every service its account at the broker (contracts/accounts.py), and declares the topology for them."""
+
+import hmac
+from collections.abc import Mapping
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from chassis.bus import Bus
+from chassis.metrics import Metrics
+from contracts.accounts import ACCOUNTS, OPERATOR
+from deploy.management import Management
+
+
+def definitions(vhost: str, passwords: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+    """Users and permissions as RabbitMQ imports them. `passwords` are by account; one without is left as it is."""
+    return {
+        "users": [
+            {"name": account.name, "password": passwords[account.name], "tags": ""}
+            for account in ACCOUNTS
+            if account.name in passwords
+        ],
+        "permissions": [
+            {
+                "user": account.name,
+                "vhost": vhost,
+                "configure": account.rights.configure,
+                "write": account.rights.write,
+                "read": account.rights.read,
+            }
+            for account in ACCOUNTS
+        ],
+        "topic_permissions": [
+            {"user": account.name, "vhost": vhost, "exchange": exchange, "write": keys.write, "read": keys.read}
+            for account in ACCOUNTS
+            for exchange, keys in account.routing_keys.items()
+        ],
+    }
+
+
+def open_accounts(management_url: str, vhost: str, passwords: Mapping[str, str]) -> None:
+    """Make the accounts, or bring them up to date. Who is connected stays connected. Raises ManagementError."""
+    Management(management_url).call("POST", "/api/definitions", definitions(vhost, passwords))
+
+
+async def declare_topology(amqp_url: str) -> None:
+    """Declare exchanges, queues and bindings as an account that may.
+
+    Raises TopologyMismatchError when one exists otherwise, and what aio-pika raises when the broker is away.
+    """
+    bus = Bus(amqp_url, OPERATOR, Metrics(OPERATOR), publish_timeout=10.0, graceful_timeout=1.0)
+    try:
+        await bus.start()
+    finally:
+        await bus.stop()
+
+
+def url_for(amqp_url: str, account: str, password: str) -> str:
+    """The same broker and vhost for another account."""
+    parts = urlsplit(amqp_url)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+    login = f"{quote(account, safe='')}:{quote(password, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{login}@{host}"))
+
+
+def vhost_of(amqp_url: str) -> str:
+    """The virtual host an address names; none is `/`."""
+    return unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"
+
+
+def derived(secret: str, account: str) -> str:
+    """An account's password from a secret only this deployment knows."""
+    return hmac.digest(secret.encode(), account.encode(), "sha256").hex()

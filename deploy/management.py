@@ -1,0 +1,47 @@
+"""RabbitMQ's management HTTP API."""
+
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import httpx
+
+
+class ManagementError(Exception):
+    """The management API cannot be reached, or refuses. Its text shows no login."""
+
+    def __init__(self, doing: str, why: str) -> None:
+        super().__init__(f"RabbitMQ's management API failed while {doing}: {why}")
+
+
+class Management:
+    """The API at an address with user and password in it: `http://user:password@host:15672`."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        self._base = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+        self._login = (unquote(parts.username or "guest"), unquote(parts.password or "guest"))
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """The answer's JSON, or None where there is none. Raises ManagementError."""
+        doing = f"{method} {self._base}{path}"
+        try:
+            answer = httpx.request(method, self._base + path, json=body, auth=self._login, timeout=30, trust_env=False)
+        except httpx.HTTPError as error:
+            raise ManagementError(doing, type(error).__name__) from error
+        if answer.is_error:
+            raise ManagementError(doing, f"{answer.status_code} {answer.text[:300]}")
+        return answer.json() if answer.content else None
+
+
+def quoted(name: str) -> str:
+    """A name as part of a path."""
+    return quote(name, safe="")
+
+
+def management_of(amqp_url: str) -> str:
+    """Where the API of the broker at this address usually is, with the same login."""
+    parts = urlsplit(amqp_url)
+    login = f"{parts.username}:{parts.password}" if parts.username else "guest:guest"
+    secure = parts.scheme == "amqps"
+    return f"{'https' if secure else 'http'}://{login}@{parts.hostname}:{15671 if secure else 15672}"

@@ -1,0 +1,80 @@
+"""`bellhop broker`: make a RabbitMQ ready for the services, with an account for each."""
+
+import asyncio
+import os
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+import typer
+
+from chassis.bus import TopologyMismatchError
+from chassis.secret_files import SecretFileError, secret_from
+from contracts.accounts import ACCOUNTS
+from deploy.accounts import declare_topology, definitions, open_accounts, vhost_of
+from deploy.management import ManagementError, management_of
+from ops.terminal import complaints, console, print_json, reachable
+
+
+def password_variable(account: str) -> str:
+    """Where an account's password comes from: `RABBITMQ_PSP_ADAPTER_PASSWORD`."""
+    return f"RABBITMQ_{account.upper().replace('-', '_')}_PASSWORD"
+
+
+def broker(
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the accounts' permissions as JSON; change nothing.")
+    ] = False,
+) -> None:
+    """Declare exchanges and queues on a broker of your own, and give each service its account there.
+
+    Takes the operator's address from BELLHOP_AMQP_URL, and the passwords from RABBITMQ_GATEWAY_PASSWORD,
+    RABBITMQ_EXTRAS_SERVICE_PASSWORD, RABBITMQ_PAYMENT_SERVICE_PASSWORD and RABBITMQ_PSP_ADAPTER_PASSWORD (each also
+    from a file, `…_FILE`). The management API is at port 15672 of the broker, or at BELLHOP_MANAGEMENT_URL. Running it
+    again sets the passwords anew, and ends no connection. `bellhop up` does all this by itself.
+
+    Example: `bellhop broker`
+
+    Exit code 0 when all is in place; 2 when something is missing, or an exchange or queue exists with other properties.
+    """
+    amqp_url, vhost, passwords = told()
+    if show:
+        print_json(definitions(vhost, {}))
+        return
+    absent = [password_variable(account.name) for account in ACCOUNTS if account.name not in passwords]
+    if not amqp_url:
+        absent.insert(0, "BELLHOP_AMQP_URL")
+    if absent:
+        complaints.print(f"Set {', '.join(absent)} first.", soft_wrap=True)
+        raise typer.Exit(2)
+    try:
+        with reachable():
+            asyncio.run(declare_topology(amqp_url))
+            open_accounts(management_url(amqp_url), vhost, passwords)
+    except (ManagementError, TopologyMismatchError) as error:
+        complaints.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    console.print(f"The topology is declared in the virtual host {vhost}. Accounts: {', '.join(passwords)}.")
+    console.print("Give each service its own login in BELLHOP_AMQP_URL, and BELLHOP_DECLARE_TOPOLOGY=false.")
+
+
+def told() -> tuple[str, str, dict[str, str]]:
+    """The broker's address, its virtual host, and the passwords that are set."""
+    try:
+        amqp_url = secret_from(os.environ, "BELLHOP_AMQP_URL") or ""
+        passwords = {account.name: secret_from(os.environ, password_variable(account.name)) for account in ACCOUNTS}
+    except SecretFileError as error:
+        complaints.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    return amqp_url, vhost_of(amqp_url), {name: password for name, password in passwords.items() if password}
+
+
+def management_url(amqp_url: str) -> str:
+    """BELLHOP_MANAGEMENT_URL, with the broker's login where it has none; else where the API usually is."""
+    url = os.environ.get("BELLHOP_MANAGEMENT_URL")
+    if not url:
+        return management_of(amqp_url)
+    api, amqp = urlsplit(url), urlsplit(amqp_url)
+    if api.username or not amqp.username:
+        return url
+    login = f"{quote(amqp.username, safe='%')}:{quote(amqp.password or '', safe='%')}"
+    return api._replace(netloc=f"{login}@{api.netloc}").geturl()

@@ -1,0 +1,241 @@
+"""The services' accounts at a real broker: what each may do works, and everything else is refused.
+
+That all flows run under these accounts is shown by the other tests of this folder: their systems use them.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError
+from aiormq.exceptions import ChannelAccessRefused
+
+from chassis.bus import Bus, MissingTopologyError
+from chassis.metrics import Metrics
+from contracts.accounts import ACCOUNTS, Account
+from contracts.message import Command, Event, Message, Query
+from contracts.topology import EXCHANGES, LIVE_KINDS, QUEUES, RETRY_LADDER
+from deploy.local.broker import Broker
+from deploy.management import Management, ManagementError
+from tests.integration.flow.accounts import accounts_at
+
+Addresses = Mapping[str, str]
+GATEWAY, EXTRAS, PAYMENTS, ADAPTER = (account.name.replace("-", "_") for account in ACCOUNTS)
+WORK = [queue.name for queue in QUEUES if "." in queue.name and not queue.name.startswith("retry")]
+FAILING = ["dead", "failures", *(tier.name for tier in RETRY_LADDER)]
+KEYS = {
+    "commands": [kind for kind, message in Message.kinds.items() if issubclass(message, Command)],
+    "events": [kind for kind, message in Message.kinds.items() if issubclass(message, Event)],
+    "queries": [kind for kind, message in Message.kinds.items() if issubclass(message, Query)],
+    "replies": ["gateway.replies.x", "gateway.live.x", "extras.commands"],
+    **dict.fromkeys(FAILING, WORK),
+}
+
+
+@pytest.fixture(scope="module")
+async def addresses(broker: Broker) -> AsyncIterator[Addresses]:
+    """Each part's address in a virtual host of these tests' own, where no service runs."""
+    name = f"accounts-{uuid.uuid4().hex[:8]}"
+    url = broker.new_vhost(name)
+    yield {"operator": url, **await accounts_at(broker, url)}
+    broker.drop_vhost(name)
+
+
+@asynccontextmanager
+async def channel_of(url: str) -> AsyncIterator[AbstractChannel]:
+    async with await aio_pika.connect(url) as connection:
+        yield await connection.channel()
+
+
+async def allowed_of(url: str, steps: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Which of these things an account may do. Each on a channel of its own: a refusal closes it."""
+    allowed = []
+    async with await aio_pika.connect(url) as connection:
+        for step in steps:
+            channel = await connection.channel()
+            try:
+                await do(channel, *step)
+            except ChannelAccessRefused:
+                continue
+            allowed.append(step)
+            await channel.close()
+    return allowed
+
+
+async def may(url: str, *step: str) -> bool:
+    return await allowed_of(url, [step]) == [step]
+
+
+async def ignore(_message: AbstractIncomingMessage) -> None:
+    """Taken, and that is that."""
+
+
+async def do(channel: AbstractChannel, verb: str, *names: str) -> None:
+    match verb, names:
+        case "publish", ("", key):
+            await channel.default_exchange.publish(aio_pika.Message(b"{}"), key, mandatory=False)
+        case "publish", (exchange, key):
+            target = await channel.get_exchange(exchange, ensure=False)
+            await target.publish(aio_pika.Message(b"{}"), key, mandatory=False)
+        case "take", ("log",):
+            await channel.set_qos(prefetch_count=1)
+            await (await channel.get_queue("log", ensure=False)).consume(ignore)
+        case "take", (queue,):
+            await (await channel.get_queue(queue, ensure=False)).consume(ignore, no_ack=True)
+        case "declare queue", (queue,):
+            await channel.declare_queue(queue, exclusive=True)
+        case "declare exchange", (exchange,):
+            await channel.declare_exchange(exchange)
+        case "delete queue", (queue,):
+            await channel.queue_delete(queue)
+        case "hear", (exchange, key, queue):
+            own = await channel.declare_queue(queue, exclusive=True)
+            await own.bind(exchange, key)
+        case "bind", (exchange, key, queue):
+            await (await channel.get_queue(queue, ensure=False)).bind(exchange, key)
+        case _:
+            raise AssertionError(verb)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+async def test_an_account_publishes_what_is_its_to_send_and_nothing_else(
+    account: Account, addresses: Addresses
+) -> None:
+    url = addresses[account.name.replace("-", "_")]
+    tried = [("publish", exchange, key) for exchange, keys in KEYS.items() for key in keys]
+
+    allowed = await allowed_of(url, tried)
+
+    assert allowed == [
+        ("publish", exchange, key)
+        for _, exchange, key in tried
+        if exchange in account.sends
+        and (not account.sends[exchange] or any(_fits(key, pattern) for pattern in account.sends[exchange]))
+    ]
+
+
+def _fits(key: str, pattern: str) -> bool:
+    return key.startswith(pattern[:-1]) if pattern.endswith("%") else key == pattern
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+async def test_an_account_takes_from_its_own_queues_and_from_no_other(account: Account, addresses: Addresses) -> None:
+    url = addresses[account.name.replace("-", "_")]
+    tried = [("take", queue.name) for queue in QUEUES]
+
+    assert {queue for _, queue in await allowed_of(url, tried)} == set(account.takes)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+async def test_an_account_declares_deletes_and_rebinds_nothing_that_others_use(
+    account: Account, addresses: Addresses
+) -> None:
+    url = addresses[account.name.replace("-", "_")]
+
+    tried = [
+        *[("publish", "", queue.name) for queue in QUEUES],
+        *[("declare queue", name) for name in ("anything", "extras.commands", "log", "gateway")],
+        *[("declare exchange", name) for name in ("anything", "commands")],
+        *[("delete queue", queue.name) for queue in QUEUES],
+        ("bind", "commands", "#", "extras.commands"),
+    ]
+
+    assert await allowed_of(url, tried) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "forbidden"),
+    [
+        (GATEWAY, ("take", "extras.commands")),
+        (GATEWAY, ("take", "log")),
+        (GATEWAY, ("publish", "events", "payments.payment-succeeded.v1")),
+        (GATEWAY, ("publish", "commands", "psp.create-psp-refund.v1")),
+        (GATEWAY, ("publish", "retry.1s", "psp.commands")),
+        (GATEWAY, ("hear", "commands", "#", "gateway.live.spy")),
+        (GATEWAY, ("hear", "events", "#", "gateway.live.spy")),
+        (GATEWAY, ("hear", "events", "psp.psp-session-created.v1", "gateway.live.spy")),
+        (EXTRAS, ("publish", "commands", "psp.create-psp-refund.v1")),
+        (EXTRAS, ("publish", "events", "payments.payment-succeeded.v1")),
+        (EXTRAS, ("publish", "retry.1s", "psp.commands")),
+        (EXTRAS, ("hear", "replies", "#", "extras-service.spy")),
+        (PAYMENTS, ("publish", "events", "psp.psp-payment-succeeded.v1")),
+        (PAYMENTS, ("publish", "commands", "orders.place-order.v1")),
+        (PAYMENTS, ("publish", "dead", "psp.dead")),
+        (ADAPTER, ("publish", "commands", "psp.create-psp-refund.v1")),
+        (ADAPTER, ("publish", "events", "payments.payment-succeeded.v1")),
+        (ADAPTER, ("publish", "retry.1s", "payments.psp")),
+        (ADAPTER, ("take", "payments.psp")),
+    ],
+)
+async def test_what_a_broken_into_service_would_try_is_refused(
+    part: str, forbidden: tuple[str, ...], addresses: Addresses
+) -> None:
+    assert await may(addresses["operator"], *forbidden)
+    assert not await may(addresses[part], *forbidden)
+
+
+async def test_the_gateway_hears_the_live_events_and_its_own_replies_over_queues_of_its_own(
+    addresses: Addresses,
+) -> None:
+    url = addresses[GATEWAY]
+
+    live = [("hear", bound.exchange, bound.routing_key, "gateway.live.1") for bound in LIVE_KINDS]
+
+    assert await allowed_of(url, live) == live
+    assert await may(url, "hear", "replies", "gateway.replies.1", "gateway.replies.1")
+    assert not await may(url, "hear", "replies", "#", "gateway.replies.1")
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+def test_an_account_has_no_say_in_the_brokers_management(
+    account: Account, addresses: Addresses, broker: Broker
+) -> None:
+    assert broker.management_url
+    login = addresses[account.name.replace("-", "_")].partition("://")[2].partition("@")[0]
+    scheme, _, rest = broker.management_url.partition("://")
+
+    with pytest.raises(ManagementError, match="401"):
+        Management(f"{scheme}://{login}@{rest.partition('@')[2]}").call("GET", "/api/overview")
+
+
+async def test_a_service_that_may_not_declare_says_what_is_missing_and_who_can_help(
+    addresses: Addresses,
+) -> None:
+    async with channel_of(addresses["operator"]) as channel:
+        await channel.queue_delete("psp.dead")
+    bus = Bus(
+        addresses[ADAPTER], "psp-adapter", Metrics("psp-adapter"), publish_timeout=5, graceful_timeout=1, declares=False
+    )
+
+    try:
+        with pytest.raises(MissingTopologyError, match=r"psp\.dead is not on the broker .*`bellhop broker`"):
+            await bus.start()
+    finally:
+        await bus.stop()
+
+
+async def test_a_service_starts_without_the_log(addresses: Addresses) -> None:
+    async with channel_of(addresses["operator"]) as channel:
+        await channel.declare_queue("psp.dead", durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.queue_delete("log")
+    bus = Bus(
+        addresses[ADAPTER], "psp-adapter", Metrics("psp-adapter"), publish_timeout=5, graceful_timeout=1, declares=False
+    )
+
+    try:
+        await bus.start()
+        assert await bus.is_connected()
+    finally:
+        await bus.stop()
+
+
+async def test_everybody_can_be_told_apart_at_the_broker(addresses: Addresses) -> None:
+    with pytest.raises((AMQPError, ConnectionError)):
+        await aio_pika.connect(addresses[GATEWAY].replace("gateway:", "psp-adapter:"))
+
+
+def test_every_exchange_is_tried() -> None:
+    assert set(KEYS) == {exchange.name for exchange in EXCHANGES}

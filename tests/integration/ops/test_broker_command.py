@@ -1,0 +1,80 @@
+"""`bellhop broker` on a broker of one's own: afterwards a service with nothing but its account starts and works."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from chassis.bus import Bus
+from chassis.envelope import Envelope
+from chassis.metrics import Metrics
+from contracts.accounts import ACCOUNTS
+from deploy.accounts import url_for
+from deploy.local.broker import Broker
+from ops.broker import password_variable
+from ops.cli import app
+from tests.contracts.stored import sample
+
+PASSWORDS = {account.name: uuid.uuid4().hex for account in ACCOUNTS}
+
+
+@pytest.fixture
+def url(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty virtual host, named in the environment as its operator would."""
+    name = f"own-{uuid.uuid4().hex[:8]}"
+    address = broker.new_vhost(name)
+    monkeypatch.setenv("BELLHOP_AMQP_URL", address)
+    assert broker.management_url
+    scheme, _, rest = broker.management_url.partition("://")
+    monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", f"{scheme}://{rest.partition('@')[2]}")
+    for account, password in PASSWORDS.items():
+        monkeypatch.setenv(password_variable(account), password)
+    yield address
+    broker.drop_vhost(name)
+
+
+async def test_afterwards_a_service_works_with_its_own_account(url: str) -> None:
+    for _ in range(2):
+        done = await asyncio.to_thread(CliRunner().invoke, app, ["broker"])
+        assert done.exit_code == 0, done.output
+
+    own = url_for(url, "gateway", PASSWORDS["gateway"])
+    bus = Bus(own, "gateway", Metrics("gateway"), publish_timeout=5, graceful_timeout=1, declares=False)
+    try:
+        await bus.start()
+        await bus.publish(Envelope(sample("orders.place-order.v1"), "m-1", "c-1"))
+    finally:
+        await bus.stop()
+
+
+def test_every_password_that_is_missing_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RABBITMQ_GATEWAY_PASSWORD")
+    monkeypatch.delenv("BELLHOP_AMQP_URL")
+
+    done = CliRunner().invoke(app, ["broker"])
+
+    assert done.exit_code == 2
+    assert "Set BELLHOP_AMQP_URL, RABBITMQ_GATEWAY_PASSWORD first." in done.output
+
+
+def test_a_login_the_management_api_does_not_know_is_said_without_showing_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = url.partition("@")[2].partition("/")[0]
+    monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", f"http://somebody:hush-hush@{host}")
+
+    done = CliRunner().invoke(app, ["broker"])
+
+    assert done.exit_code == 2
+    assert "management API failed" in done.output
+    assert "hush" not in done.output
+
+
+def test_the_permissions_can_be_shown_to_whoever_manages_users_elsewhere(url: str) -> None:
+    shown = json.loads(CliRunner().invoke(app, ["broker", "--show"]).output)
+
+    assert [entry["user"] for entry in shown["permissions"]] == [account.name for account in ACCOUNTS]
+    assert shown["users"] == []

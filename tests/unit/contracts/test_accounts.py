@@ -1,0 +1,75 @@
+"""The accounts at the broker as data: they cover what services do, and no more."""
+
+import re
+
+import pytest
+
+from contracts.accounts import ACCOUNTS, ADAPTER, ANYTHING, EXTRAS, GATEWAY, NOTHING, PAYMENTS, Account, one_of
+from contracts.message import Command, Event, Message, Query
+from contracts.topology import EXCHANGES, QUEUES
+
+
+def senders(exchange: str, key: str) -> list[str]:
+    """Who may publish a routing key at an exchange."""
+    return [account.name for account in ACCOUNTS if re.search(account.routing_keys[exchange].write, key)]
+
+
+def test_every_work_queue_has_exactly_one_account_that_takes_from_it() -> None:
+    taken = [name for account in ACCOUNTS for name in account.takes]
+
+    assert sorted(taken) == sorted(
+        queue.name for queue in QUEUES if re.fullmatch(r"\w+\.(commands|payments|stock|psp|queries)", queue.name)
+    )
+
+
+@pytest.mark.parametrize(("base", "exchange"), [(Command, "commands"), (Event, "events"), (Query, "queries")])
+def test_every_message_has_exactly_one_account_that_may_send_it(base: type[Message], exchange: str) -> None:
+    kinds = [
+        kind for kind, message in Message.kinds.items() if issubclass(message, base) and "contracts." in str(message)
+    ]
+
+    assert kinds
+    assert {kind: len(senders(exchange, kind)) for kind in kinds} == dict.fromkeys(kinds, 1)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+def test_no_account_may_declare_what_is_shared_or_write_to_any_queue_directly(account: Account) -> None:
+    shared = [*(queue.name for queue in QUEUES), *(exchange.name for exchange in EXCHANGES), "amq.default", "log"]
+
+    assert [name for name in shared if re.search(account.rights.configure, name)] == []
+    assert not re.search(account.rights.write, "amq.default")
+    assert not re.search(account.rights.read, "log")
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+def test_every_topic_exchange_has_its_limits(account: Account) -> None:
+    assert set(account.routing_keys) == {exchange.name for exchange in EXCHANGES}
+
+
+def test_only_the_gateway_declares_and_only_queues_of_its_own_name() -> None:
+    assert [account.rights.configure for account in (EXTRAS, PAYMENTS, ADAPTER)] == [NOTHING] * 3
+    assert re.search(GATEWAY.rights.configure, "gateway.live.1")
+    assert not re.search(GATEWAY.rights.configure, "gateway")
+
+
+@pytest.mark.parametrize(
+    ("names", "fits", "does_not"),
+    [
+        (("a.b",), ["a.b"], ["axb", "a.b.c", "xa.b", ""]),
+        (("a.b", "c"), ["a.b", "c"], ["a.bc", "a"]),
+        (("a.%",), ["a.b", "a.b.c"], ["a.", "ab", "xa.b"]),
+    ],
+)
+def test_a_list_of_names_becomes_a_pattern_for_exactly_them(
+    names: tuple[str, ...], fits: list[str], does_not: list[str]
+) -> None:
+    pattern = re.compile(one_of(names))
+
+    assert all(pattern.search(name) for name in fits)
+    assert not any(pattern.search(name) for name in does_not)
+
+
+def test_no_names_is_nothing_and_a_failure_may_have_any_kind() -> None:
+    assert one_of(()) == NOTHING
+    assert EXTRAS.routing_keys["failures"].write == ANYTHING
+    assert GATEWAY.routing_keys["failures"].write == NOTHING
