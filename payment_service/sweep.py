@@ -29,9 +29,9 @@ class SweepDue:
 def decide(sweep: EventSweep | None, message: SweepDue | PspEventsSwept, now: datetime) -> Decision[EventSweep]:
     """What `message` does to the sweep."""
     match sweep, message:
-        case None, SweepDue():
-            first = EventSweep(since=now - FIRST_LOOK_BACK, due_at=now)
-            return Applied(first)
+        case None, SweepDue(every=every):
+            first = EventSweep(since=now - FIRST_LOOK_BACK, due_at=now + every)
+            return Applied(first, (SweepPspEvents(since=first.since),))
         case None, _:
             return Ignored("nothing is being swept")
         case EventSweep(due_at=due_at), SweepDue(every=every):

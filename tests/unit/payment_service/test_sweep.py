@@ -10,10 +10,11 @@ NOW = datetime(2026, 7, 1, 9, tzinfo=UTC)
 DUE = SweepDue(timedelta(minutes=10))
 
 
-def test_the_first_sweep_looks_back_a_day_and_is_due_at_once() -> None:
+def test_the_first_sweep_looks_back_a_day_and_is_asked_for_at_once() -> None:
     decision = decide(None, DUE, NOW)
 
-    assert decision == Applied(EventSweep(since=NOW - FIRST_LOOK_BACK, due_at=NOW))
+    first = EventSweep(since=NOW - FIRST_LOOK_BACK, due_at=NOW + DUE.every)
+    assert decision == Applied(first, (SweepPspEvents(since=first.since),))
 
 
 def test_a_due_sweep_asks_for_everything_since_the_last_and_sets_the_next() -> None:
