@@ -1,15 +1,11 @@
 """The story of orders that really went through the system."""
 
-import asyncio
 import json
 import uuid
-from typing import Any
 
 import aio_pika
 import pytest
-from typer.testing import CliRunner
 
-from ops.cli import app
 from ops.places import Places
 from ops.trace.collect import UnknownOrderError, story_of
 from ops.trace.model import Participant, Step, StepKind, Story
@@ -17,6 +13,7 @@ from tests.integration.flow.guest import LATE_CHECKOUT, STAY_DAY, Json, body
 from tests.integration.flow.system import PROCESSING_CARD, System
 from tests.integration.flow.waiting import until
 from tests.integration.money.desk import cancel, intent_of
+from tests.integration.ops.operator import Operator
 
 LOST = {"close_after_effect": {"next": 4, "match": "POST /v1/payment_intents"}}
 MASSAGE: Json = {"extra_id": "alm-massage", "quantity": 1, "day": STAY_DAY}
@@ -155,21 +152,12 @@ async def test_the_command_prints_a_story_and_says_of_what_nobody_knows_that_it_
 ) -> None:
     order_id = (await system.guest().order())["order_id"]
     await told_until(places, order_id, "OrderPendingPayment")
-    env = {
-        "BELLHOP_AMQP_URL": places.amqp_url,
-        "BELLHOP_MONGODB_URL": places.mongodb_url,
-        "BELLHOP_MONGODB_DATABASE": places.database,
-        "STRIPE_API_KEY": places.stripe_api_key,
-    }
+    operator = Operator(system)
 
-    async def bellhop(*words: str) -> Any:
-        return await asyncio.to_thread(lambda: CliRunner(env=env).invoke(app, ["trace", *words]))
+    text = await operator.runs("trace", order_id)
+    program = await operator.json("trace", "pay_" + order_id.removeprefix("ord_"))
+    unknown = await operator.runs("trace", "ord_" + "q" * 26, code=2)
 
-    text = await bellhop(order_id)
-    program = await bellhop("pay_" + order_id.removeprefix("ord_"), "--json")
-    unknown = await bellhop("ord_" + "q" * 26)
-
-    assert (text.exit_code, program.exit_code, unknown.exit_code) == (0, 0, 2)
-    assert "gateway → extras      PlaceOrder" in text.stdout
-    assert [step["what"] for step in json.loads(program.stdout)["steps"]][-1] == "OrderPendingPayment"
-    assert unknown.stderr.startswith("Nothing is known of ord_q")
+    assert "gateway → extras      PlaceOrder" in text.said
+    assert program["steps"][-1]["what"] == "OrderPendingPayment"
+    assert "Nothing is known of ord_q" in unknown.said
