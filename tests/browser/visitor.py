@@ -96,6 +96,7 @@ class Visitor:
         return self.page.frame_locator("#card-form iframe")
 
     async def fill(self, number: str = GOOD_CARD) -> None:
+        await self.page.bring_to_front()
         await expect(self.page.locator("#card-form[data-ready]")).to_be_visible()
         await self.card.locator("#number").fill(number)
         await self.card.locator("#expiry").fill("12 / 34")
@@ -125,6 +126,7 @@ class Visitor:
 
     async def confirms(self) -> None:
         """The confirmation is shown; OK leads to the upselling page with the confirmed order on top."""
+        await self.page.bring_to_front()  # a tab behind another is painted seldom, and a press waits for that
         await expect(self.confirmation).to_be_visible()
         await self.confirmation.locator("button").click()
         await expect(self.orders.first).to_have_attribute("data-status", "confirmed")

@@ -30,6 +30,7 @@ class Served:
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self._build = build
+        self._app: ASGIApp | None = None
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -53,12 +54,15 @@ class Served:
             listener.close()
             await task
             raise AssertionError(f"{self.name} did not start; its log says why")
-        self._server, self._task = server, task
+        self._app, self._server, self._task = app, server, task
 
     async def stop(self) -> None:
         """Gracefully, as on SIGTERM."""
         if self._server is None or self._task is None:
             return
+        live = getattr(getattr(self._app, "state", None), "live", None)
+        if live is not None:
+            live.close()  # what the gateway does as soon as it is asked to stop
         self._server.should_exit = True
         try:
             await self._task

@@ -1,0 +1,160 @@
+"""Every card of the sandbox, as the guest meets it on the payment page."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import expect
+
+from deploy.local.stripe_sandbox.cards import CARDS
+from tests.browser.conftest import Visit
+from tests.integration.flow.conftest import MakeSystem
+from tests.integration.flow.system import (
+    AUTHENTICATION_CARD,
+    DECLINED_CARD,
+    PROCESSING_CARD,
+    PROCESSING_THEN_FAILING_CARD,
+)
+
+TAKEN = ("succeeds", "disputed", "slow_refund", "failing_refund")
+DECLINED = {
+    "generic_decline": "was declined",
+    "insufficient_funds": "balance does not suffice",
+    "expired_card": "has expired",
+    "incorrect_cvc": "security code",
+    "processing_error": "could not be reached",
+}
+SPECIAL = ("authenticates", "processes", "processes_fails")
+
+
+def test_every_card_of_the_sandbox_is_tried_here() -> None:
+    assert {card.behaviour for card in CARDS} == {*TAKEN, *DECLINED, *SPECIAL}
+
+
+@pytest.mark.parametrize("number", [card.number for card in CARDS if card.behaviour in TAKEN])
+async def test_a_good_card_is_confirmed(visit: Visit, number: str) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+
+    await guest.fill(number)
+    await guest.card.locator("#cvc").fill("1234" if number.startswith("37") else "123")
+    await guest.page.click("#pay")
+
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
+async def test_each_declined_card_is_said_in_words_and_a_good_one_pays_after_all(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+
+    for card in CARDS:
+        if card.behaviour in DECLINED:
+            await guest.pay(card.number)
+            await guest.reads(DECLINED[card.behaviour])
+    await guest.picture("10-declined-phone", whole=True)
+    await guest.pay()
+
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
+async def test_what_is_missing_in_the_card_form_is_said_there_and_nothing_is_sent(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+    await expect(guest.page.locator("#card-form[data-ready]")).to_be_visible()
+
+    await guest.page.click("#pay")
+    await expect(guest.card.locator("#number-error")).to_contain_text("incomplete")
+
+    assert [intent["status"] for intent in await guest.system.intents(order_id)] == ["requires_payment_method"]
+    await guest.pay()
+    await guest.confirms()
+
+
+async def test_the_bank_asks_and_the_guest_answers(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+
+    await guest.pay(AUTHENTICATION_CARD)
+    await guest.answer_the_bank()
+
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
+async def test_a_guest_the_bank_does_not_recognise_may_use_another_card(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+
+    await guest.pay(AUTHENTICATION_CARD)
+    await guest.answer_the_bank("fail")
+    await guest.reads("could not confirm that it is you")
+    await guest.pay()
+
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
+async def test_a_payment_that_takes_its_time_is_confirmed_when_the_money_has_come(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+
+    await guest.pay(PROCESSING_CARD)
+    await guest.is_at("processing")
+    await guest.picture("11-processing-phone")
+    [intent] = await guest.system.intents(order_id)
+    await guest.system.switch(f"payment_intents/{intent['id']}/settle", {"outcome": "succeed"})
+
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
+async def test_a_payment_that_fails_in_the_end_lets_the_guest_try_another_card(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+
+    await guest.pay(PROCESSING_THEN_FAILING_CARD)
+    await guest.is_at("processing")
+    [intent] = await guest.system.intents(order_id)
+    await guest.system.switch(f"payment_intents/{intent['id']}/settle", {"outcome": "fail"})
+    await guest.reads("was declined")
+    await guest.pay()
+
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
+async def test_a_session_that_has_expired_says_so_and_offers_the_same_again(
+    visit: Visit, own_system: MakeSystem
+) -> None:
+    system = await own_system(pay_within=timedelta(seconds=2))  # type: ignore[misc]
+    guest = await visit(on=system)
+    await guest.order()
+
+    await guest.is_at("lapsed")
+    await guest.picture("12-lapsed-phone")
+    await guest.page.click("#choose-again")
+
+    await expect(guest.page.locator("#alm-breakfast-count-0")).to_have_text("2")
+    await expect(guest.orders.first).to_have_attribute("data-status", "expired")
+
+
+async def test_a_declined_card_and_a_reload_still_say_why(visit: Visit) -> None:
+    guest = await visit()
+    await guest.order()
+    await guest.pay(DECLINED_CARD)
+    await guest.reads("was declined")
+
+    await guest.page.reload()
+
+    await guest.reads("was declined")
+
+
+async def test_a_guest_reads_in_german_why_their_card_was_declined(visit: Visit) -> None:
+    guest = await visit(locale="de-AT")
+    await guest.order()
+
+    await guest.pay(DECLINED_CARD)
+
+    await guest.reads("Ihre Karte wurde abgelehnt")
+    await guest.picture("13-declined-german-phone", whole=True)
