@@ -85,7 +85,7 @@ async def test_many_sessions_are_opened_at_once(system: System) -> None:
 
 async def has_swept(system: System) -> bool:
     sweep = await system.documents["psp_sweeps"].find_one({})
-    return bool(sweep and sweep["version"] == 3)
+    return bool(sweep and sweep["version"] == 2)
 
 
 async def is_confirmed(system: System, order_id: str) -> bool:
