@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.status import HTTP_400_BAD_REQUEST
 
 from chassis.errors import TransientError
 from chassis.requests import ReplyTimeoutError
@@ -90,6 +91,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTP_400_BAD_REQUEST:  # FastAPI's word for a body in no encoding of text
+            return ProblemError(400, "malformed-request", "Malformed request", "The body is not JSON.").response(
+                request
+            )
         name = {404: "no-such-page", 405: "method-not-allowed"}.get(error.status_code, "http-error")
         detail = f"{request.method} {request.url.path}: {error.detail}"
         return ProblemError(error.status_code, name, str(error.detail), detail, headers=error.headers).response(request)

@@ -108,8 +108,7 @@ class Tokens:
             )
         except jwt.ExpiredSignatureError:
             raise _unauthorized("Your session has expired. Please open the link from your hotel again.") from None
-        # PyJWT lets errors of the JSON parser and of number conversion through, which a token's text can provoke.
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        except jwt.PyJWTError:
             raise _not_ours() from None
 
 

@@ -34,7 +34,14 @@ def routes(asking: Asking, who: Who) -> APIRouter:
         response_model=OrderView,
         responses=answers(200, "The order; what came back shows once the PSP says so.", examples.REFUNDED)
         | ACCEPTED
-        | problems(*OF_AN_ORDER, *WITH_A_BODY, *WITH_A_KEY, "order-not-refundable", "refund-exceeds-paid"),
+        | problems(
+            *OF_AN_ORDER,
+            *WITH_A_BODY,
+            *WITH_A_KEY,
+            "order-not-refundable",
+            "refund-exceeds-paid",
+            "idempotency-key-reused",
+        ),
     )
     async def refund(
         order_id: OrderIdPath,
