@@ -206,6 +206,7 @@ class Payment {
     const { signal } = this.form;
     this.signal.addEventListener("abort", () => this.form.abort());
     const card = h("div", { class: "card-form", id: "card-form" });
+    // What stands below the card form is not seen before the form has its height, so that nothing moves.
     this.stage.replaceChildren(h("div", { class: "panel form" },
       order.pay_until ? h("p", { class: "quiet", text: words.say("pay.until", { time: words.moment(order.pay_until) }) }) : null,
       card,
@@ -219,7 +220,7 @@ class Payment {
     this.ready = this.checkout.mount(card, signal);
     try {
       await this.ready;
-      card.dataset.ready = "yes";
+      requestAnimationFrame(() => { card.dataset.ready = "yes"; });
     } catch (error) {
       console.warn(error);
       if (!signal.aborted) this.trouble("pay.script");

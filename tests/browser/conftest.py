@@ -52,7 +52,8 @@ async def visit(chromium: Browser, system: System, pictures: Path) -> AsyncItera
     visitors: list[Visitor] = []
 
     async def arrive(*, on: System = system, property_id: str = "alpenhof", **options: Any) -> Visitor:
-        window = await chromium.new_context(**{"viewport": PHONE, "locale": "en-GB", **options})
+        usual = {"viewport": PHONE, "locale": "en-GB", "reduced_motion": "reduce"}
+        window = await chromium.new_context(**{**usual, **options})
         visitor = Visitor(window, await window.new_page(), on, on.guest(property_id), pictures)
         visitors.append(visitor)
         await visitor.open()
