@@ -1,6 +1,7 @@
 """`bellhop trace`: the story of one order, for people and for programs."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,9 @@ from deploy.local.stack import DATA_DIR
 from ops.places import Places
 from ops.terminal import AsJson, DataDir, complaints, console, print_json, reachable
 from ops.trace.collect import UnknownOrderError, story_of
+from ops.trace.mermaid import mermaid
+from ops.trace.page import page
+from ops.trace.svg import svg
 from ops.trace.text import lines
 
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (ord_…), or its payment's (pay_…).")]
@@ -17,6 +21,11 @@ Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (ord
 def trace(
     order: Order,
     as_json: AsJson = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid sequence diagram, for Markdown.")] = False,
+    svg_file: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw it into an SVG file.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Draw it into a page that any browser opens.")
+    ] = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Tell what really happened to an order, in time order: requests, messages, changes, retries, calls to the PSP.
@@ -30,7 +39,10 @@ def trace(
 
     `bellhop trace pay_ui7vuitd2oxc7agcdlmgw5dy26 --json`
 
-    Exit code 0 when there is something to tell, 2 when nothing is known of the order or the system cannot be asked.
+    `bellhop trace ord_ui7vuitd2oxc7agcdlmgw5dy26 --html order.html`
+
+    Exit code 0 when there is something to tell, 1 when a file cannot be written, 2 when nothing is known of the order
+    or the system cannot be asked.
     """
     with reachable():
         try:
@@ -41,5 +53,20 @@ def trace(
     if as_json:
         print_json(story.as_json())
         return
-    for line in lines(story):
-        console.print(line, soft_wrap=True)
+    if as_mermaid:
+        typer.echo(mermaid(story), nl=False)
+    for file, draw in ((svg_file, svg), (html_file, page)):
+        if file is not None:
+            _write(file, draw(story))
+    if not (as_mermaid or svg_file or html_file):
+        for line in lines(story):
+            console.print(line, soft_wrap=True)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        complaints.print(f"{file} cannot be written: {error.strerror}.", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    console.print(f"Drawn into {file}", markup=False, soft_wrap=True)

@@ -220,7 +220,7 @@ class _Weaver:
                 since = known_since.get(owner)
                 is_known = owner in known_since and (since is None or draft.at > since)
                 if is_known and id(draft) not in changing and self._latest[draft.message_id] is draft:
-                    draft.detail = f"{draft.detail}; no change" if draft.detail else "no change"
+                    draft.detail = "; ".join(filter(None, ("no change", draft.detail)))
 
 
 def _message_behind(draft: Draft) -> Draft | None:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import aio_pika
 import pytest
@@ -161,3 +162,21 @@ async def test_the_command_prints_a_story_and_says_of_what_nobody_knows_that_it_
     assert "gateway → extras      PlaceOrder" in text.said
     assert program["steps"][-1]["what"] == "OrderPendingPayment"
     assert "Nothing is known of ord_q" in unknown.said
+
+
+async def test_the_command_draws_a_story_into_files_and_says_when_it_cannot(
+    system: System, places: Places, tmp_path: Path
+) -> None:
+    order_id = (await system.guest().order())["order_id"]
+    await told_until(places, order_id, "OrderPendingPayment")
+    operator = Operator(system)
+    drawn, page = tmp_path / "order.svg", tmp_path / "order.html"
+
+    mermaid = await operator.runs("trace", order_id, "--mermaid")
+    await operator.runs("trace", order_id, "--svg", str(drawn), "--html", str(page))
+    refused = await operator.runs("trace", order_id, "--svg", str(tmp_path / "nowhere" / "order.svg"), code=1)
+
+    assert "gateway->>extras: PlaceOrder" in mermaid.said
+    assert drawn.read_text().startswith("<svg ")
+    assert drawn.read_text() in page.read_text()
+    assert "cannot be written: No such file or directory." in refused.said
