@@ -32,7 +32,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     metrics = Metrics(SERVICE)
     bus = Bus.of(settings, SERVICE, metrics)
     requests = RequestClient(bus, metrics)
-    live = LiveFeed()
+    live = LiveFeed(settings.longest_live_stream)
     rates = Rates(settings)
 
     @asynccontextmanager

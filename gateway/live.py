@@ -41,7 +41,9 @@ class LiveUpdate(BaseModel):
 class LiveFeed:
     """Who watches which order, in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = 900.0) -> None:
+        """A stream ends after `longest` seconds: whoever watches then shows a token that is still good."""
+        self._longest = longest
         self._watching: dict[str, set[asyncio.Queue[LiveUpdate | None]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -55,8 +57,7 @@ class LiveFeed:
             if watcher.full():
                 # A client that does not read loses its stream, reconnects, and starts from the order's state.
                 log.info("live.overflowed", order_id=update.order_id)
-                watcher.get_nowait()
-                watcher.put_nowait(_END)
+                _end(watcher)
             else:
                 watcher.put_nowait(update)
 
@@ -68,9 +69,11 @@ class LiveFeed:
         if self._closed:
             queue.put_nowait(_END)
         self._watching.setdefault(order_id, set()).add(queue)
+        over = self._loop.call_later(self._longest, _end, queue)
         try:
             yield _until_end(queue)
         finally:
+            over.cancel()
             watchers = self._watching[order_id]
             watchers.discard(queue)
             if not watchers:
@@ -85,9 +88,13 @@ class LiveFeed:
     def _end_all(self) -> None:
         for watchers in self._watching.values():
             for watcher in watchers:
-                if watcher.full():
-                    watcher.get_nowait()
-                watcher.put_nowait(_END)
+                _end(watcher)
+
+
+def _end(watcher: asyncio.Queue[LiveUpdate | None]) -> None:
+    if watcher.full():
+        watcher.get_nowait()
+    watcher.put_nowait(_END)
 
 
 async def _until_end(queue: asyncio.Queue[LiveUpdate | None]) -> AsyncIterator[LiveUpdate]:

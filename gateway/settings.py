@@ -35,6 +35,7 @@ class GatewaySettings(ServiceSettings):
     cors_origins: str = Field(default="", description="origins of other sites whose pages may use the API")
     api_docs: bool = Field(default=True, description="whether /docs shows the API; its script comes from a CDN")
     max_live_streams: int = Field(default=8, ge=1, description="live streams one guest may have open at once")
+    longest_live_stream: float = Field(default=900.0, gt=0, description="seconds until a live stream ends")
     max_waiting_orders: int = Field(default=1000, ge=0, description="commands in extras.commands beyond which: 503")
     stripe_publishable_key: str = Field(
         default="", description="what the client page identifies itself to the PSP with"

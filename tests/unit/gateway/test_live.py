@@ -104,6 +104,15 @@ async def test_after_the_end_a_stream_shows_nothing_and_later_ones_end_at_once()
         assert await _read(late) == []
 
 
+async def test_a_stream_ends_after_its_time_so_that_an_old_token_is_not_watched_with_for_ever() -> None:
+    feed = LiveFeed(longest=0.05)
+
+    with feed.watching("ord_1") as updates:
+        await feed.on_event(_confirmed("ord_1"))
+
+        assert await _read(updates) == ["ord_1"]
+
+
 async def test_nobody_is_remembered_who_has_left() -> None:
     feed = LiveFeed()
 
