@@ -23,7 +23,7 @@ test: test-setup check ## run the checks and every test
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --browser
 
-check: setup ## formatting, lint, types, import rules, lock, generated pages
+check: setup ## formatting, lint, types, import rules, lock, installed packages, generated pages, security
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	$(VENV)/mypy
@@ -31,6 +31,9 @@ check: setup ## formatting, lint, types, import rules, lock, generated pages
 	$(VENV)/python -m ops.lock --check
 	$(VENV)/python -m ops.tables --check
 	$(VENV)/python -m ops.openapi --check
+	$(VENV)/python -m ops.asyncapi --check
+	$(VENV)/python -m ops.installed --check
+	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis contracts gateway extras_service payment_service psp_adapter ops deploy benchmarks
 
 format: setup ## format the code and fix what ruff can fix
 	$(VENV)/ruff format

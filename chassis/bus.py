@@ -293,7 +293,11 @@ class Bus:
         except ChannelPreconditionFailed as error:
             raise TopologyMismatchError(LOG, error) from error
         except AMQPError as error:
-            log.error("log.unavailable", error=str(error), advice="delete the queue `log` and restart one service")
+            log.error(
+                "log.unavailable",
+                error=str(error),
+                advice="delete the queue `log`, then restart one service or run `bellhop broker`",
+            )
         finally:
             await channel.close()
 

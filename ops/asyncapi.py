@@ -1,0 +1,227 @@
+"""`python -m ops.asyncapi --write`: docs/asyncapi.json, the bus as AsyncAPI 3, made from contracts/; `--check`.
+
+A channel per kind and exchange, for whoever sends; a channel per queue, for whoever receives; one for all replies.
+Who may do either is what the accounts at the broker allow (contracts/accounts.py).
+"""
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic.json_schema import models_json_schema
+
+from chassis.service import VERSION
+from contracts.accounts import ACCOUNTS, Account
+from contracts.message import Command, Event, Message, Query, Reply
+from contracts.topology import COMMANDS, EVENTS, EXCHANGES, EXTRAS_COMMANDS, QUEUES, REPLIES, Exchange, Queue
+
+FILE = Path(__file__).resolve().parents[1] / "docs" / "asyncapi.json"
+MESSAGES_OF = {COMMANDS.name: Command, EVENTS.name: Event, "queries": Query}
+
+Json = dict[str, Any]
+
+INTRODUCTION = """The messages between Bellhop's services, over RabbitMQ (AMQP 0-9-1).
+
+`kind` is routing key, AMQP `type` and a field of the body at once, and carries the version. A reader ignores fields it
+does not know. Commands and events are persistent, mandatory and confirmed by the broker; queries and replies may be
+lost. Deliveries repeat: `message_id` tells a repetition from something new.
+"""
+
+HEADERS: Json = {
+    "type": "object",
+    "description": "AMQP properties first (their names with _), then headers.",
+    "required": ["type", "message_id", "correlation_id"],
+    "properties": {
+        "type": {"type": "string", "description": "property: the kind"},
+        "message_id": {"type": "string", "description": "property: the same for every repetition of one message"},
+        "correlation_id": {
+            "type": "string",
+            "description": "property: one for everything that follows from one action",
+        },
+        "app_id": {"type": "string", "description": "property: the service that sent it"},
+        "timestamp": {"type": "integer", "description": "property: seconds since 1970, UTC"},
+        "reply_to": {"type": "string", "description": "property: the routing key an answer is awaited under"},
+        "causation_id": {"type": "string", "description": "the message_id this one follows from"},
+        "traceparent": {"type": "string", "description": "W3C trace context"},
+        "attempt": {"type": "integer", "minimum": 1, "description": "1, and one more after each retry"},
+        "sent_at_ms": {"type": "integer", "description": "milliseconds since 1970, UTC"},
+    },
+}
+
+
+def document() -> Json:
+    """The whole document."""
+    messages = [message for _, message in sorted(kinds(Message))]
+    refs, schemas = models_json_schema(
+        [(message, "validation") for message in messages], ref_template="#/components/schemas/{model}"
+    )
+    payloads = {message: refs[(message, "validation")] for message in messages}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Bellhop's bus",
+            "version": VERSION,
+            "description": INTRODUCTION,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "rabbitmq": {
+                "host": "localhost:5672",
+                "protocol": "amqp",
+                "protocolVersion": "0.9.1",
+                "description": "RabbitMQ 3.10 or newer",
+                "security": [{"$ref": "#/components/securitySchemes/account"}],
+            }
+        },
+        "channels": dict([*sending_channels(), reply_channel(), *queue_channels()]),
+        "operations": dict(sorted(operations())),
+        "components": {
+            "messages": {key(message.wire_kind()): described(message, payloads[message]) for message in messages},
+            "messageTraits": {
+                "any": {"headers": HEADERS, "correlationId": {"location": "$message.header#/correlation_id"}}
+            },
+            "schemas": schemas["$defs"],
+            "securitySchemes": {
+                "account": {"type": "userPassword", "description": "one account per service: docs/security.md"}
+            },
+        },
+    }
+
+
+def kinds(base: type[Message]) -> Iterator[tuple[str, type[Message]]]:
+    """The kinds of the contract below a base class, and not what a test may have defined beside them."""
+    for kind, message in Message.kinds.items():
+        if issubclass(message, base) and message.__module__.startswith("contracts."):
+            yield kind, message
+
+
+def described(message: type[Message], payload: Json) -> Json:
+    about: Json = {
+        "name": message.wire_kind(),
+        "title": message.__name__,
+        "contentType": "application/json",
+        "traits": [{"$ref": "#/components/messageTraits/any"}],
+        "payload": payload,
+        "bindings": {"amqp": {"messageType": message.wire_kind(), "bindingVersion": "0.3.0"}},
+    }
+    text = inspect.cleandoc(message.__doc__ or "") if message.__doc__ else ""
+    return about | ({"summary": text.splitlines()[0]} if text else {})
+
+
+def sending_channels() -> Iterator[tuple[str, Json]]:
+    for exchange in EXCHANGES:
+        for kind, _ in sorted(kinds(MESSAGES_OF[exchange.name])) if exchange.name in MESSAGES_OF else ():
+            yield (
+                key(f"{exchange.name}.{kind}"),
+                {
+                    "address": kind,
+                    "messages": listed([kind]),
+                    "bindings": {"amqp": routed(exchange)},
+                },
+            )
+
+
+def reply_channel() -> tuple[str, Json]:
+    return (
+        REPLIES.name,
+        {
+            "address": None,
+            "description": "The routing key is the requester's `reply_to`; its own queue is bound under it.",
+            "messages": listed(kind for kind, _ in sorted(kinds(Reply))),
+            "bindings": {"amqp": routed(REPLIES)},
+        },
+    )
+
+
+def queue_channels() -> Iterator[tuple[str, Json]]:
+    for queue in QUEUES:
+        bound = sorted(binding.routing_key for binding in queue.bindings if binding.exchange in MESSAGES_OF)
+        known = [kind for kind in bound if kind in Message.kinds]
+        yield (
+            key(queue.name),
+            {
+                "address": queue.name,
+                "description": queue.purpose,
+                **({"messages": listed(known)} if known else {}),
+                "bindings": {"amqp": waiting(queue)},
+                "x-queue-type": queue.type.value,
+                "x-bindings": [f"{binding.exchange}: {binding.routing_key}" for binding in queue.bindings],
+            },
+        )
+
+
+def routed(exchange: Exchange) -> Json:
+    about = {"name": exchange.name, "type": exchange.type.value, "durable": True, "autoDelete": False}
+    return {"is": "routingKey", "exchange": about, "bindingVersion": "0.3.0"}
+
+
+def waiting(queue: Queue) -> Json:
+    about = {"name": queue.name, "durable": queue.durable, "exclusive": False, "autoDelete": False}
+    return {"is": "queue", "queue": about, "bindingVersion": "0.3.0"}
+
+
+def listed(names: Iterable[str]) -> Json:
+    return {key(kind): {"$ref": f"#/components/messages/{key(kind)}"} for kind in names}
+
+
+def key(name: str) -> str:
+    """A name as a key of the document. AsyncAPI would take dots, not every tool that reads it does."""
+    return re.sub(r"[^\w-]", "-", name)
+
+
+def operations() -> Iterator[tuple[str, Json]]:
+    for account in ACCOUNTS:
+        for exchange in MESSAGES_OF:
+            for kind in account.sends.get(exchange, ()):
+                yield key(f"{account.name}.sends.{kind}"), sent(account, f"{exchange}.{kind}", kind)
+        for queue in account.takes:
+            yield key(f"{account.name}.takes.{queue}"), operation("receive", account, queue)
+        for kind in account.follows.get(EVENTS.name, ()):
+            yield key(f"{account.name}.follows.{kind}"), operation("receive", account, f"{EVENTS.name}.{kind}")
+        if REPLIES.name in account.sends:
+            yield key(f"{account.name}.replies"), operation("send", account, REPLIES.name)
+
+
+def sent(account: Account, channel: str, kind: str) -> Json:
+    about = operation("send", account, channel)
+    is_asked = issubclass(Message.kinds[kind], Query) or kind in {b.routing_key for b in EXTRAS_COMMANDS.bindings}
+    reply = {"address": {"location": "$message.header#/reply_to"}, "channel": {"$ref": f"#/channels/{REPLIES.name}"}}
+    must_arrive = not issubclass(Message.kinds[kind], Query)
+    bindings = {"amqp": {"deliveryMode": 2 if must_arrive else 1, "mandatory": True, "bindingVersion": "0.3.0"}}
+    return {**about, **({"reply": reply} if is_asked else {}), "bindings": bindings}
+
+
+def operation(action: Literal["send", "receive"], account: Account, channel: str) -> Json:
+    return {"action": action, "channel": {"$ref": f"#/channels/{key(channel)}"}, "tags": [{"name": account.name}]}
+
+
+def text() -> str:
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def main(
+    write: Annotated[bool, typer.Option("--write", help="Write docs/asyncapi.json anew.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Say whether it is current; exit code 1 when not.")] = False,
+) -> None:
+    """The AsyncAPI document of the bus, on the screen, in its file, or compared with it."""
+    if write:
+        FILE.write_text(text(), encoding="utf-8")
+    elif check:
+        if not FILE.exists() or FILE.read_text(encoding="utf-8") != text():
+            sys.stderr.write(
+                "docs/asyncapi.json is not what contracts/ says: run `python -m ops.asyncapi --write`, read what "
+                "changed, and commit it.\n"
+            )
+            raise typer.Exit(1)
+    else:
+        sys.stdout.write(text())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,114 @@
+"""`python -m ops.installed --check`: is what is installed what the lock says, unaltered, and may we use it? Offline.
+
+What this cannot know is whether somebody has found a hole in a pinned version meanwhile. That takes a database of
+advisories, and so a network: docs/security.md names the command for a machine that has one.
+"""
+
+import base64
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import Distribution, PackagePath, distributions
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from packaging.utils import NormalizedName, canonicalize_name
+
+from ops.lock import ROOT, pins
+
+FREE_OF_THE_LOCK = {"bellhop", "pip", "setuptools"}
+"""Bellhop itself, and what a virtual environment brings along."""
+
+ACCEPTED = {
+    *("MIT", "MIT License", "MIT-0", "ISC", "ISC License (ISCL)", "0BSD", "Zlib", "CC0-1.0", "Public Domain"),
+    *("BSD License", "BSD-2-Clause", "BSD-3-Clause", "PSF-2.0", "Python Software Foundation License"),
+    *("Apache-2.0", "Apache Software License"),
+    # Only the files of the library itself must stay under these, and we change none.
+    *("MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)", "LGPL-3.0-or-later"),
+}
+"""Licences of what an Apache-2.0 project may import, as packages write them."""
+
+PROCESSES_OF_THEIR_OWN = {"secantusdb", "localstripe"}
+"""GPL. Started as programs, never imported (import-linter holds that), and not in the container image."""
+
+WITHOUT_WORDS = {"axe-playwright-python": "MIT"}
+"""Packages whose metadata names no licence; read in the licence file they bring."""
+
+_NO_LICENCES = {"OSI Approved", "DFSG approved"}
+
+
+def problems(installed: Iterable[Distribution], locked: Mapping[NormalizedName, str], image: str) -> Iterator[str]:
+    """What is wrong, one sentence each. `image` is the text of the container image's lock."""
+    for distribution in installed:
+        name = canonicalize_name(distribution.metadata["Name"])
+        if name in FREE_OF_THE_LOCK:
+            continue
+        if name not in locked:
+            yield f"{name} {distribution.version} is installed, and requirements.txt does not pin it"
+        elif locked[name] != distribution.version:
+            yield f"{name} {distribution.version} is installed, and requirements.txt pins {locked[name]}"
+        for file in altered(distribution):
+            yield f"{name}: {file} is not what was installed"
+        if name not in PROCESSES_OF_THEIR_OWN and not is_accepted(licence_of(distribution)):
+            yield f"{name} has the licence {licence_of(distribution)!r}, which nobody has accepted"
+    for requirement, _ in pins(image):
+        if canonicalize_name(requirement.name) in PROCESSES_OF_THEIR_OWN:
+            yield f"{requirement.name} is GPL and must not be in the container image (deploy/requirements.txt)"
+
+
+def altered(distribution: Distribution) -> Iterator[PackagePath]:
+    """Files that are gone or differ from the hash their package recorded for them."""
+    for file in distribution.files or ():
+        if file.hash is not None and file.hash.mode == "sha256":
+            try:
+                digest = hashlib.sha256(Path(str(file.locate())).read_bytes()).digest()
+            except OSError:
+                yield file
+                continue
+            if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
+                yield file
+
+
+def licence_of(distribution: Distribution) -> str:
+    """As the package says it: an SPDX expression, else its classifiers, else its free text."""
+    about = distribution.metadata
+    classified = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
+    expression = "".join(about.get_all("License-Expression") or ())
+    said = expression or " AND ".join(word for word in classified if word not in _NO_LICENCES)
+    free_text = "".join(about.get_all("License") or ()).strip().partition("\n")[0]
+    return said or free_text or WITHOUT_WORDS.get(canonicalize_name(about["Name"]), "")
+
+
+def is_accepted(licence: str) -> bool:
+    """Whether one of the alternatives consists of accepted licences only."""
+    return any(
+        all(part in ACCEPTED for part in re.split(r"\s+AND\s+", choice)) for choice in re.split(r"\s+OR\s+", licence)
+    )
+
+
+def locked_versions(lock: str) -> dict[NormalizedName, str]:
+    """The pins that hold on this machine."""
+    return {
+        canonicalize_name(pin.name): next(iter(pin.specifier)).version
+        for pin, _ in pins(lock)
+        if pin.marker is None or pin.marker.evaluate()
+    }
+
+
+def main(check: Annotated[bool, typer.Option("--check", help="Check, and change nothing.")] = False) -> None:
+    """Check this environment's packages against requirements.txt. Example: python -m ops.installed --check"""
+    if not check:
+        raise typer.BadParameter("say --check; `make setup` installs what is locked", param_hint="--check")
+    locked = locked_versions((ROOT / "requirements.txt").read_text())
+    found = list(problems(distributions(), locked, (ROOT / "deploy" / "requirements.txt").read_text()))
+    for problem in found:
+        sys.stderr.write(f"{problem}\n")
+    if found:
+        sys.stderr.write("Remove .venv and run `make setup`; for a licence, decide and say so in ops/installed.py.\n")
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
