@@ -53,7 +53,7 @@ export function choices({ extra, days, cart, words, changed }) {
         id: `${id}-day-${at}`, "aria-label": words.say("day", { what: name }), disabled: isFixed,
         on: { change: (event) => withLine(at, { day: event.target.value }) },
       }, days.filter((day) => day === line.day || freeDays().includes(day)).map((day) => h("option", {
-        value: day, selected: day === line.day, text: words.day(day),
+        value: day, selected: day === line.day, text: words.day(day, { weekday: "short", day: "numeric", month: "short" }),
       }))) : null,
       h("div", { class: "stepper", role: "group", "aria-label": words.say("quantity", { what }) },
         step(-1, "less", "−", false),

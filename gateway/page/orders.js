@@ -24,7 +24,7 @@ export function statusOf({ status, payment_status: money }) {
 
 /** Show the orders in `section`, and keep them as they are until the signal is given. */
 export async function followOrders(page, section, first, signal) {
-  const { words, api } = page;
+  const { words, api, cart } = page;
   let orders = first;
   let showsAll = false;
   let watched = null;
@@ -108,17 +108,22 @@ export async function followOrders(page, section, first, signal) {
     }
   }
 
-  seen();
-  while (!signal.aborted) {
-    const open = orders.filter((order) => OPEN.has(order.status)).length;
-    await pause(open > 1 ? 10000 : 60000, signal);
-    if (signal.aborted || document.hidden) continue;
+  async function refresh() {
     try {
       orders = await api.orders();
       if (!signal.aborted) seen();
     } catch (problem) {
       if (!problem.isTemporary) throw problem;
     }
+  }
+
+  seen();
+  // Another tab has ordered what was in the cart.
+  cart.addEventListener("change", () => { if (!cart.lines.length) refresh().catch((problem) => page.failed(problem)); }, { signal });
+  while (!signal.aborted) {
+    const open = orders.filter((order) => OPEN.has(order.status)).length;
+    await pause(open > 1 ? 10000 : 60000, signal);
+    if (!signal.aborted && !document.hidden) await refresh();
   }
 }
 

@@ -57,14 +57,15 @@ class Payment {
   }
 
   /** Something happened to the order, or it was asked for. */
-  async heard({ status, payment_status: money, lines, ...rest }) {
+  async heard({ status, payment_status: money, lines, event, ...rest }) {
     if (this.signal.aborted) return;
     this.order = {
       ...this.order, ...(lines ? { lines, ...rest } : {}),
       status: status ?? this.order.status, payment_status: money ?? this.order.payment_status,
     };
     const step = stepOf(this.order, null);
-    if (step !== "form") return this.show(step);
+    const hasFailed = event === "payments.payment-failed" && ["processing", "awaiting"].includes(this.step);
+    if (step !== "form" && !hasFailed) return this.show(step);
     // Back to unpaid, or not known at the gateway yet: the PSP says which.
     if (["processing", "awaiting", "closing"].includes(this.step)) await this.look();
   }

@@ -16,6 +16,7 @@ export function stepOf({ status, payment_status: money }, intent) {
     succeeded: "awaiting", requires_capture: "awaiting", processing: "processing",
     requires_action: "authenticate", canceled: "renew",
   }[intent?.status];
-  if (told) return told;
+  // The PSP is asked now; what the order says of the money may be older.
+  if (intent) return told ?? "form";
   return money === "processing" ? "processing" : "form";
 }

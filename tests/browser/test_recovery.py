@@ -105,6 +105,23 @@ async def test_a_guest_who_cannot_answer_the_bank_may_use_another_card(visit: Vi
     await guest.was_charged_once(order_id)
 
 
+async def test_a_bank_that_sends_the_guest_back_leads_to_the_confirmation(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+    await guest.pay(AUTHENTICATION_CARD)
+    await expect(guest.page.locator("dialog iframe")).to_be_visible()
+    [intent] = await guest.system.intents(order_id)
+
+    query = f"payment_intent={intent['id']}&client_secret={intent['client_secret']}"
+    await guest.page.goto(f"{guest.system.sandbox.url}/v3/authenticate?{query}")
+    await guest.page.click("#succeed")
+    await expect(guest.confirmation).to_be_visible()
+
+    assert "secret" not in guest.page.url
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
 async def test_a_reload_while_the_payment_is_processed_waits_on(visit: Visit) -> None:
     guest = await visit()
     order_id = await guest.order()

@@ -11,15 +11,27 @@ from tests.integration.flow.waiting import until
 
 
 async def test_two_tabs_share_what_is_chosen_and_order_it_once(visit: Visit) -> None:
+    press = "document.getElementById('order')?.click()"
     first = await visit()
     second = await first.another_tab()
 
     await first.choose(quantity=2)
     await expect(second.page.locator("#alm-breakfast-count-0")).to_have_text("2")
-    await asyncio.gather(first.page.click("#order"), second.page.click("#order"))
+    await asyncio.gather(*(tab.page.evaluate(press) for tab in (first, second)))
+    for tab in (first, second):
+        await expect(tab.page.locator(".stage, .order").first).to_be_visible()
 
-    assert await first.at_payment() == await second.at_payment()
     assert len(await first.orders_at_the_hotel()) == 1
+
+
+async def test_what_one_tab_orders_the_other_shows(visit: Visit) -> None:
+    first = await visit()
+    second = await first.another_tab()
+
+    await first.order()
+
+    await expect(second.orders.first).to_have_attribute("data-status", "pending_payment")
+    await expect(second.page.locator("#order")).to_have_count(0)
 
 
 async def test_what_one_tab_pays_the_other_confirms(visit: Visit) -> None:
@@ -135,6 +147,28 @@ async def test_a_network_that_leaves_during_the_confirmation_only_delays_it(visi
         await guest.without_a_network()
         await guest.guest.sees(order_id, status="confirmed")
     await guest.without_a_network(away=False)
+
+    await guest.confirms()
+    await guest.was_charged_once(order_id)
+
+
+async def test_the_stream_alone_tells_of_the_confirmation(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+    await guest.fill()
+    await guest.window.route(f"**/v1/orders/{order_id}", lambda route: route.abort())
+
+    await guest.page.click("#pay")
+
+    await expect(guest.confirmation).to_be_visible()
+
+
+async def test_where_no_stream_passes_the_order_is_asked_for(visit: Visit) -> None:
+    guest = await visit()
+    await guest.window.route("**/live", lambda route: route.abort())
+    order_id = await guest.order()
+
+    await guest.pay()
 
     await guest.confirms()
     await guest.was_charged_once(order_id)
