@@ -44,7 +44,7 @@ def trace(
     Exit code 0 when there is something to tell, 1 when a file cannot be written, 2 when nothing is known of the order
     or the system cannot be asked.
     """
-    with reachable():
+    with reachable(), complaints.status("reading the log"):
         try:
             story = asyncio.run(story_of(Places.found(data_dir), order))
         except UnknownOrderError as unknown:

@@ -57,6 +57,13 @@ def test_an_arrow_goes_from_its_sender_to_its_receiver() -> None:
     assert (path.get("d") or "").endswith(f"H {x['payments'] + 7}")
 
 
+def test_a_call_that_was_not_answered_ends_in_a_cross_before_it_arrives() -> None:
+    crossed = [group for group in drawn(PAID) if any(path.get("class") == "cross" for path in group.iter())]
+
+    assert [group.get("class") for group in crossed] == ["step lost_call"] * 4
+    assert not any(path.get("class") == "tip" for group in crossed for path in group.iter())
+
+
 def test_what_is_said_cannot_become_markup() -> None:
     evil = replace(PAID.steps[1], what="<script>alert(1)</script>", detail='"&<')
     it = replace(PAID, order_id="<b>", steps=(PAID.steps[0], evil), remarks=("<i>",))

@@ -133,7 +133,16 @@ def test_a_retry_stands_between_a_message_and_what_came_of_it_in_the_end() -> No
     assert (changed.cause, changed.attempt) == (retry.number, 3)
 
 
-def test_calls_to_the_psp_stand_before_the_fact_they_led_to_also_over_midnight() -> None:
+def test_a_call_began_before_midnight_when_its_fact_came_after() -> None:
+    midnight = datetime(2026, 11, 25, tzinfo=UTC)
+    fact = seen("m-1", "psp.psp-session-created.v1", None, headers={"psp": "23:59:59.900 GET /v1/x 200 in 200 ms"})
+
+    it = told(ORDER, [fact.model_copy(update={"sent_at": midnight})], [])
+
+    assert it.steps[0].at == midnight - timedelta(milliseconds=100)
+
+
+def test_calls_to_the_psp_stand_before_the_fact_they_led_to() -> None:
     asked = seen("pay_7h3k.1.0", "psp.create-psp-session.v1", 0, exchange="commands", sender="payment-service")
     calls = "11:59:59.900 POST /v1/x not answered in 50 ms; 12:00:00.100 POST /v1/x 200 in 20 ms, pi_1"
     fact = seen(
@@ -201,6 +210,41 @@ def test_the_same_message_twice_is_said_to_be_sent_again() -> None:
     it = told(ORDER, [PLACED, BORN, BORN], [order(FIRST)])
 
     assert it.steps[-1].detail == "sent again, as it was"
+
+
+def test_staff_and_operators_are_told_from_guests() -> None:
+    asked = seen(
+        "http.2", "orders.fulfil-order.v1", 0, exchange="commands", headers={"http": "POST /v1/orders/ord_7h3k/fulfil"}
+    )
+    by_staff = asked.model_copy(
+        update={"body": b'{"order_id":"ord_7h3k","staff":{"staff_id":"s-1"}}', "sender": "gateway"}
+    )
+    reconciled = seen("m-3", "psp.retrieve-psp-session.v1", 5, exchange="commands", sender="bellhop-reconcile")
+
+    it = told(ORDER, [by_staff, reconciled], [])
+
+    assert [(step.sender, step.what) for step in it.steps] == [
+        (Participant.STAFF, "POST /v1/orders/…/fulfil"),
+        (Participant.GATEWAY, "FulfilOrder"),
+        (Participant.OPERATOR, "RetrievePspSession"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "gist"),
+    [
+        (b'{"amount": {"amount": 4800, "currency": "EUR"}, "code": "card_declined"}', "48.00 EUR, card_declined"),
+        (b'{"total": {"amount": 500, "currency": "JPY"}}', "500 JPY"),
+        (b'{"total": {"amount": 1005, "currency": "KWD"}}', "1.005 KWD"),
+        (b'{"sealed_client_secret": "gAAAA", "reason": ""}', ""),
+        (b"{broken", "its body does not parse"),
+        (b"\xff", "its body does not parse"),
+    ],
+)
+def test_a_message_says_amounts_codes_and_reasons_and_nothing_sealed(body: bytes, gist: str) -> None:
+    (step,) = told(ORDER, [seen("m-1", "tests.any.v1", 0).model_copy(update={"body": body})], []).steps
+
+    assert step.detail == gist
 
 
 def test_no_secret_is_told() -> None:
