@@ -32,6 +32,7 @@ check: setup ## formatting, lint, types, import rules, lock, installed packages,
 	$(VENV)/python -m ops.tables --check
 	$(VENV)/python -m ops.openapi --check
 	$(VENV)/python -m ops.asyncapi --check
+	$(VENV)/python -m ops.definitions --check
 	$(VENV)/python -m ops.installed --check
 	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis contracts gateway extras_service payment_service psp_adapter ops deploy benchmarks
 

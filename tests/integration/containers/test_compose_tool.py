@@ -64,8 +64,8 @@ def test_with_the_environment_the_docs_make_everything_runs(folder: Path, made_b
 
     assert set(parts) == SERVICES | {"rabbitmq", "mongodb", "sandbox"}
     assert all(part["healthcheck"]["test"] for part in parts.values())
-    password = parts["rabbitmq"]["environment"]["RABBITMQ_DEFAULT_PASS"]
-    assert parts["gateway"]["environment"]["BELLHOP_AMQP_URL"] == f"amqp://bellhop:{password}@rabbitmq:5672/"
+    password = parts["rabbitmq"]["environment"]["GATEWAY_PASSWORD"]
+    assert parts["gateway"]["environment"]["BELLHOP_AMQP_URL"] == f"amqp://gateway:{password}@rabbitmq:5672/"
 
 
 def test_with_a_broker_a_store_and_an_account_elsewhere_only_the_services_run(
@@ -73,7 +73,7 @@ def test_with_a_broker_a_store_and_an_account_elsewhere_only_the_services_run(
 ) -> None:
     shutil.copy(made_by_the_docs, folder / ".env")
 
-    parts = configured(folder, COMPOSE_PROFILES="", BELLHOP_AMQP_URL="amqps://rabbit.example/")
+    parts = configured(folder, COMPOSE_PROFILES="", EXTRAS_SERVICE_AMQP_URL="amqps://rabbit.example/")
 
     assert set(parts) == SERVICES
     assert parts["extras-service"]["environment"]["BELLHOP_AMQP_URL"] == "amqps://rabbit.example/"

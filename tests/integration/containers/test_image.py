@@ -52,8 +52,9 @@ def test_only_what_the_image_is_made_of_enters_its_build() -> None:
 
     assert rules[0] == "*"
     assert rules[-1] == "**/.env"
-    assert let_in == rooms | {"LICENSE", "README.md", "pyproject.toml", "deploy/__init__.py", "deploy/local"} | {
-        f"deploy/{name}" for name in LOCKS
+    assert let_in == rooms | {"LICENSE", "README.md", "pyproject.toml", "deploy/local"} | {
+        *(f"deploy/{name}" for name in LOCKS),
+        *(f"deploy/{module.name}" for module in DEPLOY.glob("*.py")),
     }
 
 
