@@ -1,13 +1,7 @@
 """The guest's page: a few static files of our own, and a policy under which nothing else runs but the PSP's script."""
 
-import gzip
-import hashlib
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -16,19 +10,11 @@ from babel.numbers import get_currency_precision
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 
+from chassis.page_files import ASK_AGAIN, File, PageFiles
 from gateway.problems import ProblemError
 from gateway.settings import GatewaySettings
 
 FOLDER = Path(__file__).parent / "page"
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-}
-FOREVER = "public, max-age=31536000, immutable"
-ASK_AGAIN = "no-cache"
 STRIPE_HOST = "js.stripe.com"
 USUAL_DECIMALS = 2
 
@@ -65,30 +51,6 @@ def decimals() -> dict[str, int]:
     return {code: digits for code, digits in sorted(counted.items()) if digits != USUAL_DECIMALS}
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as it is sent, whole or gzipped."""
-
-    content: bytes
-    gzipped: bytes
-    etag: str
-    media_type: str
-
-    @classmethod
-    def of(cls, content: bytes, suffix: str) -> "File":
-        return cls(content, gzip.compress(content, mtime=0), f'"{_digest(content)}"', TYPES[suffix])
-
-    def response(self, request: Request, caching: str, headers: Mapping[str, str] | None = None) -> Response:
-        """The file, or 304 when the browser has it."""
-        sent = {"ETag": self.etag, "Cache-Control": caching, "Vary": "Accept-Encoding", **(headers or {})}
-        known = request.headers.get("if-none-match", "")
-        if self.etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
-            return Response(status_code=304, headers=sent)
-        if re.search(r"\bgzip\b(?!\s*;\s*q=0)", request.headers.get("accept-encoding", "")):
-            return Response(self.gzipped, headers={**sent, "Content-Encoding": "gzip"}, media_type=self.media_type)
-        return Response(self.content, headers=sent, media_type=self.media_type)
-
-
 class Page:
     """The routes of the page. Everything is read once, at start, but the themes: those may be changed while it runs."""
 
@@ -99,23 +61,15 @@ class Page:
             "Referrer-Policy": "strict-origin-when-cross-origin",
             "X-Content-Type-Options": "nosniff",
         }
-        sources = {file.name: file.read_bytes() for file in sorted(FOLDER.iterdir()) if file.suffix in TYPES}
-        sources["decimals.json"] = json.dumps(decimals(), separators=(",", ":")).encode()
-        index = sources.pop("index.html").decode()
-        self.version = _digest(index.encode(), *sources.values())
-        modules = "\n".join(
-            f'<link rel="modulepreload" href="/page/{self.version}/{name}">' for name in sources if name.endswith(".js")
-        )
-        filled = Template(index).substitute(version=self.version, preloads=modules)
-        self._index = File.of(filled.encode(), ".html")
-        self._files = {name: File.of(content, Path(name).suffix) for name, content in sources.items()}
+        known = {"decimals.json": json.dumps(decimals(), separators=(",", ":")).encode()}
+        self._files = PageFiles(FOLDER, "/page", known)
 
     def routes(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
 
         @router.api_route("/", methods=["GET", "HEAD"])
         async def index(request: Request) -> Response:
-            return self._index.response(request, ASK_AGAIN, self._headers)
+            return self._files.index.response(request, ASK_AGAIN, self._headers)
 
         @router.api_route("/page/theme/{name}.css", methods=["GET", "HEAD"])
         async def theme(request: Request, name: Annotated[str, InPath(pattern=r"^[\w-]{1,64}$")]) -> Response:
@@ -125,9 +79,7 @@ class Page:
         async def file(request: Request, version: str, name: str) -> Response:
             if name not in self._files:
                 raise ProblemError(404, "no-such-page", "Not Found", f"The guest's page has no file {name}.")
-            # While versions change, another gateway's page may ask here: it gets what there is, and does not keep it.
-            caching = FOREVER if version == self.version else "no-store"
-            return self._files[name].response(request, caching, self._headers)
+            return self._files.response(request, version, name, self._headers)
 
         return router
 
@@ -135,7 +87,3 @@ class Page:
         """A property's theme; one without gets an empty one, for the page is whole without it."""
         file = self._themes / f"{property_id}.css" if self._themes else None
         return File.of(file.read_bytes() if file and file.is_file() else b"", ".css")
-
-
-def _digest(*contents: bytes) -> str:
-    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:16]

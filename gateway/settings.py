@@ -18,7 +18,9 @@ LOCAL_ISSUER = "bellhop-local"
 """Issues the tokens of `bellhop token`, which signs whatever it is asked to. Believed on this machine only."""
 
 
-class GatewaySettings(ServiceSettings):
+class TokenSettings(ServiceSettings):
+    """Whose tokens are believed."""
+
     jwt_jwks_url: str = Field(default="", description="https address of the issuer's key set; instead of the secret")
     jwt_secret: SecretStr = Field(
         default=SecretStr(""), validate_default=True, description="HS256 secret tokens are signed with"
@@ -26,6 +28,36 @@ class GatewaySettings(ServiceSettings):
     jwt_jwks_cache: float = Field(default=300.0, gt=0, description="seconds until the key set is fetched again")
     jwt_issuer: str = Field(min_length=1, description="who must have issued a token")
     jwt_audience: str = Field(default="bellhop", min_length=1, description="whom a token must be meant for")
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _nobody_can_swap_the_keys(cls, value: str) -> str:
+        url = urlsplit(value)
+        is_safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
+        if value and not (url.hostname and is_safe):
+            raise ValueError("must be an https address")
+        return value
+
+    @field_validator("jwt_issuer")
+    @classmethod
+    def _no_minting_elsewhere(cls, value: str, info: ValidationInfo) -> str:
+        if value == LOCAL_ISSUER and info.data.get("http_host") not in _LOOPBACK:
+            raise ValueError("the local stack's issuer is only for a gateway that listens on this machine alone")
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _one_kind_of_key(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        # With both, a token could choose: that is how a public key gets used as a secret.
+        known: dict[str, Any] = info.data
+        if bool(value.get_secret_value()) == bool(known.get("jwt_jwks_url")):
+            raise ValueError("set either this or BELLHOP_JWT_JWKS_URL")
+        if value.get_secret_value() and len(value.get_secret_value()) < _SHORTEST_SECRET:
+            raise ValueError(f"must have {_SHORTEST_SECRET} characters or more")
+        return value
+
+
+class GatewaySettings(TokenSettings):
     seal_keys: SealKeys = Field(description="comma-separated Fernet keys, newest first; the PSP adapter holds the same")
     reply_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for a reply before answering 202")
     request_timeout: float = Field(default=30.0, gt=0, description="seconds until the answer to a request has begun")
@@ -63,31 +95,4 @@ class GatewaySettings(ServiceSettings):
             limits.parse(value)
         except ValueError:
             raise ValueError("must be a rate such as 300/minute or 20/second") from None
-        return value
-
-    @field_validator("jwt_jwks_url")
-    @classmethod
-    def _nobody_can_swap_the_keys(cls, value: str) -> str:
-        url = urlsplit(value)
-        is_safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
-        if value and not (url.hostname and is_safe):
-            raise ValueError("must be an https address")
-        return value
-
-    @field_validator("jwt_issuer")
-    @classmethod
-    def _no_minting_elsewhere(cls, value: str, info: ValidationInfo) -> str:
-        if value == LOCAL_ISSUER and info.data.get("http_host") not in _LOOPBACK:
-            raise ValueError("the local stack's issuer is only for a gateway that listens on this machine alone")
-        return value
-
-    @field_validator("jwt_secret")
-    @classmethod
-    def _one_kind_of_key(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        # With both, a token could choose: that is how a public key gets used as a secret.
-        known: dict[str, Any] = info.data
-        if bool(value.get_secret_value()) == bool(known.get("jwt_jwks_url")):
-            raise ValueError("set either this or BELLHOP_JWT_JWKS_URL")
-        if value.get_secret_value() and len(value.get_secret_value()) < _SHORTEST_SECRET:
-            raise ValueError(f"must have {_SHORTEST_SECRET} characters or more")
         return value

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
-from gateway.settings import GatewaySettings
+from gateway.settings import TokenSettings
 from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, fetching
 
 CLOCK_SKEW_SECONDS = 60
@@ -62,7 +62,7 @@ class Tokens:
         self._audience = audience
 
     @classmethod
-    def of(cls, settings: GatewaySettings) -> "Tokens":
+    def of(cls, settings: TokenSettings) -> "Tokens":
         keys: SigningKeys = SharedSecret(settings.jwt_secret.get_secret_value())
         if settings.jwt_jwks_url:
             keys = PublishedKeys(fetching(settings.jwt_jwks_url), settings.jwt_jwks_cache)

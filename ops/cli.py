@@ -18,6 +18,7 @@ from rich.table import Table
 
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
+from deploy.local.parts import OPERATORS_PAGE, SERVICES
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
 from ops import broker, watching
@@ -59,7 +60,7 @@ def up(data_dir: DataDir = DATA_DIR) -> None:
     Exit code 0 when it was asked to stop; 1 when a part did not start or died (its log is shown); 2 when another
     stack uses the folder.
     """
-    with explained(), stopping_on_signals(), LocalStack(data_dir) as stack:
+    with explained(), stopping_on_signals(), LocalStack(data_dir, services=(*SERVICES, OPERATORS_PAGE)) as stack:
         show_how_to_try(stack)
         stack.watch()
 
@@ -203,6 +204,9 @@ def show_how_to_try(stack: LocalStack) -> None:
     signed = stack.mint_token("guest-1", "alpenhof", "R-1001", today(), today() + timedelta(days=7))
     console.print("\nA guest's page, with the sandbox's cards (4242 4242 4242 4242 pays):")
     console.print(f"  {stack.gateway_url}/#token={signed}", soft_wrap=True, markup=False)
+    operator = stack.mint_token("operator-1", "", "", today(), today(), role=Role.OPERATOR)
+    console.print("\nThe operator's page: queues, dead letters, replays, an order's trace:", markup=False)
+    console.print(f"  {stack.service_urls[OPERATORS_PAGE.name]}/ops#token={operator}", soft_wrap=True, markup=False)
     console.print(f"\nThe API and its documentation: [bold]{stack.gateway_url}/docs[/]")
     console.print("A guest's token (valid 12 h; more with `bellhop token`), and a line to try:\n", markup=False)
     console.print(f"  TOKEN={signed}", soft_wrap=True, markup=False)

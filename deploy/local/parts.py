@@ -32,6 +32,7 @@ class Surroundings:
     credentials: Credentials
     urls: Mapping[str, str]  # by part name; without "sandbox" when the real Stripe is used
     accounts: Mapping[str, str] = field(default_factory=dict)  # addresses of the broker by part name, each its own
+    management_url: str | None = None
 
     @property
     def sandbox_url(self) -> str | None:
@@ -87,11 +88,25 @@ def service_environment(name: str, port: int, around: Surroundings) -> dict[str,
     }
 
 
-def gateway_environment(around: Surroundings) -> dict[str, str]:
-    env = {
+def token_environment(around: Surroundings) -> dict[str, str]:
+    """Whose tokens the parts believe."""
+    return {
         "BELLHOP_JWT_SECRET": around.credentials.jwt_secret,
         "BELLHOP_JWT_ISSUER": ISSUER,
         "BELLHOP_JWT_AUDIENCE": AUDIENCE,
+    }
+
+
+def operators_page_environment(around: Surroundings) -> dict[str, str]:
+    env = token_environment(around)
+    if around.management_url:
+        env["BELLHOP_MANAGEMENT_URL"] = around.management_url
+    return env
+
+
+def gateway_environment(around: Surroundings) -> dict[str, str]:
+    env = {
+        **token_environment(around),
         "BELLHOP_SEAL_KEYS": around.credentials.seal_key,
         "BELLHOP_PAGE_THEMES": os.environ.get("BELLHOP_PAGE_THEMES") or str(THEMES),
         # Every guest of a local stack comes from one address, and a load driver is a few very busy guests.
@@ -132,7 +147,7 @@ def sandbox_command(port: int, around: Surroundings) -> list[str]:
 
 def service(name: str, environment: Callable[[Surroundings], Mapping[str, str]]) -> Part:
     """A service that is started as a Python module."""
-    return Part(name, lambda _port, _around: [sys.executable, "-m", name], environment)
+    return Part(name.replace(".", "_"), lambda _port, _around: [sys.executable, "-m", name], environment)
 
 
 SANDBOX = Part("sandbox", sandbox_command, lambda _around: {}, stop_seconds=5)
@@ -142,3 +157,4 @@ SERVICES = (
     service("payment_service", lambda _: {}),
     service("psp_adapter", adapter_environment),
 )
+OPERATORS_PAGE = service("ops.page", operators_page_environment)

@@ -169,7 +169,13 @@ class LocalStack:
         parts = [part for part in (self._sandbox, *self._services) if part is not None]
         urls = {part.name: f"http://{HOST}:{ports.port(part.name)}" for part in parts}
         around = Surroundings(
-            self.data_dir, self.broker.url, self.store.url, self.secrets, urls, accounts=self._accounts()
+            self.data_dir,
+            self.broker.url,
+            self.store.url,
+            self.secrets,
+            urls,
+            accounts=self._accounts(),
+            management_url=self.broker.management_url,
         )
         self._processes = {part.name: part.process(ports.port(part.name), around, self._extra_env) for part in parts}
         if isinstance(self.broker, LocalBroker):

@@ -2,17 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from deploy.local.stack import DATA_DIR
 from ops.audit_log import AuditLog, current_user
-from ops.dead.editing import EditError, edited, put_in_place, with_fields
+from ops.dead import deciding
+from ops.dead.editing import EditError
 from ops.dead.letters import DeadLetter, Stage
 from ops.dead.shown import summary, table_of, tell
 from ops.messages import Filter
-from ops.rehearsal import Rehearsal
+from ops.replay import planning
 from ops.replay.commands import carry_out, show_plan
 from ops.terminal import (
     AsJson,
@@ -64,7 +65,7 @@ def list_letters(
     Exit code 0 when there are none, 1 when there are some (so a script notices), 2 when the system cannot be asked.
     """
     wanted, of_stage = filter_of(queue, kind, error, order, correlation, since, until), _stage(stage)
-    letters = at_desk(data_dir, lambda desk: _found(desk, wanted, of_stage))
+    letters = at_desk(data_dir, lambda desk: deciding.found(desk, wanted, of_stage))
     if as_json:
         print_json([summary(letter) for letter in letters])
     elif letters:
@@ -82,30 +83,12 @@ def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) 
     Example: `bellhop dead show dl_4f1c`
     """
 
-    async def work(desk: Desk) -> tuple[DeadLetter, str, list[dict[str, Any]]]:
-        await desk.letters.take_in()
-        (letter,) = await desk.letters.named([letter_id])
-        forecast = await Rehearsal(desk.store).forecast(letter.message, letter.queue)
-        timeline = []
-        if letter.message.order_id:
-            async for seen in desk.log.up_to_now():
-                if seen.order_id == letter.message.order_id:
-                    timeline.append(
-                        {
-                            "sent_at": seen.sent_at,
-                            "kind": seen.kind,
-                            "message_id": seen.message_id,
-                            "ended": seen.headers.get("ended"),
-                            "error": seen.error,
-                        }
-                    )
-        return letter, str(forecast), timeline
-
-    letter, forecast, timeline = at_desk(data_dir, work)
+    told = at_desk(data_dir, lambda desk: deciding.told(desk, letter_id))
     if as_json:
-        print_json({**letter.model_dump(mode="json"), "forecast": forecast, "timeline": timeline})
+        known = {"forecast": str(told.forecast), "timeline": told.timeline}
+        print_json({**told.letter.model_dump(mode="json"), **known})
         return
-    tell(letter, forecast, timeline)
+    tell(told.letter, str(told.forecast), told.timeline)
 
 
 @app.command()
@@ -143,12 +126,7 @@ def replay(
     """
     wanted = filter_of(queue, kind, error, order, correlation, since, until)
 
-    async def make(desk: Desk) -> Any:
-        letters = await _chosen(desk, ids, wanted)
-        chosen = [(letter.message, letter.queue, letter.letter_id) for letter in letters]
-        return await desk.plans.make("dead", _words(ids, wanted), who or current_user(), chosen)
-
-    plan, items = at_desk(data_dir, make)
+    plan, items = at_desk(data_dir, lambda desk: planning.of_letters(desk, ids, wanted, who or current_user()))
     if not items:
         complaints.print(f"Nothing to replay: no dead letter is waiting for {wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
@@ -180,16 +158,10 @@ def edit(
     new_body = (sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()) if body else None
 
     async def work(desk: Desk) -> DeadLetter:
-        await desk.letters.take_in()
-        (letter,) = await desk.letters.named([letter_id])
-        corrected = with_fields(new_body or letter.message.body, assign) if assign else new_body
-        fresh = edited(letter, letter.message.body if corrected is None else corrected, kind=kind)
         name = who or current_user()
-        await AuditLog(desk.store).note(
-            "edit", name, why, (letter.letter_id, fresh.letter_id), _difference(letter, fresh)
+        return await deciding.correct(
+            desk, letter_id, who=name, why=why, assignments=assign or (), body=new_body, kind=kind
         )
-        await put_in_place(desk.letters, letter, fresh)
-        return fresh
 
     try:
         fresh = at_desk(data_dir, work)
@@ -295,7 +267,7 @@ def _move(
     if not ids and wanted == Filter():
         complaints.print(f"Name letters by id, or with a filter; `--since 100d` {action}s all.", markup=False)
         raise typer.Exit(2)
-    letters = at_desk(data_dir, lambda desk: _chosen(desk, ids, wanted, come_from))
+    letters = at_desk(data_dir, lambda desk: deciding.chosen(desk, ids, wanted, come_from))
     if not letters:
         complaints.print(f"No dead letter is {come_from}: {_words(ids, wanted)}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
@@ -305,27 +277,11 @@ def _move(
             raise typer.Exit(3)
 
     async def work(desk: Desk) -> int:
-        names = tuple(letter.letter_id for letter in letters)
-        await AuditLog(desk.store).note(action, who or current_user(), why, names)
-        return sum([await desk.letters.move(letter, to) for letter in letters])
+        return await deciding.move(desk, letters, to, action, who=who or current_user(), why=why)
 
     moved = at_desk(data_dir, work)
     console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
     raise typer.Exit(0 if moved == len(letters) else 1)
-
-
-async def _found(desk: Desk, wanted: Filter, stage: Stage | None) -> list[DeadLetter]:
-    await desk.letters.take_in()
-    return await desk.letters.matching(wanted, stage)
-
-
-async def _chosen(desk: Desk, ids: list[str] | None, wanted: Filter, stage: Stage = Stage.WAITING) -> list[DeadLetter]:
-    if not ids:
-        return await _found(desk, wanted, stage)
-    await desk.letters.take_in()
-    return [
-        letter for letter in await desk.letters.named(ids) if letter.stage is stage and wanted.matches(letter.message)
-    ]
 
 
 def _words(ids: list[str] | None, wanted: Filter) -> str:
@@ -339,7 +295,3 @@ def _stage(name: str) -> Stage | None:
         return Stage(name)
     except ValueError:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(Stage)}, any", param_hint="--stage") from None
-
-
-def _difference(old: DeadLetter, new: DeadLetter) -> str:
-    return f"{old.message.kind} {old.message.readable_body()} became {new.message.kind} {new.message.readable_body()}"

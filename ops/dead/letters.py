@@ -103,11 +103,11 @@ class DeadLetters:
         everything = await self.records.find()
         letters = []
         for given in ids:
-            fitting = [letter for letter_id, letter in everything.items() if letter_id.startswith(given)]
             exact = everything.get(given)
-            if exact is None and len(fitting) != 1:
+            fitting = [exact] if exact else [everything[known] for known in everything if known.startswith(given)]
+            if len(fitting) != 1:
                 raise NoSuchLetterError(given, len(fitting))
-            letters.append(exact or fitting[0])
+            letters.append(fitting[0])
         return letters
 
     async def move(self, letter: DeadLetter, to: Stage, **also: Any) -> bool:

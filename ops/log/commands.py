@@ -1,17 +1,17 @@
 """`bellhop log`: read the log, find in it, and send parts of it to one queue again."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from chassis.envelope import utc_now
 from deploy.local.stack import DATA_DIR
 from ops.audit_log import current_user
-from ops.log_stream import LogStream, Offset
-from ops.messages import WORK_QUEUES, Filter, Seen
-from ops.moments import moment
+from ops.log.finding import is_from, matching, offset_of
+from ops.log_stream import Offset
+from ops.messages import WORK_QUEUES, Seen
+from ops.replay import planning
 from ops.replay.commands import carry_out, show_plan
 from ops.terminal import (
     AsJson,
@@ -59,7 +59,7 @@ def tail(
     async def work(desk: Desk) -> None:
         async with aclosing(desk.log.follow(offset)) as messages:
             async for seen in messages:
-                if wanted.matches(seen) and _is_from(seen, offset):
+                if wanted.matches(seen) and is_from(seen, offset):
                     _print(seen, as_json=as_json)
 
     try:
@@ -92,7 +92,7 @@ def find(
 
     async def work(desk: Desk) -> int:
         found = 0
-        async with aclosing(_matching(desk.log, offset, wanted)) as messages:
+        async with aclosing(matching(desk.log, offset, wanted)) as messages:
             async for seen in messages:
                 _print(seen, as_json=as_json)
                 found += 1
@@ -137,12 +137,8 @@ def replay(
     wanted = filter_of(to, kind, None, order, correlation, since, until)
     offset = _offset(since or begin)
 
-    async def make(desk: Desk) -> Any:
-        with console.status("reading the log"):
-            chosen = [(seen, to, None) async for seen in _matching(desk.log, offset, wanted)]
-        return await desk.plans.make("log", str(wanted), who or current_user(), _once(chosen))
-
-    plan, items = at_desk(data_dir, make)
+    with console.status("reading the log"):
+        plan, items = at_desk(data_dir, lambda desk: planning.of_log(desk, to, wanted, offset, who or current_user()))
     if not items:
         complaints.print(f"Nothing to replay: the log has nothing for {wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
@@ -151,31 +147,11 @@ def replay(
     carry_out(data_dir, plan, why=why, who=who, rate=rate, stop_after=stop_after, yes=yes, as_json=as_json)
 
 
-async def _matching(log: LogStream, offset: Offset, wanted: Filter) -> AsyncGenerator[Seen, None]:
-    async with aclosing(log.up_to_now(offset)) as messages:
-        async for seen in messages:
-            if wanted.matches(seen) and _is_from(seen, offset):
-                yield seen
-
-
-def _once(chosen: list[tuple[Seen, str, None]]) -> list[tuple[Seen, str, str | None]]:
-    """A message that was published twice under one id is sent once."""
-    return list({seen.message_id or str(seen.offset): (seen, to, None) for seen, to, _ in chosen}.values())
-
-
-def _is_from(seen: Seen, offset: Offset) -> bool:
-    return isinstance(offset, str | int) or seen.sent_at is None or seen.sent_at >= offset.replace(microsecond=0)
-
-
 def _offset(text: str) -> Offset:
-    if text in ("first", "next", "last"):
-        return text
-    if text.isdigit():
-        return int(text)
     try:
-        return moment(text, utc_now())
+        return offset_of(text, utc_now())
     except ValueError as unreadable:
-        raise typer.BadParameter(f"{unreadable}, first, next, or an offset", param_hint="--from") from None
+        raise typer.BadParameter(str(unreadable), param_hint="--from") from None
 
 
 def _print(seen: Seen, *, as_json: bool) -> None:

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.local.stack import DATA_DIR
-from ops.audit_log import AuditLog, current_user
+from ops.audit_log import current_user
+from ops.replay import planning
 from ops.replay.plans import Plan, Planned, PlanStage, by_forecast, by_kind
 from ops.replay.run import Orders, Report
 from ops.terminal import AsJson, DataDir, Desk, Who, at_desk, complaints, console, is_agreed, print_json
@@ -85,12 +86,7 @@ def pause(
     Example: `bellhop plans pause rp_1b2c3d4e`
     """
 
-    async def work(desk: Desk) -> bool:
-        await desk.plans.named_alone(plan_id)
-        await AuditLog(desk.store).note("pause", who or current_user(), why, (plan_id,))
-        return await desk.plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
-
-    if not at_desk(data_dir, work):
+    if not at_desk(data_dir, lambda desk: planning.pause(desk, plan_id, who=who or current_user(), why=why)):
         complaints.print(f"{plan_id} is not running.", markup=False)
         raise typer.Exit(1)
     console.print(f"{plan_id} is paused.")

@@ -1,7 +1,7 @@
 """Runs a plan: message by message, each looked at again right before it is sent, until done, paused or stopped."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -12,7 +12,7 @@ from chassis.store import Store
 from ops.audit_log import AuditLog
 from ops.dead.letters import DeadLetters, Stage
 from ops.rehearsal import Rehearsal
-from ops.replay.plans import Planned, Plans, PlanStage, Result
+from ops.replay.plans import Plan, Planned, Plans, PlanStage, Result
 
 PLAN_HEADER = "replay_plan"
 _OF_FAILURE = ("error", "error_type", "first_failed_at", "last_failed_at", "origin_exchange", "origin_routing_key")
@@ -89,10 +89,7 @@ class Runner:
 
     async def report(self, plan_id: str) -> Report:
         """How far a plan has got."""
-        plan, items = await self._plans.named(plan_id)
-        counts = {result: sum(item.result is result for item in items) for result in Result}
-        left = sum(item.result is None for item in items)
-        return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left)
+        return report_of(*await self._plans.named(plan_id))
 
     async def _send_all(self, items: list[Planned], orders: Orders, progress: Callable[[Planned], None]) -> PlanStage:
         sent: dict[str, Planned] = {}
@@ -170,6 +167,13 @@ class Runner:
                 remark = f"parked again as {letter.letter_id}: {letter.message.error}"
                 await self._plans.note(item, Result.FAILED, remark)
         return again
+
+
+def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
+    """How far a plan has got, by what was noted at its messages."""
+    counts = {result: sum(item.result is result for item in items) for result in Result}
+    left = sum(item.result is None for item in items)
+    return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left)
 
 
 def _again(item: Planned) -> aio_pika.Message:

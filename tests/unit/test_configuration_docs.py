@@ -13,7 +13,8 @@ from pydantic_settings import BaseSettings
 
 from chassis.settings import ServiceSettings, StoreSettings
 from extras_service.settings import ExtrasSettings
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, TokenSettings
+from ops.page.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 
@@ -21,11 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: Mapping[str, type[BaseSettings]] = {
     "Every service": ServiceSettings,
-    "Services that keep documents: extras service and payment service": StoreSettings,
+    "Services that keep documents: extras service, payment service and operator's page": StoreSettings,
+    "Whose tokens are believed: gateway and operator's page": TokenSettings,
     "Gateway": GatewaySettings,
     "Extras service": ExtrasSettings,
     "Payment service": PaymentSettings,
     "PSP adapter": AdapterSettings,
+    "Operator's page": PageSettings,
 }
 LOCAL = "Only for `make up`, `make demo` and the tests"
 
@@ -104,7 +107,7 @@ def test_the_page_names_every_spelling_of_a_variable(settings: type[BaseSettings
 def test_no_service_has_settings_the_page_does_not_know_of() -> None:
     known = {ROOT / f"{settings.__module__.replace('.', '/')}.py" for settings in SECTIONS.values()}
 
-    assert set(ROOT.glob("*/settings.py")) == known
+    assert {*ROOT.glob("*/settings.py"), *ROOT.glob("ops/*/settings.py")} == known
 
 
 def test_what_is_only_for_the_local_stack_is_read_there() -> None:

@@ -1,0 +1,81 @@
+"""The static files of a page: read once, at start, and sent whole, gzipped, or not at all when the browser has them."""
+
+import gzip
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+FOREVER = "public, max-age=31536000, immutable"
+ASK_AGAIN = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it is sent, whole or gzipped."""
+
+    content: bytes
+    gzipped: bytes
+    etag: str
+    media_type: str
+
+    @classmethod
+    def of(cls, content: bytes, suffix: str) -> "File":
+        return cls(content, gzip.compress(content, mtime=0), f'"{_digest(content)}"', TYPES[suffix])
+
+    def response(self, request: Request, caching: str, headers: Mapping[str, str] | None = None) -> Response:
+        """The file, or 304 when the browser has it."""
+        sent = {"ETag": self.etag, "Cache-Control": caching, "Vary": "Accept-Encoding", **(headers or {})}
+        known = request.headers.get("if-none-match", "")
+        if self.etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+            return Response(status_code=304, headers=sent)
+        if re.search(r"\bgzip\b(?!\s*;\s*q=0)", request.headers.get("accept-encoding", "")):
+            return Response(self.gzipped, headers={**sent, "Content-Encoding": "gzip"}, media_type=self.media_type)
+        return Response(self.content, headers=sent, media_type=self.media_type)
+
+
+class PageFiles:
+    """A folder with an `index.html` and what it needs, under one version that changes with any of them.
+
+    In the index, `$version` is that version and `$preloads` a link per script, so that all of them load at once.
+    """
+
+    def __init__(self, folder: Path, path: str, generated: Mapping[str, bytes] | None = None) -> None:
+        """`path` is where the files are asked for, `generated` files that are in no folder."""
+        sources = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in TYPES}
+        sources |= generated or {}
+        index = sources.pop("index.html").decode()
+        self.version = _digest(index.encode(), *sources.values())
+        modules = "\n".join(
+            f'<link rel="modulepreload" href="{path}/{self.version}/{name}">'
+            for name in sources
+            if name.endswith(".js")
+        )
+        filled = Template(index).substitute(version=self.version, preloads=modules)
+        self.index = File.of(filled.encode(), ".html")
+        self._files = {name: File.of(content, Path(name).suffix) for name, content in sources.items()}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
+    def response(self, request: Request, version: str, name: str, headers: Mapping[str, str]) -> Response:
+        """One of the files. Raises KeyError when there is none of that name."""
+        # While versions change, another process's page may ask here: it gets what there is, and does not keep it.
+        caching = FOREVER if version == self.version else "no-store"
+        return self._files[name].response(request, caching, headers)
+
+
+def _digest(*contents: bytes) -> str:
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:16]

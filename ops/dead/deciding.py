@@ -1,0 +1,103 @@
+"""What an operator does with dead letters, from wherever they do it. Every act is recorded before it is done."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ops.audit_log import AuditLog
+from ops.dead.editing import edited, put_in_place, with_fields
+from ops.dead.letters import DeadLetter, Stage
+from ops.log_stream import NoLogError
+from ops.messages import Filter
+from ops.rehearsal import Forecast, Rehearsal
+from ops.terminal import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One letter with what is around it."""
+
+    letter: DeadLetter
+    forecast: Forecast
+    timeline: list[dict[str, Any]]
+    """Every message about its order, from the log."""
+
+
+async def found(desk: Desk, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
+    """The letters in a stage (None: any) that a filter finds, with what lies in the dead queues now."""
+    await desk.letters.take_in()
+    return await desk.letters.matching(wanted, stage)
+
+
+async def chosen(
+    desk: Desk, ids: Sequence[str] | None, wanted: Filter, stage: Stage = Stage.WAITING
+) -> list[DeadLetter]:
+    """The letters that ids name, or without any, that a filter finds; only those in the stage.
+
+    Raises NoSuchLetterError.
+    """
+    if not ids:
+        return await found(desk, wanted, stage)
+    await desk.letters.take_in()
+    return [
+        letter for letter in await desk.letters.named(ids) if letter.stage is stage and wanted.matches(letter.message)
+    ]
+
+
+async def told(desk: Desk, letter_id: str) -> Told:
+    """A letter, what it would do if it were replayed now, and what the log knows of its order.
+
+    Raises NoSuchLetterError.
+    """
+    await desk.letters.take_in()
+    (letter,) = await desk.letters.named([letter_id])
+    forecast = await Rehearsal(desk.store).forecast(letter.message, letter.queue)
+    timeline = []
+    if letter.message.order_id:
+        with suppress(NoLogError):
+            async for seen in desk.log.up_to_now():
+                if seen.order_id == letter.message.order_id:
+                    timeline.append(
+                        {
+                            "sent_at": seen.sent_at,
+                            "kind": seen.kind,
+                            "message_id": seen.message_id,
+                            "ended": seen.headers.get("ended"),
+                            "error": seen.error,
+                        }
+                    )
+    return Told(letter, forecast, timeline)
+
+
+async def move(desk: Desk, letters: Sequence[DeadLetter], to: Stage, action: str, *, who: str, why: str) -> int:
+    """Put letters into another stage. Returns how many; the others somebody else has dealt with."""
+    await AuditLog(desk.store).note(action, who, why, tuple(letter.letter_id for letter in letters))
+    return sum([await desk.letters.move(letter, to) for letter in letters])
+
+
+async def correct(
+    desk: Desk,
+    letter_id: str,
+    *,
+    who: str,
+    why: str,
+    assignments: Sequence[str] = (),
+    body: bytes | None = None,
+    kind: str | None = None,
+) -> DeadLetter:
+    """Replace a letter by a corrected copy: a whole new body, fields assigned in it or in the old one, another kind.
+
+    Raises EditError and NoSuchLetterError; nothing is changed then.
+    """
+    await desk.letters.take_in()
+    (letter,) = await desk.letters.named([letter_id])
+    given = letter.message.body if body is None else body
+    fresh = edited(letter, with_fields(given, assignments) if assignments else given, kind=kind)
+    await AuditLog(desk.store).note("edit", who, why, (letter.letter_id, fresh.letter_id), _difference(letter, fresh))
+    await put_in_place(desk.letters, letter, fresh)
+    return fresh
+
+
+def _difference(old: DeadLetter, new: DeadLetter) -> str:
+    return f"{old.message.kind} {old.message.readable_body()} became {new.message.kind} {new.message.readable_body()}"

@@ -1,0 +1,63 @@
+"""Composition root of the operator's page: the only place that names its concrete parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.responses import RedirectResponse
+
+from chassis.metrics import Metrics
+from chassis.service import VERSION, operator_routes
+from gateway.headers import SecurityHeaders
+from gateway.http_log import HttpLog
+from gateway.request_limits import RequestLimits
+from gateway.tokens import Tokens
+from ops.page import problems
+from ops.page.api import api
+from ops.page.files import files
+from ops.page.kept_desk import KeptDesk
+from ops.page.runs import Runs
+from ops.page.settings import PageSettings
+from ops.places import Places
+
+SERVICE = "ops-page"
+_LARGEST_BODY = 1024 * 1024
+"""Bytes: the ids of some 60,000 dead letters, or one message with a large body."""
+_LONGEST_REQUEST = 60.0
+"""Seconds. Reading a week's log takes its time."""
+
+
+def create_app(settings: PageSettings) -> FastAPI:
+    """Build the operator's page. Nothing connects before the app starts; then, whenever somebody looks."""
+    metrics = Metrics(SERVICE)
+    desk = KeptDesk(_places(settings), metrics)
+    runs = Runs(desk)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await runs.stop()
+        await desk.close()
+
+    app = FastAPI(title="Bellhop's operator's page", version=VERSION, lifespan=lifespan, openapi_url=None)
+    problems.install(app)
+    app.add_middleware(RequestLimits, max_body=_LARGEST_BODY, seconds=_LONGEST_REQUEST)
+    app.add_middleware(HttpLog)
+    app.add_middleware(SecurityHeaders)
+    app.include_router(api(desk, runs, Tokens.of(settings)))
+    app.include_router(files())
+    app.add_route("/", lambda _request: RedirectResponse("/ops"), include_in_schema=False)
+    app.router.routes.extend(operator_routes(metrics, desk.checks()))
+    return app
+
+
+def _places(settings: PageSettings) -> Places:
+    """Without the PSP's key: nothing here asks the PSP."""
+    return Places(
+        amqp_url=settings.amqp_url.get_secret_value(),
+        mongodb_url=settings.mongodb_url.get_secret_value(),
+        stripe_api_key="",
+        stripe_api_base=None,
+        database=settings.mongodb_database,
+        management_url=settings.management_url.get_secret_value() or None,
+    )

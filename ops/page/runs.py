@@ -1,0 +1,64 @@
+"""Runs of plans that were begun here, and go on while nobody looks."""
+
+import asyncio
+from time import monotonic
+
+import structlog
+
+from chassis.redaction import Redaction
+from ops.page.kept_desk import KeptDesk
+from ops.replay.plans import PlanStage
+from ops.replay.run import NotRunnableError, Orders, Runner
+from ops.terminal import Desk
+
+log = structlog.get_logger()
+
+_STOP_WITHIN, _LOOK_EVERY = 5.0, 0.2
+
+
+class Runs:
+    """At most one per plan; each over a connection of its own."""
+
+    def __init__(self, desk: KeptDesk) -> None:
+        self._desk = desk
+        self._going: dict[str, asyncio.Task[None]] = {}
+        self._troubles: dict[str, str] = {}
+
+    async def begin(self, desk: Desk, plan_id: str, orders: Orders) -> None:
+        """Run what is left of a plan. Raises NoSuchPlanError and NotRunnableError."""
+        plan = await desk.plans.named_alone(plan_id)
+        if plan.stage in (PlanStage.RUNNING, PlanStage.DONE) or self.goes_on(plan_id):
+            raise NotRunnableError(plan_id, PlanStage.RUNNING if self.goes_on(plan_id) else plan.stage)
+        self._troubles.pop(plan_id, None)
+        self._going[plan_id] = asyncio.create_task(self._run(plan_id, orders), name=f"run of {plan_id}")
+
+    def goes_on(self, plan_id: str) -> bool:
+        """Whether this process is at work on it."""
+        return plan_id in self._going
+
+    def trouble_of(self, plan_id: str) -> str | None:
+        """Why the last run that was begun here ended, if it broke off."""
+        return self._troubles.get(plan_id)
+
+    async def stop(self) -> None:
+        """Pause what runs, and wait until it has."""
+        until = monotonic() + _STOP_WITHIN
+        while self._going and monotonic() < until:
+            plans = (await self._desk()).plans
+            for plan_id in list(self._going):  # again and again: one may only be about to begin
+                await plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
+            await asyncio.wait(self._going.values(), timeout=_LOOK_EVERY)
+        late = list(self._going.values())
+        for task in late:
+            task.cancel()  # ends as paused, too
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self, plan_id: str, orders: Orders) -> None:
+        try:
+            async with self._desk.places.connection() as connection:
+                await Runner(self._desk.store, connection).run(plan_id, orders)
+        except Exception as error:
+            self._troubles[plan_id] = Redaction()(str(error) or repr(error))[:300]
+            log.warning("run.broke", plan_id=plan_id, error=self._troubles[plan_id])
+        finally:
+            del self._going[plan_id]

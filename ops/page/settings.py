@@ -1,0 +1,12 @@
+"""Settings of the operator's page."""
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import StoreSettings
+from gateway.settings import TokenSettings
+
+
+class PageSettings(StoreSettings, TokenSettings):
+    management_url: SecretStr = Field(
+        default=SecretStr(""), description="RabbitMQ's management API, for rates; without a login in it, the broker's"
+    )

@@ -1,0 +1,37 @@
+"""Makes plans of dead letters and of parts of the log, and pauses what runs."""
+
+from collections.abc import Sequence
+
+from ops.audit_log import AuditLog
+from ops.dead import deciding
+from ops.log.finding import matching
+from ops.log_stream import Offset
+from ops.messages import Filter, Seen
+from ops.replay.plans import Plan, Planned, PlanStage
+from ops.terminal import Desk
+
+
+async def of_letters(desk: Desk, ids: Sequence[str] | None, wanted: Filter, made_by: str) -> tuple[Plan, list[Planned]]:
+    """A plan for waiting dead letters, each to the queue it came from. Raises NoSuchLetterError."""
+    letters = await deciding.chosen(desk, ids, wanted)
+    items = [(letter.message, letter.queue, letter.letter_id) for letter in letters]
+    return await desk.plans.make("dead", ", ".join(ids) if ids else str(wanted), made_by, items)
+
+
+async def of_log(desk: Desk, to: str, wanted: Filter, begin: Offset, made_by: str) -> tuple[Plan, list[Planned]]:
+    """A plan for messages of the log that went to the queue `to`; nobody else gets them. Raises NoLogError."""
+    found = [seen async for seen in matching(desk.log, begin, wanted)]
+    items = [(seen, to, None) for seen in _once(found)]
+    return await desk.plans.make("log", str(wanted), made_by, items)
+
+
+async def pause(desk: Desk, plan_id: str, *, who: str, why: str) -> bool:
+    """Let a run end after the message at hand. False when the plan is not running. Raises NoSuchPlanError."""
+    await desk.plans.named_alone(plan_id)
+    await AuditLog(desk.store).note("pause", who, why, (plan_id,))
+    return await desk.plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
+
+
+def _once(found: Sequence[Seen]) -> list[Seen]:
+    """A message that was published twice under one id is sent once."""
+    return list({seen.message_id or str(seen.offset): seen for seen in found}.values())

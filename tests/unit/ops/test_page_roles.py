@@ -1,0 +1,98 @@
+"""Every route of the operator's page is listed here; whoever is no operator is refused before anything is done.
+
+Nothing is connected: a request that gets past the check fails at the broker or the store, as 503.
+"""
+
+import time
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from fastapi.routing import iter_route_contexts
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from ops.page.app import create_app
+from ops.page.settings import PageSettings
+
+SECRET = "a secret of the tests, long enough for HMAC"
+APP = create_app(
+    PageSettings(
+        amqp_url=SecretStr("amqp://127.0.0.1:1/"),
+        mongodb_url=SecretStr("mongodb://127.0.0.1:1/"),
+        store_timeout=0.05,
+        jwt_secret=SecretStr(SECRET),
+        jwt_issuer="tests",
+    )
+)
+OPERATORS: dict[tuple[str, str], Any] = {
+    ("GET", "/ops/api/queues"): None,
+    ("GET", "/ops/api/log"): None,
+    ("GET", "/ops/api/audit-log"): None,
+    ("GET", "/ops/api/dead"): None,
+    ("GET", "/ops/api/dead/{letter_id}"): None,
+    ("POST", "/ops/api/dead/discard"): {"ids": ["dl_1"], "why": "w"},
+    ("POST", "/ops/api/dead/restore"): {"ids": ["dl_1"], "why": "w"},
+    ("POST", "/ops/api/dead/{letter_id}/edit"): {"why": "w"},
+    ("GET", "/ops/api/plans"): None,
+    ("POST", "/ops/api/plans"): {},
+    ("GET", "/ops/api/plans/{plan_id}"): None,
+    ("POST", "/ops/api/plans/{plan_id}/run"): {"why": "w"},
+    ("POST", "/ops/api/plans/{plan_id}/pause"): {},
+    ("GET", "/ops/api/trace/{order}"): None,
+}
+ANYBODY = {"/", "/ops", "/ops/page/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
+
+
+def _token(role: str | None, **claims: Any) -> str:
+    now = int(time.time())
+    usual = {"iss": "tests", "aud": "bellhop", "iat": now, "exp": now + 600, "sub": "somebody", "role": role}
+    guests = {"property": "alpenhof", "reservation": "R-1", "stay_from": "2027-02-01", "stay_to": "2027-02-08"}
+    return "Bearer " + jwt.encode(usual | guests | claims, SECRET, algorithm="HS256")
+
+
+async def _asked(method: str, path: str, authorization: str | None) -> httpx.Response:
+    transport = httpx.ASGITransport(app=APP, raise_app_exceptions=False)
+    headers = {"Authorization": authorization} if authorization else {}
+    with capture_logs():
+        async with httpx.AsyncClient(transport=transport, base_url="http://page") as http:
+            address = path.format(letter_id="dl_1", plan_id="rp_1", order="ord_" + "a" * 26)
+            return await http.request(method, address, json=OPERATORS.get((method, path)), headers=headers)
+
+
+def test_the_list_is_whole() -> None:
+    found = {(method, str(route.path)) for route in iter_route_contexts(APP.routes) for method in route.methods or ()}
+
+    assert {(method, path) for method, path in found if path not in ANYBODY} == set(OPERATORS)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATORS)
+async def test_a_route_takes_operators_and_nobody_else(method: str, path: str) -> None:
+    for role in ("guest", "staff", "admin", "", None):
+        answer = await _asked(method, path, _token(role))
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:bellhop:problem:wrong-role"), role
+
+    assert (await _asked(method, path, _token("operator"))).status_code == 503
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATORS)
+async def test_a_route_refuses_whoever_has_no_good_token(method: str, path: str) -> None:
+    expired = _token("operator", iat=1, exp=2)
+    elsewhere = _token("operator", aud="somebody-else")
+
+    for authorization in (None, "", "Bearer", "Basic Zm9vOmJhcg==", "Bearer not.a.token", expired, elsewhere):
+        answer = await _asked(method, path, authorization)
+        assert answer.status_code == 401, authorization
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_the_page_needs_no_token_and_may_run_nothing_but_its_own_scripts() -> None:
+    answer = await _asked("GET", "/ops", None)
+
+    assert answer.status_code == 200
+    policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert "unsafe" not in answer.headers["content-security-policy"]
