@@ -20,19 +20,29 @@ async def all_final(system: System) -> bool:
 
 async def is_settled(system: System) -> bool:
     """No refund is open, no webhook on its way, and what the orders say of refunds is what the payments say."""
+    return not await unsettled(system)
+
+
+async def unsettled(system: System) -> dict[str, str]:
+    """What keeps money from being settled, by payment or order."""
+    found: dict[str, str] = {}
     refunds: dict[str, int] = {}
     async for document in system.documents["payments"].find({}):
         state = document["state"]
-        if any(refund["stage"] in ("requested", "pending") for refund in state["refunds"]):
-            return False
+        stages = [refund["stage"] for refund in state["refunds"]]
+        if {"requested", "pending"} & set(stages):
+            found[document["_id"]] = f"refunds {stages}"
         refunds[state["order_id"]] = sum(r["amount"]["amount"] for r in state["refunds"] if r["stage"] == "succeeded")
     async for document in system.documents["orders"].find({}):
         state = document["state"]
         asked = sum(refund["amount"]["amount"] for refund in state["refunds"])
         told = (state["refunded"] or {"amount": 0})["amount"]
-        if not asked == told == refunds.get(state["order_id"], 0):
-            return False
-    return await system.webhooks_delivered()
+        given = refunds.get(state["order_id"], 0)
+        if not asked == told == given:
+            found[document["_id"]] = f"asked for {asked}, told {told}, given {given}"
+    if not await system.webhooks_delivered():
+        found["webhooks"] = "on their way"
+    return found
 
 
 @dataclass(frozen=True)
