@@ -50,6 +50,8 @@ HEADERS: Json = {
         "traceparent": {"type": "string", "description": "W3C trace context"},
         "attempt": {"type": "integer", "minimum": 1, "description": "1, and one more after each retry"},
         "sent_at_ms": {"type": "integer", "description": "milliseconds since 1970, UTC"},
+        "http": {"type": "string", "description": "the request a command comes from: method and path"},
+        "psp": {"type": "string", "description": "the calls to the PSP, or the webhook, a fact comes from"},
     },
 }
 
