@@ -21,6 +21,11 @@ from contracts.topology import DEAD, QUEUES
 from ops.messages import Filter, Seen
 
 DEAD_QUEUES = tuple(queue.name for queue in QUEUES if any(b.exchange == DEAD.name for b in queue.bindings))
+PARKING_AT = {
+    dead_queue: {queue.name for queue in QUEUES if queue.arguments.get("x-dead-letter-routing-key") == dead_queue}
+    for dead_queue in DEAD_QUEUES
+}
+"""The work queues whose messages end in a dead queue."""
 
 
 class Stage(StrEnum):
@@ -48,8 +53,12 @@ class DeadLetter(BaseModel):
 
     @property
     def queue(self) -> str:
-        """The work queue it came from, where a replay sends it."""
-        return next(iter(self.message.queues), "")
+        """The work queue it came from, where a replay sends it; empty when it names one that parks elsewhere.
+
+        The headers are its sender's word, and a replay may reach every queue: without this, a service that was broken
+        into could park a message and have an operator send it where the service itself may not.
+        """
+        return next((queue for queue in self.message.queues if queue in PARKING_AT.get(self.dead_queue, ())), "")
 
     @classmethod
     def of(cls, dead_queue: str, message: Seen) -> Self:
