@@ -49,9 +49,10 @@ class Payment {
         h("p", { class: "total" }, h("span", { text: words.say("total") }), h("strong", { text: words.money(order.total) }))),
       this.stage));
     this.show("opening");
-    let failing;
-    const failed = new Promise((_, reject) => { failing = reject; });
-    watch(page.api, order.order_id, { tell: (update) => this.heard(update).catch(failing), fail: failing, signal: this.signal });
+    const failed = new Promise((_, reject) => { this.fail = reject; });
+    // A session that ends must not take the bank's question away from under the guest.
+    const fail = (problem) => { if (this.isPaying) this.failure = problem; else this.fail(problem); };
+    watch(page.api, order.order_id, { tell: (update) => this.heard(update).catch(fail), fail, signal: this.signal });
     await Promise.race([failed, this.open()]);
     await failed;
   }
@@ -152,6 +153,7 @@ class Payment {
     } finally {
       this.isPaying = false;
       this.busy(false);
+      if (this.failure) this.fail(this.failure);
     }
     return undefined;
   }

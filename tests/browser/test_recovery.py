@@ -250,6 +250,22 @@ async def test_a_closed_laptop_wakes_up_to_the_confirmation(visit: Visit) -> Non
     await guest.confirms()
 
 
+async def test_a_session_that_ends_while_the_bank_asks_lets_the_guest_answer_first(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+    await guest.pay(AUTHENTICATION_CARD)
+    await expect(guest.page.locator("dialog iframe")).to_be_visible()
+
+    async with guest.page.expect_response(f"**/v1/orders/{order_id}"):
+        await guest.window.route(f"**/v1/orders/{order_id}", lambda route: route.fulfill(status=401, json={}))
+        await guest.page.evaluate("window.dispatchEvent(new Event('online'))")
+    await guest.answer_the_bank()
+    await guest.guest.sees(order_id, status="confirmed", payment_status="paid")
+
+    await expect(guest.page.locator("h1")).to_have_text("Your session has ended")
+    await guest.was_charged_once(order_id)
+
+
 async def test_an_order_of_somebody_else_is_not_shown(visit: Visit) -> None:
     guest, other = await visit(), await visit()
     order_id = await other.order()
