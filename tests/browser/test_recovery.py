@@ -259,10 +259,13 @@ async def test_a_session_that_ends_while_the_bank_asks_lets_the_guest_answer_fir
     async with guest.page.expect_response(f"**/v1/orders/{order_id}"):
         await guest.window.route(f"**/v1/orders/{order_id}", lambda route: route.fulfill(status=401, json={}))
         await guest.page.evaluate("window.dispatchEvent(new Event('online'))")
+    await guest.page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
+    meanwhile = await guest.page.locator("h1").inner_text()
     await guest.answer_the_bank()
     await guest.guest.sees(order_id, status="confirmed", payment_status="paid")
 
     await expect(guest.page.locator("h1")).to_have_text("Your session has ended")
+    assert meanwhile == "Payment"
     await guest.was_charged_once(order_id)
 
 
