@@ -148,8 +148,11 @@ class Saboteur:
 def _expired_untold(template: Order) -> Json:
     """An order like that one, as the extras service leaves it when it dies right after the deadline's write."""
     order_id = OrderId(f"ord_{uuid.uuid4().hex[:26]}")
-    unpaid = {"status": OrderStatus.PENDING_PAYMENT, "session": None, "received": None, "refunds": (), "waiting": ()}
-    pending = template.model_copy(update={"order_id": order_id, "payment_id": payment_id_of(order_id), **unpaid})
+    # The template may have been through anything by now, a refund included.
+    unpaid = {"status": OrderStatus.PENDING_PAYMENT, "session": None, "waiting": ()}
+    no_money = {"received": None, "refunded": None, "refunds": (), "failed_refunds": ()}
+    ids = {"order_id": order_id, "payment_id": payment_id_of(order_id)}
+    pending = template.model_copy(update={**ids, **unpaid, **no_money})
     expired = transitions.expired(pending)
     assert isinstance(expired, Applied)
     envelopes = Delivery("chaos", "chaos", "deadline").sent_by(order_id, 2, expired.messages)
