@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from chassis.page_files import ASK_AGAIN, PageFiles
 from gateway.problems import ProblemError
+from ops.trace.svg import STYLE
 
 FOLDER = Path(__file__).parent / "static"
 PATH = "/ops/page"
@@ -18,7 +19,7 @@ HEADERS = {
 def files() -> APIRouter:
     """The routes of the page. Its files are read once, at start."""
     router = APIRouter(include_in_schema=False)
-    page = PageFiles(FOLDER, PATH)
+    page = PageFiles(FOLDER, PATH, {"trace.css": STYLE.encode()})
 
     @router.api_route("/ops", methods=["GET", "HEAD"])
     async def index(request: Request) -> Response:

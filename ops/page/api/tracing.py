@@ -2,14 +2,19 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from ops.places import Places
 from ops.trace.collect import story_of
+from ops.trace.svg import svg
 
 
 def routes(places: Places) -> APIRouter:
     router = APIRouter(prefix="/trace")
+
+    @router.get("/{order}.svg")
+    async def diagram(order: str) -> Response:
+        return Response(svg(await story_of(places, order)), media_type="image/svg+xml")
 
     @router.get("/{order}")
     async def trace(order: str) -> dict[str, Any]:

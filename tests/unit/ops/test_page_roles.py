@@ -1,8 +1,10 @@
 """Every route of the operator's page is listed here; whoever is no operator is refused before anything is done.
 
-Nothing is connected: a request that gets past the check fails at the broker or the store, as 503.
+Nothing is connected: a request that gets past the check fails at the broker or the store, as 503;
+a trace, asked of what is no order, as 404.
 """
 
+import re
 import time
 from typing import Any
 
@@ -14,6 +16,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from ops.page.app import create_app
+from ops.page.files import FOLDER
 from ops.page.settings import PageSettings
 
 SECRET = "a secret of the tests, long enough for HMAC"
@@ -41,6 +44,7 @@ OPERATORS: dict[tuple[str, str], Any] = {
     ("POST", "/ops/api/plans/{plan_id}/run"): {"why": "w"},
     ("POST", "/ops/api/plans/{plan_id}/pause"): {},
     ("GET", "/ops/api/trace/{order}"): None,
+    ("GET", "/ops/api/trace/{order}.svg"): None,
 }
 ANYBODY = {"/", "/ops", "/ops/page/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
 
@@ -57,7 +61,7 @@ async def _asked(method: str, path: str, authorization: str | None) -> httpx.Res
     headers = {"Authorization": authorization} if authorization else {}
     with capture_logs():
         async with httpx.AsyncClient(transport=transport, base_url="http://page") as http:
-            address = path.format(letter_id="dl_1", plan_id="rp_1", order="ord_" + "a" * 26)
+            address = path.format(letter_id="dl_1", plan_id="rp_1", order="nobody")
             return await http.request(method, address, json=OPERATORS.get((method, path)), headers=headers)
 
 
@@ -73,7 +77,7 @@ async def test_a_route_takes_operators_and_nobody_else(method: str, path: str) -
         answer = await _asked(method, path, _token(role))
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:bellhop:problem:wrong-role"), role
 
-    assert (await _asked(method, path, _token("operator"))).status_code == 503
+    assert (await _asked(method, path, _token("operator"))).status_code == (404 if "trace" in path else 503)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATORS)
@@ -96,3 +100,10 @@ async def test_the_page_needs_no_token_and_may_run_nothing_but_its_own_scripts()
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
     assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_the_pages_own_files_are_light_and_name_nobody_else() -> None:
+    files = [file.read_text() for file in FOLDER.iterdir()]
+
+    assert sum(len(text.encode()) for text in files) < 60 * 1024
+    assert set(re.findall(r"https?://[^/\"' )]+", "".join(files))) == {"http://www.w3.org"}

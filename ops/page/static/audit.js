@@ -1,0 +1,19 @@
+// Who did what, and why.
+
+import { h, refill, table } from "./dom.js";
+import { clock, letter, plan } from "./words.js";
+
+const subject = (id) => h("div", {}, id.startsWith("rp_") ? plan(id) : letter(id));
+
+export function audit({ api, node }) {
+  const list = h("div");
+  node.append(h("h1", { text: "Audit log" }), list);
+  return { refresh: async () => {
+    const { entries } = await api.get("/audit-log");
+    refill(list, table("What operators did", ["when (UTC)", "who", "did", "to", "why", "detail"], entries.reverse().map((entry) => [
+      clock(entry.at), entry.who, entry.action,
+      [entry.subjects.slice(0, 3).map(subject), entry.subjects.length > 3 ? `and ${entry.subjects.length - 3} more` : ""],
+      h("span", { class: "wrap", text: entry.why }), h("span", { class: "quiet small wrap", text: entry.detail.slice(0, 300) }),
+    ]), "Nobody has replayed, edited or discarded anything yet."));
+  } };
+}

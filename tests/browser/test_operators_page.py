@@ -1,0 +1,151 @@
+"""An operator at their browser: sees what is wrong, plans a replay, runs it, and looks at an order's story."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Browser, Page, expect
+
+from contracts.ids import OrderId
+from contracts.orders import CancelOrder
+from tests.browser.conftest import ARTEFACTS
+from tests.integration.flow.serving import Served
+from tests.integration.flow.system import System
+from tests.integration.flow.waiting import PATIENCE
+from tests.integration.money.desk import paid_order
+from tests.integration.ops.operator import Operator
+from tests.integration.ops.page import operators_token, page_of
+from tests.integration.ops.test_dead import about_nobody
+
+expect.set_options(timeout=PATIENCE * 1000)
+PICTURES = ARTEFACTS / "operators-page"
+DESK = {"width": 1280, "height": 860}
+
+
+@dataclass
+class Screen:
+    """The page in one window, and what it complained about."""
+
+    page: Page
+    operator: Operator
+    complaints: list[str]
+
+    @property
+    def system(self) -> System:
+        return self.operator.system
+
+    async def view(self, name: str) -> None:
+        await self.page.click(f"#nav a:has-text('{name}')")
+
+    async def picture(self, name: str) -> None:
+        """Keep how it looks, light and dark, to be looked at; and check what a machine can of its accessibility."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        schemes: tuple[Literal["dark", "light"], ...] = ("dark", "light")
+        for scheme in schemes:
+            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await self.page.screenshot(path=PICTURES / f"{name}-{scheme}.png")
+        found = await Axe().run(self.page, options={"resultTypes": ["violations"]})
+        self.complaints += [
+            f"{name}: {one['id']} {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]
+        ]
+
+
+@pytest.fixture
+async def screen(chromium: Browser, own_system: Callable[..., Any]) -> AsyncIterator[Screen]:
+    system: System = await own_system()
+    served = Served("ops_page", lambda: page_of(system))
+    await served.start()
+    window = await chromium.new_context(viewport=DESK, locale="en-GB")  # type: ignore[arg-type]
+    page = await window.new_page()
+    window.set_default_timeout(PATIENCE * 1000)
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    own = urlsplit(served.url).netloc
+    page.on("request", lambda asked: None if urlsplit(asked.url).netloc == own else complaints.append(asked.url))
+    await page.goto(f"{served.url}/ops#token={operators_token()}")
+    yield Screen(page, Operator(system), complaints)
+    await window.close()
+    await served.stop()
+    assert complaints == []
+
+
+async def test_an_operator_sees_what_is_dead_replays_it_and_looks_at_the_orders_story(screen: Screen) -> None:
+    page, system = screen.page, screen.system
+    guest = system.guest()
+    order_id = OrderId(await paid_order(system, guest))
+    cancel = CancelOrder(order_id=order_id, guest_id=guest.guest_id, property_id=guest.property_id)
+    await screen.operator.park(cancel, cancel.kind, "extras.commands", "m-cancel", "StoreUnavailableError")
+
+    await expect(page.locator("tr.alarm", has_text="extras.dead")).to_be_visible()
+    assert "token" not in page.url
+    await screen.picture("1-queues")
+
+    await screen.view("Dead letters")
+    await expect(page.locator("tbody", has_text="StoreUnavailableError").first).to_be_visible()
+    await page.check("#group-0")
+    await screen.picture("2-dead-letters")
+    await page.click("#plan")
+    await expect(page.locator(".chip.good").first).to_contain_text("1 applied")
+    await page.fill("#why", "the store is back, INC-42")
+    await screen.picture("3-plan")
+    await page.click("#run")
+    await expect(page.locator("h1 .chip")).to_have_text("done")
+    await expect(page.locator("#progress")).to_contain_text("1 sent")
+    await screen.picture("4-done")
+
+    await screen.view("Dead letters")
+    await expect(page.locator("main")).to_contain_text("No dead letters wait")
+    await guest.sees(order_id, status="cancelled")
+
+    await screen.view("Trace")
+    await page.fill("#trace-order", order_id)
+    await page.press("#trace-order", "Enter")
+    await expect(page.locator(".picture svg .command").first).to_be_visible()
+    await expect(page.locator(".picture svg")).to_contain_text("PlaceOrder")
+    await screen.picture("5-trace")
+
+    await screen.view("Log")
+    await expect(page.locator("h1")).to_have_text("Log")
+    await expect(page.locator("tbody tr", has_text="orders.place-order")).to_be_visible()
+    await screen.picture("6-log")
+    await screen.view("Audit log")
+    await expect(page.locator("tbody")).to_contain_text("the store is back, INC-42")
+    await screen.picture("7-audit-log")
+
+
+async def test_a_letter_is_read_corrected_and_put_aside_from_the_keyboard(screen: Screen) -> None:
+    page = screen.page
+    letter = about_nobody(1)
+    await screen.operator.park(letter, letter.kind, "extras.payments", "m-1", "UnknownOrderError")
+    await screen.view("Dead letters")
+    await page.click("td a.code >> nth=0")
+
+    await expect(page.locator(".body")).to_contain_text('"amount": 100')
+    await page.focus("#edit")
+    await page.keyboard.press("Enter")
+    body = await page.input_value("#edit-body")
+    await page.fill("#edit-body", body.replace('"amount": 100', '"amount": 4800'))
+    await page.fill("#edit-why", "typo in the import")
+    await screen.picture("8-letter")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".body")).to_contain_text('"amount": 4800')
+    await page.click("text=Put aside…")
+    await page.keyboard.type("a test order")
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator("dd", has_text="discarded")).to_be_visible()
+
+
+async def test_a_token_that_is_not_an_operators_opens_nothing(screen: Screen) -> None:
+    page = screen.page
+    guests = screen.system.guest().http.headers["authorization"].removeprefix("Bearer ")
+
+    await page.goto(f"{page.url.partition('#')[0]}#token={guests}")
+
+    await expect(page.locator("h1")).to_have_text("Operators only")
+    await expect(page.locator("main")).to_contain_text("operator's token")
+    screen.complaints[:] = [said for said in screen.complaints if "403" not in said]
