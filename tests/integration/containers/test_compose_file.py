@@ -20,6 +20,7 @@ from deploy.local.ports import HOST, Ports
 from extras_service.catalogue import read_catalogue
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
+from ops.page.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 from tests.integration.containers.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables
@@ -29,11 +30,12 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "extras-service": ExtrasSettings,
     "payment-service": PaymentSettings,
     "psp-adapter": AdapterSettings,
+    "ops-page": PageSettings,
 }
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}
 BY_HAND = {"operator"}  # run when somebody wants to look
 ALWAYS_ON = [name for name in services() if name not in BY_HAND]
-PUBLISHED = {"gateway", "psp-adapter", "sandbox"}
+PUBLISHED = {"gateway", "psp-adapter", "ops-page", "sandbox"}
 SECRET = re.compile(r"PASS|SECRET|KEY|_URL$")
 
 
@@ -77,7 +79,7 @@ def health_check(port: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, env={"http_proxy": "http://no.invalid"})
 
 
-def test_the_four_services_always_run_and_what_they_stand_on_can_be_left_out() -> None:
+def test_the_services_and_the_operators_page_always_run_and_what_they_stand_on_can_be_left_out() -> None:
     profiles = {name: service.get("profiles") for name, service in services().items()}
 
     assert profiles == {**dict.fromkeys(SETTINGS), **{name: [name] for name in OPTIONAL | BY_HAND}}
@@ -137,7 +139,7 @@ def test_whatever_compose_asks_for_has_its_line_in_the_example_and_every_line_is
     assert set(variables(example)) <= {name for name, _ in references} | inside | {"COMPOSE_PROFILES"}
 
 
-def test_only_what_a_guest_or_stripe_must_reach_is_published_and_by_default_to_this_machine_only() -> None:
+def test_only_what_a_guest_stripe_or_an_operator_must_reach_is_published_and_by_default_to_this_machine_only() -> None:
     published = {name: service["ports"] for name, service in services().items() if "ports" in service}
 
     assert set(published) == PUBLISHED
