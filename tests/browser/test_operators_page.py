@@ -140,6 +140,17 @@ async def test_a_letter_is_read_corrected_and_put_aside_from_the_keyboard(screen
     await expect(page.locator("dd", has_text="discarded")).to_be_visible()
 
 
+async def test_who_moves_by_keyboard_is_not_thrown_back_when_the_queues_are_looked_at_again(screen: Screen) -> None:
+    page = screen.page
+    await expect(page.locator("tbody tr").first).to_be_visible()
+
+    await page.focus("#nav a:has-text('Trace')")
+    await screen.operator.park(b"{", "orders.place-order.v1", "extras.commands", "m-1", "MalformedMessageError")
+    await expect(page.locator(".badge")).to_have_text("1")
+
+    await expect(page.locator("#nav a:has-text('Trace')")).to_be_focused()
+
+
 async def test_a_token_that_is_not_an_operators_opens_nothing(screen: Screen) -> None:
     page = screen.page
     guests = screen.system.guest().http.headers["authorization"].removeprefix("Bearer ")

@@ -62,7 +62,7 @@ function signIn(why = "") {
 
 function menu(current) {
   const letters = queues?.filter((queue) => queue.role === "dead").reduce((sum, queue) => sum + queue.messages, 0);
-  byId("nav").replaceChildren(...(api ? VIEWS : []).map(([path, name]) => h("a", {
+  refill(byId("nav"), (api ? VIEWS : []).map(([path, name]) => h("a", {
     href: `#/${path}`, "aria-current": path === current ? "page" : null,
   }, name, path === "dead" && letters ? h("span", { class: "badge", text: letters }) : "")));
 }

@@ -24,11 +24,14 @@ function filled(node, props, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Put other children into a node; what has the focus keeps it, found again by its id. */
+const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
+
+/** Put other children into a node; what has the focus keeps it, found again by its id, or else by its place. */
 export function refill(node, ...children) {
-  const focused = node.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = node.contains(document.activeElement) ? document.activeElement : null;
+  const place = [...node.querySelectorAll(FOCUSABLE)].indexOf(focused);
   node.replaceChildren(...children.flat().filter(Boolean));
-  if (focused) byId(focused)?.focus({ preventScroll: true });
+  if (focused) (byId(focused.id) ?? node.querySelectorAll(FOCUSABLE)[place])?.focus({ preventScroll: true });
 }
 
 /** A table: `columns` are headings, with `#` before those of numbers, `~` before those nobody needs to see; each row is a list of cells, or {class, cells}. */

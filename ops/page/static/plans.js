@@ -61,7 +61,7 @@ export function plan({ api, id, node }) {
       h("p", { class: "crumbs" }, link("/plans", "Replays"), " / ", h("span", { class: "code", text: id })),
       h("h1", {}, `Replay of ${many(one.messages, "message")} `, chip(one.stage, toneOf(one.stage))),
       h("p", { class: "quiet" }, `by ${one.made_by}, from ${one.source === "dead" ? "dead letters" : "the log"}: `, h("span", { class: "wrap", text: one.wanted })),
-      h("p", { class: "chips" }, "would now: ", wouldBe),
+      h("p", { class: "chips" }, "forecast when it was planned: ", wouldBe),
       one.stage === "planned" ? null : h("div", { class: "progress", id: "progress" }, progress,
         h("span", { role: "status", text: `${sent} sent, ${skipped} skipped, ${failed} failed again, ${left} left` })),
       one.trouble ? h("p", { class: "trouble", text: `The last run broke off: ${one.trouble}` }) : null,

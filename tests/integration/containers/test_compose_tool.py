@@ -12,7 +12,7 @@ import pytest
 from tests.integration.containers.compose import EXAMPLE, FILE, OLDEST, tool
 
 COMPOSE = tool()
-SERVICES = {"gateway", "extras-service", "payment-service", "psp-adapter"}
+SERVICES = {"gateway", "extras-service", "payment-service", "psp-adapter", "ops-page"}
 
 pytestmark = pytest.mark.skipif(
     COMPOSE is None, reason=f"no Docker Compose {OLDEST[0]}.{OLDEST[1]} or newer on this machine"
