@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 from types import FrameType
 
 import structlog
@@ -40,6 +41,24 @@ class Loop:
     name: str
     every: float
     work: Callable[[], Awaitable[object]]
+
+
+async def once_there(*steps: Callable[[], Awaitable[object]], within: float = 15.0, every: float = 1.0) -> None:
+    """Take a service's first steps in order, each again while what it needs is away or slow.
+
+    Raises the last TransientError when `within` seconds did not do: a service with a wrong address ends, and says so.
+    """
+    until = monotonic() + within
+    for step in steps:
+        while True:
+            try:
+                await step()
+                break
+            except TransientError as error:
+                if monotonic() > until:
+                    raise
+                log.warning("start.waiting", error=str(error))
+                await asyncio.sleep(every)
 
 
 @asynccontextmanager

@@ -221,6 +221,8 @@ class Records(Generic[ModelT]):
 
     async def put(self, records: Mapping[str, ModelT]) -> None:
         """Insert or replace records by id."""
+        if not records:
+            return
         writes = [
             ReplaceOne({"_id": record_id}, {"_id": record_id, **record.model_dump(mode="json")}, upsert=True)
             for record_id, record in records.items()

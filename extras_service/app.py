@@ -11,7 +11,7 @@ from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, once_there, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
@@ -63,10 +63,8 @@ def create_app(settings: ExtrasSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await kept.orders.prepare()
-        await kept.stock.prepare()
-        if settings.catalogue_file is not None:
-            await kept.extras.put(dict(read_catalogue(settings.catalogue_file)))
+        extras = dict(read_catalogue(settings.catalogue_file)) if settings.catalogue_file else {}
+        await once_there(kept.orders.prepare, kept.stock.prepare, partial(kept.extras.put, extras))
         await bus.start()
         async with looping(loops):
             yield

@@ -12,7 +12,7 @@ from chassis.consumer import Consumer
 from chassis.envelope import Delivery
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, once_there, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
@@ -64,8 +64,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await kept.payments.prepare()
-        await kept.sweeps.prepare()
+        await once_there(kept.payments.prepare, kept.sweeps.prepare)
         await bus.start()
         first = Delivery(f"{SWEEP_ID}.first", SWEEP_ID, "start")
         await sweeps.handle(SWEEP_ID, first, lambda sweep, now: decide_sweep(sweep, due, now))

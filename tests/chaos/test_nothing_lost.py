@@ -45,9 +45,9 @@ def test_only_the_poison_is_parked_each_with_its_reason(chaos: Chaos) -> None:
     rounds = chaos.saboteur.done["rounds of poison"]
     expected = Counter({(p.content, p.kind, p.origin_queue, p.error_type): rounds for p in POISON})
 
-    parked = Counter(
-        (m.body, m.type, m.headers["origin_queue"], m.headers["error_type"]) for m in chaos.aftermath.parked
-    )
+    # A service that dies after parking a message and before acknowledging it parks it once more, under the same id.
+    distinct = {m.message_id: m for m in chaos.aftermath.parked}.values()
+    parked = Counter((m.body, m.type, m.headers["origin_queue"], m.headers["error_type"]) for m in distinct)
 
     assert parked == expected
     assert all(message.headers["error"] and message.headers["attempt"] for message in chaos.aftermath.parked)
