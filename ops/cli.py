@@ -16,6 +16,7 @@ import typer
 from cryptography.fernet import Fernet
 from rich.table import Table
 
+from chassis.bus import TopologyMismatchError
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
 from deploy.local.parts import OPERATORS_PAGE, SERVICES
@@ -225,6 +226,10 @@ def explained() -> Iterator[None]:
         raise typer.Exit(2) from None
     except PartError as failed:
         complaints.print(str(failed), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except TopologyMismatchError as older:
+        advice = "If this is a local stack from an older version and its data may go, delete its folder (.bellhop)."
+        complaints.print(f"{older}\n{advice}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
