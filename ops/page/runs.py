@@ -1,13 +1,15 @@
 """Runs of plans that were begun here, and go on while nobody looks."""
 
 import asyncio
+from contextlib import suppress
 from time import monotonic
 
 import structlog
 
+from chassis.errors import TransientError
 from chassis.redaction import Redaction
 from ops.page.kept_desk import KeptDesk
-from ops.replay.plans import PlanStage
+from ops.replay.plans import Plans, PlanStage
 from ops.replay.run import NotRunnableError, Orders, Runner
 from ops.terminal import Desk
 
@@ -42,12 +44,12 @@ class Runs:
 
     async def stop(self) -> None:
         """Pause what runs, and wait until it has."""
-        until = monotonic() + _STOP_WITHIN
-        while self._going and monotonic() < until:
-            plans = (await self._desk()).plans
-            for plan_id in list(self._going):  # again and again: one may only be about to begin
-                await plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
-            await asyncio.wait(self._going.values(), timeout=_LOOK_EVERY)
+        until, plans = monotonic() + _STOP_WITHIN, Plans(self._desk.store)
+        with suppress(TransientError):  # then they end below
+            while self._going and monotonic() < until:
+                for plan_id in list(self._going):  # again and again: one may only be about to begin
+                    await plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
+                await asyncio.wait(self._going.values(), timeout=_LOOK_EVERY)
         late = list(self._going.values())
         for task in late:
             task.cancel()  # ends as paused, too

@@ -4,15 +4,21 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from chassis.metrics import Metrics
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
+from ops.page.app import create_app
+from ops.page.kept_desk import KeptDesk
+from ops.watching import look_at
 from tests.contracts.stored import sample
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
 from tests.integration.money.desk import paid_order
+from tests.integration.ops.conftest import places_of
 from tests.integration.ops.operator import Operator
-from tests.integration.ops.page import OPERATOR, Page, page_of, running
+from tests.integration.ops.page import OPERATOR, Page, page_of, running, settings
 from tests.integration.ops.test_dead import about_nobody
 
 PLACE = sample("orders.place-order.v1")
@@ -205,6 +211,28 @@ async def test_an_orders_story_is_told(shared: Page, system: System) -> None:
 
     assert story["standing"]["order"].startswith("confirmed")
     assert unknown["type"] == "urn:bellhop:problem:unknown-order"
+
+
+async def test_a_lost_connection_is_opened_anew_when_somebody_looks_again(system: System) -> None:
+    desk = KeptDesk(places_of(system), Metrics("tests"))
+    first = await desk()
+    await first.connection.close()
+
+    seen = await look_at(await desk())
+
+    assert {state.name for state in seen} >= {"extras.commands", "extras.dead"}
+    assert [await check() for check in desk.checks().values()] == [None, None]
+    await desk.close()
+
+
+async def test_a_broker_that_is_away_is_said_and_is_no_reason_to_be_ready(system: System) -> None:
+    away = settings(system).model_copy(update={"amqp_url": SecretStr("amqp://127.0.0.1:1/")})
+    async with running(create_app(away)) as http:
+        problem = await Page(http).get("/queues", 503)
+        ready = await http.get("/health/ready")
+
+    assert problem["type"] == "urn:bellhop:problem:unavailable"
+    assert (ready.status_code, list(ready.json()["problems"])) == (503, ["broker"])
 
 
 @pytest.mark.parametrize(
