@@ -7,20 +7,18 @@ Who may do either is what the accounts at the broker allow (contracts/accounts.p
 import inspect
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import typer
 from pydantic.json_schema import models_json_schema
 
 from chassis.service import VERSION
 from contracts.accounts import ACCOUNTS, Account
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.topology import COMMANDS, EVENTS, EXCHANGES, EXTRAS_COMMANDS, QUEUES, REPLIES, Exchange, Queue
+from ops.generated import ROOT, keep
 
-FILE = Path(__file__).resolve().parents[1] / "docs" / "asyncapi.json"
+FILE = ROOT / "docs" / "asyncapi.json"
 MESSAGES_OF = {COMMANDS.name: Command, EVENTS.name: Event, "queries": Query}
 
 Json = dict[str, Any]
@@ -207,23 +205,5 @@ def text() -> str:
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
-def main(
-    write: Annotated[bool, typer.Option("--write", help="Write docs/asyncapi.json anew.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Say whether it is current; exit code 1 when not.")] = False,
-) -> None:
-    """The AsyncAPI document of the bus, on the screen, in its file, or compared with it."""
-    if write:
-        FILE.write_text(text(), encoding="utf-8")
-    elif check:
-        if not FILE.exists() or FILE.read_text(encoding="utf-8") != text():
-            sys.stderr.write(
-                "docs/asyncapi.json is not what contracts/ says: run `python -m ops.asyncapi --write`, read what "
-                "changed, and commit it.\n"
-            )
-            raise typer.Exit(1)
-    else:
-        sys.stdout.write(text())
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    keep(FILE, text, "ops.asyncapi")

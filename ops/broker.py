@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import typer
 
-from chassis.bus import TopologyMismatchError
+from chassis.declaring import TopologyMismatchError
 from chassis.secret_files import SecretFileError, secret_from
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import declare_topology, definitions, open_accounts, vhost_of

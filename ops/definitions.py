@@ -4,17 +4,14 @@ Accounts with their rights, and the topology. The passwords are placeholders, fi
 """
 
 import json
-import sys
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from contracts.accounts import ACCOUNTS, ANYTHING, OPERATOR
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.accounts import definitions
+from ops.generated import ROOT, keep
 
-FILE = Path(__file__).resolve().parents[1] / "deploy" / "rabbitmq" / "definitions.json"
+FILE = ROOT / "deploy" / "rabbitmq" / "definitions.json"
 VHOST = "/"
 
 
@@ -76,22 +73,5 @@ def text() -> str:
     return json.dumps(complete(), indent=1) + "\n"
 
 
-def main(
-    write: Annotated[bool, typer.Option("--write", help="Write deploy/rabbitmq/definitions.json anew.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Say whether it is current; exit code 1 when not.")] = False,
-) -> None:
-    """RabbitMQ's definitions, on the screen, in their file, or compared with it."""
-    if write:
-        FILE.write_text(text(), encoding="utf-8")
-    elif check:
-        if not FILE.exists() or FILE.read_text(encoding="utf-8") != text():
-            sys.stderr.write(
-                "deploy/rabbitmq/definitions.json is not what contracts/ says: `python -m ops.definitions --write`.\n"
-            )
-            raise typer.Exit(1)
-    else:
-        sys.stdout.write(text())
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    keep(FILE, text, "ops.definitions")

@@ -3,14 +3,10 @@
 Every status meets every message: the page says what the services' own `decide` functions answered.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from chassis.decision import Answer, Applied, Decision, Duplicate, Refused, State, reason_of
 from chassis.errors import PermanentError, TransientError
@@ -67,10 +63,11 @@ from contracts.psp import (
 from extras_service import saga
 from extras_service.catalogue import Extra
 from extras_service.order import DeadlinePassed, Order, Placing, Starting
+from ops.generated import ROOT, keep
 from payment_service import lifecycle
 from payment_service.payment import Payment, PaymentStage, PollDue
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "state-machines.md"
+PAGE = ROOT / "docs" / "state-machines.md"
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 TOTAL = Money(amount=4800, currency="EUR")
@@ -420,23 +417,6 @@ each time in CI; the deep run takes 5,000 others.
 """
 
 
-def _main(
-    write: Annotated[bool, typer.Option("--write", help="Write the page anew.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Check, and change nothing.")] = False,
-) -> None:
-    """Write or check docs/state-machines.md. Example: python -m ops.tables --check"""
-    if write == check:
-        raise typer.BadParameter("say either --write or --check")
-    if write:
-        PAGE.write_text(page(), encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
-        sys.stderr.write(
-            "docs/state-machines.md is not what the code does now: run `python -m ops.tables --write`, "
-            "read what changed, and commit it.\n"
-        )
-        raise typer.Exit(1)
-
-
 def missing() -> list[str]:
     """Statuses without an example: the page must show all of them."""
     orders, payments = machines()
@@ -445,4 +425,4 @@ def missing() -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(_main)
+    keep(PAGE, page, "ops.tables")

@@ -12,7 +12,8 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import AMQPError
 
-from chassis.bus import Bus, look_for_topology
+from chassis.bus import Bus
+from chassis.declaring import look_for_topology
 from chassis.metrics import Metrics
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import url_for

@@ -13,7 +13,8 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
-from chassis.bus import Bus, MissingTopologyError
+from chassis.bus import Bus
+from chassis.declaring import MissingTopologyError
 from chassis.metrics import Metrics
 from contracts.accounts import ACCOUNTS, Account
 from contracts.message import Command, Event, Message, Query
