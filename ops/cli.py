@@ -29,7 +29,7 @@ from ops.log import commands as log
 from ops.places import Places
 from ops.reconcile import reconcile as run_reconcile
 from ops.replay import commands as plans
-from ops.terminal import AsJson, DataDir, complaints, console, reachable
+from ops.terminal import AsJson, DataDir, complaints, console, print_json, reachable
 from ops.trace import command as tracing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
@@ -145,7 +145,7 @@ def audit(
 
 
 @app.command()
-def reconcile(data_dir: DataDir = DATA_DIR) -> None:
+def reconcile(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     """Let the running services compare open payments and recent events with the PSP now, and print what changed.
 
     They do so by themselves every few minutes; this is for when you cannot wait.
@@ -156,11 +156,14 @@ def reconcile(data_dir: DataDir = DATA_DIR) -> None:
     """
     with reachable(), console.status("asking the PSP about open payments and recent events"):
         result = asyncio.run(run_reconcile(Places.found(data_dir)))
-    console.print(f"Asked the PSP about {result.asked} open payments and its recent events.")
-    for change in result.changes:
-        console.print(f"  {change.id}: {change.before} → {change.after}", soft_wrap=True)
-    if not result.changes:
-        console.print("Nothing had to be changed.")
+    if as_json:
+        print_json(asdict(result))
+    else:
+        console.print(f"Asked the PSP about {result.asked} open payments and its recent events.")
+        for change in result.changes:
+            console.print(f"  {change.id}: {change.before} → {change.after}", soft_wrap=True)
+        if not result.changes:
+            console.print("Nothing had to be changed.")
     if not result.is_swept:
         complaints.print("The PSP adapter or the payment service did not finish within a minute: do they run?")
         raise typer.Exit(1)

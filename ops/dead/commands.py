@@ -190,6 +190,7 @@ def discard(
     until: Until = None,
     who: Who = None,
     yes: Yes = False,
+    as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Put dead letters aside. They are kept, and `restore` brings them back, until `bellhop dead empty`.
@@ -197,7 +198,18 @@ def discard(
     Example: `bellhop dead discard dl_4f1c --why "test order, INC-42"`
     """
     wanted = filter_of(queue, kind, error, order, correlation, since, until)
-    _move(data_dir, ids, wanted, Stage.WAITING, Stage.DISCARDED, why=why, who=who, yes=yes, action="discard")
+    _move(
+        data_dir,
+        ids,
+        wanted,
+        Stage.WAITING,
+        Stage.DISCARDED,
+        why=why,
+        who=who,
+        yes=yes,
+        action="discard",
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -213,6 +225,7 @@ def restore(
     until: Until = None,
     who: Who = None,
     yes: Yes = False,
+    as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Let discarded dead letters wait again.
@@ -220,7 +233,18 @@ def restore(
     Example: `bellhop dead restore dl_4f1c --why "discarded by mistake"`
     """
     wanted = filter_of(queue, kind, error, order, correlation, since, until)
-    _move(data_dir, ids, wanted, Stage.DISCARDED, Stage.WAITING, why=why, who=who, yes=yes, action="restore")
+    _move(
+        data_dir,
+        ids,
+        wanted,
+        Stage.DISCARDED,
+        Stage.WAITING,
+        why=why,
+        who=who,
+        yes=yes,
+        action="restore",
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -229,6 +253,7 @@ def empty(
     older_than: Annotated[str | None, typer.Option(help="Only those that failed before: 30d, 2026-11-01.")] = None,
     who: Who = None,
     yes: Yes = False,
+    as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Delete discarded dead letters for good. Nothing else ever deletes one.
@@ -238,7 +263,7 @@ def empty(
     wanted = filter_of(until=older_than)
     letters = at_desk(data_dir, lambda desk: desk.letters.matching(wanted, Stage.DISCARDED))
     if not letters:
-        console.print("Nothing is discarded.")
+        print_json({"deleted": 0}) if as_json else console.print("Nothing is discarded.")
         return
     if not is_agreed(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
         raise typer.Exit(3)
@@ -249,7 +274,8 @@ def empty(
         await AuditLog(desk.store).note("empty", who or current_user(), why, ids, bodies)
         return await desk.letters.records.remove(ids)
 
-    console.print(f"{at_desk(data_dir, work)} dead letters deleted.")
+    deleted = at_desk(data_dir, work)
+    print_json({"deleted": deleted}) if as_json else console.print(f"{deleted} dead letters deleted.")
 
 
 def _move(
@@ -263,6 +289,7 @@ def _move(
     who: str | None,
     yes: bool,
     action: str,
+    as_json: bool,
 ) -> None:
     if not ids and wanted == Filter():
         complaints.print(f"Name letters by id, or with a filter; `--since 100d` {action}s all.", markup=False)
@@ -272,7 +299,8 @@ def _move(
         complaints.print(f"No dead letter is {come_from}: {_words(ids, wanted)}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     if not ids:
-        console.print(table_of(letters, f"to {action}"))
+        if not as_json:
+            console.print(table_of(letters, f"to {action}"))
         if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
             raise typer.Exit(3)
 
@@ -280,7 +308,10 @@ def _move(
         return await deciding.move(desk, letters, to, action, who=who or current_user(), why=why)
 
     moved = at_desk(data_dir, work)
-    console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
+    if as_json:
+        print_json({"stage": to, "chosen": [letter.letter_id for letter in letters], "moved": moved})
+    else:
+        console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
     raise typer.Exit(0 if moved == len(letters) else 1)
 
 

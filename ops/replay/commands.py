@@ -79,6 +79,7 @@ def pause(
     plan_id: str,
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
     who: Who = None,
+    as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Pause a running plan, from any machine; it ends after the message at hand. `bellhop plans run` resumes it.
@@ -86,10 +87,14 @@ def pause(
     Example: `bellhop plans pause rp_1b2c3d4e`
     """
 
-    if not at_desk(data_dir, lambda desk: planning.pause(desk, plan_id, who=who or current_user(), why=why)):
+    paused = at_desk(data_dir, lambda desk: planning.pause(desk, plan_id, who=who or current_user(), why=why))
+    if as_json:
+        print_json({"plan_id": plan_id, "paused": paused})
+    elif paused:
+        console.print(f"{plan_id} is paused.")
+    else:
         complaints.print(f"{plan_id} is not running.", markup=False)
-        raise typer.Exit(1)
-    console.print(f"{plan_id} is paused.")
+    raise typer.Exit(0 if paused else 1)
 
 
 def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
