@@ -72,7 +72,7 @@ async def chaos(
             "stripe_retries": 0,
         }
         async with processes_on(broker, store, folder / "services", **settings) as system:
-            await until_streams_survive_a_kill(folder)
+            await until_streams_survive_a_kill(broker, folder)
             chance = random.Random(SEED)  # noqa: S311 - chance for a test, not for a secret
             crowd = Crowd(system, chance)
             saboteur = Saboteur(system, crowd, chance)

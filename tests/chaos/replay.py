@@ -11,7 +11,7 @@ from tests.integration.flow.guest import Json
 from tests.integration.flow.system import ADAPTER, EXTRAS, PAYMENTS, System
 from tests.integration.flow.waiting import until
 
-QUIET = 1.0
+QUIET = 0.5
 """Seconds without a message handled after which nothing more is under way."""
 
 COLLECTIONS = ("orders", "payments", "stock")

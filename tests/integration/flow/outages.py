@@ -30,7 +30,7 @@ def broker_to_kill(folder: Path, *, in_containers: bool) -> Iterator[Broker]:
         container.stop()
 
 
-async def until_streams_survive_a_kill(folder: Path) -> None:
+async def until_streams_survive_a_kill(broker: Broker, folder: Path) -> None:
     """Wait until the broker has written down that it holds streams.
 
     RabbitMQ keeps the name of its stream coordinator in memory for some seconds after the first stream was made on a
@@ -38,6 +38,8 @@ async def until_streams_survive_a_kill(folder: Path) -> None:
     """
 
     def written_down() -> bool:
+        if isinstance(broker, ContainerBroker):
+            return broker.has_written_down_its_streams()
         registers = list((folder / "broker").rglob("coordination/*/names.dets"))
         return not registers or any(b"rabbit_stream_coordinator" in register.read_bytes() for register in registers)
 

@@ -42,7 +42,7 @@ async def outage(store: Store, tmp_path_factory: pytest.TempPathFactory, in_cont
             order_id = (await guest.order())["order_id"]
             session = await guest.session(order_id)
             await until(system.webhooks_delivered, "the PSP has nothing more to tell")
-            await until_streams_survive_a_kill(folder)
+            await until_streams_survive_a_kill(broker, folder)
 
             await asyncio.to_thread(broker.kill)
             body(await system.pay(session), 200)

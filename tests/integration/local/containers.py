@@ -60,6 +60,12 @@ class ContainerBroker(ContainerServer, VhostsOverHttp):
     def ready(self) -> bool:
         return accepts(self._amqp) and can_connect(self.url)
 
+    def has_written_down_its_streams(self) -> bool:
+        """Whether it would find its streams after a kill; see `until_streams_survive_a_kill`."""
+        registers = "find /var/lib/rabbitmq -path '*/coordination/*/names.dets'"
+        look = f'test -z "$({registers})" || grep -qa rabbit_stream_coordinator $({registers})'
+        return bool(self._container.get_wrapped_container().exec_run(["sh", "-c", look]).exit_code == 0)
+
 
 class ContainerStore(ContainerServer):
     """MongoDB 8, standalone."""
