@@ -112,9 +112,7 @@ class Plans:
 
     async def named(self, plan_id: str) -> tuple[Plan, list[Planned]]:
         """A plan and its messages in order. Raises NoSuchPlanError."""
-        plan = (await self.plans.get([plan_id])).get(plan_id)
-        if plan is None:
-            raise NoSuchPlanError(plan_id)
+        plan = await self.named_alone(plan_id)
         items = (await self.items.find(plan_id=plan_id)).values()
         return plan, sorted(items, key=lambda item: item.number)
 

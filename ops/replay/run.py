@@ -92,10 +92,15 @@ class Runner:
         return report_of(*await self._plans.named(plan_id))
 
     async def _send_all(self, items: list[Planned], orders: Orders, progress: Callable[[Planned], None]) -> PlanStage:
+        async with self._connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
+            return await self._send_over(channel, items, orders, progress)
+
+    async def _send_over(
+        self, channel: AbstractChannel, items: list[Planned], orders: Orders, progress: Callable[[Planned], None]
+    ) -> PlanStage:
         sent: dict[str, Planned] = {}
         failed: set[str] = set()
         looked_at = monotonic()
-        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         for item in items:
             if await self._plans.stage_of(item.plan_id) is not PlanStage.RUNNING:
                 return PlanStage.PAUSED
@@ -131,12 +136,11 @@ class Runner:
             if item.letter_id:
                 await self._take_letter(item)
             return False
-        if item.letter_id and not await self._take_letter(item):
-            await self._plans.note(item, Result.SKIPPED, "no longer waiting: somebody else has dealt with it")
-            return False
         if not item.queue:
             await self._plans.note(item, Result.SKIPPED, "nobody knows the queue it came from")
-            await self._give_letter_back(item)
+            return False
+        if item.letter_id and not await self._take_letter(item):
+            await self._plans.note(item, Result.SKIPPED, "no longer waiting: somebody else has dealt with it")
             return False
         try:
             await channel.default_exchange.publish(_again(item), item.queue, mandatory=True)
