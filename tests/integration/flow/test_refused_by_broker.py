@@ -1,6 +1,5 @@
 """The broker refuses a message: the channel it was refused on begins anew, and what else it is for goes on."""
 
-import uuid
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,6 +15,7 @@ from contracts.orders import ListOrders, OrdersReply
 from contracts.topology import EXTRAS_QUERIES
 from deploy.local.broker import Broker
 from tests.contracts.stored import sample
+from tests.integration.flow.buses import bus_on
 from tests.integration.flow.waiting import until
 
 EVENT = sample("orders.order-expired.v1")
@@ -24,14 +24,8 @@ QUESTION = ListOrders(guest_id=GuestId("guest-1"), property_id=PropertyId("alpen
 
 @pytest.fixture
 async def bus(broker: Broker) -> AsyncIterator[Bus]:
-    name = f"refused-{uuid.uuid4().hex[:8]}"
-    bus = Bus(broker.new_vhost(name), name, Metrics(name), publish_timeout=10, graceful_timeout=1)
-    try:
-        await bus.start()
+    async with bus_on(broker, publish_timeout=10) as bus:
         yield bus
-    finally:
-        await bus.stop()
-        broker.drop_vhost(name)
 
 
 async def refused(bus: Bus, attempt: int = 0) -> bool:

@@ -12,10 +12,10 @@ import pytest
 from chassis.bus import Bus
 from chassis.envelope import Envelope
 from chassis.errors import PublishFailedError
-from chassis.metrics import Metrics
 from contracts.message import Message
 from deploy.local.broker import Broker, LocalBroker
 from tests.contracts.stored import sample
+from tests.integration.flow.buses import bus_on
 from tests.integration.flow.waiting import PATIENCE, until
 
 AT_ONCE = 40
@@ -24,15 +24,8 @@ COMMAND, EVENT = sample("psp.sweep-psp-events.v1"), sample("orders.order-expired
 
 @pytest.fixture
 async def bus(broker: Broker) -> AsyncIterator[Bus]:
-    """A connection of its own that waits half a second for a confirm, and has published nothing yet."""
-    name = f"slow-{uuid.uuid4().hex[:8]}"
-    bus = Bus(broker.new_vhost(name), name, Metrics(name), publish_timeout=0.5, graceful_timeout=1.0)
-    try:
-        await bus.start()
+    async with bus_on(broker, publish_timeout=0.5) as bus:
         yield bus
-    finally:
-        await bus.stop()
-        broker.drop_vhost(name)
 
 
 @contextmanager
