@@ -15,7 +15,7 @@ from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel
 from pymongo import ReplaceOne, UpdateOne, WriteConcern
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from chassis.envelope import Envelope
 from chassis.errors import StoreUnavailableError
@@ -26,6 +26,11 @@ from chassis.settings import StoreSettings
 
 HANDLED_KEPT = 64
 """How many handled message ids a document remembers."""
+
+_SWEPT = ("unsent_since", "due_at")
+"""Fields that sweeps look for. A document that needs no sweep has none, and so no entry in the sparse indexes."""
+
+_NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 
 # An acknowledged write that is not journaled can be lost to a kill of the server.
 _DURABLE = WriteConcern(w="majority", j=True)
@@ -89,7 +94,7 @@ class Store:
         self._client.close()
 
     def documents(self, name: str, state_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "Documents[ModelT]":
-        """The documents of one business thing. `indexed` names fields of the state that queries look for."""
+        """The documents of one business thing. `indexed` names fields of the state that `find` looks for."""
         return Documents(self._database[name], state_type, indexed, self._metrics)
 
     def records(self, name: str, record_type: type[ModelT]) -> "Records[ModelT]":
@@ -107,12 +112,26 @@ class Documents(Generic[ModelT]):
         self._metrics = metrics
 
     async def prepare(self) -> None:
-        """Make sure the indexes exist. Safe to call at every start."""
+        """Make sure the indexes exist. Safe to call at every start, also while older versions run.
+
+        The sweeps' indexes are sparse, not partial: SecantusDB never uses a partial index. They have names of their
+        own, because an older version creates its partial ones at its start, and one name with two meanings stops it.
+        """
         async with self._asked("creating indexes", "index"):
-            for name in ("unsent_since", "due_at"):
-                await self._collection.create_index(name, partialFilterExpression={name: {"$exists": True}})
+            for name in _SWEPT:
+                await self._drop_index(f"{name}_1")
+                await self._collection.create_index(name, name=f"{name}_sparse", sparse=True)
             for name in self._indexed:
-                await self._collection.create_index(f"state.{name}")
+                await self._drop_index(f"state.{name}_1")
+                await self._collection.create_index([(f"state.{name}", 1), ("state.created_at", -1)])
+
+    async def _drop_index(self, name: str) -> None:
+        """Drop an index of an older version, if it is there."""
+        try:
+            await self._collection.drop_index(name)
+        except OperationFailure as error:
+            if error.code not in (_NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND):
+                raise
 
     async def load(self, document_id: str) -> Stored[ModelT] | None:
         async with self._asked(f"loading {document_id}", "read"):

@@ -1,0 +1,103 @@
+"""Every look at the store that happens often has an index that the server at hand really uses."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pymongo.database import Database
+
+from chassis.decision import State
+from chassis.envelope import Envelope
+from chassis.metrics import Metrics
+from chassis.store import Documents, Store, Stored
+from contracts.ids import GuestId, OrderId, PropertyId
+from contracts.orders import OrderExpired
+from deploy.local.store import Store as Server
+from tests.integration.store.conftest import Recorder
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+MESSAGE = OrderExpired(order_id=OrderId("ord_1"), guest_id=GuestId("gst_1"), property_id=PropertyId("alpenhof"))
+
+
+class Thing(State):
+    owner: str = ""
+    created_at: datetime = NOW
+
+
+@asynccontextmanager
+async def things(server: Server, database: str) -> AsyncIterator[Documents[Thing]]:
+    store = Store(server.url, database, Metrics("test"), timeout=10)
+    try:
+        yield store.documents("things", Thing, indexed=("owner",))
+    finally:
+        store.close()
+
+
+async def test_every_query_of_documents_is_answered_by_an_index(
+    store: Server, database: Database[dict[str, Any]], sent: Recorder
+) -> None:
+    async with things(store, database.name) as documents:
+        await documents.prepare()
+        due = Stored("t1", 1, Thing(owner="gst_1"), outbox=(Envelope(MESSAGE, "t1.1.0", "c1"),))
+        await documents.write(due, now=NOW, due_at=NOW)
+        await documents.write(Stored("t1", 2, Thing(owner="gst_1"), outbox=due.outbox), now=NOW, due_at=NOW)
+        later = NOW + timedelta(minutes=1)
+
+        assert await documents.load("t1") is not None
+        assert await documents.ids_due(later, 10) == ["t1"]
+        assert await documents.ids_unsent_since(later, 10) == ["t1"]
+        assert await documents.unsent_since(later) == (1, NOW)
+        assert len(await documents.find(10, owner="gst_1")) == 1
+        await documents.clear_outboxes({"t1": 2})
+
+        asked = sent.named("find", "aggregate")
+        assert len(asked) == 6
+        assert [command for command in asked if scans(database, command)] == []
+        assert all("_id" in update["q"] for command in sent.named("update") for update in command["updates"])
+
+
+async def test_a_store_with_the_partial_indexes_of_before_gets_sparse_ones(
+    store: Server, database: Database[dict[str, Any]]
+) -> None:
+    for name in ("unsent_since", "due_at"):
+        database.things.create_index(name, partialFilterExpression={name: {"$exists": True}})
+
+    async with things(store, database.name) as documents:
+        await documents.prepare()
+        await documents.prepare()
+
+    indexes = database.things.index_information()
+    assert not any("partialFilterExpression" in index for index in indexes.values())
+    assert {name for name, index in indexes.items() if index.get("sparse")} == {"unsent_since_sparse", "due_at_sparse"}
+
+
+async def test_an_older_version_starts_beside_the_sparse_indexes(
+    store: Server, database: Database[dict[str, Any]]
+) -> None:
+    async with things(store, database.name) as documents:
+        await documents.prepare()
+
+        for name in ("unsent_since", "due_at"):
+            database.things.create_index(name, partialFilterExpression={name: {"$exists": True}})
+
+        await documents.prepare()
+
+
+def scans(database: Database[dict[str, Any]], command: dict[str, Any]) -> bool:
+    """Whether the server reads the whole collection for this command."""
+    kept = ("find", "aggregate", "filter", "sort", "limit", "projection", "pipeline", "cursor")
+    asked = {name: value for name, value in command.items() if name in kept}
+    plan = database.command({"explain": asked, "verbosity": "queryPlanner"})
+    return "COLLSCAN" in set(_stages(plan))
+
+
+def _stages(plan: object) -> Iterator[str]:
+    if isinstance(plan, Mapping):
+        if isinstance(stage := plan.get("stage"), str):
+            yield stage
+        for value in plan.values():
+            yield from _stages(value)
+    elif isinstance(plan, list | tuple):
+        for value in plan:
+            yield from _stages(value)
