@@ -1,12 +1,14 @@
 # Bellhop. `make` alone lists what there is.
 PYTHON ?= python3
 VENV := .venv/bin
+SERIES ?= 4.3
+BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-setup check format lock clean
+.PHONY: help setup demo up test test-rabbitmq test-setup check format lock clean
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
 
 setup: ## prepare everything this machine needs (idempotent; the other targets do it first)
 	@$(PYTHON) deploy/local/setup.py
@@ -19,6 +21,10 @@ up: setup ## start the stack and leave it running until Ctrl-C
 
 test: test-setup check ## run the checks and every test
 	$(VENV)/pytest
+
+test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: make test-rabbitmq SERIES=4.3
+	BELLHOP_RABBITMQ_SERVER=$$($(VENV)/python -m tools.rabbitmq_root $(SERIES)) && export BELLHOP_RABBITMQ_SERVER && \
+		$(VENV)/pytest $(BROKER_SUITES)
 
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --browser
@@ -34,7 +40,7 @@ check: setup ## formatting, lint, types, import rules, lock, installed packages,
 	$(VENV)/python -m ops.asyncapi --check
 	$(VENV)/python -m ops.definitions --check
 	$(VENV)/python -m ops.installed --check
-	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis contracts gateway extras_service payment_service psp_adapter ops deploy benchmarks
+	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis contracts gateway extras_service payment_service psp_adapter ops deploy tools benchmarks
 
 format: setup ## format the code and fix what ruff can fix
 	$(VENV)/ruff format

@@ -13,8 +13,9 @@ from tests.integration.local.containers import ContainerBroker, ContainerStore, 
 
 @pytest.fixture(scope="session")
 def in_containers() -> bool:
-    """BELLHOP_TEST_PROCESSES=1 asks for processes although Docker is there."""
-    return not os.environ.get("BELLHOP_TEST_PROCESSES") and docker_answers()
+    """BELLHOP_TEST_PROCESSES=1 asks for processes although Docker is there; so does a RabbitMQ named by its path."""
+    processes = os.environ.get("BELLHOP_TEST_PROCESSES") or os.environ.get("BELLHOP_RABBITMQ_SERVER")
+    return not processes and docker_answers()
 
 
 @pytest.fixture(scope="session")

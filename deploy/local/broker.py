@@ -17,7 +17,7 @@ from contracts.accounts import OPERATOR
 from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError, Process
-from deploy.management import Management, management_of, quoted
+from deploy.management import Management, ManagementError, management_of, quoted
 
 NODE = "bellhop@localhost"
 # Debian's /usr/sbin/rabbitmq-server is a wrapper that switches user; the script behind it runs as whoever we are.
@@ -98,7 +98,7 @@ class LocalBroker(VhostsOverHttp):
             "broker",
             [program],
             log=log,
-            missing=lambda: None if accepts(amqp) and can_connect(self.url) else "no AMQP connection succeeds yet",
+            missing=self._missing,
             env=environment(folder.resolve(), dist),
             stop_seconds=STOP_SECONDS,
             advice="If the data folder is damaged or of another RabbitMQ version, remove " + str(folder) + ".",
@@ -107,6 +107,17 @@ class LocalBroker(VhostsOverHttp):
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def _missing(self) -> str | None:
+        """What it lacks before others may use it. RabbitMQ 4.3 takes connections before its management API answers."""
+        if not accepts(urlsplit(self.url).port or 0) or not can_connect(self.url):
+            return "no AMQP connection succeeds yet"
+        try:
+            if self.management_url is not None:
+                self._management.call("GET", "/api/overview")
+        except ManagementError:
+            return "its management API does not answer yet"
+        return None
 
     def start(self) -> "LocalBroker":
         """Start, or start again after a kill: same port, same data."""
@@ -166,7 +177,12 @@ def broker_server(data_dir: Path, *, ports: Ports | None = None, management: boo
 
 
 def find_rabbitmq() -> str | None:
-    """The server's start script, or None."""
+    """The server's start script: the one that BELLHOP_RABBITMQ_SERVER names, else the machine's, or None."""
+    named = os.environ.get("BELLHOP_RABBITMQ_SERVER")
+    if named and not os.access(named, os.X_OK):
+        raise PartError("broker", f"BELLHOP_RABBITMQ_SERVER is set, but {named} is not a program.")
+    if named:
+        return named
     known = (place for place in KNOWN_PLACES if os.access(place, os.X_OK))
     return next(known, None) or shutil.which("rabbitmq-server")
 

@@ -1,0 +1,1 @@
+"""Tools of the repository: for its development and its tests, never shipped."""
