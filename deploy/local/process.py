@@ -1,19 +1,24 @@
-"""One part of the stack as an operating-system process: started, watched, stopped, and never left behind."""
+"""One part of the stack as an operating-system process: started, watched, stopped, and never left behind.
 
+A process is only signalled through its own handle: a child that has ended stays unreaped until its process group is
+cleared, so neither its id nor the group's can belong to another process meanwhile. Nothing is searched for by name or
+environment.
+"""
+
+import os
 import re
 import signal
 import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
-
-from mirakuru import Executor
-from mirakuru.exceptions import ProcessExitedWithError, ProcessFinishedWithError, TimeoutExpired
+from typing import Self
 
 TAIL_LINES = 20
 LOG_LIMIT_BYTES = 5_000_000
+_LOOK_EVERY = 0.03
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # Every part runs in a session of its own with its standard input tied to us. Should we be killed outright, that pipe
@@ -49,7 +54,7 @@ def tail_of(log: Path, *, lines: int = TAIL_LINES, since: int = 0) -> list[str]:
         return [COLOUR.sub("", line.decode(errors="replace")).rstrip() for line in deque(stream, maxlen=lines)]
 
 
-class Process(Executor):
+class Process:
     """A child process with its log in a file and a check that says what it still lacks, or None once it is ready."""
 
     def __init__(
@@ -65,96 +70,113 @@ class Process(Executor):
         stop_seconds: float = 15,
         advice: str = "",
     ) -> None:
-        super().__init__(
-            ["/bin/sh", "-c", TETHER, "bellhop-tether", *command],
-            cwd=str(cwd) if cwd else None,
-            envvars=dict(env or {}),
-            sleep=0.03,
-            stderr=subprocess.STDOUT,
-        )
         self.name = name
         self.log = log
         self.advice = advice
         self.seconds = 0.0  # how long the last start took
+        self._command = ["/bin/sh", "-c", TETHER, "bellhop-tether", *command]
+        self._env = dict(env or {})
+        self._cwd = cwd
         self._missing = missing
-        self._last_missing: str | None = None
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
         self._log_offset = 0
+        self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         """The process id of the part itself (the tether is its child). Raises PartError when it is not running."""
-        if self.process is None:
+        if self._child is None:
             raise PartError(self.name, "is not running")
-        return int(self.process.pid)
+        return self._child.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs or was stopped by us; the exit code once it ended by itself."""
-        return None if self.process is None else self.process.poll()
+        """None while it runs or was stopped by us; once it ended by itself, the exit code, or minus the signal."""
+        return None if self._child is None else _exit_code(self._child)
 
     def start(self) -> Self:
-        """Start the process and wait until it is ready. Raises PartError with the tail of its log."""
-        if self.process is not None and not self.running():
-            self.kill()  # clears what a process that died by itself left behind
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        """Start the process, unless it runs, and wait until it is ready. Raises PartError with the tail of its log."""
         began = time.monotonic()
-        self._timeout = self._start_seconds
-        with self.log.open("a") as output:
-            self._log_offset = self.log.stat().st_size
-            self._stdout = output
-            try:
-                super().start()
-            except ProcessExitedWithError as ended:
-                raise self.failure(f"ended with code {ended.exit_code} while starting. {self.advice}") from ended
-            except TimeoutExpired as late:
-                lacking = f": {self._last_missing}" if self._last_missing else ""
-                raise self.failure(
-                    f"was not ready within {self._start_seconds:.0f} s{lacking}. {self.advice}"
-                ) from late
+        if self.exit_code is not None:
+            self.kill()  # clears what a process that died by itself left behind
+        if self._child is None:
+            self._child = self._spawn()
+        try:
+            self._wait_until_ready(began + self._start_seconds)
+        except BaseException:
+            self.kill()
+            raise
         self.seconds = time.monotonic() - began
         return self
 
-    def stop(self, stop_signal: int | None = None, expected_returncode: int | None = None) -> Self:
-        """Ask it to stop, wait, and kill what is still there. An odd exit code is no reason to leave others running."""
-        self._timeout = self._stop_seconds
-        try:
-            super().stop(stop_signal, expected_returncode)
-        except ProcessFinishedWithError as ended:
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as output:
+            self._log_offset = self.log.stat().st_size
+            return subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | self._env,
+                cwd=self._cwd,
+                start_new_session=True,
+            )
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        while True:
+            lacking = self._missing()
+            if (code := self.exit_code) is not None:
+                raise self.failure(f"ended with code {code} while starting. {self.advice}")
+            if lacking is None:
+                return
+            if time.monotonic() > deadline:
+                raise self.failure(f"was not ready within {self._start_seconds:.0f} s: {lacking}. {self.advice}")
+            time.sleep(_LOOK_EVERY)
+
+    def stop(self) -> Self:
+        """Ask it to stop (SIGTERM), wait, and kill what remains. An unusual exit code is written to its log."""
+        if self._child is None:
+            return self
+        self._signal_group(signal.SIGTERM)
+        deadline = time.monotonic() + self._stop_seconds
+        while self.exit_code is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY)
+        code = self.exit_code
+        self.kill()
+        if code not in (None, 0, -signal.SIGTERM, 128 + signal.SIGTERM):
             with self.log.open("a") as output:
-                output.write(f"[bellhop] {self.name} ended with code {ended.exit_code} when asked to stop\n")
+                output.write(f"[bellhop] {self.name} ended with code {code} when asked to stop\n")
         return self
 
-    def terminate(self) -> Self:
-        """SIGTERM, and wait until it has gone."""
-        return self.stop(signal.SIGTERM)
+    def kill(self) -> Self:
+        """SIGKILL for it and all it has started in its process group, and wait until it has gone."""
+        if self._child is not None:
+            self._signal_group(signal.SIGKILL)
+            with self._child as child:  # closes the tether's pipe
+                child.wait()
+            self._child = None
+        return self
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        # The leader is not reaped yet, so the group's id is still its own. macOS answers EPERM for one that has ended.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
     def failure(self, what: str) -> PartError:
         """This part's error, with the last lines it logged since it was started."""
         tail = tail_of(self.log, since=self._log_offset)
         return PartError(self.name, what.strip().rstrip(".") + ".", log=self.log, tail=tail)
 
-    def pre_start_check(self) -> bool:
-        """Ports are chosen free before a start, so there is nothing to find here."""
-        return False
 
-    def check_subprocess(self) -> bool:
-        """mirakuru lets a process that ended with code 0 count as starting; a server that ended is not."""
-        if self.process is not None and self.process.poll() == 0:
-            self.kill()
-            raise ProcessExitedWithError(self, 0)
-        return super().check_subprocess()
-
-    def after_start_check(self) -> bool:
-        self._last_missing = self._missing()
-        return self._last_missing is None
-
-    @property
-    def _popen_kwargs(self) -> dict[str, Any]:
-        # preexec_fn can deadlock when other threads run, and the parts are started in parallel.
-        kwargs = super()._popen_kwargs
-        del kwargs["preexec_fn"]
-        return kwargs | {"start_new_session": True}
+def _exit_code(child: subprocess.Popen[bytes]) -> int | None:
+    """The exit code of a child, without reaping it; None while it runs."""
+    if child.returncode is not None or not hasattr(os, "waitid"):  # macOS has waitid from Python 3.13 on
+        return child.poll()
+    ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status

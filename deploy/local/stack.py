@@ -81,7 +81,7 @@ class LocalStack:
         return self.service_urls["psp_adapter"]
 
     def part(self, name: str) -> Process:
-        """A part started here, by name: `.pid`, `.terminate()`, `.kill()`, `.start()`."""
+        """A part started here, by name: `.pid`, `.stop()`, `.kill()`, `.start()`."""
         try:
             return self._processes[name]
         except KeyError:
