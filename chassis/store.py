@@ -90,6 +90,13 @@ class Store:
             return False
         return True
 
+    async def require_writes(self) -> None:
+        """Make one durable write, cheap and without meaning. Raises StoreUnavailableError when the store refuses it."""
+        try:
+            await self._database["write_checks"].update_one({"_id": "check"}, {"$inc": {"count": 1}}, upsert=True)
+        except PyMongoError as error:
+            raise StoreUnavailableError("checking that it takes writes", error) from error
+
     def close(self) -> None:
         self._client.close()
 

@@ -78,13 +78,17 @@ class DeadLetters:
 
     def __init__(self, store: Store, connection: AbstractConnection) -> None:
         self.records: Records[DeadLetter] = store.records("dead_letters", DeadLetter)
+        self._store = store
         self._connection = connection
 
     async def take_in(self) -> list[DeadLetter]:
         """Move what lies in the dead queues into the store. Returns what was new.
 
-        A crash in between delivers a message again, and it gets the same id again.
+        A crash in between delivers a message again, and it gets the same id again. Raises StoreUnavailableError at the
+        first failure of the store, and before any message is fetched when the store takes no writes: each fetch that
+        ends without an acknowledgement brings the broker closer to dropping the message.
         """
+        await self._store.require_writes()
         taken = []
         for name in DEAD_QUEUES:
             channel = await self._connection.channel()

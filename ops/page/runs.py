@@ -49,7 +49,8 @@ class Runs:
             while self._going and monotonic() < until:
                 for plan_id in list(self._going):  # again and again: one may only be about to begin
                     await plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
-                await asyncio.wait(self._going.values(), timeout=_LOOK_EVERY)
+                if going := list(self._going.values()):  # the last one may have ended while the store was asked
+                    await asyncio.wait(going, timeout=_LOOK_EVERY)
         late = list(self._going.values())
         for task in late:
             task.cancel()  # ends as paused, too

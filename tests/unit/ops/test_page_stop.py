@@ -1,0 +1,49 @@
+"""The operator's page stops while the last run it began ends at that very moment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from ops.page.runs import Runs
+from ops.replay.plans import PlanStage
+from ops.replay.run import Orders
+
+
+class EndsTheRunWhenAsked:
+    """A store whose answer to the page's pause arrives after the run has ended."""
+
+    def __init__(self) -> None:
+        self.broken = asyncio.Event()
+
+    def records(self, *_: object) -> "EndsTheRunWhenAsked":
+        return self
+
+    async def change(self, *_: object, **__: object) -> bool:
+        self.broken.set()
+        for _turn_of_the_loop in range(100):
+            await asyncio.sleep(0)
+        return True
+
+
+async def test_stopping_waits_for_no_run_when_the_last_one_ends_meanwhile() -> None:
+    store = EndsTheRunWhenAsked()
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[None]:
+        await store.broken.wait()
+        raise OSError("the broker closed the connection")
+        yield
+
+    async def named_alone(_plan_id: str) -> SimpleNamespace:
+        return SimpleNamespace(stage=PlanStage.PLANNED)
+
+    desk: Any = SimpleNamespace(store=store, places=SimpleNamespace(connection=connection))
+    at_desk: Any = SimpleNamespace(plans=SimpleNamespace(named_alone=named_alone))
+    runs = Runs(desk)
+    await runs.begin(at_desk, "rp_1", Orders("opal", "a test"))
+
+    await asyncio.wait_for(runs.stop(), 30)
+
+    assert not runs.goes_on("rp_1")
