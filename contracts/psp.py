@@ -44,8 +44,8 @@ class CreatePspRefund(OrderCommand):
     psp_reference: str
     amount: Money
     look_first: bool = Field(
-        default=False,
-        description="asked before: look for it first, since a PSP forgets idempotency keys (Stripe: after a day)",
+        default=True,
+        description="read by older adapters only: today's always looks for an earlier refund first",
     )
 
 

@@ -31,7 +31,7 @@ _STAGE_OF = {
 def refund_asked(payment: Payment, command: RefundPayment) -> Decision[Payment]:
     known = _refund(payment, command.refund_id)
     if known is not None and known.stage is RefundStage.REQUESTED:
-        return Applied(payment, (ask_refund(payment, known, again=True),))
+        return Applied(payment, (ask_refund(payment, known),))
     if known is not None:
         return Applied(payment, (_told(payment, known),))
     reference = payment.paid_reference

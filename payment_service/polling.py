@@ -76,9 +76,7 @@ def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Paym
     if payment.due_at is None or now < payment.due_at:
         return Stale("the poll was moved")
     asked = payment.model_copy(update={"polls": payment.polls + 1})
-    refunds = tuple(
-        ask_refund(payment, refund, again=True) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED
-    )
+    refunds = tuple(ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED)
     if payment.status is PaymentStage.UNKNOWN and asked.polls >= len(polls.unknown):
         detail = "the PSP has not answered for a week; look the payment up in its dashboard"
         told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
@@ -120,13 +118,11 @@ def close_session(payment: Payment, psp_reference: str) -> ClosePspSession:
     )
 
 
-def ask_refund(payment: Payment, refund: Refund, *, again: bool = False) -> CreatePspRefund:
-    """Asked again, the PSP looks first: it forgets idempotency keys after a day, and would refund a second time."""
+def ask_refund(payment: Payment, refund: Refund) -> CreatePspRefund:
     return CreatePspRefund(
         order_id=payment.order_id,
         payment_id=payment.payment_id,
         refund_id=refund.refund_id,
         psp_reference=refund.psp_reference,
         amount=refund.amount,
-        look_first=again,
     )

@@ -117,11 +117,15 @@ class StripeApi:
             raise _translated(f"asking for {psp_reference}", error) from error
 
     async def create_refund(self, command: CreatePspRefund) -> RefundObject:
-        """Give money back. Asking again with the same command returns the same refund."""
-        if command.look_first:
-            found = await self._find_refund(command)
-            if found is not None:
-                return found
+        """The refund with this `refund_id`: the one that was made before, else a new one.
+
+        A command may come again days later, from a dead letter or the message log, when Stripe has forgotten its
+        idempotency key (kept for 24 hours: https://docs.stripe.com/api/idempotent_requests). The key itself keeps two
+        deliveries at the same time from making two.
+        """
+        found = await self.find_refund(command)
+        if found is not None:
+            return found
         amount, _currency = to_stripe(command.amount)
         metadata = {"order_id": command.order_id, "payment_id": command.payment_id, "refund_id": command.refund_id}
         try:
@@ -133,14 +137,15 @@ class StripeApi:
             raise _translated(f"refunding {command.refund_id}", error) from error
         return RefundObject.model_validate(refund.to_dict())
 
-    async def _find_refund(self, command: CreatePspRefund) -> RefundObject | None:
-        """The refund an earlier request with this id has made, if it did."""
+    async def find_refund(self, command: CreatePspRefund) -> RefundObject | None:
+        """The refund an earlier request with this `refund_id` made, the oldest if there are several; a read."""
         try:
             page = await self.client.v1.refunds.list_async({"payment_intent": command.psp_reference, "limit": 100})
             refunds = [RefundObject.model_validate(refund.to_dict()) async for refund in page.auto_paging_iter()]
         except stripe.StripeError as error:
             raise _translated(f"looking for {command.refund_id}", error) from error
-        return next((refund for refund in refunds if refund.metadata.get("refund_id") == command.refund_id), None)
+        made = [refund for refund in refunds if refund.metadata.get("refund_id") == command.refund_id]
+        return made[-1] if made else None  # Stripe lists the newest first
 
     async def answers(self) -> bool:
         """Whether Stripe answers now. A refusal is an answer."""

@@ -46,6 +46,7 @@ OFFERS = (
     ("POST /_sandbox/refunds/{id}/settle", '{"outcome": "succeed" or "fail"}'),
     ("POST /_sandbox/disputes/{id}/close", '{"status": "won" or "lost"}'),
     ("POST /_sandbox/events/{id}/resend", "deliver an event once more"),
+    ("POST /_sandbox/idempotency-keys/forget", "execute requests under known keys again, as after a day"),
     ("POST /_sandbox/reset", "forget everything"),
 )
 

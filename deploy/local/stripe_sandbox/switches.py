@@ -72,6 +72,7 @@ class Switches:
             ("PUT", "/settings", self.set_settings),
             ("GET", "/webhook-endpoint", self.show_endpoint),
             ("POST", "/webhook-endpoint", self.set_endpoint),
+            ("POST", "/idempotency-keys/forget", self.forget_idempotency_keys),
             ("POST", "/reset", self.reset),
             ("POST", "/payment_intents/{id}/authenticate", self.authenticate),
             ("POST", "/payment_intents/{id}/settle", self.settle_intent),
@@ -132,6 +133,13 @@ class Switches:
         self._sandbox.settle_after = self._sandbox.settings.settle_after
         self._faults.use(FaultPlan())
         return {"reset": True}
+
+    async def forget_idempotency_keys(self, request: Request) -> Json:
+        """What a day does: requests under keys used before are executed again."""
+        forgotten = len(self._sandbox.state.idempotency)
+        self._sandbox.state.idempotency.clear()
+        self._sandbox.store.changed()
+        return {"forgotten": forgotten}
 
     async def authenticate(self, request: Request) -> Json:
         """The answer to 3-D Secure. The guest's page sends its client secret; a test need not."""

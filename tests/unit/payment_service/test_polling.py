@@ -142,11 +142,11 @@ def test_a_refund_is_asked_of_the_psp_under_its_own_id() -> None:
 
     [asked] = decision.messages
     assert isinstance(asked, CreatePspRefund)
-    assert (asked.refund_id, asked.amount.amount, asked.look_first) == (given.REFUND_ID, 1500, False)
+    assert (asked.refund_id, asked.amount.amount) == (given.REFUND_ID, 1500)
     assert decision.state.refundable.amount == 3300
 
 
-def test_a_refund_nobody_answered_is_asked_again_and_looked_for_first() -> None:
+def test_a_refund_that_got_no_answer_is_asked_again_under_its_own_id() -> None:
     asked = applied(paid(), given.refund()).state
     silent = applied(asked, given.unanswered(CreatePspRefund)).state
 
@@ -154,7 +154,7 @@ def test_a_refund_nobody_answered_is_asked_again_and_looked_for_first() -> None:
 
     [question] = again.messages
     assert isinstance(question, CreatePspRefund)
-    assert (question.refund_id, question.look_first) == (given.REFUND_ID, True)
+    assert question.refund_id == given.REFUND_ID
 
 
 def test_more_than_is_left_is_refused_without_asking_the_psp() -> None:

@@ -155,40 +155,41 @@ def _refund(refund_id: str) -> dict[str, object]:
     }
 
 
-def _refunds_are(*listed: str) -> FakeStripe:
+def _refunds_are(*pages: tuple[str, ...]) -> FakeStripe:
+    """Refunds of the payment by page, each by the `refund_id` in its metadata."""
+
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
-            data = [_refund(refund_id) for refund_id in listed]
-            return httpx.Response(200, json={"object": "list", "url": "/v1/refunds", "has_more": False, "data": data})
+            after = request.url.params.get("starting_after")
+            page = 0 if after is None else 1 + [f"re_{names[-1]}" for names in pages].index(after)
+            data = [_refund(refund_id) for refund_id in pages[page]] if pages else []
+            more = page + 1 < len(pages)
+            return httpx.Response(200, json={"object": "list", "url": "/v1/refunds", "has_more": more, "data": data})
         return httpx.Response(200, json=_refund("ref_1"))
 
     return FakeStripe(answer)
 
 
-async def test_a_refund_is_made_with_a_key_of_its_own_and_found_by_its_metadata() -> None:
-    stripe = _refunds_are()
+async def test_a_refund_that_was_never_made_is_made_under_a_key_of_its_own() -> None:
+    stripe = _refunds_are(("ref_of_another",))
 
     await stripe.api.create_refund(REFUND)
 
-    [made] = stripe.requests
+    [looked, made] = stripe.requests
+    assert (looked.method, looked.url.params["payment_intent"]) == ("GET", "pi_1")
     assert (made.method, made.headers["idempotency-key"]) == ("POST", "refund:ref_1")
 
 
-async def test_a_refund_asked_again_that_was_made_is_not_made_twice() -> None:
-    stripe = _refunds_are("ref_of_another", "ref_1")
+@pytest.mark.parametrize("pages", [(("ref_of_another", "ref_1"),), (("ref_2", "ref_3"), ("ref_4", "ref_1"))], ids=str)
+async def test_a_refund_that_was_made_before_is_found_on_whatever_page_and_not_made_again(
+    pages: tuple[tuple[str, ...], ...],
+) -> None:
+    stripe = _refunds_are(*pages)
 
-    found = await stripe.api.create_refund(REFUND.model_copy(update={"look_first": True}))
+    found = await stripe.api.create_refund(REFUND.model_copy(update={"look_first": False}))
 
     assert found.metadata["refund_id"] == "ref_1"
-    assert [request.method for request in stripe.requests] == ["GET"]
-
-
-async def test_a_refund_asked_again_that_was_never_made_is_made_now() -> None:
-    stripe = _refunds_are("ref_of_another")
-
-    await stripe.api.create_refund(REFUND.model_copy(update={"look_first": True}))
-
-    assert [request.method for request in stripe.requests] == ["GET", "POST"]
+    assert {request.method for request in stripe.requests} == {"GET"}
 
 
 @pytest.mark.parametrize("status", [401, 503])
