@@ -1,9 +1,16 @@
 """RabbitMQ's management HTTP API."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import httpx
+
+from chassis.secret_files import secret_from
+
+VARIABLE = "BELLHOP_MANAGEMENT_URL"
+_OLD_VARIABLE = "BELLHOP_RABBITMQ_MANAGEMENT_URL"
+"""Read until version 2.0."""
 
 
 class ManagementError(Exception):
@@ -37,6 +44,21 @@ class Management:
 def quoted(name: str) -> str:
     """A name as part of a path."""
     return quote(name, safe="")
+
+
+def named_management_url(environment: Mapping[str, str], amqp_url: str) -> str | None:
+    """BELLHOP_MANAGEMENT_URL (or its `_FILE`), with the broker's login where it has none; None when it is not set.
+
+    Raises SecretFileError.
+    """
+    url = secret_from(environment, VARIABLE) or secret_from(environment, _OLD_VARIABLE)
+    if not url:
+        return None
+    api, amqp = urlsplit(url), urlsplit(amqp_url)
+    if api.username or not amqp.username:
+        return url
+    login = f"{quote(amqp.username, safe='%')}:{quote(amqp.password or '', safe='%')}"
+    return api._replace(netloc=f"{login}@{api.netloc}").geturl()
 
 
 def management_of(amqp_url: str) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from typing import Annotated
-from urllib.parse import quote, urlsplit
 
 import typer
 
@@ -11,7 +10,7 @@ from chassis.declaring import TopologyMismatchError
 from chassis.secret_files import SecretFileError, secret_from
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import declare_topology, definitions, open_accounts, vhost_of
-from deploy.management import ManagementError, management_of
+from deploy.management import ManagementError, management_of, named_management_url
 from ops.terminal import complaints, console, print_json, reachable
 
 
@@ -49,7 +48,7 @@ def broker(
     try:
         with reachable():
             asyncio.run(declare_topology(amqp_url))
-            open_accounts(management_url(amqp_url), vhost, passwords)
+            open_accounts(named_management_url(os.environ, amqp_url) or management_of(amqp_url), vhost, passwords)
     except (ManagementError, TopologyMismatchError) as error:
         complaints.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
@@ -66,15 +65,3 @@ def told() -> tuple[str, str, dict[str, str]]:
         complaints.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     return amqp_url, vhost_of(amqp_url), {name: password for name, password in passwords.items() if password}
-
-
-def management_url(amqp_url: str) -> str:
-    """BELLHOP_MANAGEMENT_URL, with the broker's login where it has none; else where the API usually is."""
-    url = os.environ.get("BELLHOP_MANAGEMENT_URL")
-    if not url:
-        return management_of(amqp_url)
-    api, amqp = urlsplit(url), urlsplit(amqp_url)
-    if api.username or not amqp.username:
-        return url
-    login = f"{quote(amqp.username, safe='%')}:{quote(amqp.password or '', safe='%')}"
-    return api._replace(netloc=f"{login}@{api.netloc}").geturl()

@@ -1,7 +1,7 @@
 """Where the running system is: as the environment says, else the stack on this machine."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +13,13 @@ from yarl import URL
 from chassis.metrics import Metrics
 from chassis.secret_files import secret_from
 from chassis.store import Store
+from deploy.local import external
 from deploy.local.broker import broker_for
 from deploy.local.credentials import Credentials
 from deploy.local.ports import HOST, PortsInUse
 from deploy.local.stack import LocalStack
 from deploy.local.store import store_for
+from deploy.management import named_management_url
 from psp_adapter.stripe_api import StripeApi
 
 
@@ -26,9 +28,35 @@ class NoSystemError(Exception):
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(
-            f"No system to look at: {data_dir} holds no local stack (start one with `bellhop up`), and "
-            "BELLHOP_MONGODB_URL, BELLHOP_AMQP_URL and STRIPE_API_KEY are not all set."
+            f"No system to look at: {data_dir} holds no local stack (start one with `bellhop up`), and none of "
+            f"{', '.join(ADDRESSES)} is set."
         )
+
+
+class MixedSystemError(Exception):
+    """The environment names a part of a system, and not the rest of it."""
+
+    def __init__(self, named: Iterable[str], missing: Iterable[str], data_dir: Path) -> None:
+        super().__init__(
+            f"The environment names a part of a system: {', '.join(named)}. The rest is not set: {', '.join(missing)}. "
+            f"Set that as well, or unset all of them to use the local stack in {data_dir}."
+        )
+
+
+class OtherPartError(Exception):
+    """The local stack runs with a part from elsewhere, and the environment names another one or none."""
+
+    def __init__(self, names: Iterable[str], data_dir: Path) -> None:
+        super().__init__(
+            f"The local stack in {data_dir} was started with {', '.join(names)} from the environment: set what it was "
+            "started with, and nothing else."
+        )
+
+
+ADDRESSES = ("BELLHOP_AMQP_URL", "BELLHOP_MONGODB_URL", "STRIPE_API_KEY")
+"""What names a whole system."""
+DETAILS = ("BELLHOP_MONGODB_DATABASE", "BELLHOP_STRIPE_API_BASE", "BELLHOP_MANAGEMENT_URL")
+"""What says more about such a system, and means nothing without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +73,45 @@ class Places:
 
     @classmethod
     def found(cls, data_dir: Path) -> "Places":
-        """From the environment, where it names all of it; else the local stack of that folder."""
+        """From the environment, where it names all of it; else the local stack of that folder.
+
+        Never a part from here and a part from there. Raises NoSystemError, MixedSystemError, OtherPartError and
+        SecretFileError.
+        """
         env = os.environ
-        names = ("BELLHOP_AMQP_URL", "BELLHOP_MONGODB_URL", "STRIPE_API_KEY")
-        amqp_url, mongodb_url, key = (secret_from(env, name) for name in names)
-        base = env.get("BELLHOP_STRIPE_API_BASE")
-        if amqp_url and mongodb_url and key:
-            database, management = env.get("BELLHOP_MONGODB_DATABASE", "bellhop"), env.get("BELLHOP_MANAGEMENT_URL")
-            return cls(amqp_url, mongodb_url, key, base, database, management)
+        named = {name: value for name in (*ADDRESSES, *DETAILS) if (value := secret_from(env, name))}
+        if all(name in named for name in ADDRESSES):
+            amqp_url, mongodb_url, key = (named[name] for name in ADDRESSES)
+            return cls(
+                amqp_url,
+                mongodb_url,
+                key,
+                named.get("BELLHOP_STRIPE_API_BASE"),
+                named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
+                named_management_url(env, amqp_url),
+            )
+        elsewhere = external.recorded(data_dir)
+        given = {name: external.digest(value) for name, value in named.items()}
+        if "BELLHOP_AMQP_URL" in elsewhere:
+            given.pop("BELLHOP_MANAGEMENT_URL", None)
+        if given != elsewhere:
+            if named:
+                raise MixedSystemError(named, [name for name in ADDRESSES if name not in named], data_dir)
+            raise OtherPartError(elsewhere, data_dir)
         if not (data_dir / "secrets.json").exists():
             raise NoSystemError(data_dir)
         ports = PortsInUse(data_dir / "ports.json")
         secrets = Credentials.kept_in(data_dir / "secrets.json")
         broker = broker_for(data_dir, ports=ports)
+        own_key = named.get("STRIPE_API_KEY")
+        base = named.get("BELLHOP_STRIPE_API_BASE") if own_key else f"http://{HOST}:{ports.port('sandbox')}"
         return cls(
             amqp_url=broker.url,
             management_url=broker.management_url,
             mongodb_url=store_for(data_dir, ports=ports).url,
-            stripe_api_key=key or secrets.stripe_api_key,
-            stripe_api_base=None if key else f"http://{HOST}:{ports.port('sandbox')}",
+            stripe_api_key=own_key or secrets.stripe_api_key,
+            stripe_api_base=base,
+            database=named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
         )
 
     @classmethod

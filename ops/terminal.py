@@ -23,7 +23,7 @@ from ops.dead.letters import DeadLetters, NoSuchLetterError
 from ops.log_stream import LogStream, NoLogError
 from ops.messages import Filter
 from ops.moments import moment
-from ops.places import NoSystemError, Places
+from ops.places import MixedSystemError, NoSystemError, OtherPartError, Places
 from ops.replay.plans import NoSuchPlanError, Plans
 from ops.replay.run import NotRunnableError, Runner
 from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
@@ -102,6 +102,8 @@ def reachable() -> Iterator[None]:
         yield
     except (
         NoSystemError,
+        MixedSystemError,
+        OtherPartError,
         SecretFileError,
         NoSuchLetterError,
         NoSuchPlanError,

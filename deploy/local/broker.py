@@ -17,7 +17,7 @@ from contracts.accounts import OPERATOR
 from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError, Process
-from deploy.management import Management, ManagementError, management_of, quoted
+from deploy.management import Management, ManagementError, management_of, named_management_url, quoted
 
 NODE = "bellhop@localhost"
 # Debian's /usr/sbin/rabbitmq-server is a wrapper that switches user; the script behind it runs as whoever we are.
@@ -160,7 +160,7 @@ def broker_for(data_dir: Path, *, ports: Ports | None = None, management: bool =
     """The broker this environment asks for, not started yet."""
     url = os.environ.get("BELLHOP_AMQP_URL")
     if url:
-        return ExternalBroker(url, os.environ.get("BELLHOP_RABBITMQ_MANAGEMENT_URL"))
+        return ExternalBroker(url, named_management_url(os.environ, url))
     ports = ports or Ports(data_dir / "ports.json")
     return LocalBroker(data_dir / "broker", ports=ports, log=data_dir / "logs" / "broker.log", management=management)
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import declare_topology, derived, open_accounts, url_for
+from deploy.local import external
 from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
 from deploy.local.parts import ROOT, SANDBOX, SERVICES, Part, Surroundings
@@ -164,6 +165,7 @@ class LocalStack:
         """Choose ports and secrets and describe every process; nothing runs yet."""
         ports = Ports(self.data_dir / "ports.json")
         self.secrets = Credentials.kept_in(self.data_dir / "secrets.json")
+        external.record(self.data_dir, os.environ, real_stripe=real_stripe())
         self.broker = broker_for(self.data_dir, ports=ports)
         self.store = store_for(self.data_dir, ports=ports)
         parts = [part for part in (self._sandbox, *self._services) if part is not None]
