@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from chassis import background
 from chassis.bus import Bus
 from chassis.errors import TransientError
 from chassis.http_server import config_of
@@ -64,7 +65,7 @@ async def once_there(*steps: Callable[[], Awaitable[object]], within: float = 15
 @asynccontextmanager
 async def looping(loops: Sequence[Loop]) -> AsyncIterator[None]:
     """Run background loops. One that fails says so and goes on: the next round may find broker and store back."""
-    tasks = [asyncio.create_task(_forever(loop), name=loop.name) for loop in loops]
+    tasks = [background.start(_forever(loop), loop.name) for loop in loops]
     try:
         yield
     finally:

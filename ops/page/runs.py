@@ -6,6 +6,7 @@ from time import monotonic
 
 import structlog
 
+from chassis import background
 from chassis.errors import TransientError
 from chassis.redaction import Redaction
 from ops.page.kept_desk import KeptDesk
@@ -32,7 +33,7 @@ class Runs:
         if plan.stage in (PlanStage.RUNNING, PlanStage.DONE) or self.goes_on(plan_id):
             raise NotRunnableError(plan_id, PlanStage.RUNNING if self.goes_on(plan_id) else plan.stage)
         self._troubles.pop(plan_id, None)
-        self._going[plan_id] = asyncio.create_task(self._run(plan_id, orders), name=f"run of {plan_id}")
+        self._going[plan_id] = background.start(self._run(plan_id, orders), f"run of {plan_id}")
 
     def goes_on(self, plan_id: str) -> bool:
         """Whether this process is at work on it."""

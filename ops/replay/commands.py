@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from chassis import background
 from deploy.local.stack import DATA_DIR
 from ops.audit_log import current_user
 from ops.replay import planning
@@ -163,7 +164,7 @@ async def _pausing_on_interrupt(desk: Desk, plan: Plan, orders: Orders, advance:
 
     def on_interrupt() -> None:
         turn = desk.plans.turn(plan.plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
-        pausing.append(asyncio.ensure_future(turn))
+        pausing.append(background.start(turn, f"pause of {plan.plan_id}"))
 
     is_main = threading.current_thread() is threading.main_thread()  # only there signals can be handled
     if is_main:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.local.stripe_sandbox import background
 from deploy.local.stripe_sandbox.api import Api
 from deploy.local.stripe_sandbox.faults import Faults
 from deploy.local.stripe_sandbox.pages import Pages
@@ -52,7 +53,7 @@ def create_app(settings: Settings) -> Starlette:
         if settings.webhook_url is not None:
             webhooks.listen_at(settings.webhook_url, settings.webhook_secret)
         webhooks.start()
-        tasks = [asyncio.create_task(timers.run()), asyncio.create_task(sandbox.store.keep_saving())]
+        tasks = [background.start(timers.run, "timers"), background.start(sandbox.store.keep_saving, "saving")]
         try:
             yield
         finally:

@@ -7,10 +7,12 @@ import json
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 import structlog
 
+from deploy.local.stripe_sandbox import background
 from deploy.local.stripe_sandbox.errors import Json
 from deploy.local.stripe_sandbox.faults import Faults
 from deploy.local.stripe_sandbox.sandbox import Sandbox
@@ -108,7 +110,7 @@ class Webhooks:
         lane.waiting.append(delivery_id)
         lane.arrived.set()
         if lane.task is None:
-            lane.task = asyncio.create_task(self._drain(name, lane), name=f"webhooks of {name}")
+            lane.task = background.start(partial(self._drain, name, lane), f"webhooks of {name}")
 
     async def _drain(self, name: str, lane: Lane) -> None:
         while lane.waiting:
@@ -167,7 +169,9 @@ class Webhooks:
         try:
             async with self._slots:
                 answer = await self._client.post(endpoint["url"], content=body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except Exception as error:
+            # Whatever a receiver that dies in the middle of a request makes the client raise: the delivery has failed
+            # and is tried again. httpx lets errors of the layers below it through (anyio, ssl).
             outcome = type(error).__name__
         else:
             if answer.is_success:
