@@ -6,13 +6,18 @@ resident), and one that sends none keeps its connection for ever (https://www.uv
 
 import asyncio
 import json
-from typing import cast
+import logging
+from typing import Any, cast
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from chassis.seldom import Seldom
 from chassis.settings import ServiceSettings
+
+log = structlog.get_logger()
 
 _TITLES = {400: "Malformed request", 408: "Request too slow", 431: "Headers too large"}
 _NAMES = {400: "malformed-request", 408: "request-timeout", 431: "headers-too-large"}
@@ -41,6 +46,11 @@ def config_of(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
     )
 
 
+_UVICORN = logging.getLogger("uvicorn.error.connections")
+"""uvicorn warns of each refused connection, as often as a stranger likes. Its errors are still logged."""
+_UVICORN.setLevel(logging.ERROR)
+
+
 class _HeadersTooLargeError(Exception):
     """Ends the parsing; httptools passes it on as an error of its own."""
 
@@ -48,12 +58,17 @@ class _HeadersTooLargeError(Exception):
 class _BoundedHttp(HttpToolsProtocol):
     max_header_bytes: int
     header_timeout: float
+    refusals: Seldom
 
     _head_size = 0
     """Bytes of address and headers, trailers included, that the parser has given out."""
     _since_body = 0
     """Bytes that came since the last of a body: the parser keeps a header that does not end, unseen."""
     _deadline: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.logger = _UVICORN
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -95,6 +110,10 @@ class _BoundedHttp(HttpToolsProtocol):
         self._since_body = 0
         super().on_message_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        # The request itself is answered as if it had not asked (RFC 9110, 7.8).
+        self._log_refusal("upgrade")
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(431 if self._head_size > self.max_header_bytes else 400)
 
@@ -125,11 +144,25 @@ class _BoundedHttp(HttpToolsProtocol):
         if not is_answering:
             self.transport.write(_problem(status))
         self.transport.close()
+        self._log_refusal(_NAMES[status])
+
+    def _log_refusal(self, reason: str) -> None:
+        held_back = self.refusals.due()
+        if held_back is not None:
+            client = self.client and self.client[0]
+            log.warning("connection.refused", reason=reason, client=client, more_before_it=held_back)
 
 
 def bounded_http(max_header_bytes: int, header_timeout: float) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP, answering 431 to address and headers of more bytes, and 408 when they take longer (seconds)."""
-    limits = {"max_header_bytes": max_header_bytes, "header_timeout": header_timeout}
+    """uvicorn's HTTP, answering 431 to address and headers of more bytes, and 408 when they take longer (seconds).
+
+    What it refuses is logged at most once a second.
+    """
+    limits = {
+        "max_header_bytes": max_header_bytes,
+        "header_timeout": header_timeout,
+        "refusals": Seldom(every=1.0),
+    }
     return cast("type[asyncio.Protocol]", type("BoundedHttp", (_BoundedHttp,), limits))
 
 

@@ -13,20 +13,30 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from chassis.text import cut
+
 REDACTED = "[redacted]"
 
 _SHORTEST = 8
 """Characters. A shorter secret is found by its shape only: taking out every `guest` would make a log unreadable."""
 
+_LONGEST = 16 * 1024
+"""Characters of one text that are looked at and kept."""
+
+_TORN = 256
+"""Characters. The end of a text that was cut may be the beginning of a secret: so much goes, back to a space."""
+
+# Each alternative is linear in the text: no two repetitions that can take the same characters follow one another, and
+# none begins inside the run of characters that it reads (a JWT may hold "-", at which another word begins).
 _SHAPES = re.compile(
     r"""
     (?P<secret>
         \b(?:sk|rk)_(?:test|live)_[A-Za-z0-9]{6,}           # Stripe's API keys
       | \bwhsec_[A-Za-z0-9+/=]{6,}                          # its webhook secrets
       | \b(?:pi|seti|cs)_[A-Za-z0-9_]+?_secret_[A-Za-z0-9]+ # its client secrets
-      | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*  # a JWT
+      | (?<![\w-])(?=[\w-]++\.[\w-]++\.)[\w-]*?\beyJ[\w-]{5,}+\.[\w-]++\.[\w-]*+  # a JWT
       | \bgAAAAA[A-Za-z0-9_-]{40,}={0,2}                    # a sealed value (Fernet)
-      | (?<=://)[^\s/@]*:[^\s/]*(?=@)                       # user:password in an address
+      | (?<=://)[^\s/@:]*+:[^\s/@]*+(?:@[^\s/@]*+(?=@))*+(?=@)  # user:password in an address
       | (?i:(?<=bearer\s)|(?<=basic\s))[A-Za-z0-9._~+/-]{8,}=*
     )
     | (?P<name>(?i:password|passwd|api_key|client_secret|(?:access|refresh)_token)["']?\s?[=:]\s?["']?)
@@ -56,9 +66,10 @@ class Redaction:
         return cls(tuple(sorted((value for value in known if len(value) >= _SHORTEST), key=len, reverse=True)))
 
     def __call__(self, text: str) -> str:
+        """The text without secrets, and no more than its first 16 KiB: what is long comes from outside."""
         for value in self.values:
             text = text.replace(value, REDACTED)
-        return _SHAPES.sub(_masked, text)
+        return _SHAPES.sub(_masked, _whole_words(text))
 
     def processor(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         """A structlog processor: nothing it lets through holds a secret, at whatever depth."""
@@ -86,6 +97,14 @@ def _parts(secret: str) -> set[str]:
     if password:
         parts |= {password, unquote(password)}
     return parts
+
+
+def _whole_words(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    safe = _LONGEST - _TORN
+    space = text.rfind(" ", safe, _LONGEST)
+    return cut(text, space if space > 0 else safe)
 
 
 def _masked(found: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.decision import Refused
+from chassis.text import cut
 from contracts.ids import ExtraId, PropertyId
 from contracts.money import Money
 from contracts.orders import ExtraView, Guest, OrderLine, Reason, RequestedLine
@@ -69,7 +70,7 @@ def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalog
     for line in requested:
         extra = catalogue.get(line.extra_id)
         if extra is None:
-            return Refused(Reason.EXTRA_UNKNOWN, f"There is no extra {line.extra_id!r}.")
+            return Refused(Reason.EXTRA_UNKNOWN, f"There is no extra {cut(line.extra_id, 60)!r}.")
         refusal = _check(guest, line, extra)
         if refusal is not None:
             return refusal

@@ -5,13 +5,17 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.text import cut
+
 log = structlog.get_logger()
 
 _UNLOGGED = ("/health/", "/metrics")
+LONGEST_PATH = 200
+"""Characters. No route has a longer one."""
 
 
 class HttpLog:
-    """ASGI middleware: logs method, path, status and milliseconds. Never headers or bodies."""
+    """ASGI middleware: logs method, path (cut), status and milliseconds. Never headers or bodies."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,4 +38,5 @@ class HttpLog:
             await self._app(scope, receive, watched)
         finally:
             ms = round((perf_counter() - started) * 1000, 1)
-            log.info("http.handled", method=scope["method"], path=scope["path"], status=status, ms=ms)
+            path = cut(scope["path"], LONGEST_PATH)
+            log.info("http.handled", method=scope["method"], path=path, status=status, ms=ms)

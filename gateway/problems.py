@@ -12,8 +12,10 @@ from starlette.status import HTTP_400_BAD_REQUEST
 
 from chassis.errors import TransientError
 from chassis.requests import ReplyTimeoutError
+from chassis.text import cut
 from contracts.orders import Reason, Refusal
 from gateway.headers import SECURITY_HEADERS
+from gateway.http_log import LONGEST_PATH
 from gateway.problem_types import MEDIA_TYPE, PREFIX
 
 log = structlog.get_logger()
@@ -29,6 +31,9 @@ _STATUS_OF_REASON: Mapping[Reason, int] = {
     Reason.PAYMENT_SESSION_FAILED: 502,
 }
 _UNPROCESSABLE = 422
+_LONGEST_DETAIL = 1000
+"""Characters."""
+_MOST_ERRORS = 20
 
 
 class ProblemError(Exception):
@@ -57,11 +62,16 @@ class ProblemError(Exception):
             "type": f"{PREFIX}{self.name}",
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
-            "instance": request.url.path,
+            "detail": cut(self.detail, _LONGEST_DETAIL),
+            "instance": path_of(request),
             **self.more,
         }
         return JSONResponse(body, self.status, self.headers, media_type=MEDIA_TYPE)
+
+
+def path_of(request: Request) -> str:
+    """The path that was asked for, cut: what is not a route may be 16 KiB long."""
+    return cut(request.scope["path"], LONGEST_PATH)
 
 
 def unavailable(detail: str) -> ProblemError:
@@ -79,7 +89,7 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         problems = [
             {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
-            for item in error.errors()
+            for item in error.errors()[:_MOST_ERRORS]
         ]
         if any(item["type"] == "json_invalid" for item in error.errors()):
             detail = "The body is not JSON."
@@ -96,7 +106,7 @@ def install(app: FastAPI) -> None:
                 request
             )
         name = {404: "no-such-page", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-        detail = f"{request.method} {request.url.path}: {error.detail}"
+        detail = f"{request.method} {path_of(request)}: {error.detail}"
         return ProblemError(error.status_code, name, str(error.detail), detail, headers=error.headers).response(request)
 
     @app.exception_handler(ReplyTimeoutError)

@@ -6,7 +6,7 @@ Counted in this process only: with n instances behind a balancer, up to n times 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
 from time import time
 
@@ -115,8 +115,14 @@ def key_of(who: Guest | Staff | Operator) -> tuple[str, ...]:
 
 
 def network_of(client: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 network that an IPv6 client has to itself."""
+    """What counts as one address: an IPv4 address, or the /64 network that an IPv6 client has to itself.
+
+    A proxy may name what is none, of any length: all of that counts as one.
+    """
     try:
-        return str(ip_network(f"{client}/64", strict=False)) if ":" in client else client
+        address = ip_address(client.partition("%")[0])
     except ValueError:
-        return client
+        return ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))

@@ -123,7 +123,7 @@ class Seen(BaseModel):
         """The body for people and programs: parsed where it is JSON, else as text."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.body.decode(errors="backslashreplace")
 
     def _text(self, name: str) -> str | None:

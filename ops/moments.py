@@ -3,24 +3,28 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from chassis.text import cut
+
 _AGO = re.compile(r"(\d+)\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST = 60
+"""Characters of an unreadable text that an error repeats."""
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
 def moment(text: str, now: datetime) -> datetime:
     """What `text` means at `now`. Raises ValueError, in words, for what nobody can read."""
     text = text.strip()
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(**{_UNITS[ago.group(2)]: int(ago.group(1))})
     try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{_UNITS[ago.group(2)]: int(ago.group(1))})
         if clock := _CLOCK.fullmatch(text):
             hour, minute, second = (int(part or 0) for part in clock.groups())
             return now.replace(hour=hour, minute=minute, second=second, microsecond=0)
         read = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(
-            f"{text!r} is no moment: write 15m, 2h or 3d (ago), 12:30 (today, UTC), or 2026-11-24T12:30"
+            f"{cut(text, _LONGEST)!r} is no moment: write 15m, 2h or 3d (ago), 12:30 (today, UTC), or 2026-11-24T12:30"
         ) from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from contracts.ids import OrderId
 from contracts.message import Message, OrderCommand
 from contracts.orders import GetOrder, Guest, OrderReply, OrderView, Refusal, Staff
 from gateway.api.bodies import Accepted
-from gateway.problems import ProblemError
+from gateway.problems import ProblemError, path_of
 
 ReplyT = TypeVar("ReplyT", bound=Message)
 
@@ -35,7 +35,7 @@ class Asking:
             f"http.{correlation_id}",
             correlation_id,
             traceparent=_traceparent_of(request),
-            notes={"http": f"{request.method} {request.url.path}"},
+            notes={"http": f"{request.method} {path_of(request)}"},
         )
         return await self._requests.request(envelope, timeout=self._reply_timeout)
 

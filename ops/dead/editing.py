@@ -8,6 +8,9 @@ from typing import Any
 from contracts.message import parse
 from ops.dead.letters import DeadLetter, DeadLetters, Stage
 
+_LONGEST_INDEX = 9
+"""Digits."""
+
 
 class EditError(Exception):
     """What was asked for cannot be done to this body; nothing was changed."""
@@ -20,7 +23,7 @@ def with_fields(body: bytes, assignments: Iterable[str]) -> bytes:
     """
     try:
         value = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EditError(f"the body is no JSON ({error}): give a whole new one with --body FILE") from None
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
@@ -37,8 +40,8 @@ def _assign(value: Any, path: str, new: Any) -> None:
     match value:
         case dict():
             value[last] = new
-        case list() if last.isdigit() and int(last) < len(value):
-            value[int(last)] = new
+        case list() if (index := _index(last)) is not None and index < len(value):
+            value[index] = new
         case _:
             raise EditError(f"there is no {path} in the body")
 
@@ -47,16 +50,20 @@ def _inside(value: Any, step: str, path: str) -> Any:
     match value:
         case dict() if step in value:
             return value[step]
-        case list() if step.isdigit() and int(step) < len(value):
-            return value[int(step)]
+        case list() if (index := _index(step)) is not None and index < len(value):
+            return value[index]
         case _:
             raise EditError(f"there is no {path} in the body")
+
+
+def _index(step: str) -> int | None:
+    return int(step) if step.isdecimal() and len(step) <= _LONGEST_INDEX else None
 
 
 def _json_or_text(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -8,6 +8,9 @@ from ops.log_stream import LogStream, Offset
 from ops.messages import Filter, Seen
 from ops.moments import moment
 
+_LONGEST_OFFSET = 18
+"""Digits: a larger one does not fit into AMQP's integers."""
+
 
 async def matching(log: LogStream, offset: Offset, wanted: Filter) -> AsyncGenerator[Seen, None]:
     """What the log holds from `offset` up to now and a filter finds, the oldest first. Raises NoLogError."""
@@ -26,7 +29,7 @@ def offset_of(text: str, now: datetime) -> Offset:
     """Where to begin, as people write it. Raises ValueError, in words."""
     if text in ("first", "next", "last"):
         return text
-    if text.isdigit():
+    if text.isdecimal() and len(text) <= _LONGEST_OFFSET:
         return int(text)
     try:
         return moment(text, now)

@@ -12,7 +12,7 @@ from chassis.envelope import utc_now
 from ops.audit_log import AuditLog
 from ops.log.finding import matching, offset_of
 from ops.messages import Seen
-from ops.page.api.bodies import Wanted
+from ops.page.api.bodies import Text, Wanted
 from ops.page.kept_desk import KeptDesk
 from ops.page.problems import unreadable
 from ops.watching import look_at
@@ -25,7 +25,7 @@ _MOST = 1000
 
 
 class WantedOfLog(Wanted):
-    begin: str = "15m"
+    begin: Text = "15m"
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 200
 
 

@@ -5,14 +5,18 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 import uvicorn
 from pydantic import SecretStr, ValidationError
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
+from chassis import http_server
 from chassis.http_server import config_of
+from chassis.seldom import Seldom
 from chassis.settings import ServiceSettings
 from tests.integration.flow.waiting import until
 
@@ -158,6 +162,28 @@ async def test_what_is_no_http_is_a_problem_too(port: int) -> None:
     answer, _ = await said(port, b"HELO mail.example\r\n\r\n")
 
     assert problem(answer) == "malformed-request"
+
+
+UPGRADE = b"GET / HTTP/1.1\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [UPGRADE, b"\x16\x03\x01garbage\r\n\r\n"], ids=["upgrades", "garbage"])
+async def test_refused_connections_are_logged_at_most_once_a_second_with_how_many_there_were(
+    sent: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0] * 20 + [1.0])
+    monkeypatch.setattr(http_server, "Seldom", partial(Seldom, clock=lambda: next(seconds)))
+
+    async with serving() as port:
+        with capture_logs() as lines:
+            for _ in range(21):
+                await said(port, sent)
+
+    assert [(line["event"], line["client"], line["more_before_it"]) for line in lines] == [
+        ("connection.refused", "127.0.0.1", 0),
+        ("connection.refused", "127.0.0.1", 19),
+    ]
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX: a"], ids=["nothing", "half a head"])

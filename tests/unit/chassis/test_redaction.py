@@ -38,6 +38,8 @@ def made_up(prefix: str) -> str:
         (f"confirm(pi_3abc_secret_{made_up('')})", f"pi_3abc_secret_{made_up('')}"),
         (f"Authorization: Bearer {JWT}", JWT),
         (f"token {JWT} expired", JWT),
+        (f"x.y {JWT}.more", JWT),
+        ("cannot reach amqp://bellhop:hu@sh@rabbit:5672/", "hu@sh"),
         ("authorization: Bearer opaque-token-of-somebody", "opaque-token-of-somebody"),
         ("Authorization: Basic YmVsbGhvcDpodXNo", "YmVsbGhvcDpodXNo"),
         (f"sealed as {SEALED}", SEALED),
@@ -57,6 +59,15 @@ def test_a_secret_is_taken_out_by_its_shape_and_the_rest_stays(text: str, secret
 
     assert secret not in told
     assert told == text.replace(f"bellhop:{secret}@" if "://" in text else secret, f"{REDACTED}{'@' * ('://' in text)}")
+
+
+@pytest.mark.parametrize("secret", ["amqp://bellhop:hush-hush@rabbit/", f"Bearer {JWT}", made_up("sk_live_")])
+@pytest.mark.parametrize("before", range(16 * 1024 - 160, 16 * 1024 + 10, 7))
+def test_no_piece_of_a_secret_is_left_where_a_long_text_is_cut(before: int, secret: str) -> None:
+    told = Redaction()("a" * before + " " + secret + " and more" * 1000)
+
+    assert len(told) < 17 * 1024
+    assert not any(part in told for part in ("hush", JWT[:20], made_up("sk_live_")[:12]))
 
 
 @pytest.mark.parametrize(

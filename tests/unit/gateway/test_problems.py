@@ -141,3 +141,17 @@ async def test_a_page_that_does_not_exist_is_404_and_a_wrong_method_405() -> Non
     assert (missing.status_code, missing.json()["type"]) == (404, "urn:bellhop:problem:no-such-page")
     assert (wrong.status_code, wrong.json()["type"]) == (405, "urn:bellhop:problem:method-not-allowed")
     assert wrong.headers["allow"] == "POST"
+
+
+async def test_what_a_stranger_wrote_is_repeated_in_part_only() -> None:
+    response = await _asked(ValueError(), lambda client: client.get("/" + "a" * 10_000))
+
+    assert len(response.content) < 1000
+    assert response.json()["instance"].startswith("/aaa")
+
+
+@pytest.mark.parametrize("host", ["[", "a b", "evil.example/x?"])
+async def test_a_host_that_is_none_breaks_nothing(host: str) -> None:
+    response = await _asked(ValueError(), lambda client: client.get("/none", headers={"Host": host}))
+
+    assert (response.status_code, response.json()["instance"]) == (404, "/none")
