@@ -19,11 +19,12 @@ from faststream.rabbit.message import RabbitMessage
 from faststream.rabbit.subscriber import RabbitSubscriber
 from yarl import URL
 
+from chassis.attached import attach_only
 from chassis.calls import Calls
 from chassis.consuming import Consuming
-from chassis.declaring import declare_topology, look_for_topology
+from chassis.declaring import declare_topology, verify_topology
 from chassis.envelope import Envelope, utc_now
-from chassis.errors import PublishFailedError
+from chassis.errors import PermanentError, PublishFailedError
 from chassis.metrics import Metrics
 from chassis.redaction import Redaction
 from chassis.settings import ServiceSettings
@@ -57,7 +58,7 @@ class Bus:
         redact: Redaction | None = None,
         declares: bool = True,
     ) -> None:
-        """`declares` is for accounts that may declare the topology; others look whether it is there."""
+        """`declares` is for accounts that may declare the topology; others verify that it is complete."""
         self.service = service
         self._declares = declares
         self.redact = redact or Redaction()
@@ -76,8 +77,11 @@ class Bus:
             apply_types=False,
             logger=None,
         )
+        attach_only(self.broker)
         self._connection: AbstractRobustConnection | None = None
         self._subscribers: dict[str, RabbitSubscriber] = {}
+        self.topology_problem: str | None = None
+        """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()
         self.consuming = Consuming(self._has_connection, self.calls)
 
@@ -151,10 +155,24 @@ class Bus:
         if self._declares:
             await declare_topology(self._connection)
         else:
-            await look_for_topology(self._connection)
+            await verify_topology(self._connection)
         await self.broker.start()
         for name, subscriber in self._subscribers.items():
             self._keep_consuming(name, subscriber)
+
+    async def verify_topology(self) -> None:
+        """Look for the topology mark again, and keep what is wrong for readiness to say."""
+        before = self.topology_problem
+        try:
+            await verify_topology(self.connection)
+        except PermanentError as problem:
+            self.topology_problem = str(problem)
+            if before is None:
+                log.error("topology.unverified", error=str(problem))
+        except (AMQPError, OSError, TimeoutError, RuntimeError):
+            return  # the broker is unavailable, which is another check's sentence
+        else:
+            self.topology_problem = None
 
     def _keep_consuming(self, name: str, subscriber: RabbitSubscriber) -> None:
         # FastStream itself can only end a subscriber for good: while it does, it drops what the broker has still sent,

@@ -1,11 +1,12 @@
-"""The topology on the broker: declared from the contract, or made sure of."""
+"""The topology on the broker: declared from the contract, or verified."""
 
 import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused
 
 from chassis.errors import PermanentError
-from contracts.topology import EXCHANGES, LOG, QUEUES, Queue
+from contracts.topology import EXCHANGES, LOG, MARK, QUEUES, Queue
 
 log = structlog.get_logger()
 
@@ -21,17 +22,29 @@ class TopologyMismatchError(PermanentError):
 
 
 class MissingTopologyError(PermanentError):
-    """An exchange or queue is not on the broker, and this process is not to declare it."""
+    """The broker does not have this version's topology, and this process may not declare it."""
 
-    def __init__(self, name: str, cause: BaseException) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"{name} is not on the broker ({cause}). Run `bellhop broker` once as an operator, "
-            "or set BELLHOP_DECLARE_TOPOLOGY=true and give this account the right to declare."
+            f"The broker has no topology of this version (no queue {MARK.name}): it was never declared there, or by "
+            "another version of Bellhop. Run `bellhop broker` of this version as the operator, then start this service "
+            "again; or set BELLHOP_DECLARE_TOPOLOGY=true and give this account the right to declare."
+        )
+
+
+class TopologyUnreadableError(PermanentError):
+    """This account may not look for the topology mark."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This account at the broker may not read {MARK.name}, so nothing says whether the topology is complete. "
+            "Run `bellhop broker` of this version as the operator: it declares the topology, then gives every account "
+            "its rights."
         )
 
 
 async def declare_topology(connection: AbstractRobustConnection) -> None:
-    """Declare every exchange and queue, and the log last. Raises TopologyMismatchError."""
+    """Declare every exchange and queue, and the topology mark last. Raises TopologyMismatchError."""
     # A channel of its own, opened first and kept: after a reconnect it restores exchanges and queues before the
     # subscribers' channels look for them. FastStream's own declare_queue would tie a queue to one shared channel.
     channel = await connection.channel()
@@ -47,6 +60,7 @@ async def declare_topology(connection: AbstractRobustConnection) -> None:
     except ChannelPreconditionFailed as error:
         raise TopologyMismatchError(name, error) from error
     await _declare_log(connection)
+    await _declare_queue(channel, MARK, robust=True)
 
 
 async def _declare_log(connection: AbstractRobustConnection) -> None:
@@ -71,25 +85,23 @@ async def _declare_log(connection: AbstractRobustConnection) -> None:
         await channel.close()
 
 
-async def look_for_topology(connection: AbstractRobustConnection) -> None:
-    """Make sure that every exchange and queue is there, without the right to declare any.
+async def verify_topology(connection: AbstractRobustConnection) -> None:
+    """Make sure that the topology of this version was declared in full, without the right to declare.
 
-    Raises MissingTopologyError. The log is only for tracing: orders go on without it.
+    Fetching from the mark, which is always empty, takes the right to read it and no other on every RabbitMQ; a passive
+    declare takes a right on every single object on RabbitMQ 4.2.6 and newer. Raises MissingTopologyError,
+    TopologyUnreadableError, and AMQPError when the broker is unavailable.
     """
-    channel = await connection.channel()
-    name = ""
+    channel = await connection.channel(publisher_confirms=False)
     try:
-        for exchange in EXCHANGES:
-            name = exchange.name
-            await channel.get_exchange(name)
-        for queue in sorted(QUEUES, key=lambda queue: queue.name == LOG):
-            name = queue.name
-            await channel.declare_queue(name, passive=True, robust=False)
+        mark = await channel.get_queue(MARK.name, ensure=False)
+        await mark.get(no_ack=True, fail=False)
+    except ChannelNotFoundEntity as error:
+        raise MissingTopologyError from error
+    except ChannelAccessRefused as error:
+        raise TopologyUnreadableError from error
+    finally:
         await channel.close()
-    except AMQPError as error:
-        if name != LOG:
-            raise MissingTopologyError(name, error) from error
-        log.error("log.unavailable", error=str(error), advice="declare the topology again: `bellhop broker`")
 
 
 async def _declare_queue(channel: AbstractRobustChannel, queue: Queue, *, robust: bool) -> None:

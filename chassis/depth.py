@@ -19,7 +19,8 @@ class DepthUnknownError(TransientError):
 async def depth_of(bus: Bus, queue: Queue, *, timeout: float) -> int:  # noqa: ASYNC109
     """Messages that wait in a queue and are in no consumer's hands. Raises DepthUnknownError.
 
-    On a channel of its own: the broker closes the channel that asks for a queue which does not exist.
+    On a channel of its own: the broker closes the channel that asks for a queue which does not exist, or which the
+    account has no right on (see `Account.counts`).
     """
     try:
         async with asyncio.timeout(timeout), bus.connection.channel(publisher_confirms=False) as channel:

@@ -33,6 +33,7 @@ Check = Callable[[], Awaitable[str | None]]
 VERSION = importlib.metadata.version("bellhop")
 
 _CHECK_TIMEOUT = 3.0
+_VERIFY_EVERY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,21 @@ def bus_checks(bus: Bus) -> dict[str, Check]:
     return {"broker": broker, "consumers": consumers}
 
 
+def bus_notices(bus: Bus) -> dict[str, Check]:
+    """What is wrong with the bus although this process can work."""
+
+    async def topology() -> str | None:
+        return bus.topology_problem
+
+    return {"topology": topology}
+
+
 def bus_loops(bus: Bus) -> tuple[Loop, ...]:
     """The background work that belongs to a connection to the bus."""
-    return (Loop("mending of consumers", 1.0, bus.consuming.mend),)
+    return (
+        Loop("mending of consumers", 1.0, bus.consuming.mend),
+        Loop("verification of the topology", _VERIFY_EVERY, bus.verify_topology),
+    )
 
 
 def operator_routes(

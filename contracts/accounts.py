@@ -22,6 +22,7 @@ from contracts.topology import (
     EXTRAS_STOCK,
     FAILURES,
     LIVE_KINDS,
+    MARKS,
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,
@@ -59,6 +60,9 @@ class Account:
     """Exchanges it publishes to, and the routing keys it may use there; none named: any."""
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Exchanges it may bind queues of its own to, and with which routing keys; none named: any."""
+    counts: tuple[str, ...] = ()
+    """Queues whose depth it may ask for without consuming them. RabbitMQ 4.3 requires some right on the queue for that;
+    `write` allows the least: without the right to read an exchange it binds nothing."""
 
     @property
     def has_own_queues(self) -> bool:
@@ -70,8 +74,8 @@ class Account:
         own = (own_queue(self.name, "") + "%",) if self.has_own_queues else ()
         return Rights(
             configure=one_of(own),
-            write=one_of((*self.sends, *own)),
-            read=one_of((*self.takes, *self.follows, *own)),
+            write=one_of((*self.sends, *self.counts, *own)),
+            read=one_of((*self.takes, *self.follows, *own, MARKS + "%")),
         )
 
     @property
@@ -133,6 +137,7 @@ GATEWAY = Account(
         QUERIES.name: _bound(EXTRAS_QUERIES.bindings, QUERIES.name),
     },
     follows={EVENTS.name: _bound(LIVE_KINDS, EVENTS.name), REPLIES.name: (own_queue("gateway", "replies.%"),)},
+    counts=(EXTRAS_COMMANDS.name,),
 )
 EXTRAS = Account(
     "extras-service",

@@ -1,7 +1,9 @@
 """The bus as plain data: exchanges, queues and bindings. Declared by the chassis, printed by `bellhop topology`."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from contracts import orders, payments, psp
@@ -241,3 +243,28 @@ QUEUES: tuple[Queue, ...] = (
         },
     ),
 )
+
+
+def _version() -> str:
+    """Which topology this is: a digest of everything above. Another purpose in words is no other topology."""
+    exchanges = [(exchange.name, exchange.type) for exchange in EXCHANGES]
+    queues = [{**asdict(queue), "arguments": dict(queue.arguments), "purpose": ""} for queue in QUEUES]
+    return hashlib.sha256(json.dumps([exchanges, queues], sort_keys=True).encode()).hexdigest()[:12]
+
+
+MARKS = "topology."
+"""How the names of topology marks begin."""
+
+MARK = Queue(
+    MARKS + _version(),
+    QueueType.QUORUM,
+    "topology mark, always empty: declared last, so where it exists everything of this version does",
+    arguments={"x-delivery-limit": _DELIVERY_LIMIT},
+)
+"""What a service looks for instead of the queues and exchanges, which it has no right to ask for."""
+
+EARLIER_MARKS: tuple[str, ...] = ()
+"""Marks of older topologies of which this one has everything: services of that version still find all they use.
+
+`bellhop broker` keeps these marks and removes every other one.
+"""

@@ -11,7 +11,7 @@ from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, once_there, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, once_there, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
@@ -79,4 +79,4 @@ def create_app(settings: ExtrasSettings) -> Starlette:
         **orders.checks("orders"),
         **days.checks("days of stock"),
     }
-    return Starlette(routes=operator_routes(metrics, checks), lifespan=lifespan)
+    return Starlette(routes=operator_routes(metrics, checks, bus_notices(bus)), lifespan=lifespan)

@@ -9,7 +9,7 @@ from chassis.bus import Bus
 from chassis.depth import depth_of
 from chassis.metrics import Metrics
 from chassis.requests import RequestClient
-from chassis.service import VERSION, bus_checks, bus_loops, looping, operator_routes
+from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, looping, operator_routes
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
 from gateway.api import api
 from gateway.api.asking import Asking
@@ -61,7 +61,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(Page(settings).routes())
     if settings.api_docs:
         app.include_router(docs_page(app.title, str(app.openapi_url)))
-    app.router.routes.extend(operator_routes(metrics, bus_checks(bus)))
+    app.router.routes.extend(operator_routes(metrics, bus_checks(bus), {"backlog": backlog.check, **bus_notices(bus)}))
     document(app)
     app.state.live = live
     return app

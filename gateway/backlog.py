@@ -24,25 +24,37 @@ class Backlog:
         self._count = count
         self._limit = limit
         self._now = now
-        self._waiting = 0
+        self._waiting: int | None = 0
+        self._unknown = ""
         self._counted = float("-inf")
         self._counting = asyncio.Lock()
 
     async def admit(self) -> None:
-        """Let one more order in. Raises ProblemError 503 when too many wait already."""
-        if await self._depth() > self._limit:
+        """Let one more order in. Raises ProblemError 503 when too many wait already.
+
+        While the broker does not say how many wait there is no limit, and `check` says so.
+        """
+        waiting = await self._depth()
+        if waiting is not None and waiting > self._limit:
             detail = "Many orders are waiting to be handled. Please order again in a moment; nothing was taken yet."
             headers = {"Retry-After": str(RETRY_AFTER)}
             raise ProblemError(503, "too-many-orders-waiting", "Too many orders waiting", detail, headers=headers)
 
-    async def _depth(self) -> int:
+    async def check(self) -> str | None:
+        """For readiness: a limit that cannot be kept is off, and that is said."""
+        if await self._depth() is not None:
+            return None
+        return f"the limit of {self._limit} waiting orders is off: {self._unknown}"
+
+    async def _depth(self) -> int | None:
+        """How many wait; None when the broker does not say."""
         async with self._counting:
             if self._now() - self._counted > FRESH:
                 try:
                     self._waiting = await self._count()
                 except TransientError as unknown:
-                    # Whoever cannot count will not be able to publish either, and then says so.
-                    log.warning("backlog.unknown", error=str(unknown))
-                    self._waiting = 0
+                    if self._waiting is not None:
+                        log.warning("backlog.unknown", error=str(unknown))
+                    self._waiting, self._unknown = None, str(unknown)
                 self._counted = self._now()
             return self._waiting

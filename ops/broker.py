@@ -9,7 +9,7 @@ import typer
 from chassis.declaring import TopologyMismatchError
 from chassis.secret_files import SecretFileError, secret_from
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import declare_topology, definitions, open_accounts, vhost_of
+from deploy.accounts import definitions, set_up, vhost_of
 from deploy.management import ManagementError, management_of, named_management_url
 from ops.terminal import complaints, console, print_json, reachable
 
@@ -47,8 +47,8 @@ def broker(
         raise typer.Exit(2)
     try:
         with reachable():
-            asyncio.run(declare_topology(amqp_url))
-            open_accounts(named_management_url(os.environ, amqp_url) or management_of(amqp_url), vhost, passwords)
+            management = named_management_url(os.environ, amqp_url) or management_of(amqp_url)
+            asyncio.run(set_up(amqp_url, management, passwords))
     except (ManagementError, TopologyMismatchError) as error:
         complaints.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from contracts.accounts import ACCOUNTS, ANYTHING, OPERATOR
-from contracts.topology import EXCHANGES, QUEUES
+from contracts.topology import EXCHANGES, MARK, QUEUES
 from deploy.accounts import definitions
 from ops.generated import ROOT, keep
 
@@ -52,7 +52,7 @@ def complete() -> dict[str, list[dict[str, Any]]]:
                 "auto_delete": False,
                 "arguments": {"x-queue-type": queue.type.value, **queue.arguments},
             }
-            for queue in QUEUES
+            for queue in (*QUEUES, MARK)
         ],
         "bindings": [
             {

@@ -12,7 +12,7 @@ from chassis.consumer import Consumer
 from chassis.envelope import Delivery
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import VERSION, Loop, bus_checks, bus_loops, looping, once_there, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, once_there, operator_routes
 from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
@@ -81,4 +81,4 @@ def create_app(settings: PaymentSettings) -> Starlette:
         "breaker": breaker.check(),
         **payments.checks("payments"),
     }
-    return Starlette(routes=operator_routes(metrics, checks), lifespan=lifespan)
+    return Starlette(routes=operator_routes(metrics, checks, bus_notices(bus)), lifespan=lifespan)

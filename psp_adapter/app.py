@@ -11,7 +11,7 @@ from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.metrics import Metrics
 from chassis.seal import Seal
-from chassis.service import VERSION, bus_checks, bus_loops, looping, operator_routes
+from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, looping, operator_routes
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import AdapterHandlers
@@ -52,7 +52,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
 
     routes = [
         # Webhooks are still taken while the PSP's API is away: that is no reason to send them elsewhere.
-        *operator_routes(metrics, bus_checks(bus), {"breaker": breaker.check()}),
+        *operator_routes(metrics, bus_checks(bus), {"breaker": breaker.check(), **bus_notices(bus)}),
         Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
     ]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import declare_topology, derived, open_accounts, url_for
+from deploy.accounts import derived, set_up, url_for
 from deploy.local import external
 from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
@@ -202,8 +202,7 @@ class LocalStack:
     def _start_broker(self) -> None:
         self.broker.start()
         if isinstance(self.broker, LocalBroker) and self.broker.management_url:
-            open_accounts(self.broker.management_url, "/", self._passwords)
-            asyncio.run(declare_topology(self.broker.url))
+            asyncio.run(set_up(self.broker.url, self.broker.management_url, self._passwords))
 
     def _stages(self) -> Iterator[dict[str, tuple[Callable[[], object], str]]]:
         """What starts together: name → how to start it and the address to show."""

@@ -13,7 +13,7 @@ import pytest
 from aio_pika.exceptions import AMQPError
 
 from chassis.bus import Bus
-from chassis.declaring import look_for_topology
+from chassis.declaring import verify_topology
 from chassis.metrics import Metrics
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import url_for
@@ -89,7 +89,7 @@ async def test_every_service_finds_its_account_and_the_whole_topology(account: o
     connection = await aio_pika.connect_robust(url_for(defined.url, name, PASSWORDS[name]))
 
     async with connection:
-        await look_for_topology(connection)
+        await verify_topology(connection)
 
 
 async def test_what_the_services_themselves_would_declare_is_the_same(defined: LocalBroker) -> None:

@@ -1,9 +1,7 @@
 """The accounts of production, in a virtual host of a test's own."""
 
-import asyncio
-
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import declare_topology, derived, open_accounts, url_for, vhost_of
+from deploy.accounts import derived, set_up, url_for
 from deploy.local.broker import Broker
 
 
@@ -15,6 +13,5 @@ async def accounts_at(broker: Broker, url: str) -> dict[str, str]:
     if broker.management_url is None:
         return {}
     passwords = {account.name: derived(broker.url, account.name) for account in ACCOUNTS}
-    await asyncio.to_thread(open_accounts, broker.management_url, vhost_of(url), passwords)
-    await declare_topology(url)
+    await set_up(url, broker.management_url, passwords)
     return {name.replace("-", "_"): url_for(url, name, password) for name, password in passwords.items()}

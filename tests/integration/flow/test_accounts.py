@@ -14,11 +14,14 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
 from chassis.bus import Bus
-from chassis.declaring import MissingTopologyError
+from chassis.declaring import MissingTopologyError, TopologyUnreadableError
+from chassis.depth import depth_of
 from chassis.metrics import Metrics
+from chassis.service import bus_notices
 from contracts.accounts import ACCOUNTS, Account
 from contracts.message import Command, Event, Message, Query
-from contracts.topology import EXCHANGES, LIVE_KINDS, QUEUES, RETRY_LADDER
+from contracts.topology import EXCHANGES, EXTRAS_COMMANDS, LIVE_KINDS, MARK, QUEUES, RETRY_LADDER
+from deploy.accounts import declare_topology, vhost_of
 from deploy.local.broker import Broker
 from deploy.management import Management, ManagementError
 from tests.integration.flow.accounts import accounts_at
@@ -202,35 +205,79 @@ def test_an_account_has_no_say_in_the_brokers_management(
         Management(f"{scheme}://{login}@{rest.partition('@')[2]}").call("GET", "/api/overview")
 
 
-async def test_a_service_that_may_not_declare_says_what_is_missing_and_who_can_help(
-    addresses: Addresses,
-) -> None:
-    async with channel_of(addresses["operator"]) as channel:
-        await channel.queue_delete("psp.dead")
-    bus = Bus(
-        addresses[ADAPTER], "psp-adapter", Metrics("psp-adapter"), publish_timeout=5, graceful_timeout=1, declares=False
-    )
-
+@asynccontextmanager
+async def started(account: Account, url: str) -> AsyncIterator[Bus]:
+    """A service's bus under its own account, which may not declare."""
+    bus = Bus(url, account.name, Metrics(account.name), publish_timeout=5, graceful_timeout=1, declares=False)
     try:
-        with pytest.raises(MissingTopologyError, match=r"psp\.dead is not on the broker .*`bellhop broker`"):
-            await bus.start()
+        await bus.start()
+        yield bus
     finally:
         await bus.stop()
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+async def test_a_service_starts_and_consumes_under_its_own_account(account: Account, addresses: Addresses) -> None:
+    async with started(account, addresses[account.name.replace("-", "_")]) as bus:
+        assert await bus.is_connected()
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+async def test_without_the_topology_mark_a_service_says_what_is_missing_and_what_to_do(
+    account: Account, addresses: Addresses
+) -> None:
+    async with channel_of(addresses["operator"]) as channel:
+        await channel.queue_delete(MARK.name)
+
+    with pytest.raises(MissingTopologyError, match=rf"no queue {MARK.name}.*Run `bellhop broker` of this version"):
+        async with started(account, addresses[account.name.replace("-", "_")]):
+            pass
+
+    await declare_topology(addresses["operator"])
+
+
+async def test_a_running_service_says_when_the_topology_is_no_longer_of_its_version(addresses: Addresses) -> None:
+    async with started(ACCOUNTS[-1], addresses[ADAPTER]) as bus:
+        async with channel_of(addresses["operator"]) as channel:
+            await channel.queue_delete(MARK.name)
+        await bus.verify_topology()
+        said = await bus_notices(bus)["topology"]()
+        await declare_topology(addresses["operator"])
+        await bus.verify_topology()
+
+        assert said is not None
+        assert "Run `bellhop broker` of this version" in said
+        assert await bus_notices(bus)["topology"]() is None
+
+
+async def test_an_account_that_may_not_read_the_mark_says_so_and_what_to_do(
+    addresses: Addresses, broker: Broker
+) -> None:
+    assert broker.management_url
+    path = f"/api/permissions/{vhost_of(addresses['operator'])}/{ADAPTER.replace('_', '-')}"
+    rights = {"configure": "^$", "write": "^$", "read": "^psp\\.commands$"}
+    Management(broker.management_url).call("PUT", path, rights)
+
+    with pytest.raises(TopologyUnreadableError, match=rf"may not read {MARK.name}.*Run `bellhop broker`"):
+        async with started(ACCOUNTS[-1], addresses[ADAPTER]):
+            pass
+
+    await accounts_at(broker, addresses["operator"])
+
+
+async def test_the_gateway_may_ask_how_many_commands_wait_and_no_more(addresses: Addresses) -> None:
+    async with started(ACCOUNTS[0], addresses[GATEWAY]) as bus:
+        assert await depth_of(bus, EXTRAS_COMMANDS, timeout=5) >= 0
+    assert not await may(addresses[GATEWAY], "take", EXTRAS_COMMANDS.name)
+    assert not await may(addresses[GATEWAY], "publish", "", EXTRAS_COMMANDS.name)
 
 
 async def test_a_service_starts_without_the_log(addresses: Addresses) -> None:
     async with channel_of(addresses["operator"]) as channel:
-        await channel.declare_queue("psp.dead", durable=True, arguments={"x-queue-type": "quorum"})
         await channel.queue_delete("log")
-    bus = Bus(
-        addresses[ADAPTER], "psp-adapter", Metrics("psp-adapter"), publish_timeout=5, graceful_timeout=1, declares=False
-    )
 
-    try:
-        await bus.start()
+    async with started(ACCOUNTS[-1], addresses[ADAPTER]) as bus:
         assert await bus.is_connected()
-    finally:
-        await bus.stop()
 
 
 async def test_everybody_can_be_told_apart_at_the_broker(addresses: Addresses) -> None:

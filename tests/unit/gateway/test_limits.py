@@ -243,8 +243,16 @@ async def test_the_queue_is_counted_once_a_second_however_many_order() -> None:
     assert queue.counted == 1
 
 
-async def test_a_queue_nobody_can_count_keeps_nobody_out() -> None:
+async def test_while_the_broker_does_not_say_how_many_wait_the_limit_is_off_and_readiness_says_so() -> None:
     queue = Queue(waiting=99)
     queue.is_away = True
+    backlog = Backlog(queue.count, 10, lambda: queue.now)
 
-    await Backlog(queue.count, 10, lambda: queue.now).admit()
+    await backlog.admit()
+    unknown = await backlog.check()
+    queue.is_away, queue.now = False, queue.now + 2 * FRESH
+    with pytest.raises(ProblemError):
+        await backlog.admit()
+
+    assert unknown == "the limit of 10 waiting orders is off: the broker is away"
+    assert await backlog.check() is None
