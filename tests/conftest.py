@@ -1,6 +1,7 @@
 """The broker and the store of a test session: containers where Docker answers, else processes on this machine."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,15 @@ from deploy.local.broker import Broker, broker_server
 from deploy.local.ports import Ports
 from deploy.local.store import Store, store_server
 from tests.integration.local.containers import ContainerBroker, ContainerStore, docker_answers
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C again where the parent ignores it (`nohup`, a job in the background of a script).
+
+    Programs that tests start inherit that, and would not hear the SIGINT that a test sends them.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from tests.integration.flow.outages import broker_to_kill, until_streams_survive
 from tests.integration.flow.system import SERVICES, System, system_on
 from tests.integration.flow.test_webhook import event_about
 from tests.integration.flow.waiting import until
+from tests.patience import patient
 
 RECOVERY = 60.0
 
@@ -110,7 +111,7 @@ async def test_an_order_after_the_outage_is_placed_watched_and_paid(outage: Outa
     order_id = (await guest.order())["order_id"]
     session = await guest.session(order_id)
 
-    async with guest.watching(order_id) as events, asyncio.timeout(RECOVERY):
+    async with guest.watching(order_id) as events, asyncio.timeout(patient(RECOVERY)):
         await anext(events)
         body(await outage.system.pay(session), 200)
         told = await anext(events)

@@ -11,6 +11,7 @@ from deploy.local.store import Store
 from tests.integration.flow.guest import Json, body, problem
 from tests.integration.flow.system import PAYMENTS, PROCESSING_CARD, System, system_on
 from tests.integration.flow.waiting import PATIENCE, until
+from tests.patience import patient
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ async def test_an_order_without_a_session_expires_without_asking_the_psp(hasty: 
     guest = hasty.guest()
     order_id = (await guest.order())["order_id"]
 
-    async with guest.watching(order_id) as events, asyncio.timeout(PATIENCE):
+    async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
         told = [await anext(events), await anext(events)]
 
     assert [event.event for event in told] == ["orders.order-state", "orders.order-expired"]

@@ -26,10 +26,11 @@ from tests.integration.flow.system import (
     System,
 )
 from tests.integration.flow.waiting import PATIENCE, until
+from tests.patience import patient
 
 
 async def next_of(events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patient(PATIENCE)):
         return await anext(events)
 
 

@@ -17,6 +17,7 @@ from tests.integration.flow.guest import Guest
 from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, System
 from tests.integration.flow.test_counted import FLOW
 from tests.integration.flow.waiting import until
+from tests.patience import patient
 
 ROOT = Path(__file__).resolve().parents[3]
 ORDERS, AT_ONCE = 30, 6
@@ -49,7 +50,7 @@ async def process_of(system: System, part: str, log: Path) -> AsyncIterator[Proc
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 30)
+            await asyncio.wait_for(process.wait(), patient(30))
 
 
 async def confirm_one(system: System, guest: Guest) -> str:
@@ -88,7 +89,7 @@ async def test_every_order_is_confirmed_although_a_service_is_told_to_stop_in_th
         await until(lambda: len(confirmed) >= AT_ONCE, "some orders are through and others under way", within=60)
         assert len(confirmed) < ORDERS
         first.send_signal(signal.SIGTERM)
-        exit_code = await asyncio.wait_for(first.wait(), 30)
+        exit_code = await asyncio.wait_for(first.wait(), patient(30))
         async with process_of(system, part, tmp_path / "second.log"):
             await orders
 
@@ -132,7 +133,7 @@ async def test_a_gateway_told_to_stop_answers_the_requests_it_has_and_ends_its_l
             gateway.send_signal(signal.SIGTERM)
             answer = await session
             rest = [event async for event in stream]
-        exit_code = await asyncio.wait_for(gateway.wait(), 30)
+        exit_code = await asyncio.wait_for(gateway.wait(), patient(30))
 
     assert answer.status_code == httpx.codes.CREATED
     assert rest == []

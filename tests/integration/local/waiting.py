@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 
+from tests.patience import patient
 
-def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 10) -> None:
+
+def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 30) -> None:
     """Return as soon as the condition holds; fail, saying what was awaited, when it does not in time."""
-    deadline = time.monotonic() + seconds
+    started = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s in vain until {what}")
+        if (waited := time.monotonic() - started) > patient(seconds):
+            raise AssertionError(f"waited {waited:.0f} s in vain until {what}")
         time.sleep(0.02)

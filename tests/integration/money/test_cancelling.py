@@ -20,6 +20,7 @@ from tests.integration.money.desk import (
     payment_is,
     refunds_of,
 )
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ async def test_an_order_with_an_open_session_is_cancelled_once_the_psp_has_close
     order_id = (await guest.order())["order_id"]
     session = await guest.session(order_id)
 
-    async with guest.watching(order_id) as events, asyncio.timeout(PATIENCE):
+    async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
         answer = body(await cancel(guest, order_id), 200)
         told = await next_of(events, "orders.order-cancelled")
 

@@ -8,6 +8,7 @@ from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest, Json, body
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import PATIENCE, until
 from tests.integration.money.desk import TOTAL, Desk, intent_of, is_clean, kept, next_of, paid_order, refunds_of
+from tests.patience import patient
 
 CHANGED = "orders.order-payment-changed"
 DISPUTED_CARD = "4000000000000259"
@@ -19,7 +20,7 @@ async def test_a_refund_made_in_the_dashboard_reaches_the_order_and_whoever_watc
     order_id = await paid_order(system, guest)
     intent = await intent_of(system, order_id)
 
-    async with guest.watching(order_id) as events, asyncio.timeout(PATIENCE):
+    async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
         assert (await anext(events)).data["payment_status"] == "paid"
         await system.switch(f"payment_intents/{intent['id']}/refund", {"amount": 1200})
         part = await next_of(events, CHANGED)
@@ -61,7 +62,7 @@ async def test_a_dispute_that_is_won_leaves_the_order_paid(system: System, guest
     order_id = await paid_order(system, guest)
     intent = await intent_of(system, order_id)
 
-    async with guest.watching(order_id) as events, asyncio.timeout(PATIENCE):
+    async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
         dispute = await system.switch(f"payment_intents/{intent['id']}/dispute")
         opened = await next_of(events, CHANGED)
         await system.switch(f"disputes/{dispute['id']}/close", {"status": "won"})

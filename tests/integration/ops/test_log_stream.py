@@ -8,6 +8,7 @@ from ops.log_stream import LogStream
 from ops.places import Places
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
+from tests.patience import patient
 
 
 async def test_the_log_is_read_from_the_beginning_to_now(system: System, places: Places) -> None:
@@ -37,7 +38,7 @@ async def test_the_log_is_read_from_a_moment_and_from_an_offset(system: System, 
 
 async def test_the_log_is_followed_as_it_grows(system: System, places: Places) -> None:
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(patient(30)),
         places.connection() as connection,
         aclosing(LogStream(connection).follow()) as messages,
     ):

@@ -18,13 +18,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from deploy.local.stripe_sandbox import Settings, create_app
+from tests.patience import patient
 
 SECRET = "whsec_for_tests"
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]] | Callable[[], bool], *, within: float = 5.0) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]] | Callable[[], bool], *, within: float = 30.0) -> None:
     """Wait until the condition holds; fail when it does not in time."""
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(patient(within)):
         while True:
             result = holds()
             if result if isinstance(result, bool) else await result:

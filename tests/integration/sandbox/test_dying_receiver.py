@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local.stripe_sandbox import background
 from tests.integration.sandbox.conftest import SECRET, Bench, Inbox, eventually
+from tests.patience import patient
 
 Moment = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -128,5 +129,5 @@ async def test_an_unforeseen_error_ends_no_background_work(monkeypatch: pytest.M
 
     task = background.start(work, "work")
 
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), patient(5))
     await task

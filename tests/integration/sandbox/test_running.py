@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.sandbox.conftest import Bench, Inbox, bench_of, client_for, eventually
+from tests.patience import patient
 
 PAGES = ("/", "/v3/", "/v3/card", "/v3/card.js", "/v3/authenticate.js", "/v3/sandbox.css", "/health/live")
 
@@ -111,7 +112,7 @@ async def test_the_process_stops_cleanly_and_soon_with_webhooks_pending_and_call
             begun = time.monotonic()
 
             process.send_signal(signal.SIGTERM)
-            _, log = await asyncio.wait_for(process.communicate(), 15)
+            _, log = await asyncio.wait_for(process.communicate(), patient(15))
 
             # Under two seconds on a machine of its own; one that is busy with other tests gets twice that.
             assert time.monotonic() - begun < 4
@@ -147,7 +148,7 @@ async def test_a_live_key_is_refused_with_a_sentence() -> None:
     command = (sys.executable, "-m", "deploy.local.stripe_sandbox", "--api-key", "sk_live_made_up")
 
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    _, error = await asyncio.wait_for(process.communicate(), 30)
+    _, error = await asyncio.wait_for(process.communicate(), patient(30))
 
     assert process.returncode == 2
     assert b"live key" in error

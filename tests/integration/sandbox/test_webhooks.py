@@ -8,6 +8,7 @@ import pytest
 import stripe
 
 from tests.integration.sandbox.conftest import SECRET, Bench, eventually
+from tests.patience import patient
 
 
 async def test_an_event_arrives_signed_and_carries_what_caused_it(bench: Bench) -> None:
@@ -87,7 +88,7 @@ async def test_an_unreachable_endpoint_is_tried_again_at_its_new_address(bench: 
 async def test_a_slow_endpoint_never_holds_up_the_api(bench: Bench) -> None:
     bench.inbox.before_answer = asyncio.Event()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         paid = [await bench.paid() for _ in range(5)]
 
     assert {intent.status for intent in paid} == {"succeeded"}

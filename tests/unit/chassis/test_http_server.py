@@ -19,6 +19,7 @@ from chassis.http_server import config_of
 from chassis.seldom import Seldom
 from chassis.settings import ServiceSettings
 from tests.integration.flow.waiting import until
+from tests.patience import patient
 
 MAX_HEAD = 16384
 SENT_AT_MOST = 16 * 1024 * 1024
@@ -153,7 +154,7 @@ async def test_many_requests_on_one_connection_are_counted_one_by_one(port: int)
 
     for _ in range(20):
         writer.write(b"GET / HTTP/1.1\r\nX: " + b"a" * (MAX_HEAD // 2) + b"\r\n\r\n")
-        answer = await asyncio.wait_for(reader.readuntil(b"over http"), 10)
+        answer = await asyncio.wait_for(reader.readuntil(b"over http"), patient(10))
         assert answer.startswith(b"HTTP/1.1 200")
     writer.close()
 
@@ -199,7 +200,7 @@ async def test_the_second_request_of_a_connection_has_its_time_too() -> None:
     async with serving(header_timeout=0.2) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX: a")
-        answers = await asyncio.wait_for(reader.read(), 10)
+        answers = await asyncio.wait_for(reader.read(), patient(10))
         writer.close()
 
     assert answers.startswith(b"HTTP/1.1 200")

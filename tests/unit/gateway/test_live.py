@@ -9,6 +9,7 @@ from contracts.message import Event, Message
 from contracts.topology import LIVE_KINDS
 from gateway.live import LiveFeed, LiveUpdate, update_of
 from tests.contracts.stored import sample, samples
+from tests.patience import patient
 
 SAMPLE_ORDER = "ord_k3v7q2mxa5tz4bnw6ehcj2yd5p"
 
@@ -64,7 +65,7 @@ def _confirmed(order_id: str = SAMPLE_ORDER) -> Event:
 
 async def _read(updates: AsyncIterator[LiveUpdate]) -> list[str]:
     """Everything until the stream ends."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         return [update.order_id async for update in updates]
 
 

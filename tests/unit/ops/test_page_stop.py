@@ -9,6 +9,7 @@ from typing import Any
 from ops.page.runs import Runs
 from ops.replay.plans import PlanStage
 from ops.replay.run import Orders
+from tests.patience import patient
 
 
 class EndsTheRunWhenAsked:
@@ -44,6 +45,6 @@ async def test_stopping_waits_for_no_run_when_the_last_one_ends_meanwhile() -> N
     runs = Runs(desk)
     await runs.begin(at_desk, "rp_1", Orders("opal", "a test"))
 
-    await asyncio.wait_for(runs.stop(), 30)
+    await asyncio.wait_for(runs.stop(), patient(30))
 
     assert not runs.goes_on("rp_1")
