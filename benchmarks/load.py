@@ -3,6 +3,7 @@
     python -m benchmarks.load                       # both, on a stack of its own in a temporary folder
     python -m benchmarks.load --orders 600 --guests 32
     python -m benchmarks.load --sessions 64 --latency-ms 300 --orders 0
+    python -m benchmarks.load --stored 10000 --sessions 0    # with 10,000 settled orders in the store
 
 Everything runs on this machine, the driver included, so figures are for comparing before and after, on the same machine
 with nothing else running. Bounded in count by its options.
@@ -19,6 +20,7 @@ import psutil
 import typer
 from rich.console import Console
 
+from benchmarks.stored import fill
 from deploy.local.stack import LocalStack
 from ops.demo.figures import Counted, count
 from ops.demo.guest import CARD_FINE, Guest
@@ -35,21 +37,25 @@ def main(
     latency_ms: Annotated[
         int, typer.Option(min=0, max=10_000, help="How long the sandbox takes to answer then.")
     ] = 300,
+    stored: Annotated[int, typer.Option(min=0, max=200_000, help="Settled orders to put into the store first.")] = 0,
 ) -> None:
     """Drive a bounded load through a stack of its own and print what it took."""
     with tempfile.TemporaryDirectory(prefix="bellhop-bench-") as folder, LocalStack(Path(folder)) as stack:
-        asyncio.run(_Drive(stack).all(orders, guests, sessions, latency_ms))
+        asyncio.run(_Drive(stack).all(orders, guests, sessions, latency_ms, stored))
 
 
 class _Drive:
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack
 
-    async def all(self, orders: int, guests: int, sessions: int, latency_ms: int) -> None:
+    async def all(self, orders: int, guests: int, sessions: int, latency_ms: int, stored: int) -> None:
         limits = httpx.Limits(max_connections=600)
         async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False) as http:
             self._http = http
             await self._orders(20, 4, warm_up=True)
+            if stored:
+                await asyncio.to_thread(fill, self._stack.store.url, "bellhop", stored)
+                console.print(f"{stored} settled orders put into the store")
             if sessions:
                 await self._sessions(sessions, latency_ms)
             if orders:

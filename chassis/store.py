@@ -30,6 +30,9 @@ HANDLED_KEPT = 64
 _SWEPT = ("unsent_since", "due_at")
 """Fields that sweeps look for. A document that needs no sweep has none, and so no entry in the sparse indexes."""
 
+_PAGE = 500
+"""Documents per page when all are read."""
+
 _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 
 # An acknowledged write that is not journaled can be lost to a kill of the server.
@@ -104,9 +107,9 @@ class Store:
         """The documents of one business thing. `indexed` names fields of the state that `find` looks for."""
         return Documents(self._database[name], state_type, indexed, self._metrics)
 
-    def records(self, name: str, record_type: type[ModelT]) -> "Records[ModelT]":
-        """Plain records without version or outbox: reference data."""
-        return Records(self._database[name], record_type, self._metrics)
+    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "Records[ModelT]":
+        """Plain records without version or outbox: reference data. `indexed` names fields that queries look for."""
+        return Records(self._database[name], record_type, indexed, self._metrics)
 
 
 class Documents(Generic[ModelT]):
@@ -207,9 +210,14 @@ class Documents(Generic[ModelT]):
             return [self._state_type.model_validate(raw["state"]) async for raw in cursor]
 
     async def each(self) -> AsyncIterator[ModelT]:
-        """Every state there is, one after the other: for audits."""
-        async with self._asked("reading all", "read"):
-            async for raw in self._collection.find({}):
+        """Every state there is, one after the other: for audits. Read by pages: SecantusDB puts an answer together as
+        a whole before it sends any of it, and for everything at once that takes longer than it is given."""
+        async with self._asked("listing all", "read"):
+            ids = [raw["_id"] async for raw in self._collection.find({}, projection={"_id": 1})]
+        for start in range(0, len(ids), _PAGE):
+            async with self._asked("reading all", "read"):
+                page = [raw async for raw in self._collection.find({"_id": {"$in": ids[start : start + _PAGE]}})]
+            for raw in page:
                 yield self._state_type.model_validate(raw["state"])
 
     async def _ids(self, query: Mapping[str, Any], order: str, limit: int) -> list[str]:
@@ -240,10 +248,18 @@ class Documents(Generic[ModelT]):
 class Records(Generic[ModelT]):
     """Plain records: read by id or field, replaced as a whole or changed on condition."""
 
-    def __init__(self, collection: Any, record_type: type[ModelT], metrics: Metrics) -> None:
+    def __init__(self, collection: Any, record_type: type[ModelT], indexed: tuple[str, ...], metrics: Metrics) -> None:
         self._collection = collection
         self._record_type = record_type
+        self._missing_indexes = list(indexed)
         self._metrics = metrics
+
+    async def _prepare(self) -> None:
+        """Create the indexes before this process's first new record."""
+        while self._missing_indexes:
+            name = self._missing_indexes[-1]
+            await self._collection.create_index(name, name=f"{name}_sparse", sparse=True)
+            self._missing_indexes = [missing for missing in self._missing_indexes if missing != name]
 
     async def put(self, records: Mapping[str, ModelT]) -> None:
         """Insert or replace records by id."""
@@ -254,6 +270,7 @@ class Records(Generic[ModelT]):
             for record_id, record in records.items()
         ]
         try:
+            await self._prepare()
             await self._collection.bulk_write(writes, ordered=False)
         except PyMongoError as error:
             raise StoreUnavailableError("putting records", error) from error
@@ -261,6 +278,7 @@ class Records(Generic[ModelT]):
     async def add(self, record_id: str, record: ModelT) -> bool:
         """Insert a record. False when there is one of that id already; it stays as it is."""
         try:
+            await self._prepare()
             await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
         except DuplicateKeyError:
             return False
@@ -292,6 +310,11 @@ class Records(Generic[ModelT]):
     async def find(self, **fields: str) -> dict[str, ModelT]:
         """The records whose fields have these values, by id."""
         return await self._find(fields)
+
+    async def between(self, field: str, least: str, below: str | None = None) -> dict[str, ModelT]:
+        """The records whose field is at least the one and below the other text (None: any), by id."""
+        bounds = {"$gte": least} if below is None else {"$gte": least, "$lt": below}
+        return await self._find({field: bounds})
 
     async def _find(self, query: Mapping[str, Any]) -> dict[str, ModelT]:
         self._metrics.store_round_trips.labels(self._metrics.service, "read").inc()

@@ -20,6 +20,9 @@ from chassis.store import Records, Store
 from contracts.topology import DEAD, QUEUES
 from ops.messages import Filter, Seen
 
+PLAN_HEADER = "replay_plan"
+"""The header that names the replay a message was sent by."""
+
 DEAD_QUEUES = tuple(queue.name for queue in QUEUES if any(b.exchange == DEAD.name for b in queue.bindings))
 PARKING_AT = {
     dead_queue: {queue.name for queue in QUEUES if queue.arguments.get("x-dead-letter-routing-key") == dead_queue}
@@ -77,7 +80,9 @@ class DeadLetters:
     """All dead letters of a system."""
 
     def __init__(self, store: Store, connection: AbstractConnection) -> None:
-        self.records: Records[DeadLetter] = store.records("dead_letters", DeadLetter)
+        self.records: Records[DeadLetter] = store.records(
+            "dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{PLAN_HEADER}")
+        )
         self._store = store
         self._connection = connection
 
@@ -113,15 +118,18 @@ class DeadLetters:
 
     async def named(self, ids: Iterable[str]) -> list[DeadLetter]:
         """The letters with these ids, or whose ids begin so. Raises NoSuchLetterError."""
-        everything = await self.records.find()
+        asked = list(ids)
+        exact = await self.records.get(asked)
         letters = []
-        for given in ids:
-            exact = everything.get(given)
-            fitting = [exact] if exact else [everything[known] for known in everything if known.startswith(given)]
+        for given in asked:
+            fitting = [exact[given]] if given in exact else await self._beginning(given)
             if len(fitting) != 1:
                 raise NoSuchLetterError(given, len(fitting))
             letters.append(fitting[0])
         return letters
+
+    async def _beginning(self, with_text: str) -> list[DeadLetter]:
+        return list((await self.records.between("letter_id", with_text, f"{with_text}~")).values())
 
     async def move(self, letter: DeadLetter, to: Stage, **also: Any) -> bool:
         """Put a letter into another stage. False when somebody else was first."""

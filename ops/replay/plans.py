@@ -78,7 +78,7 @@ class Plans:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.plans: Records[Plan] = store.records("replay_plans", Plan)
-        self.items: Records[Planned] = store.records("replay_items", Planned)
+        self.items: Records[Planned] = store.records("replay_items", Planned, indexed=("plan_id",))
 
     async def make(
         self, source: str, wanted: str, made_by: str, chosen: Iterable[tuple[Seen, str, str | None]]

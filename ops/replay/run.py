@@ -10,11 +10,10 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from chassis.store import Store
 from ops.audit_log import AuditLog
-from ops.dead.letters import DeadLetters, Stage
+from ops.dead.letters import PLAN_HEADER, DeadLetters, Stage
 from ops.rehearsal import Rehearsal
 from ops.replay.plans import Plan, Planned, Plans, PlanStage, Result
 
-PLAN_HEADER = "replay_plan"
 _OF_FAILURE = ("error", "error_type", "first_failed_at", "last_failed_at", "origin_exchange", "origin_routing_key")
 _TAKEN_WITHIN = 10.0
 _LOOK_EVERY = 0.5

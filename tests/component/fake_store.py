@@ -84,7 +84,7 @@ class FakeStore:
         documents: FakeDocuments[ModelT] = self.of.setdefault(name, FakeDocuments(state_type))
         return documents
 
-    def records(self, name: str, record_type: type[ModelT]) -> FakeRecords[ModelT]:
+    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> FakeRecords[ModelT]:
         records: FakeRecords[ModelT] = self.of.setdefault(name, FakeRecords())
         return records
 

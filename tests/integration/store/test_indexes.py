@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
 from pymongo.database import Database
 
 from chassis.decision import State
@@ -25,13 +26,24 @@ class Thing(State):
     created_at: datetime = NOW
 
 
+class Note(BaseModel):
+    note_id: str
+    about: dict[str, str]
+
+
 @asynccontextmanager
-async def things(server: Server, database: str) -> AsyncIterator[Documents[Thing]]:
+async def opened(server: Server, database: str) -> AsyncIterator[Store]:
     store = Store(server.url, database, Metrics("test"), timeout=10)
     try:
-        yield store.documents("things", Thing, indexed=("owner",))
+        yield store
     finally:
         store.close()
+
+
+@asynccontextmanager
+async def things(server: Server, database: str) -> AsyncIterator[Documents[Thing]]:
+    async with opened(server, database) as store:
+        yield store.documents("things", Thing, indexed=("owner",))
 
 
 async def test_every_query_of_documents_is_answered_by_an_index(
@@ -55,6 +67,36 @@ async def test_every_query_of_documents_is_answered_by_an_index(
         assert len(asked) == 6
         assert [command for command in asked if scans(database, command)] == []
         assert all("_id" in update["q"] for command in sent.named("update") for update in command["updates"])
+
+
+async def test_every_query_of_records_is_answered_by_an_index(
+    store: Server, database: Database[dict[str, Any]], sent: Recorder
+) -> None:
+    async with opened(store, database.name) as of_test:
+        records = of_test.records("notes", Note, indexed=("note_id", "about.order"))
+        await records.add("n1", Note(note_id="n1", about={"order": "ord_1"}))
+        await records.put({"n2": Note(note_id="n2", about={"order": "ord_2"})})
+
+        assert set(await records.find(**{"about.order": "ord_2"})) == {"n2"}
+        assert set(await records.between("note_id", "n2")) == {"n2"}
+        assert set(await records.between("note_id", "n", "n~")) == {"n1", "n2"}
+        assert set(await records.get(["n1", "n3"])) == {"n1"}
+
+    asked = sent.named("find")
+    assert len(asked) == 4
+    assert [command for command in asked if scans(database, command)] == []
+
+
+async def test_everything_is_read_by_pages(store: Server, database: Database[dict[str, Any]], sent: Recorder) -> None:
+    async with things(store, database.name) as documents:
+        for number in range(3):
+            await documents.write(Stored(f"t{number}", 1, Thing(owner=str(number))), now=NOW, due_at=None)
+
+        assert {thing.owner async for thing in documents.each()} == {"0", "1", "2"}
+
+    everything, *pages = sent.named("find")
+    assert everything["projection"] == {"_id": 1}
+    assert [command for command in pages if scans(database, command)] == []
 
 
 async def test_a_store_with_the_partial_indexes_of_before_gets_sparse_ones(

@@ -18,7 +18,7 @@ class EndsTheRunWhenAsked:
     def __init__(self) -> None:
         self.broken = asyncio.Event()
 
-    def records(self, *_: object) -> "EndsTheRunWhenAsked":
+    def records(self, *_: object, **__: object) -> "EndsTheRunWhenAsked":
         return self
 
     async def change(self, *_: object, **__: object) -> bool:

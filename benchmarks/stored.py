@@ -1,0 +1,35 @@
+"""Fills a store with settled orders and their payments, as copies of ones that were really paid."""
+
+import uuid
+from itertools import islice
+from typing import Any
+
+from bson.json_util import dumps, loads
+from pymongo import MongoClient
+
+_AT_ONCE = 200
+"""Documents per write."""
+
+
+def fill(mongodb_url: str, database: str, orders: int) -> None:
+    """Copy confirmed orders and their payments under new ids and for new guests until there are so many more.
+
+    Needs at least one confirmed order in the store.
+    """
+    with MongoClient[dict[str, Any]](mongodb_url, tz_aware=True) as client:
+        kept = client[database]
+        order = kept.orders.find_one({"state.status": "confirmed"})
+        payment = kept.payments.find_one({"state.order_id": order["_id"]}) if order else None
+        if order is None or payment is None:
+            raise RuntimeError("there is no confirmed order to copy")
+        for document in (order, payment):
+            document["outbox"] = []
+            document.pop("unsent_since", None)
+        texts = {"orders": dumps(order), "payments": dumps(payment)}
+        suffix, guest_key = order["_id"].removeprefix("ord_"), order["state"]["guest_key"]
+        left = iter(range(orders))
+        while batch := list(islice(left, _AT_ONCE)):
+            ids = [(uuid.uuid4().hex[: len(suffix)], f"filled-{number}") for number in batch]
+            for name, text in texts.items():
+                copies = [loads(text.replace(suffix, new).replace(guest_key, guest)) for new, guest in ids]
+                kept[name].insert_many(copies)
