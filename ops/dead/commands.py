@@ -9,7 +9,7 @@ import typer
 from deploy.local.stack import DATA_DIR
 from ops.audit_log import AuditLog, current_user
 from ops.dead import deciding
-from ops.dead.editing import EditError
+from ops.dead.editing import EditError, EditSettings
 from ops.dead.letters import DeadLetter, Stage
 from ops.dead.shown import summary, table_of, tell
 from ops.messages import Filter
@@ -141,7 +141,7 @@ def edit(
     why: Why,
     assign: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE; again for more fields.")] = None,
     body: Annotated[str | None, typer.Option(help="A file with a whole new body; - for standard input.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Another kind, such as a newer version.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Another kind; needs BELLHOP_EDIT_IDENTITY=true.")] = None,
     who: Who = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
@@ -149,18 +149,25 @@ def edit(
     """Replace a waiting dead letter by a corrected copy. Nothing is sent: replay the copy afterwards.
 
     The copy must satisfy the contract, has a message id of its own and remembers what it was made from; the original
-    is kept.
+    is kept. Kind and ids (order, payment, refund, guest …) stay as they are, unless BELLHOP_EDIT_IDENTITY is true.
 
     Example: `bellhop dead edit dl_4f1c --set amount.amount=4800 --why "typo in the import, INC-42"`
 
-    Exit code 2 when the contract refuses it; nothing is changed then.
+    Exit code 2 when the contract refuses it, or it would be about something else; nothing is changed then.
     """
     new_body = (sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()) if body else None
 
     async def work(desk: Desk) -> DeadLetter:
         name = who or current_user()
         return await deciding.correct(
-            desk, letter_id, who=name, why=why, assignments=assign or (), body=new_body, kind=kind
+            desk,
+            letter_id,
+            who=name,
+            why=why,
+            assignments=assign or (),
+            body=new_body,
+            kind=kind,
+            may_change_identity=EditSettings().edit_identity,
         )
 
     try:

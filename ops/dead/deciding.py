@@ -85,6 +85,7 @@ async def correct(
     assignments: Sequence[str] = (),
     body: bytes | None = None,
     kind: str | None = None,
+    may_change_identity: bool = False,
 ) -> DeadLetter:
     """Replace a letter by a corrected copy: a whole new body, fields assigned in it or in the old one, another kind.
 
@@ -93,7 +94,8 @@ async def correct(
     await desk.letters.take_in()
     (letter,) = await desk.letters.named([letter_id])
     given = letter.message.body if body is None else body
-    fresh = edited(letter, with_fields(given, assignments) if assignments else given, kind=kind)
+    new_body = with_fields(given, assignments) if assignments else given
+    fresh = edited(letter, new_body, kind=kind, may_change_identity=may_change_identity)
     await AuditLog(desk.store).note("edit", who, why, (letter.letter_id, fresh.letter_id), _difference(letter, fresh))
     await put_in_place(desk.letters, letter, fresh)
     return fresh

@@ -2,11 +2,29 @@
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.message import parse
 from ops.dead.letters import DeadLetter, DeadLetters, Stage
+from ops.messages import Seen
+
+SETTING = "BELLHOP_EDIT_IDENTITY"
+_WHAT_IS_BOUGHT = "extra_id"
+
+
+class EditSettings(BaseSettings):
+    """How much an edit may change."""
+
+    model_config = SettingsConfigDict(env_prefix="BELLHOP_")
+
+    edit_identity: bool = Field(
+        default=False, description="whether an edit may change a dead letter's kind, and the ids in its body"
+    )
+
 
 _LONGEST_INDEX = 9
 """Digits."""
@@ -67,9 +85,50 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def edited(letter: DeadLetter, body: bytes, *, kind: str | None = None) -> DeadLetter:
-    """The letter that replaces `letter`. Raises EditError when the contract does not know such a message."""
+def identity(body: bytes) -> dict[str, Any] | None:
+    """What a body is about: each `kind`, `…_id` and `…_reference` in it, by its place; None when it is no JSON object.
+
+    Only `extra_id` is no part of it: which extra is bought may be corrected, as its quantity may.
+    """
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return dict(_identifying(value, "")) if isinstance(value, dict) else None
+
+
+def _identifying(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        names_something = str(name) in ("id", "kind") or str(name).endswith(("_id", "_reference"))
+        if names_something and name != _WHAT_IS_BOUGHT:
+            yield f"{place}{name}", inner
+        else:
+            yield from _identifying(inner, f"{place}{name}.")
+
+
+def _keep_identity(message: Seen, body: bytes, kind: str) -> None:
+    before, after = identity(message.body), identity(body) or {}
+    if kind != message.kind:
+        raise EditError(f"an edit keeps the kind, {message.kind}; {SETTING} allows another one")
+    if before is None:
+        raise EditError(f"nothing shows which order and payment the old body is about; {SETTING} allows a new one")
+    changed = sorted(place for place in before | after if before.get(place) != after.get(place))
+    if changed:
+        raise EditError(f"an edit keeps what the message is about: {', '.join(changed)}; {SETTING} allows to change it")
+
+
+def edited(
+    letter: DeadLetter, body: bytes, *, kind: str | None = None, may_change_identity: bool = False
+) -> DeadLetter:
+    """The letter that replaces `letter`.
+
+    Raises EditError when the contract does not know such a message, and when it is another kind or about another order,
+    payment, refund or guest, unless that is allowed: a parked report could become a success of another payment.
+    """
     kind = kind or letter.message.kind
+    if not may_change_identity:
+        _keep_identity(letter.message, body, kind)
     try:
         parse(kind, body)
     except ValueError as error:

@@ -44,7 +44,7 @@ def create_app(settings: PageSettings) -> FastAPI:
     app.add_middleware(RequestLimits, max_body=_LARGEST_BODY, seconds=_LONGEST_REQUEST)
     app.add_middleware(HttpLog)
     app.add_middleware(SecurityHeaders)
-    app.include_router(api(desk, runs, Tokens.of(settings)))
+    app.include_router(api(desk, runs, Tokens.of(settings), may_change_identity=settings.edit_identity))
     app.include_router(files())
     app.add_route("/", lambda _request: RedirectResponse("/ops"), include_in_schema=False)
     app.router.routes.extend(operator_routes(metrics, desk.checks()))

@@ -11,13 +11,13 @@ from ops.page.runs import Runs
 PREFIX = "/ops/api"
 
 
-def api(desk: KeptDesk, runs: Runs, tokens: Tokens) -> APIRouter:
-    """All routes."""
+def api(desk: KeptDesk, runs: Runs, tokens: Tokens, *, may_change_identity: bool) -> APIRouter:
+    """All routes. Without `may_change_identity` an edit keeps a letter's kind and ids."""
     who = Who(tokens)
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(who.operator)])
     for routes in (
         looking.routes(desk),
-        dead.routes(desk, who),
+        dead.routes(desk, who, may_change_identity=may_change_identity),
         plans.routes(desk, runs, who),
         tracing.routes(desk.places),
     ):

@@ -22,7 +22,7 @@ class WantedLetters(Wanted):
     stage: Literal["waiting", "replayed", "edited", "discarded", "any"] = "waiting"
 
 
-def routes(desk: KeptDesk, who: Who) -> APIRouter:
+def routes(desk: KeptDesk, who: Who, *, may_change_identity: bool) -> APIRouter:
     router = APIRouter(prefix="/dead")
     operator = Depends(who.operator)
 
@@ -70,6 +70,7 @@ def routes(desk: KeptDesk, who: Who) -> APIRouter:
             assignments=correction.assignments,
             body=None if correction.body is None else correction.body.encode(),
             kind=correction.kind or None,
+            may_change_identity=may_change_identity,
         )
         return summary(fresh)
 

@@ -53,13 +53,12 @@ export function letter({ api, id, node, go }) {
   function correcting(one) {
     return h("details", { class: "edit" }, h("summary", { id: "edit", text: "Correct it" }),
       onSubmit(h("form", {},
-        h("p", { class: "quiet", text: "Makes a corrected copy with a message id of its own, and keeps this one out of the way. Nothing is sent: replay the copy afterwards." }),
+        h("p", { class: "quiet", text: "Makes a corrected copy with a message id of its own, and keeps this one out of the way. Kind and ids (order, payment, guest) stay as they are. Nothing is sent: replay the copy afterwards." }),
         field("New body", { name: "body", id: "edit-body", rows: 10, text: pretty(one.body) }),
-        field("Kind, if another", { name: "kind", placeholder: one.kind }),
         field("Why? It goes into the audit log", { name: "why", id: "edit-why", required: true, maxlength: 1000 }),
         h("div", { class: "buttons" }, h("button", { class: "main", text: "Save the corrected copy" })),
-      ), ({ body, kind: newKind, why }) => tried(async () => {
-        go(`/dead/${(await api.post(`/dead/${id}/edit`, { body: compact(body ?? ""), kind: newKind ?? null, why })).letter_id}`);
+      ), ({ body, why }) => tried(async () => {
+        go(`/dead/${(await api.post(`/dead/${id}/edit`, { body: compact(body ?? ""), why })).letter_id}`);
       })));
   }
 
