@@ -6,7 +6,6 @@ Counted in this process only: with n instances behind a balancer, up to n times 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
 from time import time
 
@@ -17,6 +16,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chassis.addresses import network_of
 from chassis.seldom import Seldom
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
@@ -112,17 +112,3 @@ def key_of(who: Guest | Staff | Operator) -> tuple[str, ...]:
             return "staff", who.property_id, who.staff_id
         case Operator():
             return "operator", who.operator_id
-
-
-def network_of(client: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 network that an IPv6 client has to itself.
-
-    A proxy may name what is none, of any length: all of that counts as one.
-    """
-    try:
-        address = ip_address(client.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))

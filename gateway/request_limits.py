@@ -5,80 +5,65 @@ import asyncio
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.bodies import BodyReaders, BodyRefusedError, Refused
 from gateway.problems import ProblemError, unavailable
-
-_DIGITS = 12
-"""No body has a length of more digits, and Python is slow to read a number of thousands."""
 
 
 class RequestLimits:
-    """ASGI middleware: takes the whole body before anybody works on the request, so a slow client keeps nobody busy.
+    """ASGI middleware: reads the whole body before any route works on the request, so a slow client keeps none busy.
 
-    413 beyond `max_body` bytes; 408 when the body has not come within `seconds`; 503 when the answer has not begun
-    within them. A stream may go on for as long as it likes once it has begun.
+    413 beyond `max_body` bytes; 408 when the body has not come within `seconds`; 503 when it gave way to newer ones, or
+    the answer has not begun within `seconds`. A stream may go on for as long as it likes once it has begun.
     """
 
     def __init__(self, app: ASGIApp, max_body: int, seconds: float) -> None:
         self._app = app
         self._max_body = max_body
         self._seconds = seconds
+        self._readers = BodyReaders()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        has_body = False
+        until = asyncio.get_running_loop().time() + self._seconds
         try:
-            async with asyncio.timeout(self._seconds) as deadline:
-                body = await self._body(scope, receive)
-                has_body = True
-                if body is None:
-                    return
+            body = await self._readers.read(scope, receive, self._max_body, until)
+        except BodyRefusedError as refused:
+            if refused.why is not Refused.HUNG_UP:
+                await self._problem(refused.why).response(Request(scope))(scope, receive, send)
+            return
+        pending = [body]
 
-                pending = [body]
+        async def replayed() -> Message:
+            if pending:
+                return {"type": "http.request", "body": pending.pop(), "more_body": False}
+            return await receive()
 
-                async def replayed() -> Message:
-                    if pending:
-                        return {"type": "http.request", "body": pending.pop(), "more_body": False}
-                    return await receive()
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                deadline.reschedule(None)
+            await send(message)
 
-                async def watched(message: Message) -> None:
-                    if message["type"] == "http.response.start":
-                        deadline.reschedule(None)
-                    await send(message)
-
+        try:
+            async with asyncio.timeout_at(until) as deadline:
                 await self._app(scope, replayed, watched)
-        except ProblemError as problem:
-            await problem.response(Request(scope))(scope, receive, send)
         except TimeoutError:
             if not deadline.expired():
                 raise
             late = unavailable("This took too long. Please try again in a moment; repeating it is safe.")
-            why = late if has_body else _too_slow(self._seconds)
-            await why.response(Request(scope))(scope, receive, send)
+            await late.response(Request(scope))(scope, receive, send)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The whole body; none when the client went away. Raises ProblemError 413."""
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if declared.isdigit() and (len(declared) > _DIGITS or int(declared) > self._max_body):
-            raise _too_large(self._max_body)
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            if len(body) > self._max_body:
-                raise _too_large(self._max_body)
-            if not message.get("more_body", False):
-                return bytes(body)
-
-
-def _too_large(limit: int) -> ProblemError:
-    detail = f"The body of a request may have {limit} bytes."
-    return ProblemError(413, "body-too-large", "Body too large", detail, headers={"Connection": "close"})
-
-
-def _too_slow(seconds: float) -> ProblemError:
-    detail = f"The body of the request did not come within {seconds:g} s."
-    return ProblemError(408, "request-timeout", "Request too slow", detail, headers={"Connection": "close"})
+    def _problem(self, why: Refused) -> ProblemError:
+        close = {"Connection": "close"}
+        match why:
+            case Refused.TOO_LARGE:
+                detail = f"The body of a request may have {self._max_body} bytes."
+                return ProblemError(413, "body-too-large", "Body too large", detail, headers=close)
+            case Refused.CROWDED_OUT:
+                crowded = unavailable("Too many bodies were sent at once. Please send this one again.")
+                crowded.headers |= close
+                return crowded
+            case _:
+                detail = f"The body of the request did not come within {self._seconds:g} s."
+                return ProblemError(408, "request-timeout", "Request too slow", detail, headers=close)

@@ -8,14 +8,13 @@ before a byte of its body is read, and by its signature before it is parsed.
 import asyncio
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from chassis.bodies import BodyReaders, BodyRefusedError, Refused
 from chassis.bus import Bus
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
@@ -32,11 +31,16 @@ log = structlog.get_logger()
 MAX_BODY = 256 * 1024
 """Bytes of one event."""
 
-MAX_READING = 256
-"""Bodies in memory at once: 64 MiB when all are as large as they may be."""
-
 READ_SECONDS = 10.0
 """How long a sender may take over its body."""
+
+
+_REFUSALS = {
+    Refused.TOO_LARGE: (413, f"A webhook may have at most {MAX_BODY} bytes."),
+    Refused.TOO_SLOW: (408, "The body did not come in time."),
+    Refused.CROWDED_OUT: (503, "Too many at once; please send it again."),
+    Refused.HUNG_UP: (400, "The body did not come whole."),
+}
 
 
 class _RefusedError(Exception):
@@ -54,23 +58,6 @@ def _unsigned(reason: str) -> _RefusedError:
     return _RefusedError(400, reason, "The signature does not match.")
 
 
-@dataclass(slots=True)
-class _Readers:
-    """How many bodies are being read now."""
-
-    now: int = 0
-
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        if self.now >= MAX_READING:
-            raise _RefusedError(503, "too many bodies at once", "Too many at once; please send it again.")
-        self.now += 1
-        try:
-            yield
-        finally:
-            self.now -= 1
-
-
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """`POST /webhooks/stripe`"""
@@ -79,7 +66,7 @@ class Webhook:
     metrics: Metrics
     secrets: tuple[str, ...] = field(repr=False)
     events: EventTranslator
-    _readers: _Readers = field(default_factory=_Readers)
+    _readers: BodyReaders = field(default_factory=BodyReaders)
     _seldom: Seldom = field(default_factory=lambda: Seldom(every=1.0))
 
     async def __call__(self, request: Request) -> Response:
@@ -109,14 +96,16 @@ class Webhook:
         reason = cannot_hold(header, time.time())
         if reason:
             raise _unsigned(reason)
-        with self._readers.one_more():
-            raw = await _read(request)
-            try:
-                body = raw.decode()
-                verify_signature(body, header, self.secrets)
-            except (BadSignatureError, UnicodeDecodeError) as error:
-                raise _unsigned(str(error)) from error
-            return body
+        until = asyncio.get_running_loop().time() + READ_SECONDS
+        try:
+            body = (await self._readers.read(request.scope, request.receive, MAX_BODY, until)).decode()
+            verify_signature(body, header, self.secrets)
+        except BodyRefusedError as refused:
+            status, advice = _REFUSALS[refused.why]
+            raise _RefusedError(status, refused.why, advice) from None
+        except (BadSignatureError, UnicodeDecodeError) as error:
+            raise _unsigned(str(error)) from error
+        return body
 
     def _refuse(self, refused: _RefusedError) -> Response:
         held_back = self._seldom.due()
@@ -139,23 +128,3 @@ class Webhook:
     def _answer(self, status: int, outcome: str, detail: str) -> Response:
         self.metrics.handled.labels(self.metrics.service, "webhook", outcome).inc()
         return JSONResponse({"outcome": outcome, "detail": detail}, status_code=status)
-
-
-async def _read(request: Request) -> bytes:
-    """The raw bytes, never more than the limit in memory, whatever the headers claim. Raises _RefusedError."""
-    too_large = _RefusedError(413, "the body is too large", f"A webhook may have at most {MAX_BODY} bytes.")
-    announced = request.headers.get("content-length", "0")
-    if len(announced) > 9 or int(announced) > MAX_BODY:  # that it is a number, the server has seen to
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            async for chunk in request.stream():
-                if len(body) + len(chunk) > MAX_BODY:
-                    raise too_large
-                body += chunk
-    except TimeoutError:
-        raise _RefusedError(408, "the body took too long", "The body did not come in time.") from None
-    except ClientDisconnect:
-        raise _RefusedError(400, "the sender hung up", "The body did not come whole.") from None
-    return bytes(body)

@@ -19,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 from starlette.requests import Request
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from chassis.addresses import network_of
 from chassis.page_files import File
 from chassis.redaction import Redaction
 from contracts.ids import ExtraId
@@ -29,7 +30,6 @@ from gateway.api.asking import _traceparent_of
 from gateway.api.idempotency import checked
 from gateway.app import create_app
 from gateway.problems import ProblemError
-from gateway.rates import network_of
 from gateway.settings import GatewaySettings
 from ops.dead.editing import EditError, with_fields
 from ops.log.finding import offset_of

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,12 +11,14 @@ from cryptography.fernet import Fernet
 from fastapi import FastAPI, Request
 from pydantic import SecretStr, ValidationError
 
+from chassis.addresses import network_of
+from chassis.bodies import BodyReaders
 from chassis.errors import TransientError
 from contracts.orders import Guest, Staff
 from gateway import problems
 from gateway.backlog import FRESH, RETRY_AFTER, Backlog
 from gateway.problems import ProblemError
-from gateway.rates import AddressRate, Rates, Streams, network_of
+from gateway.rates import AddressRate, Rates, Streams
 from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 from gateway.tokens import Operator
@@ -105,6 +108,15 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     answer = await _http(RequestLimits(_app(), MAX_BODY, SECONDS)).post("/length", content=stuck())
 
     _is_problem(answer, 408, "request-timeout")
+
+
+async def test_a_body_that_gave_way_to_newer_ones_is_503_and_may_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.request_limits.BodyReaders", partial(BodyReaders, most_bytes=0))
+
+    answer = await _http(RequestLimits(_app(), MAX_BODY, 5)).post("/length", content=_in_pieces(1, 1))
+
+    _is_problem(answer, 503, "unavailable")
+    assert (answer.headers["connection"], answer.headers["retry-after"]) == ("close", "2")
 
 
 async def test_an_answer_that_does_not_come_is_503() -> None:
