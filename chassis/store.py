@@ -14,8 +14,9 @@ from typing import Any, Generic, Self, TypeVar
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel
-from pymongo import ReplaceOne, UpdateOne, WriteConcern
+from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from chassis.envelope import Envelope
 from chassis.errors import StoreUnavailableError
@@ -37,6 +38,8 @@ _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 
 # An acknowledged write that is not journaled can be lost to a kill of the server.
 _DURABLE = WriteConcern(w="majority", j=True)
+# A secondary may be behind, and what a majority does not have yet may be rolled back: neither is decided on.
+_MAJORITY = ReadConcern("majority")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -66,8 +69,13 @@ class Store:
             socketTimeoutMS=milliseconds,
             appname=metrics.service,
         )
+        # Stated here, they win over what the address says.
         self._database = self._client.get_database(
-            database, codec_options=CodecOptions(tz_aware=True), write_concern=_DURABLE
+            database,
+            codec_options=CodecOptions(tz_aware=True),
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=_MAJORITY,
+            write_concern=_DURABLE,
         )
         self._metrics = metrics
 
@@ -276,12 +284,18 @@ class Records(Generic[ModelT]):
             raise StoreUnavailableError("putting records", error) from error
 
     async def add(self, record_id: str, record: ModelT) -> bool:
-        """Insert a record. False when there is one of that id already; it stays as it is."""
+        """Insert a record. False when there is one of that id already; it stays as it is.
+
+        That one is believed only when a majority has it: another could still be rolled back, and the caller takes
+        False for safely stored. Raises StoreUnavailableError otherwise.
+        """
         try:
             await self._prepare()
             await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
-        except DuplicateKeyError:
-            return False
+        except DuplicateKeyError as duplicate:
+            if await self.get([record_id]):
+                return False
+            raise StoreUnavailableError("adding a record", duplicate) from duplicate
         except PyMongoError as error:
             raise StoreUnavailableError("adding a record", error) from error
         return True
