@@ -3,8 +3,8 @@
 A message is acknowledged only after its effect is stored and its consequences are confirmed, or after its retry or
 parking is confirmed. When the broker goes away in between, nothing is acknowledged and the broker delivers it again.
 While a dependency is down (see chassis/breaker.py) messages go back to their queue by way of the shortest retry tier,
-without an attempt counted. They are not requeued: before RabbitMQ 4.3 each requeue counts towards the delivery limit, and
-an outage that came often enough would dead-letter messages with which nothing is wrong.
+without an attempt counted. They are not requeued: before RabbitMQ 4.3 each requeue counts towards the delivery limit,
+and an outage that came often enough would dead-letter messages with which nothing is wrong.
 """
 
 import asyncio

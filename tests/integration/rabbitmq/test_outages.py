@@ -5,10 +5,12 @@ Before 4.3 every requeue counts towards a queue's delivery limit (`test_differen
 
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
+from pamqp.common import FieldTable
 
 from chassis.breaker import Breaker
 from chassis.bus import Bus
@@ -29,7 +31,7 @@ QUEUE, DEAD_QUEUE = "small.commands", "small.dead"
 LIMIT = 3
 """Of deliveries. In the topology it is 20, with which these tests would only take longer."""
 OUTAGES = LIMIT + 2
-WORK_QUEUE = {
+WORK_QUEUE: FieldTable = {
     "x-queue-type": "quorum",
     "x-delivery-limit": LIMIT,
     "x-dead-letter-exchange": DEAD.name,
@@ -52,6 +54,9 @@ class Service:
         self.attempts: list[int] = []
         consumer = Consumer(self.bus, QUEUE, DEAD_QUEUE, {PlaceOrder: self._handle}, metrics, "0", self.breaker)
         self.bus.subscribe(QUEUE, consumer, prefetch=8)
+
+    def has_met(self, outages: int) -> bool:
+        return len(self.attempts) >= outages and self.breaker.is_open
 
     async def _store_answers(self) -> bool:
         return self.store_answers
@@ -104,7 +109,7 @@ async def test_a_message_met_by_one_outage_after_the_other_is_handled_in_the_end
     await place(channel)
 
     for outage in range(1, OUTAGES + 1):
-        await until(lambda n=outage: len(service.attempts) >= n and service.breaker.is_open, f"outage {outage}")  # type: ignore[misc]
+        await until(partial(service.has_met, outage), f"outage {outage}")
         service.is_handling = outage == OUTAGES
         service.store_answers = True
         await service.breaker.probe()
