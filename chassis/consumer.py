@@ -62,6 +62,7 @@ class Consumer:
         self._handlers = handlers
         self._metrics = metrics
         self._version = version
+        metrics.expect((kind.wire_kind() for kind in handlers), (RETRIED, PARKED))
         self._breaker = breaker
 
     async def __call__(self, message: RabbitMessage) -> None:

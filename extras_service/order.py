@@ -82,6 +82,11 @@ class Order(State):
     closed_by: str | None = None
 
     @property
+    def needs_attention(self) -> bool:
+        """A person must decide."""
+        return self.status is OrderStatus.NEEDS_REVIEW
+
+    @property
     def standing(self) -> str:
         return f"{self.status} / {self.payment_status}"
 
