@@ -233,6 +233,13 @@ class Documents(Generic[ModelT]):
             cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
             return [self._state_type.model_validate(raw["state"]) async for raw in cursor]
 
+    async def count(self, limit: int, **fields: str) -> int:
+        """How many states have fields of these values, counted up to `limit`."""
+        query = {f"state.{name}": value for name, value in fields.items()}
+        async with self._asked("counting", "read"):
+            cursor = self._collection.find(query, projection={"_id": 1}).limit(limit)
+            return len([raw async for raw in cursor])
+
     async def each(self) -> AsyncIterator[ModelT]:
         """Every state there is, one after the other: for audits. Read by pages: SecantusDB puts an answer together as
         a whole before it sends any of it, and for everything at once that takes longer than it is given."""

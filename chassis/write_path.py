@@ -56,7 +56,7 @@ class WritePath(Generic[StateT]):
         self._documents = documents
         self._bus = bus
         self._clock = clock
-        self._locks = _KeyedLocks()
+        self._locks = KeyedLocks()
         self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
         # Documents whose outbox was sent in full at this version, not yet cleared in the store.
         self._sent: dict[str, int] = {}
@@ -179,7 +179,7 @@ class WritePath(Generic[StateT]):
         """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents."""
         waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, _SWEEP_LIMIT)
         for document_id in waiting:
-            with _others_go_on(document_id):
+            with others_go_on(document_id):
                 async with self._locks.holding(document_id):
                     stored = await self._documents.load(document_id)
                     if stored is not None:
@@ -208,14 +208,14 @@ class WritePath(Generic[StateT]):
                 correlation_id=f"{document_id}.deadline",
                 kind="deadline",
             )
-            with _others_go_on(document_id):
+            with others_go_on(document_id):
                 handled = await self.handle(document_id, delivery, decide)
                 log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
         return len(due)
 
 
 @contextmanager
-def _others_go_on(document_id: str) -> Iterator[None]:
+def others_go_on(document_id: str) -> Iterator[None]:
     """One document that cannot be read or decided on must not keep a sweep from all the others."""
     try:
         yield
@@ -248,7 +248,7 @@ class _Recent(Generic[RecentT]):
         self._values.pop(key, None)
 
 
-class _KeyedLocks:
+class KeyedLocks:
     """A lock per document within this process, so that its messages leave in order and it rarely races itself."""
 
     def __init__(self) -> None:

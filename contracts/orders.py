@@ -47,6 +47,8 @@ class Reason(StrEnum):
     DAY_OUTSIDE_STAY = "day_outside_stay"
     MIXED_CURRENCIES = "mixed_currencies"
     OUT_OF_STOCK = "out_of_stock"
+    GUEST_LIMIT_REACHED = "guest_limit_reached"
+    TOO_MANY_OPEN_ORDERS = "too_many_open_orders"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_NOT_PAYABLE = "order_not_payable"

@@ -19,6 +19,7 @@ from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES,
 from extras_service.catalogue import read_catalogue
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order import DeadlinePassed
+from extras_service.placement import Placement
 from extras_service.saga import decide
 from extras_service.settings import ExtrasSettings
 from extras_service.stock_keeper import StockKeeper
@@ -38,7 +39,8 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     orders = WritePath(kept.orders, bus)
     days = WritePath(kept.stock, bus)
     stock = StockKeeper(days, kept.stock, kept.orders, settings.pay_within)
-    handlers = ExtrasHandlers(orders, kept, stock, bus, settings.pay_within, settings.cancel_until)
+    placement = Placement(orders, kept, stock, settings.terms)
+    handlers = ExtrasHandlers(orders, kept, stock, placement, bus)
     tables = {
         EXTRAS_COMMANDS.name: handlers.commands(),
         EXTRAS_PAYMENTS.name: handlers.payments(),

@@ -1,7 +1,6 @@
 """Messages in. Each handler parses nothing, decides nothing: it calls once, and answers whoever waits."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, get_args
 
 from chassis.consumer import Handlers
@@ -24,10 +23,9 @@ from contracts.orders import (
     Refusal,
     StartPayment,
 )
-from extras_service.catalogue import Catalogue, quote
-from extras_service.order import Order, PaymentEvent, Placing, StaffCommand, Starting, guest_key
+from extras_service.order import Order, PaymentEvent, StaffCommand, Starting, guest_key
+from extras_service.placement import Placement
 from extras_service.saga import NOT_FOUND, decide
-from extras_service.stock import demands
 from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 
@@ -39,9 +37,8 @@ class ExtrasHandlers:
     orders: WritePath[Order]
     store: ExtrasStore
     stock: StockKeeper
+    placement: Placement
     bus: Publisher
-    pay_within: timedelta
-    cancel_until: timedelta
 
     def commands(self) -> Handlers:
         return {
@@ -54,40 +51,25 @@ class ExtrasHandlers:
         return dict.fromkeys(get_args(PaymentEvent), self.payment_event)
 
     def closed(self) -> Handlers:
-        return {OrderExpired: self.give_back, OrderCancelled: self.give_back}
+        return {OrderExpired: self.release_stock, OrderCancelled: self.release_stock}
 
     def queries(self) -> Handlers:
         return {ListExtras: self.list_extras, GetOrder: self.get_order, ListOrders: self.list_orders}
 
     async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
-        catalogue = await self.store.extras.get(line.extra_id for line in command.lines)
-        refused = await self._hold(command, catalogue, delivery)
-        if refused is not None:
-            await self._reply(delivery, _refusal(refused))
-            return refused
-        placing = Placing(command, catalogue, self.pay_within, self.cancel_until)
-        handled = await self.orders.handle(
-            command.order_id, delivery, lambda order, now: decide(order, placing, now), likely_new=True
-        )
+        handled = await self.placement.place(command, delivery)
         await self._reply(delivery, placed_reply(handled))
         return handled.outcome
 
-    async def _hold(self, command: PlaceOrder, catalogue: Catalogue, delivery: Delivery) -> Refused | None:
-        priced = quote(command.guest, command.lines, catalogue)
-        if isinstance(priced, Refused):
-            return None  # the order itself says why it cannot be had
-        return await self.stock.take(command.order_id, demands(priced.lines, catalogue), delivery)
-
-    async def give_back(self, event: OrderExpired | OrderCancelled, delivery: Delivery) -> Outcome[Any]:
+    async def release_stock(self, event: OrderExpired | OrderCancelled, delivery: Delivery) -> Outcome[Any]:
         stored = await self.store.orders.load(event.order_id)
         if stored is None:
             return Ignored("no such order")
-        await self.stock.give_back(stored.state, delivery)
+        await self.stock.release(stored.state, delivery)
         return Done()
 
     async def start_payment(self, command: StartPayment, delivery: Delivery) -> Outcome[Any]:
-        starting = Starting(command, delivery.waiter)
-        handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, starting, now))
+        handled = await self.placement.start_payment(Starting(command, delivery.waiter), delivery)
         await self._reply(delivery, session_reply(handled))
         return handled.outcome
 

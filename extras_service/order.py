@@ -1,12 +1,15 @@
 """An order: its frozen state, and everything that can happen to it. `saga.py` decides what follows."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 from chassis.decision import State, Waiter
-from chassis.errors import PermanentError
+from chassis.errors import PermanentError, TransientError
 from contracts.ids import OrderId, PaymentId, RefundId
 from contracts.money import Money
 from contracts.orders import (
@@ -51,6 +54,16 @@ class AskedRefund(BaseModel):
     reason: str
 
 
+class HoldsStage(StrEnum):
+    """Whether the places that an order needs of limited extras are known to be held."""
+
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED = "confirmed"
+    """Held again after the order was placed, or the order needs none."""
+    LOST = "lost"
+    """They had lapsed before the order was placed, and another order has them."""
+
+
 class Order(State):
     """The state of one order."""
 
@@ -80,6 +93,12 @@ class Order(State):
     lost_disputes: tuple[str, ...] = ()
     review: str | None = None
     closed_by: str | None = None
+    holds: HoldsStage = HoldsStage.CONFIRMED
+
+    @property
+    def lines_digest(self) -> str:
+        """Names the lines this order was placed for: its holds carry it."""
+        return digest_of(self.requested)
 
     @property
     def needs_attention(self) -> bool:
@@ -146,6 +165,12 @@ def guest_key(guest_id: str, property_id: str) -> str:
     return f"{property_id}/{guest_id}"
 
 
+def digest_of(lines: tuple[RequestedLine, ...]) -> str:
+    """Names the lines of one command; the same lines in another order are another command, as for the order itself."""
+    text = json.dumps([line.model_dump(mode="json") for line in lines], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class Placing:
     """PlaceOrder with what it takes to decide on it."""
@@ -154,6 +179,11 @@ class Placing:
     catalogue: Catalogue
     pay_within: timedelta
     cancel_until: timedelta = timedelta(hours=24)
+    open_orders: int = 0
+    """How many unpaid orders the guest has open."""
+    max_open_orders: int = 10
+    needs_holds: bool = False
+    """Whether places of limited extras must be confirmed before the order may be paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +192,16 @@ class Starting:
 
     command: StartPayment
     waiter: Waiter | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsConfirmed:
+    """All places the order needs are held, read after it was placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsLost:
+    """Places the order needs are not held, and another order has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +224,16 @@ PaymentEvent = (
     | PaymentDisputed
     | PaymentDisputeClosed
 )
-OrderInput = Placing | Starting | CancelOrder | StaffCommand | DeadlinePassed | PaymentEvent
+OrderInput = (
+    Placing | HoldsConfirmed | HoldsLost | Starting | CancelOrder | StaffCommand | DeadlinePassed | PaymentEvent
+)
+
+
+class HoldsUnconfirmedError(TransientError):
+    """A payment was asked for before the order's places were confirmed."""
+
+    def __init__(self, order_id: OrderId) -> None:
+        super().__init__(f"the places that {order_id} needs are not confirmed yet")
 
 
 class UnknownOrderError(PermanentError):

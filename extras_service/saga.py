@@ -34,6 +34,8 @@ from contracts.payments import (
 from extras_service import transitions as to
 from extras_service.order import (
     DeadlinePassed,
+    HoldsConfirmed,
+    HoldsLost,
     Order,
     OrderInput,
     Placing,
@@ -56,6 +58,10 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
     match order.status, message:
         case _, Placing(command=command):
             return to.placed_before(order, command)
+        case _S.PENDING_PAYMENT, HoldsConfirmed():
+            return to.holds_confirmed(order)
+        case _S.PENDING_PAYMENT, HoldsLost():
+            return to.holds_lost(order)
         case _S.PENDING_PAYMENT, Starting(waiter=waiter):
             return to.payment_started(order, waiter, now)
         case _, Starting():
@@ -158,7 +164,7 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
             return to.placed(message, now)
         case Starting() | CancelOrder() | FulfilOrder() | RefundOrder() | ResolveReview():
             return NOT_FOUND
-        case DeadlinePassed():
+        case DeadlinePassed() | HoldsConfirmed() | HoldsLost():
             return Ignored("no such order")
         case event:
             raise UnknownOrderError(event)

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from chassis.settings import StoreSettings
+from extras_service.placement import Terms
 
 
 class ExtrasSettings(StoreSettings):
@@ -14,6 +15,14 @@ class ExtrasSettings(StoreSettings):
     cancel_until: timedelta = Field(
         default=timedelta(hours=24), description="how long before the first ordered day guests may still cancel"
     )
+    max_open_orders: int = Field(default=10, ge=1, description="unpaid orders that one guest may have open")
+    max_held_per_guest: int = Field(
+        default=4, ge=1, description="places of one limited extra and day that one guest's orders may have"
+    )
     sweep_every: float = Field(
         default=1.0, gt=0, description="seconds between sweeps for deadlines and unsent messages"
     )
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.pay_within, self.cancel_until, self.max_open_orders, self.max_held_per_guest)

@@ -1,10 +1,12 @@
-"""How much of an extra is left on a day: held by pending orders, kept by paid ones, given back by the rest.
+"""How much of an extra is left on a day: held by pending orders, kept by paid ones, released by the rest.
 
-Holding and ordering are two documents, so two writes. The hold comes first and lapses by itself; before it does, the
-order it was made for is looked at. So the last one is never sold twice, and a crash in between blocks it for no longer
-than an unpaid order lives.
+Holding and ordering are two documents, so two writes; `placement.py` says in which order. A hold belongs to the lines
+of one command (their digest), so two commands under one Idempotency-Key never share a hold, and it is compared with the
+order that exists whenever it is looked at. It lapses by itself, and before it is let go its order is read: a crash
+between the two writes blocks a place for no longer than an unpaid order lives.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -13,18 +15,26 @@ from pydantic import BaseModel, ConfigDict
 from chassis.decision import Applied, Decision, Ignored, Refused, State
 from contracts.ids import ExtraId, OrderId
 from contracts.orders import OrderLine, OrderStatus, Reason
-from extras_service.catalogue import Catalogue
+from extras_service.catalogue import Extra
 from extras_service.order import Order
+
+LAPSE_MARGIN = timedelta(minutes=1)
+"""How long a hold outlives its order's deadline, so that the order has usually been closed when the hold is read."""
 
 
 class Hold(BaseModel):
-    """What one order holds. `until` none: the order is paid and keeps it."""
+    """Places held for one order. `until` none: the order is paid and keeps them."""
 
     model_config = ConfigDict(frozen=True)
 
     order_id: OrderId
     quantity: int
     until: datetime | None
+    lines_digest: str = ""
+    """Of the lines they were held for. Empty: held by an older version; then the order's id decides alone."""
+    guest_key: str = ""
+    confirmed: bool = False
+    """Held again after the order was placed, so the order relies on it."""
 
 
 class StockDay(State):
@@ -44,14 +54,29 @@ class StockDay(State):
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """For whom places are held: an order, the lines of one command, and their guest."""
+
+    order_id: OrderId
+    lines_digest: str
+    guest_key: str
+
+    @classmethod
+    def of(cls, order: Order) -> "Holder":
+        return cls(order.order_id, order.lines_digest, order.guest_key)
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
-    """How much of a limited extra an order needs on a day."""
+    """How much of a limited extra an order needs on a day, and how much there may be of it."""
 
     extra_id: ExtraId
     name: str
     day: date
     quantity: int
     daily_limit: int
+    per_guest: int
+    """The most that one guest may hold of it on this day, over all their orders."""
 
     @property
     def stock_id(self) -> str:
@@ -59,45 +84,64 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
-    """Hold it for an order, until then at first."""
+class HoldStock:
+    """Hold it, until then at first. `confirms`: the order exists, and relies on the hold from now on."""
 
-    order_id: OrderId
+    holder: Holder
     demand: Demand
     until: datetime
+    confirms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class GiveBack:
-    """The order is not going to have it."""
+class LapseHold:
+    """A command no longer relies on its hold: it lapses now, and its order is read."""
 
-    order_id: OrderId
+    holder: Holder
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
-    """A hold has lapsed: what has become of its order?"""
+class ReleaseStock:
+    """The order is closed and needs it no more."""
 
-    order_id: OrderId
+    holder: Holder
+
+
+@dataclass(frozen=True, slots=True)
+class RecheckHold:
+    """A hold has lapsed. `order` was read after `seen`, so a hold that has changed since is not judged by it."""
+
+    seen: Hold
     order: Order | None
 
 
-StockInput = Take | GiveBack | Review
+StockInput = HoldStock | LapseHold | ReleaseStock | RecheckHold
 
 
 def stock_id(extra_id: ExtraId, day: date) -> str:
     return f"stk_{extra_id}_{day.isoformat()}"
 
 
-def demands(lines: tuple[OrderLine, ...], catalogue: Catalogue) -> tuple[Demand, ...]:
-    """What an order needs of limited extras, one entry per extra and day."""
+def demands(lines: tuple[OrderLine, ...], catalogue: Mapping[str, Extra], max_held: int) -> tuple[Demand, ...]:
+    """What an order needs of limited extras, one entry per extra and day.
+
+    One guest may hold `max_held` of each, and always as many as one order may ask for.
+    """
     needed: dict[tuple[ExtraId, date], int] = {}
     for line in lines:
-        if catalogue[line.extra_id].daily_limit is not None and line.day is not None:
+        extra = catalogue.get(line.extra_id)
+        if extra is not None and extra.daily_limit is not None and line.day is not None:
             key = (line.extra_id, line.day)
             needed[key] = needed.get(key, 0) + line.quantity
     return tuple(
-        Demand(extra_id, catalogue[extra_id].readable, day, quantity, catalogue[extra_id].daily_limit or 0)
+        Demand(
+            extra_id,
+            catalogue[extra_id].readable,
+            day,
+            quantity,
+            catalogue[extra_id].daily_limit or 0,
+            max(max_held, catalogue[extra_id].max_quantity),
+        )
         for (extra_id, day), quantity in needed.items()
     )
 
@@ -105,61 +149,98 @@ def demands(lines: tuple[OrderLine, ...], catalogue: Catalogue) -> tuple[Demand,
 def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decision[StockDay]:
     """What `message` does to what is left of an extra on a day."""
     match message:
-        case Take():
-            return _take(stock, message)
-        case GiveBack(order_id=order_id):
-            return _without(stock, order_id)
-        case Review():
-            return _review(stock, message, now)
+        case HoldStock():
+            return _hold(stock, message)
+        case LapseHold(holder=holder):
+            return _lapse(stock, holder, now)
+        case ReleaseStock(holder=holder):
+            return _without(stock, _hold_of(stock, holder))
+        case RecheckHold():
+            return _recheck(stock, message, now)
 
 
-def _take(stock: StockDay | None, take: Take) -> Decision[StockDay]:
-    demand = take.demand
+def _hold(stock: StockDay | None, message: HoldStock) -> Decision[StockDay]:
+    holder, demand = message.holder, message.demand
     stock = stock or StockDay(extra_id=demand.extra_id, day=demand.day)
-    if _hold_of(stock, take.order_id) is not None:
+    known = _hold_of(stock, holder)
+    hold = Hold(
+        order_id=holder.order_id,
+        quantity=demand.quantity,
+        until=message.until,
+        lines_digest=holder.lines_digest,
+        guest_key=holder.guest_key,
+        confirmed=message.confirms,
+    )
+    if known is None:
+        return _refusal(stock, holder, demand) or Applied(_with(stock, (*stock.holds, hold)))
+    if known.until is None:
+        return Ignored("the order keeps it already")
+    if known.until >= message.until - LAPSE_MARGIN and known.confirmed >= message.confirms:
         return Ignored("the order holds it already")
+    renewed = known.model_copy(
+        update={"until": max(known.until, message.until), "confirmed": known.confirmed or message.confirms}
+    )
+    return Applied(_replaced(stock, known, renewed))
+
+
+def _refusal(stock: StockDay, holder: Holder, demand: Demand) -> Refused | None:
+    held = sum(hold.quantity for hold in stock.holds if hold.guest_key == holder.guest_key)
+    if held + demand.quantity > demand.per_guest:
+        return Refused(
+            Reason.GUEST_LIMIT_REACHED,
+            f"One guest can have at most {demand.per_guest} of {demand.name} on {demand.day}; "
+            f"your orders have {held} already. Choose another day or fewer.",
+        )
     left = demand.daily_limit - stock.taken
     if demand.quantity > left:
         some = f"only {left} left" if left > 0 else "sold out"
         return Refused(Reason.OUT_OF_STOCK, f"{demand.name} on {demand.day}: {some}. Choose another day or fewer.")
-    hold = Hold(order_id=take.order_id, quantity=demand.quantity, until=take.until)
-    return Applied(_with(stock, (*stock.holds, hold)))
+    return None
 
 
-def _without(stock: StockDay | None, order_id: OrderId) -> Decision[StockDay]:
-    if stock is None or _hold_of(stock, order_id) is None:
+def _lapse(stock: StockDay | None, holder: Holder, now: datetime) -> Decision[StockDay]:
+    hold = _hold_of(stock, holder)
+    if stock is None or hold is None or hold.until is None or hold.until <= now:
+        return Ignored("nothing of it is held that could lapse")
+    return Applied(_replaced(stock, hold, hold.model_copy(update={"until": now})))
+
+
+def _without(stock: StockDay | None, hold: Hold | None) -> Decision[StockDay]:
+    if stock is None or hold is None:
         return Ignored("the order holds nothing of it")
-    return Applied(_with(stock, tuple(hold for hold in stock.holds if hold.order_id != order_id)))
+    return Applied(_with(stock, tuple(other for other in stock.holds if other != hold)))
 
 
-def _review(stock: StockDay | None, review: Review, now: datetime) -> Decision[StockDay]:
-    hold = _hold_of(stock, review.order_id) if stock else None
-    if stock is None or hold is None or hold.until is None or now < hold.until:
-        return Ignored("the hold has not lapsed")
-    order = review.order
-    if order is None or order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
-        return _without(stock, review.order_id)
+def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Decision[StockDay]:
+    hold, order = message.seen, message.order
+    if stock is None or hold not in stock.holds or hold.until is None or now < hold.until:
+        return Ignored("the hold has not lapsed, or was renewed")
+    is_orders = order is not None and hold.lines_digest in (order.lines_digest, "")
+    if order is None or not is_orders or order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+        return _without(stock, hold)
     is_kept = order.status in (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
-    until = None if is_kept else now + order.pay_within
-    held = tuple(
-        other.model_copy(update={"until": until}) if other.order_id == review.order_id else other
-        for other in stock.holds
-    )
-    return Applied(_with(stock, held))
+    until = None if is_kept else lapse_at(max(now, order.due_at or now), min(LAPSE_MARGIN, order.pay_within))
+    return Applied(_replaced(stock, hold, hold.model_copy(update={"until": until})))
 
 
-def lapsed(stock: StockDay, now: datetime) -> tuple[OrderId, ...]:
-    """Orders whose hold has lapsed and must be looked at."""
-    return tuple(hold.order_id for hold in stock.holds if hold.until is not None and hold.until <= now)
+def lapsed(stock: StockDay, now: datetime) -> tuple[Hold, ...]:
+    """Holds that have lapsed; the order of each must be read."""
+    return tuple(hold for hold in stock.holds if hold.until is not None and hold.until <= now)
 
 
-def lapse_at(now: datetime, pay_within: timedelta) -> datetime:
-    """A little after the order's own deadline, so that it has usually been dealt with."""
-    return now + pay_within + timedelta(minutes=1)
+def lapse_at(deadline: datetime, margin: timedelta = LAPSE_MARGIN) -> datetime:
+    """When a hold lapses whose order may be paid until `deadline`."""
+    return deadline + margin
 
 
-def _hold_of(stock: StockDay, order_id: OrderId) -> Hold | None:
-    return next((hold for hold in stock.holds if hold.order_id == order_id), None)
+def _hold_of(stock: StockDay | None, holder: Holder) -> Hold | None:
+    own = (holder.lines_digest, "")
+    holds = stock.holds if stock else ()
+    return next((hold for hold in holds if hold.order_id == holder.order_id and hold.lines_digest in own), None)
+
+
+def _replaced(stock: StockDay, hold: Hold, by: Hold) -> StockDay:
+    return _with(stock, tuple(by if other == hold else other for other in stock.holds))
 
 
 def _with(stock: StockDay, holds: tuple[Hold, ...]) -> StockDay:

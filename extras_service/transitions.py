@@ -38,7 +38,7 @@ from contracts.payments import (
     RefundPayment,
 )
 from extras_service.catalogue import Quote, quote
-from extras_service.order import AskedRefund, Order, Placing, guest_key
+from extras_service.order import AskedRefund, HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
 
 MAX_WAITERS = 16
 """How many requests for one payment session are answered at once; older ones time out and ask again."""
@@ -49,6 +49,7 @@ ASK_AGAIN_AFTER = timedelta(seconds=30)
 REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
 
+_HOLDS_LOST = "The order took too long, and one of its extras is taken meanwhile. Please order again."
 _DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
 
 # Placing and paying
@@ -59,6 +60,11 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
     priced = quote(command.guest, command.lines, placing.catalogue)
     if isinstance(priced, Refused):
         return priced
+    if placing.open_orders >= placing.max_open_orders:
+        return Refused(
+            Reason.TOO_MANY_OPEN_ORDERS,
+            f"You have {placing.open_orders} orders that are not paid yet. Pay or cancel one of them first.",
+        )
     due_at = now + placing.pay_within
     order = Order(
         order_id=command.order_id,
@@ -73,6 +79,7 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
         pay_within=placing.pay_within,
         cancel_before=_cut_off(placing, priced),
         payment_id=payment_id_of(command.order_id),
+        holds=HoldsStage.UNCONFIRMED if placing.needs_holds else HoldsStage.CONFIRMED,
         due_at=due_at,
     )
     pending = OrderPendingPayment(
@@ -96,11 +103,24 @@ def _cut_off(placing: Placing, priced: Quote) -> datetime:
 
 def placed_before(order: Order, command: PlaceOrder) -> Decision[Order]:
     if command.lines == order.requested:
-        return Duplicate()
+        return Refused(Reason.OUT_OF_STOCK, _HOLDS_LOST) if order.holds is HoldsStage.LOST else Duplicate()
     return Refused(
         Reason.IDEMPOTENCY_KEY_REUSED,
         "This Idempotency-Key was used for an order with other extras; use a new key for a new order.",
     )
+
+
+def holds_confirmed(order: Order) -> Decision[Order]:
+    if order.holds is not HoldsStage.UNCONFIRMED:
+        return Ignored("its places are confirmed already")
+    return Applied(order.model_copy(update={"holds": HoldsStage.CONFIRMED}))
+
+
+def holds_lost(order: Order) -> Decision[Order]:
+    """It must never be paid: it expires at once. Without confirmed places no payment session was ever asked for."""
+    if order.holds is not HoldsStage.UNCONFIRMED:
+        return Ignored("its places were confirmed before")
+    return expired(order.model_copy(update={"holds": HoldsStage.LOST}))
 
 
 def not_payable(order: Order) -> str:
@@ -114,6 +134,8 @@ def not_payable(order: Order) -> str:
 
 
 def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decision[Order]:
+    if order.holds is HoldsStage.UNCONFIRMED:
+        raise HoldsUnconfirmedError(order.order_id)
     if order.payment_status is PaymentStatus.PROCESSING:
         return Refused(Reason.ORDER_NOT_PAYABLE, "A payment for this order is being processed.")
     if order.session is not None:

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 _STATUS_OF_REASON: Mapping[Reason, int] = {
     Reason.ORDER_NOT_FOUND: 404,
+    Reason.TOO_MANY_OPEN_ORDERS: 409,
     Reason.ORDER_NOT_PAYABLE: 409,
     Reason.ORDER_NOT_CANCELLABLE: 409,
     Reason.CANCELLATION_TOO_LATE: 409,

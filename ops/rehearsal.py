@@ -25,6 +25,7 @@ from contracts.topology import (
     PSP_COMMANDS,
 )
 from extras_service.handlers import ExtrasHandlers
+from extras_service.placement import Placement, Terms
 from extras_service.settings import ExtrasSettings
 from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
@@ -72,6 +73,9 @@ class _Rehearsed(Documents[StateT], Generic[StateT]):
         # What is still in the outbox has left before, or leaves anyway.
         return replace(stored, outbox=()) if stored else None
 
+    async def count(self, limit: int, **fields: str) -> int:
+        return await self._real.count(limit, **fields)
+
     async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         stored = await self.load(new.id)
         if (stored.version if stored else 0) != new.version - 1:
@@ -101,11 +105,10 @@ class Rehearsal:
         extras.orders = _Rehearsed(extras.orders, self._changed)
         extras.stock = _Rehearsed(extras.stock, self._changed)
         orders, days = WritePath(extras.orders, self._bus), WritePath(extras.stock, self._bus)
-        pay_within, cancel_until = (
-            ExtrasSettings.model_fields[name].default for name in ("pay_within", "cancel_until")
-        )
-        keeper = StockKeeper(days, extras.stock, extras.orders, pay_within)
-        of_extras = ExtrasHandlers(orders, extras, keeper, self._bus, pay_within, cancel_until)
+        defaults = {name: ExtrasSettings.model_fields[name].default for name in Terms.__dataclass_fields__}
+        terms = Terms(**defaults)
+        keeper = StockKeeper(days, extras.stock, extras.orders, terms.pay_within)
+        of_extras = ExtrasHandlers(orders, extras, keeper, Placement(orders, extras, keeper, terms), self._bus)
         payments = WritePath(_Rehearsed(paid.payments, self._changed), self._bus)
         sweeps = WritePath(_Rehearsed(paid.sweeps, self._changed), self._bus)
         of_payments = PaymentHandlers(payments, sweeps)

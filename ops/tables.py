@@ -4,7 +4,7 @@ Every status meets every message: the page says what the services' own `decide` 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -62,7 +62,7 @@ from contracts.psp import (
 )
 from extras_service import saga
 from extras_service.catalogue import Extra
-from extras_service.order import DeadlinePassed, Order, Placing, Starting
+from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, Order, Placing, Starting
 from ops.generated import ROOT, keep
 from payment_service import lifecycle
 from payment_service.payment import Payment, PaymentStage, PollDue
@@ -114,6 +114,7 @@ class Row:
 
 
 def _order_examples() -> dict[str, Order]:
+    unconfirmed = _after(saga.decide, None, replace(_placing(), needs_holds=True))
     placed = _after(saga.decide, None, _placing())
     payable = _after(saga.decide, placed, _starting(), _session_created())
     confirmed = _after(saga.decide, payable, PaymentSucceeded(**IDS, amount=TOTAL))
@@ -122,6 +123,7 @@ def _order_examples() -> dict[str, Order]:
     cancelling = _after(saga.decide, payable, cancel)
     closed = PaymentSessionClosed(**IDS)
     return {
+        "pending_payment, its places not confirmed": unconfirmed,
         "pending_payment, nobody asked to pay yet": placed,
         "pending_payment": payable,
         "expiring": expiring,
@@ -142,6 +144,8 @@ def _order_messages() -> dict[str, Any]:
     review: dict[str, Any] = {"order_id": ORDER_ID, "staff": STAFF, "reason": "looked at it"}
     return {
         "PlaceOrder (again)": _placing(),
+        "holds confirmed": HoldsConfirmed(),
+        "holds lost": HoldsLost(),
         "StartPayment": _starting(),
         "PaymentSessionCreated": _session_created(),
         "PaymentSessionFailed": PaymentSessionFailed(**IDS, detail="refused"),

@@ -62,6 +62,8 @@ def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings
             "day-outside-stay",
             "mixed-currencies",
             "out-of-stock",
+            "guest-limit-reached",
+            "too-many-open-orders",
             "idempotency-key-reused",
             "too-many-orders-waiting",
         ),

@@ -45,13 +45,22 @@ class FakeDocuments(Generic[ModelT]):
             "attention_since": new.attention_since,
             "outbox": [envelope.to_document() for envelope in new.outbox],
             "history": [transition.to_document() for transition in new.history],
+            "due_at": due_at,
         }
         return True
+
+    async def ids_due(self, now: datetime, limit: int) -> list[str]:
+        self._ask()
+        due = ((document_id, raw["due_at"]) for document_id, raw in self._kept.items())
+        return [document_id for document_id, at in due if at is not None and at <= now][:limit]
 
     async def find(self, limit: int, **fields: str) -> list[ModelT]:
         self._ask()
         states = [self._state_type.model_validate_json(raw["state"]) for raw in self._kept.values()]
         return [s for s in states if all(getattr(s, name) == value for name, value in fields.items())][:limit]
+
+    async def count(self, limit: int, **fields: str) -> int:
+        return len(await self.find(limit, **fields))
 
     def _ask(self) -> None:
         if self.away:

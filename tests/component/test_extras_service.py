@@ -24,6 +24,7 @@ from contracts.orders import (
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK, Queue
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order import Order
+from extras_service.placement import Placement, Terms
 from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 from tests.component.bench import REPLY_TO, Bench
@@ -56,7 +57,9 @@ class Service:
 
 def _handlers(kept: ExtrasStore, bus: Bus) -> ExtrasHandlers:
     stock = StockKeeper(WritePath(kept.stock, bus), kept.stock, kept.orders, given.PAY_WITHIN)
-    return ExtrasHandlers(WritePath(kept.orders, bus), kept, stock, bus, given.PAY_WITHIN, timedelta(hours=24))
+    orders = WritePath(kept.orders, bus)
+    terms = Terms(given.PAY_WITHIN, timedelta(hours=24), max_open_orders=10, max_held_per_guest=4)
+    return ExtrasHandlers(orders, kept, stock, Placement(orders, kept, stock, terms), bus)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from chassis.decision import Applied
 from contracts.money import Money
 from contracts.orders import OrderStatus, ReviewResolution
-from extras_service.order import DeadlinePassed, OrderInput
+from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
 from extras_service.saga import decide
 from tests.unit.extras_service import given
 
@@ -17,6 +17,8 @@ MESSAGES: dict[str, OrderInput] = {
     "place other lines": given.placing(given.line(quantity=1)),
     "start": given.starting(given.waiter()),
     "start by another guest": given.starting(given.waiter(), guest_id="guest-mallory"),
+    "holds confirmed": HoldsConfirmed(),
+    "holds lost": HoldsLost(),
     "deadline": DeadlinePassed(),
     "session created": given.session_created(),
     "session failed": given.session_failed(),
@@ -49,6 +51,8 @@ place again               | duplicate          | duplicate       | duplicate    
 place other lines         | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 start                     | ignored            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 start by another guest    | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+holds confirmed           | ignored            | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+holds lost                | ignored            | stale           | stale           | stale           | stale           | stale        | stale        | ignored
 deadline                  | -> expiring        | stale           | stale           | stale           | stale           | stale        | stale        | ignored
 session created           | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | stale        | stale        | -> needs_review
 session failed            | -> pending_payment | stale           | stale           | stale           | stale           | stale        | stale        | ignored

@@ -1,0 +1,175 @@
+"""Placing an order for the last place, with an outage or a rival in between."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from chassis.decision import Applied, Duplicate, Refused
+from chassis.envelope import Delivery, Envelope
+from chassis.store import Stored
+from chassis.write_path import WritePath
+from contracts.ids import OrderId
+from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason
+from extras_service.order import HoldsStage, Order, Starting
+from extras_service.placement import Placement, Terms
+from extras_service.stock import stock_id
+from extras_service.stock_keeper import StockKeeper
+from extras_service.store import ExtrasStore
+from tests.component.fake_store import FakeDocuments, FakeStore
+from tests.unit.extras_service import given
+
+MASSAGE = given.offered("alm-massage", name="Massage", max_quantity=2).model_copy(update={"daily_limit": 2})
+WHOLE_DAY = given.line(MASSAGE.extra_id, 2)
+
+
+def ordering(guest_id: str = "guest-anna", *, key: str = "a") -> PlaceOrder:
+    return PlaceOrder(order_id=OrderId(f"ord_{key}"), guest=given.guest(guest_id), lines=(WHOLE_DAY,))
+
+
+class Hotel:
+    """The extras service's placing, a clock that can be set forward, and everything it publishes."""
+
+    def __init__(self, **terms: int) -> None:
+        self.now = given.NOW
+        self.published: list[Envelope] = []
+        self.before_next_order: Callable[[], Awaitable[object]] | None = None
+        self.fake = FakeStore()
+        self.store = ExtrasStore(self.fake.as_store())
+        self.orders: FakeDocuments[Order] = self.fake.of["orders"]
+        orders = WritePath(self.store.orders, self, clock=lambda: self.now)
+        days = WritePath(self.store.stock, self, clock=lambda: self.now)
+        self.stock = StockKeeper(days, self.store.stock, self.store.orders, given.PAY_WITHIN, lambda: self.now)
+        limits = {"max_open_orders": 10, "max_held_per_guest": 2} | terms
+        self.placement = Placement(
+            orders, self.store, self.stock, Terms(given.PAY_WITHIN, timedelta(hours=24), **limits)
+        )
+        self._deliveries = 0
+        self._write = self.orders.write
+        self.orders.write = self._write_after_what_comes_before
+
+    async def opened(self) -> "Hotel":
+        await self.store.extras.put({item.extra_id: item for item in (MASSAGE, given.offered())})
+        return self
+
+    async def publish(self, envelope: Envelope) -> None:
+        self.published.append(envelope)
+
+    async def place(self, command: PlaceOrder) -> object:
+        return (await self.placement.place(command, self.delivery())).outcome
+
+    def delivery(self) -> Delivery:
+        self._deliveries += 1
+        return Delivery(f"m-{self._deliveries}", "c", "test")
+
+    async def order(self, key: str = "a") -> Order:
+        stored = await self.store.orders.load(f"ord_{key}")
+        assert stored is not None
+        return stored.state
+
+    async def held(self) -> dict[str, int]:
+        day = await self.store.stock.load(stock_id(MASSAGE.extra_id, given.FIRST_DAY))
+        return {hold.order_id: hold.quantity for hold in day.state.holds} if day else {}
+
+    async def _write_after_what_comes_before(
+        self, new: Stored[Order], *, now: datetime, due_at: datetime | None
+    ) -> bool:
+        before, self.before_next_order = self.before_next_order, None
+        if before is not None:
+            await before()
+        written: bool = await self._write(new, now=now, due_at=due_at)
+        return written
+
+
+@pytest.fixture
+async def hotel() -> Hotel:
+    return await Hotel().opened()
+
+
+async def test_an_order_held_up_longer_than_it_may_wait_for_payment_is_not_sold_places_that_others_have(
+    hotel: Hotel,
+) -> None:
+    async def outage() -> None:
+        hotel.now += given.PAY_WITHIN + timedelta(minutes=2)
+        await hotel.stock.sweep()
+        assert isinstance(await hotel.place(ordering("guest-bert", key="b")), Applied)
+
+    hotel.before_next_order = outage
+
+    refused = await hotel.place(ordering())
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.OUT_OF_STOCK
+    late = await hotel.order()
+    assert (late.status, late.payment_status, late.holds) == (
+        OrderStatus.EXPIRED,
+        PaymentStatus.UNPAID,
+        HoldsStage.LOST,
+    )
+    assert await hotel.held() == {"ord_b": 2}
+    assert [e.message.order_id for e in hotel.published if isinstance(e.message, OrderExpired)] == ["ord_a"]
+
+
+async def test_an_order_held_up_that_long_holds_its_places_again_when_they_are_still_free(hotel: Hotel) -> None:
+    async def outage() -> None:
+        hotel.now += given.PAY_WITHIN + timedelta(minutes=2)
+        await hotel.stock.sweep()
+
+    hotel.before_next_order = outage
+
+    assert isinstance(await hotel.place(ordering()), Applied)
+
+    assert (await hotel.order()).holds is HoldsStage.CONFIRMED
+    assert await hotel.held() == {"ord_a": 2}
+
+
+async def test_a_repeat_of_an_order_that_lost_its_places_is_refused_again(hotel: Hotel) -> None:
+    await test_an_order_held_up_longer_than_it_may_wait_for_payment_is_not_sold_places_that_others_have(hotel)
+
+    again = await hotel.place(ordering())
+
+    assert isinstance(again, Refused)
+    assert again.reason == Reason.OUT_OF_STOCK
+
+
+async def test_a_crash_before_the_places_were_confirmed_is_made_good_by_whoever_comes_first(hotel: Hotel) -> None:
+    class CrashError(Exception):
+        pass
+
+    async def crash(*_: object, **__: object) -> None:
+        raise CrashError
+
+    confirm = hotel.placement.confirm
+    hotel.placement.confirm = crash  # type: ignore[method-assign, assignment]
+    with pytest.raises(CrashError):
+        await hotel.place(ordering())
+    hotel.placement.confirm = confirm  # type: ignore[method-assign]
+    assert (await hotel.order()).holds is HoldsStage.UNCONFIRMED
+
+    start = given.starting().command.model_copy(update={"order_id": OrderId("ord_a")})
+    started = await hotel.placement.start_payment(Starting(start, None), hotel.delivery())
+
+    assert isinstance(started.outcome, Applied)
+    assert (await hotel.order()).holds is HoldsStage.CONFIRMED
+    assert isinstance(await hotel.place(ordering()), Duplicate)
+
+
+async def test_a_guest_with_too_many_unpaid_orders_is_refused_and_holds_nothing_more() -> None:
+    hotel = await Hotel(max_open_orders=2).opened()
+    for key in ("1", "2"):
+        breakfast = ordering(key=key).model_copy(update={"lines": (given.line(),)})
+        assert isinstance(await hotel.place(breakfast), Applied)
+
+    refused = await hotel.place(ordering(key="3"))
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.TOO_MANY_OPEN_ORDERS
+    assert await hotel.held() == {}
+    assert isinstance(await hotel.place(ordering("guest-bert", key="4")), Applied)
+
+
+async def test_a_repeat_of_an_order_is_answered_although_no_new_one_would_be_taken() -> None:
+    hotel = await Hotel(max_open_orders=1).opened()
+    await hotel.place(ordering())
+
+    assert isinstance(await hotel.place(ordering()), Duplicate)

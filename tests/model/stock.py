@@ -1,0 +1,305 @@
+"""Two guests, one place left: the extras service's own steps, interleaved at every read and write of the store.
+
+Each delivery runs in a process of its own: it shares nothing with the others but the documents. A walk picks at random
+what happens next: a delivery goes one read or write further, comes once more or crashes, the deadlines pass, lapsed
+holds are swept. The laws are checked after every step; at the end what crashed is delivered again, every deadline
+passes, and nothing may be held that is not paid.
+"""
+
+import random
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Generic, cast
+
+from chassis.decision import Decision
+from chassis.envelope import Delivery, Envelope
+from chassis.errors import TransientError
+from chassis.store import ModelT, Stored
+from chassis.write_path import WritePath
+from contracts.ids import ExtraId, OrderId, payment_id_of
+from contracts.orders import OrderCancelled, OrderExpired, OrderStatus, PlaceOrder, RequestedLine, StartPayment
+from contracts.payments import PaymentSessionCreated, PaymentSucceeded
+from extras_service.order import DeadlinePassed, HoldsStage, Order, OrderInput, Starting
+from extras_service.placement import Placement, Terms
+from extras_service.saga import decide
+from extras_service.stock import StockDay, lapse_at
+from extras_service.stock_keeper import StockKeeper
+from extras_service.store import ExtrasStore
+from tests.unit.extras_service import given
+
+MASSAGE = given.offered("alm-massage", name="Massage").model_copy(update={"daily_limit": 2, "max_quantity": 2})
+LIMIT = 2
+TERMS = Terms(given.PAY_WITHIN, timedelta(hours=24), max_open_orders=10, max_held_per_guest=2)
+DAYS = (given.FIRST_DAY, given.FIRST_DAY + timedelta(days=1))
+
+
+class _Turn:
+    """Where a delivery waits until the walk lets it go on."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+class _Documents(Generic[ModelT]):
+    """The store's documents; each read and write is one step of a walk."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Stored[ModelT]] = {}
+        self.due: dict[str, datetime | None] = {}
+
+    async def load(self, document_id: str) -> Stored[ModelT] | None:
+        await _Turn()
+        return self.kept.get(document_id)
+
+    async def write(self, new: Stored[ModelT], *, now: datetime, due_at: datetime | None) -> bool:
+        await _Turn()
+        known = self.kept.get(new.id)
+        if (known.version if known else 0) != new.version - 1:
+            return False
+        self.kept[new.id], self.due[new.id] = new, due_at
+        return True
+
+    async def ids_due(self, now: datetime, limit: int) -> list[str]:
+        await _Turn()
+        return [document_id for document_id, due in self.due.items() if due is not None and due <= now]
+
+    async def count(self, limit: int, **fields: str) -> int:
+        return 0
+
+    def states(self) -> list[ModelT]:
+        return [stored.state for stored in self.kept.values()]
+
+
+class _Extras:
+    async def get(self, _ids: object) -> dict[str, Any]:
+        return {MASSAGE.extra_id: MASSAGE}
+
+
+class _Store:
+    def __init__(self) -> None:
+        self.orders: _Documents[Order] = _Documents()
+        self.stock: _Documents[StockDay] = _Documents()
+        self.extras = _Extras()
+
+
+@dataclass
+class _Bus:
+    """Keeps the events that close an order: each is delivered at some time."""
+
+    closed: list[OrderExpired | OrderCancelled] = field(default_factory=list)
+
+    async def publish(self, envelope: Envelope) -> None:
+        if isinstance(envelope.message, OrderExpired | OrderCancelled):
+            self.closed.append(envelope.message)
+
+
+Run = Callable[[], Coroutine[Any, Any, object]]
+
+
+@dataclass
+class _Running:
+    name: str
+    run: Run
+    steps: Coroutine[Any, Any, object]
+
+
+def ordering(key: str, guest: str, quantity: int, day: int = 0) -> PlaceOrder:
+    """A guest's order of some massages, under an Idempotency-Key."""
+    line = RequestedLine(extra_id=ExtraId(MASSAGE.extra_id), quantity=quantity, day=DAYS[day])
+    return PlaceOrder(order_id=OrderId(f"ord_{guest}_{key}"), guest=given.guest(guest), lines=(line,))
+
+
+def _name(command: PlaceOrder) -> str:
+    [line] = command.lines
+    return f"{command.order_id} ({line.quantity} on {line.day})"
+
+
+class Walk:
+    """One history of the store, and what broke in it."""
+
+    def __init__(self, commands: tuple[PlaceOrder, ...], seed: int) -> None:
+        self._chance = random.Random(seed)  # noqa: S311 - chance for a test
+        self._now = given.NOW
+        self._store = _Store()
+        self._bus = _Bus()
+        self._live: list[_Running] = []
+        self._number = 0
+        self._twice = 3
+        self._crashes = 2
+        self._leaps = 2
+        self._due = [(_name(command), self._placing(command, number)) for number, command in enumerate(commands)]
+        self._paid: set[str] = set()
+        self.trace: list[str] = []
+        self.broken = ""
+
+    def run(self) -> "Walk":
+        """Walk until everything has happened."""
+        for _ in range(400):
+            options = list(self._options())
+            if not options:
+                break
+            what, do = self._chance.choice(options)
+            self.trace.append(what)
+            do()
+            if self._breaks(at_end=False):
+                return self
+        self._settle()
+        self._breaks(at_end=True)
+        return self
+
+    # What may happen next
+
+    def _options(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        for running in self._live:
+            yield from [(f"{running.name} goes on", partial(self._step, running))] * 4
+            if self._crashes:
+                yield f"{running.name} crashes", partial(self._crash, running)
+        for name, run in self._due:
+            yield f"{name} is delivered", partial(self._start, name, run)
+        if self._leaps and (self._live or self._due):
+            yield "the deadlines pass", self._leap
+            yield "lapsed holds are swept", self._sweep
+        for order in self._store.orders.states():
+            if order.status is OrderStatus.PENDING_PAYMENT and order.order_id not in self._paid and self._leaps:
+                yield f"{order.order_id} is paid", partial(self._pay, order.order_id)
+
+    def _step(self, running: _Running) -> None:
+        try:
+            running.steps.send(None)
+        except StopIteration:
+            self._live.remove(running)
+            for event in self._bus.closed:
+                self._due.append((f"{type(event).__name__} {event.order_id}", self._releasing(event.order_id)))
+            self._bus.closed.clear()
+        except TransientError:
+            self._live.remove(running)
+            self._due.append((running.name, running.run))
+
+    def _start(self, name: str, run: Run) -> None:
+        self._due.remove((name, run))
+        self._live.append(_Running(name, run, run()))
+        if self._twice and self._chance.random() < 0.3:
+            self._twice -= 1
+            self._due.append((name, run))  # the broker delivers it to another instance as well
+
+    def _crash(self, running: _Running) -> None:
+        self._crashes -= 1
+        running.steps.close()
+        self._live.remove(running)
+        self._due.append((running.name, running.run))
+
+    def _leap(self) -> None:
+        self._leaps -= 1
+        self._now = lapse_at(self._now + TERMS.pay_within) + timedelta(seconds=1)
+        self._due.append(("deadlines", self._deadlines))
+
+    def _sweep(self) -> None:
+        self._live.append(_Running("the sweep", self._sweeping, self._sweeping()))
+
+    def _pay(self, order_id: OrderId) -> None:
+        self._paid.add(order_id)
+        self._due.append((f"payment of {order_id}", self._paying(order_id)))
+
+    # The service's own steps, each in a process of its own
+
+    def _service(self) -> tuple[WritePath[Order], StockKeeper, Placement]:
+        def clock() -> datetime:
+            return self._now
+
+        store = cast(ExtrasStore, self._store)
+        orders = WritePath(store.orders, self._bus, clock=clock)
+        days = WritePath(store.stock, self._bus, clock=clock)
+        keeper = StockKeeper(days, store.stock, store.orders, TERMS.pay_within, clock)
+        return orders, keeper, Placement(orders, store, keeper, TERMS)
+
+    def _delivery(self, name: str) -> Delivery:
+        return Delivery(name, name, "test")
+
+    def _placing(self, command: PlaceOrder, number: int) -> Run:
+        return lambda: self._service()[2].place(command, self._delivery(f"place-{number}"))
+
+    def _releasing(self, order_id: OrderId) -> Run:
+        async def release() -> None:
+            order = await self._store.orders.load(order_id)
+            assert order is not None
+            await self._service()[1].release(order.state, self._delivery(f"closed-{order_id}"))
+
+        return release
+
+    async def _sweeping(self) -> None:
+        await self._service()[1].sweep()
+
+    async def _deadlines(self) -> None:
+        for order_id in await self._store.orders.ids_due(self._now, 100):
+            await self._handle(OrderId(order_id), DeadlinePassed(), f"deadline-{order_id}-{self._now}")
+
+    def _paying(self, order_id: OrderId) -> Run:
+        async def pay() -> None:
+            order = self._store.orders.kept[order_id].state
+            start = StartPayment(order_id=order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+            await self._service()[2].start_payment(Starting(start, None), self._delivery(f"start-{order_id}"))
+            ids = {"order_id": order_id, "payment_id": payment_id_of(order_id), "amount": order.total}
+            if self._store.orders.kept[order_id].state.session_asked_at is None:
+                return  # refused: there is no session to pay in
+            opened = PaymentSessionCreated.model_validate({**ids, "sealed_client_secret": "sealed"})
+            await self._handle(order_id, opened, f"session-{order_id}")
+            await self._handle(order_id, PaymentSucceeded.model_validate(ids), f"paid-{order_id}")
+
+        return pay
+
+    async def _handle(self, order_id: OrderId, message: OrderInput, message_id: str) -> None:
+        def decided(order: Order | None, now: datetime) -> Decision[Order]:
+            return decide(order, message, now)
+
+        await self._service()[0].handle(order_id, self._delivery(message_id), decided)
+
+    # Laws
+
+    def _breaks(self, *, at_end: bool) -> bool:
+        self.broken = self._broken_now() or (self._broken_at_end() if at_end else "")
+        return bool(self.broken)
+
+    def _broken_now(self) -> str:
+        holds = {day.day: day for day in self._store.stock.states()}
+        if any(day.taken > LIMIT for day in holds.values()):
+            return "more places are held than there are"
+        for order in self._store.orders.states():
+            open_or_paid = order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CONFIRMED)
+            if order.holds is HoldsStage.CONFIRMED and open_or_paid:
+                [line] = order.lines
+                day = holds.get(line.day) if line.day else None
+                own = [h for h in day.holds if h.order_id == order.order_id] if day else []
+                if line.quantity not in [hold.quantity for hold in own]:
+                    return f"{order.order_id} may be paid, or is, and its places are not held"
+        return ""
+
+    def _broken_at_end(self) -> str:
+        for day in self._store.stock.states():
+            sold = sum(
+                line.quantity
+                for order in self._store.orders.states()
+                for line in order.lines
+                if order.status is OrderStatus.CONFIRMED and line.day == day.day
+            )
+            if day.taken != sold:
+                return f"after every deadline {day.taken} places of {day.day} are blocked, and {sold} are sold"
+        return ""
+
+    def _settle(self) -> None:
+        """What was begun ends, what crashed is delivered again, every deadline passes, and lapsed holds are swept."""
+        self._crashes = self._twice = 0
+        self._drain()
+        for _ in range(2):
+            self._leap()
+            self._drain()
+            self._sweep()
+            self._drain()
+
+    def _drain(self) -> None:
+        while self._live or self._due:
+            for running in list(self._live):
+                self._step(running)
+            for name, run in list(self._due):
+                self._start(name, run)
