@@ -14,11 +14,11 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError
 from faststream import AckPolicy
-from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
+from faststream.rabbit import Channel, ExchangeType, RabbitExchange, RabbitQueue
 from faststream.rabbit.message import RabbitMessage
 from faststream.rabbit.subscriber import RabbitSubscriber
-from yarl import URL
 
+from chassis.amqp import ShieldedBroker, named, shielded
 from chassis.attached import attach_only
 from chassis.calls import Calls
 from chassis.consuming import Consuming
@@ -65,9 +65,8 @@ class Bus:
         """Takes secrets out of what is written into headers."""
         self._metrics = metrics
         self._publish_timeout = publish_timeout
-        self.broker = RabbitBroker(
-            # aio-pika takes the name operators see in the management page from the address.
-            str(URL(url).update_query(name=service)),
+        self.broker = ShieldedBroker(
+            named(url, service),
             app_id=service,
             default_channel=Channel(publisher_confirms=True, on_return_raises=True),
             graceful_timeout=graceful_timeout,
@@ -83,7 +82,7 @@ class Bus:
         self.topology_problem: str | None = None
         """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()
-        self.consuming = Consuming(self._has_connection, self.calls)
+        self.consuming = Consuming(self._has_connection)
 
     @classmethod
     def of(cls, settings: ServiceSettings, service: str, metrics: Metrics) -> Self:
@@ -156,6 +155,10 @@ class Bus:
             await declare_topology(self._connection)
         else:
             await verify_topology(self._connection)
+        for subscriber in self._subscribers.values():
+            # FastStream drops what arrives before it counts as started, and keeps it unacknowledged; a queue in which
+            # messages wait delivers them together with the answer to `basic.consume`.
+            subscriber._post_start()
         await self.broker.start()
         for name, subscriber in self._subscribers.items():
             self._keep_consuming(name, subscriber)
@@ -233,7 +236,7 @@ class Bus:
         destination = f"{exchange}/{routing_key}"
         try:
             async with asyncio.timeout(self._publish_timeout):
-                await self.calls.never_taken_back(
+                await shielded(
                     self.broker.publish(
                         body,
                         exchange=_exchange(exchange),

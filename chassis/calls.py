@@ -1,38 +1,23 @@
-"""Calls to the broker that go on when nobody waits for them any more.
-
-aiormq closes the channel on which a call is cancelled. All publishes of a process share one channel: a single one that
-took too long, or whose sender went away, would fail all the others, and may even break the connection (measured: the
-service then published nothing for minutes).
-"""
+"""Channels that are opened again after the broker has refused a message on them."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
 import structlog
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 
+from chassis.amqp import shielded
+
 log = structlog.get_logger()
 
 _RENEW_EVERY = 1.0
 
-AnswerT = TypeVar("AnswerT")
-
 
 class Calls:
-    """The calls under way, kept until the broker has answered them."""
+    """Which channels are being opened again."""
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Future[Any]] = set()
         self._renewing: set[AbstractChannel] = set()
-
-    def never_taken_back(self, call: Coroutine[Any, Any, AnswerT]) -> asyncio.Future[AnswerT]:
-        """Start a call. Whoever awaits it may stop waiting; the call itself is not cancelled."""
-        task = asyncio.ensure_future(call)
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-        return asyncio.shield(task)
 
     def refused(self, channel: AbstractChannel, error: BaseException) -> None:
         """Begin a channel anew after the broker has refused a message on it (a nack, not an unroutable message).
@@ -44,7 +29,7 @@ class Calls:
         is_nack = isinstance(error, DeliveryError) and not isinstance(error, PublishError)
         if is_nack and channel not in self._renewing:
             self._renewing.add(channel)
-            self.never_taken_back(self._renew(channel))
+            shielded(self._renew(channel))
 
     async def _renew(self, channel: AbstractChannel) -> None:
         try:
@@ -56,8 +41,3 @@ class Calls:
             log.info("channel.unrenewed", error=repr(error))
         finally:
             self._renewing.discard(channel)
-
-    def _done(self, task: asyncio.Future[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever still waits is told; asyncio is not to complain that nobody was

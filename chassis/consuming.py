@@ -14,7 +14,7 @@ import structlog
 from aio_pika.abc import AbstractQueue
 from aio_pika.exceptions import AMQPError
 
-from chassis.calls import Calls
+from chassis.amqp import shielded
 
 log = structlog.get_logger()
 
@@ -53,9 +53,8 @@ class Consumption:
 class Consuming:
     """All consumers of a process."""
 
-    def __init__(self, is_connected: Callable[[], bool], calls: Calls) -> None:
+    def __init__(self, is_connected: Callable[[], bool]) -> None:
         self._is_connected = is_connected
-        self._calls = calls
         self._all: list[Consumption] = []
         self._paused = False
         self._changing = asyncio.Lock()
@@ -112,7 +111,7 @@ class Consuming:
     async def _try(self, change: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT):
-                await self._calls.never_taken_back(change())
+                await shielded(change())
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # Without a connection there is no consumer either; the next look finds what is to be done then.
             log.info("consumer.unchanged", queue=name, error=repr(error))

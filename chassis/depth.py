@@ -4,6 +4,7 @@ import asyncio
 
 from aio_pika.exceptions import AMQPError
 
+from chassis.amqp import shielded
 from chassis.bus import Bus
 from chassis.errors import TransientError
 from contracts.topology import Queue
@@ -23,8 +24,13 @@ async def depth_of(bus: Bus, queue: Queue, *, timeout: float) -> int:  # noqa: A
     account has no right on (see `Account.counts`).
     """
     try:
-        async with asyncio.timeout(timeout), bus.connection.channel(publisher_confirms=False) as channel:
-            declared = await channel.declare_queue(queue.name, passive=True, robust=False)
-            return declared.declaration_result.message_count or 0
+        async with asyncio.timeout(timeout):
+            return await shielded(_count(bus, queue))
     except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
         raise DepthUnknownError(queue.name, error) from error
+
+
+async def _count(bus: Bus, queue: Queue) -> int:
+    async with bus.connection.channel(publisher_confirms=False) as channel:
+        declared = await channel.declare_queue(queue.name, passive=True, robust=False)
+        return declared.declaration_result.message_count or 0

@@ -14,6 +14,7 @@ from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
 from aio_pika.exceptions import AMQPError, PublishError
 
+from chassis.amqp import shielded
 from chassis.bus import Bus
 from chassis.envelope import Envelope, utc_now
 from chassis.errors import PublishFailedError, TransientError
@@ -101,7 +102,7 @@ class RequestClient:
             async with asyncio.timeout(timeout):
                 # After a reconnect the channel is open before its queue is back, and a reply would find nobody.
                 await self._channel.ready()
-                await self._bus.calls.never_taken_back(_send(self._channel, envelope, message))
+                await shielded(_send(self._channel, envelope, message))
         except PublishError as error:
             raise NobodyListensError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:

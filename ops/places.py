@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aio_pika
 from aio_pika.abc import AbstractConnection
-from yarl import URL
 
+from chassis.amqp import connection_for_tools
 from chassis.metrics import Metrics
 from chassis.secret_files import secret_from
 from chassis.store import Store
@@ -122,7 +121,7 @@ class Places:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AbstractConnection]:
         """A connection to the broker of one's own; it does not reconnect."""
-        async with await aio_pika.connect(str(URL(self.amqp_url).update_query(name="bellhop")), timeout=10) as opened:
+        async with await connection_for_tools(self.amqp_url, "bellhop", timeout=10) as opened:
             yield opened
 
     def store(self, metrics: Metrics) -> Store:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import aio_pika
+from aio_pika.exceptions import AMQPError
 
+from chassis.amqp import connection_for_tools
 from contracts.accounts import OPERATOR
 from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts
@@ -197,9 +198,9 @@ def can_connect(url: str) -> bool:
 
     async def connect() -> bool:
         try:
-            async with await aio_pika.connect(url, timeout=5) as connection:
+            async with await connection_for_tools(url, "bellhop", timeout=5) as connection:
                 await connection.channel()
-        except (TimeoutError, aio_pika.exceptions.AMQPError, OSError):
+        except (TimeoutError, AMQPError, OSError):
             return False
         return True
 

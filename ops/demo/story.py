@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import perf_counter
 
-import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 from rich.console import Console
 from rich.markup import escape
+
+from chassis.amqp import connection_for_tools
 
 STEPS = {
     "orders.place-order.v1": 2,
@@ -61,7 +62,7 @@ class Story:
 @asynccontextmanager
 async def told(amqp_url: str, console: Console) -> AsyncIterator[Story]:
     """A story that listens to every command and event on the bus, over a queue of its own."""
-    async with await aio_pika.connect(amqp_url) as connection:
+    async with await connection_for_tools(amqp_url, "bellhop demo", timeout=10) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(exclusive=True, auto_delete=True)
         for exchange in ("commands", "events"):

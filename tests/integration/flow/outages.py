@@ -4,14 +4,39 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
+import psutil
 import pytest
 
-from deploy.local.broker import Broker, broker_server
+from deploy.local.broker import Broker, LocalBroker, broker_server
 from deploy.local.ports import Ports
 from deploy.local.store import Store, store_server
-from tests.integration.flow.waiting import until
+from tests.integration.flow.waiting import PATIENCE, until
 from tests.integration.local.containers import ContainerBroker, ContainerStore
+
+
+@contextmanager
+def frozen(broker: Broker) -> Iterator[None]:
+    """The broker does nothing at all, and its connections stay open."""
+    if not isinstance(broker, LocalBroker):
+        pytest.skip("only a process of our own can be frozen")
+    with frozen_process(broker.pid):
+        yield
+
+
+@contextmanager
+def frozen_process(pid: int) -> Iterator[None]:
+    """A process that does nothing at all, and whose connections stay open."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        deadline = monotonic() + PATIENCE
+        while process.status() != psutil.STATUS_STOPPED and monotonic() < deadline:
+            sleep(0.01)
+        yield
+    finally:
+        process.resume()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from deploy.local.broker import Broker
 from deploy.local.store import Store
 from tests.integration.flow.guest import Guest, Json, body
 from tests.integration.flow.system import SERVICES, System, system_on
-from tests.integration.flow.waiting import until
+from tests.integration.flow.waiting import PATIENCE, until
 from tests.unit.extras_service.given import guest, line
 
 ORDERS = 12
@@ -63,6 +63,23 @@ async def consumer_of(bus: Bus) -> tuple[aiormq.Channel, str]:
     assert subscriber._consumer_tag is not None
     channel = await subscriber._queue_obj.channel.get_underlay_channel()
     return cast(aiormq.Channel, channel), subscriber._consumer_tag
+
+
+async def test_messages_that_wait_when_a_service_starts_are_all_handled(vhost: str) -> None:
+    handled: set[str] = set()
+
+    async def handle(_: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
+        handled.add(delivery.message_id)
+        return Done()
+
+    before = Bus(vhost, "before", Metrics("before"), publish_timeout=PATIENCE, graceful_timeout=1)
+    await before.start()
+    for number in range(ORDERS):
+        await before.publish(order(number))
+    await before.stop()
+
+    async with consuming(vhost, handle):
+        assert await until(lambda: len(handled) == ORDERS, "every message that waited is handled")
 
 
 async def test_a_channel_lost_mid_handler_delivers_the_message_again_and_goes_on(vhost: str) -> None:

@@ -1,11 +1,8 @@
 """The broker stops answering for longer than a publish may take, and goes on: so does every service."""
 
 import asyncio
-import os
-import signal
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,9 +10,10 @@ from chassis.bus import Bus
 from chassis.envelope import Envelope
 from chassis.errors import PublishFailedError
 from contracts.message import Message
-from deploy.local.broker import Broker, LocalBroker
+from deploy.local.broker import Broker
 from tests.contracts.stored import sample
 from tests.integration.flow.buses import bus_on
+from tests.integration.flow.outages import frozen
 from tests.integration.flow.waiting import PATIENCE, until
 
 AT_ONCE = 40
@@ -26,18 +24,6 @@ COMMAND, EVENT = sample("psp.sweep-psp-events.v1"), sample("orders.order-expired
 async def bus(broker: Broker) -> AsyncIterator[Bus]:
     async with bus_on(broker, publish_timeout=0.5) as bus:
         yield bus
-
-
-@contextmanager
-def standing_still(broker: Broker) -> Iterator[None]:
-    """The broker does nothing at all, and its connections stay open."""
-    if not isinstance(broker, LocalBroker):
-        pytest.skip("only a process of our own can be made to stand still")
-    os.kill(broker.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(broker.pid, signal.SIGCONT)
 
 
 async def published(bus: Bus, message: Message) -> bool:
@@ -51,7 +37,7 @@ async def published(bus: Bus, message: Message) -> bool:
 
 @pytest.mark.parametrize("message", [COMMAND, EVENT])
 async def test_a_publish_that_took_too_long_closes_no_channel(bus: Bus, broker: Broker, message: Message) -> None:
-    with standing_still(broker):
+    with frozen(broker):
         meanwhile = await asyncio.gather(*(published(bus, message) for _ in range(AT_ONCE)))
 
     bus._publish_timeout = PATIENCE  # a busy machine takes its time to catch up
@@ -62,7 +48,7 @@ async def test_a_publish_that_took_too_long_closes_no_channel(bus: Bus, broker: 
 
 
 async def test_a_sender_who_goes_away_in_the_middle_harms_no_other(bus: Bus, broker: Broker) -> None:
-    with standing_still(broker):
+    with frozen(broker):
         going = [asyncio.create_task(published(bus, EVENT)) for _ in range(AT_ONCE)]
         await asyncio.sleep(0)
         for task in going:
