@@ -1,6 +1,7 @@
 """Tokens: who is asking, as a signed JWT says."""
 
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import jwt
@@ -27,12 +28,32 @@ def _printable(text: str) -> str:
 _Name = Annotated[str, Field(min_length=1, max_length=255, strict=True), AfterValidator(_printable)]
 
 
+class OperatorRole(StrEnum):
+    """What an operator may do. Each role may do all that the ones before it may."""
+
+    READER = "reader"
+    """Look at everything."""
+    REPLAYER = "replayer"
+    """Plan and run replays, put dead letters aside and take them back."""
+    EDITOR = "editor"
+    """Correct dead letters, and delete those that were put aside."""
+
+    def allows(self, needed: "OperatorRole") -> bool:
+        ranks = list(OperatorRole)
+        return ranks.index(self) >= ranks.index(needed)
+
+
+_DEPRECATED_ROLES = {"operator": OperatorRole.EDITOR}
+"""Read until version 2.0."""
+
+
 class Operator(BaseModel):
     """Who runs the system, as the signed token says. Belongs to no property and may neither order nor refund."""
 
     model_config = ConfigDict(frozen=True)
 
     operator_id: str
+    role: OperatorRole
 
 
 class _StaffClaims(BaseModel):
@@ -81,11 +102,9 @@ class Tokens:
         claims = await self._claims(authorization)
         return _staff_of(claims) if claims.get("role") == "staff" else _guest_of(claims)
 
-    async def operator(self, authorization: str | None) -> Operator:
-        """The operator behind an `Authorization` header. Raises as `guest` does."""
-        claims = await self._claims(authorization)
-        _require(claims, "operator", "Only operators may do this; use an operator's token.")
-        return Operator(operator_id=_parsed(_OperatorClaims, claims).sub)
+    async def operator(self, authorization: str | None, needed: OperatorRole = OperatorRole.READER) -> Operator:
+        """The operator behind an `Authorization` header, who must have at least that role. Raises as `guest` does."""
+        return _operator_of(await self._claims(authorization), needed)
 
     async def _claims(self, authorization: str | None) -> dict[str, Any]:
         scheme, _, token = (authorization or "").partition(" ")
@@ -138,6 +157,18 @@ def _staff_of(claims: dict[str, Any]) -> Staff:
     _require(claims, "staff", "Only hotel staff may do this; use a staff token.")
     parsed = _parsed(_StaffClaims, claims)
     return Staff(staff_id=parsed.sub, property_id=PropertyId(parsed.property))
+
+
+def _operator_of(claims: dict[str, Any], needed: OperatorRole) -> Operator:
+    named = claims.get("role")
+    if not isinstance(named, str) or named not in {*OperatorRole, *_DEPRECATED_ROLES}:
+        detail = f"Only operators may do this; use a token with the role {needed.value}."
+        raise ProblemError(403, "wrong-role", "Wrong role", detail)
+    role = _DEPRECATED_ROLES.get(named) or OperatorRole(named)
+    if not role.allows(needed):
+        detail = f"This needs the role {needed.value}; the token's role is {role.value}."
+        raise ProblemError(403, "wrong-role", "Wrong role", detail)
+    return Operator(operator_id=_parsed(_OperatorClaims, claims).sub, role=role)
 
 
 def _parsed(kind: type[ClaimsT], claims: dict[str, Any]) -> ClaimsT:

@@ -22,14 +22,16 @@ from deploy.local.credentials import Credentials
 from deploy.local.parts import OPERATORS_PAGE, SERVICES
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
+from gateway.tokens import OperatorRole
 from ops import broker, watching
 from ops.audit import run as run_audit
+from ops.authorization import given_token
 from ops.dead import commands as dead
 from ops.log import commands as log
 from ops.places import Places
 from ops.reconcile import reconcile as run_reconcile
 from ops.replay import commands as plans
-from ops.terminal import AsJson, DataDir, complaints, console, print_json, reachable
+from ops.terminal import AsJson, DataDir, complaints, console, needs, print_json, reachable
 from ops.trace import command as tracing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
@@ -44,12 +46,27 @@ app.command("trace")(tracing.trace)
 class Role(StrEnum):
     GUEST = "guest"
     STAFF = "staff"
-    OPERATOR = "operator"
+    READER = "reader"
+    REPLAYER = "replayer"
+    EDITOR = "editor"
+    OPERATOR = "operator"  # deprecated: an editor
 
 
 @app.callback()
-def bellhop() -> None:
-    """Paid orders for hotel extras over a message bus."""
+def bellhop(
+    token: Annotated[
+        str | None,
+        typer.Option(help="An operator's signed token; else BELLHOP_OPERATOR_TOKEN. The local stack needs none."),
+    ] = None,
+) -> None:
+    """Paid orders for hotel extras over a message bus.
+
+    Commands that look at a system or change it need a token with a role: *reader* looks, *replayer* also replays and
+    puts dead letters aside, *editor* also corrects and deletes them (docs/security.md).
+
+    Example: `BELLHOP_OPERATOR_TOKEN_FILE=~/.bellhop-token bellhop dead list`
+    """
+    given_token.set(token)
 
 
 @app.command()
@@ -90,14 +107,14 @@ def token(
     stay_from: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; today.")] = None,
     stay_to: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; a week later.")] = None,
     role: Annotated[
-        Role, typer.Option(help="Guests order; staff fulfil and refund; operators run the system.")
+        Role, typer.Option(help="Guests order; staff fulfil and refund; readers, replayers and editors run the system.")
     ] = Role.GUEST,
     hours: Annotated[float, typer.Option(min=0, help="How long it is valid.")] = 12,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Print a signed token that the local stack's gateway accepts.
 
-    Example: `bellhop token --role staff --hours 1`
+    Examples: `bellhop token --role staff --hours 1`; for the operator's page `bellhop token --role reader`
     """
     file = data_dir / "secrets.json"
     if not file.exists():
@@ -113,6 +130,7 @@ def token(
 
 
 @app.command()
+@needs(OperatorRole.READER)
 def audit(
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
@@ -145,6 +163,7 @@ def audit(
 
 
 @app.command()
+@needs(OperatorRole.REPLAYER)
 def reconcile(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     """Let the running services compare open payments and recent events with the PSP now, and print what changed.
 
@@ -208,7 +227,7 @@ def show_how_to_try(stack: LocalStack) -> None:
     signed = stack.mint_token("guest-1", "alpenhof", "R-1001", today(), today() + timedelta(days=7))
     console.print("\nA guest's page, with the sandbox's cards (4242 4242 4242 4242 pays):")
     console.print(f"  {stack.gateway_url}/#token={signed}", soft_wrap=True, markup=False)
-    operator = stack.mint_token("operator-1", "", "", today(), today(), role=Role.OPERATOR)
+    operator = stack.mint_token("operator-1", "", "", today(), today(), role=Role.EDITOR)
     console.print("\nThe operator's page: queues, dead letters, replays, an order's trace:", markup=False)
     console.print(f"  {stack.service_urls[OPERATORS_PAGE.name]}/ops#token={operator}", soft_wrap=True, markup=False)
     console.print(f"\nThe API and its documentation: [bold]{stack.gateway_url}/docs[/]")

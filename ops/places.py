@@ -69,6 +69,8 @@ class Places:
     database: str = "bellhop"
     management_url: str | None = field(default=None, repr=False)
     """RabbitMQ's management API, for rates; without a login in it, the broker's is used."""
+    stack: Path | None = None
+    """The folder of the local stack that it is; none: the environment names it."""
 
     @classmethod
     def found(cls, data_dir: Path) -> "Places":
@@ -111,6 +113,7 @@ class Places:
             stripe_api_key=own_key or secrets.stripe_api_key,
             stripe_api_base=base,
             database=named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
+            stack=data_dir,
         )
 
     @classmethod

@@ -1,13 +1,15 @@
 """What every command shares: where it prints, how it says what it cannot reach, and options that mean the same."""
 
 import asyncio
+import functools
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from aio_pika.exceptions import AMQPError
@@ -19,6 +21,8 @@ from chassis.metrics import Metrics
 from chassis.redaction import Redaction
 from chassis.secret_files import SecretFileError
 from chassis.store import Store
+from gateway.tokens import Operator, OperatorRole
+from ops.authorization import NotAllowedError, authorized
 from ops.dead.letters import DeadLetters, NoSuchLetterError
 from ops.log_stream import LogStream, NoLogError
 from ops.messages import Filter
@@ -32,6 +36,10 @@ console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
 ResultT = TypeVar("ResultT")
+CommandP = ParamSpec("CommandP")
+
+_ROLE = "needed_role"
+_acting: ContextVar[Operator] = ContextVar("acting_operator")
 
 DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, secrets, ports and logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -43,7 +51,7 @@ Correlation = Annotated[str | None, typer.Option(help="The guest action it belon
 Since = Annotated[str | None, typer.Option(help="Not before: 15m, 2h, 3d (ago), 12:30 (UTC), 2026-11-24T12:30.")]
 Until = Annotated[str | None, typer.Option(help="Before; written as --since.")]
 Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
-Who = Annotated[str | None, typer.Option(help="Who does it, for the audit log; you.")]
+Who = Annotated[str | None, typer.Option(help="For whom you do it, for the audit log; your own name is there anyway.")]
 
 
 def filter_of(
@@ -66,6 +74,38 @@ def _moment(text: str | None, option: str) -> datetime | None:
         raise typer.BadParameter(str(unreadable), param_hint=option) from None
 
 
+def needs(role: OperatorRole) -> Callable[[Callable[CommandP, ResultT]], Callable[CommandP, ResultT]]:
+    """Let a command, which has a `data_dir`, run only for an operator of this role; else it ends with exit code 2."""
+
+    def decorate(command: Callable[CommandP, ResultT]) -> Callable[CommandP, ResultT]:
+        @functools.wraps(command)
+        def checked(*args: CommandP.args, **kwargs: CommandP.kwargs) -> ResultT:
+            data_dir: Any = kwargs["data_dir"]
+            with reachable():
+                _acting.set(authorized(data_dir, role))
+            return command(*args, **kwargs)
+
+        setattr(checked, _ROLE, role)
+        return checked
+
+    return decorate
+
+
+def needed_role(command: object) -> OperatorRole | None:
+    """The role that `needs` gave a command; None: it asks for no token."""
+    role: OperatorRole | None = getattr(command, _ROLE, None)
+    return role
+
+
+def acting_as(who: str | None = None) -> str:
+    """The name for the audit log: the token's subject, and for whom the command is given, if that is another name.
+
+    Raises LookupError outside a command with a role.
+    """
+    operator_id = _acting.get().operator_id
+    return operator_id if who in (None, "", operator_id) else f"{who} (by {operator_id})"
+
+
 class Desk:
     """What an operator works with, over one connection to the broker and one to the store."""
 
@@ -83,6 +123,7 @@ def at_desk(data_dir: Path, work: Callable[[Desk], Awaitable[ResultT]]) -> Resul
     """Do some work on the system; what cannot be reached or found is said in a sentence, with exit code 2."""
 
     async def opened() -> ResultT:
+        acting_as()  # every command that works on a system has a role
         places = Places.found(data_dir)
         store = places.store(Metrics("bellhop"))
         try:
@@ -102,6 +143,7 @@ def reachable() -> Iterator[None]:
         yield
     except (
         NoSystemError,
+        NotAllowedError,
         MixedSystemError,
         OtherPartError,
         SecretFileError,

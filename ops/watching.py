@@ -13,12 +13,14 @@ from rich.text import Text
 
 from chassis.envelope import utc_now
 from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
 from ops.audit_log import AuditEntry, AuditLog
 from ops.moments import ago
 from ops.queues import QueueState, look
-from ops.terminal import AsJson, DataDir, Desk, Since, at_desk, console, filter_of, print_json
+from ops.terminal import AsJson, DataDir, Desk, Since, at_desk, console, filter_of, needs, print_json
 
 
+@needs(OperatorRole.READER)
 def queues(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.5, help="Seconds between looks.")] = 2.0,
@@ -82,6 +84,7 @@ def _shown(states: list[QueueState]) -> RenderableType:
     return Group(table, Text(f"{retrying} messages wait for a retry, {dead} dead letters wait for a decision."))
 
 
+@needs(OperatorRole.READER)
 def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
     """Show who replayed, edited, discarded and restored what, and why.
 

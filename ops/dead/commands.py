@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from deploy.local.stack import DATA_DIR
-from ops.audit_log import AuditLog, current_user
+from gateway.tokens import OperatorRole
+from ops.audit_log import AuditLog
 from ops.dead import deciding
 from ops.dead.editing import EditError, EditSettings
 from ops.dead.letters import DeadLetter, Stage
@@ -28,11 +29,13 @@ from ops.terminal import (
     Until,
     Who,
     Why,
+    acting_as,
     at_desk,
     complaints,
     console,
     filter_of,
     is_agreed,
+    needs,
     print_json,
 )
 
@@ -46,6 +49,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("list")
+@needs(OperatorRole.READER)
 def list_letters(
     queue: Queue = None,
     kind: Kind = None,
@@ -77,6 +81,7 @@ def list_letters(
 
 
 @app.command()
+@needs(OperatorRole.READER)
 def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
     """Show one dead letter: body, headers, error, what a replay would do, and where its order stands.
 
@@ -92,6 +97,7 @@ def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) 
 
 
 @app.command()
+@needs(OperatorRole.REPLAYER)
 def replay(
     ids: Ids = None,
     queue: Queue = None,
@@ -126,7 +132,7 @@ def replay(
     """
     wanted = filter_of(queue, kind, error, order, correlation, since, until)
 
-    plan, items = at_desk(data_dir, lambda desk: planning.of_letters(desk, ids, wanted, who or current_user()))
+    plan, items = at_desk(data_dir, lambda desk: planning.of_letters(desk, ids, wanted, acting_as(who)))
     if not items:
         complaints.print(f"Nothing to replay: no dead letter is waiting for {wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
@@ -136,6 +142,7 @@ def replay(
 
 
 @app.command()
+@needs(OperatorRole.EDITOR)
 def edit(
     letter_id: str,
     why: Why,
@@ -158,7 +165,7 @@ def edit(
     new_body = (sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()) if body else None
 
     async def work(desk: Desk) -> DeadLetter:
-        name = who or current_user()
+        name = acting_as(who)
         return await deciding.correct(
             desk,
             letter_id,
@@ -185,6 +192,7 @@ def edit(
 
 
 @app.command()
+@needs(OperatorRole.REPLAYER)
 def discard(
     why: Why,
     ids: Ids = None,
@@ -220,6 +228,7 @@ def discard(
 
 
 @app.command()
+@needs(OperatorRole.REPLAYER)
 def restore(
     why: Why,
     ids: Ids = None,
@@ -255,6 +264,7 @@ def restore(
 
 
 @app.command()
+@needs(OperatorRole.EDITOR)
 def empty(
     why: Why,
     older_than: Annotated[str | None, typer.Option(help="Only those that failed before: 30d, 2026-11-01.")] = None,
@@ -278,7 +288,7 @@ def empty(
     async def work(desk: Desk) -> int:
         ids = tuple(letter.letter_id for letter in letters)
         bodies = f"{len(ids)} letters deleted"
-        await AuditLog(desk.store).note("empty", who or current_user(), why, ids, bodies)
+        await AuditLog(desk.store).note("empty", acting_as(who), why, ids, bodies)
         return await desk.letters.records.remove(ids)
 
     deleted = at_desk(data_dir, work)
@@ -312,7 +322,7 @@ def _move(
             raise typer.Exit(3)
 
     async def work(desk: Desk) -> int:
-        return await deciding.move(desk, letters, to, action, who=who or current_user(), why=why)
+        return await deciding.move(desk, letters, to, action, who=acting_as(who), why=why)
 
     moved = at_desk(data_dir, work)
     if as_json:

@@ -7,7 +7,7 @@ import typer
 
 from chassis.envelope import utc_now
 from deploy.local.stack import DATA_DIR
-from ops.audit_log import current_user
+from gateway.tokens import OperatorRole
 from ops.log.finding import is_from, matching, offset_of
 from ops.log_stream import Offset
 from ops.messages import WORK_QUEUES, Seen
@@ -25,10 +25,12 @@ from ops.terminal import (
     Since,
     Until,
     Who,
+    acting_as,
     at_desk,
     complaints,
     console,
     filter_of,
+    needs,
 )
 
 NAME = "log"
@@ -40,6 +42,7 @@ From = Annotated[
 
 
 @app.command()
+@needs(OperatorRole.READER)
 def tail(
     begin: Annotated[str, typer.Option("--from", help="next, first, an offset, or a moment.")] = "next",
     queue: Queue = None,
@@ -69,6 +72,7 @@ def tail(
 
 
 @app.command()
+@needs(OperatorRole.READER)
 def find(
     begin: From = "first",
     queue: Queue = None,
@@ -107,6 +111,7 @@ def find(
 
 
 @app.command()
+@needs(OperatorRole.REPLAYER)
 def replay(
     to: Annotated[str, typer.Option(help="The one work queue they are sent to, such as extras.payments.")],
     begin: From = "first",
@@ -138,7 +143,7 @@ def replay(
     offset = _offset(since or begin)
 
     with console.status("reading the log"):
-        plan, items = at_desk(data_dir, lambda desk: planning.of_log(desk, to, wanted, offset, who or current_user()))
+        plan, items = at_desk(data_dir, lambda desk: planning.of_log(desk, to, wanted, offset, acting_as(who)))
     if not items:
         complaints.print(f"Nothing to replay: the log has nothing for {wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)

@@ -15,11 +15,23 @@ from rich.text import Text
 
 from chassis import background
 from deploy.local.stack import DATA_DIR
-from ops.audit_log import current_user
+from gateway.tokens import OperatorRole
 from ops.replay import planning
 from ops.replay.plans import Plan, Planned, PlanStage, by_forecast, by_kind
 from ops.replay.run import Orders, Report
-from ops.terminal import AsJson, DataDir, Desk, Who, at_desk, complaints, console, is_agreed, print_json
+from ops.terminal import (
+    AsJson,
+    DataDir,
+    Desk,
+    Who,
+    acting_as,
+    at_desk,
+    complaints,
+    console,
+    is_agreed,
+    needs,
+    print_json,
+)
 
 NAME = "plans"
 app = typer.Typer(no_args_is_help=True, help="Saved replay plans: list, show, run, pause, resume.")
@@ -28,6 +40,7 @@ SHOWN = 50
 
 
 @app.command("list")
+@needs(OperatorRole.READER)
 def list_plans(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
     """List the saved plans, the newest last.
 
@@ -45,6 +58,7 @@ def list_plans(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
 
 
 @app.command()
+@needs(OperatorRole.READER)
 def show(plan_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
     """Show a plan: every message, what it would do when the plan was made, and what became of it.
 
@@ -58,6 +72,7 @@ def show(plan_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) ->
 
 
 @app.command()
+@needs(OperatorRole.REPLAYER)
 def run(
     plan_id: str,
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
@@ -76,6 +91,7 @@ def run(
 
 
 @app.command()
+@needs(OperatorRole.REPLAYER)
 def pause(
     plan_id: str,
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
@@ -88,7 +104,7 @@ def pause(
     Example: `bellhop plans pause rp_1b2c3d4e`
     """
 
-    paused = at_desk(data_dir, lambda desk: planning.pause(desk, plan_id, who=who or current_user(), why=why))
+    paused = at_desk(data_dir, lambda desk: planning.pause(desk, plan_id, who=acting_as(who), why=why))
     if as_json:
         print_json({"plan_id": plan_id, "paused": paused})
     elif paused:
@@ -139,7 +155,7 @@ def carry_out(
         else:
             console.print(f'Saved, not run. To run it: bellhop plans run {plan.plan_id} --why "…"', markup=False)
         raise typer.Exit(3)
-    orders = Orders(who=who or current_user(), why=why, rate=rate, stop_after=stop_after)
+    orders = Orders(who=acting_as(who), why=why, rate=rate, stop_after=stop_after)
     report = _run(data_dir, plan, orders, quiet=as_json)
     if as_json:
         print_json({"plan_id": plan.plan_id, **asdict(report)})

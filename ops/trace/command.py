@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
 from ops.places import Places
-from ops.terminal import AsJson, DataDir, complaints, console, print_json, reachable
+from ops.terminal import AsJson, DataDir, complaints, console, needs, print_json, reachable
 from ops.trace.collect import UnknownOrderError, story_of
 from ops.trace.mermaid import mermaid
 from ops.trace.page import page
@@ -18,6 +19,7 @@ from ops.trace.text import lines
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (ord_…), or its payment's (pay_…).")]
 
 
+@needs(OperatorRole.READER)
 def trace(
     order: Order,
     as_json: AsJson = False,

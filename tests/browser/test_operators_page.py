@@ -160,3 +160,19 @@ async def test_a_token_that_is_not_an_operators_opens_nothing(screen: Screen) ->
     await expect(page.locator("h1")).to_have_text("Operators only")
     await expect(page.locator("main")).to_contain_text("operator's token")
     screen.complaints[:] = [said for said in screen.complaints if "403" not in said]
+
+
+async def test_a_reader_sees_everything_and_is_offered_nothing_that_acts(screen: Screen) -> None:
+    page = screen.page
+    letter = about_nobody(1)
+    await screen.operator.park(letter, letter.kind, "extras.payments", "m-1", "UnknownOrderError")
+    await page.goto(f"{page.url.partition('#')[0]}#token={operators_token('reader')}")
+    await expect(page.locator("#who")).to_have_text("opal, reader")
+
+    await screen.view("Dead letters")
+    await expect(page.locator("main")).to_contain_text("only looks")
+    await screen.picture("9-reader")
+    await page.click("td a.code >> nth=0")
+    await expect(page.locator(".body")).to_contain_text('"amount": 100')
+
+    await expect(page.locator("#plan, #edit, #discard, #run, .acts button")).to_have_count(0)

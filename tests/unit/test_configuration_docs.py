@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, type[BaseSettings]] = {
     "PSP adapter": AdapterSettings,
     "Operator's page": PageSettings,
 }
+COMMAND = "The `bellhop` command"
 LOCAL = "Only for `make up`, `make demo` and the tests"
 
 
@@ -84,7 +85,7 @@ def as_written(field: FieldInfo) -> str:
 
 
 def test_the_page_has_a_section_for_each_settings_class_and_one_for_the_local_stack() -> None:
-    assert [*SECTIONS, LOCAL] == list(sections())
+    assert [*SECTIONS, COMMAND, LOCAL] == list(sections())
 
 
 @pytest.mark.parametrize("section", SECTIONS)

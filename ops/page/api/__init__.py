@@ -1,4 +1,4 @@
-"""What the page asks and orders. Every route is for operators only."""
+"""What the page asks and orders. Every route is for operators only; those that act need more than a reader."""
 
 from fastapi import APIRouter, Depends
 
@@ -14,7 +14,7 @@ PREFIX = "/ops/api"
 def api(desk: KeptDesk, runs: Runs, tokens: Tokens, *, may_change_identity: bool) -> APIRouter:
     """All routes. Without `may_change_identity` an edit keeps a letter's kind and ids."""
     who = Who(tokens)
-    router = APIRouter(prefix=PREFIX, dependencies=[Depends(who.operator)])
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(who.reader)])
     for routes in (
         looking.routes(desk),
         dead.routes(desk, who, may_change_identity=may_change_identity),

@@ -24,7 +24,7 @@ class WantedLetters(Wanted):
 
 def routes(desk: KeptDesk, who: Who, *, may_change_identity: bool) -> APIRouter:
     router = APIRouter(prefix="/dead")
-    operator = Depends(who.operator)
+    replayer, editor = Depends(who.replayer), Depends(who.editor)
 
     @router.get("")
     async def listed(wanted: Annotated[WantedLetters, Query()]) -> dict[str, Any]:
@@ -34,11 +34,11 @@ def routes(desk: KeptDesk, who: Who, *, may_change_identity: bool) -> APIRouter:
         return {"count": len(letters), "groups": groups_of(letters), "letters": shown}
 
     @router.post("/discard")
-    async def discard(move: Move, operator: Annotated[Operator, operator]) -> dict[str, int]:
+    async def discard(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
         return await _moved(move, operator, Stage.WAITING, Stage.DISCARDED, "discard")
 
     @router.post("/restore")
-    async def restore(move: Move, operator: Annotated[Operator, operator]) -> dict[str, int]:
+    async def restore(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
         return await _moved(move, operator, Stage.DISCARDED, Stage.WAITING, "restore")
 
     @router.get("/{letter_id}")
@@ -61,7 +61,7 @@ def routes(desk: KeptDesk, who: Who, *, may_change_identity: bool) -> APIRouter:
         }
 
     @router.post("/{letter_id}/edit", status_code=201)
-    async def edit(letter_id: str, correction: Correction, operator: Annotated[Operator, operator]) -> dict[str, Any]:
+    async def edit(letter_id: str, correction: Correction, operator: Annotated[Operator, editor]) -> dict[str, Any]:
         fresh = await deciding.correct(
             await desk(),
             letter_id,

@@ -25,7 +25,7 @@ _MOST = 500
 
 def routes(desk: KeptDesk, runs: Runs, who: Who) -> APIRouter:
     router = APIRouter(prefix="/plans")
-    operator = Depends(who.operator)
+    replayer = Depends(who.replayer)
 
     @router.get("")
     async def listed() -> dict[str, Any]:
@@ -33,7 +33,7 @@ def routes(desk: KeptDesk, runs: Runs, who: Who) -> APIRouter:
         return {"plans": [plan.model_dump(mode="json") for plan in reversed(plans)]}
 
     @router.post("", status_code=201)
-    async def make(asked: PlanWanted, operator: Annotated[Operator, operator]) -> dict[str, Any]:
+    async def make(asked: PlanWanted, operator: Annotated[Operator, replayer]) -> dict[str, Any]:
         plan, items = await _made(await desk(), asked, operator.operator_id)
         if not items:
             raise ProblemError(422, "nothing-to-replay", "Nothing to replay", f"Nothing is there for {plan.wanted}.")
@@ -44,7 +44,7 @@ def routes(desk: KeptDesk, runs: Runs, who: Who) -> APIRouter:
         return _view(*await (await desk()).plans.named(plan_id))
 
     @router.post("/{plan_id}/run", status_code=202)
-    async def run(plan_id: str, how: Run, operator: Annotated[Operator, operator]) -> dict[str, Any]:
+    async def run(plan_id: str, how: Run, operator: Annotated[Operator, replayer]) -> dict[str, Any]:
         """Begin, and answer at once: the plan itself tells how far it has got."""
         open_desk = await desk()
         orders = Orders(who=operator.operator_id, why=how.why, rate=how.rate, stop_after=how.stop_after)
@@ -52,7 +52,7 @@ def routes(desk: KeptDesk, runs: Runs, who: Who) -> APIRouter:
         return _view(*await open_desk.plans.named(plan_id))
 
     @router.post("/{plan_id}/pause")
-    async def pause(plan_id: str, how: Pause, operator: Annotated[Operator, operator]) -> dict[str, bool]:
+    async def pause(plan_id: str, how: Pause, operator: Annotated[Operator, replayer]) -> dict[str, bool]:
         is_paused = await planning.pause(await desk(), plan_id, who=operator.operator_id, why=how.why)
         return {"is_paused": is_paused}
 

@@ -1,17 +1,25 @@
-"""Who asks: an operator, or nobody we answer."""
+"""The role that a route needs, as its dependency."""
 
 from typing import Annotated
 
 from fastapi import Header
 
-from gateway.tokens import Operator, Tokens
+from gateway.tokens import Operator, OperatorRole, Tokens
+
+Authorization = Annotated[str | None, Header()]
 
 
 class Who:
-    """The dependency of every route, over one token check."""
+    """A dependency for each role, over one token check."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    async def operator(self, authorization: Annotated[str | None, Header()] = None) -> Operator:
-        return await self._tokens.operator(authorization)
+    async def reader(self, authorization: Authorization = None) -> Operator:
+        return await self._tokens.operator(authorization, OperatorRole.READER)
+
+    async def replayer(self, authorization: Authorization = None) -> Operator:
+        return await self._tokens.operator(authorization, OperatorRole.REPLAYER)
+
+    async def editor(self, authorization: Authorization = None) -> Operator:
+        return await self._tokens.operator(authorization, OperatorRole.EDITOR)

@@ -10,11 +10,17 @@ export class Problem extends Error {
   }
 }
 
+const ROLES = ["reader", "replayer", "editor"];
+
 export class Api {
-  constructor(token, onRefused) {
+  constructor(token, claims, onRefused) {
     this._token = token;
+    this._rank = ROLES.indexOf(claims.role === "operator" ? "editor" : claims.role);
     this._onRefused = onRefused;
   }
+
+  /** Whether the token's role allows what needs this one. For showing only: the process checks it. */
+  may(role) { return this._rank >= ROLES.indexOf(role); }
 
   get(path, query = {}) {
     const said = new URLSearchParams(query).toString();
@@ -38,7 +44,7 @@ export class Api {
     }
     if (answer.ok) return answer;
     const said = await answer.json().catch(() => ({}));
-    if (answer.status === 401 || answer.status === 403) this._onRefused(said.detail);
+    if (answer.status === 401 || (answer.status === 403 && !this.may("reader"))) this._onRefused(said.detail);
     throw new Problem(answer.status, said.detail);
   }
 }

@@ -30,17 +30,18 @@ function arrive() {
     history.replaceState(null, "", `${location.pathname}#/`);
   }
   const token = sessionStorage.getItem(TOKEN);
-  api = token && new Api(token, signIn);
-  byId("who").textContent = token ? nameIn(token) : "";
+  const claims = claimsIn(token);
+  api = token && new Api(token, claims, signIn);
+  byId("who").textContent = [claims.sub, claims.role].filter(Boolean).join(", ");
   navigate();
 }
 
-/** For showing only: the process checks it. */
-function nameIn(token) {
+/** For showing only: the process checks them. */
+function claimsIn(token) {
   try {
-    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).sub ?? "";
+    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))) ?? {};
   } catch {
-    return "";
+    return {};
   }
 }
 
@@ -52,7 +53,7 @@ function signIn(why = "") {
   byId("who").textContent = "";
   const form = onSubmit(h("form", { class: "narrow" },
     h("h1", { text: "Operators only" }),
-    h("p", { text: `${why} Open the link that \`bellhop up\` prints, or paste an operator's token (\`bellhop token --role operator\`).`.trim() }),
+    h("p", { text: `${why} Open the link that \`bellhop up\` prints, or paste an operator's token (\`bellhop token --role editor\`).`.trim() }),
     field("Token", { name: "token", id: "token", type: "password", required: true }),
     h("div", { class: "buttons" }, h("button", { class: "main", text: "Open" })),
   ), ({ token }) => { location.hash = `#token=${token.trim()}`; });

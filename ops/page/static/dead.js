@@ -62,6 +62,7 @@ export function dead({ api, node, go }) {
 
   function buttons() {
     const some = chosen.size > 0;
+    if (!api.may("replayer")) { refill(acts, h("span", { class: "quiet", text: "Your token's role, reader, only looks." })); return; }
     refill(acts,
       h("span", { class: "quiet", text: `${chosen.size} of ${many(seen.count, "letter")} chosen` }),
       h("button", { class: "main", id: "plan", disabled: !some || stage !== "waiting", text: "Plan replay", on: { click: () => tried(async () => {

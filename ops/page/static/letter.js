@@ -32,15 +32,15 @@ export function letter({ api, id, node, go }) {
       h("p", { class: "crumbs" }, link("/dead", "Dead letters"), " / ", h("span", { class: "code", text: one.letter_id })),
       h("h1", {}, kind(one.kind)),
       h("div", { class: "acts" },
-        isWaiting && h("button", { class: "main", id: "plan", text: "Plan replay", on: { click: () => tried(async () => {
+        isWaiting && api.may("replayer") && h("button", { class: "main", id: "plan", text: "Plan replay", on: { click: () => tried(async () => {
           go(`/plans/${(await api.post("/plans", { ids: [id] })).plan_id}`);
         }) } }),
-        isWaiting && h("button", { text: "Put aside…", on: { click: () => move("discard", "Put aside") } }),
-        one.stage === "discarded" && h("button", { text: "Take back…", on: { click: () => move("restore", "Take back") } }),
+        isWaiting && api.may("replayer") && h("button", { text: "Put aside…", on: { click: () => move("discard", "Put aside") } }),
+        one.stage === "discarded" && api.may("replayer") && h("button", { text: "Take back…", on: { click: () => move("restore", "Take back") } }),
         one.order_id && link(`/trace/${one.order_id}`, "Trace the order", { class: "button" })),
       h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", { text: name }), h("dd", {}, value)])),
       h("h2", { text: "Body" }), h("pre", { class: "body", tabindex: "0", text: pretty(one.body) }),
-      isWaiting && correcting(one),
+      isWaiting && api.may("editor") && correcting(one),
       h("details", {}, h("summary", { text: "Headers" }), h("pre", { text: pretty(one.headers) })),
       one.timeline.length ? h("h2", { text: "Messages about its order, from the log" }) : null,
       one.timeline.length ? table("Messages about its order", ["sent (UTC)", "message", "ended"], one.timeline.map((entry) => ({

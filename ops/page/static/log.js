@@ -58,7 +58,7 @@ export function log({ api, node, go }) {
 
   node.append(h("h1", { text: "Log" }), form,
     h("div", { class: "acts" }, h("label", { class: "check" }, follow, " follow"), status, h("span", { class: "push" }),
-      h("span", { class: "quiet", text: "send what is found to" }), queue, plan),
+      api.may("replayer") ? [h("span", { class: "quiet", text: "send what is found to" }), queue, plan] : ""),
     trouble,
     h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "unseen", text: "Messages, the newest first" }),
       h("thead", {}, h("tr", {}, ["sent (UTC)", "message", "from", "order", "error"].map((text) => h("th", { scope: "col", text })))), rows)));

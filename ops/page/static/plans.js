@@ -70,7 +70,7 @@ export function plan({ api, id, node }) {
 
   function act() {
     const isRunning = one.goes_on || one.stage === "running";
-    const wanted = isRunning ? pause : one.stage === "done" ? null : run;
+    const wanted = !api.may("replayer") || (one.stage === "done" && !isRunning) ? null : isRunning ? pause : run;
     run.querySelector("#run").textContent = one.stage === "planned" ? `Run ${many(one.messages, "message")}` : `Go on with ${one.report.left}`;
     if (doing.firstChild !== wanted) refill(doing, wanted);
   }

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 
 from contracts.message import Message
 from ops.cli import app
+from tests.integration.flow.guest import ISSUER, JWT_SECRET, token
 from tests.integration.flow.system import API_KEY, DEAD_QUEUES, System
+
+NAME = "olga"
 
 # The services run in this process, too, and log to the same place.
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[")
@@ -46,6 +49,9 @@ class Operator:
             "BELLHOP_MONGODB_DATABASE": self.system.setup.database,
             "STRIPE_API_KEY": API_KEY,
             "BELLHOP_STRIPE_API_BASE": self.system.sandbox.url,
+            "BELLHOP_JWT_SECRET": JWT_SECRET,
+            "BELLHOP_JWT_ISSUER": ISSUER,
+            "BELLHOP_OPERATOR_TOKEN": token(sub=NAME, role="editor"),
             "COLUMNS": "200",
         }
         result = await asyncio.to_thread(CliRunner().invoke, app, list(words), env=env)

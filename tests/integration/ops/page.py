@@ -27,8 +27,8 @@ def settings(system: System) -> PageSettings:
     )
 
 
-def operators_token() -> str:
-    return token(sub=OPERATOR, role="operator", property=None, reservation=None, stay_from=None, stay_to=None)
+def operators_token(role: str = "editor") -> str:
+    return token(sub=OPERATOR, role=role, property=None, reservation=None, stay_from=None, stay_to=None)
 
 
 @asynccontextmanager

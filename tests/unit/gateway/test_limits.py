@@ -21,7 +21,7 @@ from gateway.problems import ProblemError
 from gateway.rates import AddressRate, Rates, Streams
 from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
-from gateway.tokens import Operator
+from gateway.tokens import Operator, OperatorRole
 from tests.unit.extras_service import given
 
 MAX_BODY = 1000
@@ -176,7 +176,7 @@ async def test_everyone_a_token_can_name_is_counted_by_themselves() -> None:
         given.guest("guest-bert"),
         given.guest(property_id="kamogawa"),
         Staff(staff_id=anna.guest_id, property_id=anna.property_id),
-        Operator(operator_id=anna.guest_id),
+        Operator(role=OperatorRole.READER, operator_id=anna.guest_id),
     ]
 
     for who in [anna, *others] * 2:

@@ -20,7 +20,7 @@ from gateway.settings import GatewaySettings
 
 SECRET = "a secret of the tests, long enough for HMAC"
 ORDER = "ord_" + "a" * 26
-ROLES = ("guest", "staff", "operator")
+ROLES = ("guest", "staff", "reader", "replayer", "editor", "operator")
 
 MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/extras"): ("guest",),

@@ -14,7 +14,7 @@ import pytest
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
 from gateway.signing_keys import SharedSecret
-from gateway.tokens import CLOCK_SKEW_SECONDS, LONGEST_TOKEN, Operator, Tokens
+from gateway.tokens import CLOCK_SKEW_SECONDS, LONGEST_TOKEN, Operator, OperatorRole, Tokens
 
 SECRET = "a secret of this hotel, long enough for every HMAC: " + "x" * 32
 ISSUER = "https://login.alpenhof.example"
@@ -167,7 +167,7 @@ async def test_a_garbled_claim_is_401_and_named(claim: str, value: object) -> No
     assert claim in problem.detail
 
 
-@pytest.mark.parametrize("role", ["staff", "operator", "admin", "", None, ["guest"]])
+@pytest.mark.parametrize("role", ["staff", "editor", "operator", "admin", "", None, ["guest"]])
 async def test_a_token_of_another_role_is_403(role: object) -> None:
     problem = await _refused(_header(role=role))
 
@@ -187,7 +187,7 @@ async def test_staff_and_operators_are_who_their_tokens_say() -> None:
     operator = await TOKENS.operator(_header(role="operator", sub="olaf", property=None))
 
     assert staff == Staff.model_validate({"staff_id": "rosa", "property_id": "alpenhof"})
-    assert operator == Operator(operator_id="olaf")
+    assert operator == Operator(operator_id="olaf", role=OperatorRole.EDITOR)
 
 
 @pytest.mark.parametrize(
@@ -198,9 +198,9 @@ async def test_staff_and_operators_are_who_their_tokens_say() -> None:
             (TOKENS.guest, ["guest"]),
             (TOKENS.staff, ["staff"]),
             (TOKENS.guest_or_staff, ["guest", "staff"]),
-            (TOKENS.operator, ["operator"]),
+            (TOKENS.operator, ["reader", "replayer", "editor", "operator"]),
         )
-        for role in ("guest", "staff", "operator", "admin", "Guest", None, ["operator"])
+        for role in ("guest", "staff", "reader", "replayer", "editor", "operator", "admin", "Guest", None, ["operator"])
         if role not in allowed
     ],
     ids=str,
@@ -210,6 +210,26 @@ async def test_no_role_passes_for_another(check: Callable[[str], Awaitable[objec
         await check(_header(role=role))
 
     assert (raised.value.status, raised.value.name) == (403, "wrong-role")
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        ("reader", ["reader"]),
+        ("replayer", ["reader", "replayer"]),
+        ("editor", ["reader", "replayer", "editor"]),
+        ("operator", ["reader", "replayer", "editor"]),  # deprecated
+    ],
+)
+async def test_an_operators_role_allows_what_the_ones_before_it_allow(role: str, allowed: list[str]) -> None:
+    header = _header(role=role, sub="olaf")
+
+    for needed in OperatorRole:
+        if needed in allowed:
+            assert (await TOKENS.operator(header, needed)).operator_id == "olaf"
+        else:
+            with pytest.raises(ProblemError, match=f"This needs the role {needed}; the token's role is {role}"):
+                await TOKENS.operator(header, needed)
 
 
 async def test_a_token_longer_than_any_is_not_looked_into() -> None:

@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from gateway.tokens import OperatorRole
 from ops.page.app import create_app
 from ops.page.files import FOLDER
 from ops.page.settings import PageSettings
@@ -29,22 +30,31 @@ APP = create_app(
         jwt_issuer="tests",
     )
 )
-OPERATORS: dict[tuple[str, str], Any] = {
-    ("GET", "/ops/api/queues"): None,
-    ("GET", "/ops/api/log"): None,
-    ("GET", "/ops/api/audit-log"): None,
-    ("GET", "/ops/api/dead"): None,
-    ("GET", "/ops/api/dead/{letter_id}"): None,
+READERS, REPLAYERS, EDITORS = OperatorRole
+BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/ops/api/dead/discard"): {"ids": ["dl_1"], "why": "w"},
     ("POST", "/ops/api/dead/restore"): {"ids": ["dl_1"], "why": "w"},
     ("POST", "/ops/api/dead/{letter_id}/edit"): {"why": "w"},
-    ("GET", "/ops/api/plans"): None,
     ("POST", "/ops/api/plans"): {},
-    ("GET", "/ops/api/plans/{plan_id}"): None,
     ("POST", "/ops/api/plans/{plan_id}/run"): {"why": "w"},
     ("POST", "/ops/api/plans/{plan_id}/pause"): {},
-    ("GET", "/ops/api/trace/{order}"): None,
-    ("GET", "/ops/api/trace/{order}.svg"): None,
+}
+OPERATORS = {
+    ("GET", "/ops/api/queues"): READERS,
+    ("GET", "/ops/api/log"): READERS,
+    ("GET", "/ops/api/audit-log"): READERS,
+    ("GET", "/ops/api/dead"): READERS,
+    ("GET", "/ops/api/dead/{letter_id}"): READERS,
+    ("POST", "/ops/api/dead/discard"): REPLAYERS,
+    ("POST", "/ops/api/dead/restore"): REPLAYERS,
+    ("POST", "/ops/api/dead/{letter_id}/edit"): EDITORS,
+    ("GET", "/ops/api/plans"): READERS,
+    ("POST", "/ops/api/plans"): REPLAYERS,
+    ("GET", "/ops/api/plans/{plan_id}"): READERS,
+    ("POST", "/ops/api/plans/{plan_id}/run"): REPLAYERS,
+    ("POST", "/ops/api/plans/{plan_id}/pause"): REPLAYERS,
+    ("GET", "/ops/api/trace/{order}"): READERS,
+    ("GET", "/ops/api/trace/{order}.svg"): READERS,
 }
 ANYBODY = {"/", "/ops", "/ops/page/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
 
@@ -62,7 +72,7 @@ async def _asked(method: str, path: str, authorization: str | None) -> httpx.Res
     with capture_logs():
         async with httpx.AsyncClient(transport=transport, base_url="http://page") as http:
             address = path.format(letter_id="dl_1", plan_id="rp_1", order="nobody")
-            return await http.request(method, address, json=OPERATORS.get((method, path)), headers=headers)
+            return await http.request(method, address, json=BODIES.get((method, path)), headers=headers)
 
 
 def test_the_list_is_whole() -> None:
@@ -72,18 +82,22 @@ def test_the_list_is_whole() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATORS)
-async def test_a_route_takes_operators_and_nobody_else(method: str, path: str) -> None:
-    for role in ("guest", "staff", "admin", "", None):
+async def test_a_route_takes_operators_of_its_role_and_refuses_everybody_else(method: str, path: str) -> None:
+    too_little = [role.value for role in OperatorRole if not role.allows(OPERATORS[method, path])]
+    enough = [role.value for role in OperatorRole if role.allows(OPERATORS[method, path])]
+
+    for role in ("guest", "staff", "admin", "", None, *too_little):
         answer = await _asked(method, path, _token(role))
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:bellhop:problem:wrong-role"), role
-
-    assert (await _asked(method, path, _token("operator"))).status_code == (404 if "trace" in path else 503)
+    for role in (*enough, "operator"):
+        answer = await _asked(method, path, _token(role))
+        assert answer.status_code == (404 if "trace" in path else 503), role
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATORS)
 async def test_a_route_refuses_whoever_has_no_good_token(method: str, path: str) -> None:
-    expired = _token("operator", iat=1, exp=2)
-    elsewhere = _token("operator", aud="somebody-else")
+    expired = _token("editor", iat=1, exp=2)
+    elsewhere = _token("editor", aud="somebody-else")
 
     for authorization in (None, "", "Bearer", "Basic Zm9vOmJhcg==", "Bearer not.a.token", expired, elsewhere):
         answer = await _asked(method, path, authorization)

@@ -1,0 +1,136 @@
+"""Which role each command needs; docs/security.md says the same of commands and of the page's routes."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from typer.testing import CliRunner
+
+from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
+from gateway.tokens import OperatorRole
+from ops import cli
+from ops.authorization import TOKEN
+from ops.page.api import PREFIX
+from ops.places import ADDRESSES, DETAILS
+from ops.terminal import needed_role
+from tests.unit.ops.test_help import COMMANDS
+from tests.unit.ops.test_page_roles import OPERATORS, SECRET
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "security.md").read_text()
+TABLE = PAGE.partition("## Operators' roles")[2].partition("\n## ")[0]
+NO_ROLE = {"up", "demo", "token", "topology", "seal-key", "broker"}
+"""They work with files of this machine, or with the broker's own administrator login."""
+
+
+def documented(column: int) -> dict[str, set[str]]:
+    """What the table names for each role in a column."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in TABLE.splitlines() if line[:3] == "| `"]
+    return {row[0].strip("`"): set(re.findall(r"`([^`]+)`", row[column])) for row in rows}
+
+
+def test_the_page_lists_the_commands_of_each_role() -> None:
+    needed: dict[str, set[str]] = {role.value: set() for role in OperatorRole}
+    for name, command in COMMANDS.items():
+        role = needed_role(command.callback)
+        assert (role is None) == (name in NO_ROLE), name
+        if role:
+            needed[role].add(name)
+
+    assert documented(2) == needed
+    assert set(re.findall(r"`([^`]+)`", TABLE.partition("need no token: ")[2].partition(".")[0])) == NO_ROLE
+
+
+def test_the_page_lists_the_routes_of_each_role() -> None:
+    needed: dict[str, set[str]] = {role.value: set() for role in OperatorRole}
+    for (method, path), role in OPERATORS.items():
+        needed[role].add(f"{method} {path.removeprefix(PREFIX)}")
+
+    assert documented(3) == needed
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A system that the environment names, where nothing answers, and whose tokens are believed."""
+    for name in (*ADDRESSES, *DETAILS, TOKEN):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BELLHOP_AMQP_URL", "amqp://127.0.0.1:1/")
+    monkeypatch.setenv("BELLHOP_MONGODB_URL", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50")
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_1")
+    monkeypatch.setenv("BELLHOP_STRIPE_API_BASE", "http://127.0.0.1:1")
+    monkeypatch.setenv("BELLHOP_JWT_SECRET", SECRET)
+    monkeypatch.setenv("BELLHOP_JWT_ISSUER", "tests")
+    return tmp_path
+
+
+WORDS = {
+    "dead edit": ["dl_1", "--why", "w"],
+    "dead empty": ["--why", "w"],
+    "dead discard": ["dl_1", "--why", "w"],
+    "dead restore": ["dl_1", "--why", "w"],
+    "dead show": ["dl_1"],
+    "log replay": ["--to", "extras.payments"],
+    "plans show": ["rp_1"],
+    "plans run": ["rp_1", "--why", "w"],
+    "plans pause": ["rp_1"],
+    "trace": ["ord_" + "a" * 26],
+}
+
+
+def run(name: str, token: str | None, *before: str) -> Any:
+    return CliRunner().invoke(cli.app, [*before, *name.split(), *WORDS.get(name, [])], env={TOKEN: token})
+
+
+def signed(role: str, **claims: Any) -> str:
+    now = int(time.time())
+    usual = {"iss": "tests", "aud": AUDIENCE, "iat": now, "exp": now + 600, "sub": "olaf", "role": role}
+    return jwt.encode(usual | claims, SECRET, algorithm="HS256")
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - NO_ROLE))
+def test_a_command_takes_a_token_of_its_role_and_refuses_every_other(name: str, elsewhere: Path) -> None:
+    needed = needed_role(COMMANDS[name].callback)
+    assert needed is not None
+    refused = [role.value for role in OperatorRole if not role.allows(needed)]
+
+    for token in (None, signed("guest"), signed("staff"), signed("editor", exp=1, iat=0), "nonsense"):
+        said = run(name, token)
+        assert (said.exit_code, "token" in said.output) == (2, True), said.output
+        assert "127.0.0.1" not in said.output
+    for role in refused:
+        assert f"This needs the role {needed}; the token's role is {role}" in run(name, signed(role)).output
+    assert "cannot be asked" in run(name, signed(needed)).output
+    assert "cannot be asked" in run(name, None, "--token", signed(needed)).output
+
+
+def test_without_a_key_to_check_tokens_with_the_missing_settings_are_named(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BELLHOP_JWT_SECRET")
+    monkeypatch.delenv("BELLHOP_JWT_ISSUER")
+
+    said = run("dead list", signed("reader"))
+
+    assert said.exit_code == 2
+    assert "BELLHOP_JWT_ISSUER, BELLHOP_JWT_SECRET: missing or wrong" in said.output
+
+
+def test_a_local_stack_needs_no_token_and_heeds_one_that_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*ADDRESSES, *DETAILS, TOKEN):
+        monkeypatch.delenv(name, raising=False)
+    keys = Credentials.kept_in(tmp_path / "secrets.json")
+    ports = ("broker.amqp", "broker.dist", "broker.management", "store", "sandbox")
+    (tmp_path / "ports.json").write_text(json.dumps(dict.fromkeys(ports, 1)))
+    reader = jwt.decode(signed("reader"), options={"verify_signature": False}) | {"iss": ISSUER}
+    token = jwt.encode(reader, keys.jwt_secret, algorithm="HS256")
+    edit = ["dead", "edit", "dl_1", "--why", "w", "--data-dir", str(tmp_path)]
+
+    own, given = (CliRunner().invoke(cli.app, [*before, *edit]) for before in ([], ["--token", token]))
+
+    assert "cannot be asked" in own.output
+    assert "This needs the role editor; the token's role is reader" in given.output
