@@ -27,7 +27,7 @@ test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: 
 		$(VENV)/pytest $(BROKER_SUITES)
 
 test-setup:
-	@$(PYTHON) deploy/local/setup.py --browser
+	@$(PYTHON) deploy/local/setup.py --tests
 
 check: setup ## formatting, lint, types, import rules, lock, installed packages, generated pages, security
 	$(VENV)/ruff format --check
@@ -40,6 +40,7 @@ check: setup ## formatting, lint, types, import rules, lock, installed packages,
 	$(VENV)/python -m ops.asyncapi --check
 	$(VENV)/python -m ops.definitions --check
 	$(VENV)/python -m ops.installed --check
+	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yaml && promtool test rules tests/alerts/alerts_test.yaml; fi
 	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis contracts gateway extras_service payment_service psp_adapter ops deploy tools benchmarks
 
 format: setup ## format the code and fix what ruff can fix

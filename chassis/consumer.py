@@ -2,7 +2,9 @@
 
 A message is acknowledged only after its effect is stored and its consequences are confirmed, or after its retry or
 parking is confirmed. When the broker goes away in between, nothing is acknowledged and the broker delivers it again.
-While a dependency is away (see chassis/breaker.py) messages are given back to the broker as they are.
+While a dependency is down (see chassis/breaker.py) messages go back to their queue by way of the shortest retry tier,
+without an attempt counted. They are not requeued: before RabbitMQ 4.3 each requeue counts towards the delivery limit,
+and an outage that came often enough would dead-letter messages with which nothing is wrong.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from faststream.rabbit.message import RabbitMessage
 
 from chassis.breaker import Breaker
@@ -29,8 +31,11 @@ log = structlog.get_logger()
 RETRIED, PARKED = "retried", "parked"
 """How a failed message ends; also what the copy of a failure says in its header `ended`."""
 
-_GIVE_BACK_AFTER = 1.0
-_GIVEN_BACK = "given_back"
+_GIVEN_BACK, _REQUEUED = "given_back", "requeued"
+
+_PUBLISH_AGAIN_AFTER = 1.0
+# Well below the half hour after which RabbitMQ closes the channel of a consumer that has not settled a message.
+_HELD_AT_MOST = 600.0
 
 Handler = Callable[[Any, Delivery], Awaitable[Outcome[Any]]]
 """Takes a parsed message and what came with it; says how it ended."""
@@ -57,6 +62,7 @@ class Consumer:
         self._handlers = handlers
         self._metrics = metrics
         self._version = version
+        metrics.expect((kind.wire_kind() for kind in handlers), (RETRIED, PARKED))
         self._breaker = breaker
 
     async def __call__(self, message: RabbitMessage) -> None:
@@ -90,7 +96,7 @@ class Consumer:
     async def _answer(self, message: RabbitMessage, ended: str) -> None:
         """Tell the broker that a message is done with, or is to be delivered again."""
         try:
-            if ended == _GIVEN_BACK:
+            if ended == _REQUEUED:
                 await message.nack(requeue=True)
             else:
                 await message.ack()
@@ -105,22 +111,40 @@ class Consumer:
         return handler
 
     async def _failed(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
-        if self._breaker is not None and await self._breaker.stops(error):
-            log.warning("message.given_back", error=str(error))
-            return _GIVEN_BACK
-        try:
-            return await self._retried_or_parked(message, delivery, error)
-        except PublishFailedError as unpublished:
-            # The broker takes no retry: leave the message to the broker itself, and do not spin.
-            log.error("message.given_back", error=str(unpublished))
-            await asyncio.sleep(_GIVE_BACK_AFTER)
-            return _GIVEN_BACK
-
-    async def _retried_or_parked(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        is_outage = self._breaker is not None and await self._breaker.stops(error)
+        # Of a query no copy is kept: its requester asks again.
+        if self._dead_queue is None and is_outage:
+            log.warning("message.requeued", error=repr(error))
+            return _REQUEUED
         if self._dead_queue is None:
-            # A query: its requester asks again, nobody replays it.
             log.warning("message.dropped", error=repr(error))
             return "dropped"
+        put_elsewhere = self._put_back if is_outage else self._retried_or_parked
+        return await self._held_until(lambda: put_elsewhere(message, delivery, error), message)
+
+    async def _held_until(self, put_elsewhere: Callable[[], Awaitable[str]], message: RabbitMessage) -> str:
+        """Keep a message in hand until the broker takes it for another queue. That costs it no delivery."""
+        began = perf_counter()
+        while True:
+            try:
+                return await put_elsewhere()
+            except PublishFailedError as unpublished:
+                held = perf_counter() - began
+                if held > _HELD_AT_MOST or not _has_channel(message):
+                    log.error("message.requeued", held_s=round(held, 1), error=str(unpublished))
+                    return _REQUEUED
+                log.warning("message.held", held_s=round(held, 1), error=str(unpublished))
+                await asyncio.sleep(_PUBLISH_AGAIN_AFTER)
+
+    async def _put_back(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        """Into its own queue again, as it was."""
+        headers = {**message.headers, **self._origin_headers(message)}
+        await self._publish_again(message, delivery, RETRY_LADDER[0].name, self._queue, headers)
+        log.warning("message.given_back", error=str(error))
+        return _GIVEN_BACK
+
+    async def _retried_or_parked(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        assert self._dead_queue is not None
         rung = delivery.attempt - 1
         if is_transient(error) and rung < len(RETRY_LADDER):
             tier = RETRY_LADDER[rung]
@@ -146,20 +170,26 @@ class Consumer:
         self, message: RabbitMessage, delivery: Delivery, error: Exception, *, attempt: int
     ) -> dict[str, Any]:
         """What came with the message, and how it failed. `attempt` is the one it is on from now on."""
-        raw = message.raw_message
         headers = dict(message.headers)
         now = utc_now()
         return {
             **headers,
+            **self._origin_headers(message),
             "attempt": attempt,
-            "origin_queue": headers.get("origin_queue", self._queue),
-            "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
-            "origin_routing_key": headers.get("origin_routing_key", raw.routing_key or ""),
             "error_type": type(error).__name__,
             "error": self._bus.redact(str(error))[:1000],
             "first_failed_at": headers.get("first_failed_at", now.isoformat()),
             "last_failed_at": now.isoformat(),
             "service_version": self._version,
+        }
+
+    def _origin_headers(self, message: RabbitMessage) -> dict[str, Any]:
+        """Where a message was first delivered: on its way back the broker tells that no more."""
+        headers, raw = message.headers, message.raw_message
+        return {
+            "origin_queue": headers.get("origin_queue", self._queue),
+            "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
+            "origin_routing_key": headers.get("origin_routing_key", raw.routing_key or ""),
         }
 
     async def _publish_again(
@@ -219,6 +249,14 @@ def delivery_of(message: RabbitMessage) -> Delivery:
         attempt=_attempt(headers.get("attempt")),
         failure=_failure(headers),
     )
+
+
+def _has_channel(message: RabbitMessage) -> bool:
+    """Whether a message can still be settled; if not, the broker delivers it again."""
+    try:
+        return not message.raw_message.channel.is_closed
+    except ChannelInvalidStateError:
+        return False
 
 
 def _attempt(header: object) -> int:

@@ -19,6 +19,11 @@ class State(BaseModel):
     )
 
     @property
+    def needs_attention(self) -> bool:
+        """Whether it waits for a person, or for money to settle. Its age is shown by a gauge, for alarms."""
+        return False
+
+    @property
     def standing(self) -> str:
         """Where it stands, in a word or two, for people who read its history."""
         return ""

@@ -1,5 +1,8 @@
 """What a service counts. One registry per process part, so two services in one test do not add up."""
 
+from collections.abc import Iterable
+from itertools import product
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
@@ -50,7 +53,26 @@ class Metrics:
             ["service", "dependency"],
             registry=self.registry,
         )
+        self.waiting = Gauge(
+            "bellhop_waiting",
+            "What waits for a person, the PSP or the broker: how many.",
+            ["service", "what"],
+            registry=self.registry,
+        )
+        self.waiting_oldest = Gauge(
+            "bellhop_waiting_oldest_seconds",
+            "What waits: the age of the oldest.",
+            ["service", "what"],
+            registry=self.registry,
+        )
         self.service = service
+        # A counter that begins at 1 has no increase: what alarms ask for is there from the start.
+        self.late_replies.labels(service)
+
+    def expect(self, kinds: Iterable[str], outcomes: Iterable[str]) -> None:
+        """Begin to count at 0 how these kinds end, so that the first of an outcome is an increase."""
+        for kind, outcome in product(kinds, tuple(outcomes)):
+            self.handled.labels(self.service, kind, outcome)
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""

@@ -14,8 +14,9 @@ from typing import Any, Generic, Self, TypeVar
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel
-from pymongo import ReplaceOne, UpdateOne, WriteConcern
+from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from chassis.envelope import Envelope
 from chassis.errors import StoreUnavailableError
@@ -27,7 +28,7 @@ from chassis.settings import StoreSettings
 HANDLED_KEPT = 64
 """How many handled message ids a document remembers."""
 
-_SWEPT = ("unsent_since", "due_at")
+_SWEPT = ("unsent_since", "due_at", "attention_since")
 """Fields that sweeps look for. A document that needs no sweep has none, and so no entry in the sparse indexes."""
 
 _PAGE = 500
@@ -37,6 +38,8 @@ _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 
 # An acknowledged write that is not journaled can be lost to a kill of the server.
 _DURABLE = WriteConcern(w="majority", j=True)
+# A secondary may be behind, and what a majority does not have yet may be rolled back: neither is decided on.
+_MAJORITY = ReadConcern("majority")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -51,6 +54,7 @@ class Stored(Generic[ModelT]):
     handled: tuple[str, ...] = ()
     outbox: tuple[Envelope, ...] = ()
     history: tuple[Transition, ...] = ()
+    attention_since: datetime | None = None
 
 
 class Store:
@@ -66,8 +70,13 @@ class Store:
             socketTimeoutMS=milliseconds,
             appname=metrics.service,
         )
+        # Stated here, they win over what the address says.
         self._database = self._client.get_database(
-            database, codec_options=CodecOptions(tz_aware=True), write_concern=_DURABLE
+            database,
+            codec_options=CodecOptions(tz_aware=True),
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=_MAJORITY,
+            write_concern=_DURABLE,
         )
         self._metrics = metrics
 
@@ -163,6 +172,8 @@ class Documents(Generic[ModelT]):
             document["unsent_since"] = now
         if due_at is not None:
             document["due_at"] = due_at
+        if new.attention_since is not None:
+            document["attention_since"] = new.attention_since
         async with self._asked(f"writing {new.id}", "write"):
             if new.version == 1:
                 try:
@@ -191,12 +202,25 @@ class Documents(Generic[ModelT]):
 
     async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
         """How many documents have an outbox that has waited since before that time, and since when the oldest."""
-        query = {"unsent_since": {"$lt": before}}
-        async with self._asked("looking for old outboxes", "health"):
-            oldest = await self._collection.find_one(query, projection={"unsent_since": 1}, sort=[("unsent_since", 1)])
+        return await self._oldest("unsent_since", before)
+
+    async def attention_since(self, before: datetime) -> tuple[int, datetime | None]:
+        """How many documents have needed attention since before that time, and since when the oldest."""
+        return await self._oldest("attention_since", before)
+
+    async def mark_attention(self, now: datetime, **fields: str) -> None:
+        """Let documents whose state has these values need attention from now on, where an older version wrote them."""
+        query = {f"state.{name}": value for name, value in fields.items()} | {"attention_since": {"$exists": False}}
+        async with self._asked("marking what needs attention", "write"):
+            await self._collection.update_many(query, {"$set": {"attention_since": now}})
+
+    async def _oldest(self, field: str, before: datetime) -> tuple[int, datetime | None]:
+        query = {field: {"$lt": before}}
+        async with self._asked(f"counting by {field}", "health"):
+            oldest = await self._collection.find_one(query, projection={field: 1}, sort=[(field, 1)])
             if oldest is None:
                 return 0, None
-            return await self._collection.count_documents(query), oldest["unsent_since"]
+            return await self._collection.count_documents(query), oldest[field]
 
     async def ids_due(self, now: datetime, limit: int) -> list[str]:
         """Documents whose deadline has passed, the most overdue first."""
@@ -239,6 +263,7 @@ class Documents(Generic[ModelT]):
             state=self._state_type.model_validate(raw["state"]),
             handled=tuple(raw["handled"]),
             outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
+            attention_since=raw.get("attention_since"),
             # Documents written before there was a history have none.
             history=tuple(Transition.from_document(entry) for entry in raw.get("history", ())),
         )
@@ -283,12 +308,18 @@ class Records(Generic[ModelT]):
             raise StoreUnavailableError("putting records", error) from error
 
     async def add(self, record_id: str, record: ModelT) -> bool:
-        """Insert a record. False when there is one of that id already; it stays as it is."""
+        """Insert a record. False when there is one of that id already; it stays as it is.
+
+        That one is believed only when a majority has it: another could still be rolled back, and the caller takes
+        False for safely stored. Raises StoreUnavailableError otherwise.
+        """
         try:
             await self._prepare()
             await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
-        except DuplicateKeyError:
-            return False
+        except DuplicateKeyError as duplicate:
+            if await self.get([record_id]):
+                return False
+            raise StoreUnavailableError("adding a record", duplicate) from duplicate
         except PyMongoError as error:
             raise StoreUnavailableError("adding a record", error) from error
         return True
@@ -322,6 +353,15 @@ class Records(Generic[ModelT]):
         """The records whose field is at least the one and below the other text (None: any), by id."""
         bounds = {"$gte": least} if below is None else {"$gte": least, "$lt": below}
         return await self._find({field: bounds})
+
+    async def oldest(self, by: str, **fields: str) -> tuple[int, ModelT | None]:
+        """How many records have these values, and the one of them that is least by another field."""
+        try:
+            raw = await self._collection.find_one(fields, sort=[(by, 1)])
+            number = await self._collection.count_documents(fields) if raw is not None else 0
+        except PyMongoError as error:
+            raise StoreUnavailableError("counting records", error) from error
+        return number, self._record_type.model_validate(raw) if raw is not None else None
 
     async def _find(self, query: Mapping[str, Any]) -> dict[str, ModelT]:
         self._metrics.store_round_trips.labels(self._metrics.service, "read").inc()

@@ -19,6 +19,7 @@ from chassis.errors import ConflictError, StoreUnavailableError, TransientError
 from chassis.history import HISTORY_KEPT, Transition
 from chassis.service import Check, Loop
 from chassis.store import Documents, Stored
+from chassis.waiting import Waiting
 
 log = structlog.get_logger()
 
@@ -130,6 +131,7 @@ class WritePath(Generic[StateT]):
             handled=(*(stored.handled if stored else ()), delivery.message_id),
             outbox=(*unsent, *delivery.sent_by(document_id, version, decision.messages)),
             history=(*(stored.history if stored else ()), transition)[-HISTORY_KEPT:],
+            attention_since=((stored and stored.attention_since) or now) if decision.state.needs_attention else None,
         )
 
     async def _send_outbox(self, stored: Stored[StateT]) -> None:
@@ -166,6 +168,12 @@ class WritePath(Generic[StateT]):
             )
 
         return {f"outbox of {name}": outbox}
+
+    def watch(self, waiting: Waiting, name: str, attention: str | None = None) -> None:
+        """Show by gauges how many outboxes are unsent and, under the label `attention`, what needs attention."""
+        waiting.watch(f"outbox_{name}", lambda: self._documents.unsent_since(self._clock() - _RELAY_AFTER))
+        if attention is not None:
+            waiting.watch(attention, lambda: self._documents.attention_since(self._clock()))
 
     async def relay(self) -> int:
         """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents."""

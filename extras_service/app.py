@@ -13,6 +13,7 @@ from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
 from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, once_there, operator_routes
 from chassis.store import Store
+from chassis.waiting import Waiting
 from chassis.write_path import WritePath
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
 from extras_service.catalogue import read_catalogue
@@ -51,7 +52,12 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     queries = Consumer(bus, EXTRAS_QUERIES, None, handlers.queries(), metrics, VERSION, breaker)
     bus.subscribe(EXTRAS_QUERIES, queries, prefetch=settings.prefetch)
 
+    waiting = Waiting(metrics)
+    orders.watch(waiting, "orders", "orders_in_review")
+    days.watch(waiting, "stock")
+
     loops = [
+        *waiting.loops(),
         *bus_loops(bus),
         breaker.loop(),
         *orders.loops("orders", settings.sweep_every),
@@ -66,7 +72,7 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         extras = dict(read_catalogue(settings.catalogue_file)) if settings.catalogue_file else {}
-        await once_there(kept.orders.prepare, kept.stock.prepare, partial(kept.extras.put, extras))
+        await once_there(kept.prepare, partial(kept.extras.put, extras))
         await bus.start()
         async with looping(loops):
             yield

@@ -101,6 +101,11 @@ class Order(State):
         return digest_of(self.requested)
 
     @property
+    def needs_attention(self) -> bool:
+        """A person must decide."""
+        return self.status is OrderStatus.NEEDS_REVIEW
+
+    @property
     def standing(self) -> str:
         return f"{self.status} / {self.payment_status}"
 

@@ -1,6 +1,8 @@
 """What the extras service keeps: orders and the catalogue."""
 
+from chassis.envelope import utc_now
 from chassis.store import Documents, Records, Store
+from contracts.orders import OrderStatus
 from extras_service.catalogue import Extra
 from extras_service.order import Order
 from extras_service.stock import StockDay
@@ -8,6 +10,12 @@ from extras_service.stock import StockDay
 
 class ExtrasStore:
     def __init__(self, store: Store) -> None:
-        self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key",))
+        self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status"))
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
         self.extras: Records[Extra] = store.records("extras", Extra)
+
+    async def prepare(self) -> None:
+        """Make sure that indexes exist, and that reviews of older versions are seen by their gauge."""
+        await self.orders.prepare()
+        await self.stock.prepare()
+        await self.orders.mark_attention(utc_now(), status=OrderStatus.NEEDS_REVIEW)

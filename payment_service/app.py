@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
 from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, once_there, operator_routes
 from chassis.store import Store
+from chassis.waiting import Waiting
 from chassis.write_path import WritePath
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.handlers import PaymentHandlers
@@ -45,7 +47,17 @@ def create_app(settings: PaymentSettings) -> Starlette:
         consumer = Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION, breaker)
         bus.subscribe(queue, consumer, prefetch=settings.prefetch)
 
+    async def events_read() -> tuple[int, datetime | None]:
+        stored = await kept.sweeps.load(SWEEP_ID)
+        return (1, stored.state.since) if stored else (0, None)
+
+    waiting = Waiting(metrics)
+    payments.watch(waiting, "payments", "refunds")
+    sweeps.watch(waiting, "sweeps")
+    waiting.watch("psp_events", events_read)
+
     loops = [
+        *waiting.loops(),
         *bus_loops(bus),
         breaker.loop(),
         *payments.loops("payments", settings.sweep_every),

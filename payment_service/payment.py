@@ -110,6 +110,11 @@ class Payment(State):
     polls: int = 0
 
     @property
+    def needs_attention(self) -> bool:
+        """A refund has not settled yet."""
+        return any(refund.stage in (RefundStage.REQUESTED, RefundStage.PENDING) for refund in self.refunds)
+
+    @property
     def standing(self) -> str:
         return str(self.status)
 

@@ -1,6 +1,6 @@
 """`make setup`: everything Bellhop needs, into .venv/ and .bellhop/. Runs with the system's Python and nothing else.
 
-With `--browser`, which `make test` gives, also a Chromium for the tests of the guest's page.
+With `--tests`, which `make test` gives, also what only tests need: a Chromium for the pages, promtool for the alarms.
 Done once, it only compares a stamp. The lock holds no address: uv and pip use the index of this machine.
 """
 
@@ -38,7 +38,9 @@ class SetupError(Exception):
 
 def main() -> int:
     began = time.monotonic()
-    wants_browser = "--browser" in sys.argv[1:] and may_install_browser()
+    for_tests = "--tests" in sys.argv[1:]
+    wants_browser = for_tests and may_install_browser()
+    wants_promtool = for_tests and may_install_promtool()
     try:
         if sys.version_info < FLOOR:
             raise SetupError(
@@ -48,11 +50,17 @@ def main() -> int:
         LOG.parent.mkdir(parents=True, exist_ok=True)
         with LOG.with_name("setup.lock").open("w") as alone:
             fcntl.flock(alone, fcntl.LOCK_EX)  # two `make` at once: the second waits and finds everything done
-            if is_current() and not (wants_browser and browser_is_missing()):
+            if (
+                is_current()
+                and not (wants_browser and browser_is_missing())
+                and not (wants_promtool and promtool_is_missing())
+            ):
                 return 0
             say("setting up (details in .bellhop/logs/setup.log)")
             LOG.write_text("")
-            steps = [prepare_python, prepare_broker, *([prepare_browser] if wants_browser else [])]
+            steps = [prepare_python, prepare_broker]
+            steps += [prepare_browser] if wants_browser else []
+            steps += [prepare_promtool] if wants_promtool else []
             with ThreadPoolExecutor(len(steps)) as pool:
                 for done in [pool.submit(one) for one in steps]:
                     done.result()
@@ -111,6 +119,25 @@ def prepare_browser() -> None:
     if browser_is_missing():
         with step("chromium through apt"):
             install_with_apt("chromium", "Chromium")
+
+
+def prepare_promtool() -> None:
+    """Prometheus's own tool, which tests the alarms. No Prometheus is started."""
+    if promtool_is_missing():
+        with step("promtool through apt"):
+            install_with_apt("prometheus", "promtool")
+
+
+def may_install_promtool() -> bool:
+    """Whether there is one, or it may be installed; else says in a sentence what is missing. Only tests need it."""
+    if not promtool_is_missing() or may_use_apt():
+        return True
+    say("promtool is missing, so the tests of the alarms will be skipped. Install it (Debian: prometheus).")
+    return False
+
+
+def promtool_is_missing() -> bool:
+    return shutil.which("promtool") is None
 
 
 def may_install_browser() -> bool:

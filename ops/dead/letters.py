@@ -76,13 +76,22 @@ class NoSuchLetterError(Exception):
         super().__init__(f"{many}; `bellhop dead list --stage any` shows all ids.")
 
 
+def letter_records(store: Store) -> Records[DeadLetter]:
+    """Where dead letters are kept."""
+    return store.records("dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{PLAN_HEADER}"))
+
+
+async def waiting_letters(store: Store) -> tuple[int, datetime | None]:
+    """How many dead letters wait in the store for a decision, and since when the oldest."""
+    number, oldest = await letter_records(store).oldest("taken_in_at", stage=Stage.WAITING)
+    return number, oldest.taken_in_at if oldest else None
+
+
 class DeadLetters:
     """All dead letters of a system."""
 
     def __init__(self, store: Store, connection: AbstractConnection) -> None:
-        self.records: Records[DeadLetter] = store.records(
-            "dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{PLAN_HEADER}")
-        )
+        self.records = letter_records(store)
         self._store = store
         self._connection = connection
 

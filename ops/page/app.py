@@ -7,11 +7,13 @@ from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
 from chassis.metrics import Metrics
-from chassis.service import VERSION, operator_routes
+from chassis.service import VERSION, looping, operator_routes
+from chassis.waiting import Waiting
 from gateway.headers import SecurityHeaders
 from gateway.http_log import HttpLog
 from gateway.request_limits import RequestLimits
 from gateway.tokens import Tokens
+from ops.dead.letters import waiting_letters
 from ops.page import problems
 from ops.page.api import api
 from ops.page.files import files
@@ -33,10 +35,14 @@ def create_app(settings: PageSettings) -> FastAPI:
     desk = KeptDesk(_places(settings), metrics)
     runs = Runs(desk)
 
+    waiting = Waiting(metrics)
+    waiting.watch("dead_letters", lambda: waiting_letters(desk.store))
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        await runs.stop()
+        async with looping(waiting.loops()):
+            yield
+            await runs.stop()
         await desk.close()
 
     app = FastAPI(title="Bellhop's operator's page", version=VERSION, lifespan=lifespan, openapi_url=None)

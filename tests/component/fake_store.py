@@ -30,6 +30,7 @@ class FakeDocuments(Generic[ModelT]):
             state=self._state_type.model_validate_json(raw["state"]),
             handled=raw["handled"],
             outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
+            attention_since=raw["attention_since"],
             history=tuple(Transition.from_document(entry) for entry in raw["history"]),
         )
 
@@ -41,6 +42,7 @@ class FakeDocuments(Generic[ModelT]):
             "version": new.version,
             "state": new.state.model_dump_json(),
             "handled": new.handled,
+            "attention_since": new.attention_since,
             "outbox": [envelope.to_document() for envelope in new.outbox],
             "history": [transition.to_document() for transition in new.history],
             "due_at": due_at,

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from faststream.message.message import AckStatus
 
-from chassis import consumer
 from chassis.decision import Done, Ignored, Outcome
 from chassis.envelope import Delivery, Failure
 from chassis.errors import PermanentError, StoreUnavailableError
@@ -155,7 +154,6 @@ async def test_a_failed_message_is_acknowledged_after_it_is_safe_elsewhere_and_n
 async def test_a_message_that_cannot_be_put_elsewhere_is_given_back_to_the_broker(
     doing: Doing, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "_GIVE_BACK_AFTER", 0)
     doing.ends = error
     bench = Bench("extras-service", DeafBus)
     bench.consume(EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: doing})

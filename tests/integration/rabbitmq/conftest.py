@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.broker import Broker, broker_server
+from deploy.local.broker import Broker, broker_for
 from tools.rabbitmq_root import SUITES, RootError, rabbitmq_server
 
 INSTALLED = "3.10"
@@ -28,5 +28,9 @@ def broker_of_series(series: str, tmp_path_factory: pytest.TempPathFactory) -> I
                 patch.setenv("BELLHOP_RABBITMQ_SERVER", str(rabbitmq_server(series)))
             except RootError as error:
                 pytest.skip(f"RabbitMQ {series} is not tested here: {error}")
-        with broker_server(tmp_path_factory.mktemp(f"broker-{series}")) as server:
-            yield server
+        broker = broker_for(tmp_path_factory.mktemp(f"broker-{series}"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()

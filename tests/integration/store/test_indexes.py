@@ -111,7 +111,9 @@ async def test_a_store_with_the_partial_indexes_of_before_gets_sparse_ones(
 
     indexes = database.things.index_information()
     assert not any("partialFilterExpression" in index for index in indexes.values())
-    assert {name for name, index in indexes.items() if index.get("sparse")} == {"unsent_since_sparse", "due_at_sparse"}
+    assert {name for name, index in indexes.items() if index.get("sparse")} == {
+        f"{name}_sparse" for name in ("unsent_since", "due_at", "attention_since")
+    }
 
 
 async def test_an_older_version_starts_beside_the_sparse_indexes(
