@@ -123,6 +123,13 @@ def gateway_environment(around: Surroundings) -> dict[str, str]:
     return env
 
 
+def extras_environment(_around: Surroundings) -> dict[str, str]:
+    return {
+        "BELLHOP_CATALOGUE_FILE": str(ROOT / "deploy" / "local" / "catalogue.yaml"),
+        "BELLHOP_MAX_OPEN_ORDERS": os.environ.get("BELLHOP_MAX_OPEN_ORDERS", "100000"),  # a load driver has few guests
+    }
+
+
 def adapter_environment(around: Surroundings) -> dict[str, str]:
     env = {"BELLHOP_SEAL_KEYS": around.credentials.seal_key}
     if around.sandbox_url:
@@ -153,7 +160,7 @@ def service(name: str, environment: Callable[[Surroundings], Mapping[str, str]])
 SANDBOX = Part("sandbox", sandbox_command, lambda _around: {}, stop_seconds=5)
 SERVICES = (
     service("gateway", gateway_environment),
-    service("extras_service", lambda _: {"BELLHOP_CATALOGUE_FILE": str(ROOT / "deploy" / "local" / "catalogue.yaml")}),
+    service("extras_service", extras_environment),
     service("payment_service", lambda _: {}),
     service("psp_adapter", adapter_environment),
 )

@@ -67,6 +67,7 @@ class Setup:
     request_timeout: float = 60.0
     guest_rate: str = "100000/minute"
     max_live_streams: int = 256
+    max_open_orders: int = 100_000
     max_waiting_orders: int = 1000
     webhook_secret: str = WEBHOOK_SECRET
     settle_after: float | None = None
@@ -139,7 +140,12 @@ class System:
         )
 
     def extras_settings(self) -> ExtrasSettings:
-        return ExtrasSettings(**self.store_settings(EXTRAS), catalogue_file=CATALOGUE, pay_within=self.setup.pay_within)
+        return ExtrasSettings(
+            **self.store_settings(EXTRAS),
+            catalogue_file=CATALOGUE,
+            pay_within=self.setup.pay_within,
+            max_open_orders=self.setup.max_open_orders,
+        )
 
     def payment_settings(self) -> PaymentSettings:
         return PaymentSettings(
@@ -177,6 +183,7 @@ class System:
             "BELLHOP_REQUEST_TIMEOUT": str(self.setup.request_timeout),
             "BELLHOP_ADDRESS_RATE": "1000000/minute",
             "BELLHOP_GUEST_RATE": self.setup.guest_rate,
+            "BELLHOP_MAX_OPEN_ORDERS": str(self.setup.max_open_orders),
             "BELLHOP_MAX_LIVE_STREAMS": str(self.setup.max_live_streams),
             "BELLHOP_MAX_WAITING_ORDERS": str(self.setup.max_waiting_orders),
             "BELLHOP_STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
