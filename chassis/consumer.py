@@ -31,6 +31,9 @@ log = structlog.get_logger()
 RETRIED, PARKED = "retried", "parked"
 """How a failed message ends; also what the copy of a failure says in its header `ended`."""
 
+UNKNOWN_KIND = "unknown"
+"""What metrics count a message under whose kind is in no contract."""
+
 _GIVEN_BACK, _REQUEUED = "given_back", "requeued"
 
 _PUBLISH_AGAIN_AFTER = 1.0
@@ -62,7 +65,7 @@ class Consumer:
         self._handlers = handlers
         self._metrics = metrics
         self._version = version
-        metrics.expect((kind.wire_kind() for kind in handlers), (RETRIED, PARKED))
+        metrics.expect((*(kind.wire_kind() for kind in handlers), UNKNOWN_KIND), (RETRIED, PARKED))
         self._breaker = breaker
 
     async def __call__(self, message: RabbitMessage) -> None:
@@ -90,7 +93,9 @@ class Consumer:
             level = log.debug if isinstance(body, Query) else log.info
             level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
         await self._answer(message, ended)
-        self._metrics.handled.labels(self._metrics.service, delivery.kind, ended).inc()
+        # A made-up kind would be a new series each time.
+        kind = delivery.kind if delivery.kind in Message.kinds else UNKNOWN_KIND
+        self._metrics.handled.labels(self._metrics.service, kind, ended).inc()
         self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
 
     async def _answer(self, message: RabbitMessage, ended: str) -> None:

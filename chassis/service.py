@@ -4,16 +4,17 @@ import asyncio
 import importlib.metadata
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from chassis import background
@@ -143,6 +144,18 @@ def operator_routes(
         Route("/health/ready", ready, include_in_schema=False),
         Route("/metrics", exposition, include_in_schema=False),
     ]
+
+
+def web_app(
+    routes: Sequence[BaseRoute], lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+) -> Starlette:
+    """An app that answers exactly these routes.
+
+    Starlette's redirect to a path with a slash more or less would repeat the `Host` that the sender named.
+    """
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _problems(checks: Mapping[str, Check]) -> dict[str, str]:

@@ -11,7 +11,17 @@ from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, once_there, operator_routes
+from chassis.service import (
+    VERSION,
+    Loop,
+    bus_checks,
+    bus_loops,
+    bus_notices,
+    looping,
+    once_there,
+    operator_routes,
+    web_app,
+)
 from chassis.store import Store
 from chassis.waiting import Waiting
 from chassis.write_path import WritePath
@@ -87,4 +97,4 @@ def create_app(settings: ExtrasSettings) -> Starlette:
         **orders.checks("orders"),
         **days.checks("days of stock"),
     }
-    return Starlette(routes=operator_routes(metrics, checks, bus_notices(bus)), lifespan=lifespan)
+    return web_app(routes=operator_routes(metrics, checks, bus_notices(bus)), lifespan=lifespan)

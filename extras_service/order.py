@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chassis.decision import State, Waiter
 from chassis.errors import PermanentError, TransientError
+from chassis.keys import joined
 from contracts.ids import OrderId, PaymentId, RefundId
 from contracts.money import Money
 from contracts.orders import (
@@ -162,7 +163,7 @@ class Order(State):
 
 def guest_key(guest_id: str, property_id: str) -> str:
     """Whose order it is, in one field an index can hold."""
-    return f"{property_id}/{guest_id}"
+    return joined(property_id, guest_id)
 
 
 def digest_of(lines: tuple[RequestedLine, ...]) -> str:

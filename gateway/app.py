@@ -52,6 +52,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         docs_url=None,
+        redirect_slashes=False,  # the address in such a redirect would be the sender's Host
         redoc_url=None,
     )
     guard(app, settings, rates)

@@ -11,7 +11,7 @@ from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.metrics import Metrics
 from chassis.seal import Seal
-from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, looping, operator_routes
+from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, looping, operator_routes, web_app
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import AdapterHandlers
@@ -55,4 +55,4 @@ def create_app(settings: AdapterSettings) -> Starlette:
         *operator_routes(metrics, bus_checks(bus), {"breaker": breaker.check(), **bus_notices(bus)}),
         Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return web_app(routes=routes, lifespan=lifespan)

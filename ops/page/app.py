@@ -45,7 +45,9 @@ def create_app(settings: PageSettings) -> FastAPI:
             await runs.stop()
         await desk.close()
 
-    app = FastAPI(title="Bellhop's operator's page", version=VERSION, lifespan=lifespan, openapi_url=None)
+    app = FastAPI(
+        title="Bellhop's operator's page", version=VERSION, lifespan=lifespan, openapi_url=None, redirect_slashes=False
+    )
     problems.install(app)
     app.add_middleware(RequestLimits, max_body=_LARGEST_BODY, seconds=_LONGEST_REQUEST)
     app.add_middleware(HttpLog)

@@ -119,6 +119,11 @@ class Bench:
         labels = {"service": self.service, "kind": kind, "outcome": outcome}
         return self.metrics.registry.get_sample_value("bellhop_messages_handled_total", labels) or 0.0
 
+    def labels(self, metric: str) -> list[dict[str, str]]:
+        """Of each series there is of a metric."""
+        families = self.metrics.registry.collect()
+        return [sample.labels for family in families if family.name == metric for sample in family.samples]
+
     def _keep_what_goes_to(self, exchange: str, routing_key: str) -> None:
         async def keep(message: RabbitMessage) -> None:
             raw = message.raw_message

@@ -335,3 +335,11 @@ async def test_a_query_that_does_not_parse_is_dropped(bench: Bench) -> None:
 
     assert bench.published == []
     assert bench.handled("orders.get-order.v1", "dropped") == 1
+
+
+async def test_made_up_kinds_are_counted_as_one(bench: Bench) -> None:
+    for number in range(50):
+        await bench.deliver(EXTRAS_COMMANDS, b"{}", kind=f"made.up.v{number}")
+
+    assert {labels["kind"] for labels in bench.labels("bellhop_messages_handled")} <= {*Message.kinds, "unknown"}
+    assert bench.handled("unknown", "parked") == 50

@@ -1,6 +1,7 @@
 """How much, how long, how often: each limit is a problem of its own, and what stays below it passes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from cryptography.fernet import Fernet
 from fastapi import FastAPI, Request
 from pydantic import SecretStr, ValidationError
 
+from benchmarks.rates import microseconds
 from chassis.addresses import network_of
 from chassis.bodies import BodyReaders
 from chassis.errors import TransientError
@@ -18,7 +20,7 @@ from contracts.orders import Guest, Staff
 from gateway import problems
 from gateway.backlog import FRESH, RETRY_AFTER, Backlog
 from gateway.problems import ProblemError
-from gateway.rates import AddressRate, Rates, Streams
+from gateway.rates import AddressRate, Counts, Rates, Streams
 from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 from gateway.tokens import Operator, OperatorRole
@@ -186,6 +188,47 @@ async def test_everyone_a_token_can_name_is_counted_by_themselves() -> None:
         with pytest.raises(ProblemError) as raised:
             await rates.bearer(who)
         assert raised.value.status == 429
+
+
+async def test_two_guests_whose_names_run_together_are_counted_apart() -> None:
+    rates = Rates(_settings(guest_rate="1/day"))
+
+    await rates.bearer(given.guest("c", property_id="a/b"))
+    await rates.bearer(given.guest("b/c", property_id="a"))
+
+
+async def test_counting_costs_as_much_at_50_000_addresses_as_at_1_000() -> None:
+    few, many = [min([await microseconds(addresses) for _ in range(3)]) for addresses in (1_000, 50_000)]
+
+    assert many < 5 * few  # with the storage that the library brings: sixty times
+
+
+async def test_counts_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = Rates(_settings(address_rate="10/minute"))
+    now = time.time()
+    for number in range(100):
+        await rates.address(f"203.0.113.{number}")
+
+    monkeypatch.setattr("gateway.rates.time", lambda: now + 300)
+    await rates.address("203.0.113.200")
+
+    assert len(_counts(rates).expirations) == len(_counts(rates).storage) == 1
+
+
+async def test_counts_are_bounded_however_many_addresses_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rates.MOST_COUNTS", 50)
+    rates = Rates(_settings(address_rate="10/minute"))
+
+    for number in range(200):
+        await rates.address(f"203.0.113.{number}")
+
+    assert len(_counts(rates).expirations) == len(_counts(rates).storage) == 50
+
+
+def _counts(rates: Rates) -> Counts:
+    counts = rates._addresses.storage
+    assert isinstance(counts, Counts)
+    return counts
 
 
 @pytest.mark.parametrize("name", ["address_rate", "guest_rate"])
