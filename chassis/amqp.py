@@ -16,9 +16,13 @@ from aiormq.abc import ExceptionType
 from faststream.rabbit import RabbitBroker
 from yarl import URL
 
+from chassis import amqp_decoding
+
 AnswerT = TypeVar("AnswerT")
 
 _CLOSING_SECONDS = 0.01
+
+amqp_decoding.install()
 
 _under_way: set[asyncio.Future[Any]] = set()
 """asyncio itself keeps no reference to a task that runs."""

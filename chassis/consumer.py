@@ -17,11 +17,19 @@ import structlog
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from faststream.rabbit.message import RabbitMessage
 
+from chassis.amqp_decoding import UndecodedHeaders
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.decision import Outcome, reason_of
 from chassis.envelope import Delivery, Failure, utc_now
-from chassis.errors import NoHandlerError, PublishFailedError, TransientError, is_transient
+from chassis.errors import (
+    NoHandlerError,
+    PublishFailedError,
+    TransientError,
+    UndecodableMessageError,
+    is_transient,
+)
+from chassis.headers import ATTEMPT, kept, text, undecoded
 from chassis.metrics import Metrics
 from contracts.message import Message, Query, parse
 from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue
@@ -79,6 +87,8 @@ class Consumer:
             causation_id=delivery.causation_id,
         )
         try:
+            if isinstance(message.headers, UndecodedHeaders):
+                raise UndecodableMessageError(message.headers.reasons)
             body = parse(delivery.kind, message.body)
             order_id = getattr(body, "order_id", None)
             if order_id:
@@ -143,7 +153,7 @@ class Consumer:
 
     async def _put_back(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
         """Into its own queue again, as it was."""
-        headers = {**message.headers, **self._origin_headers(message)}
+        headers = {**kept(message.headers, self._bus.redact), **self._origin_headers(message)}
         await self._publish_again(message, delivery, RETRY_LADDER[0].name, self._queue, headers)
         log.warning("message.given_back", error=str(error))
         return _GIVEN_BACK
@@ -174,13 +184,14 @@ class Consumer:
     def _failure_headers(
         self, message: RabbitMessage, delivery: Delivery, error: Exception, *, attempt: int
     ) -> dict[str, Any]:
-        """What came with the message, and how it failed. `attempt` is the one it is on from now on."""
-        headers = dict(message.headers)
+        """What came with the message and is ours, and how it failed. `attempt` is the one it is on from now on."""
+        headers = kept(message.headers, self._bus.redact)
         now = utc_now()
         return {
             **headers,
+            **undecoded(message.headers),
             **self._origin_headers(message),
-            "attempt": attempt,
+            ATTEMPT: attempt,
             "error_type": type(error).__name__,
             "error": self._bus.redact(str(error))[:1000],
             "first_failed_at": headers.get("first_failed_at", now.isoformat()),
@@ -190,7 +201,7 @@ class Consumer:
 
     def _origin_headers(self, message: RabbitMessage) -> dict[str, Any]:
         """Where a message was first delivered: on its way back the broker tells that no more."""
-        headers, raw = message.headers, message.raw_message
+        headers, raw = kept(message.headers), message.raw_message
         return {
             "origin_queue": headers.get("origin_queue", self._queue),
             "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
@@ -248,8 +259,8 @@ def delivery_of(message: RabbitMessage) -> Delivery:
         message_id=message.message_id,
         correlation_id=message.correlation_id,
         kind=raw.type or "",
-        causation_id=headers.get("causation_id"),
-        traceparent=headers.get("traceparent"),
+        causation_id=text(headers, "causation_id"),
+        traceparent=text(headers, "traceparent"),
         reply_to=message.reply_to or None,
         attempt=_attempt(headers.get("attempt")),
         failure=_failure(headers),
@@ -271,7 +282,7 @@ def _attempt(header: object) -> int:
 
 def _failure(headers: Mapping[str, Any]) -> Failure | None:
     """How the message failed before, if it did."""
-    said = tuple(headers.get(name) for name in ("error_type", "error", "first_failed_at"))
+    said = [text(headers, name) for name in ("error_type", "error", "first_failed_at")]
     return Failure(*map(str, said)) if all(said) else None
 
 

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
 from chassis.decision import Answer, Outgoing, Waiter
+from chassis.headers import ATTEMPT, SENT_AT_MS
+from contracts.ids import bounded_id
 from contracts.message import Command, Event, Message, Query, parse
 from contracts.topology import COMMANDS, EVENTS, QUERIES, REPLIES
-
-SENT_AT_MS = "sent_at_ms"
-"""The header that says when a message was published: milliseconds since 1970, UTC."""
 
 
 def utc_now() -> datetime:
@@ -70,7 +69,7 @@ class Envelope:
         """The AMQP headers it leaves with. AMQP's own timestamp has whole seconds only: too coarse to trace by."""
         ids = {"causation_id": self.causation_id, "traceparent": self.traceparent}
         known = {name: value for name, value in ids.items() if value is not None}
-        return {**self.notes, **known, "attempt": 1, SENT_AT_MS: int(now.timestamp() * 1000)}
+        return {**self.notes, **known, ATTEMPT: 1, SENT_AT_MS: int(now.timestamp() * 1000)}
 
     def to_document(self) -> dict[str, Any]:
         return {
@@ -140,7 +139,7 @@ class Delivery:
         """
         envelopes = []
         for index, outgoing in enumerate(messages):
-            message_id = f"{document_id}.{version}.{index}"
+            message_id = bounded_id(f"{document_id}.{version}.{index}")
             match outgoing:
                 case Answer(to=waiter, reply=reply):
                     envelopes.append(

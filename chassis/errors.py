@@ -1,6 +1,6 @@
 """Two kinds of failure, told apart in one place: what may heal by waiting, and what never will."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from contracts.message import MalformedMessageError, UnknownKindError
 
@@ -46,6 +46,13 @@ class NoHandlerError(PermanentError):
 
     def __init__(self, kind: str, queue: str) -> None:
         super().__init__(f"nobody handles {kind} on {queue}: check the queue's bindings")
+
+
+class UndecodableMessageError(PermanentError):
+    """A property or header of a message cannot be decoded; its body has arrived."""
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        super().__init__(f"the client library cannot decode it: {'; '.join(reasons)}")
 
 
 def is_transient(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from chassis.consumer import PARKED
-from chassis.envelope import SENT_AT_MS
+from chassis.headers import SENT_AT_MS
 from chassis.history import Transition
 from contracts.ids import OrderId, payment_id_of
 from contracts.topology import COMMANDS, FAILURES

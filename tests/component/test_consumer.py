@@ -10,6 +10,7 @@ from faststream.message.message import AckStatus
 from chassis.decision import Done, Ignored, Outcome
 from chassis.envelope import Delivery, Failure
 from chassis.errors import PermanentError, StoreUnavailableError
+from chassis.headers import ORIGIN
 from contracts.message import Message
 from contracts.orders import GetOrder, PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES
@@ -116,7 +117,7 @@ async def test_a_transient_failure_waits_on_the_rung_of_its_attempt(
 
 async def test_a_retry_keeps_the_message_as_it_was_and_says_where_it_came_from(bench: Bench, doing: Doing) -> None:
     doing.ends = AWAY
-    headers = {"causation_id": "cause-1", "traceparent": "00-trace-01", "added": "by another system"}
+    headers = {"causation_id": "cause-1", "traceparent": "00-trace-01", "http": "POST /v1/orders"}
 
     await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=headers, timestamp=SENT_AT)
 
@@ -136,6 +137,48 @@ async def test_a_retry_keeps_the_message_as_it_was_and_says_where_it_came_from(b
             "service_version": VERSION,
         }.items()
     )
+
+
+@pytest.mark.parametrize("error", [AWAY, PermanentError("broken")], ids=["retried", "parked"])
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"CC": ["extras.payments"]},
+        {"BCC": ["extras.payments"]},
+        {"nested": {"CC": ["extras.payments"]}},
+        {"x-death": [{"queue": "extras.commands", "count": 1}]},
+        {"added": "by another system"},
+        {"causation_id": {"CC": ["extras.payments"]}},
+        {"traceparent": ["extras.payments"]},
+        {"sent_at_ms": "soon"},
+        {"again_in_s": -1},
+        {"attempt": True},
+    ],
+    ids=str,
+)
+async def test_what_is_sent_again_carries_no_header_of_a_stranger(
+    bench: Bench, doing: Doing, error: Exception, foreign: dict[str, Any]
+) -> None:
+    doing.ends = error
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=foreign)
+
+    (published,) = bench.published
+    (copy,) = bench.failures
+    written = {"error", "error_type", "first_failed_at", "last_failed_at", "service_version"} | ORIGIN | {"attempt"}
+    assert set(published.headers) == written
+    assert set(copy.headers) - {"ended", "again_in_s"} == written
+    assert published.headers["attempt"] == (2 if error is AWAY else 1)
+
+
+async def test_a_long_or_telltale_header_is_sent_on_cut_and_without_its_secret(bench: Bench, doing: Doing) -> None:
+    doing.ends = AWAY
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={"http": "\N{SNOWMAN}" * 9000, "psp": "whsec_hushhush1234"})
+
+    (published,) = bench.published
+    assert 4000 < len(str(published.headers["http"]).encode()) <= 4096
+    assert published.headers["psp"] == "[redacted]"
 
 
 @pytest.mark.parametrize("error", [AWAY, PermanentError("broken")], ids=["retried", "parked"])
