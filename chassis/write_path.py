@@ -20,6 +20,7 @@ from chassis.history import HISTORY_KEPT, Transition
 from chassis.service import Check, Loop
 from chassis.store import Documents, Stored
 from chassis.waiting import Waiting
+from contracts.ids import bounded_id
 
 log = structlog.get_logger()
 
@@ -204,8 +205,8 @@ class WritePath(Generic[StateT]):
         due = await self._documents.ids_due(self._clock(), _SWEEP_LIMIT)
         for document_id in due:
             delivery = Delivery(
-                message_id=f"{document_id}.deadline.{self._clock().timestamp():.0f}",
-                correlation_id=f"{document_id}.deadline",
+                message_id=bounded_id(f"{document_id}.deadline.{self._clock().timestamp():.0f}"),
+                correlation_id=bounded_id(f"{document_id}.deadline"),
                 kind="deadline",
             )
             with others_go_on(document_id):

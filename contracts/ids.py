@@ -1,6 +1,10 @@
 """Ids have types, and prefixes a person can tell apart."""
 
+import hashlib
 from typing import NewType
+
+MAX_ID = 255
+"""Bytes of an id on the wire: AMQP's limit for a message id or a correlation id."""
 
 OrderId = NewType("OrderId", str)
 """`ord_…`, derived from property, guest and Idempotency-Key, so a repeated request finds the same order."""
@@ -20,3 +24,11 @@ ReservationId = NewType("ReservationId", str)
 def payment_id_of(order_id: OrderId) -> PaymentId:
     """The one payment of an order."""
     return PaymentId("pay_" + order_id.removeprefix("ord_"))
+
+
+def bounded_id(text: str) -> str:
+    """The id `text`; where it exceeds MAX_ID, its beginning and a digest of the whole, the same for the same text."""
+    if len(text.encode()) <= MAX_ID:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"{text.encode()[: MAX_ID - len(digest) - 1].decode(errors='ignore')}~{digest}"

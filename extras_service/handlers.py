@@ -7,6 +7,7 @@ from chassis.consumer import Handlers
 from chassis.decision import Applied, Done, Duplicate, Ignored, Outcome, Refused
 from chassis.envelope import Delivery, Envelope, Publisher
 from chassis.write_path import Handled, WritePath
+from contracts.ids import bounded_id
 from contracts.message import Reply
 from contracts.orders import (
     CancelOrder,
@@ -104,7 +105,7 @@ class ExtrasHandlers:
     async def _reply(self, delivery: Delivery, reply: Reply | None) -> None:
         if reply is None or delivery.reply_to is None:
             return
-        message_id = f"{delivery.message_id}.reply"
+        message_id = bounded_id(f"{delivery.message_id}.reply")
         await self.bus.publish(
             Envelope(reply, message_id, delivery.correlation_id, delivery.message_id, to=delivery.reply_to)
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
+from contracts.ids import bounded_id
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.translate import report_of_event, subject_of
 
@@ -32,6 +33,6 @@ class EventTranslator:
         report = report_of_event(event, intent)
         if isinstance(report, Ignored):
             return report
-        message_id = f"psp.{event_id}"
+        message_id = bounded_id(f"psp.{event_id}")
         notes = {"psp": f"{came_by} {event_id} {event['type']}"}
         return Envelope(report, message_id, correlation_id=message_id, notes=notes)

@@ -12,6 +12,7 @@ from chassis.consumer import Handlers
 from chassis.decision import Done, Ignored, Outcome
 from chassis.envelope import Delivery, utc_now
 from chassis.seal import Seal
+from contracts.ids import bounded_id
 from contracts.message import Event
 from contracts.psp import (
     ClosePspSession,
@@ -76,7 +77,7 @@ class AdapterHandlers:
                     answer = _unknown(command, error)
             if answer is None:
                 return Ignored("the PSP has nothing new to say; its webhook will tell")
-            await self.bus.publish(delivery.caused(answer, f"{delivery.message_id}.psp", noted(calls)))
+            await self.bus.publish(delivery.caused(answer, bounded_id(f"{delivery.message_id}.psp"), noted(calls)))
             return Done()
 
         return handle
@@ -138,7 +139,7 @@ class AdapterHandlers:
             if not isinstance(envelope, Ignored):
                 await self.bus.publish(envelope)
                 passed_on += 1
-        await self.bus.publish(delivery.caused(PspEventsSwept(until=until), f"{delivery.message_id}.psp"))
+        await self.bus.publish(delivery.caused(PspEventsSwept(until=until), bounded_id(f"{delivery.message_id}.psp")))
         log.info("psp.swept", since=command.since.isoformat(), events=passed_on)
         return Done()
 

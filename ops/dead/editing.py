@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.ids import bounded_id
 from contracts.message import parse
 from ops.dead.letters import DeadLetter, DeadLetters, Stage
 from ops.messages import Seen
@@ -136,7 +137,7 @@ def edited(
     if body == letter.message.body and kind == letter.message.kind:
         raise EditError("nothing was changed")
     # An id of its own: the services would take the old one for a message they may know.
-    message_id = f"{letter.message.message_id or 'unnamed'}.edited.{uuid.uuid4().hex[:8]}"
+    message_id = bounded_id(f"{letter.message.message_id or 'unnamed'}.edited.{uuid.uuid4().hex[:8]}")
     headers = {**letter.message.headers, "edited_from": letter.message.message_id}
     changed = {"message_id": message_id, "kind": kind, "body": body, "headers": headers}
     message = letter.message.model_copy(update=changed)
@@ -146,6 +147,5 @@ def edited(
 
 async def put_in_place(letters: DeadLetters, old: DeadLetter, new: DeadLetter) -> None:
     """Keep both, the old one out of the way. Raises EditError when the old one no longer waits."""
-    if old.stage is not Stage.WAITING or not await letters.move(old, Stage.EDITED, edited_to=new.letter_id):
+    if old.stage is not Stage.WAITING or not await letters.replace(old, new):
         raise EditError(f"{old.letter_id} does not wait any more: it is {old.stage}")
-    await letters.records.add(new.letter_id, new)
