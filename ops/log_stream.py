@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from contracts.topology import LOG
@@ -27,6 +27,13 @@ class NoLogError(Exception):
 
     def __init__(self) -> None:
         super().__init__("The broker has no stream `log` yet: it is declared when a service first starts.")
+
+
+class LogInterruptedError(ConnectionError):
+    """The broker closed the channel that the log is read over."""
+
+    def __init__(self) -> None:
+        super().__init__("The connection to the broker was lost while the log was read.")
 
 
 class LogStream:
@@ -56,7 +63,7 @@ class LogStream:
         """Everything from `begin` on, and whatever comes, without end. Raises NoLogError."""
         async with self._consumed(begin) as found:
             while True:
-                yield await found.get()
+                yield await found.next()
 
     async def _newest(self) -> int | None:
         """The offset of the newest message, None when there is none."""
@@ -65,20 +72,19 @@ class LogStream:
             with suppress(TimeoutError):
                 while True:
                     async with asyncio.timeout(patience):
-                        newest = (await found.get()).offset
+                        newest = (await found.next()).offset
                     patience = _QUIET
         return newest
 
     @asynccontextmanager
-    async def _consumed(self, begin: Offset) -> AsyncIterator[asyncio.Queue[Seen]]:
-        # Bounded: a slow reader holds the broker back instead of filling its own memory.
-        found: asyncio.Queue[Seen] = asyncio.Queue(_AT_ONCE)
+    async def _consumed(self, begin: Offset) -> AsyncIterator["_Found"]:
+        channel = await self._connection.channel()
+        found = _Found(channel)
 
         async def keep(message: AbstractIncomingMessage) -> None:
             await found.put(Seen.of(message))
             await message.ack()
 
-        channel = await self._connection.channel()
         try:
             await channel.set_qos(prefetch_count=_AT_ONCE)
             stream = await channel.declare_queue(LOG, passive=True)
@@ -88,5 +94,38 @@ class LogStream:
         except ChannelNotFoundEntity:
             raise NoLogError from None
         finally:
+            found.close()
             with suppress(Exception):
                 await channel.close()
+
+
+class _Found:
+    """Messages as they come, until the channel ends. Bounded: a slow reader holds the broker back."""
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._messages: asyncio.Queue[Seen] = asyncio.Queue(_AT_ONCE)
+        self._closed = asyncio.ensure_future(_closing(channel))
+
+    async def put(self, seen: Seen) -> None:
+        await self._messages.put(seen)
+
+    async def next(self) -> Seen:
+        """Raises LogInterruptedError."""
+        if not self._messages.empty():
+            return self._messages.get_nowait()
+        getting = asyncio.ensure_future(self._messages.get())
+        try:
+            await asyncio.wait((getting, self._closed), return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                return getting.result()
+            raise LogInterruptedError
+        finally:
+            getting.cancel()
+
+    def close(self) -> None:
+        self._closed.cancel()
+
+
+async def _closing(channel: AbstractChannel) -> None:
+    with suppress(Exception):
+        await channel.closed()

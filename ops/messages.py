@@ -12,12 +12,19 @@ from typing import Annotated, Any
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from chassis.amqp_decoding import UndecodedHeaders
+from chassis.errors import UndecodableMessageError
+from chassis.headers import text, undecoded
 from contracts.topology import DEAD, QUEUES
+from ops.plain import plain
 
 _ORDER = re.compile(rb"ord_[a-z0-9]+")
 _PAYMENT = re.compile(rb"pay_([a-z0-9]+)")
 
 _GIVEN_UP = "GivenUpByBroker"
+_READABLE = 256 * 1024
+_BEGINNING = 4096
+"""Bytes of a body that are shown whole, and of a larger one."""
 
 WORK_QUEUES = tuple(queue for queue in QUEUES if queue.arguments.get("x-dead-letter-exchange") == DEAD.name)
 """Queues that a service takes its work from."""
@@ -44,6 +51,15 @@ Body = Annotated[bytes, BeforeValidator(_bytes_of), PlainSerializer(_stored, whe
 """Bytes that are almost always text, and are stored so that a person can read them."""
 
 
+class LargeBody(BaseModel):
+    """A body that is kept apart (ops/large_bodies.py)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: str = Field(description="SHA-256, hexadecimal")
+    size: int = Field(description="bytes")
+
+
 class Seen(BaseModel):
     """A message with all that came with it."""
 
@@ -60,19 +76,23 @@ class Seen(BaseModel):
     routing_key: str = ""
     headers: Mapping[str, Any] = Field(default_factory=dict)
     offset: int | None = Field(default=None, description="where it stands in the log, if it was found there")
+    large: LargeBody | None = Field(default=None, description="set where `body` is only the beginning of the body")
 
     @classmethod
     def of(cls, message: AbstractIncomingMessage) -> "Seen":
-        """From a delivery, whatever its state."""
-        headers = {name: _plain(value) for name, value in message.headers.items()}
+        """From a delivery, whatever its state and its bytes."""
+        headers: dict[str, Any] = plain(dict(message.headers))
         offset = headers.pop("x-stream-offset", None)
-        causation_id = headers.get("causation_id")
+        if isinstance(message.headers, UndecodedHeaders) and "error_type" not in headers:
+            undecodable = UndecodableMessageError(message.headers.reasons)
+            headers |= {"error_type": type(undecodable).__name__, "error": str(undecodable)}
+            headers |= undecoded(message.headers)
         return cls(
             message_id=message.message_id or "",
             kind=message.type or "",
             body=message.body,
             correlation_id=message.correlation_id or "",
-            causation_id=causation_id if isinstance(causation_id, str) else None,
+            causation_id=text(headers, "causation_id"),
             sent_at=message.timestamp.astimezone(UTC) if isinstance(message.timestamp, datetime) else None,
             sender=message.app_id or "",
             exchange=message.exchange or "",
@@ -92,12 +112,12 @@ class Seen(BaseModel):
 
     @property
     def error_type(self) -> str | None:
-        return self._text("error_type") or (_GIVEN_UP if "x-first-death-queue" in self.headers else None)
+        return text(self.headers, "error_type") or (_GIVEN_UP if "x-first-death-queue" in self.headers else None)
 
     @property
     def error(self) -> str | None:
-        given_up = self._text("x-first-death-reason")
-        return self._text("error") or (given_up and f"the broker gave it up itself: {given_up}")
+        given_up = text(self.headers, "x-first-death-reason")
+        return text(self.headers, "error") or (given_up and f"the broker gave it up itself: {given_up}")
 
     @property
     def attempt(self) -> int:
@@ -107,28 +127,28 @@ class Seen(BaseModel):
     @property
     def failed_at(self) -> datetime | None:
         """When it last failed, if it did."""
-        text = self._text("last_failed_at")
+        said = text(self.headers, "last_failed_at")
         try:
-            return datetime.fromisoformat(text) if text else None
+            at = datetime.fromisoformat(said) if said else None
         except ValueError:
             return None
+        return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
     @property
     def queues(self) -> tuple[str, ...]:
         """The work queues it goes, or went, to."""
-        origin = self._text("origin_queue") or self._text("x-first-death-queue")
+        origin = text(self.headers, "origin_queue") or text(self.headers, "x-first-death-queue")
         return (origin,) if origin else tuple(queues_of(self.exchange, self.routing_key))
 
     def readable_body(self) -> Any:
-        """The body for people and programs: parsed where it is JSON, else as text."""
+        """The body for people and programs: parsed where it is JSON, else as text. A large one is cut."""
+        if len(self.body) > _READABLE or self.large:
+            size = self.large.size if self.large else len(self.body)
+            return f"{self.body[:_BEGINNING].decode(errors='backslashreplace')}… ({size} bytes)"
         try:
-            return json.loads(self.body)
+            return plain(json.loads(self.body))
         except (ValueError, RecursionError):
             return self.body.decode(errors="backslashreplace")
-
-    def _text(self, name: str) -> str | None:
-        value = self.headers.get(name)
-        return value if isinstance(value, str) else None
 
 
 def queues_of(exchange: str, routing_key: str) -> Iterator[str]:
@@ -136,23 +156,6 @@ def queues_of(exchange: str, routing_key: str) -> Iterator[str]:
     for queue in WORK_QUEUES:
         if any((bound.exchange, bound.routing_key) == (exchange, routing_key) for bound in queue.bindings):
             yield queue.name
-
-
-def _plain(value: object) -> Any:
-    """An AMQP header as JSON has it."""
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case bytes() | bytearray():
-            return bytes(value).decode(errors="backslashreplace")
-        case Mapping():
-            return {str(name): _plain(inner) for name, inner in value.items()}
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
-        case None | bool() | int() | float() | str():
-            return value
-        case _:
-            return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +173,11 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def matches(self, seen: Seen) -> bool:
-        at = seen.failed_at or seen.sent_at
+    def matches(self, seen: Seen, taken_in_at: datetime | None = None) -> bool:
+        """`taken_in_at` is the time of a dead letter that names none itself. A message of the log without any time is
+        found whatever the times asked for: the log is read from `since` on.
+        """
+        at = seen.failed_at or seen.sent_at or taken_in_at
         failure = f"{seen.error_type}: {seen.error}".casefold()
         return all(
             (
@@ -180,8 +186,8 @@ class Filter:
                 self.error is None or (seen.error is not None and self.error.casefold() in failure),
                 self.order is None or seen.order_id == self.order,
                 self.correlation is None or seen.correlation_id == self.correlation,
-                self.since is None or (at is not None and at >= self.since),
-                self.until is None or (at is not None and at < self.until),
+                self.since is None or at is None or at >= self.since,
+                self.until is None or at is None or at < self.until,
             )
         )
 

@@ -65,7 +65,7 @@ async def look(connection: AbstractConnection, places: Places, waiting: Sequence
         count, stats = counts[queue.name], rates.get(queue.name, {})
         messages, consumers = count or (0, 0)
         letters = [letter for letter in waiting if letter.dead_queue == queue.name]
-        failed = [letter.message.failed_at or letter.taken_in_at for letter in letters]
+        failed = [letter.failed_at for letter in letters]
         states.append(
             QueueState(
                 name=queue.name,

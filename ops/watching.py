@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -104,6 +105,6 @@ def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = 
         about = ", ".join(entry.subjects[:3]) + (
             f" and {len(entry.subjects) - 3} more" if len(entry.subjects) > 3 else ""
         )
-        about += f"\n[dim]{entry.detail[:200]}[/]" if entry.detail else ""
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.who, entry.action, about, entry.why)
+        about += f"\n[dim]{escape(entry.detail[:200])}[/]" if entry.detail else ""
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.who), entry.action, about, escape(entry.why))
     console.print(table if entries else "Nobody has replayed, edited or discarded anything yet.")

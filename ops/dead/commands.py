@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
@@ -186,7 +187,7 @@ def edit(
         print_json(summary(fresh))
         return
     console.print(
-        f"{fresh.edited_from} is replaced by [bold]{fresh.letter_id}[/] (message {fresh.message.message_id})."
+        f"{fresh.edited_from} is replaced by [bold]{fresh.letter_id}[/] (message {escape(fresh.message.message_id)})."
     )
     console.print(f"[dim]bellhop dead replay {fresh.letter_id} sends it[/]")
 
@@ -289,7 +290,7 @@ def empty(
         ids = tuple(letter.letter_id for letter in letters)
         bodies = f"{len(ids)} letters deleted"
         await AuditLog(desk.store).note("empty", acting_as(who), why, ids, bodies)
-        return await desk.letters.records.remove(ids)
+        return await desk.letters.remove(letters)
 
     deleted = at_desk(data_dir, work)
     print_json({"deleted": deleted}) if as_json else console.print(f"{deleted} dead letters deleted.")

@@ -13,6 +13,9 @@ from ops.messages import Filter
 from ops.rehearsal import Forecast, Rehearsal
 from ops.terminal import Desk
 
+_SHOWN = 10_000
+"""Characters of a body in the record of an edit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -40,9 +43,7 @@ async def chosen(
     if not ids:
         return await found(desk, wanted, stage)
     await desk.letters.take_in()
-    return [
-        letter for letter in await desk.letters.named(ids) if letter.stage is stage and wanted.matches(letter.message)
-    ]
+    return [letter for letter in await desk.letters.named(ids) if letter.stage is stage and letter.is_wanted(wanted)]
 
 
 async def told(desk: Desk, letter_id: str) -> Told:
@@ -52,7 +53,7 @@ async def told(desk: Desk, letter_id: str) -> Told:
     """
     await desk.letters.take_in()
     (letter,) = await desk.letters.named([letter_id])
-    forecast = await Rehearsal(desk.store).forecast(letter.message, letter.queue)
+    forecast = await Rehearsal(desk.store).forecast(await desk.letters.bodies.whole(letter.message), letter.queue)
     timeline = []
     if letter.message.order_id:
         with suppress(NoLogError):
@@ -93,13 +94,14 @@ async def correct(
     """
     await desk.letters.take_in()
     (letter,) = await desk.letters.named([letter_id])
-    given = letter.message.body if body is None else body
+    whole = letter.model_copy(update={"message": await desk.letters.bodies.whole(letter.message)})
+    given = whole.message.body if body is None else body
     new_body = with_fields(given, assignments) if assignments else given
-    fresh = edited(letter, new_body, kind=kind, may_change_identity=may_change_identity)
+    fresh = edited(whole, new_body, kind=kind, may_change_identity=may_change_identity)
     await AuditLog(desk.store).note("edit", who, why, (letter.letter_id, fresh.letter_id), _difference(letter, fresh))
     await put_in_place(desk.letters, letter, fresh)
     return fresh
 
 
 def _difference(old: DeadLetter, new: DeadLetter) -> str:
-    return f"{old.message.kind} {old.message.readable_body()} became {new.message.kind} {new.message.readable_body()}"
+    return " became ".join(f"{one.message.kind} {str(one.message.readable_body())[:_SHOWN]}" for one in (old, new))

@@ -6,7 +6,8 @@ place to look at messages again and again. They are taken in: written to the sto
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -16,14 +17,16 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.envelope import utc_now
+from chassis.errors import StoreUnavailableError
+from chassis.headers import REPLAY_PLAN, kept
 from chassis.store import Records, Store
 from contracts.topology import DEAD, QUEUES
+from ops.large_bodies import LargeBodies
 from ops.messages import Filter, Seen
 
-PLAN_HEADER = "replay_plan"
-"""The header that names the replay a message was sent by."""
-
 DEAD_QUEUES = tuple(queue.name for queue in QUEUES if any(b.exchange == DEAD.name for b in queue.bindings))
+_PER_DELIVERY = ("x-delivery-count", "x-acquired-count")
+"""Headers that RabbitMQ changes each time it delivers a message."""
 PARKING_AT = {
     dead_queue: {queue.name for queue in QUEUES if queue.arguments.get("x-dead-letter-routing-key") == dead_queue}
     for dead_queue in DEAD_QUEUES
@@ -63,6 +66,18 @@ class DeadLetter(BaseModel):
         """
         return next((queue for queue in self.message.queues if queue in PARKING_AT.get(self.dead_queue, ())), "")
 
+    @property
+    def failed_at(self) -> datetime:
+        """When it failed, or at least was there: as it says itself, else when it was taken in."""
+        return self.message.failed_at or self.message.sent_at or self.taken_in_at
+
+    def is_wanted(self, wanted: Filter) -> bool:
+        """Whether a filter finds it. `queue` may also name the dead queue itself."""
+        if wanted.matches(self.message, self.taken_in_at):
+            return True
+        rest = replace(wanted, queue=None)
+        return wanted.queue == self.dead_queue and rest.matches(self.message, self.taken_in_at)
+
     @classmethod
     def of(cls, dead_queue: str, message: Seen) -> Self:
         return cls(letter_id=_id_of(dead_queue, message), dead_queue=dead_queue, message=message, taken_in_at=utc_now())
@@ -78,7 +93,7 @@ class NoSuchLetterError(Exception):
 
 def letter_records(store: Store) -> Records[DeadLetter]:
     """Where dead letters are kept."""
-    return store.records("dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{PLAN_HEADER}"))
+    return store.records("dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{REPLAY_PLAN}"))
 
 
 async def waiting_letters(store: Store) -> tuple[int, datetime | None]:
@@ -92,6 +107,7 @@ class DeadLetters:
 
     def __init__(self, store: Store, connection: AbstractConnection) -> None:
         self.records = letter_records(store)
+        self.bodies = LargeBodies(store)
         self._store = store
         self._connection = connection
 
@@ -109,8 +125,8 @@ class DeadLetters:
             try:
                 queue = await channel.declare_queue(name, passive=True)
                 while (message := await queue.get(fail=False)) is not None:
-                    letter = DeadLetter.of(name, Seen.of(message))
-                    if await self.records.add(letter.letter_id, letter):
+                    letter = await self._storable(DeadLetter.of(name, Seen.of(message)))
+                    if await self._add(letter):
                         taken.append(letter)
                     await message.ack()
             except ChannelNotFoundEntity:
@@ -119,11 +135,25 @@ class DeadLetters:
                 await channel.close()
         return taken
 
+    async def _add(self, letter: DeadLetter) -> bool:
+        try:
+            return await self.records.add(letter.letter_id, letter)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            # Something in it has no form in the store. The headers of ours always have: they are texts and numbers.
+            headers = {**kept(letter.message.headers), "left_out": f"the other headers: {error!r}"[:500]}
+            message = letter.message.model_copy(update={"headers": headers})
+            return await self.records.add(letter.letter_id, letter.model_copy(update={"message": message}))
+
+    async def _storable(self, letter: DeadLetter) -> DeadLetter:
+        return letter.model_copy(update={"message": await self.bodies.keep(letter.message)})
+
     async def matching(self, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
         """The letters in a stage (None: any) that a filter finds, the oldest failure first."""
         found = await (self.records.find(stage=stage.value) if stage else self.records.find())
-        letters = [letter for letter in found.values() if wanted.matches(letter.message) or _lies_in(letter, wanted)]
-        return sorted(letters, key=lambda letter: (letter.message.failed_at or letter.taken_in_at, letter.letter_id))
+        letters = [letter for letter in found.values() if letter.is_wanted(wanted)]
+        return sorted(letters, key=lambda letter: (letter.failed_at, letter.letter_id))
 
     async def named(self, ids: Iterable[str]) -> list[DeadLetter]:
         """The letters with these ids, or whose ids begin so. Raises NoSuchLetterError."""
@@ -140,21 +170,31 @@ class DeadLetters:
     async def _beginning(self, with_text: str) -> list[DeadLetter]:
         return list((await self.records.between("letter_id", with_text, f"{with_text}~")).values())
 
+    async def replace(self, old: DeadLetter, new: DeadLetter) -> bool:
+        """Keep both, the old one out of the way. False when it no longer waits."""
+        if not await self.move(old, Stage.EDITED, edited_to=new.letter_id):
+            return False
+        await self.records.add(new.letter_id, await self._storable(new))
+        return True
+
+    async def remove(self, letters: Sequence[DeadLetter]) -> int:
+        """Delete letters for good, with the large bodies that no other letter has."""
+        removed = await self.records.remove(letter.letter_id for letter in letters)
+        for large in {letter.message.large for letter in letters if letter.message.large}:
+            if not await self.records.find(**{"message.large.digest": large.digest}):
+                await self.bodies.remove(large)
+        return removed
+
     async def move(self, letter: DeadLetter, to: Stage, **also: Any) -> bool:
         """Put a letter into another stage. False when somebody else was first."""
         return await self.records.change(letter.letter_id, {"stage": to.value, **also}, stage=letter.stage.value)
 
 
-def _lies_in(letter: DeadLetter, wanted: Filter) -> bool:
-    """Whether the filter names the dead queue itself, and all else fits."""
-    if wanted.queue != letter.dead_queue:
-        return False
-    rest = Filter(None, wanted.kind, wanted.error, wanted.order, wanted.correlation, wanted.since, wanted.until)
-    return rest.matches(letter.message)
-
-
 def _id_of(dead_queue: str, message: Seen) -> str:
-    """The same delivery always has the same id; parked once more, a message is another letter."""
-    failed_at = message.headers.get("last_failed_at") or message.headers.get("x-death") or message.sent_at
-    parts = (dead_queue.encode(), message.message_id.encode(), str(failed_at).encode(), message.body)
-    return "dl_" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+    """The same delivery always has the same id; parked once more, a message is another letter.
+
+    All of it counts: a stranger's messages may have no ids and no times, and be told apart by their kind alone.
+    """
+    headers = {name: value for name, value in message.headers.items() if name not in _PER_DELIVERY}
+    said = message.model_copy(update={"body": hashlib.sha256(message.body).digest(), "headers": headers})
+    return "dl_" + hashlib.sha256(f"{dead_queue}\0{said.model_dump_json()}".encode()).hexdigest()[:12]

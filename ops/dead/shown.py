@@ -39,11 +39,11 @@ def table_of(letters: list[DeadLetter], title: str) -> Table:
     now = utc_now()
     for letter in letters:
         message = letter.message
-        when = ago(message.failed_at or letter.taken_in_at, now)
+        when = ago(letter.failed_at, now)
         about = message.order_id or message.correlation_id
         table.add_row(
             f"{letter.letter_id}\n[dim]{when} ago[/]",
-            f"{message.kind}\n[dim]to {letter.queue}\n{about}[/]",
+            Text(f"{message.kind}\nto {letter.queue}\n{about}"),
             Text(f"{message.error_type}: {message.error}"),
         )
     return table

@@ -118,7 +118,9 @@ def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
     """A plan for people: counts, then message by message."""
     console.print(f"Plan [bold]{plan.plan_id}[/]: {plan.messages} messages ({plan.wanted})", soft_wrap=True)
     for counts in (by_kind(items), by_forecast(items)):
-        console.print("  " + ", ".join(f"{count} of {name}" for name, count in counts.most_common()), soft_wrap=True)
+        console.print(
+            "  " + ", ".join(f"{count} of {name}" for name, count in counts.most_common()), markup=False, soft_wrap=True
+        )
     table = Table(show_lines=True)
     table.add_column("#", no_wrap=True, justify="right")
     table.add_column("message", overflow="fold")

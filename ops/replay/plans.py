@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.envelope import utc_now
 from chassis.store import Records, Store
+from ops.large_bodies import LargeBodies
 from ops.messages import Seen
 from ops.rehearsal import Forecast, Rehearsal
 
@@ -89,9 +90,11 @@ class Plans:
         """
         plan_id = f"rp_{uuid.uuid4().hex[:8]}"
         rehearsal = Rehearsal(self._store)
+        bodies = LargeBodies(self._store)
         items = []
-        for number, (message, queue, letter_id) in enumerate(chosen, 1):
-            forecast = await rehearsal.forecast(message, queue)
+        for number, (chosen_one, queue, letter_id) in enumerate(chosen, 1):
+            forecast = await rehearsal.forecast(await bodies.whole(chosen_one), queue)
+            message = await bodies.keep(chosen_one)
             items.append(
                 Planned(
                     plan_id=plan_id,

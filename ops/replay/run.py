@@ -8,13 +8,15 @@ from time import monotonic
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
+from chassis.headers import ATTEMPT, FAILURE, ORIGIN, REPLAY_PLAN, kept
 from chassis.store import Store
 from ops.audit_log import AuditLog
-from ops.dead.letters import PLAN_HEADER, DeadLetters, Stage
+from ops.dead.letters import DeadLetters, Stage
+from ops.large_bodies import BodyGoneError
+from ops.messages import Seen
 from ops.rehearsal import Rehearsal
 from ops.replay.plans import Plan, Planned, Plans, PlanStage, Result
 
-_OF_FAILURE = ("error", "error_type", "first_failed_at", "last_failed_at", "origin_exchange", "origin_routing_key")
 _TAKEN_WITHIN = 10.0
 _LOOK_EVERY = 0.5
 """Seconds between looks at the dead queues for messages of this plan that failed again."""
@@ -129,7 +131,12 @@ class Runner:
 
     async def _send(self, channel: AbstractChannel, item: Planned) -> bool:
         """False when it was skipped, and why is noted."""
-        forecast = await Rehearsal(self._store).forecast(item.message, item.queue)
+        try:
+            message = await self._letters.bodies.whole(item.message)
+        except BodyGoneError as gone:
+            await self._plans.note(item, Result.SKIPPED, str(gone))
+            return False
+        forecast = await Rehearsal(self._store).forecast(message, item.queue)
         if forecast.is_handled_already:
             await self._plans.note(item, Result.SKIPPED, "handled already")
             if item.letter_id:
@@ -142,7 +149,11 @@ class Runner:
             await self._plans.note(item, Result.SKIPPED, "no longer waiting: somebody else has dealt with it")
             return False
         try:
-            await channel.default_exchange.publish(_again(item), item.queue, mandatory=True)
+            await channel.default_exchange.publish(_again(message, item.plan_id), item.queue, mandatory=True)
+        except (ValueError, TypeError) as unsendable:  # AMQP has no form for it; the others are sent
+            await self._give_letter_back(item)
+            await self._plans.note(item, Result.FAILED, f"it cannot be sent: {unsendable}")
+            return False
         except BaseException:
             await self._give_letter_back(item)
             raise
@@ -163,7 +174,7 @@ class Runner:
         await self._letters.take_in()
         plan_id = next(iter(sent.values())).plan_id if sent else ""
         again = set()
-        for letter in (await self._letters.records.find(**{f"message.headers.{PLAN_HEADER}": plan_id})).values():
+        for letter in (await self._letters.records.find(**{f"message.headers.{REPLAY_PLAN}": plan_id})).values():
             item = sent.get(letter.message.message_id)
             if item is not None and letter.stage is Stage.WAITING:
                 again.add(letter.message.message_id)
@@ -179,12 +190,9 @@ def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
     return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left)
 
 
-def _again(item: Planned) -> aio_pika.Message:
-    """The message as it was, on its first attempt, with nobody waiting for a reply."""
-    seen = item.message
-    kept = {
-        name: value for name, value in seen.headers.items() if name not in _OF_FAILURE and not name.startswith("x-")
-    }
+def _again(seen: Seen, plan_id: str) -> aio_pika.Message:
+    """The message as it was, on its first attempt, with the headers of ours alone and nobody waiting for a reply."""
+    known = {name: value for name, value in kept(seen.headers).items() if name not in FAILURE | ORIGIN}
     return aio_pika.Message(
         seen.body,
         message_id=seen.message_id or None,
@@ -194,5 +202,5 @@ def _again(item: Planned) -> aio_pika.Message:
         app_id=seen.sender or None,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        headers={**kept, "attempt": 1, PLAN_HEADER: item.plan_id},
+        headers={**known, ATTEMPT: 1, REPLAY_PLAN: plan_id},
     )

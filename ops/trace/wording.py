@@ -53,10 +53,13 @@ def gist_of(seen: Seen) -> str:
     return shortened(", ".join([*filter(None, amounts), *words]))
 
 
+_MOST = 2**63  # minor units: more is nonsense, and no float takes it
+
+
 def money(amount: Any) -> str:
     """`{"amount": 4800, "currency": "EUR"}` as 48.00 EUR; nothing for what is no amount."""
     match amount:
-        case {"amount": int(minor), "currency": str(currency)}:
+        case {"amount": int(minor), "currency": str(currency)} if abs(minor) < _MOST:
             decimals = get_currency_precision(currency)
             return f"{minor / 10**decimals:.{decimals}f} {currency}"
         case _:

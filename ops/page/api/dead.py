@@ -97,8 +97,8 @@ def groups_of(letters: Iterable[DeadLetter]) -> list[dict[str, Any]]:
             "kind": kind,
             "queue": queue,
             "count": len(group),
-            "oldest": group[0].message.failed_at or group[0].taken_in_at,
-            "newest": group[-1].message.failed_at or group[-1].taken_in_at,
+            "oldest": group[0].failed_at,
+            "newest": group[-1].failed_at,
             "example": group[-1].message.error,
             "ids": [letter.letter_id for letter in group],
         }
