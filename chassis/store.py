@@ -14,6 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -226,9 +227,18 @@ class Documents(Generic[ModelT]):
         """Documents whose deadline has passed, the most overdue first."""
         return await self._ids({"due_at": {"$lte": now}}, "due_at", limit)
 
-    async def find(self, limit: int, **fields: str) -> list[ModelT]:
-        """States whose fields have these values, the newest first (by `created_at`)."""
-        query = {f"state.{name}": value for name, value in fields.items()}
+    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, ModelT]]:
+        """States that need attention and whose fields have these values, with since when: the oldest first."""
+        query = {"attention_since": {"$exists": True}, **{f"state.{name}": value for name, value in fields.items()}}
+        async with self._asked("searching", "read"):
+            cursor = self._collection.find(query).sort("attention_since", 1).limit(limit)
+            return [(raw["attention_since"], self._state_type.model_validate(raw["state"])) async for raw in cursor]
+
+    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[ModelT]:
+        """States whose fields have these values, the newest first (by `created_at`), none created before `since`."""
+        query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
+        if since is not None:
+            query["state.created_at"] = {"$gte": to_jsonable_python(since)}  # as the state holds it
         async with self._asked("searching", "read"):
             cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
             return [self._state_type.model_validate(raw["state"]) async for raw in cursor]

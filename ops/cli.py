@@ -23,7 +23,7 @@ from deploy.local.parts import OPERATORS_PAGE, SERVICES
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
 from gateway.tokens import OperatorRole
-from ops import broker, watching
+from ops import broker, orders_command, watching
 from ops.audit import run as run_audit
 from ops.authorization import given_token
 from ops.dead import commands as dead
@@ -39,6 +39,7 @@ for part in (dead, log, plans):
     app.add_typer(part.app, name=part.NAME)
 app.command("broker")(broker.broker)
 app.command("queues")(watching.queues)
+app.command("orders")(orders_command.orders)
 app.command("audit-log")(watching.audit_log)
 app.command("trace")(tracing.trace)
 

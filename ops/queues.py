@@ -39,12 +39,16 @@ class QueueState:
     """Messages acknowledged per second."""
     oldest: datetime | None
     """When its oldest message was sent, or failed."""
+    stuck: int = 0
+    """Messages whose delay or deliveries are over and that find no queue to go to."""
 
     @property
     def problem(self) -> str | None:
         """What an operator should look at, if anything."""
         if not self.exists:
             return "not declared yet"
+        if self.stuck:
+            return f"{self.stuck} stuck: the queue they go to next is missing or unavailable (bellhop broker)"
         if self.role in ("work", "reads") and self.consumers == 0:
             return "nobody consumes it"
         if self.role == "dead" and self.messages:
@@ -76,6 +80,7 @@ async def look(connection: AbstractConnection, places: Places, waiting: Sequence
                 coming=_rate(stats, "publish"),
                 leaving=_rate(stats, "ack"),
                 oldest=min(failed, default=sent.get(queue.name)),
+                stuck=stats.get("messages_dlx", 0),
             )
         )
     return states
@@ -133,7 +138,7 @@ async def _rates(places: Places) -> Mapping[str, Mapping[str, Any]]:
     base = f"{address.scheme}://{address.hostname}:{address.port or 15672}"
     try:
         async with httpx.AsyncClient(auth=login, timeout=3, trust_env=False) as http:
-            answer = await http.get(f"{base}/api/queues/{vhost}?columns=name,messages,message_stats")
+            answer = await http.get(f"{base}/api/queues/{vhost}?columns=name,messages,messages_dlx,message_stats")
             return {queue["name"]: queue for queue in answer.raise_for_status().json()}
     except (httpx.HTTPError, ValueError):
         return {}

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from gateway.tokens import Tokens
-from ops.page.api import dead, looking, plans, tracing
+from ops.page.api import dead, looking, orders, plans, tracing
 from ops.page.api.who import Who
 from ops.page.kept_desk import KeptDesk
 from ops.page.runs import Runs
@@ -17,6 +17,7 @@ def api(desk: KeptDesk, runs: Runs, tokens: Tokens, *, may_change_identity: bool
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(who.reader)])
     for routes in (
         looking.routes(desk),
+        orders.routes(desk),
         dead.routes(desk, who, may_change_identity=may_change_identity),
         plans.routes(desk, runs, who),
         tracing.routes(desk.places),

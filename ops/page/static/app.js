@@ -6,6 +6,7 @@ import { audit } from "./audit.js";
 import { dead } from "./dead.js";
 import { letter } from "./letter.js";
 import { log } from "./log.js";
+import { orders } from "./orders.js";
 import { overview, remember } from "./overview.js";
 import { plan, plans } from "./plans.js";
 import { trace } from "./trace.js";
@@ -13,7 +14,7 @@ import { trace } from "./trace.js";
 const TOKEN = "bellhop.operator";
 const LOOK_EVERY = 2000;
 const VIEWS = [
-  ["", "Queues", overview], ["dead", "Dead letters", dead], ["plans", "Replays", plans],
+  ["", "Queues", overview], ["orders", "Orders", orders], ["dead", "Dead letters", dead], ["plans", "Replays", plans],
   ["trace", "Trace", trace], ["log", "Log", log], ["audit", "Audit log", audit],
 ];
 const OF_ONE = { dead: letter, plans: plan, trace };

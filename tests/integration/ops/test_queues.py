@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import aio_pika
 import pytest
 
+from deploy.local.broker import Broker
 from tests.integration.flow.system import EXTRAS
 from tests.integration.flow.waiting import until
 from tests.integration.ops.operator import Operator
@@ -48,3 +50,22 @@ async def test_dead_letters_are_counted_also_when_they_were_taken_in(operator: O
     assert queues["extras.dead"]["messages"] == 1
     assert queues["extras.dead"]["problem"] == "bellhop dead list"
     assert queues["extras.dead"]["oldest"] is not None
+
+
+async def test_a_message_that_cannot_come_back_from_a_retry_tier_is_shown_as_stuck(
+    operator: Operator, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broker.management_url is None:
+        pytest.skip("the broker of this run has no management API")
+    monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", broker.management_url)
+    async with operator.system.channel() as channel:
+        tier = await channel.get_exchange("retry.1s", ensure=False)
+        await tier.publish(aio_pika.Message(b"{}", delivery_mode=aio_pika.DeliveryMode.PERSISTENT), "no.such.queue")
+
+    async def stuck() -> dict[str, Any] | None:
+        queue = (await look(operator))["retry.1s"]
+        return queue if queue["problem"] else None
+
+    queue = await until(stuck, "the tier is named")
+    assert queue["problem"].startswith("1 stuck")
+    assert queue["messages"] == 1

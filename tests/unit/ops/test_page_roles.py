@@ -41,6 +41,7 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 OPERATORS = {
     ("GET", "/ops/api/queues"): READERS,
+    ("GET", "/ops/api/orders"): READERS,
     ("GET", "/ops/api/log"): READERS,
     ("GET", "/ops/api/audit-log"): READERS,
     ("GET", "/ops/api/dead"): READERS,
