@@ -109,6 +109,11 @@ async def connection_for_tools(url: str, name: str, *, timeout: float) -> Abstra
     return await connect(named(url, name), timeout=timeout, connection_class=ShieldedConnection)
 
 
+def login_of(url: str) -> str:
+    """The account that a connection with this address has: what the broker lets it say in `user_id`."""
+    return URL(url).user or "guest"
+
+
 def named(url: str, name: str) -> str:
     """The address of a connection that shows this name: aio-pika takes it from the address."""
     return str(URL(url).update_query(name=name))

@@ -18,7 +18,7 @@ from faststream.rabbit import Channel, ExchangeType, RabbitExchange, RabbitQueue
 from faststream.rabbit.message import RabbitMessage
 from faststream.rabbit.subscriber import RabbitSubscriber
 
-from chassis.amqp import ShieldedBroker, named, shielded
+from chassis.amqp import ShieldedBroker, login_of, named, shielded
 from chassis.attached import attach_only
 from chassis.calls import Calls
 from chassis.consuming import Consuming
@@ -60,6 +60,8 @@ class Bus:
     ) -> None:
         """`declares` is for accounts that may declare the topology; others verify that it is complete."""
         self.service = service
+        self.login = login_of(url)
+        """The account at the broker. Every message says it, and the broker refuses one that says another."""
         self._declares = declares
         self.redact = redact or Redaction()
         """Takes secrets out of what is written into headers."""
@@ -249,6 +251,7 @@ class Bus:
                         content_type="application/json",
                         timestamp=timestamp or utc_now(),
                         reply_to=reply_to,
+                        user_id=self.login,
                         headers=headers,
                     )
                 )

@@ -93,6 +93,7 @@ class RequestClient:
             type=envelope.kind,
             timestamp=now,
             app_id=self._bus.service,
+            user_id=self._bus.login,
             reply_to=self._reply_to,
             headers=envelope.headers(now),
             # A read nobody waits for any more is not worth answering.

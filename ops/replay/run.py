@@ -64,6 +64,7 @@ class Runner:
     def __init__(self, store: Store, connection: AbstractConnection) -> None:
         self._store = store
         self._connection = connection
+        self._login = connection.url.user or "guest"  # type: ignore[attr-defined]
         self._plans = Plans(store)
         self._letters = DeadLetters(store, connection)
         self._audit = AuditLog(store)
@@ -149,7 +150,9 @@ class Runner:
             await self._plans.note(item, Result.SKIPPED, "no longer waiting: somebody else has dealt with it")
             return False
         try:
-            await channel.default_exchange.publish(_again(message, item.plan_id), item.queue, mandatory=True)
+            await channel.default_exchange.publish(
+                _again(message, item.plan_id, self._login), item.queue, mandatory=True
+            )
         except (ValueError, TypeError) as unsendable:  # AMQP has no form for it; the others are sent
             await self._give_letter_back(item)
             await self._plans.note(item, Result.FAILED, f"it cannot be sent: {unsendable}")
@@ -190,7 +193,7 @@ def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
     return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left)
 
 
-def _again(seen: Seen, plan_id: str) -> aio_pika.Message:
+def _again(seen: Seen, plan_id: str, login: str) -> aio_pika.Message:
     """The message as it was, on its first attempt, with the headers of ours alone and nobody waiting for a reply."""
     known = {name: value for name, value in kept(seen.headers).items() if name not in FAILURE | ORIGIN}
     return aio_pika.Message(
@@ -200,6 +203,7 @@ def _again(seen: Seen, plan_id: str) -> aio_pika.Message:
         type=seen.kind or None,
         timestamp=seen.sent_at,
         app_id=seen.sender or None,
+        user_id=login,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         headers={**known, ATTEMPT: 1, REPLAY_PLAN: plan_id},
