@@ -18,6 +18,22 @@ class PermanentError(Exception):
     """An invariant broken: no retry helps, an operator must look."""
 
 
+class ForbiddenError(TransientError):
+    """A dependency answers, and will not be asked by this service: its own configuration is wrong.
+
+    Nothing is decided on such an answer. It is an outage that ends when the configuration is right again. `reason`
+    is counted.
+    """
+
+    def __init__(self, said: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(said)
+
+    async def is_over(self) -> bool:
+        """Ask again, without any effect, what was refused. True: it is refused no more, or was about one object."""
+        raise NotImplementedError
+
+
 class PublishFailedError(TransientError):
     """The broker did not confirm a message, or could not route it."""
 

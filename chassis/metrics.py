@@ -53,6 +53,18 @@ class Metrics:
             ["service", "dependency"],
             registry=self.registry,
         )
+        self.refused = Gauge(
+            "bellhop_refused_by_dependency",
+            "1 while nothing is consumed because a dependency refuses this service: its configuration is wrong.",
+            ["service", "dependency"],
+            registry=self.registry,
+        )
+        self.forbidden = Counter(
+            "bellhop_forbidden",
+            "Calls that a dependency refused for the sake of this service's configuration, by why.",
+            ["service", "reason"],
+            registry=self.registry,
+        )
         self.waiting = Gauge(
             "bellhop_waiting",
             "What waits for a person, the PSP or the broker: how many.",

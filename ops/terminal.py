@@ -30,12 +30,14 @@ from ops.moments import moment
 from ops.places import MixedSystemError, NoSystemError, OtherPartError, Places
 from ops.replay.plans import NoSuchPlanError, Plans
 from ops.replay.run import NotRunnableError, Runner
-from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
+from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
 ResultT = TypeVar("ResultT")
+
+_OF_PSP = (PspUnavailableError, PspForbiddenError, PspBrokenError)
 CommandP = ParamSpec("CommandP")
 
 _ROLE = "needed_role"
@@ -154,8 +156,8 @@ def reachable() -> Iterator[None]:
     ) as nothing:
         complaints.print(str(nothing), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    except (StoreUnavailableError, PspUnavailableError, PspBrokenError, AMQPError, OSError) as away:
-        part = {StoreUnavailableError: "document store", PspUnavailableError: "PSP", PspBrokenError: "PSP"}
+    except (StoreUnavailableError, *_OF_PSP, AMQPError, OSError) as away:
+        part = {StoreUnavailableError: "document store", **dict.fromkeys(_OF_PSP, "PSP")}
         name = part.get(type(away), "broker")
         complaints.print(
             f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True

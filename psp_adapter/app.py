@@ -13,10 +13,11 @@ from chassis.metrics import Metrics
 from chassis.seal import Seal
 from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, looping, operator_routes, web_app
 from contracts.topology import PSP_COMMANDS
+from psp_adapter.errors import Forbidden, PspUnavailableError
 from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.settings import AdapterSettings
-from psp_adapter.stripe_api import PspUnavailableError, StripeApi
+from psp_adapter.stripe_api import StripeApi
 from psp_adapter.webhook import Webhook
 
 SERVICE = "psp-adapter"
@@ -38,6 +39,8 @@ def create_app(settings: AdapterSettings) -> Starlette:
     breaker = Breaker(
         "the PSP", PspUnavailableError, api.answers, bus.consuming, metrics, patience=settings.stripe_patience
     )
+    for reason in Forbidden:
+        metrics.forbidden.labels(SERVICE, reason)
     commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION, breaker)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
     webhook = Webhook(bus, metrics, settings.webhook_secrets, events)

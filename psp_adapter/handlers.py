@@ -27,15 +27,17 @@ from contracts.psp import (
     SweepPspEvents,
 )
 from psp_adapter.calls import noted, recorded
+from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.events import EventTranslator
-from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError, StripeApi
+from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
 from psp_adapter.translate import Intent, report_of_intent, report_of_refund
 
 log = structlog.get_logger()
 
 TRIES = 3
-"""How often a silent PSP is asked in short order (1 s, then 5 s apart) before its answer counts as unknown."""
+"""How often a silent PSP is asked in short order (1 s, then 5 s apart) before its answer counts as unknown. So does an
+answer that is no decision about the payment: another request under its idempotency key, an id that is not known."""
 
 SWEEP_OVERLAP = timedelta(minutes=2)
 """How far back the next sweep looks again: the PSP may list an event a moment after it happened."""
@@ -72,6 +74,12 @@ class AdapterHandlers:
                     answer = await ask(command)
                 except PspUnavailableError as error:
                     if delivery.attempt < TRIES:
+                        error.notes = noted(calls)
+                        raise
+                    answer = _unknown(command, error)
+                except PspForbiddenError as error:
+                    log.error("psp.forbidden", kind=command.kind, reason=error.reason, error=str(error))
+                    if not error.forbidden.concerns_one_payment or delivery.attempt < TRIES:
                         error.notes = noted(calls)
                         raise
                     answer = _unknown(command, error)
@@ -112,12 +120,11 @@ class AdapterHandlers:
         return report_of_intent(await self.stripe.cancel_session(command), utc_now())
 
     async def _retrieve_session(self, command: RetrievePspSession) -> Event | None:
-        return report_of_intent(await self.stripe.retrieve_session(command.psp_reference), utc_now())
+        return report_of_intent(await self.stripe.retrieve_session(command.psp_reference, held=True), utc_now())
 
     async def _create_refund(self, command: CreatePspRefund) -> Event:
         try:
             refund = await self.stripe.create_refund(command)
-            intent = await self.stripe.retrieve_session(command.psp_reference)
         except PspBrokenError as error:
             log.error(
                 "psp.refund_refused", payment_id=command.payment_id, refund_id=command.refund_id, error=str(error)
@@ -128,6 +135,7 @@ class AdapterHandlers:
                 refund_id=command.refund_id,
                 detail=str(error),
             )
+        intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
         return report_of_refund(refund, intent, utc_now().replace(microsecond=0))
 
     async def sweep_events(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
@@ -144,7 +152,7 @@ class AdapterHandlers:
         return Done()
 
 
-def _unknown(command: PaymentCommand, error: PspUnavailableError) -> PspOutcomeUnknown:
+def _unknown(command: PaymentCommand, error: PspUnavailableError | PspForbiddenError) -> PspOutcomeUnknown:
     log.warning("psp.silent", kind=command.kind, error=str(error))
     return PspOutcomeUnknown(
         order_id=command.order_id, payment_id=command.payment_id, asked=command.kind, detail=str(error)

@@ -1,41 +1,23 @@
 """Stripe's API through its own SDK: the only file that imports it. Its errors are translated here, once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import stripe
 
 from chassis.envelope import utc_now
-from chassis.errors import PermanentError, TransientError
 from chassis.redaction import Redaction
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.calls import Call, record
+from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.signature import TOLERANCE_SECONDS
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
-
-
-def _said(error: stripe.StripeError) -> str:
-    # The text may go onto the bus and into a document.
-    return Redaction()(f"{type(error).__name__}: {error.user_message or error}")
-
-
-class PspUnavailableError(TransientError):
-    """Stripe did not answer, or asked us to try again."""
-
-    def __init__(self, doing: str, cause: stripe.StripeError) -> None:
-        super().__init__(f"the PSP failed while {doing}: {_said(cause)}")
-
-
-class PspBrokenError(PermanentError):
-    """Stripe refused a request that would be refused again: a wrong key, a wrong parameter."""
-
-    def __init__(self, doing: str, cause: stripe.StripeError) -> None:
-        self.code = str(getattr(cause, "code", None) or type(cause).__name__)
-        super().__init__(f"the PSP refused {doing}: {_said(cause)}")
 
 
 class BadSignatureError(ValueError):
@@ -80,8 +62,7 @@ class StripeApi:
     async def create_session(self, command: CreatePspSession) -> Intent:
         """Open a PaymentIntent. Asking again with the same command returns the same intent."""
         amount, currency = to_stripe(command.amount)
-        doing = f"opening a session for {command.payment_id}"
-        try:
+        with self._translating(f"opening a session for {command.payment_id}", ("post", "/v1/payment_intents")):
             intent = await self.client.v1.payment_intents.create_async(
                 {
                     "amount": amount,
@@ -90,31 +71,26 @@ class StripeApi:
                 },
                 {"idempotency_key": f"create:{command.payment_id}:{command.session_no}"},
             )
-        except stripe.StripeError as error:
-            raise _translated(doing, error) from error
         return _intent(intent)
 
     async def cancel_session(self, command: ClosePspSession) -> Intent:
         """Cancel a PaymentIntent; returns it as it is afterwards, cancelled or not."""
-        doing = f"closing the session of {command.payment_id}"
-        try:
-            intent = await self.client.v1.payment_intents.cancel_async(command.psp_reference)
-        except stripe.InvalidRequestError as error:
-            # "You cannot cancel this PaymentIntent because it has a status of …": the intent itself comes with it.
-            current = getattr(error.error, "payment_intent", None)
-            if error.code != "payment_intent_unexpected_state" or current is None:
-                raise PspBrokenError(doing, error) from error
-            return _intent(current)
-        except stripe.StripeError as error:
-            raise _translated(doing, error) from error
+        reference = command.psp_reference
+        with self._translating(f"closing the session of {command.payment_id}", _CANCEL, held=reference):
+            try:
+                intent = await self.client.v1.payment_intents.cancel_async(reference)
+            except stripe.InvalidRequestError as error:
+                # "You cannot cancel this PaymentIntent because it has a status of …": the intent itself comes with it.
+                current = getattr(error.error, "payment_intent", None)
+                if error.code != "payment_intent_unexpected_state" or current is None:
+                    raise
+                return _intent(current)
         return _intent(intent)
 
-    async def retrieve_session(self, psp_reference: str) -> Intent:
-        """A PaymentIntent as it is now."""
-        try:
+    async def retrieve_session(self, psp_reference: str, *, held: bool = False) -> Intent:
+        """A PaymentIntent as it is now. `held`: by a payment of ours, so that it must exist."""
+        with self._translating(f"asking for {psp_reference}", _RETRIEVE, held=psp_reference if held else None):
             return _intent(await self.client.v1.payment_intents.retrieve_async(psp_reference))
-        except stripe.StripeError as error:
-            raise _translated(f"asking for {psp_reference}", error) from error
 
     async def create_refund(self, command: CreatePspRefund) -> RefundObject:
         """The refund with this `refund_id`: the one that was made before, else a new one.
@@ -128,22 +104,20 @@ class StripeApi:
             return found
         amount, _currency = to_stripe(command.amount)
         metadata = {"order_id": command.order_id, "payment_id": command.payment_id, "refund_id": command.refund_id}
-        try:
+        doing = f"refunding {command.refund_id}"
+        with self._translating(doing, ("post", "/v1/refunds"), held=command.psp_reference):
             refund = await self.client.v1.refunds.create_async(
                 {"payment_intent": command.psp_reference, "amount": amount, "metadata": metadata},
                 {"idempotency_key": f"refund:{command.refund_id}"},
             )
-        except stripe.StripeError as error:
-            raise _translated(f"refunding {command.refund_id}", error) from error
         return RefundObject.model_validate(refund.to_dict())
 
     async def find_refund(self, command: CreatePspRefund) -> RefundObject | None:
         """The refund an earlier request with this `refund_id` made, the oldest if there are several; a read."""
-        try:
+        doing = f"looking for {command.refund_id}"
+        with self._translating(doing, ("get", "/v1/refunds"), held=command.psp_reference):
             page = await self.client.v1.refunds.list_async({"payment_intent": command.psp_reference, "limit": 100})
             refunds = [RefundObject.model_validate(refund.to_dict()) async for refund in page.auto_paging_iter()]
-        except stripe.StripeError as error:
-            raise _translated(f"looking for {command.refund_id}", error) from error
         made = [refund for refund in refunds if refund.metadata.get("refund_id") == command.refund_id]
         return made[-1] if made else None  # Stripe lists the newest first
 
@@ -152,29 +126,25 @@ class StripeApi:
         try:
             await self.client.v1.events.list_async({"limit": 1}, {"max_network_retries": 0})
         except stripe.StripeError as error:
-            return not isinstance(_translated("looking whether it is there", error), PspUnavailableError)
+            return not _is_silence(error)
         return True
 
     async def events_since(self, since: datetime) -> Sequence[Mapping[str, Any]]:
         """Everything Stripe has recorded since then that means something to us, oldest first. It keeps 30 days."""
-        try:
+        with self._translating("listing recent events", ("get", "/v1/events")):
             page = await self.client.v1.events.list_async(
                 {"created": {"gte": int(since.timestamp())}, "limit": 100, "types": list(EVENT_TYPES)}
             )
             newest_first = [event.to_dict() async for event in page.auto_paging_iter()]
-        except stripe.StripeError as error:
-            raise _translated("listing recent events", error) from error
         return newest_first[::-1]
 
     async def books(self) -> dict[str, Books]:
         """What Stripe holds for each PaymentIntent of ours, by its id: the whole account is read, page by page."""
-        try:
+        with self._translating("reading the account's books", ("get", "/v1/payment_intents")):
             intents = await self.client.v1.payment_intents.list_async({"limit": 100})
             found = {intent.id: _intent(intent) async for intent in intents.auto_paging_iter()}
             refunds = await self.client.v1.refunds.list_async({"limit": 100})
             raw_refunds = [refund.to_dict() async for refund in refunds.auto_paging_iter()]
-        except stripe.StripeError as error:
-            raise _translated("reading the account's books", error) from error
         given_back: dict[str, list[RefundObject]] = {}
         for raw in raw_refunds:
             given_back.setdefault(str(raw.get("payment_intent")), []).append(RefundObject.model_validate(raw))
@@ -183,6 +153,49 @@ class StripeApi:
             for reference, intent in found.items()
             if intent.is_ours
         }
+
+    @contextmanager
+    def _translating(self, doing: str, call: "_Call", *, held: str | None = None) -> Iterator[None]:
+        """Translate Stripe's errors of one call. `held`: the id of a PaymentIntent of ours that the call is about."""
+        try:
+            yield
+        except stripe.StripeError as error:
+            if _is_silence(error):
+                raise PspUnavailableError(doing, _said(error)) from error
+            reason = _why_forbidden(error, held)
+            if reason is None:
+                raise PspBrokenError(doing, _said(error), _code(error)) from error
+            raise PspForbiddenError(doing, _said(error), reason, self._asking_again(reason, call, held)) from error
+
+    def _asking_again(self, reason: Forbidden, call: "_Call", held: str | None) -> Callable[[], Awaitable[bool]]:
+        match reason:
+            case Forbidden.UNKNOWN_OBJECT if held is not None:
+                return partial(self._is_our_account, held)
+            case _:
+                return partial(self._may_call, *call)
+
+    async def _may_call(self, method: str, path: str) -> bool:
+        """Whether the key may make this call: it is made for nothing (no parameters, no such object)."""
+        try:
+            await self.client.raw_request_async(method, path, max_network_retries=0)
+        except stripe.StripeError as error:
+            return not _is_silence(error) and _why_forbidden(error, None) is None
+        return True
+
+    async def _is_our_account(self, held: str) -> bool:
+        """Whether the account knows this id, or any other PaymentIntent of ours: then only the one is gone."""
+        try:
+            found = await self.client.v1.payment_intents.retrieve_async(held, None, {"max_network_retries": 0})
+        except stripe.StripeError as error:
+            if _is_silence(error) or _why_forbidden(error, held) is not Forbidden.UNKNOWN_OBJECT:
+                return False
+        else:
+            return bool(found.id == held)
+        try:
+            page = await self.client.v1.payment_intents.list_async({"limit": 100}, {"max_network_retries": 0})
+            return any([_intent(intent).is_ours async for intent in page.auto_paging_iter()])
+        except stripe.StripeError:
+            return False
 
     async def close(self) -> None:
         await self.http.close_async()  # type: ignore[no-untyped-call]
@@ -208,12 +221,45 @@ def _intent(raw: Any) -> Intent:
     return Intent.model_validate(data)
 
 
-def _translated(doing: str, error: stripe.StripeError) -> PspUnavailableError | PspBrokenError:
+_Call = tuple[str, str]
+"""Method and path of a call that, made without parameters, changes nothing and shows whether the key may make it."""
+
+_NO_INTENT = "/v1/payment_intents/pi_bellhop_asks_whether_it_may"
+_RETRIEVE: _Call = ("get", _NO_INTENT)
+_CANCEL: _Call = ("post", f"{_NO_INTENT}/cancel")
+
+_OF_OUR_CONFIGURATION = frozenset(("account_invalid", "livemode_mismatch", "testmode_charges_only"))
+"""Codes of a 400 that are about the key's account or mode (https://docs.stripe.com/error-codes)."""
+
+
+def _said(error: stripe.StripeError) -> str:
+    # The text may go onto the bus and into a document.
+    return Redaction()(f"{type(error).__name__}: {error.user_message or error}")
+
+
+def _code(error: stripe.StripeError) -> str:
+    return str(error.code or type(error).__name__)
+
+
+def _is_silence(error: stripe.StripeError) -> bool:
+    if isinstance(error, stripe.APIConnectionError | stripe.RateLimitError) or error.http_status is None:
+        return True
+    # 409: the first request with this idempotency key is still running.
+    return error.http_status >= 500 or error.http_status == 409
+
+
+def _why_forbidden(error: stripe.StripeError, held: str | None) -> Forbidden | None:
+    """Why we may not ask, or None when this very object was refused."""
     match error:
-        case stripe.APIConnectionError() | stripe.RateLimitError():
-            return PspUnavailableError(doing, error)
-        case _ if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
-            # 409: the first request with this idempotency key is still running.
-            return PspUnavailableError(doing, error)
+        case stripe.AuthenticationError():
+            return Forbidden.KEY
+        case stripe.PermissionError():
+            return Forbidden.RIGHT
+        case stripe.IdempotencyError():
+            return Forbidden.IDEMPOTENCY_KEY
+        case _ if error.code in _OF_OUR_CONFIGURATION:
+            return Forbidden.KEY
+        case _ if held is not None and error.code == "resource_missing":
+            return Forbidden.UNKNOWN_OBJECT
         case _:
-            return PspBrokenError(doing, error)
+            return None

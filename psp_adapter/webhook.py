@@ -21,9 +21,10 @@ from chassis.envelope import Envelope
 from chassis.errors import PublishFailedError, TransientError
 from chassis.metrics import Metrics
 from chassis.seldom import Seldom
+from psp_adapter.errors import PspBrokenError
 from psp_adapter.events import EventTranslator
 from psp_adapter.signature import cannot_hold
-from psp_adapter.stripe_api import BadSignatureError, PspBrokenError, verify_signature
+from psp_adapter.stripe_api import BadSignatureError, verify_signature
 from psp_adapter.stripe_money import UnpayableAmountError
 
 log = structlog.get_logger()

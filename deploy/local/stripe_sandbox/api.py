@@ -17,7 +17,14 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from deploy.local.stripe_sandbox import charges, disputes, events, forms, intents, refunds
-from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid, secret_key_required, unauthorized
+from deploy.local.stripe_sandbox.errors import (
+    ApiError,
+    Json,
+    invalid,
+    right_required,
+    secret_key_required,
+    unauthorized,
+)
 from deploy.local.stripe_sandbox.faults import Faults
 from deploy.local.stripe_sandbox.idempotency import Keys, fingerprint_of
 from deploy.local.stripe_sandbox.lists import expand
@@ -99,6 +106,8 @@ class Api:
         try:
             call = await self._read(request, request_id, public)
             self._perhaps_fail(subject)
+            if not call.public:
+                self._perhaps_forbid(subject)
             breaks = self._faults.strikes(self._faults.api.close_after_effect, subject)
             answer = await self._once(request, operation, call)
         except ApiError as error:
@@ -150,6 +159,13 @@ class Api:
             raise ApiError(429, message, kind="invalid_request_error", code="rate_limit")
         if self._faults.strikes(api.fail_500, subject):
             raise ApiError(500, "Something went wrong (a fault switched on in the sandbox).", kind="api_error")
+
+    def _perhaps_forbid(self, subject: str) -> None:
+        api = self._faults.api
+        if self._faults.strikes(api.fail_401, subject):
+            raise unauthorized("Expired API Key provided (a fault switched on in the sandbox).", "api_key_expired")
+        if self._faults.strikes(api.fail_403, subject):
+            raise right_required(subject)
 
     async def _once(self, request: Request, operation: Operation, call: Call) -> Answer:
         """Run it, or repeat what the same idempotency key was answered before."""

@@ -49,8 +49,13 @@ def refused(message: str, *, code: str | None = None, param: str | None = None, 
     )
 
 
-def unauthorized(message: str) -> ApiError:
-    return ApiError(401, message, kind="invalid_request_error")
+def unauthorized(message: str, code: str | None = None) -> ApiError:
+    return ApiError(401, message, kind="invalid_request_error", code=code)
+
+
+def right_required(subject: str) -> ApiError:
+    message = f"The provided key does not have the required permissions for {subject} (a fault of the sandbox)."
+    return ApiError(403, message, kind="invalid_request_error")
 
 
 def secret_key_required() -> ApiError:

@@ -48,13 +48,18 @@ class WebhookFaults(BaseModel):
 
 
 class ApiFaults(BaseModel):
-    """`close_after_effect` is the nasty one: the call has its effect, and the answer never arrives."""
+    """`close_after_effect` is the nasty one: the call has its effect, and the answer never arrives.
+
+    `fail_401` (the key was revoked) and `fail_403` (it lacks this right) strike calls with the secret key only.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     latency_ms: int = Field(default=0, ge=0)
     fail_500: Fault = Field(default_factory=Fault)
     fail_429: Fault = Field(default_factory=Fault)
+    fail_401: Fault = Field(default_factory=Fault)
+    fail_403: Fault = Field(default_factory=Fault)
     close_after_effect: Fault = Field(default_factory=Fault)
 
 

@@ -74,6 +74,7 @@ class Switches:
             ("POST", "/webhook-endpoint", self.set_endpoint),
             ("POST", "/idempotency-keys/forget", self.forget_idempotency_keys),
             ("POST", "/reset", self.reset),
+            ("DELETE", "/payment_intents/{id}", self.delete_intent),
             ("POST", "/payment_intents/{id}/authenticate", self.authenticate),
             ("POST", "/payment_intents/{id}/settle", self.settle_intent),
             ("POST", "/payment_intents/{id}/refund", self.refund),
@@ -140,6 +141,13 @@ class Switches:
         self._sandbox.state.idempotency.clear()
         self._sandbox.store.changed()
         return {"forgotten": forgotten}
+
+    async def delete_intent(self, request: Request) -> Json:
+        """What deleting test data does: the id is known no more."""
+        intent = self._get(request, "pi")
+        del self._sandbox.state.payment_intents[intent["id"]]
+        self._sandbox.store.changed()
+        return {"id": intent["id"], "deleted": True}
 
     async def authenticate(self, request: Request) -> Json:
         """The answer to 3-D Secure. The guest's page sends its client secret; a test need not."""

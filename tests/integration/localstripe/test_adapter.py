@@ -20,7 +20,8 @@ from contracts.ids import OrderId, PaymentId
 from contracts.money import Money
 from contracts.psp import ClosePspSession, CreatePspSession
 from deploy.local.ports import HOST, Ports
-from psp_adapter.stripe_api import PspBrokenError, StripeApi, verify_signature
+from psp_adapter.errors import PspBrokenError
+from psp_adapter.stripe_api import StripeApi, verify_signature
 from tests.integration.flow.serving import Served
 from tests.integration.flow.waiting import until
 

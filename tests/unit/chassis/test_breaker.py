@@ -8,7 +8,7 @@ import pytest
 
 from chassis.breaker import Breaker
 from chassis.consuming import Consuming
-from chassis.errors import ConflictError, StoreUnavailableError
+from chassis.errors import ConflictError, ForbiddenError, StoreUnavailableError
 from chassis.metrics import Metrics
 
 NOON = datetime(2027, 2, 3, 12, tzinfo=UTC)
@@ -142,3 +142,47 @@ async def test_health_says_what_is_away_and_since_when(store: Dependency) -> Non
     assert said == (
         "the document store is away since 2027-02-03T12:00:00+00:00: nothing is consumed until it answers again"
     )
+
+
+class KeyRevokedError(ForbiddenError):
+    """The dependency refuses whoever asks, until its key is right."""
+
+    def __init__(self, store: Dependency) -> None:
+        self._store = store
+        super().__init__("the key was revoked", "key")
+
+    async def is_over(self) -> bool:
+        return self._store.is_there
+
+
+async def test_a_refusal_of_our_configuration_opens_at_once_although_the_dependency_answers(store: Dependency) -> None:
+    breaker = store.breaker(patience=10)
+    store.is_there = False
+
+    stopped = await breaker.stops(KeyRevokedError(store))
+
+    assert (stopped, breaker.is_open, store.consuming.is_paused, store.asked) == (True, True, True, 0)
+    assert "refuses this service since" in str(await breaker.check()())
+    assert "the key was revoked" in str(await breaker.check()())
+
+
+async def test_consuming_goes_on_when_what_was_refused_is_accepted_again(store: Dependency) -> None:
+    breaker = store.breaker()
+    store.is_there = False
+    await breaker.stops(KeyRevokedError(store))
+
+    await breaker.probe()
+    still_open = breaker.is_open
+    store.is_there = True
+    await breaker.probe()
+
+    assert still_open
+    assert (breaker.is_open, store.consuming.is_paused, await breaker.check()()) == (False, False, None)
+
+
+async def test_a_refusal_that_is_over_when_asked_again_stops_nothing(store: Dependency) -> None:
+    breaker = store.breaker()
+
+    assert not await breaker.stops(KeyRevokedError(store))
+
+    assert not breaker.is_open

@@ -9,7 +9,7 @@ from chassis.errors import is_transient
 from contracts.ids import RefundId
 from contracts.money import Money
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
-from psp_adapter.stripe_api import PspBrokenError, PspUnavailableError
+from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_money import UnpayableAmountError
 from tests.unit.psp_adapter.fake_stripe import ORDER_ID, PAYMENT_ID, FakeStripe, answering, error, intent, unreachable
 
@@ -18,6 +18,13 @@ CREATE = CreatePspSession(
     payment_id=PAYMENT_ID,
     session_no=2,
     amount=Money(amount=500, currency="ISK"),
+)
+REFUND = CreatePspRefund(
+    order_id=ORDER_ID,
+    payment_id=PAYMENT_ID,
+    refund_id=RefundId("ref_1"),
+    psp_reference="pi_1",
+    amount=Money(amount=1500, currency="EUR"),
 )
 CLOSE = ClosePspSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, session_no=2, psp_reference="pi_1")
 
@@ -76,13 +83,24 @@ async def test_closing_what_cannot_be_cancelled_returns_what_became_of_it(status
     assert opened.status == status
 
 
-async def test_closing_an_intent_stripe_does_not_know_is_broken() -> None:
+async def test_an_intent_we_hold_that_stripe_does_not_know_is_no_decision_about_the_payment() -> None:
     fake = error(404, code="resource_missing")
 
-    with pytest.raises(PspBrokenError) as raised:
-        await fake.api.cancel_session(CLOSE)
+    for call in (
+        fake.api.cancel_session(CLOSE),
+        fake.api.retrieve_session("pi_1", held=True),
+        fake.api.create_refund(REFUND),
+    ):
+        with pytest.raises(PspForbiddenError) as raised:
+            await call
 
-    assert raised.value.code == "resource_missing"
+        assert raised.value.forbidden is Forbidden.UNKNOWN_OBJECT
+        assert is_transient(raised.value)
+
+
+async def test_an_intent_of_an_event_that_stripe_does_not_know_is_refused() -> None:
+    with pytest.raises(PspBrokenError):
+        await error(404, code="resource_missing").api.retrieve_session("pi_of_another_account")
 
 
 @pytest.mark.parametrize(
@@ -111,12 +129,9 @@ async def test_what_may_heal_is_tried_again(fake: FakeStripe) -> None:
     ("fake", "code"),
     [
         (error(400, code="parameter_unknown"), "parameter_unknown"),
-        (error(401), "AuthenticationError"),
-        (error(403), "PermissionError"),
         (error(402, type="card_error", code="amount_too_small"), "amount_too_small"),
-        (error(400, type="idempotency_error"), "IdempotencyError"),
     ],
-    ids=["a wrong parameter", "a wrong key", "no permission", "refused", "a key used for something else"],
+    ids=["a wrong parameter", "refused"],
 )
 async def test_what_would_be_refused_again_is_broken_and_carries_its_code(fake: FakeStripe, code: str) -> None:
     with pytest.raises(PspBrokenError) as raised:
@@ -126,6 +141,64 @@ async def test_what_would_be_refused_again_is_broken_and_carries_its_code(fake: 
     assert raised.value.code == code
 
 
+NOT_OURS_TO_ASK = {
+    Forbidden.KEY: error(401),
+    Forbidden.RIGHT: error(403),
+    Forbidden.IDEMPOTENCY_KEY: error(400, type="idempotency_error"),
+}
+
+
+@pytest.mark.parametrize("reason", NOT_OURS_TO_ASK)
+async def test_a_refusal_of_our_configuration_is_no_decision_about_the_payment(reason: Forbidden) -> None:
+    fake = NOT_OURS_TO_ASK[reason]
+
+    for call in (fake.api.create_session(CREATE), fake.api.create_refund(REFUND)):
+        with pytest.raises(PspForbiddenError) as raised:
+            await call
+
+        assert raised.value.forbidden is reason
+        assert is_transient(raised.value)
+
+
+async def test_a_refused_call_is_asked_again_without_any_effect_until_the_key_is_right() -> None:
+    wrong = {"key": True}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        status = 401 if wrong["key"] else 400
+        return httpx.Response(status, json={"error": {"type": "invalid_request_error", "message": "No."}})
+
+    stripe = FakeStripe(answer)
+    with pytest.raises(PspForbiddenError) as raised:
+        await stripe.api.create_session(CREATE)
+
+    meanwhile = await raised.value.is_over()
+    wrong["key"] = False
+    afterwards = await raised.value.is_over()
+
+    assert (meanwhile, afterwards) == (False, True)
+    assert {request.url.path for request in stripe.requests} == {"/v1/payment_intents"}
+    assert [request.content for request in stripe.requests[1:]] == [b"", b""]
+
+
+@pytest.mark.parametrize(("metadata", "is_ours"), [({"order_id": "o", "payment_id": "p"}, True), ({}, False)])
+async def test_an_unknown_id_is_an_outage_only_while_the_account_knows_no_payment_of_ours(
+    metadata: dict[str, str], is_ours: bool
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/payment_intents":
+            listed = {**intent("succeeded"), "id": "pi_other", "metadata": metadata}
+            page = {"object": "list", "url": "/v1/payment_intents", "has_more": False, "data": [listed]}
+            return httpx.Response(200, json=page)
+        missing = {"type": "invalid_request_error", "code": "resource_missing", "message": "No such payment_intent"}
+        return httpx.Response(404, json={"error": missing})
+
+    stripe = FakeStripe(answer)
+    with pytest.raises(PspForbiddenError) as raised:
+        await stripe.api.cancel_session(CLOSE)
+
+    assert await raised.value.is_over() is is_ours
+
+
 async def test_the_sandbox_is_asked_at_its_own_address() -> None:
     fake = answering(200, intent("canceled"))
     api = fake.connected(base="http://127.0.0.1:12111")
@@ -133,15 +206,6 @@ async def test_the_sandbox_is_asked_at_its_own_address() -> None:
     await api.cancel_session(CLOSE)
 
     assert str(fake.requests[0].url) == "http://127.0.0.1:12111/v1/payment_intents/pi_1/cancel"
-
-
-REFUND = CreatePspRefund(
-    order_id=ORDER_ID,
-    payment_id=PAYMENT_ID,
-    refund_id=RefundId("ref_1"),
-    psp_reference="pi_1",
-    amount=Money(amount=1500, currency="EUR"),
-)
 
 
 def _refund(refund_id: str) -> dict[str, object]:
@@ -197,7 +261,7 @@ async def test_what_stripe_says_of_a_key_is_passed_on_without_the_key(status: in
     key = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
     fake = error(status, message=f"Invalid API Key provided: {key}")
 
-    with pytest.raises((PspBrokenError, PspUnavailableError)) as raised:
+    with pytest.raises((PspForbiddenError, PspUnavailableError)) as raised:
         await fake.api.create_session(CREATE)
 
     assert "Invalid API Key provided" in str(raised.value)

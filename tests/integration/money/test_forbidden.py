@@ -1,0 +1,99 @@
+"""The PSP will not be asked by us: an outage of our configuration. Nothing is decided, and afterwards all goes on."""
+
+from typing import Any
+
+import pytest
+
+from deploy.local.broker import Broker
+from deploy.local.store import Store
+from tests.integration.flow.guest import body
+from tests.integration.flow.system import ADAPTER, System, system_on
+from tests.integration.flow.waiting import until
+from tests.integration.money.desk import cancel, intent_of, is_clean, paid_order, payment_is, refunds_of
+
+EVERY_CALL: dict[str, Any] = {"probability": 1}
+REFUNDS: dict[str, Any] = EVERY_CALL | {"match": "POST /v1/refunds"}
+RECOVERY = 60.0
+
+
+@pytest.mark.parametrize(
+    ("faults", "says"),
+    [
+        ({"fail_401": EVERY_CALL}, "Expired API Key"),
+        ({"fail_403": REFUNDS}, "permissions for POST /v1/refunds"),
+    ],
+    ids=["a revoked key", "a key without the right to refund"],
+)
+async def test_a_refund_asked_while_the_key_is_wrong_is_made_once_the_key_is_right(
+    broker: Broker, store: Store, faults: dict[str, Any], says: str
+) -> None:
+    async with system_on(broker, store, reply_timeout=2.0) as system:
+        guest = system.guest()
+        order_id = await paid_order(system, guest)
+
+        async with system.faults(api=faults):
+            body(await cancel(guest, order_id), 200)
+            await until(lambda: refuses(system, says), "the adapter says that the PSP refuses it")
+            meanwhile = await refund_stages(system, order_id)
+            readiness = body(await system.operator(ADAPTER, "/health/ready"), 200)
+            open_now = await system.counted(ADAPTER, "bellhop_refused_by_dependency")
+        await guest.sees(order_id, within=RECOVERY, status="cancelled", payment_status="refunded")
+
+        assert meanwhile == ["requested"]
+        assert readiness["status"] == "degraded"
+        assert open_now == 1
+        assert await system.counted(ADAPTER, "bellhop_forbidden") >= 1
+        assert len(await refunds_of(system, order_id)) == 1
+        await until(lambda: is_ready(system), "the adapter is well again")
+        await is_clean(system)
+
+
+async def test_a_key_of_another_account_stops_the_adapter_and_decides_nothing(broker: Broker, store: Store) -> None:
+    async with system_on(broker, store, reply_timeout=2.0) as system:
+        guest = system.guest()
+        order_id = (await guest.order())["order_id"]
+        await guest.session(order_id)
+
+        await system.switch("reset")  # as an account that has never seen this system
+        body(await cancel(guest, order_id), 200)
+
+        await until(lambda: refuses(system, "another account or mode"), "the adapter says what is wrong")
+        assert (await guest.see(order_id))["status"] == "cancelling"
+        assert set((await system.parked()).values()) == {0}
+
+
+async def test_an_intent_that_is_gone_from_our_account_stops_no_other_payment(broker: Broker, store: Store) -> None:
+    async with system_on(broker, store, poll_pace=0.005) as system:
+        guest = system.guest()
+        lost = (await guest.order())["order_id"]
+        await guest.session(lost)
+        await paid_order(system, guest)  # the account knows a payment of ours
+        await forget_at_psp(system, lost)
+
+        body(await cancel(guest, lost), 200)
+        await payment_is(system, lost, "unknown")
+        other = await paid_order(system, guest)
+
+        assert (await guest.see(other))["status"] == "confirmed"
+        assert (await guest.see(lost))["status"] in ("cancelling", "needs_review")
+        assert set((await system.parked()).values()) == {0}
+
+
+async def forget_at_psp(system: System, order_id: str) -> None:
+    """Test data that somebody deleted."""
+    intent = await intent_of(system, order_id)
+    await system.switch(f"payment_intents/{intent['id']}", method="DELETE")
+
+
+async def refuses(system: System, words: str) -> bool:
+    problem = (await system.operator(ADAPTER, "/health/ready")).json()["problems"].get("breaker", "")
+    return "refuses this service since" in problem and words in problem
+
+
+async def refund_stages(system: System, order_id: str) -> list[str]:
+    document = await system.payment_of(order_id)
+    return [refund["stage"] for refund in document["state"]["refunds"]] if document else []
+
+
+async def is_ready(system: System) -> bool:
+    return bool((await system.operator(ADAPTER, "/health/ready")).json()["status"] == "ready")
