@@ -243,12 +243,11 @@ class Documents(Generic[ModelT]):
             cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
             return [self._state_type.model_validate(raw["state"]) async for raw in cursor]
 
-    async def count(self, limit: int, **fields: str) -> int:
-        """How many states have fields of these values, counted up to `limit`."""
+    async def ids_of(self, limit: int, **fields: str) -> list[str]:
+        """Ids of documents whose state has fields of these values, in no order and at most `limit` of them."""
         query = {f"state.{name}": value for name, value in fields.items()}
-        async with self._asked("counting", "read"):
-            cursor = self._collection.find(query, projection={"_id": 1}).limit(limit)
-            return len([raw async for raw in cursor])
+        async with self._asked("searching", "read"):
+            return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
 
     async def each(self) -> AsyncIterator[ModelT]:
         """Every state there is, one after the other: for audits. Read by pages: SecantusDB puts an answer together as

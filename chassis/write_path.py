@@ -57,7 +57,7 @@ class WritePath(Generic[StateT]):
         self._documents = documents
         self._bus = bus
         self._clock = clock
-        self._locks = KeyedLocks()
+        self._locks = _KeyedLocks()
         self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
         # Documents whose outbox was sent in full at this version, not yet cleared in the store.
         self._sent: dict[str, int] = {}
@@ -249,7 +249,7 @@ class _Recent(Generic[RecentT]):
         self._values.pop(key, None)
 
 
-class KeyedLocks:
+class _KeyedLocks:
     """A lock per document within this process, so that its messages leave in order and it rarely races itself."""
 
     def __init__(self) -> None:

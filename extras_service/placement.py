@@ -7,12 +7,15 @@ closes: before a lapsed hold is let go its order is read, after the hold itself,
 Decision 23.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chassis.decision import Applied, Decision, Refused
 from chassis.envelope import Delivery
-from chassis.write_path import Handled, KeyedLocks, WritePath
+from chassis.write_path import Handled, WritePath
+from contracts.ids import OrderId
 from contracts.orders import OrderStatus, PaymentStatus, PlaceOrder
 from extras_service.catalogue import quote
 from extras_service.order import (
@@ -53,13 +56,13 @@ class Placement:
         self._store = store
         self._stock = stock
         self._terms = terms
-        self._guests = KeyedLocks()
+        self._placed_now: dict[str, list[OrderId]] = {}
 
     async def place(self, command: PlaceOrder, delivery: Delivery) -> Handled[Order]:
         """Place an order, or say why not. Raises TransientError; handled again it goes on where it was."""
         guest = guest_key(command.guest.guest_id, command.guest.property_id)
-        async with self._guests.holding(guest):  # so that orders placed at once are counted one after the other
-            placing = await self._placing(command, guest)
+        with self._in_flight(guest, command.order_id) as earlier:
+            placing = await self._placing(command, guest, earlier)
             needed = self._demands_of(placing)
             if not needed:
                 return await self._decide(command.order_id, delivery, placing, likely_new=True)
@@ -88,11 +91,25 @@ class Placement:
                 await self.confirm(stored.state, delivery)
             return await self._decide(order_id, delivery, starting)
 
-    async def _placing(self, command: PlaceOrder, guest: str) -> Placing:
+    @contextmanager
+    def _in_flight(self, guest: str, order_id: OrderId) -> Iterator[frozenset[str]]:
+        """The guest's orders that this process began to place earlier and has not finished: they count as open."""
+        mine = self._placed_now.setdefault(guest, [])
+        earlier = frozenset(mine)
+        mine.append(order_id)
+        try:
+            yield earlier
+        finally:
+            mine.remove(order_id)
+            if not mine:
+                del self._placed_now[guest]
+
+    async def _placing(self, command: PlaceOrder, guest: str, earlier: frozenset[str]) -> Placing:
         terms = self._terms
         catalogue = await self._store.extras.get(line.extra_id for line in command.lines)
         unpaid = {"status": OrderStatus.PENDING_PAYMENT, "payment_status": PaymentStatus.UNPAID}
-        open_orders = await self._store.orders.count(terms.max_open_orders, guest_key=guest, **unpaid)
+        stored = await self._store.orders.ids_of(terms.max_open_orders + 1, guest_key=guest, **unpaid)
+        open_orders = len({*stored, *earlier} - {command.order_id})
         return Placing(command, catalogue, terms.pay_within, terms.cancel_until, open_orders, terms.max_open_orders)
 
     def _demands_of(self, placing: Placing) -> tuple[Demand, ...]:

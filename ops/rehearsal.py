@@ -73,8 +73,8 @@ class _Rehearsed(Documents[StateT], Generic[StateT]):
         # What is still in the outbox has left before, or leaves anyway.
         return replace(stored, outbox=()) if stored else None
 
-    async def count(self, limit: int, **fields: str) -> int:
-        return await self._real.count(limit, **fields)
+    async def ids_of(self, limit: int, **fields: str) -> list[str]:
+        return await self._real.ids_of(limit, **fields)
 
     async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         stored = await self.load(new.id)

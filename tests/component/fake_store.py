@@ -59,8 +59,12 @@ class FakeDocuments(Generic[ModelT]):
         states = [self._state_type.model_validate_json(raw["state"]) for raw in self._kept.values()]
         return [s for s in states if all(getattr(s, name) == value for name, value in fields.items())][:limit]
 
-    async def count(self, limit: int, **fields: str) -> int:
-        return len(await self.find(limit, **fields))
+    async def ids_of(self, limit: int, **fields: str) -> list[str]:
+        self._ask()
+        states = {name: self._state_type.model_validate_json(raw["state"]) for name, raw in self._kept.items()}
+        return [
+            name for name, s in states.items() if all(getattr(s, field) == value for field, value in fields.items())
+        ][:limit]
 
     def _ask(self) -> None:
         if self.away:

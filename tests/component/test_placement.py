@@ -1,5 +1,6 @@
 """Placing an order for the last place, with an outage or a rival in between."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -173,3 +174,12 @@ async def test_a_repeat_of_an_order_is_answered_although_no_new_one_would_be_tak
     await hotel.place(ordering())
 
     assert isinstance(await hotel.place(ordering()), Duplicate)
+
+
+async def test_orders_placed_at_once_are_counted_one_after_the_other() -> None:
+    hotel = await Hotel(max_open_orders=2).opened()
+    breakfasts = [ordering(key=f"{n}").model_copy(update={"lines": (given.line(),)}) for n in range(4)]
+
+    outcomes = await asyncio.gather(*(hotel.place(breakfast) for breakfast in breakfasts))
+
+    assert [type(outcome) for outcome in outcomes] == [Applied, Applied, Refused, Refused]

@@ -65,8 +65,8 @@ class _Documents(Generic[ModelT]):
         await _Turn()
         return [document_id for document_id, due in self.due.items() if due is not None and due <= now]
 
-    async def count(self, limit: int, **fields: str) -> int:
-        return 0
+    async def ids_of(self, limit: int, **fields: str) -> list[str]:
+        return []
 
     def states(self) -> list[ModelT]:
         return [stored.state for stored in self.kept.values()]
