@@ -53,7 +53,7 @@ class Broker(Protocol):
 
 
 class VhostsOverHttp:
-    """Virtual hosts through the management API."""
+    """What is asked of a broker over its management API: virtual hosts, and whether it is ready."""
 
     url: str
     management_url: str | None
@@ -67,6 +67,17 @@ class VhostsOverHttp:
 
     def drop_vhost(self, name: str) -> None:
         self._management.call("DELETE", f"/api/vhosts/{quoted(name)}")
+
+    def lacks(self) -> str | None:
+        """What it lacks before others may use it. RabbitMQ 4.3 takes connections before its management API answers."""
+        if not accepts(urlsplit(self.url).port or 0) or not can_connect(self.url):
+            return "no AMQP connection succeeds yet"
+        try:
+            if self.management_url is not None:
+                self._management.call("GET", "/api/overview")
+        except ManagementError:
+            return "its management API does not answer yet"
+        return None
 
     @property
     def _management(self) -> Management:
@@ -99,7 +110,7 @@ class LocalBroker(VhostsOverHttp):
             "broker",
             [program],
             log=log,
-            missing=self._missing,
+            missing=self.lacks,
             env=environment(folder.resolve(), dist),
             stop_seconds=STOP_SECONDS,
             advice="If the data folder is damaged or of another RabbitMQ version, remove " + str(folder) + ".",
@@ -108,17 +119,6 @@ class LocalBroker(VhostsOverHttp):
     @property
     def pid(self) -> int:
         return self.process.pid
-
-    def _missing(self) -> str | None:
-        """What it lacks before others may use it. RabbitMQ 4.3 takes connections before its management API answers."""
-        if not accepts(urlsplit(self.url).port or 0) or not can_connect(self.url):
-            return "no AMQP connection succeeds yet"
-        try:
-            if self.management_url is not None:
-                self._management.call("GET", "/api/overview")
-        except ManagementError:
-            return "its management API does not answer yet"
-        return None
 
     def start(self) -> "LocalBroker":
         """Start, or start again after a kill: same port, same data."""

@@ -24,6 +24,7 @@ from ops.page.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 from tests.integration.containers.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables
+from tools.rabbitmq_root import SUITES
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "gateway": GatewaySettings,
@@ -93,6 +94,19 @@ def test_everything_has_a_health_check_comes_back_by_itself_and_is_given_time_to
     assert service["healthcheck"]["test"][0] == "CMD"
     assert service["restart"] == "unless-stopped"
     assert service["stop_grace_period"] in {"25s", "60s"}  # more than the 15 s of BELLHOP_GRACEFUL_TIMEOUT
+
+
+@pytest.mark.parametrize("name", ["rabbitmq", "mongodb"])
+def test_what_others_have_made_is_named_by_version_and_digest(name: str) -> None:
+    image = resolved(services()[name]["image"], {})
+
+    assert re.fullmatch(r"\w+:\d+\.\d+\.\d+-\w+@sha256:[0-9a-f]{64}", image)
+
+
+def test_the_composed_rabbitmq_is_of_a_series_that_the_tests_run_on() -> None:
+    version = resolved(services()["rabbitmq"]["image"], {}).removeprefix("rabbitmq:")
+
+    assert version.startswith(tuple(f"{series}." for series in SUITES))
 
 
 @pytest.mark.parametrize("name", services())

@@ -26,6 +26,7 @@ async def test_neither_messages_nor_documents_nor_logs_hold_a_secret_a_token_or_
         ),
         "logs": caplog.text + capsys.readouterr().out,
     }
+    broker = urllib.parse.urlsplit(system.setup.amqp_url)
     secrets = {
         "client secret": session["client_secret"],
         "token": guest.http.headers["authorization"].removeprefix("Bearer "),
@@ -33,7 +34,8 @@ async def test_neither_messages_nor_documents_nor_logs_hold_a_secret_a_token_or_
         "webhook secret": WEBHOOK_SECRET,
         "JWT secret": JWT_SECRET,
         "seal key": system.setup.seal_key,
-        "broker password": urllib.parse.urlsplit(system.setup.amqp_url).password or "-",
+        # A password that is its user's name, like RabbitMQ's own "guest", is a secret only as part of an address.
+        "broker password": f":{broker.password}@" if broker.password == broker.username else broker.password or "-",
         "card": GOOD_CARD,
         "declined card": DECLINED_CARD,
     }

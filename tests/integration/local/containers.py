@@ -1,23 +1,33 @@
 """The broker and the store as containers, with the same face as the local processes."""
 
+import os
+import secrets
+
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from deploy.local.broker import VhostsOverHttp, can_connect
+from contracts.accounts import OPERATOR
+from deploy.local.broker import VhostsOverHttp
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError
 from deploy.local.store import can_ping
+from tests.integration.containers.compose import resolved, services
 from tests.integration.local.waiting import eventually
 
-BROKER_IMAGE = "rabbitmq:4-management"
-STORE_IMAGE = "mongo:8"
+
+def image_of(service: str) -> str:
+    """What the compose file runs, or the image that RABBITMQ_IMAGE or MONGODB_IMAGE names, as it is there."""
+    return resolved(services()[service]["image"], os.environ)
 
 
 class ContainerServer:
     """A container on fixed host ports, so that it comes back at the same address after a kill, with its data."""
 
-    def __init__(self, name: str, container: DockerContainer) -> None:
+    def __init__(self, name: str, container: DockerContainer, ports: dict[int, int]) -> None:
+        """`ports`: the container's, and the one of 127.0.0.1 that each is reached at."""
+        for inside, outside in ports.items():
+            container.ports[str(inside)] = (HOST, outside)  # type: ignore[assignment]  # docker's, through testcontainers
         self._name = name
         self._container = container
         self._created = False
@@ -48,17 +58,20 @@ class ContainerServer:
 
 
 class ContainerBroker(ContainerServer, VhostsOverHttp):
-    """RabbitMQ 4 with its management plugin."""
+    """RabbitMQ with its management plugin."""
 
     def __init__(self, ports: Ports) -> None:
-        self._amqp, http = ports.port("broker.amqp"), ports.port("broker.management")
-        self.url = f"amqp://guest:guest@{HOST}:{self._amqp}/"
-        self.management_url = f"http://guest:guest@{HOST}:{http}"
-        container = DockerContainer(BROKER_IMAGE, hostname="bellhop")  # the data folder belongs to the node's name
-        super().__init__("broker", container.with_bind_ports(5672, self._amqp).with_bind_ports(15672, http))
+        amqp, http = ports.port("broker.amqp"), ports.port("broker.management")
+        # Made up, like a local broker's: "guest" is a word of every message, and would count as leaked.
+        password = secrets.token_hex(16)
+        self.url = f"amqp://{OPERATOR}:{password}@{HOST}:{amqp}/"
+        self.management_url = f"http://{OPERATOR}:{password}@{HOST}:{http}"
+        container = DockerContainer(image_of("rabbitmq"), hostname="bellhop")  # the data folder has the node's name
+        container = container.with_env("RABBITMQ_DEFAULT_USER", OPERATOR).with_env("RABBITMQ_DEFAULT_PASS", password)
+        super().__init__("broker", container, {5672: amqp, 15672: http})
 
     def ready(self) -> bool:
-        return accepts(self._amqp) and can_connect(self.url)
+        return self.lacks() is None
 
     def has_written_down_its_streams(self) -> bool:
         """Whether it would find its streams after a kill; see `until_streams_survive_a_kill`."""
@@ -68,14 +81,14 @@ class ContainerBroker(ContainerServer, VhostsOverHttp):
 
 
 class ContainerStore(ContainerServer):
-    """MongoDB 8, standalone."""
+    """MongoDB, standalone."""
 
     kind = "mongod"
 
     def __init__(self, ports: Ports) -> None:
         self._port = ports.port("store")
         self.url = f"mongodb://{HOST}:{self._port}/?directConnection=true"
-        super().__init__("store", DockerContainer(STORE_IMAGE).with_bind_ports(27017, self._port))
+        super().__init__("store", DockerContainer(image_of("mongodb")), {27017: self._port})
 
     def ready(self) -> bool:
         return accepts(self._port) and can_ping(self.url)
