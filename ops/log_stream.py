@@ -9,6 +9,7 @@ from typing import Any
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
+from chassis import background
 from contracts.topology import LOG
 from ops.messages import Seen
 
@@ -104,7 +105,7 @@ class _Found:
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._messages: asyncio.Queue[Seen] = asyncio.Queue(_AT_ONCE)
-        self._closed = asyncio.ensure_future(_closing(channel))
+        self._closed = background.start(_closing(channel), "end of the log channel")
 
     async def put(self, seen: Seen) -> None:
         await self._messages.put(seen)
@@ -113,7 +114,7 @@ class _Found:
         """Raises LogInterruptedError."""
         if not self._messages.empty():
             return self._messages.get_nowait()
-        getting = asyncio.ensure_future(self._messages.get())
+        getting = background.start(self._messages.get(), "next of the log")
         try:
             await asyncio.wait((getting, self._closed), return_when=asyncio.FIRST_COMPLETED)
             if getting.done():
