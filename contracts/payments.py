@@ -111,6 +111,9 @@ class PaymentRefunded(OrderEvent):
     refund_id: RefundId
     refunded: Money = Field(description="given back so far, over all refunds")
     pending: Money = Field(description="asked for and not yet settled")
+    doubles: RefundId | None = Field(
+        default=None, description="the refund that this one repeats at the PSP: a person must look"
+    )
 
 
 class PaymentRefundFailed(OrderEvent):

@@ -146,6 +146,7 @@ class PspRefundUpdated(PspPaymentEvent):
 
     kind: Literal["psp.psp-refund-updated.v1"] = "psp.psp-refund-updated.v1"
     refund_id: RefundId = Field(description="ours, or derived from the PSP's for refunds made in its dashboard")
+    psp_refund_id: str = Field(default="", description="the PSP's own id; empty from older adapters")
     amount: Money
     state: PspRefundState
     detail: str = ""

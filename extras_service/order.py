@@ -89,6 +89,7 @@ class Order(State):
     refunded: Money | None = None
     refunds: tuple[AskedRefund, ...] = ()
     failed_refunds: tuple[RefundId, ...] = ()
+    doubled_refunds: tuple[RefundId, ...] = ()
     latest_fact_no: int = 0
     open_disputes: tuple[str, ...] = ()
     lost_disputes: tuple[str, ...] = ()

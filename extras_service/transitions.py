@@ -351,10 +351,19 @@ def received_after_all(order: Order, amount: Money) -> Decision[Order]:
 
 
 def refund_settled(order: Order, event: PaymentRefunded) -> Decision[Order]:
-    if event.fact_no <= order.latest_fact_no:
+    is_newest = event.fact_no > order.latest_fact_no
+    is_double = event.doubles is not None and event.doubles not in order.doubled_refunds
+    if not is_newest and not is_double:
         return Stale("overtaken by a newer fact about the payment")
-    changes = {"refunded": event.refunded, "latest_fact_no": event.fact_no}
-    return _payment_changed(order, order.model_copy(update=changes))
+    changed = order
+    if is_newest:
+        changed = changed.model_copy(update={"refunded": event.refunded, "latest_fact_no": event.fact_no})
+    if is_double and event.doubles is not None:
+        changed = changed.model_copy(update={"doubled_refunds": (*order.doubled_refunds, event.doubles)})
+        # Money that went back twice is news even when newer facts have overtaken it.
+        detail = f"the PSP made the refund {event.doubles} twice, the second time as {event.refund_id}"
+        return needs_review(changed, detail, received=order.received)
+    return _payment_changed(order, changed)
 
 
 def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:

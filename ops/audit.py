@@ -79,6 +79,10 @@ def compare(
 def _problem(order: Order, payment: Payment | None, lines: list[Books]) -> str | None:
     if order.status is OrderStatus.NEEDS_REVIEW:
         return None  # a person is asked already
+    doubled = {refund_id for line in lines for refund_id in line.doubled_refunds}
+    unseen = sorted(doubled - (set(order.doubled_refunds) if order.accepted else set()))
+    if unseen:
+        return f"the PSP has made more than one refund under {', '.join(unseen)}"
     lost = sum(dispute.amount.amount for dispute in payment.disputes if _is_lost(dispute)) if payment else 0
     captured = sum(line.captured.amount for line in lines)
     refunded = sum(line.refunded.amount for line in lines)

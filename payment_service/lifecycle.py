@@ -134,10 +134,14 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
             return _open_again(_asked(payment, message))
         case _P.SUCCEEDED, CreatePaymentSession() | ClosePaymentSession():
             return Applied(payment, (_success_told(payment),))
+        case _, PspSessionCreated(psp_reference=reference) if payment.knows(reference):
+            return Stale(f"the payment is {payment.status} already, and knows this session")
         case _P.SUCCEEDED | _P.MISMATCHED | _P.CLOSED, PspSessionCreated():
-            return Stale(f"the payment is {payment.status} already")
+            return _superfluous_session(payment, message)
         case _, PspSessionCreated(session_no=no) if no == payment.session_no and payment.session is None:
             return _session_opened(payment, message)
+        case _, PspSessionCreated():
+            return _superfluous_session(payment, message)
         case _P.CREATED, PspSessionFailed(session_no=no) if no == payment.session_no:
             return _session_failed(payment, message)
         case _P.CLOSING, PspSessionFailed(session_no=no) if no == payment.session_no:
@@ -232,6 +236,13 @@ def _session_opened(payment: Payment, event: PspSessionCreated) -> Decision[Paym
     if payment.status in (_P.CREATED, _P.FAILED):
         opened = opened.model_copy(update={"status": _P.SESSION_OPEN})
     return Applied(opened, _session_created(opened))
+
+
+def _superfluous_session(payment: Payment, event: PspSessionCreated) -> Decision[Payment]:
+    """A request for a session that came late, or again, opened one that no guest will get: it is closed at once."""
+    earlier = (*payment.earlier_sessions, event.psp_reference)
+    close = polling.close_session(payment, event.psp_reference)
+    return Applied(payment.model_copy(update={"earlier_sessions": earlier}), (close,))
 
 
 def _session_created(payment: Payment) -> tuple[Outgoing, ...]:

@@ -49,13 +49,32 @@ def refund_asked(payment: Payment, command: RefundPayment) -> Decision[Payment]:
 def refund_reported(payment: Payment, report: PspRefundUpdated) -> Decision[Payment]:
     """Ours or one made in the PSP's dashboard. A settled refund may still fail; nothing else goes backwards."""
     stage = _STAGE_OF[report.state]
-    known = _refund(payment, report.refund_id)
+    refund_id, doubles = _identity(payment, report)
+    known = _refund(payment, refund_id)
     if known is not None:
-        if known.stage is stage:
+        if known.stage is stage and (known.psp_refund_id or not report.psp_refund_id):
             return Ignored(f"the refund is {stage} already")
-        if known.stage is RefundStage.FAILED or (known.stage, stage) == (RefundStage.SUCCEEDED, RefundStage.PENDING):
+        backwards = (known.stage, stage) == (RefundStage.SUCCEEDED, RefundStage.PENDING)
+        if (known.stage is RefundStage.FAILED and stage is not RefundStage.FAILED) or backwards:
             return Stale(f"the refund is {known.stage} already")
-    return _noted(payment, _new(report.refund_id, report.psp_reference, report.amount, stage, report.detail))
+    reported = Refund(
+        refund_id=refund_id,
+        psp_reference=report.psp_reference,
+        amount=report.amount,
+        stage=stage,
+        detail=report.detail,
+        psp_refund_id=report.psp_refund_id,
+        doubles=doubles,
+    )
+    return _noted(payment, reported)
+
+
+def _identity(payment: Payment, report: PspRefundUpdated) -> tuple[RefundId, RefundId | None]:
+    """Which refund a report is about, and which one that doubles: the PSP has made another under the same id."""
+    known = _refund(payment, report.refund_id)
+    if known is None or not report.psp_refund_id or known.psp_refund_id in ("", report.psp_refund_id):
+        return report.refund_id, None
+    return RefundId(f"ref_psp_{report.psp_refund_id}"), report.refund_id
 
 
 def refund_refused(payment: Payment, event: PspRefundRefused) -> Decision[Payment]:
@@ -125,7 +144,7 @@ def _told(payment: Payment, refund: Refund) -> PaymentRefunded | PaymentRefundFa
     }
     if refund.stage is RefundStage.FAILED:
         return PaymentRefundFailed.model_validate({**about, "detail": refund.detail or "the PSP could not refund it"})
-    return PaymentRefunded.model_validate(about)
+    return PaymentRefunded.model_validate({**about, "doubles": refund.doubles})
 
 
 def _refund(payment: Payment, refund_id: RefundId) -> Refund | None:

@@ -78,6 +78,10 @@ class Refund(_Value):
     amount: Money
     stage: RefundStage
     detail: str = ""
+    psp_refund_id: str = ""
+    """The PSP's own id, once it has named it."""
+    doubles: RefundId | None = None
+    """The refund under whose id the PSP has made this one as well: money went back twice."""
 
 
 class Dispute(_Value):
@@ -117,6 +121,11 @@ class Payment(State):
     @property
     def standing(self) -> str:
         return str(self.status)
+
+    def knows(self, psp_reference: str) -> bool:
+        """Whether this is a session of the payment, of now or earlier."""
+        current = self.session.psp_reference if self.session else None
+        return psp_reference in (current, self.paid_reference, *self.earlier_sessions)
 
     def refunded(self, *stages: RefundStage) -> Money:
         """The sum of the refunds of what was paid that are in one of these stages."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import stripe
 
@@ -18,6 +18,8 @@ from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, Psp
 from psp_adapter.signature import TOLERANCE_SECONDS
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
+
+_T = TypeVar("_T")
 
 
 class BadSignatureError(ValueError):
@@ -62,16 +64,18 @@ class StripeApi:
     async def create_session(self, command: CreatePspSession) -> Intent:
         """Open a PaymentIntent. Asking again with the same command returns the same intent."""
         amount, currency = to_stripe(command.amount)
-        with self._translating(f"opening a session for {command.payment_id}", ("post", "/v1/payment_intents")):
-            intent = await self.client.v1.payment_intents.create_async(
-                {
-                    "amount": amount,
-                    "currency": currency,
-                    "metadata": {"order_id": command.order_id, "payment_id": command.payment_id},
-                },
-                {"idempotency_key": f"create:{command.payment_id}:{command.session_no}"},
+        metadata = {"order_id": command.order_id, "payment_id": command.payment_id}
+
+        async def create(key: str) -> Intent:
+            options: stripe.RequestOptions = {"idempotency_key": key}
+            return _intent(
+                await self.client.v1.payment_intents.create_async(
+                    {"amount": amount, "currency": currency, "metadata": metadata}, options
+                )
             )
-        return _intent(intent)
+
+        with self._translating(f"opening a session for {command.payment_id}", ("post", "/v1/payment_intents")):
+            return await _beyond_stored_failures(create, f"create:{command.payment_id}:{command.session_no}")
 
     async def cancel_session(self, command: ClosePspSession) -> Intent:
         """Cancel a PaymentIntent; returns it as it is afterwards, cancelled or not."""
@@ -99,18 +103,22 @@ class StripeApi:
         idempotency key (kept for 24 hours: https://docs.stripe.com/api/idempotent_requests). The key itself keeps two
         deliveries at the same time from making two.
         """
-        found = await self.find_refund(command)
-        if found is not None:
-            return found
         amount, _currency = to_stripe(command.amount)
         metadata = {"order_id": command.order_id, "payment_id": command.payment_id, "refund_id": command.refund_id}
+
+        async def create(key: str) -> RefundObject:
+            found = await self.find_refund(command)
+            if found is not None:
+                return found
+            options: stripe.RequestOptions = {"idempotency_key": key}
+            refund = await self.client.v1.refunds.create_async(
+                {"payment_intent": command.psp_reference, "amount": amount, "metadata": metadata}, options
+            )
+            return RefundObject.model_validate(refund.to_dict())
+
         doing = f"refunding {command.refund_id}"
         with self._translating(doing, ("post", "/v1/refunds"), held=command.psp_reference):
-            refund = await self.client.v1.refunds.create_async(
-                {"payment_intent": command.psp_reference, "amount": amount, "metadata": metadata},
-                {"idempotency_key": f"refund:{command.refund_id}"},
-            )
-        return RefundObject.model_validate(refund.to_dict())
+            return await _beyond_stored_failures(create, f"refund:{command.refund_id}")
 
     async def find_refund(self, command: CreatePspRefund) -> RefundObject | None:
         """The refund an earlier request with this `refund_id` made, the oldest if there are several; a read."""
@@ -230,6 +238,27 @@ _CANCEL: _Call = ("post", f"{_NO_INTENT}/cancel")
 
 _OF_OUR_CONFIGURATION = frozenset(("account_invalid", "livemode_mismatch", "testmode_charges_only"))
 """Codes of a 400 that are about the key's account or mode (https://docs.stripe.com/error-codes)."""
+
+
+_KEYS = 5
+"""Under how many idempotency keys one thing is asked for, while Stripe repeats a stored failure under each."""
+
+
+async def _beyond_stored_failures(create: Callable[[str], Awaitable[_T]], key: str) -> _T:
+    """Ask under a key, and under the next one when Stripe only repeats the failure it stored under that key.
+
+    Stripe stores even a 500 with its key and repeats it for a day (https://docs.stripe.com/api/idempotent_requests).
+    A next key is used only then, so all deliveries of a command use the same keys in the same order.
+    """
+    for number in range(2, _KEYS + 1):
+        try:
+            return await create(key)
+        except stripe.StripeError as error:
+            headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+            if (error.http_status or 0) < 500 or headers.get("idempotent-replayed") != "true":
+                raise
+        key = f"{key.partition('~')[0]}~{number}"
+    return await create(key)
 
 
 def _said(error: stripe.StripeError) -> str:

@@ -1,5 +1,6 @@
 """Stripe's facts in the bus's words: a pure translation of PaymentIntents and webhook events."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,6 +111,7 @@ def report_of_refund(refund: RefundObject, intent: Intent, at: datetime) -> PspR
     return PspRefundUpdated(
         **_facts(intent, at),
         refund_id=RefundId(refund.metadata.get("refund_id") or f"ref_psp_{refund.id}"),
+        psp_refund_id=refund.id,
         amount=from_stripe(refund.amount, refund.currency),
         state=state,
         detail=refund.failure_reason or "",
@@ -229,6 +231,8 @@ class Books:
     captured: Money
     refunded: Money
     refund_pending: Money
+    doubled_refunds: tuple[str, ...] = ()
+    """Each `refund_id` of ours under which the PSP has made more than one refund."""
 
 
 def books_of(intent: Intent, refunds: Sequence[RefundObject]) -> Books:
@@ -242,6 +246,7 @@ def books_of(intent: Intent, refunds: Sequence[RefundObject]) -> Books:
         )
         return from_stripe(amount, intent.currency)
 
+    ids = Counter(refund.metadata["refund_id"] for refund in refunds if "refund_id" in refund.metadata)
     return Books(
         psp_reference=intent.id,
         order_id=OrderId(intent.metadata["order_id"]),
@@ -250,4 +255,5 @@ def books_of(intent: Intent, refunds: Sequence[RefundObject]) -> Books:
         captured=from_stripe(intent.amount_received, intent.currency),
         refunded=given_back(PspRefundState.SUCCEEDED),
         refund_pending=given_back(PspRefundState.PENDING),
+        doubled_refunds=tuple(refund_id for refund_id, number in ids.items() if number > 1),
     )

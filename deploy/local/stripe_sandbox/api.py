@@ -178,11 +178,17 @@ class Api:
         if (earlier := self._keys.recall(key, fingerprint)) is not None:
             return Answer(earlier["status"], earlier["text"], original_request=earlier["request"])
         with self._keys.held(key, fingerprint):
-            answer = await self._run(operation, call)
+            answer = self._kept_failure(request) or await self._run(operation, call)
         if answer.executed:
             kept = {"fingerprint": fingerprint, "status": answer.status, "text": answer.text}
             self._keys.keep(key, kept | {"request": call.request_id})
         return answer
+
+    def _kept_failure(self, request: Request) -> Answer | None:
+        if not self._faults.strikes(self._faults.api.keep_500, f"{request.method} {request.url.path}"):
+            return None
+        error = ApiError(500, "An unknown error occurred (a fault switched on in the sandbox).", kind="api_error")
+        return Answer(error.status, json.dumps(error.body), executed=True)
 
     async def _run(self, operation: Operation, call: Call) -> Answer:
         await asyncio.sleep(self._faults.api.latency_ms / 1000)

@@ -50,6 +50,7 @@ class WebhookFaults(BaseModel):
 class ApiFaults(BaseModel):
     """`close_after_effect` is the nasty one: the call has its effect, and the answer never arrives.
 
+    `keep_500` fails, too, and is repeated under the request's idempotency key as long as that is kept.
     `fail_401` (the key was revoked) and `fail_403` (it lacks this right) strike calls with the secret key only.
     """
 
@@ -57,6 +58,7 @@ class ApiFaults(BaseModel):
 
     latency_ms: int = Field(default=0, ge=0)
     fail_500: Fault = Field(default_factory=Fault)
+    keep_500: Fault = Field(default_factory=Fault)
     fail_429: Fault = Field(default_factory=Fault)
     fail_401: Fault = Field(default_factory=Fault)
     fail_403: Fault = Field(default_factory=Fault)

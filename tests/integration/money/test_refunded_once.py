@@ -1,9 +1,10 @@
 """A command to the PSP that comes again after the PSP has forgotten its idempotency key moves no money twice."""
 
 import aio_pika
+import httpx
 
 from tests.integration.flow.guest import Guest, body
-from tests.integration.flow.system import System
+from tests.integration.flow.system import API_KEY, System
 from tests.integration.flow.waiting import until
 from tests.integration.money.desk import TOTAL, Desk, kept, paid_order, refunds_of
 
@@ -31,3 +32,38 @@ async def test_a_part_refund_handled_again_after_its_key_was_forgotten_is_made_o
     await until(handled_again, "the adapter has handled the command again")
     assert [refund["amount"] for refund in await refunds_of(system, order_id)] == [1000]
     assert await kept(system, order_id) == TOTAL - 1000
+
+
+async def test_a_failure_the_psp_has_stored_under_a_key_holds_up_neither_session_nor_refund(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    order_id = (await guest.order())["order_id"]
+    async with system.faults(api={"keep_500": {"next": 1, "match": "POST /v1/payment_intents"}}):
+        session = await guest.session(order_id)
+    body(await system.pay(session), 200)
+    await guest.sees(order_id, status="confirmed")
+
+    async with system.faults(api={"keep_500": {"next": 1, "match": "POST /v1/refunds"}}):
+        body(await desk.refund(order_id, 1000), 200)
+        await guest.sees(order_id, payment_status="partially_refunded")
+
+    assert [refund["amount"] for refund in await refunds_of(system, order_id)] == [1000]
+
+
+async def test_a_second_refund_under_one_id_brings_the_order_before_a_person(system: System, guest: Guest) -> None:
+    order_id = await paid_order(system, guest)
+    desk = Desk.of(system)
+    body(await desk.refund(order_id, 1000), 200)
+    await guest.sees(order_id, payment_status="partially_refunded")
+    [first] = await refunds_of(system, order_id)
+
+    # As an adapter of before would have done, once the PSP had forgotten the key.
+    async with httpx.AsyncClient(trust_env=False) as http:
+        form = {"payment_intent": first["payment_intent"], "amount": "1000"}
+        form |= {f"metadata[{name}]": value for name, value in first["metadata"].items()}
+        key = {"Authorization": f"Bearer {API_KEY}"}
+        body(await http.post(f"{system.sandbox.url}/v1/refunds", data=form, headers=key), 200)
+
+    await guest.sees(order_id, status="needs_review")
+    body(await desk.resolve(order_id, "accept"), 200)
+    await guest.sees(order_id, status="confirmed", payment_status="partially_refunded")

@@ -82,8 +82,8 @@ class FakePsp:
 
     def books(self) -> list[Books]:
         captured = sum(given.TOTAL.amount for status in self.sessions.values() if status == "succeeded")
-        money = [Money(amount=amount, currency="EUR") for amount in (captured, sum(self.refunds.values()), 0)]
-        return [Books("pi_1", given.ORDER_ID, given.PAYMENT_ID, "", *money)]
+        paid, back, pending = (Money(amount=n, currency="EUR") for n in (captured, sum(self.refunds.values()), 0))
+        return [Books("pi_1", given.ORDER_ID, given.PAYMENT_ID, "", paid, back, pending)]
 
 
 class OneOrder(RuleBasedStateMachine):

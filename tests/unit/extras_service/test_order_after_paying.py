@@ -233,6 +233,21 @@ def test_a_refund_that_fails_for_a_closed_order_goes_to_a_person(status: OrderSt
     assert decision.state.status is OrderStatus.NEEDS_REVIEW
 
 
+def test_a_refund_that_the_psp_made_twice_brings_the_order_before_a_person_once() -> None:
+    doubled = given.refunded(2000).model_copy(
+        update={"doubles": given.REFUND_ID, "refund_id": RefundId("ref_psp_re_2")}
+    )
+
+    reviewed = given.after(given.confirmed(), doubled)
+
+    assert reviewed.status is OrderStatus.NEEDS_REVIEW
+    assert given.REFUND_ID in (reviewed.review or "")
+    assert reviewed.refunded == Money(amount=2000, currency="EUR")
+    accepted = given.after(reviewed, given.resolving(ReviewResolution.ACCEPT))
+    assert (accepted.status, accepted.payment_status) == (OrderStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED)
+    assert isinstance(decide(accepted, doubled, given.NOW), Stale)
+
+
 def test_a_failed_refund_of_a_confirmed_order_leaves_it_paid_and_can_be_asked_anew() -> None:
     asked = applied(given.confirmed(), given.refunding()).state
 

@@ -1,5 +1,6 @@
 """The money audit: what it lets pass, and what it names."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -140,3 +141,14 @@ def test_a_charged_back_order_is_known_and_no_finding() -> None:
     charged_back = order(OrderStatus.CONFIRMED).model_copy(update={"payment_status": PaymentStatus.CHARGED_BACK})
 
     assert compare({ORDER_ID: charged_back}, {PAYMENT_ID: payment()}, [books(4800, 4800)]) == ()
+
+
+def test_two_refunds_under_one_id_are_found_until_a_person_has_seen_them() -> None:
+    paid = replace(books(4800, 2000), doubled_refunds=("ref_1",))
+    seen = {"doubled_refunds": (RefundId("ref_1"),), "accepted": True}
+
+    unseen = compare({ORDER_ID: order(OrderStatus.CONFIRMED, refunded=2000)}, {PAYMENT_ID: payment()}, [paid])
+    accepted = order(OrderStatus.CONFIRMED, refunded=2000).model_copy(update=seen)
+
+    assert [finding.problem for finding in unseen] == ["the PSP has made more than one refund under ref_1"]
+    assert compare({ORDER_ID: accepted}, {PAYMENT_ID: payment()}, [paid]) == ()

@@ -10,6 +10,7 @@ from contracts.payments import (
     PaymentFailed,
     PaymentMismatched,
     PaymentProcessing,
+    PaymentRefunded,
     PaymentSessionClosed,
     PaymentSessionCreated,
     PaymentSessionFailed,
@@ -17,7 +18,14 @@ from contracts.payments import (
 )
 from contracts.psp import ClosePspSession, CreatePspSession
 from payment_service.lifecycle import ATTEMPTS_KEPT, ClosedBeforeCreatedError, decide
-from payment_service.payment import AmountChangedError, Payment, PaymentInput, PaymentStage, UnknownPaymentError
+from payment_service.payment import (
+    AmountChangedError,
+    Payment,
+    PaymentInput,
+    PaymentStage,
+    RefundStage,
+    UnknownPaymentError,
+)
 from tests.unit.payment_service import given
 
 
@@ -109,12 +117,54 @@ def test_only_a_later_request_opens_a_closed_session_again(end: PaymentInput) ->
     assert given.after(closed, again).asked_at == given.at(40)
 
 
-def test_an_answer_about_an_earlier_session_number_is_stale() -> None:
+def test_a_session_opened_for_an_earlier_number_is_closed_and_the_next_one_is_awaited() -> None:
     second = given.after(given.in_status(PaymentStage.FAILED), given.create())
 
-    assert isinstance(decide(second, given.session_created(session_no=1), given.NOW), Stale)
+    late = _applied(second, given.session_created(session_no=1))
+
+    [closed] = late.messages
+    assert isinstance(closed, ClosePspSession)
+    assert closed.psp_reference == given.REFERENCE
     assert isinstance(decide(second, given.session_failed(session_no=1), given.NOW), Stale)
-    assert given.after(second, given.session_created(session_no=2)).status is PaymentStage.SESSION_OPEN
+    opened = given.after(late.state, given.session_created(session_no=2, reference="pi_second"))
+    assert opened.status is PaymentStage.SESSION_OPEN
+
+
+@pytest.mark.parametrize("status", [status for status in PaymentStage if status is not PaymentStage.UNKNOWN])
+def test_a_session_that_a_late_command_opened_a_second_time_is_closed_at_once(status: PaymentStage) -> None:
+    payment = given.in_status(status)
+
+    decision = _applied(payment, given.session_created(session_no=9, reference="pi_again"))
+
+    [closed] = decision.messages
+    assert isinstance(closed, ClosePspSession)
+    assert closed.psp_reference == "pi_again"
+    assert decision.state.status is status
+    assert isinstance(decide(decision.state, given.session_created(9, reference="pi_again"), given.NOW), Stale)
+
+
+def test_two_refunds_under_one_id_are_both_counted_and_told_as_doubled() -> None:
+    asked = given.after(given.in_status(PaymentStage.SUCCEEDED), given.refund(1000))
+    first = given.refund_updated(amount=1000).model_copy(update={"psp_refund_id": "re_1"})
+    second = given.refund_updated(amount=1000).model_copy(update={"psp_refund_id": "re_2"})
+
+    decision = _applied(given.after(asked, first), second)
+
+    [told] = decision.messages
+    assert isinstance(told, PaymentRefunded)
+    assert (told.refund_id, told.doubles, told.refunded.amount) == ("ref_psp_re_2", given.REFUND_ID, 2000)
+    assert isinstance(decide(decision.state, second, given.NOW), Ignored)
+    assert isinstance(decide(decision.state, first, given.NOW), Ignored)
+
+
+def test_a_refund_known_from_an_older_adapter_learns_the_psps_id_of_it() -> None:
+    known = given.after(given.in_status(PaymentStage.SUCCEEDED), given.refund(1000), given.refund_updated(amount=1000))
+    named = given.refund_updated(amount=1000).model_copy(update={"psp_refund_id": "re_1"})
+
+    decision = _applied(known, named)
+
+    assert [refund.psp_refund_id for refund in decision.state.refunds] == ["re_1"]
+    assert decision.state.refunded(RefundStage.SUCCEEDED).amount == 1000
 
 
 @pytest.mark.parametrize("status", PaymentStage)

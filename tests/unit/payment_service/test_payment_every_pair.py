@@ -16,6 +16,7 @@ MESSAGES: dict[str, PaymentInput] = {
     "close": given.close(),
     "session created": given.session_created(),
     "session created, other no": given.session_created(session_no=7),
+    "superfluous session": given.session_created(session_no=7, reference="pi_superfluous"),
     "session failed": given.session_failed(),
     "action required": given.action_required(),
     "processing": given.processing(),
@@ -38,7 +39,8 @@ message                   | created            | session_open       | action_req
 create                    | -> created         | -> session_open    | -> action_required | stale              | stale              | stale         | -> created    | -> created      | -> succeeded | stale
 close                     | -> closing         | -> closing         | -> closing         | -> closing         | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | ignored
 session created           | -> session_open    | stale              | stale              | stale              | stale              | stale         | stale         | -> session_open | stale        | stale
-session created, other no | stale              | stale              | stale              | stale              | stale              | stale         | stale         | stale           | stale        | stale
+session created, other no | -> created         | stale              | stale              | stale              | stale              | stale         | stale         | -> failed       | stale        | stale
+superfluous session       | -> created         | -> session_open    | -> action_required | -> processing      | -> session_open    | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
 session failed            | -> failed          | stale              | stale              | stale              | stale              | -> closed     | stale         | stale           | stale        | stale
 action required           | -> action_required | -> action_required | -> action_required | -> action_required | -> action_required | stale         | stale         | stale           | stale        | stale
 processing                | -> processing      | -> processing      | -> processing      | -> processing      | -> processing      | -> closing    | stale         | stale           | stale        | stale

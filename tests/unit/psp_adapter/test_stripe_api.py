@@ -266,3 +266,40 @@ async def test_what_stripe_says_of_a_key_is_passed_on_without_the_key(status: in
 
     assert "Invalid API Key provided" in str(raised.value)
     assert key not in str(raised.value)
+
+
+class Storing:
+    """Stripe that has stored a 500 under the first keys, and repeats it."""
+
+    def __init__(self, failures: int) -> None:
+        self._failures = failures
+        self.keys: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"object": "list", "url": "/v1/refunds", "has_more": False, "data": []})
+        self.keys.append(request.headers["idempotency-key"])
+        if len(self.keys) <= self._failures:
+            body = {"error": {"type": "api_error", "message": "An unknown error occurred"}}
+            return httpx.Response(500, json=body, headers={"Idempotent-Replayed": "true"})
+        is_refund = request.url.path == "/v1/refunds"
+        return httpx.Response(200, json=_refund("ref_1") if is_refund else intent("requires_payment_method"))
+
+
+async def test_a_failure_that_stripe_stored_under_a_key_is_gone_around_by_the_next_key() -> None:
+    opening, refunding = Storing(2), Storing(1)
+
+    await FakeStripe(opening).api.create_session(CREATE)
+    await FakeStripe(refunding).api.create_refund(REFUND)
+
+    assert opening.keys == [f"create:{PAYMENT_ID}:2", f"create:{PAYMENT_ID}:2~2", f"create:{PAYMENT_ID}:2~3"]
+    assert refunding.keys == ["refund:ref_1", "refund:ref_1~2"]
+
+
+async def test_a_failure_that_is_not_stored_is_tried_again_under_the_same_key_only() -> None:
+    fake = error(500, type="api_error")
+
+    with pytest.raises(PspUnavailableError):
+        await fake.api.create_session(CREATE)
+
+    assert [request.headers["idempotency-key"] for request in fake.requests] == [f"create:{PAYMENT_ID}:2"]
