@@ -5,14 +5,15 @@ none of these.
 """
 
 import asyncio
+import struct
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol, Self
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.exceptions import AMQPChannelError, AMQPError, DeliveryError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitExchange, RabbitQueue
 from faststream.rabbit.message import RabbitMessage
@@ -24,12 +25,13 @@ from chassis.calls import Calls
 from chassis.consuming import Consuming
 from chassis.declaring import declare_topology, verify_topology
 from chassis.envelope import Envelope, utc_now
-from chassis.errors import PermanentError, PublishFailedError
+from chassis.errors import PermanentError, PublishFailedError, PublishRefusedError
 from chassis.metrics import Metrics
 from chassis.redaction import Redaction
+from chassis.replies import Replies
 from chassis.settings import ServiceSettings
 from contracts.accounts import own_queue
-from contracts.message import Command, Event, Message, Query, parse
+from contracts.message import Command, Event, Message, Query, Reply, parse
 from contracts.topology import Binding, Queue
 
 log = structlog.get_logger()
@@ -84,6 +86,7 @@ class Bus:
         self.topology_problem: str | None = None
         """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()
+        self._replies = Replies(lambda: _open(self.connection), metrics)
         self.consuming = Consuming(self._has_connection)
 
     @classmethod
@@ -197,11 +200,19 @@ class Bus:
         await self.consuming.pause()
         for subscriber in self._subscribers.values():
             subscriber._consumer_tag = None
+        await self._replies.finish()
         await self.broker.stop()
         self._connection = None
 
     async def publish(self, envelope: Envelope) -> None:
-        """Send one message. Returns once the broker has confirmed it; raises PublishFailedError when it has not."""
+        """Send one message. Returns once the broker has confirmed it; raises PublishFailedError when it has not.
+
+        A reply is neither waited for nor confirmed, and never fails.
+        """
+        if isinstance(envelope.message, Reply):
+            self._replies.send(envelope)
+            self.count_published(envelope)
+            return
         now = utc_now()
         await self.publish_raw(
             envelope.message.to_wire(),
@@ -259,7 +270,11 @@ class Bus:
             # aiormq raises RuntimeError for a writer that closed under it.
             if self._has_connection():
                 self.calls.refused(await self.broker.config.channel_manager.get_channel(), error)
-            raise PublishFailedError(kind, destination, error) from error
+            is_refused = isinstance(error, AMQPChannelError | DeliveryError)
+            failure = PublishRefusedError if is_refused else PublishFailedError
+            raise failure(kind, destination, error) from error
+        except (ValueError, TypeError, struct.error) as unencodable:
+            raise PublishRefusedError(kind, destination, unencodable) from unencodable
 
     def _has_connection(self) -> bool:
         return self._connection is not None and self._connection.connected.is_set()
@@ -267,6 +282,10 @@ class Bus:
     async def is_connected(self) -> bool:
         """Whether the broker answers now."""
         return self._connection is not None and await self.broker.ping(timeout=2.0)
+
+
+async def _open(connection: AbstractRobustConnection) -> AbstractRobustChannel:
+    return await connection.channel(publisher_confirms=False)
 
 
 async def _undecoded(message: Any) -> Any:

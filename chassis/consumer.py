@@ -9,6 +9,7 @@ and an outage that came often enough would dead-letter messages with which nothi
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
 from typing import Any
@@ -31,6 +32,7 @@ from chassis.errors import (
 )
 from chassis.headers import ATTEMPT, kept, text, undecoded
 from chassis.metrics import Metrics
+from contracts.accounts import may_receive_replies
 from contracts.message import Message, Query, parse
 from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue
 
@@ -78,7 +80,7 @@ class Consumer:
 
     async def __call__(self, message: RabbitMessage) -> None:
         started = perf_counter()
-        delivery = delivery_of(message)
+        delivery = self._with_checked_reply_address(delivery_of(message), message)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             kind=delivery.kind,
@@ -107,6 +109,15 @@ class Consumer:
         kind = delivery.kind if delivery.kind in Message.kinds else UNKNOWN_KIND
         self._metrics.handled.labels(self._metrics.service, kind, ended).inc()
         self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
+
+    def _with_checked_reply_address(self, delivery: Delivery, message: RabbitMessage) -> Delivery:
+        """A request keeps only an address that may be answered. It is handled all the same."""
+        address, sender = delivery.reply_to, message.raw_message.user_id
+        if address is None or may_receive_replies(address, sender):
+            return delivery
+        self._metrics.replies_dropped.labels(self._metrics.service).inc()
+        log.info("reply.address_refused", kind=delivery.kind, address=address[:100], sender=sender)
+        return replace(delivery, reply_to=None)
 
     async def _answer(self, message: RabbitMessage, ended: str) -> None:
         """Tell the broker that a message is done with, or is to be delivered again."""

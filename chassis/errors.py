@@ -43,6 +43,13 @@ class PublishFailedError(TransientError):
         super().__init__(f"{kind} was not confirmed by the broker on its way to {destination}: {cause!r}")
 
 
+class PublishRefusedError(PublishFailedError):
+    """The broker answers, and does not take this message: a nack, a missing right, no exchange. Others may pass.
+
+    Also a message that no frame can hold, such as an id that is too long.
+    """
+
+
 class StoreUnavailableError(TransientError):
     """The document store did not answer, or not with the write concern asked for."""
 
@@ -69,6 +76,17 @@ class UndecodableMessageError(PermanentError):
 
     def __init__(self, reasons: Iterable[str]) -> None:
         super().__init__(f"the client library cannot decode it: {'; '.join(reasons)}")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the broker or the store is unavailable, and not just this message or document at fault."""
+    match error:
+        case PublishRefusedError():
+            return False
+        case PublishFailedError() | StoreUnavailableError():
+            return True
+        case _:
+            return False
 
 
 def is_transient(error: BaseException) -> bool:

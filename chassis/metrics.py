@@ -44,6 +44,12 @@ class Metrics:
             ["service"],
             registry=self.registry,
         )
+        self.replies_dropped = Counter(
+            "bellhop_replies_dropped",
+            "Replies that were not sent: no permissible address, or the broker did not take them.",
+            ["service"],
+            registry=self.registry,
+        )
         self.requests_in_flight = Gauge(
             "bellhop_requests_in_flight", "Requests waiting for a reply.", ["service"], registry=self.registry
         )
@@ -80,6 +86,7 @@ class Metrics:
         self.service = service
         # A counter that begins at 1 has no increase: what alarms ask for is there from the start.
         self.late_replies.labels(service)
+        self.replies_dropped.labels(service)
 
     def expect(self, kinds: Iterable[str], outcomes: Iterable[str]) -> None:
         """Begin to count at 0 how these kinds end, so that the first of an outcome is an increase."""

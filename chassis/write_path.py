@@ -13,9 +13,17 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from chassis.backoff import Backoff
 from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
-from chassis.envelope import Delivery, Publisher, utc_now
-from chassis.errors import ConflictError, StoreUnavailableError, TransientError
+from chassis.envelope import Delivery, Envelope, Publisher, utc_now
+from chassis.errors import (
+    ConflictError,
+    PublishFailedError,
+    PublishRefusedError,
+    StoreUnavailableError,
+    is_outage,
+    is_transient,
+)
 from chassis.history import HISTORY_KEPT, Transition
 from chassis.service import Check, Loop
 from chassis.store import Documents, Stored
@@ -34,6 +42,8 @@ _CLEAR_EVERY = 1.0
 # store is given to answer, fails as a whole, grows, and never gets through (measured: 10 ms per document).
 _CLEAR_AT_ONCE = 50
 _REMEMBERED = 2048
+_LONGEST_PAUSE = 60.0
+_FAILURES_IN_A_ROW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,15 @@ class Handled(Generic[StateT]):
 
     outcome: Outcome[StateT]
     state: StateT | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What the broker has refused of a document's outbox at this version, and why."""
+
+    version: int
+    envelopes: tuple[Envelope, ...] = ()
+    reason: str = ""
 
 
 class WritePath(Generic[StateT]):
@@ -61,6 +80,8 @@ class WritePath(Generic[StateT]):
         self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
         # Documents whose outbox was sent in full at this version, not yet cleared in the store.
         self._sent: dict[str, int] = {}
+        self._refused: dict[str, _Refused] = {}
+        self._backoff = Backoff(_LONGEST_PAUSE)
 
     async def handle(
         self,
@@ -124,7 +145,7 @@ class WritePath(Generic[StateT]):
     ) -> Stored[StateT]:
         version = stored.version + 1 if stored else 1
         transition = Transition.by(delivery, version, now, decision.state.standing)
-        unsent = stored.outbox if stored and self._sent.get(document_id) != stored.version else ()
+        unsent = self._unsent(stored) if stored else ()
         return Stored(
             id=document_id,
             version=version,
@@ -136,15 +157,35 @@ class WritePath(Generic[StateT]):
         )
 
     async def _send_outbox(self, stored: Stored[StateT]) -> None:
-        """Publish a document's outbox in order. Clearing it is left to the next write or the next batch."""
-        if not stored.outbox or self._sent.get(stored.id) == stored.version:
+        """Publish a document's outbox in order. Clearing it is left to the next write or the next batch.
+
+        A message that the broker refuses stays in the outbox, where the relay tries it again; the others leave.
+        """
+        unsent = self._unsent(stored)
+        if not unsent:
             return
-        for envelope in stored.outbox:
-            await self._bus.publish(envelope)
-        self._sent[stored.id] = stored.version
+        refused = _Refused(stored.version)
+        for envelope in unsent:
+            try:
+                await self._bus.publish(envelope)
+            except PublishRefusedError as error:
+                refused = _Refused(stored.version, (*refused.envelopes, envelope), str(error))
+                log.error("outbox.refused", document_id=stored.id, message_id=envelope.message_id, error=str(error))
+        if refused.envelopes:
+            self._refused[stored.id] = refused
+        else:
+            self._refused.pop(stored.id, None)
+            self._sent[stored.id] = stored.version
         remembered = self._written.get(stored.id)
         if remembered is not None and remembered.version == stored.version:
-            self._written.put(stored.id, replace(remembered, outbox=()))
+            self._written.put(stored.id, replace(remembered, outbox=refused.envelopes))
+
+    def _unsent(self, stored: Stored[StateT]) -> tuple[Envelope, ...]:
+        """What of a document's outbox this process has not sent."""
+        if self._sent.get(stored.id) == stored.version:
+            return ()
+        refused = self._refused.get(stored.id)
+        return refused.envelopes if refused and refused.version == stored.version else stored.outbox
 
     def loops(self, name: str, sweep_every: float) -> tuple[Loop, ...]:
         """The background work that belongs to these documents."""
@@ -164,9 +205,9 @@ class WritePath(Generic[StateT]):
                 return None  # that is another check's sentence
             if oldest is None:
                 return None
-            return (
-                f"{waiting} of the {name} have unsent messages, the oldest for {(now - oldest).total_seconds():.0f} s"
-            )
+            age = (now - oldest).total_seconds()
+            reasons = [f"; {document_id}: {refused.reason}" for document_id, refused in self._refused.items()]
+            return f"{waiting} of the {name} have unsent messages, the oldest for {age:.0f} s{''.join(reasons[:1])}"
 
         return {f"outbox of {name}": outbox}
 
@@ -177,17 +218,38 @@ class WritePath(Generic[StateT]):
             waiting.watch(attention, lambda: self._documents.attention_since(self._clock()))
 
     async def relay(self) -> int:
-        """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents."""
-        waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, _SWEEP_LIMIT)
+        """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents.
+
+        A document whose outbox does not leave is put off, each time for longer, and the others have their turn. Raises
+        StoreUnavailableError, and PublishFailedError once several in a row could not be published.
+        """
+        limit = _SWEEP_LIMIT + len(self._backoff)  # what is put off must not keep the others from the list
+        waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, limit)
+        for document_id in self._backoff.forget_all_but(waiting):
+            self._refused.pop(document_id, None)
+        failed_in_a_row = relayed = 0
         for document_id in waiting:
-            with others_go_on(document_id):
-                async with self._locks.holding(document_id):
-                    stored = await self._documents.load(document_id)
-                    if stored is not None:
-                        await self._send_outbox(stored)
-        if waiting:
-            log.warning("outbox.relayed", documents=len(waiting))
-        return len(waiting)
+            if self._backoff.waits(document_id):
+                continue
+            self._backoff.failed(document_id)  # until the store no longer lists it
+            try:
+                with others_go_on(document_id):
+                    await self._relay_one(document_id)
+                    relayed += 1
+                failed_in_a_row = 0
+            except PublishFailedError:
+                failed_in_a_row += 1
+                if failed_in_a_row >= _FAILURES_IN_A_ROW:
+                    raise
+        if relayed:
+            log.warning("outbox.relayed", documents=relayed)
+        return relayed
+
+    async def _relay_one(self, document_id: str) -> None:
+        async with self._locks.holding(document_id):
+            stored = await self._documents.load(document_id)
+            if stored is not None:
+                await self._send_outbox(stored)
 
     async def clear_sent(self) -> None:
         """Clear every outbox sent since the last time, many in one round trip."""
@@ -220,10 +282,10 @@ def others_go_on(document_id: str) -> Iterator[None]:
     """One document that cannot be read or decided on must not keep a sweep from all the others."""
     try:
         yield
-    except TransientError:
-        raise  # broker or store away: the others would fare no better
-    except Exception:
-        log.exception("document.unswept", document_id=document_id)
+    except Exception as error:
+        if is_outage(error):
+            raise  # the others would fare no better
+        log.warning("document.unswept", document_id=document_id, error=str(error), exc_info=not is_transient(error))
 
 
 RecentT = TypeVar("RecentT")

@@ -33,6 +33,8 @@ from contracts.topology import (
     Queue,
 )
 
+_REPLY_QUEUE = re.compile(r"(?P<account>[a-z-]{1,64})\.replies\.[0-9a-z]{1,64}")
+
 NOTHING = "^$"
 ANYTHING = ".*"
 
@@ -96,6 +98,19 @@ class Account:
 def own_queue(account: str, purpose: str) -> str:
     """How the queues are named that a process declares for itself alone."""
     return f"{account}.{purpose}"
+
+
+def may_receive_replies(address: str, sender: str | None = None) -> bool:
+    """Whether a request's reply address is a reply queue of an account that may have one.
+
+    `sender` is the account that sent the request, as the broker has validated it. One of the accounts here is answered
+    at its own queues only; any other, an operator's or one that all services share, may be answered at all of them.
+    """
+    named = _REPLY_QUEUE.fullmatch(address)
+    owner = next((account for account in ACCOUNTS if named and account.name == named["account"]), None)
+    if owner is None or REPLIES.name not in owner.follows:
+        return False
+    return sender == owner.name or all(sender != account.name for account in ACCOUNTS)
 
 
 def one_of(names: Iterable[str]) -> str:

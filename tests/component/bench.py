@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from faststream.message.message import AckStatus
 from faststream.rabbit import ExchangeType, RabbitExchange, RabbitQueue, TestRabbitBroker
@@ -16,13 +16,15 @@ from faststream.rabbit.message import RabbitMessage
 
 from chassis.bus import Bus
 from chassis.consumer import Consumer, Handlers
+from chassis.envelope import Envelope, utc_now
 from chassis.errors import PublishFailedError
 from chassis.metrics import Metrics
+from chassis.replies import Replies
 from contracts.message import Message, parse
 from contracts.topology import EXCHANGES, FAILURES, Queue
 
 VERSION = "0.0.0-test"
-REPLY_TO = "amq_5d0c4f2ab7e14e6f"
+REPLY_TO = "gateway.replies.5d0c4f2ab7e14e6f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Bench:
         self.bus = self.bus_type(
             "amqp://nobody@localhost/", self.service, self.metrics, publish_timeout=5.0, graceful_timeout=1.0
         )
+        self.bus._replies = cast(Replies, _KeptReplies(self))
 
     def consume(self, queue: Queue | str, dead_queue: str | None, handlers: Handlers) -> None:
         """As a service's app does."""
@@ -149,6 +152,29 @@ class Bench:
         # The type the bus publishes with, whatever the exchange's own: the test broker compares the two.
         source = RabbitExchange(exchange, type=ExchangeType.TOPIC, declare=False) if exchange else None
         self.bus.broker.subscriber(queue, source, no_reply=True, decoder=undecoded)(keep)
+
+
+@dataclass
+class _KeptReplies:
+    """Replies have a channel of their own, which the in-memory broker does not know."""
+
+    bench: Bench
+
+    def send(self, envelope: Envelope) -> None:
+        now = utc_now()
+        self.bench.published.append(
+            Published(
+                exchange=envelope.exchange,
+                routing_key=envelope.routing_key,
+                kind=envelope.kind,
+                body=envelope.message.to_wire(),
+                message_id=envelope.message_id,
+                correlation_id=envelope.correlation_id,
+                headers=envelope.headers(now),
+                timestamp=now,
+                acknowledged_before=any(delivered.committed for delivered in self.bench.delivered),
+            )
+        )
 
 
 class DeafBus(Bus):

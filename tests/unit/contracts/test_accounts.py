@@ -4,7 +4,18 @@ import re
 
 import pytest
 
-from contracts.accounts import ACCOUNTS, ADAPTER, ANYTHING, EXTRAS, GATEWAY, NOTHING, PAYMENTS, Account, one_of
+from contracts.accounts import (
+    ACCOUNTS,
+    ADAPTER,
+    ANYTHING,
+    EXTRAS,
+    GATEWAY,
+    NOTHING,
+    PAYMENTS,
+    Account,
+    may_receive_replies,
+    one_of,
+)
 from contracts.message import Command, Event, Message, Query
 from contracts.topology import EXCHANGES, QUEUES
 
@@ -73,3 +84,23 @@ def test_no_names_is_nothing_and_a_failure_may_have_any_kind() -> None:
     assert one_of(()) == NOTHING
     assert EXTRAS.routing_keys["failures"].write == ANYTHING
     assert GATEWAY.routing_keys["failures"].write == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("address", "sender", "allowed"),
+    [
+        ("gateway.replies.5d0c4f2ab7e14e6f", None, True),
+        ("gateway.replies.5d0c4f2ab7e14e6f", "gateway", True),
+        ("gateway.replies.5d0c4f2ab7e14e6f", "bellhop", True),
+        ("gateway.replies.5d0c4f2ab7e14e6f", "psp-adapter", False),
+        ("psp-adapter.replies.5d0c4f2ab7e14e6f", "psp-adapter", False),
+        ("gateway.live.5d0c4f2ab7e14e6f", "gateway", False),
+        ("extras.commands", "gateway", False),
+        ("amq.rabbitmq.reply-to.g2dkAA", None, False),
+        ("gateway.replies." + "a" * 300, "gateway", False),
+        ("gateway.replies.a\n", "gateway", False),
+        ("", None, False),
+    ],
+)
+def test_only_a_requesters_own_reply_queue_may_receive_replies(address: str, sender: str | None, allowed: bool) -> None:
+    assert may_receive_replies(address, sender) is allowed

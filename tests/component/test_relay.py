@@ -1,0 +1,157 @@
+"""The relay goes on whatever becomes of one document's messages, and nothing that the broker refuses is lost."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import cast
+
+import pytest
+
+from chassis.bus import Bus
+from chassis.decision import Applied, Decision, Outgoing, State
+from chassis.envelope import Delivery, Envelope
+from chassis.errors import PublishFailedError, PublishRefusedError
+from chassis.store import Documents, Stored
+from chassis.write_path import WritePath
+from contracts.ids import GuestId, OrderId, PropertyId
+from contracts.orders import OrderExpired, OrderFulfilled
+from tests.component.fake_store import FakeDocuments
+
+ABOUT = {"guest_id": GuestId("gst_1"), "property_id": PropertyId("alpenhof")}
+REFUSED = OrderExpired(order_id=OrderId("ord_1"), **ABOUT)
+WELCOME = OrderFulfilled(order_id=OrderId("ord_1"), **ABOUT)
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+class UnsentDocuments(FakeDocuments[State]):
+    """Lists every document that has an outbox, however young."""
+
+    def __init__(self) -> None:
+        super().__init__(State)
+        self.unreadable: set[str] = set()
+
+    async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
+        return [document_id for document_id, raw in self._kept.items() if raw["outbox"]][:limit]
+
+    async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
+        return len(self._kept), NOW - timedelta(minutes=1)
+
+    async def load(self, document_id: str) -> Stored[State] | None:
+        if document_id in self.unreadable:
+            raise ValueError(f"{document_id} cannot be read")
+        return await super().load(document_id)
+
+
+class Broker:
+    """Refuses one kind, or is unavailable."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.refuses: str | None = None
+        self.is_available = True
+        self.asked = 0
+
+    async def publish(self, envelope: Envelope) -> None:
+        self.asked += 1
+        if not self.is_available:
+            raise PublishFailedError(envelope.kind, "events", TimeoutError())
+        if envelope.kind == self.refuses:
+            raise PublishRefusedError(envelope.kind, "events", OSError("ACCESS_REFUSED"))
+        self.sent.append(envelope.message_id)
+
+
+@pytest.fixture
+def documents() -> UnsentDocuments:
+    return UnsentDocuments()
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+def path_over(documents: UnsentDocuments, broker: Broker) -> WritePath[State]:
+    """As a process has it that has just started."""
+    return WritePath(cast(Documents[State], documents), cast(Bus, broker), clock=lambda: NOW)
+
+
+async def decided(path: WritePath[State], document_id: str, *messages: Outgoing, message_id: str = "m1") -> str:
+    def decide(state: State | None, now: datetime) -> Decision[State]:
+        return Applied(State(), messages)
+
+    return (await path.handle(document_id, Delivery(message_id, "c1", "test"), decide)).outcome.name
+
+
+async def crashed_with(documents: UnsentDocuments, *document_ids: str) -> None:
+    """Documents whose outbox nobody has sent."""
+    deaf = Broker()
+    deaf.is_available = False
+    for document_id in document_ids:
+        with pytest.raises(PublishFailedError):
+            await decided(path_over(documents, deaf), document_id, REFUSED, WELCOME)
+
+
+async def test_what_follows_a_refused_message_leaves_and_the_refused_one_stays(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    broker.refuses = REFUSED.kind
+    path = path_over(documents, broker)
+
+    ended = await decided(path, "ord_1", REFUSED, WELCOME)
+    await decided(path, "ord_1", WELCOME, message_id="m2")
+
+    assert ended == "applied"
+    assert broker.sent == ["ord_1.1.1", "ord_1.2.0"]
+    stored = await documents.load("ord_1")
+    assert stored is not None
+    assert [envelope.message_id for envelope in stored.outbox] == ["ord_1.1.0", "ord_1.2.0"]
+    problem = await path.checks("orders")["outbox of orders"]()
+    assert "ord_1: " in (problem or "")
+    assert "ACCESS_REFUSED" in (problem or "")
+
+
+async def test_a_refused_message_leaves_once_the_broker_takes_it(documents: UnsentDocuments, broker: Broker) -> None:
+    broker.refuses = REFUSED.kind
+    path = path_over(documents, broker)
+    await decided(path, "ord_1", REFUSED, WELCOME)
+
+    broker.refuses = None
+    await path.relay()
+
+    assert broker.sent == ["ord_1.1.1", "ord_1.1.0"]
+
+
+async def test_one_documents_refused_or_unreadable_messages_do_not_end_a_relay_round(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    await crashed_with(documents, "ord_1", "ord_2", "ord_3")
+    documents.unreadable.add("ord_1")
+    broker.refuses = REFUSED.kind
+
+    await path_over(documents, broker).relay()
+
+    assert broker.sent == ["ord_2.1.1", "ord_3.1.1"]
+
+
+async def test_a_document_that_does_not_leave_is_put_off_for_longer_each_time(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    await crashed_with(documents, "ord_1")
+    broker.refuses = REFUSED.kind
+    path = path_over(documents, broker)
+    seconds = count()
+    path._backoff._now = lambda: float(next(seconds))
+
+    for _ in range(100):
+        await path.relay()
+
+    assert broker.asked < 20
+
+
+async def test_a_relay_round_ends_when_the_broker_is_unavailable(documents: UnsentDocuments, broker: Broker) -> None:
+    await crashed_with(documents, *(f"ord_{number}" for number in range(20)))
+    broker.is_available = False
+
+    with pytest.raises(PublishFailedError):
+        await path_over(documents, broker).relay()
+
+    assert broker.asked == 3
