@@ -113,7 +113,8 @@ class Consumer:
     def _with_checked_reply_address(self, delivery: Delivery, message: RabbitMessage) -> Delivery:
         """A request keeps only an address that may be answered. It is handled all the same."""
         address, sender = delivery.reply_to, message.raw_message.user_id
-        if address is None or may_receive_replies(address, sender):
+        is_own_retry = sender == self._metrics.service  # its address was checked when it first came
+        if address is None or may_receive_replies(address, None if is_own_retry else sender):
             return delivery
         self._metrics.replies_dropped.labels(self._metrics.service).inc()
         log.info("reply.address_refused", kind=delivery.kind, address=address[:100], sender=sender)
