@@ -27,10 +27,11 @@ from chassis.declaring import declare_topology, verify_topology
 from chassis.envelope import Envelope, utc_now
 from chassis.errors import PermanentError, PublishFailedError, PublishRefusedError
 from chassis.metrics import Metrics
+from chassis.provenance import Arrival, Door, Trust
 from chassis.redaction import Redaction
 from chassis.replies import Replies
 from chassis.settings import ServiceSettings
-from contracts.accounts import own_queue
+from contracts.accounts import OPERATOR, own_queue
 from contracts.message import Command, Event, Message, Query, Reply, parse
 from contracts.topology import Binding, Queue
 
@@ -59,11 +60,15 @@ class Bus:
         graceful_timeout: float,
         redact: Redaction | None = None,
         declares: bool = True,
+        operators: str = OPERATOR,
+        requires_sender: bool = True,
     ) -> None:
         """`declares` is for accounts that may declare the topology; others verify that it is complete."""
         self.service = service
         self.login = login_of(url)
         """The account at the broker. Every message says it, and the broker refuses one that says another."""
+        self.trust = Trust.of(self.login, operators, requires_sender=requires_sender)
+        """Whose messages are taken."""
         self._declares = declares
         self.redact = redact or Redaction()
         """Takes secrets out of what is written into headers."""
@@ -86,7 +91,7 @@ class Bus:
         self.topology_problem: str | None = None
         """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()
-        self._replies = Replies(lambda: _open(self.connection), metrics)
+        self._replies = Replies(lambda: _open(self.connection), self.login, metrics)
         self.consuming = Consuming(self._has_connection)
 
     @classmethod
@@ -99,6 +104,8 @@ class Bus:
             graceful_timeout=settings.graceful_timeout,
             redact=Redaction.of(settings),
             declares=settings.declare_topology,
+            operators=settings.operator_accounts,
+            requires_sender=settings.require_sender,
         )
 
     @property
@@ -135,8 +142,11 @@ class Bus:
         for binding in bindings:
             await queue.bind(binding.exchange, binding.routing_key)
 
+        door = Door(name, bindings, self.trust)
+
         async def consume(message: AbstractIncomingMessage) -> None:
             try:
+                door.admit(Arrival.of(message))
                 await handler(parse(message.type or "", message.body))
             except Exception as error:
                 log.warning("live.dropped", kind=message.type, error=repr(error))

@@ -22,19 +22,30 @@ from chassis.amqp_decoding import UndecodedHeaders
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.decision import Outcome, reason_of
-from chassis.envelope import Delivery, Failure, utc_now
+from chassis.envelope import Delivery, utc_now
 from chassis.errors import (
     NoHandlerError,
+    PermanentError,
     PublishFailedError,
     TransientError,
     UndecodableMessageError,
     is_transient,
 )
-from chassis.headers import ATTEMPT, kept, text, undecoded
+from chassis.headers import (
+    ATTEMPT,
+    ORIGIN_EXCHANGE,
+    ORIGIN_QUEUE,
+    ORIGIN_ROUTING_KEY,
+    SENT_BY,
+    kept,
+    undecoded,
+)
+from chassis.incoming import delivery_of, headers_of
 from chassis.metrics import Metrics
+from chassis.provenance import Arrival, Door
 from contracts.accounts import may_receive_replies
-from contracts.message import Message, Query, parse
-from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue
+from contracts.message import Message, Query, UnknownKindError, parse
+from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue, queue_named
 
 log = structlog.get_logger()
 
@@ -70,7 +81,9 @@ class Consumer:
         breaker: Breaker | None = None,
     ) -> None:
         self._bus = bus
-        self._queue = queue if isinstance(queue, str) else queue.name
+        declared = queue_named(queue) if isinstance(queue, str) else queue
+        self._queue = declared.name
+        self._door = Door(declared.name, declared.bindings, bus.trust)
         self._dead_queue = dead_queue
         self._handlers = handlers
         self._metrics = metrics
@@ -80,7 +93,8 @@ class Consumer:
 
     async def __call__(self, message: RabbitMessage) -> None:
         started = perf_counter()
-        delivery = self._with_checked_reply_address(delivery_of(message), message)
+        arrival = Arrival.of(message.raw_message)
+        delivery = self._with_checked_reply_address(delivery_of(message, arrival), message)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             kind=delivery.kind,
@@ -91,6 +105,9 @@ class Consumer:
         try:
             if isinstance(message.headers, UndecodedHeaders):
                 raise UndecodableMessageError(message.headers.reasons)
+            if delivery.kind not in Message.kinds:
+                raise UnknownKindError(delivery.kind)
+            self._door.admit(arrival)
             body = parse(delivery.kind, message.body)
             order_id = getattr(body, "order_id", None)
             if order_id:
@@ -165,7 +182,7 @@ class Consumer:
 
     async def _put_back(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
         """Into its own queue again, as it was."""
-        headers = {**kept(message.headers, self._bus.redact), **self._origin_headers(message)}
+        headers = self._known_headers(message)
         await self._publish_again(message, delivery, RETRY_LADDER[0].name, self._queue, headers)
         log.warning("message.given_back", error=str(error))
         return _GIVEN_BACK
@@ -197,12 +214,11 @@ class Consumer:
         self, message: RabbitMessage, delivery: Delivery, error: Exception, *, attempt: int
     ) -> dict[str, Any]:
         """What came with the message and is ours, and how it failed. `attempt` is the one it is on from now on."""
-        headers = kept(message.headers, self._bus.redact)
+        headers = self._known_headers(message)
         now = utc_now()
         return {
             **headers,
             **undecoded(message.headers),
-            **self._origin_headers(message),
             ATTEMPT: attempt,
             "error_type": type(error).__name__,
             "error": self._bus.redact(str(error))[:1000],
@@ -211,14 +227,20 @@ class Consumer:
             "service_version": self._version,
         }
 
-    def _origin_headers(self, message: RabbitMessage) -> dict[str, Any]:
-        """Where a message was first delivered: on its way back the broker tells that no more."""
-        headers, raw = kept(message.headers), message.raw_message
-        return {
-            "origin_queue": headers.get("origin_queue", self._queue),
-            "origin_exchange": headers.get("origin_exchange", raw.exchange or ""),
-            "origin_routing_key": headers.get("origin_routing_key", raw.routing_key or ""),
-        }
+    def _known_headers(self, message: RabbitMessage) -> dict[str, Any]:
+        """What came with the message and is ours, with where it came from and who sent it first."""
+        arrival = Arrival.of(message.raw_message)
+        headers = headers_of(arrival, self._bus.redact)
+        sender: object = arrival.sender or ""
+        try:
+            binding = self._door.admit(arrival)
+        except PermanentError:  # refused: it is dead-lettered as it came, for an operator to see
+            exchange, key = arrival.exchange, arrival.routing_key
+        else:
+            exchange, key = binding.exchange, binding.routing_key
+            sender = headers.get(SENT_BY, sender)
+        origin = {ORIGIN_QUEUE: self._queue, ORIGIN_EXCHANGE: exchange, ORIGIN_ROUTING_KEY: key}
+        return {**headers, **kept(origin), **({SENT_BY: sender} if sender else {})}
 
     async def _publish_again(
         self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, headers: dict[str, Any]
@@ -263,39 +285,12 @@ class Consumer:
             log.debug("failure.unlogged", error=str(unpublished))
 
 
-def delivery_of(message: RabbitMessage) -> Delivery:
-    """What came with a message, read from its AMQP properties and headers."""
-    raw = message.raw_message
-    headers = message.headers
-    return Delivery(
-        message_id=message.message_id,
-        correlation_id=message.correlation_id,
-        kind=raw.type or "",
-        causation_id=text(headers, "causation_id"),
-        traceparent=text(headers, "traceparent"),
-        reply_to=message.reply_to or None,
-        attempt=_attempt(headers.get("attempt")),
-        failure=_failure(headers),
-    )
-
-
 def _has_channel(message: RabbitMessage) -> bool:
     """Whether a message can still be settled; if not, the broker delivers it again."""
     try:
         return not message.raw_message.channel.is_closed
     except ChannelInvalidStateError:
         return False
-
-
-def _attempt(header: object) -> int:
-    """The attempt a message is on. A sender that says nothing, or nonsense, has its first."""
-    return header if isinstance(header, int) and header >= 1 else 1
-
-
-def _failure(headers: Mapping[str, Any]) -> Failure | None:
-    """How the message failed before, if it did."""
-    said = [text(headers, name) for name in ("error_type", "error", "first_failed_at")]
-    return Failure(*map(str, said)) if all(said) else None
 
 
 def _milliseconds_since(started: float) -> float:

@@ -26,6 +26,8 @@ FAILURE = frozenset({"error_type", "error", "first_failed_at", "last_failed_at",
 """How and where a message failed: written by the service that retries or dead-letters it."""
 NOTES = frozenset({"http", "psp"})
 """For people who trace an order: the request, and the calls to the PSP, that a message comes from."""
+OF_A_REPEAT = FAILURE | ORIGIN | {ATTEMPT, SENT_BY, REPLAY_PLAN, EDITED_FROM, "ended", "again_in_s"}
+"""Written by the service that retries, or by an operator's replay."""
 TEXTS = (
     frozenset({"causation_id", "traceparent", SENT_BY, REPLAY_PLAN, EDITED_FROM, "ended"}) | ORIGIN | FAILURE | NOTES
 )
@@ -46,6 +48,11 @@ def kept(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict
         elif name in NUMBERS and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_NUMBER:
             known[name] = value
     return known
+
+
+def from_sender(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, str | int]:
+    """Those of ours that a first delivery may carry. What a retry or a replay says is no sender's to say."""
+    return {name: value for name, value in kept(headers, redact).items() if name not in OF_A_REPEAT}
 
 
 def undecoded(headers: Mapping[str, Any]) -> dict[str, str]:

@@ -32,8 +32,11 @@ _AT_STOP = 1.0
 class Replies:
     """Sends the replies of one process."""
 
-    def __init__(self, open_channel: Callable[[], Awaitable[AbstractRobustChannel]], metrics: Metrics) -> None:
-        """`open_channel` opens a channel without publisher confirms."""
+    def __init__(
+        self, open_channel: Callable[[], Awaitable[AbstractRobustChannel]], login: str, metrics: Metrics
+    ) -> None:
+        """`open_channel` opens a channel without publisher confirms; `login` is the account it belongs to."""
+        self._login = login
         self._open_channel = open_channel
         self._dropped = metrics.replies_dropped.labels(metrics.service)
         self._channel: AbstractRobustChannel | None = None
@@ -65,6 +68,7 @@ class Replies:
                 correlation_id=envelope.correlation_id,
                 type=envelope.kind,
                 timestamp=now,
+                user_id=self._login,
                 headers=envelope.headers(now),
             )
             async with asyncio.timeout(SECONDS):

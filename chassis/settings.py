@@ -28,6 +28,13 @@ class ServiceSettings(BaseSettings):
     declare_topology: bool = Field(
         default=True, description="whether to declare exchanges and queues at start; else they must be there"
     )
+    operator_accounts: str = Field(
+        default="bellhop",
+        description="logins at the broker, with commas, whose messages are believed whatever they say",
+    )
+    require_sender: bool = Field(
+        default=True, description="whether a message that names no account in user_id is refused (dead-lettered)"
+    )
     http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
     http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
     trusted_proxies: str = Field(

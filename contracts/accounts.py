@@ -66,6 +66,15 @@ class Account:
     """Queues whose depth it may ask for without consuming them. RabbitMQ 4.3 requires some right on the queue for that;
     `write` allows the least: without the right to read an exchange it binds nothing."""
 
+    def may_send(self, exchange: str, routing_key: str) -> bool:
+        """Whether it may publish there with this key."""
+        keys = self.sends.get(exchange)
+        if keys is None:
+            return False
+        return not keys or any(
+            routing_key.startswith(key[:-1]) if key.endswith("%") else routing_key == key for key in keys
+        )
+
     @property
     def has_own_queues(self) -> bool:
         return bool(self.follows)
@@ -180,3 +189,4 @@ ADAPTER = Account(
 )
 
 ACCOUNTS: tuple[Account, ...] = (GATEWAY, EXTRAS, PAYMENTS, ADAPTER)
+BY_NAME: Mapping[str, Account] = {account.name: account for account in ACCOUNTS}

@@ -268,3 +268,8 @@ EARLIER_MARKS: tuple[str, ...] = ()
 
 `bellhop broker` keeps these marks and removes every other one.
 """
+
+
+def queue_named(name: str) -> Queue:
+    """Raises KeyError."""
+    return {queue.name: queue for queue in QUEUES}[name]

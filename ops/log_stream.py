@@ -9,7 +9,6 @@ from typing import Any
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from chassis import background
 from contracts.topology import LOG
 from ops.messages import Seen
 
@@ -95,7 +94,6 @@ class LogStream:
         except ChannelNotFoundEntity:
             raise NoLogError from None
         finally:
-            found.close()
             with suppress(Exception):
                 await channel.close()
 
@@ -105,28 +103,23 @@ class _Found:
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._messages: asyncio.Queue[Seen] = asyncio.Queue(_AT_ONCE)
-        self._closed = background.start(_closing(channel), "end of the log channel")
+        self._is_closed = False
+        self._changed = asyncio.Event()
+        channel.close_callbacks.add(self._close)
 
     async def put(self, seen: Seen) -> None:
         await self._messages.put(seen)
+        self._changed.set()
 
     async def next(self) -> Seen:
         """Raises LogInterruptedError."""
-        if not self._messages.empty():
-            return self._messages.get_nowait()
-        getting = background.start(self._messages.get(), "next of the log")
-        try:
-            await asyncio.wait((getting, self._closed), return_when=asyncio.FIRST_COMPLETED)
-            if getting.done():
-                return getting.result()
-            raise LogInterruptedError
-        finally:
-            getting.cancel()
+        while self._messages.empty():
+            if self._is_closed:
+                raise LogInterruptedError
+            self._changed.clear()
+            await self._changed.wait()
+        return self._messages.get_nowait()
 
-    def close(self) -> None:
-        self._closed.cancel()
-
-
-async def _closing(channel: AbstractChannel) -> None:
-    with suppress(Exception):
-        await channel.closed()
+    def _close(self, *_: object) -> None:
+        self._is_closed = True
+        self._changed.set()

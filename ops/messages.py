@@ -14,8 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from chassis.amqp_decoding import UndecodedHeaders
 from chassis.errors import UndecodableMessageError
-from chassis.headers import text, undecoded
-from contracts.topology import DEAD, QUEUES
+from chassis.headers import ORIGIN_ROUTING_KEY, SENT_BY, text, undecoded
+from contracts.topology import COMMANDS, DEAD, EVENTS, QUEUES, queue_named
 from ops.plain import plain
 
 _ORDER = re.compile(rb"ord_[a-z0-9]+")
@@ -72,6 +72,7 @@ class Seen(BaseModel):
     causation_id: str | None = None
     sent_at: datetime | None = Field(default=None, description="when its sender published it, to the second")
     sender: str = ""
+    account: str = Field(default="", description="the account at the broker that published it last (`user_id`)")
     exchange: str = Field(default="", description="where it was published; empty: straight to a queue")
     routing_key: str = ""
     headers: Mapping[str, Any] = Field(default_factory=dict)
@@ -95,6 +96,7 @@ class Seen(BaseModel):
             causation_id=text(headers, "causation_id"),
             sent_at=message.timestamp.astimezone(UTC) if isinstance(message.timestamp, datetime) else None,
             sender=message.app_id or "",
+            account=message.user_id or "",
             exchange=message.exchange or "",
             routing_key=message.routing_key or "",
             headers=headers,
@@ -140,6 +142,26 @@ class Seen(BaseModel):
         origin = text(self.headers, "origin_queue") or text(self.headers, "x-first-death-queue")
         return (origin,) if origin else tuple(queues_of(self.exchange, self.routing_key))
 
+    @property
+    def sent_by(self) -> str:
+        """The account that published it first, as far as the broker vouches for it."""
+        return text(self.headers, SENT_BY) or self.account
+
+    @property
+    def sent_as(self) -> str | None:
+        """The routing key its sender gave it."""
+        if self.exchange in (COMMANDS.name, EVENTS.name):
+            return self.routing_key
+        return text(self.headers, ORIGIN_ROUTING_KEY) or _first_routing_key(self.headers.get("x-death"))
+
+    def misroute(self, queue: str) -> str | None:
+        """Why no replay may send it to a queue, or None. A replay carries the operator's account, which all believe."""
+        if not any(binding.routing_key == self.kind for binding in queue_named(queue).bindings):
+            return f"{self.kind} is not bound to {queue}"
+        if self.sent_as not in (None, self.kind, queue):
+            return f"it says to be {self.kind} and was sent with the routing key {self.sent_as}"
+        return None
+
     def readable_body(self) -> Any:
         """The body for people and programs: parsed where it is JSON, else as text. A large one is cut."""
         if len(self.body) > _READABLE or self.large:
@@ -149,6 +171,15 @@ class Seen(BaseModel):
             return plain(json.loads(self.body))
         except (ValueError, RecursionError):
             return self.body.decode(errors="backslashreplace")
+
+
+def _first_routing_key(deaths: object) -> str | None:
+    """RabbitMQ's own record of a message that it has dead-lettered itself."""
+    match deaths:
+        case [{"routing-keys": [str(key), *_]}, *_]:
+            return key
+        case _:
+            return None
 
 
 def queues_of(exchange: str, routing_key: str) -> Iterator[str]:

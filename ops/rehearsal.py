@@ -126,6 +126,9 @@ class Rehearsal:
         self._bus.noted.clear()
         try:
             body = parse(seen.kind, seen.body)
+            misroute = seen.misroute(queue) if queue else None
+            if misroute:
+                return Forecast(FAILS, misroute)
             if queue == PSP_COMMANDS.name and seen.kind in {binding.routing_key for binding in PSP_COMMANDS.bindings}:
                 return Forecast(ASKS_PSP, "under the idempotency key of the first time, so it does nothing twice")
             handler = self._handlers.get(queue, {}).get(type(body))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from chassis.amqp import login_of
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from deploy.local.ports import HOST
 from deploy.local.process import Process
@@ -80,6 +81,7 @@ def service_environment(name: str, port: int, around: Surroundings) -> dict[str,
     return {
         "BELLHOP_AMQP_URL": around.accounts.get(name, around.amqp_url),
         "BELLHOP_DECLARE_TOPOLOGY": str(name not in around.accounts).lower(),
+        "BELLHOP_OPERATOR_ACCOUNTS": login_of(around.amqp_url),
         "BELLHOP_MONGODB_URL": around.mongodb_url,
         "BELLHOP_HTTP_HOST": HOST,
         "BELLHOP_HTTP_PORT": str(port),

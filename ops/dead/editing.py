@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.headers import EDITED_FROM, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, SENT_BY, kept
 from contracts.ids import bounded_id
 from contracts.message import parse
 from ops.dead.letters import DeadLetter, DeadLetters, Stage
@@ -138,7 +139,17 @@ def edited(
         raise EditError("nothing was changed")
     # An id of its own: the services would take the old one for a message they may know.
     message_id = bounded_id(f"{letter.message.message_id or 'unnamed'}.edited.{uuid.uuid4().hex[:8]}")
-    headers = {**letter.message.headers, "edited_from": letter.message.message_id}
+    was = letter.message
+    sent_as = kind if kind != was.kind else was.sent_as
+    said = {
+        "error_type": was.error_type,
+        "error": was.error,
+        ORIGIN_QUEUE: letter.queue,
+        ORIGIN_ROUTING_KEY: sent_as,
+        SENT_BY: was.sent_by,
+        EDITED_FROM: was.message_id,
+    }
+    headers = kept({**was.headers, **{name: value for name, value in said.items() if value}})
     changed = {"message_id": message_id, "kind": kind, "body": body, "headers": headers}
     message = letter.message.model_copy(update=changed)
     fresh = DeadLetter.of(letter.dead_queue, message)

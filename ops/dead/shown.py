@@ -63,6 +63,7 @@ def tell(letter: DeadLetter, forecast: str, timeline: list[dict[str, Any]]) -> N
         "correlation": message.correlation_id,
         "cause": message.causation_id,
         "order": message.order_id,
+        "sent by": message.sent_by,
         "came to": letter.queue,
         "parked in": letter.dead_queue,
         "error": f"{message.error_type}: {message.error}",

@@ -146,6 +146,10 @@ class Runner:
         if not item.queue:
             await self._plans.note(item, Result.SKIPPED, "nobody knows the queue it came from")
             return False
+        misroute = message.misroute(item.queue)
+        if misroute:
+            await self._plans.note(item, Result.SKIPPED, misroute)
+            return False
         if item.letter_id and not await self._take_letter(item):
             await self._plans.note(item, Result.SKIPPED, "no longer waiting: somebody else has dealt with it")
             return False

@@ -43,7 +43,7 @@ def all_kinds() -> Iterator[Poison]:
     yield Poison("no-order", fact, told, EVENTS.name, told, facts, "extras.dead", "UnknownOrderError")
     payments, psp = PAYMENTS_COMMANDS.name, PSP_COMMANDS.name
     yield Poison("no-payment", command, back, COMMANDS.name, back, payments, "payments.dead", "UnknownPaymentError")
-    yield Poison("wrong-queue", fact, told, "", psp, psp, "psp.dead", "NoHandlerError")
+    yield Poison("wrong-queue", fact, told, "", psp, psp, "psp.dead", "MisroutedMessageError")
 
 
 POISON = tuple(all_kinds())
@@ -58,6 +58,7 @@ async def spread(system: System, number: int) -> None:
                 message_id=f"poison.{poison.name}.{number}",
                 correlation_id="poison",
                 type=poison.kind,
+                user_id=system.login,
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             )
             exchange = channel.default_exchange

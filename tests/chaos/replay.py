@@ -6,6 +6,7 @@ from time import monotonic
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from chassis.headers import REPLAY_PLAN, kept
 from contracts.topology import LOG, QUEUES
 from tests.integration.flow.guest import Json
 from tests.integration.flow.system import ADAPTER, EXTRAS, PAYMENTS, System
@@ -24,12 +25,12 @@ async def replay(system: System, messages: Sequence[AbstractIncomingMessage]) ->
     """Every message with its own id, headers and body. Returns how many deliveries that made."""
     before = await handled(system)
     async with system.channel() as channel:
-        sent = sum([await _send(channel, message) for message in messages])
+        sent = sum([await _send(channel, message, system.login) for message in messages])
     await until_quiet(system, before + sent)
     return sent
 
 
-async def _send(channel: AbstractChannel, logged: AbstractIncomingMessage) -> int:
+async def _send(channel: AbstractChannel, logged: AbstractIncomingMessage, login: str) -> int:
     targets = [
         queue.name
         for queue in WORK
@@ -46,7 +47,8 @@ async def _send(channel: AbstractChannel, logged: AbstractIncomingMessage) -> in
             app_id=logged.app_id,
             reply_to=logged.reply_to,
             content_type=logged.content_type,
-            headers={name: value for name, value in logged.headers.items() if not name.startswith("x-")},
+            user_id=login,
+            headers={**kept(logged.headers), REPLAY_PLAN: "chaos"},
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
         await channel.default_exchange.publish(copy, target)

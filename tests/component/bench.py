@@ -21,10 +21,12 @@ from chassis.errors import PublishFailedError
 from chassis.metrics import Metrics
 from chassis.replies import Replies
 from contracts.message import Message, parse
-from contracts.topology import EXCHANGES, FAILURES, Queue
+from contracts.topology import EXCHANGES, FAILURES, Queue, queue_named
 
 VERSION = "0.0.0-test"
 REPLY_TO = "gateway.replies.5d0c4f2ab7e14e6f"
+LOGIN = "nobody"
+"""The one login of all services here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,13 @@ class Bench:
     published: list[Published] = field(default_factory=list)
     failures: list[Published] = field(default_factory=list)
     """What was copied for the log."""
+    _came: dict[str, str | None] = field(default_factory=dict)
     delivered: list[RabbitMessage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(self.service)
         self.bus = self.bus_type(
-            "amqp://nobody@localhost/", self.service, self.metrics, publish_timeout=5.0, graceful_timeout=1.0
+            f"amqp://{LOGIN}@localhost/", self.service, self.metrics, publish_timeout=5.0, graceful_timeout=1.0
         )
         self.bus._replies = cast(Replies, _KeptReplies(self))
 
@@ -73,6 +76,9 @@ class Bench:
 
         async def consume(message: RabbitMessage) -> None:
             self.delivered.append(message)
+            raw = message.raw_message
+            for name, value in self._came.items():
+                object.__setattr__(raw, name, value)  # the test broker says none of it, and locks what it made
             await consumer(message)
 
         self.bus.subscribe(queue, consume, prefetch=8)
@@ -94,12 +100,27 @@ class Bench:
         message_id: str = "m-1",
         reply_to: str | None = REPLY_TO,
         timestamp: datetime | None = None,
+        **came: str | None,
     ) -> None:
-        """A message arrives on a queue; returns when it has been handled."""
+        """A message arrives on a queue, sent by an account that may; returns when it has been handled.
+
+        With an attempt beyond the first it comes back from a retry tier. `came` says otherwise how it came: `exchange`,
+        `routing_key`, `user_id`.
+        """
+        name = queue if isinstance(queue, str) else queue.name
+        kind = kind if isinstance(message, bytes) else message.kind
+        exchange = next((b.exchange for b in queue_named(name).bindings if b.routing_key == kind), "commands")
+        self._came = {"exchange": exchange, "routing_key": kind, "user_id": LOGIN}
+        attempt = (headers or {}).get("attempt")
+        if isinstance(attempt, int) and attempt > 1:
+            self._came |= {"exchange": "", "routing_key": name}
+            origin = {"origin_queue": name, "origin_exchange": exchange, "origin_routing_key": kind}
+            headers = {**origin, **(headers or {})}
+        self._came |= came
         await self.bus.broker.publish(
             message if isinstance(message, bytes) else message.to_wire(),
-            queue=queue if isinstance(queue, str) else queue.name,
-            message_type=kind if isinstance(message, bytes) else message.kind,
+            queue=name,
+            message_type=kind,
             message_id=message_id,
             correlation_id="c-1",
             content_type="application/json",

@@ -130,8 +130,9 @@ async def test_a_retry_keeps_the_message_as_it_was_and_says_where_it_came_from(b
             **headers,
             "attempt": 2,
             "origin_queue": "extras.commands",
-            "origin_exchange": "",
-            "origin_routing_key": "extras.commands",
+            "origin_exchange": "commands",
+            "origin_routing_key": "orders.place-order.v1",
+            "sent_by": "nobody",
             "error_type": "StoreUnavailableError",
             "error": str(AWAY),
             "service_version": VERSION,
@@ -153,6 +154,9 @@ async def test_a_retry_keeps_the_message_as_it_was_and_says_where_it_came_from(b
         {"sent_at_ms": "soon"},
         {"again_in_s": -1},
         {"attempt": True},
+        {"origin_queue": "extras.payments", "origin_exchange": "", "origin_routing_key": "x"},
+        {"first_failed_at": "1970-01-01T00:00:00Z", "replay_plan": "rp_forged", "edited_from": "m-0"},
+        {"sent_by": "bellhop"},
     ],
     ids=str,
 )
@@ -165,10 +169,20 @@ async def test_what_is_sent_again_carries_no_header_of_a_stranger(
 
     (published,) = bench.published
     (copy,) = bench.failures
-    written = {"error", "error_type", "first_failed_at", "last_failed_at", "service_version"} | ORIGIN | {"attempt"}
+    failure = {"error", "error_type", "first_failed_at", "last_failed_at", "service_version", "attempt"}
+    written = failure | ORIGIN | {"sent_by"}
     assert set(published.headers) == written
     assert set(copy.headers) - {"ended", "again_in_s"} == written
     assert published.headers["attempt"] == (2 if error is AWAY else 1)
+
+
+async def test_a_first_delivery_says_nothing_of_earlier_attempts(bench: Bench, doing: Doing) -> None:
+    claims = {"attempt": 6, "error_type": "X", "error": "x", "first_failed_at": "1970-01-01T00:00:00Z"}
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=claims, exchange="commands", routing_key=PLACE.kind)
+
+    (_, delivery) = doing.given[0]
+    assert (delivery.attempt, delivery.failure) == (1, None)
 
 
 async def test_a_long_or_telltale_header_is_sent_on_cut_and_without_its_secret(bench: Bench, doing: Doing) -> None:
@@ -269,6 +283,7 @@ async def test_a_body_that_does_not_parse_is_parked_untouched_with_everything_an
         "origin_exchange",
         "origin_queue",
         "origin_routing_key",
+        "sent_by",
         "service_version",
     }
     assert parked.headers["attempt"] == 1

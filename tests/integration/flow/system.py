@@ -24,6 +24,7 @@ import extras_service.app
 import gateway.app
 import payment_service.app
 import psp_adapter.app
+from chassis.amqp import login_of
 from contracts.topology import FAILURES, LOG
 from deploy.local import stripe_sandbox
 from deploy.local.broker import Broker
@@ -103,12 +104,18 @@ class System:
         )
         self._guests: list[httpx.AsyncClient] = []
 
+    @property
+    def login(self) -> str:
+        """The operator's account at the broker, which the tests use."""
+        return login_of(self.setup.amqp_url)
+
     # What the parts are told
 
     def common_settings(self, part: str) -> dict[str, Any]:
         return {
             "amqp_url": SecretStr(self.setup.accounts.get(part, self.setup.amqp_url)),
             "declare_topology": part not in self.setup.accounts,
+            "operator_accounts": self.login,
             "publish_timeout": self.setup.publish_timeout,
             "graceful_timeout": 5.0,
         }
@@ -168,6 +175,7 @@ class System:
         env = {
             "BELLHOP_AMQP_URL": self.setup.accounts.get(part, self.setup.amqp_url),
             "BELLHOP_DECLARE_TOPOLOGY": str(part not in self.setup.accounts),
+            "BELLHOP_OPERATOR_ACCOUNTS": self.login,
             "BELLHOP_MONGODB_URL": self.setup.mongodb_url,
             "BELLHOP_MONGODB_DATABASE": self.setup.database,
             "BELLHOP_CATALOGUE_FILE": str(CATALOGUE),

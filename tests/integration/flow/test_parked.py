@@ -26,6 +26,7 @@ async def publish(system: System, exchange: str, routing_key: str, content: byte
         "correlation_id": "tests-correlation",
         "type": routing_key,
         "content_type": "application/json",
+        "user_id": system.login,
         "delivery_mode": 2,
         "timestamp": datetime(2027, 1, 1, tzinfo=UTC),
         "headers": {"attempt": 1, "causation_id": "tests-cause", "traceparent": "00-11-22-01"},

@@ -117,7 +117,11 @@ async def test_an_order_that_is_delivered_again_after_its_refusal_holds_all_it_n
     async with system.channel() as channel:
         commands = await channel.get_exchange("commands", ensure=False)
         again = aio_pika.Message(
-            refused.body, message_id=refused.message_id, type=refused.type, correlation_id=refused.correlation_id
+            refused.body,
+            message_id=refused.message_id,
+            type=refused.type,
+            correlation_id=refused.correlation_id,
+            user_id=system.login,
         )
         await commands.publish(again, PLACE_ORDER)
 

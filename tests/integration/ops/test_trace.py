@@ -116,7 +116,8 @@ async def test_a_message_that_was_parked_is_told_with_its_error(system: System, 
     async with system.channel() as channel:
         events = await channel.get_exchange("events", ensure=False)
         broken = json.dumps({"order_id": order_id, "kind": kind}).encode()
-        await events.publish(aio_pika.Message(broken, type=kind, message_id=uuid.uuid4().hex, delivery_mode=2), kind)
+        sent = aio_pika.Message(broken, type=kind, message_id=uuid.uuid4().hex, delivery_mode=2, user_id=system.login)
+        await events.publish(sent, kind)
     await system.take("extras.dead")
 
     async def parked() -> Step | None:
