@@ -45,6 +45,8 @@ class Reason(StrEnum):
     QUANTITY_NOT_POSITIVE = "quantity_not_positive"
     QUANTITY_OVER_LIMIT = "quantity_over_limit"
     DAY_OUTSIDE_STAY = "day_outside_stay"
+    DAY_GONE_BY = "day_gone_by"
+    TOTAL_NOT_PAYABLE = "total_not_payable"
     MIXED_CURRENCIES = "mixed_currencies"
     OUT_OF_STOCK = "out_of_stock"
     GUEST_LIMIT_REACHED = "guest_limit_reached"
@@ -136,6 +138,7 @@ class ExtraView(_Value):
     unit_price: Money
     max_quantity: int = Field(description="the most one line may ask for")
     needs_day: bool = Field(description="whether a guest picks a day of the stay for it")
+    time_zone: str = Field(default="UTC", description="of its property (IANA): by it, days begin and have gone by")
 
 
 # Commands

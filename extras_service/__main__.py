@@ -1,9 +1,17 @@
 """`python -m extras_service`"""
 
+import sys
+
 from chassis.service import serve
 from chassis.settings import load
 from extras_service.app import SERVICE, create_app
+from extras_service.catalogue_file import CatalogueError
 from extras_service.settings import ExtrasSettings
 
 settings = load(ExtrasSettings)
-serve(create_app(settings), SERVICE, settings)
+try:
+    app = create_app(settings)
+except CatalogueError as error:
+    sys.stderr.write(f"{error}\n")
+    raise SystemExit(2) from None
+serve(app, SERVICE, settings)

@@ -26,7 +26,7 @@ from chassis.store import Store
 from chassis.waiting import Waiting
 from chassis.write_path import WritePath
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
-from extras_service.catalogue import read_catalogue
+from extras_service.catalogue_file import read_catalogue
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order import DeadlinePassed
 from extras_service.placement import Placement
@@ -40,7 +40,8 @@ DEAD_QUEUE = "extras.dead"
 
 
 def create_app(settings: ExtrasSettings) -> Starlette:
-    """Build the service. Nothing connects before the app starts."""
+    """Build the service. Nothing connects before the app starts. Raises CatalogueError."""
+    extras = read_catalogue(settings.catalogue_file) if settings.catalogue_file else {}
     metrics = Metrics(SERVICE)
     bus = Bus.of(settings, SERVICE, metrics)
     store = Store.of(settings, metrics)
@@ -81,7 +82,6 @@ def create_app(settings: ExtrasSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        extras = dict(read_catalogue(settings.catalogue_file)) if settings.catalogue_file else {}
         await once_there(kept.prepare, partial(kept.extras.put, extras))
         await bus.start()
         async with looping(loops):

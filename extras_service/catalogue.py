@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date, datetime, time
 from typing import Self
+from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.decision import Refused
 from chassis.text import cut
 from contracts.ids import ExtraId, PropertyId
-from contracts.money import Money
+from contracts.money import Money, unpayable
 from contracts.orders import ExtraView, Guest, OrderLine, Reason, RequestedLine
 
 MAX_LINES = 50
@@ -32,6 +32,7 @@ class Extra(BaseModel):
     needs_day: bool = False
     daily_limit: int | None = Field(default=None, ge=1, description="how many there are on a day; none means enough")
     active: bool = True
+    time_zone: str = Field(default="UTC", description="of its property")
 
     @model_validator(mode="after")
     def _limited_by_the_day(self) -> Self:
@@ -43,6 +44,19 @@ class Extra(BaseModel):
     def readable(self) -> str:
         """Its name as it stands in a sentence."""
         return self.name.get("en") or next(iter(self.name.values()))
+
+    @property
+    def is_on_offer(self) -> bool:
+        """Whether it can be ordered. Prices that cannot be paid come from catalogues of older versions."""
+        return self.active and unpayable(self.unit_price) is None
+
+    def today(self, now: datetime) -> date:
+        """The date at its property."""
+        return now.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def begins(self, day: date) -> datetime:
+        """When a day begins at its property."""
+        return datetime.combine(day, time(), ZoneInfo(self.time_zone))
 
     def view(self) -> ExtraView:
         return ExtraView.model_validate(self.model_dump(exclude={"active", "daily_limit"}))
@@ -61,7 +75,7 @@ class Quote:
 
 
 def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalogue) -> Quote | Refused:
-    """Price a request, or say why it cannot be had."""
+    """Price a request, or say why it cannot be had, whenever it is asked for."""
     if not requested:
         return Refused(Reason.NO_LINES, "An order needs at least one extra.")
     if len(requested) > MAX_LINES:
@@ -81,14 +95,28 @@ def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalog
     total = lines[0].line_total
     for priced in lines[1:]:
         total += priced.line_total
+    if (why := unpayable(total)) is not None:
+        return Refused(Reason.TOTAL_NOT_PAYABLE, f"This order cannot be paid at once: {why}.")
     return Quote(tuple(lines), total)
+
+
+def gone_by(guest: Guest, lines: tuple[OrderLine, ...], catalogue: Catalogue, now: datetime) -> Refused | None:
+    """Whether it is too late, by the date at the property, for one of the lines or for the whole stay."""
+    for line in lines:
+        extra = catalogue[line.extra_id]
+        name, today = extra.readable, extra.today(now)
+        if line.day is not None and line.day < today:
+            return Refused(Reason.DAY_GONE_BY, f"{line.day} is over at your hotel; choose another day for {name}.")
+        if guest.stay_to < today:
+            return Refused(Reason.DAY_GONE_BY, f"Your stay ended on {guest.stay_to}; {name} can no longer be ordered.")
+    return None
 
 
 def _check(guest: Guest, line: RequestedLine, extra: Extra) -> Refused | None:
     name = extra.readable
     if extra.property_id != guest.property_id:
         return Refused(Reason.EXTRA_OF_ANOTHER_PROPERTY, f"{name} is not offered at your hotel.")
-    if not extra.active:
+    if not extra.is_on_offer:
         return Refused(Reason.EXTRA_INACTIVE, f"{name} is not offered at the moment.")
     if line.quantity < 1:
         return Refused(Reason.QUANTITY_NOT_POSITIVE, f"The quantity of {name} must be at least 1.")
@@ -132,21 +160,3 @@ def _priced(line: RequestedLine, extra: Extra) -> OrderLine:
         unit_price=extra.unit_price,
         line_total=extra.unit_price * line.quantity,
     )
-
-
-class _CatalogueFile(BaseModel):
-    extras: tuple[Extra, ...]
-
-
-def read_catalogue(path: Path) -> dict[str, Extra]:
-    """Extra definitions from a YAML file, by id. Raises ValueError with the place when one does not make sense."""
-    try:
-        parsed = _CatalogueFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
-    extras: dict[str, Extra] = {}
-    for extra in parsed.extras:
-        if extra.extra_id in extras:
-            raise ValueError(f"{path} defines {extra.extra_id} twice; ids are unique over all properties")
-        extras[extra.extra_id] = extra
-    return extras

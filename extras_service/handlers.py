@@ -85,7 +85,7 @@ class ExtrasHandlers:
 
     async def list_extras(self, query: ListExtras, delivery: Delivery) -> Outcome[Any]:
         extras = await self.store.extras.find(property_id=query.property_id)
-        views = tuple(extra.view() for extra in extras.values() if extra.active)
+        views = tuple(extra.view() for extra in extras.values() if extra.is_on_offer)
         await self._reply(delivery, ExtrasReply(extras=views))
         return Done()
 

@@ -79,6 +79,8 @@ class Order(State):
     created_at: datetime
     pay_within: timedelta
     cancel_before: datetime | None = None
+    time_zone: str = "UTC"
+    """Of its property, for the times its guest reads."""
     payment_id: PaymentId
     session: str | None = None
     session_asked_at: datetime | None = None

@@ -1,6 +1,7 @@
 """What each row of the order table does. `saga.py` is the table."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from chassis.decision import Answer, Applied, Decision, Duplicate, Ignored, Outgoing, Refused, Stale, Waiter
 from chassis.errors import PermanentError
@@ -37,7 +38,7 @@ from contracts.payments import (
     PaymentSucceeded,
     RefundPayment,
 )
-from extras_service.catalogue import Quote, quote
+from extras_service.catalogue import Quote, gone_by, quote
 from extras_service.order import AskedRefund, HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
 
 MAX_WAITERS = 16
@@ -60,6 +61,9 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
     priced = quote(command.guest, command.lines, placing.catalogue)
     if isinstance(priced, Refused):
         return priced
+    too_late = gone_by(command.guest, priced.lines, placing.catalogue, now)
+    if too_late is not None:
+        return too_late
     if placing.open_orders >= placing.max_open_orders:
         return Refused(
             Reason.TOO_MANY_OPEN_ORDERS,
@@ -78,6 +82,7 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
         created_at=now,
         pay_within=placing.pay_within,
         cancel_before=_cut_off(placing, priced),
+        time_zone=placing.catalogue[priced.lines[0].extra_id].time_zone,
         payment_id=payment_id_of(command.order_id),
         holds=HoldsStage.UNCONFIRMED if placing.needs_holds else HoldsStage.CONFIRMED,
         due_at=due_at,
@@ -95,10 +100,10 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
 
 
 def _cut_off(placing: Placing, priced: Quote) -> datetime:
-    """Until when a guest may cancel what is paid: so long before the first day any of it is for."""
+    """Until when a guest may cancel what is paid: so long before the first day, at the property, any of it is for."""
     stay_from = placing.command.guest.stay_from
-    first_day = min((line.day or stay_from for line in priced.lines), default=stay_from)
-    return datetime.combine(first_day, time(), UTC) - placing.cancel_until
+    begins = min(placing.catalogue[line.extra_id].begins(line.day or stay_from) for line in priced.lines)
+    return begins.astimezone(UTC) - placing.cancel_until
 
 
 def placed_before(order: Order, command: PlaceOrder) -> Decision[Order]:
@@ -261,9 +266,11 @@ def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decisio
     if order.open_disputes:
         return Refused(Reason.ORDER_NOT_CANCELLABLE, _DISPUTED)
     if command.staff is None and order.cancel_before is not None and now >= order.cancel_before:
+        until = order.cancel_before.astimezone(ZoneInfo(order.time_zone))
         return Refused(
             Reason.CANCELLATION_TOO_LATE,
-            f"This order could be cancelled until {order.cancel_before:%d %B %Y %H:%M} UTC. Please ask the reception.",
+            f"This order could be cancelled until {until:%d %B %Y %H:%M} ({order.time_zone}). "
+            "Please ask the reception.",
         )
     marked = order.model_copy(update={"closed_by": _who(command)})
     return _cancelled_with_refund(marked, "cancel", command.reason or "cancelled")

@@ -73,6 +73,8 @@ PROBLEM_TYPES = _types(
     (422, "quantity-not-positive", "Quantity not positive", "The quantity of Breakfast must be at least 1."),
     (422, "quantity-over-limit", "Quantity over limit", "At most 6 of Breakfast can be ordered."),
     (422, "day-outside-stay", "Day outside stay", "Choose a day of your stay for Breakfast."),
+    (422, "day-gone-by", "Day gone by", "2027-02-03 is over at your hotel; choose another day for Breakfast."),
+    (422, "total-not-payable", "Total not payable", "This order comes to more than can be paid at once."),
     (422, "mixed-currencies", "Mixed currencies", "One order is paid in one currency; these extras use CHF and EUR."),
     (422, "out-of-stock", "Out of stock", "Massage on 2027-02-03: 1 left. Choose another day or fewer."),
     (422, "guest-limit-reached", "Guest limit reached", "One guest can have at most 4 of Massage on 2027-02-03."),

@@ -60,6 +60,8 @@ def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings
             "quantity-not-positive",
             "quantity-over-limit",
             "day-outside-stay",
+            "day-gone-by",
+            "total-not-payable",
             "mixed-currencies",
             "out-of-stock",
             "guest-limit-reached",

@@ -2,10 +2,9 @@
 
 import { h, refill } from "./dom.js";
 
-/** The days of a stay that are not over yet, as dates. */
-export function daysOf({ from, to }) {
-  const now = new Date();
-  const today = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+/** The days of a stay that are not over yet at the hotel, as dates. */
+export function daysOf({ from, to }, timeZone) {
+  const today = new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" }).format();
   const days = [];
   for (let at = Date.parse(from); at <= Date.parse(to) && days.length < 366; at += 86400000) {
     days.push(new Date(at).toISOString().slice(0, 10));

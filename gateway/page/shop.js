@@ -10,7 +10,7 @@ export async function shop(page, signal) {
   const { words, api, cart, session } = page;
   const [extras, orders] = await patiently(page, signal, () => Promise.all([api.extras(), api.orders()]));
   if (signal.aborted) return;
-  const days = daysOf(session);
+  const days = daysOf(session, extras[0]?.time_zone);
   const byExtra = new Map(extras.map((extra) => [extra.extra_id, extra]));
   cart.keepOnly(({ extra_id: id, day }) => byExtra.has(id) && (!day || days.includes(day)));
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -43,7 +43,7 @@ class Guest:
 
     def __init__(self, name: str, property_id: str, stack: LocalStack, http: httpx.AsyncClient) -> None:
         self.name = name
-        self.first_day = date.fromisoformat("2026-12-01")
+        self.first_day = datetime.now(UTC).date() + timedelta(days=7)
         last_day = self.first_day + timedelta(days=4)
         token = stack.mint_token(name, property_id, f"R-{name}", self.first_day, last_day)
         self._headers = {"Authorization": f"Bearer {token}"}

@@ -57,7 +57,7 @@ class Service:
 
 def _handlers(kept: ExtrasStore, bus: Bus) -> ExtrasHandlers:
     stock = StockKeeper(WritePath(kept.stock, bus), kept.stock, kept.orders, given.PAY_WITHIN)
-    orders = WritePath(kept.orders, bus)
+    orders = WritePath(kept.orders, bus, clock=lambda: given.NOW)
     terms = Terms(given.PAY_WITHIN, timedelta(hours=24), max_open_orders=10, max_held_per_guest=4)
     return ExtrasHandlers(orders, kept, stock, Placement(orders, kept, stock, terms), bus)
 

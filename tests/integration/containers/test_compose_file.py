@@ -17,7 +17,7 @@ from pydantic import AliasChoices, SecretStr
 from chassis.seal import Seal
 from chassis.settings import ServiceSettings, load
 from deploy.local.ports import HOST, Ports
-from extras_service.catalogue import read_catalogue
+from extras_service.catalogue_file import read_catalogue
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from ops.page.settings import PageSettings

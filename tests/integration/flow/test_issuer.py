@@ -95,8 +95,8 @@ async def asked(http: httpx.AsyncClient, key: Any, algorithm: str, kid: str) -> 
         "role": "guest",
         "property": "alpenhof",
         "reservation": "R-1",
-        "stay_from": "2027-02-01",
-        "stay_to": "2027-02-08",
+        "stay_from": "2038-02-01",
+        "stay_to": "2038-02-08",
     }
     signed = jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid})
     return await http.post("/v1/orders", json={"lines": []}, headers={"Authorization": f"Bearer {signed}"})

@@ -1,7 +1,8 @@
 """Guests and staff cancel orders: before and after the payment, in time and too late, and more than once."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -30,7 +31,7 @@ def arriving(system: System) -> Guest:
 
 
 def today(plus: int = 0) -> str:
-    return (datetime.now(UTC).date() + timedelta(days=plus)).isoformat()
+    return (datetime.now(ZoneInfo("Europe/Vienna")).date() + timedelta(days=plus)).isoformat()
 
 
 async def test_an_order_nobody_began_to_pay_is_cancelled_at_once(system: System, guest: Guest) -> None:

@@ -36,7 +36,7 @@ async def taken(system: System, day: str) -> int:
 
 
 async def test_guests_who_come_at_once_never_get_more_than_there_is(system: System) -> None:
-    day = "2027-02-01"
+    day = "2038-02-01"
     guests = [system.guest() for _ in range(GUESTS)]
 
     answers = await asyncio.gather(*(guest.place(massage(day)) for guest in guests))
@@ -49,7 +49,7 @@ async def test_guests_who_come_at_once_never_get_more_than_there_is(system: Syst
 
 
 async def test_places_are_counted_and_not_orders(system: System) -> None:
-    day = "2027-02-02"
+    day = "2038-02-02"
     guests = [system.guest() for _ in range(5)]
 
     answers = await asyncio.gather(*(guest.place(massage(day, 2)) for guest in guests))
@@ -59,7 +59,7 @@ async def test_places_are_counted_and_not_orders(system: System) -> None:
 
 
 async def test_a_repeated_order_takes_its_place_once(system: System, guest: Guest) -> None:
-    day = "2027-02-03"
+    day = "2038-02-03"
 
     answers = await asyncio.gather(*(guest.place(massage(day), key="twice") for _ in range(4)))
 
@@ -68,7 +68,7 @@ async def test_a_repeated_order_takes_its_place_once(system: System, guest: Gues
 
 
 async def test_an_order_that_cannot_have_all_of_it_holds_none_of_it(system: System, guest: Guest) -> None:
-    full, free = "2027-02-04", "2027-02-05"
+    full, free = "2038-02-04", "2038-02-05"
     for _ in range(3):
         await system.guest().order(massage(full, 2))
 
@@ -78,7 +78,7 @@ async def test_an_order_that_cannot_have_all_of_it_holds_none_of_it(system: Syst
 
 
 async def test_cancelling_gives_the_place_back_whether_it_was_paid_or_not(system: System) -> None:
-    day = "2027-02-06"
+    day = "2038-02-06"
     buyer, browser = system.guest(), system.guest()
     paid = await paid_order(system, buyer, massage(day, 2))
     unpaid = (await browser.order(massage(day, 2)))["order_id"]
@@ -92,7 +92,7 @@ async def test_cancelling_gives_the_place_back_whether_it_was_paid_or_not(system
 
 
 async def test_a_paid_place_stays_taken_when_money_goes_back(system: System, guest: Guest, desk: Desk) -> None:
-    day = "2027-02-07"
+    day = "2038-02-07"
     order_id = await paid_order(system, guest, massage(day))
 
     body(await desk.refund(order_id), 200)
@@ -104,7 +104,7 @@ async def test_a_paid_place_stays_taken_when_money_goes_back(system: System, gue
 async def test_an_order_that_is_delivered_again_after_its_refusal_holds_all_it_needs(
     system: System, guest: Guest
 ) -> None:
-    full, free = "2027-02-06", "2027-02-07"
+    full, free = "2038-02-06", "2038-02-07"
     others = [system.guest() for _ in range(3)]
     orders = [(await other.order(massage(full, 2)))["order_id"] for other in others]
     before = await taken(system, free)
@@ -137,7 +137,7 @@ async def hasty(broker: Broker, store: Store) -> AsyncIterator[System]:
 
 
 async def test_an_order_that_expires_gives_its_place_to_the_next_guest(hasty: System) -> None:
-    day = "2027-02-03"
+    day = "2038-02-03"
     first = [hasty.guest() for _ in range(PLACES)]
     orders = [(await guest.order(massage(day)))["order_id"] for guest in first]
     problem(await hasty.guest().place(massage(day)), 422, "out-of-stock")
@@ -150,7 +150,7 @@ async def test_an_order_that_expires_gives_its_place_to_the_next_guest(hasty: Sy
 
 
 async def test_a_place_held_for_an_order_that_was_never_made_lapses(system: System) -> None:
-    day = date(2027, 2, 8)
+    day = date(2038, 2, 8)
     # What a crash between holding and ordering leaves behind.
     lapses = datetime.now(UTC) + timedelta(seconds=1)
     holds = (Hold(order_id=OrderId("ord_never"), quantity=PLACES, until=lapses),)
@@ -169,7 +169,7 @@ async def test_a_place_held_for_an_order_that_was_never_made_lapses(system: Syst
 
 
 async def test_a_place_is_held_while_its_payment_settles_and_kept_once_it_has(hasty: System) -> None:
-    day = "2027-02-04"
+    day = "2038-02-04"
     guest = hasty.guest()
     order_id = (await guest.order(massage(day)))["order_id"]
     body(await hasty.pay(await guest.session(order_id), PROCESSING_CARD), 200)

@@ -10,7 +10,7 @@ from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
 
 MASSAGE = ExtraId("alm-massage")
-LATER_STAY = {"stay_from": "2027-03-01", "stay_to": "2027-03-08"}
+LATER_STAY = {"stay_from": "2038-03-01", "stay_to": "2038-03-08"}
 """Days that no other test of this system uses."""
 
 ROUNDS = 8
@@ -31,7 +31,7 @@ async def held(system: System, day: str) -> dict[str, int]:
 
 
 async def test_two_quantities_under_one_key_hold_what_the_one_order_has(system: System) -> None:
-    day = "2027-03-01"
+    day = "2038-03-01"
     for number in range(ROUNDS):
         guest = system.guest(**LATER_STAY)
 
@@ -50,7 +50,7 @@ async def test_two_quantities_under_one_key_hold_what_the_one_order_has(system: 
 
 
 async def test_two_days_under_one_key_block_only_the_ordered_day(system: System) -> None:
-    days = ("2027-03-02", "2027-03-03")
+    days = ("2038-03-02", "2038-03-03")
     for number in range(ROUNDS):
         guest = system.guest(**LATER_STAY)
 

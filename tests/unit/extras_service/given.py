@@ -67,6 +67,7 @@ def offered(
     max_quantity: int = 6,
     needs_day: bool = True,
     active: bool = True,
+    time_zone: str = "UTC",
     name: str = "Breakfast buffet",
 ) -> Extra:
     return Extra(
@@ -78,6 +79,7 @@ def offered(
         max_quantity=max_quantity,
         needs_day=needs_day,
         active=active,
+        time_zone=time_zone,
     )
 
 

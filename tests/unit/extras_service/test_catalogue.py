@@ -1,17 +1,13 @@
 """What a request costs, every reason why it cannot be had, and the catalogue file."""
 
-from collections import Counter
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date, datetime, timedelta
 
 import pytest
-import yaml
-from babel.numbers import get_currency_precision
 
 from chassis.decision import Refused
 from contracts.money import Money
 from contracts.orders import Reason, RequestedLine
-from extras_service.catalogue import MAX_LINES, Quote, quote, read_catalogue
+from extras_service.catalogue import MAX_LINES, Catalogue, Quote, gone_by, quote
 from tests.unit.extras_service import given
 
 CATALOGUE = given.catalogue(
@@ -150,30 +146,6 @@ def test_two_currencies_in_one_order_are_refused_and_both_named() -> None:
     assert "CHF and EUR" in refused.detail
 
 
-# The catalogue file
-
-SHIPPED = Path("deploy/local/catalogue.yaml")
-
-
-def test_the_shipped_catalogue_shows_what_the_system_can_do() -> None:
-    extras = read_catalogue(SHIPPED)
-
-    currencies = {extra.unit_price.currency for extra in extras.values()}
-    assert len(extras) >= 8
-    assert len({extra.property_id for extra in extras.values()}) == 2
-    assert len(currencies) >= 2
-    assert any(get_currency_precision(currency) == 0 for currency in currencies)
-    assert any(not extra.active for extra in extras.values())
-
-
-def test_the_shipped_catalogue_names_every_extra_once() -> None:
-    written = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["extras"]
-
-    counts = Counter(entry["extra_id"] for entry in written)
-
-    assert [extra_id for extra_id, count in counts.items() if count > 1] == []
-
-
 def test_a_view_of_an_extra_shows_everything_but_whether_and_how_often_it_can_be_had() -> None:
     extra = given.offered()
 
@@ -182,54 +154,54 @@ def test_a_view_of_an_extra_shows_everything_but_whether_and_how_often_it_can_be
     assert view.model_dump() == extra.model_dump(exclude={"active", "daily_limit"})
 
 
-@pytest.mark.parametrize(
-    ("content", "place"),
-    [
-        ("", "dictionary"),
-        ("extras: 7", "extras"),
-        ("[]", "dictionary"),
-        ("extras: [{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 1}]", "unit_price"),
-        (
-            "extras: [{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 0,"
-            " unit_price: {amount: 1, currency: EUR}}]",
-            "max_quantity",
-        ),
-        (
-            "extras: [{extra_id: x, property_id: p, name: {}, category: c, max_quantity: 1,"
-            " unit_price: {amount: 1, currency: EUR}}]",
-            "name",
-        ),
-        (
-            "extras: [{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 1,"
-            " unit_price: {amount: 1.5, currency: euro}}]",
-            "currency",
-        ),
-    ],
-    ids=["empty", "no list", "no mapping", "no price", "no quantity", "no name", "bad money"],
+def _gone(now: str, *lines: RequestedLine, among: Catalogue = CATALOGUE) -> Refused | None:
+    priced = quote(given.guest(), lines, among)
+    assert isinstance(priced, Quote), priced
+    return gone_by(given.guest(), priced.lines, among, datetime.fromisoformat(now))
+
+
+VIENNA = given.catalogue(
+    given.offered(time_zone="Europe/Vienna"),
+    given.offered(given.LATE_CHECKOUT, needs_day=False, max_quantity=1, time_zone="Europe/Vienna"),
 )
-def test_a_catalogue_that_makes_no_sense_is_refused_with_the_place(tmp_path: Path, content: str, place: str) -> None:
-    file = tmp_path / "catalogue.yaml"
-    file.write_text(content, encoding="utf-8")
-
-    with pytest.raises(ValueError, match=place):
-        read_catalogue(file)
 
 
-def test_a_catalogue_that_is_no_yaml_is_refused_as_a_value_error(tmp_path: Path) -> None:
-    file = tmp_path / "catalogue.yaml"
-    file.write_text("extras: [", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("now", "among", "is_gone"),
+    [
+        ("2026-07-03T23:59:59+00:00", CATALOGUE, False),
+        ("2026-07-04T00:00:00+00:00", CATALOGUE, True),
+        ("2026-07-03T21:59:59+00:00", VIENNA, False),
+        ("2026-07-03T22:00:00+00:00", VIENNA, True),
+    ],
+    ids=["UTC, before midnight", "UTC, at midnight", "Vienna, before midnight", "Vienna, at midnight"],
+)
+def test_a_day_has_gone_by_when_it_is_over_at_the_property(now: str, among: Catalogue, is_gone: bool) -> None:
+    refused = _gone(now, given.line(day=given.FIRST_DAY), among=among)
 
-    with pytest.raises(ValueError, match=r"catalogue\.yaml"):
-        read_catalogue(file)
+    assert (refused is not None) == is_gone
+    assert refused is None or refused.reason == Reason.DAY_GONE_BY
 
 
-def test_a_catalogue_that_defines_an_extra_twice_is_refused(tmp_path: Path) -> None:
-    entry = (
-        "{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 1,"
-        " unit_price: {amount: 1, currency: EUR}}"
-    )
-    file = tmp_path / "catalogue.yaml"
-    file.write_text(f"extras: [{entry}, {entry}]", encoding="utf-8")
+def test_nothing_can_be_ordered_after_the_stay() -> None:
+    late_checkout = given.line(given.LATE_CHECKOUT, 1, None)
 
-    with pytest.raises(ValueError, match="x twice"):
-        read_catalogue(file)
+    assert _gone("2026-07-06T21:59:59+00:00", late_checkout, among=VIENNA) is None
+    assert _gone("2026-07-06T22:00:00+00:00", late_checkout, among=VIENNA) is not None
+
+
+def test_an_order_that_comes_to_more_than_can_be_paid_is_refused() -> None:
+    suite = given.catalogue(given.offered(amount=60_000_000))
+
+    refused = quote(given.guest(), (given.line(quantity=2),), suite)
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.TOTAL_NOT_PAYABLE
+
+
+@pytest.mark.parametrize("amount", [0, -500, 30])
+def test_a_price_of_an_older_catalogue_that_cannot_be_paid_is_not_on_offer(amount: int) -> None:
+    refused = quote(given.guest(), (given.line(),), given.catalogue(given.offered(amount=amount)))
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.EXTRA_INACTIVE

@@ -1,6 +1,6 @@
 """The rows after the happy path: cancelling, late money, refunds, reviews, disputes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -82,6 +82,33 @@ def test_after_the_cut_off_a_guest_is_told_until_when_and_staff_may_still_cancel
     assert isinstance(told, Refused)
     assert told.reason == Reason.CANCELLATION_TOO_LATE
     assert isinstance(by_staff, Applied)
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "until", "in_words"),
+    [
+        ("UTC", "2026-07-02T00:00:00+00:00", "02 July 2026 00:00 (UTC)"),
+        ("Europe/Vienna", "2026-07-01T22:00:00+00:00", "02 July 2026 00:00 (Europe/Vienna)"),
+        ("Pacific/Kiritimati", "2026-07-01T10:00:00+00:00", "02 July 2026 00:00 (Pacific/Kiritimati)"),
+    ],
+)
+def test_the_cut_off_is_counted_from_midnight_at_the_property(time_zone: str, until: str, in_words: str) -> None:
+    placed = decide(None, given.placing(among=given.catalogue(given.offered(time_zone=time_zone))), given.NOW)
+    assert isinstance(placed, Applied)
+
+    paid = applied(placed.state, given.succeeded()).state
+    told = decide(paid, given.cancelling_by_guest(), given.NOW + timedelta(days=1))
+
+    assert paid.cancel_before == datetime.fromisoformat(until)
+    assert isinstance(told, Refused)
+    assert in_words in told.detail
+
+
+def test_a_day_gone_by_cannot_be_ordered() -> None:
+    refused = decide(None, given.placing(), datetime.fromisoformat("2026-07-04T00:00:00+00:00"))
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.DAY_GONE_BY
 
 
 def test_cancelling_twice_refunds_once() -> None:

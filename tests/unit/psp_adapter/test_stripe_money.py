@@ -5,7 +5,7 @@ from babel.numbers import list_currencies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.money import Money
+from contracts.money import PSP_CURRENCIES, Money, unpayable
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe, to_stripe
 
 CURRENCIES = sorted(list_currencies())
@@ -68,3 +68,50 @@ def test_an_amount_finer_than_stripe_counts_is_refused_rather_than_rounded() -> 
 def test_a_report_finer_than_our_currency_is_refused_rather_than_rounded(currency: str) -> None:
     with pytest.raises(UnpayableAmountError):
         from_stripe(150, currency)
+
+
+# What the contract says about amounts is what the adapter does with them
+
+
+@settings(max_examples=300, deadline=None)
+@given(amount=st.integers(-10, 10**13) | st.integers(0, 10**5), currency=st.sampled_from(sorted(PSP_CURRENCIES)))
+def test_a_payable_amount_can_be_charged_exactly_within_the_digits_stripe_counts(amount: int, currency: str) -> None:
+    money = Money(amount=amount, currency=currency)
+
+    if unpayable(money) is None:
+        theirs, _ = to_stripe(money)
+        assert 0 < theirs <= (999_999_999_999 if currency == "IDR" else 99_999_999)
+
+
+@pytest.mark.parametrize("currency", sorted(PSP_CURRENCIES))
+def test_the_largest_payable_amount_is_the_largest_stripe_counts(currency: str) -> None:
+    most = 999_999_999_999 if currency == "IDR" else 99_999_999
+    step, _ = to_stripe(Money(amount=10, currency=currency))
+    largest = Money(amount=most * 10 // step // 10 * 10, currency=currency)
+
+    assert unpayable(largest) is None
+    assert unpayable(largest + Money(amount=10, currency=currency)) is not None
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "is_payable"),
+    [
+        (50, "EUR", True),
+        (49, "EUR", False),
+        (30, "GBP", True),
+        (29, "GBP", False),
+        (50, "JPY", True),
+        (49, "JPY", False),
+        (17500, "HUF", True),
+        (0, "KES", False),
+        (1, "KES", True),
+        (-500, "EUR", False),
+        (5, "KWD", False),
+        (10, "KWD", True),
+        (99_999_999, "EUR", True),
+        (100_000_000, "EUR", False),
+        (100, "XXX", False),
+    ],
+)
+def test_the_smallest_and_largest_amounts_are_stripes(amount: int, currency: str, is_payable: bool) -> None:
+    assert (unpayable(Money(amount=amount, currency=currency)) is None) == is_payable
