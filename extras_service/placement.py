@@ -74,7 +74,7 @@ class Placement:
         catalogue = await self._store.extras.get(line.extra_id for line in order.lines)
         needed = demands(order.lines, catalogue, self._terms.max_held_per_guest)
         refused = await self._stock.hold(Holder.of(order), needed, delivery, confirms=True)
-        step = replace(delivery, message_id=f"{delivery.message_id}.holds")
+        step = replace(delivery, message_id=f"{delivery.message_id}.holds", causation_id=delivery.message_id)
         handled = await self._decide(order.order_id, step, HoldsLost() if refused else HoldsConfirmed())
         if not isinstance(handled.outcome, Applied):
             await self._stock.lapse(Holder.of(order), needed, delivery)  # confirmed before, or closed meanwhile

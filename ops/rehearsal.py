@@ -30,8 +30,11 @@ from extras_service.settings import ExtrasSettings
 from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 from ops.messages import Seen
+from ops.psp_forecast import forecast_of
 from payment_service.handlers import PaymentHandlers
+from payment_service.payment import Payment
 from payment_service.store import PaymentStore
+from psp_adapter.stripe_api import StripeApi
 
 StateT = TypeVar("StateT", bound=State)
 
@@ -98,7 +101,9 @@ class _Unsent:
 class Rehearsal:
     """Forecasts for messages in the order in which they would be sent."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, psp: StripeApi | None = None) -> None:
+        """Without `psp` a forecast for a command to the PSP says only that the PSP would have to be asked."""
+        self._psp = psp
         self._bus = _Unsent()
         self._changed: dict[str, str] = {}
         extras, paid = ExtrasStore(store), PaymentStore(store)
@@ -109,7 +114,8 @@ class Rehearsal:
         terms = Terms(**defaults)
         keeper = StockKeeper(days, extras.stock, extras.orders, terms.pay_within)
         of_extras = ExtrasHandlers(orders, extras, keeper, Placement(orders, extras, keeper, terms), self._bus)
-        payments = WritePath(_Rehearsed(paid.payments, self._changed), self._bus)
+        self._payments: Documents[Payment] = _Rehearsed(paid.payments, self._changed)
+        payments = WritePath(self._payments, self._bus)
         sweeps = WritePath(_Rehearsed(paid.sweeps, self._changed), self._bus)
         of_payments = PaymentHandlers(payments, sweeps)
         self._handlers: Mapping[str, Handlers] = {
@@ -130,7 +136,7 @@ class Rehearsal:
             if misroute:
                 return Forecast(FAILS, misroute)
             if queue == PSP_COMMANDS.name and seen.kind in {binding.routing_key for binding in PSP_COMMANDS.bindings}:
-                return Forecast(ASKS_PSP, "under the idempotency key of the first time, so it does nothing twice")
+                return Forecast(ASKS_PSP, await forecast_of(body, self._psp, self._payments))
             handler = self._handlers.get(queue, {}).get(type(body))
             if handler is None:
                 raise NoHandlerError(seen.kind, queue)

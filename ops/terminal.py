@@ -31,6 +31,7 @@ from ops.places import MixedSystemError, NoSystemError, OtherPartError, Places
 from ops.replay.plans import NoSuchPlanError, Plans
 from ops.replay.run import NotRunnableError, Runner
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.stripe_api import StripeApi
 
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
@@ -111,13 +112,15 @@ def acting_as(who: str | None = None) -> str:
 class Desk:
     """What an operator works with, over one connection to the broker and one to the store."""
 
-    def __init__(self, places: Places, store: Store, connection: Any) -> None:
+    def __init__(self, places: Places, store: Store, connection: Any, psp: StripeApi | None = None) -> None:
+        """`psp`: for forecasts, where there is a key to ask it with."""
         self.places = places
         self.store = store
         self.connection = connection
+        self.psp = psp
         self.letters = DeadLetters(store, connection)
-        self.plans = Plans(store)
-        self.runner = Runner(store, connection)
+        self.plans = Plans(store, psp)
+        self.runner = Runner(store, connection, psp)
         self.log = LogStream(connection)
 
 
@@ -127,12 +130,13 @@ def at_desk(data_dir: Path, work: Callable[[Desk], Awaitable[ResultT]]) -> Resul
     async def opened() -> ResultT:
         acting_as()  # every command that works on a system has a role
         places = Places.found(data_dir)
-        store = places.store(Metrics("bellhop"))
+        store, psp = places.store(Metrics("bellhop")), places.psp()
         try:
             async with places.connection() as connection:
-                return await work(Desk(places, store, connection))
+                return await work(Desk(places, store, connection, psp))
         finally:
             store.close()
+            await psp.close()
 
     with reachable():
         return asyncio.run(opened())

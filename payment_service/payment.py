@@ -111,6 +111,8 @@ class Payment(State):
     latest_fact_at: datetime | None = None
     fact_no: int = 0
     before_unknown: PaymentStage | None = None
+    unknown_because: str = ""
+    """What the PSP said, or did not, when it was asked in vain for the first time."""
     polls: int = 0
 
     @property

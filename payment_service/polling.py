@@ -31,6 +31,8 @@ class Polls:
 
 USUAL = Polls()
 
+_DETAIL_KEPT = 300
+
 _OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.CLOSING)
 
 
@@ -58,7 +60,12 @@ def unanswered(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
         return Applied(payment)
     if payment.status not in (*_OPEN, PaymentStage.PROCESSING):
         return Stale(f"the payment is {payment.status} already")
-    unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, "polls": 0}
+    unknown = {
+        "status": PaymentStage.UNKNOWN,
+        "before_unknown": payment.status,
+        "unknown_because": event.detail[:_DETAIL_KEPT],
+        "polls": 0,
+    }
     return Applied(payment.model_copy(update=unknown))
 
 
@@ -78,7 +85,9 @@ def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Paym
     asked = payment.model_copy(update={"polls": payment.polls + 1})
     refunds = tuple(ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED)
     if payment.status is PaymentStage.UNKNOWN and asked.polls >= len(polls.unknown):
-        detail = "the PSP has not answered for a week; look the payment up in its dashboard"
+        detail = "the PSP has said nothing about this payment for a week; look it up in its dashboard"
+        if payment.unknown_because:
+            detail = f"{detail} ({payment.unknown_because})"
         told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
         return Applied(asked, (told, *refunds))
     question = _question(payment)

@@ -122,12 +122,15 @@ class StripeApi:
 
     async def find_refund(self, command: CreatePspRefund) -> RefundObject | None:
         """The refund an earlier request with this `refund_id` made, the oldest if there are several; a read."""
-        doing = f"looking for {command.refund_id}"
-        with self._translating(doing, ("get", "/v1/refunds"), held=command.psp_reference):
-            page = await self.client.v1.refunds.list_async({"payment_intent": command.psp_reference, "limit": 100})
-            refunds = [RefundObject.model_validate(refund.to_dict()) async for refund in page.auto_paging_iter()]
+        refunds = await self.refunds_of(command.psp_reference)
         made = [refund for refund in refunds if refund.metadata.get("refund_id") == command.refund_id]
-        return made[-1] if made else None  # Stripe lists the newest first
+        return made[-1] if made else None
+
+    async def refunds_of(self, psp_reference: str) -> Sequence[RefundObject]:
+        """Every refund of a PaymentIntent that we hold, the newest first."""
+        with self._translating(f"listing refunds of {psp_reference}", ("get", "/v1/refunds"), held=psp_reference):
+            page = await self.client.v1.refunds.list_async({"payment_intent": psp_reference, "limit": 100})
+            return [RefundObject.model_validate(refund.to_dict()) async for refund in page.auto_paging_iter()]
 
     async def answers(self) -> bool:
         """Whether Stripe answers now. A refusal is an answer."""

@@ -42,6 +42,7 @@ class Intent(BaseModel):
     currency: str
     amount_received: int = 0
     livemode: bool
+    created: int = 0
     client_secret: str | None = Field(default=None, repr=False)
     metadata: Mapping[str, str] = Field(default_factory=dict)
     last_payment_error: _PaymentError | None = None

@@ -53,7 +53,9 @@ async def told(desk: Desk, letter_id: str) -> Told:
     """
     await desk.letters.take_in()
     (letter,) = await desk.letters.named([letter_id])
-    forecast = await Rehearsal(desk.store).forecast(await desk.letters.bodies.whole(letter.message), letter.queue)
+    forecast = await Rehearsal(desk.store, desk.psp).forecast(
+        await desk.letters.bodies.whole(letter.message), letter.queue
+    )
     timeline = []
     if letter.message.order_id:
         with suppress(NoLogError):

@@ -13,6 +13,7 @@ from chassis.store import Records, Store
 from ops.large_bodies import LargeBodies
 from ops.messages import Seen
 from ops.rehearsal import Forecast, Rehearsal
+from psp_adapter.stripe_api import StripeApi
 
 
 class PlanStage(StrEnum):
@@ -76,8 +77,9 @@ class NoSuchPlanError(Exception):
 class Plans:
     """All plans of a system, in the document store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, psp: StripeApi | None = None) -> None:
         self._store = store
+        self._psp = psp
         self.plans: Records[Plan] = store.records("replay_plans", Plan)
         self.items: Records[Planned] = store.records("replay_items", Planned, indexed=("plan_id",))
 
@@ -89,7 +91,7 @@ class Plans:
         The forecasts are for the messages in this order: what one changes, the next finds changed.
         """
         plan_id = f"rp_{uuid.uuid4().hex[:8]}"
-        rehearsal = Rehearsal(self._store)
+        rehearsal = Rehearsal(self._store, self._psp)
         bodies = LargeBodies(self._store)
         items = []
         for number, (chosen_one, queue, letter_id) in enumerate(chosen, 1):

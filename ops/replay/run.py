@@ -16,6 +16,7 @@ from ops.large_bodies import BodyGoneError
 from ops.messages import Seen
 from ops.rehearsal import Rehearsal
 from ops.replay.plans import Plan, Planned, Plans, PlanStage, Result
+from psp_adapter.stripe_api import StripeApi
 
 _TAKEN_WITHIN = 10.0
 _LOOK_EVERY = 0.5
@@ -61,8 +62,9 @@ class NotRunnableError(Exception):
 class Runner:
     """Carries out plans over one connection."""
 
-    def __init__(self, store: Store, connection: AbstractConnection) -> None:
+    def __init__(self, store: Store, connection: AbstractConnection, psp: StripeApi | None = None) -> None:
         self._store = store
+        self._psp = psp
         self._connection = connection
         self._login = connection.url.user or "guest"  # type: ignore[attr-defined]
         self._plans = Plans(store)
@@ -137,7 +139,7 @@ class Runner:
         except BodyGoneError as gone:
             await self._plans.note(item, Result.SKIPPED, str(gone))
             return False
-        forecast = await Rehearsal(self._store).forecast(message, item.queue)
+        forecast = await Rehearsal(self._store, self._psp).forecast(message, item.queue)
         if forecast.is_handled_already:
             await self._plans.note(item, Result.SKIPPED, "handled already")
             if item.letter_id:

@@ -311,6 +311,7 @@ def _same_payment(payment: Payment) -> Payment:
         update={
             "due_at": NOW + timedelta(minutes=10) if payment.due_at else None,
             "attempts": FAILED_ONCE if payment.attempts else (),
+            "unknown_because": "",
             "refunds": tuple(sorted(refunds, key=lambda refund: refund.refund_id)),
             "polls": _same_polls(payment),
         }

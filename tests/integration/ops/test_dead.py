@@ -11,14 +11,16 @@ from contracts.ids import OrderId, payment_id_of
 from contracts.money import Money
 from contracts.orders import CancelOrder
 from contracts.payments import PaymentFailed, PaymentSucceeded
+from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from ops.dead.letters import DeadLetters
 from ops.messages import Filter
 from ops.replay.plans import Plans, PlanStage
 from ops.replay.run import Orders, Runner
 from tests.contracts.stored import sample
+from tests.integration.flow.guest import BREAKFAST_TOTAL, body
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
-from tests.integration.money.desk import paid_order
+from tests.integration.money.desk import Desk, paid_order
 from tests.integration.ops.conftest import places_of
 from tests.integration.ops.operator import Operator
 
@@ -131,6 +133,39 @@ async def test_a_forecast_says_what_comes_to_nothing_and_why(operator: Operator)
     assert (forecasts["m-3"]["outcome"], forecasts["m-3"]["detail"]) == ("ignored", "cancelled already")
     assert forecasts["m-4"]["outcome"] == "fails"
     assert forecasts["m-5"]["outcome"] == "asks the PSP"
+    assert "could not be asked" in forecasts["m-5"]["detail"]  # a PaymentIntent of no account
+
+
+async def test_a_forecast_for_a_command_to_the_psp_says_what_the_psp_would_do_now(operator: Operator) -> None:
+    system = operator.system
+    guest = system.guest()
+    order_id = OrderId(await paid_order(system, guest))
+    [intent] = await system.intents(order_id)
+    about = {"order_id": order_id, "payment_id": payment_id_of(order_id)}
+    refund = {**about, "psp_reference": intent["id"], "amount": Money(amount=1000, currency="EUR")}
+    body(await Desk.of(system).refund(order_id, 1000, key="once"), 200)
+    await guest.sees(order_id, payment_status="partially_refunded")
+    [made] = (await system.at_psp("refunds", payment_intent=intent["id"]))["data"]
+    commands = (
+        CreatePspRefund.model_validate({**refund, "refund_id": made["metadata"]["refund_id"]}),
+        CreatePspRefund.model_validate({**refund, "refund_id": "ref_never_made"}),
+        CreatePspRefund.model_validate({**refund, "refund_id": "ref_more", "amount": BREAKFAST_TOTAL}),
+        ClosePspSession.model_validate({**about, "session_no": 1, "psp_reference": intent["id"]}),
+        CreatePspSession.model_validate({**about, "session_no": 1, "amount": BREAKFAST_TOTAL}),
+    )
+    for number, command in enumerate(commands):
+        await operator.park(command, command.kind, "psp.commands", f"psp-{number}")
+
+    saved = await operator.json("dead", "replay", code=3)
+    items = (await operator.json("plans", "show", saved["plan_id"]))["items"]
+
+    said = {item["message"]["message_id"]: item["forecast"]["detail"] for item in items}
+    assert said["psp-0"].startswith(f"moves no money: {made['id']} was made")
+    assert said["psp-1"].startswith("gives 1000 minor units of EUR back")
+    assert said["psp-2"].startswith("is refused: 4800 minor units of EUR asked for, 3800")
+    assert said["psp-3"] == f"changes nothing: {intent['id']} is succeeded"
+    assert said["psp-4"].startswith(f"changes nothing: the PSP answers with {intent['id']} again")
+    assert len((await system.at_psp("refunds", payment_intent=intent["id"]))["data"]) == 1
 
 
 async def test_a_run_stops_after_so_many_failures_and_says_where_it_stands(operator: Operator) -> None:

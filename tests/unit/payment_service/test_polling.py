@@ -101,7 +101,9 @@ def test_after_the_last_poll_a_person_must_look() -> None:
         told += decision.messages
         payment = decision.state
 
-    assert [type(message) for message in told if not isinstance(message, RetrievePspSession)] == [PaymentUnresolved]
+    [unresolved] = [message for message in told if not isinstance(message, RetrievePspSession)]
+    assert isinstance(unresolved, PaymentUnresolved)
+    assert "timed out" in unresolved.detail
 
 
 def test_whatever_the_psp_says_next_ends_the_unknown() -> None:

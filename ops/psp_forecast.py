@@ -1,0 +1,77 @@
+"""What a command to the PSP would come to now: found out by reading, at the PSP and in the payment."""
+
+from datetime import UTC, datetime, timedelta
+
+from chassis.envelope import utc_now
+from chassis.store import Documents
+from contracts.message import Message
+from contracts.money import Money
+from contracts.psp import (
+    ClosePspSession,
+    CreatePspRefund,
+    CreatePspSession,
+    RetrievePspSession,
+    SweepPspEvents,
+)
+from payment_service.payment import Payment
+from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_money import from_stripe
+
+NOT_ASKED = "what would come of it only the PSP can say, and this process has no key of its own to ask it"
+
+_KEYS_KEPT = timedelta(hours=24)
+_UNPAID = ("requires_payment_method", "requires_confirmation", "requires_action")
+
+
+async def forecast_of(command: Message, psp: StripeApi | None, payments: Documents[Payment]) -> str:
+    """One sentence. Raises StoreUnavailableError."""
+    if psp is None:
+        return NOT_ASKED
+    try:
+        match command:
+            case CreatePspRefund():
+                return await _refund(command, psp)
+            case CreatePspSession():
+                return await _session(command, psp, payments)
+            case ClosePspSession(psp_reference=reference):
+                status = (await psp.retrieve_session(reference)).status
+                return f"cancels {reference}" if status in _UNPAID else f"changes nothing: {reference} is {status}"
+            case RetrievePspSession(psp_reference=reference):
+                status = (await psp.retrieve_session(reference)).status
+                return f"only asks: {reference} is {status}"
+            case SweepPspEvents(since=since):
+                return f"only asks for the PSP's events since {since:%Y-%m-%d %H:%M}; known ones are dropped"
+            case _:
+                return NOT_ASKED
+    except (PspUnavailableError, PspForbiddenError, PspBrokenError) as error:
+        return f"the PSP could not be asked for this forecast: {error}"
+
+
+async def _refund(command: CreatePspRefund, psp: StripeApi) -> str:
+    intent = await psp.retrieve_session(command.psp_reference)
+    made = await psp.refunds_of(command.psp_reference)
+    found = next((refund for refund in made if refund.metadata.get("refund_id") == command.refund_id), None)
+    if found is not None:
+        return f"moves no money: {found.id} was made for {command.refund_id} already and is {found.status}"
+    gone = sum(refund.amount for refund in made if refund.status not in ("failed", "canceled"))
+    left = from_stripe(max(0, intent.amount_received - gone), intent.currency)
+    if left.currency != command.amount.currency or command.amount.amount > left.amount:
+        return f"is refused: {_words(command.amount)} asked for, {_words(left)} left"
+    return f"gives {_words(command.amount)} back: no refund was made for {command.refund_id} yet"
+
+
+async def _session(command: CreatePspSession, psp: StripeApi, payments: Documents[Payment]) -> str:
+    stored = await payments.load(command.payment_id)
+    payment = stored.state if stored else None
+    if payment is not None and payment.session is None and payment.session_no == command.session_no:
+        return "opens a session, for which the payment waits"
+    if payment is not None and payment.session is not None and payment.session_no == command.session_no:
+        intent = await psp.retrieve_session(payment.session.psp_reference)
+        if utc_now() - datetime.fromtimestamp(intent.created, UTC) < _KEYS_KEPT:
+            return f"changes nothing: the PSP answers with {intent.id} again, which is {intent.status}"
+    return "opens a PaymentIntent that the payment has no use for, and closes it at once"
+
+
+def _words(amount: Money) -> str:
+    return f"{amount.amount} minor units of {amount.currency}"
