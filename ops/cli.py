@@ -31,7 +31,7 @@ from ops.log import commands as log
 from ops.places import Places
 from ops.reconcile import reconcile as run_reconcile
 from ops.replay import commands as plans
-from ops.terminal import AsJson, DataDir, complaints, console, needs, print_json, reachable
+from ops.terminal import AsJson, DataDir, Who, acting_as, complaints, console, needs, print_json, reachable
 from ops.trace import command as tracing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
@@ -165,17 +165,22 @@ def audit(
 
 @app.command()
 @needs(OperatorRole.REPLAYER)
-def reconcile(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
+def reconcile(
+    why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
+    who: Who = None,
+    data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
+) -> None:
     """Let the running services compare open payments and recent events with the PSP now, and print what changed.
 
     They do so by themselves every few minutes; this is for when you cannot wait.
 
-    Example: `bellhop reconcile`
+    Example: `bellhop reconcile --why "webhooks were blocked, INC-42"`
 
     Exit code 0 when it was done, 1 when the services did not finish, 2 when there is no system to ask.
     """
     with reachable(), console.status("asking the PSP about open payments and recent events"):
-        result = asyncio.run(run_reconcile(Places.found(data_dir)))
+        result = asyncio.run(run_reconcile(Places.found(data_dir), who=acting_as(who), why=why))
     if as_json:
         print_json(asdict(result))
     else:

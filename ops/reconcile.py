@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from chassis.bus import Bus
 from chassis.envelope import Envelope
 from chassis.metrics import Metrics
-from chassis.store import Documents
+from chassis.store import Documents, Store
 from contracts.message import Command
 from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
+from ops.audit_log import AuditLog
 from ops.places import Places
 from payment_service.payment import PaymentStage
 from payment_service.store import PaymentStore
@@ -47,14 +48,24 @@ class Reconciliation:
     changes: tuple[Change, ...]
 
 
-async def reconcile(places: Places, *, patience: float = 60.0) -> Reconciliation:
+async def reconcile(places: Places, *, who: str, why: str, patience: float = 60.0) -> Reconciliation:
     """Ask the PSP about every open payment and for its recent events, and report what that changed.
 
     The services do the work, with the messages they always use; `is_swept` is False when they did not finish within
-    `patience` seconds.
+    `patience` seconds. Recorded in the audit log first.
     """
     metrics = Metrics("reconcile")
     store = places.store(metrics)
+    try:
+        async with AuditLog(store).recorded("reconcile", who, why, ()) as act:
+            result = await _reconcile(places, store, metrics, patience)
+            act.outcome = f"{result.asked} open payments asked about, {len(result.changes)} changes"
+    finally:
+        store.close()
+    return result
+
+
+async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: float) -> Reconciliation:
     bus = Bus(places.amqp_url, "bellhop-reconcile", metrics, publish_timeout=10.0, graceful_timeout=1.0)
     try:
         await bus.start()
@@ -76,7 +87,6 @@ async def reconcile(places: Places, *, patience: float = 60.0) -> Reconciliation
         after = await _settled(orders, payments)
     finally:
         await bus.stop()
-        store.close()
     changes = tuple(
         Change(name, before.get(name, "-"), standing)
         for name, standing in sorted(after.items())

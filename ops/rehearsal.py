@@ -58,6 +58,11 @@ class Forecast:
     def is_handled_already(self) -> bool:
         return self.outcome == DUPLICATE
 
+    @property
+    def in_full(self) -> str:
+        """With the messages that would follow."""
+        return f"{self}, sending {', '.join(self.sends)}" if self.sends else str(self)
+
     def __str__(self) -> str:
         arrow = " → " if self.outcome == "applied" else ": "
         return f"{self.outcome}{arrow}{self.detail}" if self.detail else self.outcome

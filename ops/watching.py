@@ -87,7 +87,7 @@ def _shown(states: list[QueueState]) -> RenderableType:
 
 @needs(OperatorRole.READER)
 def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
-    """Show who replayed, edited, discarded and restored what, and why.
+    """Show who replayed, edited, discarded and restored what, why, and how it ended.
 
     Example: `bellhop audit-log --since 7d`
     """
@@ -100,11 +100,12 @@ def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = 
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return
-    table = Table("when (UTC)", "who", "did", "to", "why")
+    table = Table("when (UTC)", "who", "did", "to", "why", "outcome")
     for entry in entries:
         about = ", ".join(entry.subjects[:3]) + (
             f" and {len(entry.subjects) - 3} more" if len(entry.subjects) > 3 else ""
         )
         about += f"\n[dim]{escape(entry.detail[:200])}[/]" if entry.detail else ""
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.who), entry.action, about, escape(entry.why))
+        at, outcome = f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.outcome)
+        table.add_row(at, escape(entry.who), entry.action, about, escape(entry.why), outcome)
     console.print(table if entries else "Nobody has replayed, edited or discarded anything yet.")

@@ -9,14 +9,14 @@ from rich.markup import escape
 
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
-from ops.audit_log import AuditLog
 from ops.dead import deciding
 from ops.dead.editing import EditError, EditSettings
 from ops.dead.letters import DeadLetter, Stage
 from ops.dead.shown import summary, table_of, tell
 from ops.messages import Filter
 from ops.replay import planning
-from ops.replay.commands import carry_out, show_plan
+from ops.replay.commands import AcceptChanges, Again, carry_out, show_plan
+from ops.replay.run import Orders
 from ops.terminal import (
     AsJson,
     Correlation,
@@ -112,6 +112,8 @@ def replay(
     who: Who = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
+    accept_changes: AcceptChanges = False,
+    again: Again = False,
     yes: Yes = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
@@ -139,7 +141,8 @@ def replay(
         raise typer.Exit(2)
     if not as_json:
         show_plan(plan, items)
-    carry_out(data_dir, plan, why=why, who=who, rate=rate, stop_after=stop_after, yes=yes, as_json=as_json)
+    orders = Orders(acting_as(who), why or "", rate, stop_after, accept_changes, again)
+    carry_out(data_dir, plan, orders, yes=yes, as_json=as_json)
 
 
 @app.command()
@@ -286,13 +289,7 @@ def empty(
     if not is_agreed(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
         raise typer.Exit(3)
 
-    async def work(desk: Desk) -> int:
-        ids = tuple(letter.letter_id for letter in letters)
-        bodies = f"{len(ids)} letters deleted"
-        await AuditLog(desk.store).note("empty", acting_as(who), why, ids, bodies)
-        return await desk.letters.remove(letters)
-
-    deleted = at_desk(data_dir, work)
+    deleted = at_desk(data_dir, lambda desk: deciding.delete(desk, letters, who=acting_as(who), why=why))
     print_json({"deleted": deleted}) if as_json else console.print(f"{deleted} dead letters deleted.")
 
 

@@ -75,8 +75,22 @@ async def told(desk: Desk, letter_id: str) -> Told:
 
 async def move(desk: Desk, letters: Sequence[DeadLetter], to: Stage, action: str, *, who: str, why: str) -> int:
     """Put letters into another stage. Returns how many; the others somebody else has dealt with."""
-    await AuditLog(desk.store).note(action, who, why, tuple(letter.letter_id for letter in letters))
-    return sum([await desk.letters.move(letter, to) for letter in letters])
+    ids = tuple(letter.letter_id for letter in letters)
+    async with AuditLog(desk.store).recorded(action, who, why, ids) as act:
+        moved = 0
+        for letter in letters:
+            moved += await desk.letters.move(letter, to)
+            act.outcome = f"{moved} of {len(letters)} letters are {to}"
+    return moved
+
+
+async def delete(desk: Desk, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
+    """Delete letters for good. Returns how many there were."""
+    ids = tuple(letter.letter_id for letter in letters)
+    async with AuditLog(desk.store).recorded("empty", who, why, ids, f"{len(ids)} letters to delete") as act:
+        deleted = await desk.letters.remove(letters)
+        act.outcome = f"{deleted} letters are deleted"
+    return deleted
 
 
 async def correct(
@@ -100,8 +114,9 @@ async def correct(
     given = whole.message.body if body is None else body
     new_body = with_fields(given, assignments) if assignments else given
     fresh = edited(whole, new_body, kind=kind, may_change_identity=may_change_identity)
-    await AuditLog(desk.store).note("edit", who, why, (letter.letter_id, fresh.letter_id), _difference(letter, fresh))
-    await put_in_place(desk.letters, letter, fresh)
+    ids = (letter.letter_id, fresh.letter_id)
+    async with AuditLog(desk.store).recorded("edit", who, why, ids, _difference(letter, fresh)):
+        await put_in_place(desk.letters, letter, fresh)
     return fresh
 
 

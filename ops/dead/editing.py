@@ -94,9 +94,9 @@ def identity(body: bytes) -> dict[str, Any] | None:
     """
     try:
         value = json.loads(body)
-    except ValueError:
+        return dict(_identifying(value, "")) if isinstance(value, dict) else None
+    except (ValueError, RecursionError):
         return None
-    return dict(_identifying(value, "")) if isinstance(value, dict) else None
 
 
 def _identifying(value: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,8 @@ from ops.log.finding import is_from, matching, offset_of
 from ops.log_stream import Offset
 from ops.messages import WORK_QUEUES, Seen
 from ops.replay import planning
-from ops.replay.commands import carry_out, show_plan
+from ops.replay.commands import AcceptChanges, Again, carry_out, show_plan
+from ops.replay.run import Orders
 from ops.terminal import (
     AsJson,
     Correlation,
@@ -124,6 +125,8 @@ def replay(
     who: Who = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed.")] = 1,
+    accept_changes: AcceptChanges = False,
+    again: Again = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
@@ -149,7 +152,8 @@ def replay(
         raise typer.Exit(2)
     if not as_json:
         show_plan(plan, items)
-    carry_out(data_dir, plan, why=why, who=who, rate=rate, stop_after=stop_after, yes=yes, as_json=as_json)
+    orders = Orders(acting_as(who), why or "", rate, stop_after, accept_changes, again)
+    carry_out(data_dir, plan, orders, yes=yes, as_json=as_json)
 
 
 def _offset(text: str) -> Offset:

@@ -49,7 +49,7 @@ class Runs:
         with suppress(TransientError):  # then they end below
             while self._going and monotonic() < until:
                 for plan_id in list(self._going):  # again and again: one may only be about to begin
-                    await plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
+                    await plans.pause(plan_id)
                 if going := list(self._going.values()):  # the last one may have ended while the store was asked
                     await asyncio.wait(going, timeout=_LOOK_EVERY)
         late = list(self._going.values())

@@ -38,6 +38,11 @@ app = typer.Typer(no_args_is_help=True, help="Saved replay plans: list, show, ru
 
 SHOWN = 50
 
+AcceptChanges = Annotated[
+    bool, typer.Option("--accept-changes", help="Send also what would no longer do what the plan says.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Send also what another plan has sent already.")]
+
 
 @app.command("list")
 @needs(OperatorRole.READER)
@@ -79,15 +84,25 @@ def run(
     who: Who = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
+    accept_changes: AcceptChanges = False,
+    again: Again = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Run a saved plan, or what is left of one that was paused or stopped. Ctrl-C pauses it.
 
-    Example: `bellhop plans run rp_1b2c3d4e --why "store is back, INC-42" --rate 5`
+    Each message is forecast once more before it is sent. When that is not what the plan says, the run stops with the
+    message unsent: look at `bellhop plans show`, and go on with `--accept-changes`.
+
+    Examples:
+
+    `bellhop plans run rp_1b2c3d4e --why "store is back, INC-42" --rate 5`
+
+    `bellhop plans run rp_1b2c3d4e --why "checked by hand, INC-42" --accept-changes`
     """
     plan, _items = at_desk(data_dir, lambda desk: desk.plans.named(plan_id))
-    carry_out(data_dir, plan, why=why, who=who, rate=rate, stop_after=stop_after, yes=True, as_json=as_json)
+    orders = Orders(acting_as(who), why, rate, stop_after, accept_changes, again)
+    carry_out(data_dir, plan, orders, yes=True, as_json=as_json)
 
 
 @app.command()
@@ -125,7 +140,7 @@ def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
     table.add_column("#", no_wrap=True, justify="right")
     table.add_column("message", overflow="fold")
     table.add_column("would then", overflow="fold")
-    was_run = any(item.result for item in items)
+    was_run = any(item.result or item.remark for item in items)
     if was_run:
         table.add_column("was", overflow="fold")
     for item in items[:most]:
@@ -138,26 +153,15 @@ def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
         console.print(f"[dim]… and {len(items) - most} more: bellhop plans show {plan.plan_id}[/]")
 
 
-def carry_out(
-    data_dir: Path,
-    plan: Plan,
-    *,
-    why: str | None,
-    who: str | None,
-    rate: float,
-    stop_after: int,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    """Run a plan once somebody has agreed and said why; else say how to. Ends the command with its exit code."""
-    agreed = bool(why) and is_agreed(f"Run this plan ({plan.messages} messages, {rate:g}/s)?", yes=yes)
-    if not agreed or not why:
+def carry_out(data_dir: Path, plan: Plan, orders: Orders, *, yes: bool, as_json: bool) -> None:
+    """Run a plan when there is a reason and the operator agrees, else say how to. Ends the command."""
+    question = f"Run this plan ({plan.messages} messages, {orders.rate:g}/s)?"
+    if not orders.why or not is_agreed(question, yes=yes):
         if as_json:
             print_json({**plan.model_dump(mode="json"), "run": False})
         else:
             console.print(f'Saved, not run. To run it: bellhop plans run {plan.plan_id} --why "…"', markup=False)
         raise typer.Exit(3)
-    orders = Orders(who=acting_as(who), why=why, rate=rate, stop_after=stop_after)
     report = _run(data_dir, plan, orders, quiet=as_json)
     if as_json:
         print_json({"plan_id": plan.plan_id, **asdict(report)})
@@ -181,8 +185,7 @@ async def _pausing_on_interrupt(desk: Desk, plan: Plan, orders: Orders, advance:
     pausing: list[asyncio.Task[bool]] = []
 
     def on_interrupt() -> None:
-        turn = desk.plans.turn(plan.plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
-        pausing.append(background.start(turn, f"pause of {plan.plan_id}"))
+        pausing.append(background.start(desk.plans.pause(plan.plan_id), f"pause of {plan.plan_id}"))
 
     is_main = threading.current_thread() is threading.main_thread()  # only there signals can be handled
     if is_main:
@@ -197,11 +200,12 @@ async def _pausing_on_interrupt(desk: Desk, plan: Plan, orders: Orders, advance:
 
 def _tell(plan: Plan, report: Report) -> None:
     told = f"{report.sent} sent, {report.skipped} skipped, {report.failed} failed again, {report.left} left"
+    because = report.reason and f"\n{report.reason}"
     match report.stage:
         case PlanStage.DONE if not report.failed:
             console.print(f"[green]✓[/] {plan.plan_id} is done: {told}.")
         case PlanStage.DONE:
             console.print(f"{plan.plan_id} is done: {told}. See bellhop dead list.", style="yellow")
         case stage:
-            console.print(f"{plan.plan_id} is {stage}: {told}.", style="yellow")
+            console.print(f"{plan.plan_id} is {stage}: {told}.{because}", style="yellow", markup=False, soft_wrap=True)
             console.print(f'bellhop plans show {plan.plan_id} · bellhop plans run {plan.plan_id} --why "…" goes on')

@@ -7,7 +7,7 @@ from ops.dead import deciding
 from ops.log.finding import matching
 from ops.log_stream import Offset
 from ops.messages import Filter, Seen
-from ops.replay.plans import Plan, Planned, PlanStage
+from ops.replay.plans import Plan, Planned
 from ops.terminal import Desk
 
 
@@ -28,8 +28,10 @@ async def of_log(desk: Desk, to: str, wanted: Filter, begin: Offset, made_by: st
 async def pause(desk: Desk, plan_id: str, *, who: str, why: str) -> bool:
     """Let a run end after the message at hand. False when the plan is not running. Raises NoSuchPlanError."""
     await desk.plans.named_alone(plan_id)
-    await AuditLog(desk.store).note("pause", who, why, (plan_id,))
-    return await desk.plans.turn(plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING)
+    async with AuditLog(desk.store).recorded("pause", who, why, (plan_id,)) as act:
+        is_paused = await desk.plans.pause(plan_id)
+        act.outcome = "paused" if is_paused else "it was not running"
+    return is_paused
 
 
 def _once(found: Sequence[Seen]) -> list[Seen]:

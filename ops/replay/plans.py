@@ -3,7 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,8 +22,14 @@ class PlanStage(StrEnum):
     PLANNED = "planned"
     RUNNING = "running"
     PAUSED = "paused"
+    INTERRUPTED = "interrupted"
+    """Its run has not been heard of for `INTERRUPTED_AFTER`. Never stored: follows from the last sign of life."""
     STOPPED = "stopped"
     DONE = "done"
+
+
+INTERRUPTED_AFTER = timedelta(seconds=60)
+"""Longer than a run ever takes from one sign of life to the next."""
 
 
 class Result(StrEnum):
@@ -65,6 +71,16 @@ class Plan(BaseModel):
     wanted: str = Field(description="what was asked for, in words")
     messages: int
     stage: PlanStage = PlanStage.PLANNED
+    run_id: str = Field(default="", description="its newest run")
+    alive_at: datetime | None = Field(default=None, description="the last sign of life of that run")
+    reason: str = Field(default="", description="why that run stopped, if it did before the end")
+
+    def seen_at(self, now: datetime) -> "Plan":
+        """The plan with the stage it really has."""
+        is_dead = self.alive_at is not None and now - self.alive_at > INTERRUPTED_AFTER
+        if self.stage is PlanStage.RUNNING and is_dead:
+            return self.model_copy(update={"stage": PlanStage.INTERRUPTED})
+        return self
 
 
 class NoSuchPlanError(Exception):
@@ -123,23 +139,45 @@ class Plans:
 
     async def all(self) -> list[Plan]:
         """The newest last."""
-        return sorted((await self.plans.find()).values(), key=lambda plan: plan.made_at)
-
-    async def stage_of(self, plan_id: str) -> PlanStage:
-        return (await self.named_alone(plan_id)).stage
+        now = utc_now()
+        plans = (await self.plans.find()).values()
+        return sorted((plan.seen_at(now) for plan in plans), key=lambda plan: plan.made_at)
 
     async def named_alone(self, plan_id: str) -> Plan:
         plan = (await self.plans.get([plan_id])).get(plan_id)
         if plan is None:
             raise NoSuchPlanError(plan_id)
-        return plan
+        return plan.seen_at(utc_now())
 
-    async def turn(self, plan_id: str, to: PlanStage, *, only_from: PlanStage) -> bool:
-        """Move a plan on. False when it stands elsewhere by now."""
-        return await self.plans.change(plan_id, {"stage": to.value}, stage=only_from.value)
+    async def begin(self, plan: Plan) -> str | None:
+        """Let a run of a plan begin. Returns the run's id, or None when another was first."""
+        run_id = uuid.uuid4().hex[:8]
+        stored = PlanStage.RUNNING if plan.stage is PlanStage.INTERRUPTED else plan.stage
+        begun = {"stage": PlanStage.RUNNING.value, "run_id": run_id, "alive_at": _stored(utc_now()), "reason": ""}
+        only_if = {"stage": stored.value} | ({"run_id": plan.run_id} if plan.run_id else {})
+        return run_id if await self.plans.change(plan.plan_id, begun, **only_if) else None
 
-    async def note(self, item: Planned, result: Result, remark: str = "") -> None:
-        await self.items.change(item.item_id, {"result": result.value, "remark": remark})
+    async def goes_on(self, plan_id: str, run_id: str) -> bool:
+        """A run's sign of life. False when it was paused, or another run has taken over."""
+        alive = {"alive_at": _stored(utc_now())}
+        return await self.plans.change(plan_id, alive, stage=PlanStage.RUNNING.value, run_id=run_id)
+
+    async def end(self, plan_id: str, run_id: str, stage: PlanStage, reason: str = "") -> bool:
+        """End a run. False when it was paused, or another run has taken over."""
+        ended = {"stage": stage.value, "reason": reason}
+        return await self.plans.change(plan_id, ended, stage=PlanStage.RUNNING.value, run_id=run_id)
+
+    async def pause(self, plan_id: str) -> bool:
+        """Let a run end after the message at hand. False when none goes on."""
+        return await self.plans.change(plan_id, {"stage": PlanStage.PAUSED.value}, stage=PlanStage.RUNNING.value)
+
+    async def note(self, item: Planned, result: Result | None, remark: str = "") -> None:
+        """What became of a message; no result: it is left, for a reason."""
+        await self.items.change(item.item_id, {"result": result.value if result else None, "remark": remark})
+
+
+def _stored(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def by_kind(items: Iterable[Planned]) -> Counter[str]:

@@ -1,12 +1,14 @@
 """Runs a plan: message by message, each looked at again right before it is sent, until done, paused or stopped."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import DeliveryError
 
 from chassis.headers import ATTEMPT, FAILURE, ORIGIN, REPLAY_PLAN, kept
 from chassis.store import Store
@@ -14,7 +16,9 @@ from ops.audit_log import AuditLog
 from ops.dead.letters import DeadLetters, Stage
 from ops.large_bodies import BodyGoneError
 from ops.messages import Seen
-from ops.rehearsal import Rehearsal
+from ops.rehearsal import Forecast, Rehearsal
+from ops.replay.claims import Claims
+from ops.replay.drift import forecast_now, is_as_planned
 from ops.replay.plans import Plan, Planned, Plans, PlanStage, Result
 from psp_adapter.stripe_api import StripeApi
 
@@ -33,6 +37,10 @@ class Orders:
     """Messages per second."""
     stop_after: int = 1
     """So many messages failed again end the run."""
+    accept_changes: bool = False
+    """Go on with a message whose forecast is no longer the plan's."""
+    again: bool = False
+    """Send also what another plan has sent."""
     settle: float = 1.0
     """Seconds to wait once the queues are empty, for the last message to be handled or parked again."""
 
@@ -46,6 +54,12 @@ class Report:
     skipped: int
     failed: int
     left: int
+    reason: str = ""
+    """Why it stopped before the end."""
+
+    def __str__(self) -> str:
+        counts = f"{self.sent} sent, {self.skipped} skipped, {self.failed} failed again, {self.left} left"
+        return f"{self.stage}: {counts}. {self.reason}".strip()
 
 
 class NotRunnableError(Exception):
@@ -53,62 +67,90 @@ class NotRunnableError(Exception):
 
     def __init__(self, plan_id: str, stage: PlanStage) -> None:
         hint = {
-            PlanStage.RUNNING: "somebody runs it; if nobody does, pause it first (`bellhop plans pause`)",
+            PlanStage.RUNNING: "a run goes on; one that died shows as interrupted after a minute",
             PlanStage.DONE: "make a new one",
         }
         super().__init__(f"{plan_id} is {stage}: {hint.get(stage, 'it was changed meanwhile')}.")
+
+
+class ForecastChangedError(Exception):
+    """A message would no longer do what its plan says. It was not sent."""
+
+    def __init__(self, item: Planned, now: Forecast) -> None:
+        super().__init__(
+            f"Message {item.number} was not sent: its forecast was {item.forecast.in_full}, and is now {now.in_full}."
+        )
 
 
 class Runner:
     """Carries out plans over one connection."""
 
     def __init__(self, store: Store, connection: AbstractConnection, psp: StripeApi | None = None) -> None:
-        self._store = store
-        self._psp = psp
+        self._rehearsal = partial(Rehearsal, store, psp)
         self._connection = connection
         self._login = connection.url.user or "guest"  # type: ignore[attr-defined]
         self._plans = Plans(store)
         self._letters = DeadLetters(store, connection)
+        self._claims = Claims(store)
         self._audit = AuditLog(store)
 
     async def run(self, plan_id: str, orders: Orders, progress: Callable[[Planned], None] = lambda _: None) -> Report:
         """Run what is left of a plan. Pausing it, from anywhere, ends this after the message at hand.
 
-        Raises NoSuchPlanError and NotRunnableError.
+        Each message is forecast once more right before it is sent. When that is not what the plan says, the run stops
+        with the message unsent, unless `orders` accept changes. Raises NoSuchPlanError and NotRunnableError.
         """
         plan, items = await self._plans.named(plan_id)
         if plan.stage in (PlanStage.RUNNING, PlanStage.DONE):
             raise NotRunnableError(plan_id, plan.stage)
         left = [item for item in items if item.result is None]
         what = f"{len(left)} of {plan.messages} messages, {plan.source}: {plan.wanted}; {orders.rate:g}/s"
-        await self._audit.note("replay", orders.who, orders.why, (plan_id,), what)
-        if not await self._plans.turn(plan_id, PlanStage.RUNNING, only_from=plan.stage):
-            raise NotRunnableError(plan_id, await self._plans.stage_of(plan_id))
-        end = PlanStage.PAUSED
-        try:
-            end = await self._send_all(left, orders, progress)
-        finally:
-            await self._plans.turn(plan_id, end, only_from=PlanStage.RUNNING)
-        return await self.report(plan_id)
+        what += "; changed forecasts are accepted" if orders.accept_changes else ""
+        what += "; also what other plans have sent" if orders.again else ""
+        async with self._audit.recorded("replay", orders.who, orders.why, (plan_id,), what) as act:
+            run_id = await self._plans.begin(plan)
+            if run_id is None:
+                raise NotRunnableError(plan_id, (await self._plans.named_alone(plan_id)).stage)
+            end, reason = PlanStage.PAUSED, "it was broken off"
+            try:
+                end, reason = await self._send_all(left, run_id, orders, progress)
+            finally:
+                await self._plans.end(plan_id, run_id, end, reason)
+            report = await self.report(plan_id)
+            act.outcome = str(report)
+        return report
 
     async def report(self, plan_id: str) -> Report:
         """How far a plan has got."""
         return report_of(*await self._plans.named(plan_id))
 
-    async def _send_all(self, items: list[Planned], orders: Orders, progress: Callable[[Planned], None]) -> PlanStage:
+    async def _send_all(
+        self, items: list[Planned], run_id: str, orders: Orders, progress: Callable[[Planned], None]
+    ) -> tuple[PlanStage, str]:
         async with self._connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
-            return await self._send_over(channel, items, orders, progress)
+            return await self._send_over(channel, items, run_id, orders, progress)
 
     async def _send_over(
-        self, channel: AbstractChannel, items: list[Planned], orders: Orders, progress: Callable[[Planned], None]
-    ) -> PlanStage:
+        self,
+        channel: AbstractChannel,
+        items: list[Planned],
+        run_id: str,
+        orders: Orders,
+        progress: Callable[[Planned], None],
+    ) -> tuple[PlanStage, str]:
+        """The stage in which the run ends, and why, unless it is done."""
         sent: dict[str, Planned] = {}
         failed: set[str] = set()
         looked_at = monotonic()
         for item in items:
-            if await self._plans.stage_of(item.plan_id) is not PlanStage.RUNNING:
-                return PlanStage.PAUSED
-            if await self._send(channel, item):
+            if not await self._plans.goes_on(item.plan_id, run_id):
+                return PlanStage.PAUSED, ""
+            try:
+                is_sent = await self._send(channel, item, sent.values(), orders)
+            except ForecastChangedError as changed:
+                await self._plans.note(item, None, str(changed))
+                return PlanStage.STOPPED, str(changed)
+            if is_sent:
                 sent[item.message.message_id] = item
                 await asyncio.sleep(1 / orders.rate)
             progress(item)
@@ -116,12 +158,12 @@ class Runner:
                 failed |= await self._failed_again(sent)
                 looked_at = monotonic()
             if len(failed) >= orders.stop_after:
-                return PlanStage.STOPPED
+                return PlanStage.STOPPED, f"{len(failed)} failed again"
         if sent:
             await self._taken(channel, {item.queue for item in sent.values()})
             await asyncio.sleep(orders.settle)
             await self._failed_again(sent)
-        return PlanStage.DONE
+        return PlanStage.DONE, ""
 
     async def _taken(self, channel: AbstractChannel, queues: set[str]) -> None:
         """Wait until services have taken what was sent, but not for a service that is away."""
@@ -132,14 +174,14 @@ class Runner:
                 return
             await asyncio.sleep(0.1)
 
-    async def _send(self, channel: AbstractChannel, item: Planned) -> bool:
-        """False when it was skipped, and why is noted."""
+    async def _send(self, channel: AbstractChannel, item: Planned, sent: Collection[Planned], orders: Orders) -> bool:
+        """False when it was skipped, and why is noted. Raises ForecastChangedError."""
         try:
             message = await self._letters.bodies.whole(item.message)
         except BodyGoneError as gone:
             await self._plans.note(item, Result.SKIPPED, str(gone))
             return False
-        forecast = await Rehearsal(self._store, self._psp).forecast(message, item.queue)
+        forecast = await forecast_now(self._rehearsal, item, message, sent)
         if forecast.is_handled_already:
             await self._plans.note(item, Result.SKIPPED, "handled already")
             if item.letter_id:
@@ -152,8 +194,15 @@ class Runner:
         if misroute:
             await self._plans.note(item, Result.SKIPPED, misroute)
             return False
+        if not is_as_planned(item.forecast, forecast) and not orders.accept_changes:
+            raise ForecastChangedError(item, forecast)
         if item.letter_id and not await self._take_letter(item):
             await self._plans.note(item, Result.SKIPPED, "no longer waiting: somebody else has dealt with it")
+            return False
+        holder = await self._claims.take(item, again=orders.again)
+        if holder is not None:
+            await self._give_letter_back(item)
+            await self._plans.note(item, Result.SKIPPED, f"{holder} sends it or has sent it; --again sends it anyway")
             return False
         try:
             await channel.default_exchange.publish(
@@ -161,17 +210,27 @@ class Runner:
             )
         except (ValueError, TypeError) as unsendable:  # AMQP has no form for it; the others are sent
             await self._give_letter_back(item)
+            await self._claims.give_up(item)
             await self._plans.note(item, Result.FAILED, f"it cannot be sent: {unsendable}")
             return False
-        except BaseException:
+        except BaseException as error:
             await self._give_letter_back(item)
+            if isinstance(error, DeliveryError):  # the broker refused it; after any other failure it may have got it
+                await self._claims.give_up(item)
             raise
-        await self._plans.note(item, Result.SENT)
+        remark = (
+            "" if is_as_planned(item.forecast, forecast) else f"its forecast was {item.forecast}, and then {forecast}"
+        )
+        await self._plans.note(item, Result.SENT, remark)
         return True
 
     async def _take_letter(self, item: Planned) -> bool:
-        taken = {"stage": Stage.REPLAYED.value, "plan_id": item.plan_id}
-        return await self._letters.records.change(item.letter_id or "", taken, stage=Stage.WAITING.value)
+        letter_id, replayed = item.letter_id or "", Stage.REPLAYED.value
+        taken = {"stage": replayed, "plan_id": item.plan_id}
+        if await self._letters.records.change(letter_id, taken, stage=Stage.WAITING.value):
+            return True
+        # A run of this plan may have been killed right after it took the letter.
+        return await self._letters.records.change(letter_id, taken, stage=replayed, plan_id=item.plan_id)
 
     async def _give_letter_back(self, item: Planned) -> None:
         if item.letter_id:
@@ -196,7 +255,7 @@ def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
     """How far a plan has got, by what was noted at its messages."""
     counts = {result: sum(item.result is result for item in items) for result in Result}
     left = sum(item.result is None for item in items)
-    return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left)
+    return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left, plan.reason)
 
 
 def _again(seen: Seen, plan_id: str, login: str) -> aio_pika.Message:

@@ -68,6 +68,8 @@ class Run(BaseModel):
     why: Reason
     rate: float = Field(default=10.0, ge=0.1, le=1000, description="messages per second")
     stop_after: int = Field(default=1, ge=1, description="stop when so many have failed again")
+    accept_changes: bool = Field(default=False, description="send also what would no longer do what the plan says")
+    again: bool = Field(default=False, description="send also what another plan has sent already")
 
 
 class Pause(BaseModel):

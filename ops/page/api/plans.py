@@ -47,7 +47,7 @@ def routes(desk: KeptDesk, runs: Runs, who: Who) -> APIRouter:
     async def run(plan_id: str, how: Run, operator: Annotated[Operator, replayer]) -> dict[str, Any]:
         """Begin, and answer at once: the plan itself tells how far it has got."""
         open_desk = await desk()
-        orders = Orders(who=operator.operator_id, why=how.why, rate=how.rate, stop_after=how.stop_after)
+        orders = Orders(who=operator.operator_id, **how.model_dump())
         await runs.begin(open_desk, plan_id, orders)
         return _view(*await open_desk.plans.named(plan_id))
 
@@ -83,7 +83,7 @@ async def _made(desk: Desk, asked: PlanWanted, made_by: str) -> tuple[Plan, list
 
 
 def _counts(report: Report) -> dict[str, int]:
-    return {name: count for name, count in asdict(report).items() if name != "stage"}
+    return {name: count for name, count in asdict(report).items() if name not in ("stage", "reason")}
 
 
 def _item(item: Planned) -> dict[str, Any]:

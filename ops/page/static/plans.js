@@ -30,8 +30,10 @@ export function plan({ api, id, node }) {
     field("messages per second", { name: "rate", id: "rate", type: "number", min: 0.1, max: 1000, step: "any", value: 10 }),
     field("stop after so many fail again", { name: "stop_after", id: "stop-after", type: "number", min: 1, value: 1 }),
     h("button", { class: "main", id: "run", text: "Run" }),
-  ), ({ why, rate, stop_after }) => tried(() => api.post(`/plans/${id}/run`, {
-    why, rate: Number(rate ?? 10), stop_after: Number(stop_after ?? 1),
+    h("label", { class: "check" }, h("input", { type: "checkbox", name: "accept_changes", id: "accept-changes" }), " send also what would no longer do what the plan says"),
+    h("label", { class: "check" }, h("input", { type: "checkbox", name: "again", id: "again" }), " send also what another plan has sent"),
+  ), ({ why, rate, stop_after, accept_changes, again }) => tried(() => api.post(`/plans/${id}/run`, {
+    why, rate: Number(rate ?? 10), stop_after: Number(stop_after ?? 1), accept_changes: Boolean(accept_changes), again: Boolean(again),
   })));
   const pause = h("button", { id: "pause", text: "Pause", on: { click: () => tried(() => api.post(`/plans/${id}/pause`)) } });
 
@@ -49,7 +51,7 @@ export function plan({ api, id, node }) {
       cells: [String(item.number), [kind(item.kind), item.letter_id ? h("div", { class: "small" }, letter(item.letter_id)) : ""], order(item.order_id),
         h("span", { class: "code", text: item.queue }),
         [chip(item.forecast, toneOf(item.outcome)), item.sends.length ? h("div", { class: "quiet small", text: `sends ${item.sends.join(", ")}` }) : ""],
-        item.result ? [chip(item.result, toneOf(item.result)), h("div", { class: "quiet small", text: item.remark })] : ""],
+        item.result || item.remark ? [item.result && chip(item.result, toneOf(item.result)), h("div", { class: "quiet small", text: item.remark })] : ""],
     }))), one.items.length < one.messages ? h("p", { class: "quiet", text: `… and ${one.messages - one.items.length} more; bellhop plans show ${id} lists all.` }) : null);
   }
 
@@ -64,6 +66,7 @@ export function plan({ api, id, node }) {
       h("p", { class: "chips" }, "forecast when it was planned: ", wouldBe),
       one.stage === "planned" ? null : h("div", { class: "progress", id: "progress" }, progress,
         h("span", { role: "status", text: `${sent} sent, ${skipped} skipped, ${failed} failed again, ${left} left` })),
+      one.reason ? h("p", { class: "trouble", id: "reason", text: one.reason }) : null,
       one.trouble ? h("p", { class: "trouble", text: `The last run broke off: ${one.trouble}` }) : null,
     ];
   }

@@ -30,6 +30,6 @@ export const chip = (text, tone = "") => h("span", { class: `chip ${tone}`, text
 
 /** Good news, bad news, or none. */
 export const toneOf = (outcome) => ({
-  applied: "good", sent: "good", done: "good", fails: "bad", failed: "bad", refused: "bad", stopped: "bad",
+  applied: "good", sent: "good", done: "good", fails: "bad", failed: "bad", refused: "bad", stopped: "bad", interrupted: "bad",
   running: "busy", paused: "busy",
 })[outcome] ?? "";

@@ -196,9 +196,7 @@ async def test_a_run_is_paused_and_goes_on_where_it_was(operator: Operator) -> N
 
         def pause_after_two(item: Any) -> None:
             if item.number == 2:
-                pausing.append(
-                    asyncio.ensure_future(plans.turn(plan.plan_id, PlanStage.PAUSED, only_from=PlanStage.RUNNING))
-                )
+                pausing.append(asyncio.ensure_future(plans.pause(plan.plan_id)))
 
         pausing: list[asyncio.Task[bool]] = []
         paused = await runner.run(plan.plan_id, orders, pause_after_two)
