@@ -1,12 +1,14 @@
 """A storm: everything goes wrong at once, and afterwards every order is final and every cent accounted for.
 
 60 orders, or as many as BELLHOP_STORM_ORDERS says. Guests pay, are declined first, pay slowly, pay at the last moment,
-cancel before and after paying, or leave; meanwhile webhooks are lost, doubled and reordered, and the PSP's API fails.
+cancel before and after paying, or leave; they ask for what is scarce in two quantities under one key. Meanwhile
+webhooks are lost, doubled and reordered, and the PSP's API fails, repeats stored failures and refuses the key.
 """
 
 import asyncio
 import os
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,13 +29,20 @@ SEED = 20270201
 PAY_WITHIN = timedelta(seconds=15)
 CALM = 60.0 + ORDERS / 2
 """Seconds after the last guest until every order must be final."""
+SCARCE_DAY, PLACES = "2027-02-04", 6
+SCARCE: Json = {"extra_id": "alm-massage", "day": SCARCE_DAY}
 STORM: Json = {
     "webhooks": {
         "drop": {"probability": 0.1},
         "duplicate": {"probability": 0.2},
         "reorder": {"probability": 0.2, "seconds": 0.3},
     },
-    "api": {"fail_500": {"probability": 0.03}, "close_after_effect": {"probability": 0.02}},
+    "api": {
+        "fail_500": {"probability": 0.03},
+        "keep_500": {"probability": 0.02},
+        "fail_401": {"probability": 0.01},
+        "close_after_effect": {"probability": 0.02},
+    },
     "seed": SEED,
 }
 
@@ -51,9 +60,26 @@ class Story:
     given_up: bool = False
 
     async def order(self) -> None:
-        key = os.urandom(8).hex()
-        self.order_id = (await again(lambda: self.guest.place(key=key)))["order_id"]
+        self.order_id = await self.order_scarce() or await self.order_plenty()
         self.session = await again(lambda: self.guest.ask_for_session(self.order_id))
+
+    async def order_plenty(self) -> str:
+        key = os.urandom(8).hex()
+        return str((await again(lambda: self.guest.place(key=key)))["order_id"])
+
+    async def order_scarce(self) -> str | None:
+        """Ask for one and for two of what is scarce, at once and under one key. None when it is sold out."""
+        key = os.urandom(8).hex()
+
+        async def decided(quantity: int) -> httpx.Response | None:
+            answer = await self.guest.place(SCARCE | {"quantity": quantity}, key=key)
+            return answer if answer.status_code in (201, 422) else None
+
+        answers = await asyncio.gather(
+            *(until(lambda q=quantity: decided(q), "the order is taken or refused", within=CALM) for quantity in (1, 2))  # type: ignore[misc]
+        )
+        taken = {str(answer.json()["order_id"]) for answer in answers if answer.is_success}
+        return taken.pop() if taken else None
 
     async def pay(self, card: str = GOOD_CARD) -> None:
         """As Stripe.js does: a lost answer is asked for again, and a PaymentIntent that is paid already is paid."""
@@ -186,4 +212,19 @@ async def test_after_a_storm_every_order_is_final_and_every_cent_accounted_for(
     assert wrong == []
     assert (await audited(system)).findings == ()
     assert await repeated_effects(system) == {}
+    await until(lambda: only_sold_places_are_held(system), "no place is held that is not sold", within=CALM)
     assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+
+
+async def only_sold_places_are_held(system: System) -> bool:
+    """Never more than there are, and of those only what confirmed orders have."""
+    held: Counter[str] = Counter()
+    async for day in system.documents["stock"].find({"state.day": SCARCE_DAY}):
+        for hold in day["state"]["holds"]:
+            held[hold["order_id"]] += hold["quantity"]
+    assert held.total() <= PLACES
+    sold: Counter[str] = Counter()
+    async for order in system.documents["orders"].find({"state.status": "confirmed"}):
+        scarce = [line for line in order["state"]["lines"] if line["extra_id"] == SCARCE["extra_id"]]
+        sold[order["_id"]] += sum(line["quantity"] for line in scarce)
+    return held == +sold
