@@ -14,6 +14,8 @@ from contracts.topology import LOG, QUEUES
 from deploy.local.broker import Broker
 from deploy.local.parts import PLAIN_HTTP
 from ops.audit import Finding
+from ops.dead.letters import DeadLetter
+from ops.messages import Seen
 from tests.chaos.guests import Crowd
 from tests.integration.flow.system import DEAD_QUEUES, System
 from tests.integration.flow.waiting import until
@@ -42,8 +44,8 @@ class Aftermath:
     """Effects that happened more than once."""
     findings: tuple[Finding, ...]
     """What `bellhop audit` finds."""
-    parked: tuple[AbstractIncomingMessage, ...]
-    """What lies in the dead queues, looked at and left there."""
+    parked: tuple[Seen, ...]
+    """What lies in the dead queues, looked at and left there, and what an operator has fetched from them."""
     log: tuple[AbstractIncomingMessage, ...]
     """Every command and event, the oldest first."""
 
@@ -77,7 +79,7 @@ async def come_to_rest(system: System, broker: Broker | None, crowd: Crowd) -> A
         wrong=tuple(problem for problem in judged if problem),
         doubled=(*await repeated_effects(system), *await doubled_entries(system)),
         findings=(await audited(system)).findings,
-        parked=tuple([message for queue in DEAD_QUEUES for message in await looked_at(system, queue)]),
+        parked=(*[seen for queue in DEAD_QUEUES for seen in await looked_at(system, queue)], *await fetched(system)),
         log=tuple(await system.log()),
     )
 
@@ -139,13 +141,19 @@ async def ready(system: System) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-async def looked_at(system: System, queue: str) -> list[AbstractIncomingMessage]:
-    """Every message of a dead queue, given back afterwards."""
-    seen: list[AbstractIncomingMessage] = []
+async def fetched(system: System) -> list[Seen]:
+    """Every dead letter in the store, whatever was decided about it."""
+    letters = [DeadLetter.model_validate(raw) async for raw in system.documents["dead_letters"].find({})]
+    return [letter.message for letter in letters]
+
+
+async def looked_at(system: System, queue: str) -> list[Seen]:
+    """Every message of a dead queue, requeued afterwards."""
+    seen: list[Seen] = []
     async with system.channel() as channel:
         declared = await channel.declare_queue(queue, passive=True)
         while (message := await declared.get(fail=False)) is not None:
-            seen.append(message)
+            seen.append(Seen.of(message))
     return seen
 
 

@@ -8,20 +8,32 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from time import time
+from urllib.parse import urlsplit
 
+from chassis.amqp import connection_for_tools
 from chassis.decision import Applied
 from chassis.envelope import Delivery
+from chassis.errors import StoreUnavailableError
+from chassis.metrics import Metrics
+from chassis.store import Store
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import OrderStatus
+from contracts.payments import PaymentSucceeded
+from contracts.psp import PspPaymentSucceeded
+from contracts.topology import EVENTS, EXTRAS_PAYMENTS, PAYMENTS_PSP
 from extras_service import transitions
 from extras_service.order import Order
+from ops.dead.letters import DeadLetters
 from tests.chaos import poison
 from tests.chaos.faulty import Point
-from tests.chaos.guests import Crowd
+from tests.chaos.guests import PERSISTENCE, Crowd, Story
 from tests.chaos.processes import SANDBOX, ProcessSystem
 from tests.integration.flow.guest import Json
+from tests.integration.flow.outages import frozen_server
 from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES
 from tests.integration.flow.waiting import until
+from tests.integration.ops.operator import Operator
 
 BACKLOG = 300
 """Documents whose messages the relay must send: more than it takes in one sweep."""
@@ -34,6 +46,25 @@ WEAK_POINTS = (
     (ADAPTER, Point.CALLED),
     (ADAPTER, Point.PUBLISHED),
     (GATEWAY, Point.ASKED),
+)
+
+CUT = (
+    (PAYMENTS_PSP, PspPaymentSucceeded.wire_kind()),
+    (EXTRAS_PAYMENTS, PaymentSucceeded.wire_kind()),
+)
+"""Bindings that an operator removes by mistake."""
+
+FROZEN = 5.0
+"""Seconds that the broker does nothing: longer than `publish_timeout` of the services under chaos."""
+
+STRANGERS = 300
+"""Slow senders at the webhook: more than it reads bodies at once."""
+
+LOOKS = 25
+"""More than the 20 deliveries after which RabbitMQ 4 drops a message by default."""
+
+_ENDLESS = (
+    b"POST %s HTTP/1.1\r\nHost: %s\r\nStripe-Signature: t=%d,v1=" + b"00" * 32 + b"\r\nContent-Length: 100000\r\n\r\n{"
 )
 
 Act = Callable[[], Awaitable[None]]
@@ -63,7 +94,8 @@ class Saboteur:
     def acts(self) -> list[Act]:
         weak = [partial(self.kill_at, part, point) for part, point in WEAK_POINTS]
         kills = [partial(self.kill, part) for part in SERVICES]
-        return [*weak, *kills, self.kill_broker, self.kill_store, self.lose_psp, self.poison]
+        outages = [self.kill_broker, self.kill_store, self.lose_psp, self.freeze_broker, self.freeze_store]
+        return [*weak, *kills, *outages, self.crowd_the_webhook, self.operate, self.poison]
 
     # Acts
 
@@ -113,9 +145,89 @@ class Saboteur:
         await self._noticed(before)
         await self._start(SANDBOX)
 
+    async def freeze_broker(self) -> None:
+        """It does nothing for longer than a publish may take; its connections stay open."""
+        with frozen_server(self.system.broker):
+            self.done["broker frozen"] += 1
+            self.crowd.let_in(1)
+            await asyncio.sleep(FROZEN)
+
+    async def freeze_store(self) -> None:
+        """It does nothing until a service has noticed; its connections stay open."""
+        before = self._put_off()
+        with frozen_server(self.system.store):
+            self.done["store frozen"] += 1
+            self.crowd.let_in(1)
+            await self._noticed(before)
+
+    async def remove_binding(self) -> None:
+        """An operator's slip: payments that succeeded reach nobody; put right once a sender has noticed."""
+        queue, kind = self.chance.choice(CUT)
+        async with self.system.channel() as channel:
+            bound = await channel.get_queue(queue.name, ensure=False)
+            await bound.unbind(EVENTS.name, kind)
+            self.done["bindings removed"] += 1
+            before = await self._refused()
+            self.crowd.let_in(3)
+
+            async def noticed() -> bool:
+                if self.crowd.is_empty():
+                    self.crowd.let_in(1)
+                await asyncio.sleep(0.1)  # the logs are long
+                return await self._refused() > before
+
+            await until(noticed, f"a sender has noticed that {kind} is unroutable", within=60)
+            await bound.bind(EVENTS.name, kind)
+
+    async def crowd_the_webhook(self) -> None:
+        """Hundreds of strangers send the webhook a body that never ends; payments come through beside them."""
+        url = urlsplit(self.system.webhook_url)
+        strangers = []
+        for _ in range(STRANGERS):
+            _reader, writer = await asyncio.open_connection(url.hostname, url.port, local_addr=("127.0.0.2", 0))
+            writer.write(_ENDLESS % (url.path.encode(), url.netloc.encode(), int(time())))
+            strangers.append(writer)
+        self.done["slow senders at the webhook"] += STRANGERS
+        story = self.crowd.let_in_one(Story.pays)
+        try:
+            await until(lambda: story.paid or story.given_up, "a guest has paid beside them", within=PERSISTENCE)
+        finally:
+            for writer in strangers:
+                writer.close()
+
+    async def operate(self) -> None:
+        """An operator looks again and again while the store goes down and comes back, then replays what is dead."""
+        operator = Operator(self.system)
+        await self.poison()
+        before = self._put_off()
+        await asyncio.to_thread(self.system.store.kill)
+        self.crowd.let_in(1)
+        await self._look_without_a_store()
+        await self._noticed(before)
+        await asyncio.to_thread(self.system.store.start)
+        self.done["store kills"] += 1
+        self.done["restarts"] += 1
+
+        async def listed() -> bool:
+            return (await operator.runs("dead", "list", code=None)).code == 1
+
+        await until(listed, "the operator sees the dead letters")
+        await operator.runs("dead", "replay", "--error", "Unknown", "--why", "chaos", "--yes", code=None)
+        self.done["replays by an operator"] += 1
+
     async def poison(self) -> None:
         self.done["rounds of poison"] += 1
         await poison.spread(self.system, self.done["rounds of poison"])
+
+    async def _look_without_a_store(self) -> None:
+        store = Store(self.system.setup.mongodb_url, self.system.setup.database, Metrics("chaos"), timeout=1.0)
+        connection = await connection_for_tools(self.system.setup.amqp_url, "chaos", timeout=10)
+        async with connection:
+            letters = DeadLetters(store, connection)
+            looks = await asyncio.gather(*(letters.take_in() for _ in range(LOOKS)), return_exceptions=True)
+        store.close()
+        assert {type(look) for look in looks} == {StoreUnavailableError}
+        self.done["looks at dead letters without a store"] += LOOKS
 
     # How
 
@@ -126,7 +238,12 @@ class Saboteur:
     def _put_off(self) -> int:
         """How often any service has put a message off, so far: to the retry ladder, or back to the broker."""
         said = self.system.said()
-        return said["message.retried"] + said["message.given_back"]
+        return sum(said[f"message.{how}"] for how in ("retried", "given_back", "held", "requeued"))
+
+    async def _refused(self) -> int:
+        """How often a sender has met a message that no queue takes: in a service, or at the webhook."""
+        webhooks = (await self.system.switch("state", method="GET"))["webhooks"]
+        return self._put_off() + int(webhooks["retried"])
 
     async def _noticed(self, before: int) -> None:
         async def noticed() -> bool:

@@ -149,10 +149,14 @@ class Crowd:
 
     def let_in(self, many: int) -> None:
         for _ in range(many):
-            story = Story(self._system, self._system.guest(), self._step)
-            plot = self._chance.choice(PLOTS)
-            self.stories.append(story)
-            self._tasks.append(asyncio.create_task(_live(story, plot)))
+            self.let_in_one(self._chance.choice(PLOTS))
+
+    def let_in_one(self, plot: Callable[[Story], Awaitable[None]]) -> Story:
+        """One guest more, whose plot is known."""
+        story = Story(self._system, self._system.guest(), self._step)
+        self.stories.append(story)
+        self._tasks.append(asyncio.create_task(_live(story, plot)))
+        return story
 
     async def gone(self) -> None:
         """Every guest has got what they came for. Raises what went wrong for the first one who has not."""

@@ -47,7 +47,7 @@ def test_only_the_poison_is_parked_each_with_its_reason(chaos: Chaos) -> None:
 
     # A service that dies after parking a message and before acknowledging it parks it once more, under the same id.
     distinct = {m.message_id: m for m in chaos.aftermath.parked}.values()
-    parked = Counter((m.body, m.type, m.headers["origin_queue"], m.headers["error_type"]) for m in distinct)
+    parked = Counter((m.body, m.kind, m.headers["origin_queue"], m.error_type) for m in distinct)
 
     assert parked == expected
     assert all(message.headers["error"] and message.headers["attempt"] for message in chaos.aftermath.parked)

@@ -13,7 +13,7 @@ from deploy.local.broker import Broker, LocalBroker, broker_server
 from deploy.local.ports import Ports
 from deploy.local.store import Store, store_server
 from tests.integration.flow.waiting import PATIENCE, until
-from tests.integration.local.containers import ContainerBroker, ContainerStore
+from tests.integration.local.containers import ContainerBroker, ContainerServer, ContainerStore
 
 
 @contextmanager
@@ -23,6 +23,17 @@ def frozen(broker: Broker) -> Iterator[None]:
         pytest.skip("only a process of our own can be frozen")
     with frozen_process(broker.pid):
         yield
+
+
+@contextmanager
+def frozen_server(server: Broker | Store) -> Iterator[None]:
+    """The server does nothing at all, and its connections stay open. A container is paused."""
+    if isinstance(server, ContainerServer):
+        with server.paused():
+            yield
+    else:
+        with frozen_process(server.pid):
+            yield
 
 
 @contextmanager

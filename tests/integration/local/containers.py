@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
@@ -55,6 +57,16 @@ class ContainerServer:
 
     def kill(self) -> None:
         self._container.get_wrapped_container().kill()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Its processes are stopped, its connections stay open."""
+        container = self._container.get_wrapped_container()
+        container.pause()
+        try:
+            yield
+        finally:
+            container.unpause()
 
 
 class ContainerBroker(ContainerServer, VhostsOverHttp):
