@@ -7,13 +7,13 @@ none of these.
 import asyncio
 import struct
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, Self
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.exceptions import AMQPChannelError, AMQPError, DeliveryError
+from aio_pika.exceptions import AMQPChannelError, AMQPError, DeliveryError, PublishError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitExchange, RabbitQueue
 from faststream.rabbit.message import RabbitMessage
@@ -25,7 +25,8 @@ from chassis.calls import Calls
 from chassis.consuming import Consuming
 from chassis.declaring import declare_topology, verify_topology
 from chassis.envelope import Envelope, utc_now
-from chassis.errors import PermanentError, PublishFailedError, PublishRefusedError
+from chassis.errors import PermanentError, PublishFailedError, PublishRefusedError, UnroutableError
+from chassis.message_log import Copy, MessageLog
 from chassis.metrics import Metrics
 from chassis.provenance import Arrival, Door, Trust
 from chassis.redaction import Redaction
@@ -88,6 +89,9 @@ class Bus:
         attach_only(self.broker)
         self._connection: AbstractRobustConnection | None = None
         self._subscribers: dict[str, RabbitSubscriber] = {}
+        self.message_log = MessageLog(url, service, metrics)
+        self.unroutable: dict[str, str] = {}
+        """Kinds that no queue took the last time, each with a sentence."""
         self.topology_problem: str | None = None
         """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()
@@ -170,6 +174,7 @@ class Bus:
             await declare_topology(self._connection)
         else:
             await verify_topology(self._connection)
+        self.message_log.start()
         for subscriber in self._subscribers.values():
             # FastStream drops what arrives before it counts as started, and keeps it unacknowledged; a queue in which
             # messages wait delivers them together with the answer to `basic.consume`.
@@ -212,6 +217,7 @@ class Bus:
             subscriber._consumer_tag = None
         await self._replies.finish()
         await self.broker.stop()
+        await self.message_log.stop()
         self._connection = None
 
     async def publish(self, envelope: Envelope) -> None:
@@ -221,25 +227,51 @@ class Bus:
         """
         if isinstance(envelope.message, Reply):
             self._replies.send(envelope)
-            self.count_published(envelope)
+            self._count(envelope)
             return
         now = utc_now()
+        body, headers = envelope.message.to_wire(), envelope.headers(now)
         await self.publish_raw(
-            envelope.message.to_wire(),
+            body,
             exchange=envelope.exchange,
             routing_key=envelope.routing_key,
             kind=envelope.kind,
             must_arrive=envelope.must_arrive,
+            must_be_routed=envelope.must_be_routed,
             message_id=envelope.message_id,
             correlation_id=envelope.correlation_id,
             reply_to=envelope.reply_to,
-            headers=envelope.headers(now),
+            headers=headers,
             timestamp=now,
         )
-        self.count_published(envelope)
+        self.confirmed(envelope, body, headers, now)
 
-    def count_published(self, envelope: Envelope) -> None:
+    def confirmed(self, envelope: Envelope, body: bytes, headers: Mapping[str, Any], at: datetime) -> None:
+        """What follows once the broker has a message: it is counted, and a command or event is copied to the log."""
+        self._count(envelope)
+        if self.unroutable:
+            self.unroutable.pop(envelope.kind, None)
+        if envelope.must_arrive:
+            self.message_log.copy(
+                Copy(
+                    envelope.exchange,
+                    envelope.kind,
+                    body,
+                    envelope.message_id,
+                    envelope.correlation_id,
+                    headers,
+                    at,
+                )
+            )
+
+    def _count(self, envelope: Envelope) -> None:
         self._metrics.published.labels(self.service, _type_of(envelope), envelope.kind).inc()
+
+    def returned(self, kind: str, exchange: str, error: PublishError) -> UnroutableError:
+        """The error of a message that no queue takes. Readiness names it until one of its kind is taken."""
+        unroutable = UnroutableError(kind, exchange, error)
+        self.unroutable[kind] = str(unroutable)
+        return unroutable
 
     async def publish_raw(
         self,
@@ -249,13 +281,18 @@ class Bus:
         routing_key: str,
         kind: str,
         must_arrive: bool,
+        must_be_routed: bool,
         message_id: str,
         correlation_id: str,
         headers: dict[str, Any],
         reply_to: str | None = None,
         timestamp: datetime | None = None,
     ) -> None:
-        """Send a body as it is: what `publish` stands on, and what retries and parking need."""
+        """Send a body as it is: what `publish` stands on, and what retries and dead-lettering need.
+
+        Raises UnroutableError when it `must_be_routed` and no queue takes it, PublishFailedError when the broker does
+        not confirm it.
+        """
         destination = f"{exchange}/{routing_key}"
         try:
             async with asyncio.timeout(self._publish_timeout):
@@ -264,7 +301,7 @@ class Bus:
                         body,
                         exchange=_exchange(exchange),
                         routing_key=routing_key,
-                        mandatory=must_arrive,
+                        mandatory=must_be_routed,
                         persist=must_arrive,
                         message_id=message_id,
                         correlation_id=correlation_id,
@@ -276,6 +313,8 @@ class Bus:
                         headers=headers,
                     )
                 )
+        except PublishError as error:
+            raise self.returned(kind, exchange, error) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # aiormq raises RuntimeError for a writer that closed under it.
             if self._has_connection():

@@ -41,6 +41,7 @@ from chassis.headers import (
     undecoded,
 )
 from chassis.incoming import delivery_of, headers_of
+from chassis.message_log import Copy
 from chassis.metrics import Metrics
 from chassis.provenance import Arrival, Door
 from contracts.accounts import may_receive_replies
@@ -195,7 +196,7 @@ class Consumer:
             headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt + 1)
             await self._publish_again(message, delivery, tier.name, self._queue, headers)
             log.warning("message.retried", attempt=delivery.attempt, after_s=tier.seconds, error=str(error))
-            await self._tell_the_log(message, delivery, error, headers, {"ended": RETRIED, "again_in_s": tier.seconds})
+            self._tell_the_log(message, delivery, error, headers, {"ended": RETRIED, "again_in_s": tier.seconds})
             return RETRIED
         headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt)
         await self._publish_again(message, delivery, DEAD.name, self._dead_queue, headers)
@@ -207,7 +208,7 @@ class Consumer:
             error=str(error),
             exc_info=None if is_transient(error) else error,
         )
-        await self._tell_the_log(message, delivery, error, headers, {"ended": PARKED})
+        self._tell_the_log(message, delivery, error, headers, {"ended": PARKED})
         return PARKED
 
     def _failure_headers(
@@ -252,6 +253,7 @@ class Consumer:
             routing_key=routing_key,
             kind=delivery.kind,
             must_arrive=True,
+            must_be_routed=True,
             message_id=delivery.message_id,
             correlation_id=delivery.correlation_id,
             reply_to=delivery.reply_to,
@@ -259,30 +261,28 @@ class Consumer:
             headers=headers,
         )
 
-    async def _tell_the_log(
+    def _tell_the_log(
         self,
         message: RabbitMessage,
         delivery: Delivery,
         error: Exception,
-        headers: dict[str, Any],
-        ended: dict[str, str | int],
+        headers: Mapping[str, Any],
+        ended: Mapping[str, str | int],
     ) -> None:
-        """Leave a copy of a failure in the log. The message itself is safe already: without a copy, only a trace is
-        poorer."""
+        """Leave a copy of a failure in the message log."""
         notes = error.notes if isinstance(error, TransientError) else {}
-        try:
-            await self._bus.publish_raw(
+        said = {**headers, **notes, **ended, ATTEMPT: delivery.attempt}
+        self._bus.message_log.copy(
+            Copy(
+                FAILURES,
+                delivery.kind,
                 message.body,
-                exchange=FAILURES.name,
-                routing_key=delivery.kind,
-                kind=delivery.kind,
-                must_arrive=False,
-                message_id=delivery.message_id,
-                correlation_id=delivery.correlation_id,
-                headers={**headers, **notes, **ended, "attempt": delivery.attempt},
+                delivery.message_id,
+                delivery.correlation_id,
+                kept(said, self._bus.redact),
+                utc_now(),
             )
-        except PublishFailedError as unpublished:
-            log.debug("failure.unlogged", error=str(unpublished))
+        )
 
 
 def _has_channel(message: RabbitMessage) -> bool:

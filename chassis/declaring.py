@@ -6,7 +6,7 @@ from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPrecond
 from aiormq.exceptions import ChannelAccessRefused
 
 from chassis.errors import PermanentError
-from contracts.topology import EXCHANGES, LOG, MARK, QUEUES, Queue
+from contracts.topology import EXCHANGES, LOG, MARK, QUEUES, RETIRED_BINDINGS, Queue
 
 log = structlog.get_logger()
 
@@ -60,6 +60,7 @@ async def declare_topology(connection: AbstractRobustConnection) -> None:
     except ChannelPreconditionFailed as error:
         raise TopologyMismatchError(name, error) from error
     await _declare_log(connection)
+    await _retire_bindings(connection)
     await _declare_queue(channel, MARK, robust=True)
 
 
@@ -83,6 +84,15 @@ async def _declare_log(connection: AbstractRobustConnection) -> None:
         )
     finally:
         await channel.close()
+
+
+async def _retire_bindings(connection: AbstractRobustConnection) -> None:
+    """Take away what older versions bound. A binding that is not there is no error to RabbitMQ."""
+    channel = await connection.channel()
+    for queue, binding in RETIRED_BINDINGS:
+        bound = await channel.get_queue(queue, ensure=False)
+        await bound.unbind(binding.exchange, binding.routing_key)
+    await channel.close()
 
 
 async def verify_topology(connection: AbstractRobustConnection) -> None:

@@ -9,7 +9,7 @@ from chassis.decision import Answer, Outgoing, Waiter
 from chassis.headers import ATTEMPT, SENT_AT_MS
 from contracts.ids import bounded_id
 from contracts.message import Command, Event, Message, Query, parse
-from contracts.topology import COMMANDS, EVENTS, QUERIES, REPLIES
+from contracts.topology import COMMANDS, EVENTS, EVENTS_WITHOUT_FOLLOWER, QUERIES, REPLIES
 
 
 def utc_now() -> datetime:
@@ -62,8 +62,15 @@ class Envelope:
 
     @property
     def must_arrive(self) -> bool:
-        """Commands and events are persistent, mandatory and confirmed; a requester that has gone is no error."""
+        """Commands and events are persistent and confirmed; a requester that has gone is no error."""
         return isinstance(self.message, Command | Event)
+
+    @property
+    def must_be_routed(self) -> bool:
+        """Whether a queue must take it: every command, and every event but those without a follower by design."""
+        return isinstance(self.message, Command) or (
+            isinstance(self.message, Event) and self.kind not in EVENTS_WITHOUT_FOLLOWER
+        )
 
     def headers(self, now: datetime) -> dict[str, Any]:
         """The AMQP headers it leaves with. AMQP's own timestamp has whole seconds only: too coarse to trace by."""

@@ -50,6 +50,17 @@ class PublishRefusedError(PublishFailedError):
     """
 
 
+class UnroutableError(PublishRefusedError):
+    """No queue takes a message that must be taken: a binding is missing at the broker."""
+
+    def __init__(self, kind: str, destination: str, cause: BaseException) -> None:
+        super().__init__(kind, destination, cause)
+        self.args = (
+            f"{kind} reaches no queue at {destination}: a binding is missing. It is kept and sent again; run "
+            "`bellhop broker` as the operator.",
+        )
+
+
 class StoreUnavailableError(TransientError):
     """The document store did not answer, or not with the write concern asked for."""
 

@@ -83,6 +83,15 @@ class Metrics:
             ["service", "what"],
             registry=self.registry,
         )
+        self.log_copies = Counter(
+            "bellhop_log_copies",
+            "Copies for the message log: written, or missed.",
+            ["service", "outcome"],
+            registry=self.registry,
+        )
+        self.log_copies_waiting = Gauge(
+            "bellhop_log_copies_waiting", "Copies not yet in the message log.", ["service"], registry=self.registry
+        )
         self.service = service
         # A counter that begins at 1 has no increase: what alarms ask for is there from the start.
         self.late_replies.labels(service)

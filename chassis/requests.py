@@ -34,10 +34,10 @@ class ReplyTimeoutError(TransientError):
 
 
 class NobodyListensError(TransientError):
-    """The queue of the answering service does not exist: no instance of it has ever run."""
+    """No queue takes the request: the topology was never declared, or a binding is missing."""
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"nobody takes {kind}: the service that answers it is not running")
+        super().__init__(f"no queue takes {kind}: run `bellhop broker` as the operator")
 
 
 class RequestClient:
@@ -84,8 +84,9 @@ class RequestClient:
         if self._channel is None:
             raise RuntimeError("the request client is not started")
         now = utc_now()
+        body, headers = envelope.message.to_wire(), envelope.headers(now)
         message = AmqpMessage(
-            envelope.message.to_wire(),
+            body,
             content_type="application/json",
             delivery_mode=DeliveryMode.PERSISTENT if envelope.must_arrive else DeliveryMode.NOT_PERSISTENT,
             message_id=envelope.message_id,
@@ -95,7 +96,7 @@ class RequestClient:
             app_id=self._bus.service,
             user_id=self._bus.login,
             reply_to=self._reply_to,
-            headers=envelope.headers(now),
+            headers=headers,
             # A read nobody waits for any more is not worth answering.
             expiration=None if envelope.must_arrive else timeout,
         )
@@ -105,11 +106,12 @@ class RequestClient:
                 await self._channel.ready()
                 await shielded(_send(self._channel, envelope, message))
         except PublishError as error:
+            self._bus.returned(envelope.kind, envelope.exchange, error)
             raise NobodyListensError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             self._bus.calls.refused(self._channel, error)
             raise PublishFailedError(envelope.kind, envelope.exchange, error) from error
-        self._bus.count_published(envelope)
+        self._bus.confirmed(envelope, body, headers, now)
 
     async def _on_reply(self, message: AbstractIncomingMessage) -> None:
         waiting = self._waiting.get(message.correlation_id or "")

@@ -106,7 +106,10 @@ def bus_notices(bus: Bus) -> dict[str, Check]:
     async def topology() -> str | None:
         return bus.topology_problem
 
-    return {"topology": topology}
+    async def routing() -> str | None:
+        return " ".join(bus.unroutable.values()) or None
+
+    return {"topology": topology, "routing": routing, "log": bus.message_log.check}
 
 
 def bus_loops(bus: Bus) -> tuple[Loop, ...]:

@@ -13,6 +13,7 @@ from contracts import orders, payments, psp
 from contracts.message import Event, Message
 from contracts.topology import (
     COMMANDS,
+    COPIES,
     DEAD,
     EVENTS,
     EXCHANGES,
@@ -31,6 +32,7 @@ from contracts.topology import (
     RETRY_LADDER,
     Binding,
     Queue,
+    copy_key,
 )
 
 _REPLY_QUEUE = re.compile(r"(?P<account>[a-z-]{1,64})\.replies\.[0-9a-z]{1,64}")
@@ -76,6 +78,14 @@ class Account:
         )
 
     @property
+    def publishes(self) -> Mapping[str, tuple[str, ...]]:
+        """All it may publish: what it sends, and copies for the message log of that and of what fails with it."""
+        sources = (COMMANDS.name, EVENTS.name)
+        sent = (copy_key(source, kind) for source in sources for kind in self.sends.get(source, ()))
+        failed = (copy_key(FAILURES, "%"),) if self.takes else ()
+        return {**self.sends, COPIES.name: (*sent, *failed, copy_key("log", "%"))}
+
+    @property
     def has_own_queues(self) -> bool:
         return bool(self.follows)
 
@@ -85,7 +95,7 @@ class Account:
         own = (own_queue(self.name, "") + "%",) if self.has_own_queues else ()
         return Rights(
             configure=one_of(own),
-            write=one_of((*self.sends, *self.counts, *own)),
+            write=one_of((*self.publishes, *self.counts, *own)),
             read=one_of((*self.takes, *self.follows, *own, MARKS + "%")),
         )
 
@@ -97,7 +107,7 @@ class Account:
         """
         return {
             exchange: Rights(
-                write=_keys(self.sends, exchange),
+                write=_keys(self.publishes, exchange),
                 read=_keys(self.follows, exchange),
             )
             for exchange in (exchange.name for exchange in EXCHANGES)
@@ -151,7 +161,7 @@ def _failing(dead_queue: str, *queues: Queue) -> Mapping[str, tuple[str, ...]]:
     reach any queue.
     """
     back = tuple(queue.name for queue in queues)
-    return {**{tier.name: back for tier in RETRY_LADDER}, DEAD.name: (dead_queue,), FAILURES.name: ()}
+    return {**{tier.name: back for tier in RETRY_LADDER}, DEAD.name: (dead_queue,)}
 
 
 GATEWAY = Account(
@@ -160,7 +170,11 @@ GATEWAY = Account(
         COMMANDS.name: _bound(EXTRAS_COMMANDS.bindings, COMMANDS.name),
         QUERIES.name: _bound(EXTRAS_QUERIES.bindings, QUERIES.name),
     },
-    follows={EVENTS.name: _bound(LIVE_KINDS, EVENTS.name), REPLIES.name: (own_queue("gateway", "replies.%"),)},
+    follows={
+        EVENTS.name: _bound(LIVE_KINDS, EVENTS.name),
+        COPIES.name: _bound(LIVE_KINDS, COPIES.name),
+        REPLIES.name: (own_queue("gateway", "replies.%"),),
+    },
     counts=(EXTRAS_COMMANDS.name,),
 )
 EXTRAS = Account(

@@ -47,9 +47,19 @@ EVENTS = Exchange("events", ExchangeType.TOPIC, "facts, for whoever follows")
 QUERIES = Exchange("queries", ExchangeType.TOPIC, "reads asked of one receiver")
 REPLIES = Exchange("replies", ExchangeType.TOPIC, "answers, to the queue in their routing key")
 DEAD = Exchange("dead", ExchangeType.TOPIC, "parked messages, waiting for an operator")
-FAILURES = Exchange("failures", ExchangeType.TOPIC, "copies of what was put off or parked, for the log")
+COPIES = Exchange(
+    "copies", ExchangeType.TOPIC, "copies of what was sent and of failures, for the message log; best effort"
+)
 
+FAILURES = "failures"
+"""The source of a copy of a failed message; of any other copy it is the exchange the message went to."""
 LOG = "log"
+
+
+def copy_key(source: str, kind: str) -> str:
+    """The routing key of a copy: topic permissions then limit what a service can write into the log as sent."""
+    return f"{source}.{kind}"
+
 
 # A quorum queue that dead-letters at most once loses messages; at-least-once needs reject-publish
 # (https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering).
@@ -58,6 +68,10 @@ _AT_LEAST_ONCE: Mapping[str, str | int] = {"x-dead-letter-strategy": "at-least-o
 # How often the broker hands out one message whose consumer dies before it answers, before it is parked.
 # RabbitMQ 4 defaults to 20 and then drops; 3.10 to no limit. Named here so that both park after the same count.
 _DELIVERY_LIMIT = 20
+
+# For queues whose messages are not to be given up by the broker: being looked at counts as a delivery, too. Every
+# RabbitMQ takes this number; -1 for no limit only newer ones.
+_NO_LIMIT = 2_000_000_000
 
 _DAY = 24 * 60 * 60
 
@@ -94,12 +108,23 @@ def _work_queue(name: str, dead_queue: str, purpose: str, bindings: tuple[Bindin
 
 
 def _dead_queue(name: str) -> Queue:
-    return Queue(name, QueueType.QUORUM, "parked messages of one service", bindings=(Binding(DEAD.name, name),))
+    return Queue(
+        name,
+        QueueType.QUORUM,
+        "parked messages of one service",
+        bindings=(Binding(DEAD.name, name),),
+        arguments={"x-delivery-limit": _NO_LIMIT},
+    )
 
 
 def _retry_queue(tier: RetryTier) -> Queue:
     # No routing key override: a message keeps its own, the queue it came from; the default exchange takes it there.
-    arguments = {**_AT_LEAST_ONCE, "x-dead-letter-exchange": "", "x-message-ttl": tier.seconds * 1000}
+    arguments = {
+        **_AT_LEAST_ONCE,
+        "x-dead-letter-exchange": "",
+        "x-message-ttl": tier.seconds * 1000,
+        "x-delivery-limit": _NO_LIMIT,
+    }
     purpose = f"comes back after {tier.seconds} s"
     return Queue(tier.name, QueueType.QUORUM, purpose, bindings=(Binding(tier.name, "#"),), arguments=arguments)
 
@@ -148,8 +173,9 @@ EXTRAS_STOCK = _work_queue(
 EXTRAS_QUERIES = Queue(
     "extras.queries",
     QueueType.QUORUM,
-    "reads, with a time to live; nobody minds when they are lost",
+    "reads, with a time to live; loss is acceptable",
     bindings=_kinds(QUERIES, orders.ListExtras, orders.GetOrder, orders.ListOrders),
+    arguments={"x-delivery-limit": _NO_LIMIT},
 )
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
@@ -192,17 +218,31 @@ PSP_COMMANDS = _work_queue(
     ),
 )
 
-LIVE_KINDS = _kinds(
-    EVENTS,
-    orders.OrderPendingPayment,
-    orders.OrderConfirmed,
-    orders.OrderExpired,
-    orders.OrderCancelled,
-    orders.OrderFulfilled,
-    orders.OrderPaymentChanged,
-    orders.OrderNeedsReview,
-    payments.PaymentProcessing,
-    payments.PaymentFailed,
+EVENTS_WITHOUT_FOLLOWER = frozenset(
+    message_type.wire_kind()
+    for message_type in (
+        orders.OrderPendingPayment,
+        orders.OrderConfirmed,
+        orders.OrderFulfilled,
+        orders.OrderPaymentChanged,
+        orders.OrderNeedsReview,
+    )
+)
+"""Events that no durable queue takes, by design: a gateway follows them live, if one runs. Any other must be routed."""
+
+LIVE_KINDS = (
+    *(Binding(EVENTS.name, kind) for kind in sorted(EVENTS_WITHOUT_FOLLOWER)),
+    # By their copies: a queue of a gateway's own at `events` would make the broker accept them as routed although the
+    # binding of the service that needs them is missing.
+    *(
+        Binding(COPIES.name, copy_key(EVENTS.name, message_type.wire_kind()))
+        for message_type in (
+            orders.OrderExpired,
+            orders.OrderCancelled,
+            payments.PaymentProcessing,
+            payments.PaymentFailed,
+        )
+    ),
 )
 """What a gateway follows for its open live streams, over a queue of its own that ends with its connection."""
 
@@ -212,7 +252,7 @@ EXCHANGES: tuple[Exchange, ...] = (
     QUERIES,
     REPLIES,
     DEAD,
-    FAILURES,
+    COPIES,
     # Topic, so that the broker's topic permissions can limit which queue a service may send a retry back to.
     *(Exchange(tier.name, ExchangeType.TOPIC, f"delays a retry by {tier.seconds} s") for tier in RETRY_LADDER),
 )
@@ -233,9 +273,9 @@ QUEUES: tuple[Queue, ...] = (
         LOG,
         QueueType.STREAM,
         "every command and event, and every failure, for 7 days: for tracing and replay",
-        # Failures have an exchange of their own. Bound to the retry exchanges, the log would make a mandatory publish
-        # succeed although the queue that is to bring the message back is missing.
-        bindings=(Binding(COMMANDS.name, "#"), Binding(EVENTS.name, "#"), Binding(FAILURES.name, "#")),
+        # By copies alone. Bound to the exchange a message is sent to, the log would make a mandatory publish succeed
+        # although the queue that needs the message is missing, and its confirm would wait for the log.
+        bindings=(Binding(COPIES.name, "#"),),
         arguments={
             "x-max-age": f"{7 * _DAY}s",
             "x-max-length-bytes": 2_000_000_000,
@@ -243,6 +283,11 @@ QUEUES: tuple[Queue, ...] = (
         },
     ),
 )
+
+RETIRED_BINDINGS: tuple[tuple[str, Binding], ...] = tuple(
+    (LOG, Binding(exchange, "#")) for exchange in (COMMANDS.name, EVENTS.name, FAILURES)
+)
+"""Bindings (queue and binding) of older versions that would do harm; taken away where the topology is declared."""
 
 
 def _version() -> str:
@@ -259,7 +304,7 @@ MARK = Queue(
     MARKS + _version(),
     QueueType.QUORUM,
     "topology mark, always empty: declared last, so where it exists everything of this version does",
-    arguments={"x-delivery-limit": _DELIVERY_LIMIT},
+    arguments={"x-delivery-limit": _NO_LIMIT},
 )
 """What a service looks for instead of the queues and exchanges, which it has no right to ask for."""
 

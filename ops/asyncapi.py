@@ -15,7 +15,17 @@ from pydantic.json_schema import models_json_schema
 from chassis.service import VERSION
 from contracts.accounts import ACCOUNTS, Account
 from contracts.message import Command, Event, Message, Query, Reply
-from contracts.topology import COMMANDS, EVENTS, EXCHANGES, EXTRAS_COMMANDS, QUEUES, REPLIES, Exchange, Queue
+from contracts.topology import (
+    COMMANDS,
+    EVENTS,
+    EVENTS_WITHOUT_FOLLOWER,
+    EXCHANGES,
+    EXTRAS_COMMANDS,
+    QUEUES,
+    REPLIES,
+    Exchange,
+    Queue,
+)
 from ops.generated import ROOT, keep
 
 FILE = ROOT / "docs" / "asyncapi.json"
@@ -26,8 +36,9 @@ Json = dict[str, Any]
 INTRODUCTION = """The messages between Bellhop's services, over RabbitMQ (AMQP 0-9-1).
 
 `kind` is routing key, AMQP `type` and a field of the body at once, and carries the version. A reader ignores fields it
-does not know. Commands and events are persistent, mandatory and confirmed by the broker; queries and replies may be
-lost. Deliveries repeat: `message_id` tells a repetition from something new.
+does not know. Commands and events are persistent and confirmed by the broker, and mandatory but for the events that no
+service needs; queries and replies may be lost. Of every confirmed command and event the sender writes a copy to
+`copies`, for the message log. Deliveries repeat: `message_id` tells a repetition from something new.
 """
 
 HEADERS: Json = {
@@ -192,8 +203,9 @@ def sent(account: Account, channel: str, kind: str) -> Json:
     about = operation("send", account, channel)
     is_asked = issubclass(Message.kinds[kind], Query) or kind in {b.routing_key for b in EXTRAS_COMMANDS.bindings}
     reply = {"address": {"location": "$message.header#/reply_to"}, "channel": {"$ref": f"#/channels/{REPLIES.name}"}}
-    must_arrive = not issubclass(Message.kinds[kind], Query)
-    bindings = {"amqp": {"deliveryMode": 2 if must_arrive else 1, "mandatory": True, "bindingVersion": "0.3.0"}}
+    mode = 1 if issubclass(Message.kinds[kind], Query) else 2
+    mandatory = kind not in EVENTS_WITHOUT_FOLLOWER
+    bindings = {"amqp": {"deliveryMode": mode, "mandatory": mandatory, "bindingVersion": "0.3.0"}}
     return {**about, **({"reply": reply} if is_asked else {}), "bindings": bindings}
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from chassis.amqp_decoding import UndecodedHeaders
 from chassis.errors import UndecodableMessageError
 from chassis.headers import ORIGIN_ROUTING_KEY, SENT_BY, text, undecoded
-from contracts.topology import COMMANDS, DEAD, EVENTS, QUEUES, queue_named
+from contracts.topology import COMMANDS, COPIES, DEAD, EVENTS, QUEUES, queue_named
 from ops.plain import plain
 
 _ORDER = re.compile(rb"ord_[a-z0-9]+")
@@ -73,7 +73,9 @@ class Seen(BaseModel):
     sent_at: datetime | None = Field(default=None, description="when its sender published it, to the second")
     sender: str = ""
     account: str = Field(default="", description="the account at the broker that published it last (`user_id`)")
-    exchange: str = Field(default="", description="where it was published; empty: straight to a queue")
+    exchange: str = Field(
+        default="", description="where it was published; empty: straight to a queue; failures: a copy of one"
+    )
     routing_key: str = ""
     headers: Mapping[str, Any] = Field(default_factory=dict)
     offset: int | None = Field(default=None, description="where it stands in the log, if it was found there")
@@ -88,6 +90,9 @@ class Seen(BaseModel):
             undecodable = UndecodableMessageError(message.headers.reasons)
             headers |= {"error_type": type(undecodable).__name__, "error": str(undecodable)}
             headers |= undecoded(message.headers)
+        exchange, routing_key = message.exchange or "", message.routing_key or ""
+        if exchange == COPIES.name:
+            exchange, _, routing_key = routing_key.partition(".")
         return cls(
             message_id=message.message_id or "",
             kind=message.type or "",
@@ -97,8 +102,8 @@ class Seen(BaseModel):
             sent_at=message.timestamp.astimezone(UTC) if isinstance(message.timestamp, datetime) else None,
             sender=message.app_id or "",
             account=message.user_id or "",
-            exchange=message.exchange or "",
-            routing_key=message.routing_key or "",
+            exchange=exchange,
+            routing_key=routing_key,
             headers=headers,
             offset=offset if isinstance(offset, int) else None,
         )

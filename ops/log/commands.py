@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from chassis.envelope import utc_now
+from contracts.log import LogGap
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.log.finding import is_from, matching, offset_of
+from ops.log.gaps import Gaps
 from ops.log_stream import Offset
 from ops.messages import WORK_QUEUES, Seen
 from ops.replay import planning
@@ -65,6 +67,10 @@ def tail(
             async for seen in messages:
                 if wanted.matches(seen) and is_from(seen, offset):
                     _print(seen, as_json=as_json)
+                if seen.kind == LogGap.wire_kind():
+                    gaps = Gaps()
+                    gaps.see(seen)
+                    complaints.print(*gaps.sentences(), markup=False, soft_wrap=True)
 
     try:
         at_desk(data_dir, work)
@@ -87,7 +93,7 @@ def find(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Print what the log holds up to now, the oldest first.
+    """Print what the log holds up to now, the oldest first, and what it misses.
 
     Example: `bellhop log find --order ord_x5ktwqtz5k33wqfsomqgmo5mhj --json`
 
@@ -95,9 +101,11 @@ def find(
     """
     wanted, offset = filter_of(queue, kind, error, order, correlation, since, until), _offset(since or begin)
 
+    gaps = Gaps()
+
     async def work(desk: Desk) -> int:
         found = 0
-        async with aclosing(matching(desk.log, offset, wanted)) as messages:
+        async with aclosing(matching(desk.log, offset, wanted, gaps)) as messages:
             async for seen in messages:
                 _print(seen, as_json=as_json)
                 found += 1
@@ -106,7 +114,10 @@ def find(
                     break
         return found
 
-    if not at_desk(data_dir, work):
+    found = at_desk(data_dir, work)
+    for sentence in gaps.sentences():
+        complaints.print(sentence, markup=False, soft_wrap=True)
+    if not found:
         complaints.print(f"The log has nothing for {wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(1)
 

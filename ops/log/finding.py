@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 
+from ops.log.gaps import Gaps
 from ops.log_stream import LogStream, Offset
 from ops.messages import Filter, Seen
 from ops.moments import moment
@@ -12,10 +13,17 @@ _LONGEST_OFFSET = 18
 """Digits: a larger one does not fit into AMQP's integers."""
 
 
-async def matching(log: LogStream, offset: Offset, wanted: Filter) -> AsyncGenerator[Seen, None]:
-    """What the log holds from `offset` up to now and a filter finds, the oldest first. Raises NoLogError."""
+async def matching(
+    log: LogStream, offset: Offset, wanted: Filter, gaps: Gaps | None = None
+) -> AsyncGenerator[Seen, None]:
+    """What the log holds from `offset` up to now and a filter finds, the oldest first. Raises NoLogError.
+
+    `gaps` is shown everything that was read.
+    """
     async with aclosing(log.up_to_now(offset)) as messages:
         async for seen in messages:
+            if gaps is not None:
+                gaps.see(seen)
             if wanted.matches(seen) and is_from(seen, offset):
                 yield seen
 

@@ -14,9 +14,11 @@ from contracts.ids import OrderId, payment_id_of
 from extras_service.order import Order
 from extras_service.stock import stock_id
 from extras_service.store import ExtrasStore
+from ops.log.gaps import Gaps
 from ops.log_stream import LogStream, NoLogError, Offset
 from ops.messages import Seen
 from ops.places import Places
+from ops.trace.causal_order import in_causal_order
 from ops.trace.model import Participant, Story
 from ops.trace.story import Kept, told
 from payment_service.store import PaymentStore
@@ -39,9 +41,9 @@ async def story_of(places: Places, wanted: str) -> Story:
         documents = [document async for document in _documents(store, order_id, order)]
     finally:
         store.close()
-    remarks = []
+    remarks, gaps = [], Gaps()
     try:
-        messages = await _messages(places, order_id, order.state.created_at - _BEFORE if order else "first")
+        messages = await _messages(places, order_id, order.state.created_at - _BEFORE if order else "first", gaps)
     except NoLogError as missing:
         messages = []
         remarks.append(str(missing))
@@ -50,7 +52,7 @@ async def story_of(places: Places, wanted: str) -> Story:
             f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
         )
     ours = _of_this_order(order_id, documents, messages)
-    return told(order_id, messages, ours, [*remarks, *_missing(order, messages, ours)])
+    return told(order_id, messages, ours, [*remarks, *gaps.sentences(), *_missing(order, messages, ours)])
 
 
 def order_id_of(wanted: str) -> OrderId:
@@ -61,12 +63,13 @@ def order_id_of(wanted: str) -> OrderId:
     return OrderId(f"ord_{found.group(1)}")
 
 
-async def _messages(places: Places, order_id: str, begin: Offset) -> list[Seen]:
+async def _messages(places: Places, order_id: str, begin: Offset, gaps: Gaps) -> list[Seen]:
     """Every message about the order, and those without an order of their own that led to one of them or followed."""
     about: list[Seen] = []
     about_none: list[Seen] = []
     async with places.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
         async for seen in log:
+            gaps.see(seen)
             if seen.order_id == order_id:
                 about.append(seen)
             elif seen.order_id is None:
@@ -79,7 +82,7 @@ async def _messages(places: Places, order_id: str, begin: Offset) -> list[Seen]:
         for seen in about_none
         if seen.message_id in causes or seen.causation_id in ids or seen.correlation_id in actions
     ]
-    return sorted((*about, *connected), key=lambda seen: seen.offset or 0)
+    return in_causal_order(sorted((*about, *connected), key=lambda seen: seen.offset or 0))
 
 
 async def _documents(store: Store, order_id: OrderId, order: Stored[Order] | None) -> AsyncIterator[Kept]:

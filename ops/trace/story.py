@@ -69,7 +69,7 @@ class _Weaver:
         self._last_logged: Draft | None = None
 
     def add(self, seen: Seen) -> None:
-        if seen.exchange == FAILURES.name:
+        if seen.exchange == FAILURES:
             self._add_failure(seen)
         else:
             self._add_message(seen)

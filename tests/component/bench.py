@@ -18,6 +18,7 @@ from chassis.bus import Bus
 from chassis.consumer import Consumer, Handlers
 from chassis.envelope import Envelope, utc_now
 from chassis.errors import PublishFailedError
+from chassis.message_log import Copy
 from chassis.metrics import Metrics
 from chassis.replies import Replies
 from contracts.message import Message, parse
@@ -58,8 +59,6 @@ class Bench:
     metrics: Metrics = field(init=False)
     bus: Bus = field(init=False)
     published: list[Published] = field(default_factory=list)
-    failures: list[Published] = field(default_factory=list)
-    """What was copied for the log."""
     _came: dict[str, str | None] = field(default_factory=dict)
     delivered: list[RabbitMessage] = field(default_factory=list)
 
@@ -130,6 +129,11 @@ class Bench:
         )
 
     @property
+    def failures(self) -> list[Copy]:
+        """What was copied for the message log because it failed."""
+        return [copy for copy in self.bus.message_log._waiting if copy.source == FAILURES]
+
+    @property
     def ended(self) -> list[AckStatus | None]:
         """What the broker was told of each delivered message."""
         return [message.committed for message in self.delivered]
@@ -151,8 +155,7 @@ class Bench:
     def _keep_what_goes_to(self, exchange: str, routing_key: str) -> None:
         async def keep(message: RabbitMessage) -> None:
             raw = message.raw_message
-            kept = self.failures if exchange == FAILURES.name else self.published
-            kept.append(
+            self.published.append(
                 Published(
                     exchange=exchange,
                     routing_key=raw.routing_key or "",
@@ -203,12 +206,3 @@ class DeafBus(Bus):
 
     async def publish_raw(self, body: bytes, *, exchange: str, routing_key: str, kind: str, **_: Any) -> None:
         raise PublishFailedError(kind, f"{exchange}/{routing_key}", TimeoutError())
-
-
-class BusWithoutLog(Bus):
-    """A bus whose broker takes everything but copies of failures."""
-
-    async def publish_raw(self, body: bytes, *, exchange: str, routing_key: str, kind: str, **more: Any) -> None:
-        if exchange == FAILURES.name:
-            raise PublishFailedError(kind, f"{exchange}/{routing_key}", TimeoutError())
-        await super().publish_raw(body, exchange=exchange, routing_key=routing_key, kind=kind, **more)

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ import gateway.app
 import payment_service.app
 import psp_adapter.app
 from chassis.amqp import login_of
-from contracts.topology import FAILURES, LOG
+from contracts.topology import COPIES, LOG
 from deploy.local import stripe_sandbox
 from deploy.local.broker import Broker
 from deploy.local.parts import PLAIN_HTTP
@@ -368,7 +368,7 @@ class System:
         """A channel of the test's own."""
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(await aio_pika.connect(self.setup.amqp_url, timeout=PATIENCE))
-            yield await connection.channel()
+            yield await connection.channel(on_return_raises=True)
 
     async def depth(self, queue: str) -> int:
         """Messages that wait in a queue."""
@@ -394,17 +394,27 @@ class System:
         read: list[AbstractIncomingMessage] = []
         async with self.channel() as channel:
             await channel.set_qos(prefetch_count=500)
-            events = await channel.get_exchange("events", ensure=False)
-            await events.publish(aio_pika.Message(b"{}", type=end), end)
+            await until(self._log_is_written, "every copy is in the log")
+            copies = await channel.get_exchange(COPIES.name, ensure=False)
+            await copies.publish(aio_pika.Message(b"{}", type=end), f"tests.{end}")
             stream = await channel.declare_queue(LOG, passive=True)
 
             async def keep(message: AbstractIncomingMessage) -> None:
+                message.exchange, _, message.routing_key = (message.routing_key or "").partition(".")  # type: ignore[misc]
                 read.append(message)
                 await message.ack()
 
             await stream.consume(keep, arguments={"x-stream-offset": "first"})
             await until(lambda: any(m.type == end for m in reversed(read)), "the log has been read to its end")
-        return [m for m in read if m.exchange != FAILURES.name and not (m.type or "").startswith("tests.")]
+        return [message for message in read if message.exchange in ("commands", "events")]
+
+    async def _log_is_written(self) -> bool:
+        """Whether no part has copies that are not in the log yet. A part that does not run has none."""
+        for part in SERVICES:
+            with suppress(httpx.HTTPError):
+                if await self.counted(part, "bellhop_log_copies_waiting"):
+                    return False
+        return True
 
     async def log_of(self, order_id: str) -> Counter[str]:
         """How often each kind is in the log for one order."""

@@ -7,7 +7,6 @@ import pytest
 from contracts.accounts import (
     ACCOUNTS,
     ADAPTER,
-    ANYTHING,
     EXTRAS,
     GATEWAY,
     NOTHING,
@@ -82,8 +81,22 @@ def test_a_list_of_names_becomes_a_pattern_for_exactly_them(
 
 def test_no_names_is_nothing_and_a_failure_may_have_any_kind() -> None:
     assert one_of(()) == NOTHING
-    assert EXTRAS.routing_keys["failures"].write == ANYTHING
-    assert GATEWAY.routing_keys["failures"].write == NOTHING
+    assert re.search(EXTRAS.routing_keys["copies"].write, "failures.of.any.kind")
+    assert not re.search(GATEWAY.routing_keys["copies"].write, "failures.of.any.kind")
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
+def test_an_account_copies_to_the_log_what_it_may_send_and_nothing_in_the_name_of_another(account: Account) -> None:
+    copied = {
+        (exchange, kind)
+        for exchange in ("commands", "events")
+        for kind in Message.kinds
+        if re.search(account.routing_keys["copies"].write, f"{exchange}.{kind}")
+    }
+
+    assert copied == {
+        (exchange, kind) for exchange in ("commands", "events") for kind in account.sends.get(exchange, ())
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from contracts.ids import OrderId, payment_id_of
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.topology import (
     COMMANDS,
+    COPIES,
     DEAD,
     EARLIER_MARKS,
     EVENTS,
+    EVENTS_WITHOUT_FOLLOWER,
     EXCHANGES,
     EXTRAS_QUERIES,
     LIVE_KINDS,
@@ -56,7 +58,7 @@ def test_the_exchanges_are_those_of_the_design() -> None:
         "queries": ExchangeType.TOPIC,
         "replies": ExchangeType.TOPIC,
         "dead": ExchangeType.TOPIC,
-        "failures": ExchangeType.TOPIC,
+        "copies": ExchangeType.TOPIC,
         "retry.1s": ExchangeType.TOPIC,
         "retry.5s": ExchangeType.TOPIC,
         "retry.30s": ExchangeType.TOPIC,
@@ -86,10 +88,16 @@ def test_a_work_queue_parks_at_its_own_dead_queue_and_loses_nothing(name: str, d
     }
 
 
+@pytest.mark.parametrize("queue", [*QUEUES, MARK], ids=lambda queue: queue.name)
+def test_a_queue_leaves_nothing_to_the_defaults_that_differ_between_versions(queue: Queue) -> None:
+    """RabbitMQ 4 gives a message up after 20 deliveries where no limit is named, RabbitMQ 3 never."""
+    assert ("x-delivery-limit" in queue.arguments) == (queue.type is QueueType.QUORUM)
+
+
 @pytest.mark.parametrize("dead_queue", sorted(set(WORK.values())))
 def test_a_dead_queue_is_bound_by_its_own_name_and_keeps_what_it_has(dead_queue: str) -> None:
     assert BY_NAME[dead_queue].bindings == (Binding(DEAD.name, dead_queue),)
-    assert BY_NAME[dead_queue].arguments == {}
+    assert BY_NAME[dead_queue].arguments == {"x-delivery-limit": 2_000_000_000}
 
 
 def test_the_retry_ladder_is_1s_5s_30s_2m_10m() -> None:
@@ -111,19 +119,37 @@ def test_a_retry_comes_back_through_the_default_exchange_to_the_queue_in_its_key
         **AT_LEAST_ONCE,
         "x-dead-letter-exchange": "",
         "x-message-ttl": tier.seconds * 1000,
+        "x-delivery-limit": 2_000_000_000,
     }
 
 
 def test_the_log_takes_everything_and_forgets_by_age_and_size() -> None:
     log = BY_NAME[LOG]
 
-    assert set(log.bindings) == {Binding("commands", "#"), Binding("events", "#"), Binding("failures", "#")}
+    assert log.bindings == (Binding("copies", "#"),)
     assert log.arguments["x-max-age"] == "604800s"
     assert int(log.arguments["x-max-length-bytes"]) > 0
 
 
-def test_a_failure_is_copied_to_the_log_and_to_nothing_else() -> None:
-    assert [queue.name for queue in QUEUES if any(bound.exchange == "failures" for bound in queue.bindings)] == [LOG]
+def test_only_queues_that_need_a_command_or_event_are_bound_where_it_is_sent() -> None:
+    """The log, or a gateway's live view, bound there would make the broker accept what its consumer never gets."""
+    sent = {(COMMANDS.name, kind) for kind in _kinds_of(Command)} | {(EVENTS.name, kind) for kind in _kinds_of(Event)}
+
+    others = [queue for queue in QUEUES if queue.name not in WORK]
+
+    assert [
+        queue.name for queue in others if any(b.exchange in (COMMANDS.name, EVENTS.name) for b in queue.bindings)
+    ] == []
+    followed = {(b.exchange, b.routing_key) for name in WORK for b in BY_NAME[name].bindings}
+    live = {(b.exchange, b.routing_key) for b in LIVE_KINDS}
+    assert followed & live == set()
+    assert sent == followed | {(EVENTS.name, kind) for kind in EVENTS_WITHOUT_FOLLOWER}
+
+
+def test_an_event_is_named_as_without_a_follower_exactly_when_no_queue_takes_it() -> None:
+    taken = set(_bound(EVENTS.name, QUEUES))
+
+    assert _kinds_of(Event) - taken == EVENTS_WITHOUT_FOLLOWER
 
 
 def test_every_read_has_its_queue() -> None:
@@ -155,8 +181,10 @@ def test_no_queue_binds_a_kind_twice() -> None:
 
 
 def test_a_live_view_follows_events_only() -> None:
-    assert {bound.exchange for bound in LIVE_KINDS} == {EVENTS.name}
-    assert {bound.routing_key for bound in LIVE_KINDS} <= _kinds_of(Event)
+    kinds = {bound.routing_key.removeprefix("events.") for bound in LIVE_KINDS}
+
+    assert {bound.exchange for bound in LIVE_KINDS} == {EVENTS.name, COPIES.name}
+    assert kinds <= _kinds_of(Event)
 
 
 def test_every_message_is_one_of_four_kinds_of_message() -> None:
@@ -183,5 +211,5 @@ def test_a_payment_is_named_after_its_order() -> None:
 def test_the_mark_names_this_very_topology() -> None:
     """It changes with the topology. Does the new one have everything of the one before? Then its name goes into
     EARLIER_MARKS, and services of that version still start. Else it is left out (docs/updating.md)."""
-    assert MARK.name == "topology.6a7a3e01edef"
+    assert MARK.name == "topology.702a4e518866"
     assert MARK.name not in EARLIER_MARKS

@@ -1,0 +1,129 @@
+"""The message log cannot be written: orders go on, readiness says so, and the log says what it misses."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chassis import message_log
+from chassis.message_log import Copy, MessageLog
+from chassis.metrics import Metrics
+from contracts.log import LogGap
+from contracts.topology import COPIES, FAILURES, LOG
+from deploy.accounts import declare_topology
+from ops.log_stream import LogStream
+from tests.integration.flow.guest import body
+from tests.integration.flow.system import EXTRAS, SERVICES, System
+from tests.integration.flow.waiting import until
+
+
+@asynccontextmanager
+async def deleted(system: System) -> AsyncIterator[None]:
+    async with system.channel() as channel:
+        await channel.queue_delete(LOG)
+    yield
+
+
+@asynccontextmanager
+async def refused(system: System) -> AsyncIterator[None]:
+    """Every copy is refused, as by a stream whose files cannot be written."""
+    arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-max-length": 0, "x-overflow": "reject-publish"}
+    async with system.channel() as channel:
+        full = await channel.declare_queue("full", durable=True, arguments=arguments)
+        await full.bind(COPIES.name, "#")
+        yield
+        await channel.queue_delete("full")
+
+
+async def problems(system: System, part: str) -> dict[str, str]:
+    said: dict[str, str] = (await system.operator(part, "/health/ready")).json()["problems"]
+    return said
+
+
+async def gaps(system: System) -> list[LogGap]:
+    async with system.channel() as channel:
+        seen = LogStream(channel._connection).up_to_now()  # type: ignore[attr-defined]
+        return [LogGap.model_validate_json(one.body) async for one in seen if one.kind == LogGap.wire_kind()]
+
+
+@pytest.mark.parametrize("broken", [deleted, refused])
+async def test_orders_are_paid_while_the_log_cannot_be_written_and_it_is_complete_afterwards(
+    own_system: Callable[..., Any], broken: Callable[[System], Any]
+) -> None:
+    system: System = await own_system()
+    guest = system.guest()
+
+    async with broken(system):
+        order_id = (await guest.order())["order_id"]
+        body(await system.pay(await guest.session(order_id)), 200)
+        await guest.sees(order_id, status="confirmed", payment_status="paid")
+        for part in SERVICES:
+            await until(lambda part=part: problems(system, part), f"{part} says that the log is not written")  # type: ignore[misc]
+        said = (await problems(system, EXTRAS))["log"]
+        ready = (await system.operator(EXTRAS, "/health/ready")).status_code
+
+    await declare_topology(system.setup.amqp_url)
+    for part in SERVICES:
+        await until(lambda part=part: recovered(system, part), f"{part} writes the log again")  # type: ignore[misc]
+    assert said.startswith("the message log is not written (")
+    assert said.endswith("Orders go on without it.")
+    assert ready == 200
+    logged = await system.log_of(order_id)
+    assert logged["orders.place-order.v1"] == logged["orders.order-confirmed.v1"] == 1
+
+
+async def test_what_is_too_much_to_wait_for_the_log_is_missed_and_the_log_says_so_itself(
+    own_system: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_log, "_CAPACITY", 1)
+    system: System = await own_system()
+    guest = system.guest()
+
+    async with refused(system):
+        for _ in range(5):
+            await guest.order()
+        await until(lambda: missed(system), "copies are missed")
+    await until(lambda: recovered(system, EXTRAS), "the log is written again")
+
+    told = await until(lambda: gaps(system), "the log says what it misses")
+    assert {gap.service for gap in told} <= {"extras-service", "gateway"}
+    for gap in told:
+        part = gap.service.replace("-", "_")
+        assert await system.counted(part, "bellhop_log_copies", outcome="missed") >= gap.count > 0
+
+
+async def missed(system: System) -> int:
+    return await system.counted(EXTRAS, "bellhop_log_copies", outcome="missed")
+
+
+async def recovered(system: System, part: str) -> bool:
+    return "log" not in await problems(system, part)
+
+
+async def test_what_waits_for_a_log_that_never_answers_is_bounded_and_never_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(message_log, "_CAPACITY", 10)
+    metrics = Metrics("test")
+    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(3600), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    log = MessageLog(f"amqp://guest:guest@127.0.0.1:{port}/", "test", metrics)
+
+    log.start()
+    for number in range(25):
+        log.copy(copy_of(number))
+
+    count = metrics.registry.get_sample_value
+    assert count("bellhop_log_copies_waiting", {"service": "test"}) == 10
+    assert count("bellhop_log_copies_total", {"service": "test", "outcome": "missed"}) == 15
+    await log.stop()
+    silent.close()
+
+
+def copy_of(number: int) -> Copy:
+    text = json.dumps({"number": number}).encode()
+    return Copy(FAILURES, "orders.place-order.v1", text, f"m-{number}", "c", {}, datetime.now(UTC))
