@@ -28,6 +28,7 @@ from chassis.envelope import Envelope, utc_now
 from chassis.errors import PermanentError, PublishFailedError, PublishRefusedError, UnroutableError
 from chassis.message_log import Copy, MessageLog
 from chassis.metrics import Metrics
+from chassis.poison import ONE_AT_A_TIME, Caution
 from chassis.provenance import Arrival, Door, Trust
 from chassis.redaction import Redaction
 from chassis.replies import Replies
@@ -124,12 +125,15 @@ class Bus:
         name = queue if isinstance(queue, str) else queue.name
         subscriber = self.broker.subscriber(
             RabbitQueue(name, declare=False),
-            channel=Channel(prefetch_count=prefetch),
+            channel=Channel(prefetch_count=ONE_AT_A_TIME),
             no_reply=True,
             decoder=_undecoded,
         )
 
+        caution = Caution(name, prefetch, self.consuming)
+
         async def consume(message: RabbitMessage) -> None:
+            caution.meet(message.headers)
             await handler(message)
 
         subscriber(consume)
@@ -208,7 +212,7 @@ class Bus:
             subscriber._consumer_tag = await queue.consume(subscriber.consume)  # type: ignore[arg-type]
             return subscriber._consumer_tag
 
-        self.consuming.add(name, queue, subscriber._consumer_tag, consume)
+        self.consuming.add(name, queue, subscriber._consumer_tag, consume, ONE_AT_A_TIME)
 
     async def stop(self) -> None:
         """Take nothing more, let running handlers finish within the graceful timeout, then close."""

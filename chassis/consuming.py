@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import aiormq
 import structlog
+from aio_pika import RobustChannel
 from aio_pika.abc import AbstractQueue
 from aio_pika.exceptions import AMQPError
 
@@ -32,6 +33,8 @@ class Consumption:
     consume: Callable[[], Awaitable[str]]
     tag: str | None = None
     missed: int = 0
+    prefetch: int = 0
+    """Messages it may hold at once; 0: any number."""
 
     async def is_live(self) -> bool:
         """Whether the broker delivers to it, as far as this end of the connection knows."""
@@ -40,9 +43,22 @@ class Consumption:
         channel = cast(aiormq.Channel, await self.queue.channel.get_underlay_channel())
         return not channel.is_closed and self.tag in channel.consumers
 
+    def begin_again(self, prefetch: int) -> None:
+        """For a channel that is closed: what it restores its consumers with."""
+        self.prefetch = cast(RobustChannel, self.queue.channel)._prefetch_count = prefetch
+
     async def start(self) -> None:
         self.tag = await self.consume()
         self.missed = 0
+
+    async def limit(self, prefetch: int) -> None:
+        """Hold at most so many messages. RabbitMQ applies a limit to the consumers that start after it."""
+        await self.queue.channel.set_qos(prefetch_count=prefetch)
+        self.prefetch = prefetch
+        before = self.tag
+        if before is not None:
+            await self.start()
+            await self.queue.cancel(before)
 
     async def cancel(self) -> None:
         tag, self.tag = self.tag, None
@@ -59,9 +75,28 @@ class Consuming:
         self._paused = False
         self._changing = asyncio.Lock()
 
-    def add(self, name: str, queue: AbstractQueue, tag: str | None, consume: Callable[[], Awaitable[str]]) -> None:
-        """Keep a queue consumed. `tag` is its consumer, `consume` makes another one."""
-        self._all.append(Consumption(name, queue, consume, tag))
+    def add(
+        self, name: str, queue: AbstractQueue, tag: str | None, consume: Callable[[], Awaitable[str]], prefetch: int = 0
+    ) -> None:
+        """Keep a queue consumed. `tag` is its consumer, `consume` makes another one.
+
+        With a `prefetch`, each new channel begins with it again, whatever `limit` has set.
+        """
+        consumption = Consumption(name, queue, consume, tag, prefetch=prefetch)
+        self._all.append(consumption)
+        if prefetch:
+            queue.channel.close_callbacks.add(lambda *_: consumption.begin_again(prefetch))
+
+    def prefetch_of(self, name: str) -> int | None:
+        """How many messages a queue's consumer may hold; None when there is none."""
+        return next((consumption.prefetch for consumption in self._all if consumption.name == name), None)
+
+    async def limit(self, name: str, prefetch: int) -> None:
+        """Let a queue's consumer hold at most so many messages at once, from now on."""
+        async with self._changing:
+            for consumption in self._all:
+                if consumption.name == name and consumption.prefetch != prefetch:
+                    await self._try(lambda c=consumption: c.limit(prefetch), name)  # type: ignore[misc]
 
     async def pause(self) -> None:
         """Take nothing more. What is in hand is still to be answered for."""

@@ -134,14 +134,16 @@ async def test_a_pause_leaves_messages_in_the_queue_and_answers_for_those_in_han
     async with consuming(vhost, handle) as bus:
         for number in range(20):
             await bus.publish(order(number))
+        await until(lambda: bus.consuming.prefetch_of(EXTRAS_COMMANDS.name) == 8, "it takes as many as it may")
         await bus.consuming.pause()
         go_on.set()
-        await until(lambda: len(handled) == 8, "the prefetched messages are handled")
+        await until(lambda: len(handled) >= 8, "the prefetched messages are handled")
+        await bus.is_connected()  # whatever else came has come before the broker's answer
         paused = list(handled)
         await bus.consuming.resume()
         await until(lambda: len(handled) == 20, "the others are handled")
 
-        assert len(paused) == 8
+        assert len(paused) in (8, 9), "and the one that it took at first"
         assert sorted(handled) == sorted(f"msg-{number}" for number in range(20))
 
 

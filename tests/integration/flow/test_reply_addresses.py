@@ -99,6 +99,7 @@ async def test_an_order_whose_payment_was_asked_for_with_a_foreign_address_goes_
         message_id="broken-into",
         correlation_id="broken-into",
         reply_to=NOBODYS,
+        user_id=system.login,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
     async with system.channel() as channel:

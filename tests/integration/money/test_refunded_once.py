@@ -23,7 +23,13 @@ async def test_a_part_refund_handled_again_after_its_key_was_forgotten_is_made_o
     await system.switch("idempotency-keys/forget")
     async with system.channel() as channel:
         commands = await channel.get_exchange("commands", ensure=False)
-        again = aio_pika.Message(asked.body, message_id=asked.message_id, type=CREATE_REFUND, correlation_id="again")
+        again = aio_pika.Message(
+            asked.body,
+            message_id=asked.message_id,
+            type=CREATE_REFUND,
+            correlation_id="again",
+            user_id=system.login,
+        )
         await commands.publish(again, CREATE_REFUND)
 
     async def handled_again() -> bool:

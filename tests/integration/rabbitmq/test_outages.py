@@ -18,10 +18,11 @@ from chassis.consumer import Consumer
 from chassis.decision import Done
 from chassis.envelope import Delivery
 from chassis.errors import StoreUnavailableError
+from chassis.headers import REPLAY_PLAN
 from chassis.metrics import Metrics
 from contracts.message import Message
 from contracts.orders import PlaceOrder
-from contracts.topology import DEAD, RETRY_LADDER
+from contracts.topology import COMMANDS, DEAD, RETRY_LADDER, Binding, Queue, QueueType
 from deploy.local.broker import Broker
 from tests.contracts.stored import sample
 from tests.integration.flow.waiting import until
@@ -52,7 +53,8 @@ class Service:
         self.is_handling = False
         """Whether messages are handled; else each finds the store down."""
         self.attempts: list[int] = []
-        consumer = Consumer(self.bus, QUEUE, DEAD_QUEUE, {PlaceOrder: self._handle}, metrics, "0", self.breaker)
+        queue = Queue(QUEUE, QueueType.QUORUM, "work", bindings=(Binding(COMMANDS.name, PLACE.kind),))
+        consumer = Consumer(self.bus, queue, DEAD_QUEUE, {PlaceOrder: self._handle}, metrics, "0", self.breaker)
         self.bus.subscribe(QUEUE, consumer, prefetch=8)
 
     def has_met(self, outages: int) -> bool:
@@ -93,8 +95,14 @@ async def service(url: str, channel: AbstractChannel) -> AsyncIterator[Service]:
     await service.bus.stop()
 
 
-async def place(channel: AbstractChannel) -> None:
-    message = aio_pika.Message(PLACE.to_wire(), type=PLACE.kind, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+async def place(service: Service, channel: AbstractChannel) -> None:
+    message = aio_pika.Message(
+        PLACE.to_wire(),
+        type=PLACE.kind,
+        user_id=service.bus.login,
+        headers={REPLAY_PLAN: "tests"},
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
     await channel.default_exchange.publish(message, QUEUE)
 
 
@@ -106,7 +114,7 @@ async def depth(channel: AbstractChannel, name: str) -> int:
 async def test_a_message_met_by_one_outage_after_the_other_is_handled_in_the_end(
     service: Service, channel: AbstractChannel
 ) -> None:
-    await place(channel)
+    await place(service, channel)
 
     for outage in range(1, OUTAGES + 1):
         await until(partial(service.has_met, outage), f"outage {outage}")
@@ -126,7 +134,7 @@ async def test_a_message_waits_in_hand_while_the_broker_takes_no_retry(
     service.store_answers = True  # so that no breaker opens, and the ladder has to do
     await channel.exchange_delete(RETRY_LADDER[0].name)
 
-    await place(channel)
+    await place(service, channel)
     with pytest.raises(AssertionError, match="in vain"):
         await until(lambda: len(service.attempts) > LIMIT, "it is delivered again", within=LIMIT + 2)
     service.is_handling = True
