@@ -60,7 +60,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     asking = Asking(requests, settings.reply_timeout)
     app.include_router(api(asking, Who(Tokens.of(settings), rates), live, backlog, settings))
     app.include_router(Page(settings).routes())
-    if settings.api_docs:
+    if settings.shows_docs:
         app.include_router(docs_page(app.title, str(app.openapi_url)))
     app.router.routes.extend(operator_routes(metrics, bus_checks(bus), {"backlog": backlog.check, **bus_notices(bus)}))
     document(app)

@@ -1,23 +1,38 @@
 """`/docs`: the OpenAPI document as a page (Swagger UI), under a policy that lets nothing but its own script run.
 
-The script comes from a CDN; `BELLHOP_API_DOCS=false` takes the page away.
+Its files come with a package, and from this gateway: no other site is asked, and none learns who reads here.
 """
 
 import base64
 import hashlib
 import re
+from functools import cache
+from importlib.resources import files
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-_CDN = "https://cdn.jsdelivr.net"
-_ICON = "https://fastapi.tiangolo.com"
+from chassis.page_files import ASK_AGAIN, File
+
+_FILES = {
+    "swagger-ui-bundle.js": "swagger/swagger-ui-bundle.js",
+    "swagger-ui.css": "swagger/swagger-ui.css",
+    "favicon.png": "fastapi/favicon.png",
+}
+"""Below `static` in the package fastapi-standalone-docs."""
 
 
 def docs_page(title: str, openapi_url: str) -> APIRouter:
-    """The route of the page."""
-    page = get_swagger_ui_html(openapi_url=openapi_url, title=title, swagger_favicon_url=f"{_ICON}/img/favicon.png")
+    """The routes of the page and its files."""
+    page = get_swagger_ui_html(
+        openapi_url=openapi_url,
+        title=title,
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon.png",
+    )
     headers = {"Content-Security-Policy": policy_for(bytes(page.body).decode())}
     router = APIRouter(include_in_schema=False)
 
@@ -25,7 +40,17 @@ def docs_page(title: str, openapi_url: str) -> APIRouter:
     async def docs() -> HTMLResponse:
         return HTMLResponse(page.body, headers=headers)
 
+    @router.get("/docs/{name}")
+    async def file(request: Request, name: Annotated[str, Path(pattern=f"^({'|'.join(_FILES)})$")]) -> Response:
+        return _file(name).response(request, ASK_AGAIN)
+
     return router
+
+
+@cache
+def _file(name: str) -> File:
+    content = files("fastapi_standalone_docs").joinpath("static", _FILES[name]).read_bytes()
+    return File.of(content, f".{name.rpartition('.')[2]}")
 
 
 def policy_for(html: str) -> str:
@@ -36,9 +61,9 @@ def policy_for(html: str) -> str:
     )
     rules = {
         "default-src": "'none'",
-        "script-src": f"{_CDN} {hashes}",
-        "style-src": f"{_CDN} 'unsafe-inline'",
-        "img-src": f"{_ICON} data:",
+        "script-src": f"'self' {hashes}",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data:",
         "connect-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",

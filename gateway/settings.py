@@ -65,7 +65,9 @@ class GatewaySettings(TokenSettings):
     address_rate: str = Field(default="6000/minute", description="requests of one address, whatever their token")
     guest_rate: str = Field(default="300/minute", description="requests of one guest or member of staff")
     cors_origins: str = Field(default="", description="origins of other sites whose pages may use the API")
-    api_docs: bool = Field(default=True, description="whether /docs shows the API; its script comes from a CDN")
+    api_docs: bool | None = Field(
+        default=None, description="whether /docs shows the API; default: only where this machine alone can ask"
+    )
     max_live_streams: int = Field(default=8, ge=1, description="live streams one guest may have open at once")
     longest_live_stream: float = Field(default=900.0, gt=0, description="seconds until a live stream ends")
     max_waiting_orders: int = Field(default=1000, ge=0, description="commands in extras.commands beyond which: 503")
@@ -74,6 +76,12 @@ class GatewaySettings(TokenSettings):
     )
     stripe_js_url: str = Field(default="https://js.stripe.com/v3/", description="where the PSP's script comes from")
     page_themes: Path | None = Field(default=None, description="folder of `<property>.css`: how the guest's page looks")
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether `/docs` is there. Unless it is said, not where other machines can ask, directly or by a proxy."""
+        is_public = self.http_host not in _LOOPBACK or bool(self.trusted_proxies)
+        return not is_public if self.api_docs is None else self.api_docs
 
     @property
     def origins(self) -> tuple[str, ...]:

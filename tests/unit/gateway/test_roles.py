@@ -37,6 +37,7 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
 ANYBODY = {
     "/",
     "/docs",
+    "/docs/{name}",
     "/health/live",
     "/health/ready",
     "/metrics",
