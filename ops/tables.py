@@ -405,16 +405,18 @@ MODEL_CHECK = """## The model check
 The tables show one message at a time. `tests/model/` explores what happens when messages come late, twice, in any order
 or, for webhooks about a payment, never: every reachable combination of order, payment, PSP and messages under way for
 one order, by the services' own `decide` functions. Bounded is what people and faults do: guest and staff actions,
-surprises at the PSP (dashboard, disputes, failing refunds), redeliveries, lost webhooks, and requests the PSP leaves
-unanswered. Deliveries, deadlines and polls are not bounded. A crash between write and publish is a message that comes
-late. Longer random walks through the same model (`test_money_stateful.py`) go beyond the bounds.
+surprises at the PSP (dashboard, disputes, failing refunds), redeliveries, lost webhooks, requests the PSP leaves
+unanswered, and idempotency keys it has forgotten. Deliveries, deadlines and polls are not bounded. A crash between
+write and publish is a message that comes late. Longer random walks through the same model (`test_money_stateful.py`) go
+beyond the bounds.
 
 Checked in every state: never confirmed without the full amount captured, unless staff accepted it; refunds never
-exceed what was captured; no message is parked; deciding on a handled message once more changes nothing. At rest: a
-closed order keeps no money without a refund or review, nobody pays twice, no order is stuck, order and PSP agree about
-the money, no refund is forgotten. And from every state a final one is reached by deliveries, clocks and the PSP alone.
+exceed what was captured; no refund is made twice; no message is parked; deciding on a handled message once more changes
+nothing. At rest: a closed order keeps no money without a refund or review, nobody pays twice, no order is stuck, order
+and PSP agree about the money, no refund is forgotten, no session is left open. And from every state a final one is
+reached by deliveries, clocks and the PSP alone.
 
-CI explores 15 bounds, 466,600 states when this was written, in less than a minute; `BELLHOP_MODEL_DEPTH=deep` explores
+CI explores 16 bounds, 932,500 states when this was written, in about a minute; `BELLHOP_MODEL_DEPTH=deep` explores
 six wider ones after them, 3,328,716 states more, in about five minutes and 1 GB. `python -m tests.model` prints each
 bound and how many states were visited; the bounds are in `tests/model/bounds.py`. The random walks are the same 500
 each time in CI; the deep run takes 5,000 others.

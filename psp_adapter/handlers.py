@@ -85,7 +85,7 @@ class AdapterHandlers:
                     answer = _unknown(command, error)
             if answer is None:
                 return Ignored("the PSP has nothing new to say; its webhook will tell")
-            await self.bus.publish(delivery.caused(answer, bounded_id(f"{delivery.message_id}.psp"), noted(calls)))
+            await self.bus.publish(delivery.caused(answer, _answer_id(delivery, answer), noted(calls)))
             return Done()
 
         return handle
@@ -150,6 +150,12 @@ class AdapterHandlers:
         await self.bus.publish(delivery.caused(PspEventsSwept(until=until), bounded_id(f"{delivery.message_id}.psp")))
         log.info("psp.swept", since=command.since.isoformat(), events=passed_on)
         return Done()
+
+
+def _answer_id(delivery: Delivery, answer: Event) -> str:
+    """Derived, so that an answer given twice is dropped. A second session for a command that came late is another."""
+    session = f".{answer.psp_reference}" if isinstance(answer, PspSessionCreated) else ""
+    return bounded_id(f"{delivery.message_id}.psp{session}")
 
 
 def _unknown(command: PaymentCommand, error: PspUnavailableError | PspForbiddenError) -> PspOutcomeUnknown:

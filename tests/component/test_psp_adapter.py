@@ -70,7 +70,7 @@ async def test_an_opened_session_is_told_with_its_secret_sealed() -> None:
     assert (told.psp_reference, told.session_no, told.livemode) == ("pi_1", 1, False)
     assert b"pi_1_secret_x" not in published.body
     assert SEAL.open(told.sealed_client_secret) == "pi_1_secret_x"
-    assert (published.message_id, published.correlation_id) == ("m-1.psp", "c-1")
+    assert (published.message_id, published.correlation_id) == ("m-1.psp.pi_1", "c-1")
 
 
 async def test_a_session_stripe_refuses_is_told_as_a_fact() -> None:

@@ -13,6 +13,7 @@ class Left(NamedTuple):
     twice: int = 0  # a message is delivered again
     lost: int = 0  # a webhook about a payment never comes
     silent: int = 0  # the PSP does not answer: before doing what was asked, or after
+    forgets: int = 0  # the PSP executes a command again whose idempotency key it has forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Bounds:
     tick: int = 1  # seconds between two things at the PSP; 0: everything happens in the same second
     ahead: int = 0  # seconds our clock is before the PSP's
     begin: tuple[str, ...] = ()  # steps that have happened already, to reach further into what comes afterwards
+    looks_first: bool = True  # whether the adapter looks for a refund before it makes one
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
 
     def __str__(self) -> str:
@@ -46,6 +48,7 @@ SHORT = (
     Bounds("2 guest actions, every card, our clock ahead", Left(guest=2, lost=1), cards=EVERY_CARD, ahead=1),
     Bounds("2 guest actions, 1 redelivery", Left(guest=2, twice=1)),
     Bounds("2 guest actions, 1 time-out of the PSP", Left(guest=2, silent=1)),
+    Bounds("2 guest actions, 1 redelivery, 1 forgotten key", Left(guest=2, twice=1, forgets=1)),
     Bounds("2 guest actions, 1 surprise at the PSP, 1 staff action", Left(guest=2, psp=1, staff=1)),
     Bounds("another amount, 2 staff actions", Left(guest=2, staff=2), cards=("odd",)),
     Bounds("another amount, 1 surprise, 1 staff action", Left(guest=2, staff=1, psp=1), cards=("odd",)),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contracts.orders import OrderStatus
 from extras_service.order import Order
 from payment_service.payment import Payment, RefundStage
-from tests.model.psp import TOTAL, Psp
+from tests.model.psp import TOTAL, UNPAID, Psp
 from tests.model.rules import Book
 from tests.model.world import Model, World
 
@@ -30,6 +30,11 @@ def refunds_never_exceed_what_was_captured(order: Order, payment: Payment | None
     return all(psp.returned(number) <= each.captured for number, each in enumerate(psp.sessions, start=1))
 
 
+def no_refund_is_made_twice(_order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    ids = [refund.refund_id for refund in psp.refunds]
+    return len(ids) == len(set(ids))
+
+
 def order_and_payment_agree_about_what_came(order: Order, payment: Payment | None, _psp: Psp) -> bool:
     """An order never knows of money its payment does not."""
     return order.received is None or (payment is not None and payment.received == order.received)
@@ -38,6 +43,7 @@ def order_and_payment_agree_about_what_came(order: Order, payment: Payment | Non
 ALWAYS: Mapping[str, Law] = {
     "never confirmed without the full amount captured": confirmed_means_captured,
     "refunds never exceed what was captured": refunds_never_exceed_what_was_captured,
+    "no refund is made twice": no_refund_is_made_twice,
     "an order never knows of money its payment does not": order_and_payment_agree_about_what_came,
 }
 """Laws of every world."""
@@ -49,6 +55,12 @@ def a_closed_order_keeps_no_money(order: Order, _payment: Payment | None, psp: P
 
 def nobody_pays_twice(_order: Order, _payment: Payment | None, psp: Psp) -> bool:
     return psp.held_in_all <= TOTAL
+
+
+def no_session_is_left_open(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """Not even one that a late command has opened again, once the PSP has named it."""
+    is_open = any(each.told and each.status in UNPAID for each in psp.sessions)
+    return order.status is OrderStatus.NEEDS_REVIEW or not is_open
 
 
 def no_order_is_stuck(order: Order, _payment: Payment | None, _psp: Psp) -> bool:
@@ -75,6 +87,7 @@ AT_REST: Mapping[str, Law] = {
     "a closed order keeps no money, unless a refund or review is open": a_closed_order_keeps_no_money,
     "nobody pays twice": nobody_pays_twice,
     "no order is stuck": no_order_is_stuck,
+    "no session is left open": no_session_is_left_open,
     "the order knows what was captured": the_order_knows_what_was_captured,
     "the order knows what was refunded": the_order_knows_what_was_refunded,
     "no refund is forgotten": no_refund_is_forgotten,

@@ -22,10 +22,15 @@ UNPAID = ("requires_payment_method", "requires_action")
 
 
 class Session(NamedTuple):
-    """A PaymentIntent: its status in Stripe's word, and what it captured."""
+    """A PaymentIntent: its status in Stripe's word, what it captured, the number it was asked for with.
+
+    `told`: the adapter got an answer that names it. Without one nobody has its secret, and nobody can pay it.
+    """
 
     status: str = "requires_payment_method"
     captured: int = 0
+    asked_no: int = 1
+    told: bool = True
 
 
 class Refund(NamedTuple):
@@ -94,7 +99,7 @@ def number_of(psp_reference: str) -> int:
 def changed(psp: Psp, session_no: int, status: str, told: str, tick: int, captured: int = 0) -> Happened:
     """A session gets another status, and the webhook `told` says so."""
     sessions = list(psp.sessions)
-    sessions[session_no - 1] = Session(status, captured)
+    sessions[session_no - 1] = sessions[session_no - 1]._replace(status=status, captured=captured)
     after = psp._replace(sessions=tuple(sessions), seconds=psp.seconds + tick)
     return Happened(after, (_webhook(after, session_no, told, {}),))
 
@@ -133,16 +138,37 @@ def dispute_changed(psp: Psp, session_no: int, state: str, tick: int) -> Happene
 # What it answers
 
 
-def session_created(psp: Psp, asked: CreatePspSession) -> PspSessionCreated:
+def session_asked(psp: Psp, asked: CreatePspSession, *, forgotten: bool) -> tuple[Psp, PspSessionCreated]:
+    """A session is opened, or the one named that was opened under this key before, unless the key was forgotten."""
+    known = [number for number, each in enumerate(psp.sessions, start=1) if each.asked_no == asked.session_no]
+    if known and not forgotten:
+        return _with_told(psp, known[-1], told=True), session_created(asked, known[-1])
+    after = psp._replace(sessions=(*psp.sessions, Session(asked_no=asked.session_no)))
+    return after, session_created(asked, len(after.sessions))
+
+
+def untold(before: Psp, after: Psp) -> Psp:
+    """What was done without an answer: a session that was opened so has no name here."""
+    opened = len(after.sessions) > len(before.sessions)
+    return _with_told(after, len(after.sessions), told=False) if opened else after
+
+
+def _with_told(psp: Psp, number: int, *, told: bool) -> Psp:
+    sessions = list(psp.sessions)
+    sessions[number - 1] = sessions[number - 1]._replace(told=told)
+    return psp._replace(sessions=tuple(sessions))
+
+
+def session_created(asked: CreatePspSession, number: int) -> PspSessionCreated:
     """The answer to opening a session: the same one, whatever became of the session since."""
     return PspSessionCreated(
         order_id=ORDER_ID,
         payment_id=PAYMENT_ID,
         session_no=asked.session_no,
-        psp_reference=reference(asked.session_no),
+        psp_reference=reference(number),
         amount=Money(amount=TOTAL, currency="EUR"),
         livemode=False,
-        sealed_client_secret=f"sealed {asked.session_no}",
+        sealed_client_secret=f"sealed {number}",
     )
 
 

@@ -6,14 +6,14 @@ from datetime import datetime
 
 import pytest
 
-from chassis.decision import Applied, Decision
+from chassis.decision import Applied, Decision, Stale
 from contracts.payments import PaymentSucceeded, RefundPayment
-from contracts.psp import ClosePspSession, PspPaymentSucceeded
+from contracts.psp import ClosePspSession, PspPaymentSucceeded, PspSessionCreated
 from extras_service import saga
 from extras_service.order import Order, OrderInput
 from payment_service import lifecycle
 from payment_service.payment import Payment, PaymentInput
-from tests.model.bounds import DEEP, SHORT, Bounds, Left
+from tests.model.bounds import DEEP, PAYS, SHORT, Bounds, Left
 from tests.model.explore import NEVER_FINAL, explore
 from tests.model.rules import Rules
 
@@ -69,6 +69,26 @@ def test_a_session_that_is_never_closed_is_found() -> None:
     found = explore(PAYS_LATE, Rules(payment=forgets))
 
     assert any(law.startswith(NEVER_FINAL) for law in found.violations)
+
+
+def test_an_adapter_that_does_not_look_before_it_refunds_is_found() -> None:
+    hasty = Bounds("a part is refunded", Left(staff=1, twice=1, forgets=1), begin=PAYS, looks_first=False)
+
+    found = explore(hasty, stop_at_first=True)
+
+    assert "no refund is made twice" in found.violations
+
+
+def test_a_session_opened_again_that_is_left_open_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if isinstance(message, PspSessionCreated) and payment is not None and payment.session is not None:
+            return Stale("a session is open already")
+        return lifecycle.decide(payment, message, now)
+
+    again = Bounds("the key is forgotten", Left(guest=2, twice=1, forgets=1))
+    found = explore(again, Rules(payment=forgets), stop_at_first=True)
+
+    assert "no session is left open" in found.violations
 
 
 def test_a_violation_is_told_step_by_step() -> None:

@@ -19,6 +19,7 @@ from contracts.psp import (
     PspOutcomeUnknown,
     PspPaymentEvent,
     PspRefundUpdated,
+    PspSessionCreated,
     RetrievePspSession,
 )
 from tests.model import psp as at_psp
@@ -43,6 +44,7 @@ from tests.model.rules import (
 _TWINS = 8
 _ALIKE = 2
 _NO_ANSWER = -1
+FORGOTTEN = "answered, its key forgotten"
 
 
 class World(NamedTuple):
@@ -151,23 +153,30 @@ class Model:
 
     def _adapter(self, world: World, rest: tuple[int, ...], number: int, twin: int) -> Iterator[Step]:
         for said, psp, answer, webhooks in self._asked(world.psp, number):
-            silent = said != "answered"
-            if silent and not world.left.silent:
+            silent, forgets = said.startswith("silent"), said == FORGOTTEN
+            if (silent and not world.left.silent) or (forgets and not world.left.forgets):
                 continue
-            left = world.left._replace(silent=world.left.silent - 1) if silent else world.left
-            flight = _with(rest, () if answer == _NO_ANSWER else (answer,), twin)
+            left = world.left._replace(silent=world.left.silent - silent, forgets=world.left.forgets - forgets)
+            flight = _with(rest, () if answer == _NO_ANSWER else (answer,), self._twin_of(answer, twin))
             for lost, after in self._webhooks(world._replace(psp=psp, flight=flight, left=left), webhooks):
-                yield Step(f"the PSP is asked ({said}{lost}):", after, not silent and not lost, number)
-            if world.left.twice and not silent and not twin:
+                yield Step(f"the PSP is asked ({said}{lost}):", after, said == "answered" and not lost, number)
+            if world.left.twice and said == "answered" and not twin:
                 again = self._twinned(world, rest, number, answer)
                 for lost, after in self._webhooks(again._replace(psp=psp), webhooks):
                     yield Step(f"the PSP is asked (answered{lost}), and will be asked again:", after, False, number)
+
+    def _twin_of(self, answer: int, twin: int) -> int:
+        """The id of an answer names its session, so the same command may be answered with two that are no twins."""
+        is_session = answer != _NO_ANSWER and isinstance(self.book.messages[answer], PspSessionCreated)
+        return 0 if is_session else twin
 
     def _twinned(self, world: World, rest: tuple[int, ...], number: int, answer: int) -> World:
         """The same command will be asked once more, and its answers share one id."""
         left = world.left._replace(twice=world.left.twice - 1)
         twin = world.left.twice
-        flight = _with(rest, (number,) if answer == _NO_ANSWER else (number, answer), twin)
+        flight = _with(rest, (number,), twin)
+        if answer != _NO_ANSWER:
+            flight = _with(flight, (answer,), self._twin_of(answer, twin))
         return world._replace(flight=flight, left=left)
 
     def _asked(self, psp: int, number: int) -> tuple[tuple[str, int, int, tuple[int, ...]], ...]:
@@ -183,17 +192,22 @@ class Model:
                 after, webhooks = self.book.psps.number(happened.psp), self.book.send(happened.webhooks)
                 found.append(("answered", after, numbers[0], webhooks))
                 if happened.psp != before:
-                    found.append(("silent, yet done", after, silence, webhooks))
+                    untold = self.book.psps.number(at_psp.untold(before, happened.psp))
+                    found.append(("silent, yet done", untold, silence, webhooks))
+            for happened, answer in self._forgotten(before, message):
+                numbers = self.book.send((answer,))
+                found.append(
+                    (FORGOTTEN, self.book.psps.number(happened.psp), numbers[0], self.book.send(happened.webhooks))
+                )
             self._adapted[key] = (*found, ("silent, not done", psp, silence, ()))
         return self._adapted[key]
 
     def _carried_out(self, psp: Psp, message: Message) -> Iterator[tuple[Happened, Message | None]]:
         tick, ahead = self.bounds.tick, self.bounds.ahead
         match message:
-            case CreatePspSession(session_no=number):
-                known = number <= len(psp.sessions)
-                after = psp if known else psp._replace(sessions=(*psp.sessions, at_psp.Session()))
-                yield Happened(after), at_psp.session_created(after, message)
+            case CreatePspSession():
+                after, answer = at_psp.session_asked(psp, message, forgotten=False)
+                yield Happened(after), answer
             case ClosePspSession(psp_reference=reference):
                 number = at_psp.number_of(reference)
                 happened = Happened(psp)
@@ -204,6 +218,22 @@ class Model:
                 yield Happened(psp), at_psp.report(psp, at_psp.number_of(reference), ahead)
             case CreatePspRefund():
                 yield from self._refund_asked(psp, message)
+
+    def _forgotten(self, psp: Psp, message: Message) -> Iterator[tuple[Happened, Message]]:
+        """What comes of a command whose idempotency key the PSP has forgotten, where that makes a difference."""
+        match message:
+            case CreatePspSession(session_no=number) if any(each.asked_no == number for each in psp.sessions):
+                after, answer = at_psp.session_asked(psp, message, forgotten=True)
+                yield Happened(after), answer
+            case CreatePspRefund() if not self.bounds.looks_first:
+                yield from self._refund_made_again(psp, message)
+
+    def _refund_made_again(self, psp: Psp, asked: CreatePspRefund) -> Iterator[tuple[Happened, Message]]:
+        number, amount = at_psp.number_of(asked.psp_reference), asked.amount.amount
+        is_made = any(refund.refund_id == asked.refund_id for refund in psp.refunds)
+        if is_made and not at_psp.refusal(psp, number, amount):
+            happened = at_psp.refunded(psp, asked.refund_id, number, amount, "succeeded", self.bounds.tick)
+            yield happened, at_psp.refund_report(happened.psp, happened.psp.refunds[-1], self.bounds.ahead)
 
     def _refund_asked(self, psp: Psp, asked: CreatePspRefund) -> Iterator[tuple[Happened, Message | None]]:
         tick, ahead = self.bounds.tick, self.bounds.ahead
