@@ -28,14 +28,15 @@ from chassis.envelope import Envelope, utc_now
 from chassis.errors import PermanentError, PublishFailedError, PublishRefusedError, UnroutableError
 from chassis.message_log import Copy, MessageLog
 from chassis.metrics import Metrics
+from chassis.newer_versions import NewerVersions
 from chassis.poison import ONE_AT_A_TIME, Caution
 from chassis.provenance import Arrival, Door, Trust
 from chassis.redaction import Redaction
 from chassis.replies import Replies
 from chassis.settings import ServiceSettings
 from contracts.accounts import OPERATOR, own_queue
-from contracts.message import Command, Event, Message, Query, Reply, parse
-from contracts.topology import Binding, Queue
+from contracts.message import Message, parse
+from contracts.topology import COMMANDS, EVENTS, QUERIES, REPLIES, Binding, Queue
 
 log = structlog.get_logger()
 
@@ -97,6 +98,7 @@ class Bus:
         """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()
         self._replies = Replies(lambda: _open(self.connection), self.login, metrics)
+        self.newer_versions = NewerVersions()
         self.consuming = Consuming(self._has_connection)
 
     @classmethod
@@ -229,7 +231,7 @@ class Bus:
 
         A reply is neither waited for nor confirmed, and never fails.
         """
-        if isinstance(envelope.message, Reply):
+        if envelope.exchange == REPLIES.name:
             self._replies.send(envelope)
             self._count(envelope)
             return
@@ -351,12 +353,5 @@ def _exchange(name: str) -> RabbitExchange:
 
 
 def _type_of(envelope: Envelope) -> str:
-    match envelope.message:
-        case Command():
-            return "command"
-        case Event():
-            return "event"
-        case Query():
-            return "query"
-        case _:
-            return "reply"
+    types = {COMMANDS.name: "command", EVENTS.name: "event", QUERIES.name: "query", REPLIES.name: "reply"}
+    return types[envelope.exchange]

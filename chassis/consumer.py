@@ -29,6 +29,7 @@ from chassis.errors import (
     PublishFailedError,
     TransientError,
     UndecodableMessageError,
+    is_for_newer,
     is_transient,
 )
 from chassis.headers import (
@@ -164,7 +165,10 @@ class Consumer:
         if self._dead_queue is None:
             log.warning("message.dropped", error=repr(error))
             return "dropped"
-        put_elsewhere = self._put_back if is_outage else self._retried_or_parked
+        is_left = is_for_newer(error)
+        if is_left:
+            self._bus.newer_versions.leave(str(error))
+        put_elsewhere = self._put_back if is_outage or is_left else self._retried_or_parked
         return await self._held_until(lambda: put_elsewhere(message, delivery, error), message)
 
     async def _held_until(self, put_elsewhere: Callable[[], Awaitable[str]], message: RabbitMessage) -> str:

@@ -14,6 +14,10 @@ class State(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    schema_number: ClassVar[int] = 1
+    """Of this kind of document. A higher one makes older versions leave its documents alone: raise it only when they
+    would do wrong. Fields that are only added need no new number: older versions keep what they do not know."""
+
     due_at: datetime | None = Field(
         default=None, description="when the sweeper is to call this document back; none while no deadline runs"
     )

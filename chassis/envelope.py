@@ -1,5 +1,7 @@
 """A message with what travels beside it: its ids, its cause, and where it goes."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,13 +10,32 @@ from typing import Any, Protocol, Self
 from chassis.decision import Answer, Outgoing, Waiter
 from chassis.headers import ATTEMPT, SENT_AT_MS
 from contracts.ids import bounded_id
-from contracts.message import Command, Event, Message, Query, parse
+from contracts.message import Command, Event, Message, Query, type_of
 from contracts.topology import COMMANDS, EVENTS, EVENTS_WITHOUT_FOLLOWER, QUERIES, REPLIES
 
 
 def utc_now() -> datetime:
     """The clock of production; tests bring their own."""
     return datetime.now(UTC)
+
+
+def _digest(*parts: str) -> str:
+    """Names parts for good: other parts have another digest."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as an outbox holds it, sent on unparsed: a version that does not know its kind sends it, too."""
+
+    kind: str
+    body: bytes
+    exchange: str
+    must_be_routed: bool | None = None
+    """None: its version did not say."""
+
+    def to_wire(self) -> bytes:
+        return self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +47,7 @@ class Envelope:
     kept in an outbox, and hold no secret.
     """
 
-    message: Message
+    message: Message | StoredMessage
     message_id: str
     correlation_id: str
     causation_id: str | None = None
@@ -42,35 +63,23 @@ class Envelope:
     @property
     def exchange(self) -> str:
         """Each sort of message has one. None goes through the default exchange: it leads into every queue there is."""
-        match self.message:
-            case Command():
-                return COMMANDS.name
-            case Event():
-                return EVENTS.name
-            case Query():
-                return QUERIES.name
-            case _:
-                return REPLIES.name
+        return self.message.exchange if isinstance(self.message, StoredMessage) else _exchange_of(type(self.message))
 
     @property
     def routing_key(self) -> str:
-        match self.message:
-            case Command() | Event() | Query():
-                return self.kind
-            case _:
-                return self.to or ""
+        return (self.to or "") if self.exchange == REPLIES.name else self.kind
 
     @property
     def must_arrive(self) -> bool:
         """Commands and events are persistent and confirmed; a requester that has gone is no error."""
-        return isinstance(self.message, Command | Event)
+        return self.exchange in (COMMANDS.name, EVENTS.name)
 
     @property
     def must_be_routed(self) -> bool:
         """Whether a queue must take it: every command, and every event but those without a follower by design."""
-        return isinstance(self.message, Command) or (
-            isinstance(self.message, Event) and self.kind not in EVENTS_WITHOUT_FOLLOWER
-        )
+        if isinstance(self.message, StoredMessage) and self.message.must_be_routed is not None:
+            return self.message.must_be_routed
+        return self.must_arrive and self.kind not in EVENTS_WITHOUT_FOLLOWER
 
     def headers(self, now: datetime) -> dict[str, Any]:
         """The AMQP headers it leaves with. AMQP's own timestamp has whole seconds only: too coarse to trace by."""
@@ -82,7 +91,9 @@ class Envelope:
         return {
             "id": self.message_id,
             "kind": self.kind,
-            "body": self.message.model_dump_json(),
+            "body": self.message.to_wire().decode(),
+            "exchange": self.exchange,
+            "must_be_routed": self.must_be_routed,
             "correlation_id": self.correlation_id,
             "causation_id": self.causation_id,
             "traceparent": self.traceparent,
@@ -91,14 +102,24 @@ class Envelope:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """As it was stored. Raises UnknownKindError when it was stored before exchanges were, and its kind is gone."""
+        kind = document["kind"]
+        exchange = document.get("exchange") or _exchange_of(type_of(kind))
         return cls(
-            message=parse(document["kind"], document["body"].encode()),
+            message=StoredMessage(kind, document["body"].encode(), exchange, document.get("must_be_routed")),
             message_id=document["id"],
             correlation_id=document["correlation_id"],
             causation_id=document["causation_id"],
             traceparent=document["traceparent"],
             to=document["to"],
         )
+
+
+def _exchange_of(message_type: type[Message]) -> str:
+    for base, exchange in ((Command, COMMANDS), (Event, EVENTS), (Query, QUERIES)):
+        if issubclass(message_type, base):
+            return exchange.name
+    return REPLIES.name
 
 
 class Publisher(Protocol):
@@ -138,15 +159,21 @@ class Delivery:
         """A message that follows from this one, in the same guest action."""
         return Envelope(message, message_id, self.correlation_id, self.message_id, self.traceparent, notes=notes or {})
 
-    def sent_by(self, document_id: str, version: int, messages: tuple[Outgoing, ...]) -> tuple[Envelope, ...]:
+    def sent_by(
+        self, document_id: str, version: int, messages: tuple[Outgoing, ...], *, life: str = ""
+    ) -> tuple[Envelope, ...]:
         """The envelopes of what a document decided at this version.
 
-        Ids come from document and version: the same decision always sends the same ids, and a person can read where
-        a message was born.
+        An id names document, version and place, so a person can read where a message was born, and ends in a digest of
+        the document's life, this cause and what is said. The same decision for the same cause always has the same ids.
+        A document that was restored to an earlier version, and decides otherwise from there, has other ones: its
+        receivers do not take the new for the old.
         """
         envelopes = []
         for index, outgoing in enumerate(messages):
-            message_id = bounded_id(f"{document_id}.{version}.{index}")
+            said = outgoing.reply if isinstance(outgoing, Answer) else outgoing
+            meaning = _digest(life, self.message_id, said.kind, said.to_wire().decode())
+            message_id = bounded_id(f"{document_id}.{version}.{index}.{meaning}")
             match outgoing:
                 case Answer(to=waiter, reply=reply):
                     envelopes.append(

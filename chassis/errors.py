@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from contracts.message import MalformedMessageError, UnknownKindError
+from contracts.message import MalformedMessageError, NewerKindError, UnknownKindError
 
 
 class TransientError(Exception):
@@ -98,6 +98,21 @@ def is_outage(error: BaseException) -> bool:
             return True
         case _:
             return False
+
+
+class NewerDocumentError(Exception):
+    """A document that a newer version wrote, in a form whose meaning this version does not know."""
+
+    def __init__(self, document_id: str, schema: int, known: int) -> None:
+        super().__init__(
+            f"{document_id} was written by a newer version (schema {schema}, this version knows {known}): "
+            "update this one (docs/updating.md)"
+        )
+
+
+def is_for_newer(error: BaseException) -> bool:
+    """Whether a newer version can handle what failed so."""
+    return isinstance(error, NewerDocumentError | NewerKindError)
 
 
 def is_transient(error: BaseException) -> bool:

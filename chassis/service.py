@@ -109,7 +109,8 @@ def bus_notices(bus: Bus) -> dict[str, Check]:
     async def routing() -> str | None:
         return " ".join(bus.unroutable.values()) or None
 
-    return {"topology": topology, "routing": routing, "log": bus.message_log.check}
+    notices = {"topology": topology, "routing": routing, "log": bus.message_log.check}
+    return notices | bus.newer_versions.notices()
 
 
 def bus_loops(bus: Bus) -> tuple[Loop, ...]:

@@ -7,7 +7,6 @@ decided on.
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
@@ -19,15 +18,12 @@ from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from chassis.envelope import Envelope
+from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
-from chassis.history import Transition
 from chassis.metrics import Metrics
 from chassis.service import Check
 from chassis.settings import StoreSettings
-
-HANDLED_KEPT = 64
-"""How many handled message ids a document remembers."""
+from chassis.stored_document import Stored, document_of, state_of, stored_of
 
 _SWEPT = ("unsent_since", "due_at", "attention_since")
 """Fields that sweeps look for. A document that needs no sweep has none, and so no entry in the sparse indexes."""
@@ -43,19 +39,6 @@ _DURABLE = WriteConcern(w="majority", j=True)
 _MAJORITY = ReadConcern("majority")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[ModelT]):
-    """A document as loaded or about to be written."""
-
-    id: str
-    version: int
-    state: ModelT
-    handled: tuple[str, ...] = ()
-    outbox: tuple[Envelope, ...] = ()
-    history: tuple[Transition, ...] = ()
-    attention_since: datetime | None = None
 
 
 class Store:
@@ -113,7 +96,7 @@ class Store:
     def close(self) -> None:
         self._client.close()
 
-    def documents(self, name: str, state_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "Documents[ModelT]":
+    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> "Documents[StateT]":
         """The documents of one business thing. `indexed` names fields of the state that `find` looks for."""
         return Documents(self._database[name], state_type, indexed, self._metrics)
 
@@ -122,10 +105,10 @@ class Store:
         return Records(self._database[name], record_type, indexed, self._metrics)
 
 
-class Documents(Generic[ModelT]):
+class Documents(Generic[StateT]):
     """Versioned documents with an outbox."""
 
-    def __init__(self, collection: Any, state_type: type[ModelT], indexed: tuple[str, ...], metrics: Metrics) -> None:
+    def __init__(self, collection: Any, state_type: type[StateT], indexed: tuple[str, ...], metrics: Metrics) -> None:
         self._collection = collection
         self._state_type = state_type
         self._indexed = indexed
@@ -153,28 +136,14 @@ class Documents(Generic[ModelT]):
             if error.code not in (_NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND):
                 raise
 
-    async def load(self, document_id: str) -> Stored[ModelT] | None:
+    async def load(self, document_id: str) -> Stored[StateT] | None:
         async with self._asked(f"loading {document_id}", "read"):
             raw = await self._collection.find_one({"_id": document_id})
-        return self._stored(raw) if raw else None
+        return stored_of(raw, self._state_type) if raw else None
 
-    async def write(self, new: Stored[ModelT], *, now: datetime, due_at: datetime | None) -> bool:
+    async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         """Write version n over version n-1 (version 1: insert). False when another writer was first."""
-        document = {
-            "_id": new.id,
-            "version": new.version,
-            "state": new.state.model_dump(mode="json"),
-            "handled": list(new.handled[-HANDLED_KEPT:]),
-            "outbox": [envelope.to_document() for envelope in new.outbox],
-            "history": [transition.to_document() for transition in new.history],
-            "updated_at": now,
-        }
-        if new.outbox:
-            document["unsent_since"] = now
-        if due_at is not None:
-            document["due_at"] = due_at
-        if new.attention_since is not None:
-            document["attention_since"] = new.attention_since
+        document = document_of(new, now, due_at)
         async with self._asked(f"writing {new.id}", "write"):
             if new.version == 1:
                 try:
@@ -199,7 +168,7 @@ class Documents(Generic[ModelT]):
 
     async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
         """Documents whose outbox has waited since before that time, the oldest first."""
-        return await self._ids({"unsent_since": {"$lt": before}}, "unsent_since", limit)
+        return [raw["_id"] for raw in await self._swept({"unsent_since": {"$lt": before}}, "unsent_since", limit)]
 
     async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
         """How many documents have an outbox that has waited since before that time, and since when the oldest."""
@@ -223,25 +192,25 @@ class Documents(Generic[ModelT]):
                 return 0, None
             return await self._collection.count_documents(query), oldest[field]
 
-    async def ids_due(self, now: datetime, limit: int) -> list[str]:
-        """Documents whose deadline has passed, the most overdue first."""
-        return await self._ids({"due_at": {"$lte": now}}, "due_at", limit)
+    async def due(self, now: datetime, limit: int) -> dict[str, int]:
+        """Documents whose deadline has passed, the most overdue first, with their versions."""
+        return {raw["_id"]: raw["version"] for raw in await self._swept({"due_at": {"$lte": now}}, "due_at", limit)}
 
-    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, ModelT]]:
+    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]:
         """States that need attention and whose fields have these values, with since when: the oldest first."""
         query = {"attention_since": {"$exists": True}, **{f"state.{name}": value for name, value in fields.items()}}
         async with self._asked("searching", "read"):
             cursor = self._collection.find(query).sort("attention_since", 1).limit(limit)
-            return [(raw["attention_since"], self._state_type.model_validate(raw["state"])) async for raw in cursor]
+            return [(raw["attention_since"], state_of(raw, self._state_type)) async for raw in cursor]
 
-    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[ModelT]:
+    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
         """States whose fields have these values, the newest first (by `created_at`), none created before `since`."""
         query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
         if since is not None:
             query["state.created_at"] = {"$gte": to_jsonable_python(since)}  # as the state holds it
         async with self._asked("searching", "read"):
             cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
-            return [self._state_type.model_validate(raw["state"]) async for raw in cursor]
+            return [state_of(raw, self._state_type) async for raw in cursor]
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         """Ids of documents whose state has fields of these values, in no order and at most `limit` of them."""
@@ -249,7 +218,7 @@ class Documents(Generic[ModelT]):
         async with self._asked("searching", "read"):
             return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
 
-    async def each(self) -> AsyncIterator[ModelT]:
+    async def each(self) -> AsyncIterator[StateT]:
         """Every state there is, one after the other: for audits. Read by pages: SecantusDB puts an answer together as
         a whole before it sends any of it, and for everything at once that takes longer than it is given."""
         async with self._asked("listing all", "read"):
@@ -258,24 +227,12 @@ class Documents(Generic[ModelT]):
             async with self._asked("reading all", "read"):
                 page = [raw async for raw in self._collection.find({"_id": {"$in": ids[start : start + _PAGE]}})]
             for raw in page:
-                yield self._state_type.model_validate(raw["state"])
+                yield state_of(raw, self._state_type)
 
-    async def _ids(self, query: Mapping[str, Any], order: str, limit: int) -> list[str]:
+    async def _swept(self, query: Mapping[str, Any], order: str, limit: int) -> list[Mapping[str, Any]]:
         async with self._asked(f"sweeping by {order}", "sweep"):
-            cursor = self._collection.find(query, projection={"_id": 1}).sort(order, 1).limit(limit)
-            return [raw["_id"] async for raw in cursor]
-
-    def _stored(self, raw: Mapping[str, Any]) -> Stored[ModelT]:
-        return Stored(
-            id=raw["_id"],
-            version=raw["version"],
-            state=self._state_type.model_validate(raw["state"]),
-            handled=tuple(raw["handled"]),
-            outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
-            attention_since=raw.get("attention_since"),
-            # Documents written before there was a history have none.
-            history=tuple(Transition.from_document(entry) for entry in raw.get("history", ())),
-        )
+            cursor = self._collection.find(query, projection={"version": 1}).sort(order, 1).limit(limit)
+            return [raw async for raw in cursor]
 
     @asynccontextmanager
     async def _asked(self, doing: str, kind: str) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ See docs/how-a-message-is-handled.md for why nothing is lost at any step in betw
 """
 
 import asyncio
+import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +19,7 @@ from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
 from chassis.envelope import Delivery, Envelope, Publisher, utc_now
 from chassis.errors import (
     ConflictError,
+    NewerDocumentError,
     PublishFailedError,
     PublishRefusedError,
     StoreUnavailableError,
@@ -26,7 +28,8 @@ from chassis.errors import (
 )
 from chassis.history import HISTORY_KEPT, Transition
 from chassis.service import Check, Loop
-from chassis.store import Documents, Stored
+from chassis.store import Documents
+from chassis.stored_document import Stored
 from chassis.waiting import Waiting
 from contracts.ids import bounded_id
 
@@ -72,10 +75,12 @@ class WritePath(Generic[StateT]):
         bus: Publisher,
         *,
         clock: Callable[[], datetime] = utc_now,
+        new_life: Callable[[], str] = lambda: secrets.token_hex(6),
     ) -> None:
         self._documents = documents
         self._bus = bus
         self._clock = clock
+        self._new_life = new_life
         self._locks = _KeyedLocks()
         self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
         # Documents whose outbox was sent in full at this version, not yet cleared in the store.
@@ -144,6 +149,7 @@ class WritePath(Generic[StateT]):
         now: datetime,
     ) -> Stored[StateT]:
         version = stored.version + 1 if stored else 1
+        life = stored.life if stored else self._new_life()
         transition = Transition.by(delivery, version, now, decision.state.standing)
         unsent = self._unsent(stored) if stored else ()
         return Stored(
@@ -151,9 +157,11 @@ class WritePath(Generic[StateT]):
             version=version,
             state=decision.state,
             handled=(*(stored.handled if stored else ()), delivery.message_id),
-            outbox=(*unsent, *delivery.sent_by(document_id, version, decision.messages)),
+            outbox=(*unsent, *delivery.sent_by(document_id, version, decision.messages, life=life)),
             history=(*(stored.history if stored else ()), transition)[-HISTORY_KEPT:],
             attention_since=((stored and stored.attention_since) or now) if decision.state.needs_attention else None,
+            life=life,
+            origin=stored.origin if stored else None,
         )
 
     async def _send_outbox(self, stored: Stored[StateT]) -> None:
@@ -264,10 +272,11 @@ class WritePath(Generic[StateT]):
 
     async def sweep_deadlines(self, decide: Callable[[StateT | None, datetime], Decision[StateT]]) -> int:
         """Call documents back whose deadline has passed. Every instance sweeps; a conditional write lets one win."""
-        due = await self._documents.ids_due(self._clock(), _SWEEP_LIMIT)
-        for document_id in due:
+        due = await self._documents.due(self._clock(), _SWEEP_LIMIT)
+        for document_id, version in due.items():
             delivery = Delivery(
-                message_id=bounded_id(f"{document_id}.deadline.{self._clock().timestamp():.0f}"),
+                # Named after the version that set the deadline, not after a clock that may jump back.
+                message_id=bounded_id(f"{document_id}.deadline.{version}"),
                 correlation_id=bounded_id(f"{document_id}.deadline"),
                 kind="deadline",
             )
@@ -282,6 +291,8 @@ def others_go_on(document_id: str) -> Iterator[None]:
     """One document that cannot be read or decided on must not keep a sweep from all the others."""
     try:
         yield
+    except NewerDocumentError as newer:
+        log.info("document.left_to_newer", document_id=document_id, reason=str(newer))
     except Exception as error:
         if is_outage(error):
             raise  # the others would fare no better

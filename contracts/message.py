@@ -20,6 +20,10 @@ class UnknownKindError(ValueError):
         super().__init__(f"no contract knows the kind {kind!r}: a newer sender, or a message for another system")
 
 
+class NewerKindError(UnknownKindError):
+    """A known message in a version that only newer readers know."""
+
+
 class MalformedMessageError(ValueError):
     """A body that does not parse as what its kind says."""
 
@@ -86,12 +90,32 @@ class Reply(Message):
 def parse(kind: str, body: bytes) -> Message:
     """The message in `body`, as its kind says.
 
-    Raises UnknownKindError or MalformedMessageError; both are permanent: no retry makes such a body parse.
+    Raises UnknownKindError or MalformedMessageError; both are permanent: no retry makes such a body parse. Of
+    UnknownKindError, NewerKindError says that a newer reader can.
     """
-    message_type = Message.kinds.get(kind)
-    if message_type is None:
-        raise UnknownKindError(kind)
+    message_type = type_of(kind)
     try:
         return message_type.model_validate_json(body)
     except ValidationError as error:
         raise MalformedMessageError(kind, error) from error
+
+
+def type_of(kind: str) -> type[Message]:
+    """The class of a kind. Raises UnknownKindError, as `parse` does."""
+    message_type = Message.kinds.get(kind)
+    if message_type is None:
+        raise NewerKindError(kind) if _is_newer(kind) else UnknownKindError(kind)
+    return message_type
+
+
+def _is_newer(kind: str) -> bool:
+    """Whether it is a version of a known message beyond all known ones."""
+    name, version = _split(kind)
+    known = [number for known_name, number in map(_split, Message.kinds) if known_name == name]
+    return bool(known) and version > max(known)
+
+
+def _split(kind: str) -> tuple[str, int]:
+    """The name and the version in a kind; version 0 when there is none."""
+    name, _, version = kind.rpartition(".v")
+    return (name, int(version)) if version.isascii() and version.isdecimal() and len(version) < 6 else (kind, 0)

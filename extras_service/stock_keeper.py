@@ -71,7 +71,7 @@ class StockKeeper:
 
     async def sweep(self) -> None:
         """Read the orders whose holds have lapsed: keep what is paid, extend what may be, release the rest."""
-        for document_id in await self.documents.ids_due(self.clock(), _SWEEP_LIMIT):
+        for document_id in await self.documents.due(self.clock(), _SWEEP_LIMIT):
             with others_go_on(document_id):
                 await self._recheck_lapsed(document_id)
 

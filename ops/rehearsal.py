@@ -13,7 +13,8 @@ from chassis.consumer import Handlers
 from chassis.decision import Done, Outcome, State, reason_of
 from chassis.envelope import Delivery, Envelope
 from chassis.errors import NoHandlerError, StoreUnavailableError
-from chassis.store import Documents, Store, Stored
+from chassis.store import Documents, Store
+from chassis.stored_document import Stored
 from chassis.write_path import WritePath
 from contracts.message import parse
 from contracts.topology import (

@@ -16,7 +16,7 @@ from aio_pika.exceptions import AMQPError
 from rich.console import Console
 
 from chassis.envelope import utc_now
-from chassis.errors import StoreUnavailableError
+from chassis.errors import NewerDocumentError, StoreUnavailableError
 from chassis.metrics import Metrics
 from chassis.redaction import Redaction
 from chassis.secret_files import SecretFileError
@@ -157,6 +157,7 @@ def reachable() -> Iterator[None]:
         NoSuchPlanError,
         NotRunnableError,
         NoLogError,
+        NewerDocumentError,
     ) as nothing:
         complaints.print(str(nothing), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None

@@ -9,7 +9,8 @@ from datetime import timedelta
 from chassis.decision import StateT
 from chassis.history import Transition
 from chassis.metrics import Metrics
-from chassis.store import Store, Stored
+from chassis.store import Store
+from chassis.stored_document import Stored
 from contracts.ids import OrderId, payment_id_of
 from extras_service.order import Order
 from extras_service.stock import stock_id

@@ -15,7 +15,7 @@ from ops.trace.drafts import Draft, numbered
 from ops.trace.model import Participant, StepKind, Story
 from ops.trace.wording import gist_of, name_of, owner_of, sender_of, shortened
 
-_BORN = re.compile(r"(?P<document>.+)\.(?P<version>\d+)\.\d+")
+_BORN = re.compile(r"(?P<document>.+?)\.(?P<version>\d+)\.\d+(?:\.[0-9a-f]{16})?")
 _CALL = re.compile(r"(?P<clock>\d\d:\d\d:\d\d\.\d{3}) (?P<what>.+)")
 _LONGEST_ERROR = 300
 

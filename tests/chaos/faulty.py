@@ -19,7 +19,7 @@ from faststream.rabbit.message import RabbitMessage
 from chassis.bus import Bus
 from chassis.envelope import Envelope
 from chassis.requests import RequestClient
-from chassis.store import Stored
+from chassis.stored_document import Stored
 from chassis.write_path import WritePath
 
 FUSES = "BELLHOP_CHAOS_FUSES"

@@ -7,61 +7,47 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Generic, cast
 
-from chassis.envelope import Envelope
+from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
-from chassis.history import Transition
-from chassis.store import ModelT, Store, Stored
+from chassis.store import ModelT, Store
+from chassis.stored_document import Stored, document_of, state_of, stored_of
 
 
-class FakeDocuments(Generic[ModelT]):
-    def __init__(self, state_type: type[ModelT]) -> None:
+class FakeDocuments(Generic[StateT]):
+    def __init__(self, state_type: type[StateT]) -> None:
         self._state_type = state_type
-        self._kept: dict[str, dict[str, Any]] = {}
+        self.raw: dict[str, dict[str, Any]] = {}
         self.away = False
 
-    async def load(self, document_id: str) -> Stored[ModelT] | None:
+    async def load(self, document_id: str) -> Stored[StateT] | None:
         self._ask()
-        raw = self._kept.get(document_id)
-        if raw is None:
-            return None
-        return Stored(
-            id=document_id,
-            version=raw["version"],
-            state=self._state_type.model_validate_json(raw["state"]),
-            handled=raw["handled"],
-            outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
-            attention_since=raw["attention_since"],
-            history=tuple(Transition.from_document(entry) for entry in raw["history"]),
-        )
+        raw = self.raw.get(document_id)
+        return stored_of(raw, self._state_type) if raw else None
 
-    async def write(self, new: Stored[ModelT], *, now: datetime, due_at: datetime | None) -> bool:
+    async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         self._ask()
-        if self._kept.get(new.id, {"version": 0})["version"] != new.version - 1:
+        if self.raw.get(new.id, {"version": 0})["version"] != new.version - 1:
             return False
-        self._kept[new.id] = {
-            "version": new.version,
-            "state": new.state.model_dump_json(),
-            "handled": new.handled,
-            "attention_since": new.attention_since,
-            "outbox": [envelope.to_document() for envelope in new.outbox],
-            "history": [transition.to_document() for transition in new.history],
-            "due_at": due_at,
-        }
+        self.raw[new.id] = document_of(new, now, due_at)
         return True
 
-    async def ids_due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> dict[str, int]:
         self._ask()
-        due = ((document_id, raw["due_at"]) for document_id, raw in self._kept.items())
-        return [document_id for document_id, at in due if at is not None and at <= now][:limit]
+        due = {
+            document_id: raw["version"]
+            for document_id, raw in self.raw.items()
+            if "due_at" in raw and raw["due_at"] <= now
+        }
+        return dict(list(due.items())[:limit])
 
-    async def find(self, limit: int, **fields: str) -> list[ModelT]:
+    async def find(self, limit: int, **fields: str) -> list[StateT]:
         self._ask()
-        states = [self._state_type.model_validate_json(raw["state"]) for raw in self._kept.values()]
+        states = [state_of(raw, self._state_type) for raw in self.raw.values()]
         return [s for s in states if all(getattr(s, name) == value for name, value in fields.items())][:limit]
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         self._ask()
-        states = {name: self._state_type.model_validate_json(raw["state"]) for name, raw in self._kept.items()}
+        states = {name: state_of(raw, self._state_type) for name, raw in self.raw.items()}
         return [
             name for name, s in states.items() if all(getattr(s, field) == value for field, value in fields.items())
         ][:limit]
@@ -95,8 +81,8 @@ class FakeStore:
     def __init__(self) -> None:
         self.of: dict[str, Any] = {}
 
-    def documents(self, name: str, state_type: type[ModelT], indexed: tuple[str, ...] = ()) -> FakeDocuments[ModelT]:
-        documents: FakeDocuments[ModelT] = self.of.setdefault(name, FakeDocuments(state_type))
+    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> FakeDocuments[StateT]:
+        documents: FakeDocuments[StateT] = self.of.setdefault(name, FakeDocuments(state_type))
         return documents
 
     def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> FakeRecords[ModelT]:

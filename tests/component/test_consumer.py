@@ -10,7 +10,7 @@ from faststream.message.message import AckStatus
 
 from chassis.decision import Done, Ignored, Outcome
 from chassis.envelope import Delivery, Failure
-from chassis.errors import PermanentError, StoreUnavailableError
+from chassis.errors import NewerDocumentError, PermanentError, StoreUnavailableError
 from chassis.headers import ORIGIN
 from contracts.message import Message
 from contracts.orders import GetOrder, PlaceOrder
@@ -296,11 +296,32 @@ async def test_a_body_that_does_not_parse_is_parked_untouched_with_everything_an
     assert parked.headers["last_failed_at"] == parked.headers["first_failed_at"]
 
 
-@pytest.mark.parametrize("kind", ["orders.place-order.v9", ""])
+@pytest.mark.parametrize("kind", ["orders.order-starred.v1", "orders.place-order.v0", ""])
 async def test_a_kind_no_contract_knows_is_parked(bench: Bench, kind: str) -> None:
     await bench.deliver(EXTRAS_COMMANDS, b"{}", kind=kind)
 
     assert _parked(bench).headers["error_type"] == "UnknownKindError"
+
+
+@pytest.mark.parametrize("attempt", [1, 5, 6])
+async def test_a_message_only_a_newer_version_knows_is_left_to_it_and_never_parked(bench: Bench, attempt: int) -> None:
+    headers = {"attempt": attempt}
+
+    await bench.deliver(EXTRAS_COMMANDS, b"{}", kind="orders.place-order.v9", headers=headers)
+
+    (left,) = bench.published
+    assert (left.exchange, left.routing_key, left.kind) == ("retry.1s", "extras.commands", "orders.place-order.v9")
+    assert left.headers["attempt"] == attempt
+    assert "v9" in str(await bench.bus.newer_versions.notices()["newer versions"]())
+
+
+async def test_a_message_about_a_document_of_a_newer_version_is_left_to_it(bench: Bench, doing: Doing) -> None:
+    doing.ends = NewerDocumentError("ord_1", 2, 1)
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE)
+
+    (left,) = bench.published
+    assert (left.exchange, left.routing_key, left.message) == ("retry.1s", "extras.commands", PLACE)
 
 
 async def test_a_kind_nobody_handles_here_is_parked(bench: Bench, doing: Doing) -> None:

@@ -37,8 +37,8 @@ class Counters(FakeDocuments[Counter]):
         super().__init__(Counter)
         self.path = WritePath(cast(Documents[Counter], self), cast(Bus, None), clock=lambda: NOW)
 
-    async def ids_due(self, now: datetime, limit: int) -> list[str]:
-        return ["doc_1"]
+    async def due(self, now: datetime, limit: int) -> dict[str, int]:
+        return {"doc_1": 1}
 
     async def history(self) -> tuple[Transition, ...]:
         stored = await self.load("doc_1")
@@ -75,6 +75,15 @@ async def test_a_deadline_is_part_of_it() -> None:
     await counters.path.sweep_deadlines(count)
 
     assert [transition.kind for transition in await counters.history()] == ["test.first.v1", "deadline"]
+
+
+async def test_a_deadline_is_named_after_the_version_that_set_it_and_not_after_the_clock() -> None:
+    counters = Counters()
+    await counters.path.handle("doc_1", Delivery("m-1", "c-1", "test.first.v1"), count)
+
+    await counters.path.sweep_deadlines(count)
+
+    assert (await counters.history())[-1].message_id == "doc_1.deadline.1"
 
 
 async def test_only_the_newest_are_kept() -> None:

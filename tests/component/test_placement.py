@@ -8,7 +8,7 @@ import pytest
 
 from chassis.decision import Applied, Duplicate, Refused
 from chassis.envelope import Delivery, Envelope
-from chassis.store import Stored
+from chassis.stored_document import Stored
 from chassis.write_path import WritePath
 from contracts.ids import OrderId
 from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason

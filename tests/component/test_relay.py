@@ -10,7 +10,8 @@ from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Outgoing, State
 from chassis.envelope import Delivery, Envelope
 from chassis.errors import PublishFailedError, PublishRefusedError
-from chassis.store import Documents, Stored
+from chassis.store import Documents
+from chassis.stored_document import Stored
 from chassis.write_path import WritePath
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired, OrderFulfilled
@@ -30,10 +31,10 @@ class UnsentDocuments(FakeDocuments[State]):
         self.unreadable: set[str] = set()
 
     async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
-        return [document_id for document_id, raw in self._kept.items() if raw["outbox"]][:limit]
+        return [document_id for document_id, raw in self.raw.items() if raw["outbox"]][:limit]
 
     async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
-        return len(self._kept), NOW - timedelta(minutes=1)
+        return len(self.raw), NOW - timedelta(minutes=1)
 
     async def load(self, document_id: str) -> Stored[State] | None:
         if document_id in self.unreadable:

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, cast
 
-from chassis.decision import Decision
+from chassis.decision import Decision, StateT
 from chassis.envelope import Delivery, Envelope
 from chassis.errors import TransientError
-from chassis.store import ModelT, Stored
+from chassis.stored_document import Stored
 from chassis.write_path import WritePath
 from contracts.ids import ExtraId, OrderId, payment_id_of
 from contracts.orders import OrderCancelled, OrderExpired, OrderStatus, PlaceOrder, RequestedLine, StartPayment
@@ -42,33 +42,34 @@ class _Turn:
         yield
 
 
-class _Documents(Generic[ModelT]):
+class _Documents(Generic[StateT]):
     """The store's documents; each read and write is one step of a walk."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Stored[ModelT]] = {}
-        self.due: dict[str, datetime | None] = {}
+        self.kept: dict[str, Stored[StateT]] = {}
+        self.due_at: dict[str, datetime | None] = {}
 
-    async def load(self, document_id: str) -> Stored[ModelT] | None:
+    async def load(self, document_id: str) -> Stored[StateT] | None:
         await _Turn()
         return self.kept.get(document_id)
 
-    async def write(self, new: Stored[ModelT], *, now: datetime, due_at: datetime | None) -> bool:
+    async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         await _Turn()
         known = self.kept.get(new.id)
         if (known.version if known else 0) != new.version - 1:
             return False
-        self.kept[new.id], self.due[new.id] = new, due_at
+        self.kept[new.id], self.due_at[new.id] = new, due_at
         return True
 
-    async def ids_due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> dict[str, int]:
         await _Turn()
-        return [document_id for document_id, due in self.due.items() if due is not None and due <= now]
+        ids = (document_id for document_id, due_at in self.due_at.items() if due_at is not None and due_at <= now)
+        return {document_id: self.kept[document_id].version for document_id in ids}
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         return []
 
-    def states(self) -> list[ModelT]:
+    def states(self) -> list[StateT]:
         return [stored.state for stored in self.kept.values()]
 
 
@@ -232,7 +233,7 @@ class Walk:
         await self._service()[1].sweep()
 
     async def _deadlines(self) -> None:
-        for order_id in await self._store.orders.ids_due(self._now, 100):
+        for order_id in await self._store.orders.due(self._now, 100):
             await self._handle(OrderId(order_id), DeadlinePassed(), f"deadline-{order_id}-{self._now}")
 
     def _paying(self, order_id: OrderId) -> Run:

@@ -9,7 +9,7 @@ import pytest
 
 from chassis.metrics import Metrics
 from chassis.store import Store as DocumentStore
-from chassis.store import Stored
+from chassis.stored_document import Stored
 from contracts.ids import ExtraId, OrderId
 from deploy.local.broker import Broker
 from deploy.local.store import Store

@@ -11,7 +11,8 @@ from pymongo.database import Database
 from chassis.decision import State
 from chassis.envelope import Envelope
 from chassis.metrics import Metrics
-from chassis.store import Documents, Store, Stored
+from chassis.store import Documents, Store
+from chassis.stored_document import Stored
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 from deploy.local.store import Store as Server
@@ -57,7 +58,7 @@ async def test_every_query_of_documents_is_answered_by_an_index(
         later = NOW + timedelta(minutes=1)
 
         assert await documents.load("t1") is not None
-        assert await documents.ids_due(later, 10) == ["t1"]
+        assert await documents.due(later, 10) == {"t1": 2}
         assert await documents.ids_unsent_since(later, 10) == ["t1"]
         assert await documents.unsent_since(later) == (1, NOW)
         assert len(await documents.find(10, owner="gst_1")) == 1

@@ -8,7 +8,8 @@ from pymongo.database import Database
 
 from chassis.decision import State
 from chassis.metrics import Metrics
-from chassis.store import Store, Stored
+from chassis.store import Store
+from chassis.stored_document import Stored
 from deploy.local.store import Store as Server
 from tests.integration.store.conftest import Recorder
 
@@ -36,7 +37,7 @@ async def test_an_address_that_asks_for_weak_reads_and_writes_gets_strong_ones(
     await documents.write(Stored("t1", 2, State()), now=NOW, due_at=NOW)
     await documents.clear_outboxes({"t1": 2})
     await documents.load("t1")
-    await documents.ids_due(NOW, 1)
+    await documents.due(NOW, 1)
     await documents.ids_unsent_since(NOW, 1)
     await documents.unsent_since(NOW)
     await documents.find(1)
