@@ -46,7 +46,7 @@ from chassis.message_log import Copy
 from chassis.metrics import Metrics
 from chassis.provenance import Arrival, Door
 from contracts.accounts import may_receive_replies
-from contracts.message import Message, Query, UnknownKindError, parse
+from contracts.message import Message, Query, UnknownKindError, known_version, parse
 from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue, queue_named
 
 log = structlog.get_logger()
@@ -107,7 +107,7 @@ class Consumer:
         try:
             if isinstance(message.headers, UndecodedHeaders):
                 raise UndecodableMessageError(message.headers.reasons)
-            if delivery.kind not in Message.kinds:
+            if known_version(delivery.kind) is None:
                 raise UnknownKindError(delivery.kind)
             self._door.admit(arrival)
             body = parse(delivery.kind, message.body)
@@ -125,7 +125,7 @@ class Consumer:
             level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
         await self._answer(message, ended)
         # A made-up kind would be a new series each time.
-        kind = delivery.kind if delivery.kind in Message.kinds else UNKNOWN_KIND
+        kind = delivery.kind if known_version(delivery.kind) == delivery.kind else UNKNOWN_KIND
         self._metrics.handled.labels(self._metrics.service, kind, ended).inc()
         self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
 
@@ -242,7 +242,7 @@ class Consumer:
         except PermanentError:  # refused: it is dead-lettered as it came, for an operator to see
             exchange, key = arrival.exchange, arrival.routing_key
         else:
-            exchange, key = binding.exchange, binding.routing_key
+            exchange, key = binding.exchange, arrival.kind
             sender = headers.get(SENT_BY, sender)
         origin = {ORIGIN_QUEUE: self._queue, ORIGIN_EXCHANGE: exchange, ORIGIN_ROUTING_KEY: key}
         return {**headers, **kept(origin), **({SENT_BY: sender} if sender else {})}

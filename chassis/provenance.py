@@ -6,7 +6,7 @@ routing key, and be one that the sending account may send. The broker vouches fo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from chassis.errors import PermanentError
 from chassis.headers import ORIGIN_EXCHANGE, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, REPLAY_PLAN, text
 from contracts.accounts import BY_NAME
+from contracts.message import known_version
 from contracts.topology import Binding
 
 
@@ -102,10 +103,12 @@ class Door:
     trust: Trust
 
     def admit(self, arrival: Arrival) -> Binding:
-        """The binding by which a message belongs here, now or before its retry.
+        """The binding by which a message belongs here, now or before its retry. One that only a newer version of this
+        service can read is admitted as what its newest known version would be.
 
         Raises MisroutedMessageError and UntrustedSenderError.
         """
+        arrival = _as_known(arrival)
         fitting = [binding for binding in self.bindings if binding.routing_key == arrival.kind]
         if not fitting:
             raise MisroutedMessageError(self.queue, f"{arrival.kind} is not bound to this queue")
@@ -134,3 +137,15 @@ class Door:
         if origin != (self.queue, binding.exchange, arrival.kind):
             raise MisroutedMessageError(self.queue, f"it came straight to the queue and says to be from {origin}")
         return binding
+
+
+def _as_known(arrival: Arrival) -> Arrival:
+    """The same message in the newest version known here."""
+    newer, known = arrival.kind, known_version(arrival.kind)
+    if known is None or known == newer:
+        return arrival
+    routing_key = known if arrival.routing_key == newer else arrival.routing_key
+    headers = dict(arrival.headers)
+    if headers.get(ORIGIN_ROUTING_KEY) == newer:
+        headers[ORIGIN_ROUTING_KEY] = known
+    return replace(arrival, kind=known, routing_key=routing_key, headers=headers)

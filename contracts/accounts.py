@@ -34,6 +34,7 @@ from contracts.topology import (
     Queue,
     copy_key,
 )
+from contracts.upcasting import with_older
 
 _REPLY_QUEUE = re.compile(r"(?P<account>[a-z-]{1,64})\.replies\.[0-9a-z]{1,64}")
 
@@ -149,9 +150,10 @@ def _bound(bindings: Iterable[Binding], exchange: str) -> tuple[str, ...]:
 
 
 def _events_of(room: str) -> tuple[str, ...]:
-    """The facts a room's contract tells of; only its own service may tell them."""
-    kinds = (kind for kind, message in Message.kinds.items() if issubclass(message, Event))
-    return tuple(sorted(kind for kind in kinds if Message.kinds[kind].__module__ == room))
+    """The facts a room's contract tells of, in all versions; only its own service may tell them."""
+    events = (kind for kind, message in Message.kinds.items() if issubclass(message, Event))
+    newest = sorted(kind for kind in events if Message.kinds[kind].__module__ == room)
+    return tuple(version for kind in newest for version in with_older(kind))
 
 
 def _failing(dead_queue: str, *queues: Queue) -> Mapping[str, tuple[str, ...]]:

@@ -2,14 +2,16 @@
 
 `kind` is routing key, AMQP `type` and discriminator of the body at once; the version lives in it
 (`orders.place-order.v1`). A reader ignores fields it does not know, so a newer sender never breaks an older reader;
-a change that would must take a new version.
+a change that would must take a new version, and an upcaster for the old one (contracts/upcasting.py).
 """
 
-from typing import Any, ClassVar
+import json
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.ids import OrderId
+from contracts.upcasting import lifted, newest_of, old_kinds
 
 
 class UnknownKindError(ValueError):
@@ -27,11 +29,15 @@ class NewerKindError(UnknownKindError):
 class MalformedMessageError(ValueError):
     """A body that does not parse as what its kind says."""
 
-    def __init__(self, kind: str, cause: ValidationError) -> None:
+    def __init__(self, kind: str, problem: str) -> None:
         self.kind = kind
+        super().__init__(f"the body is no {kind}: {problem}")
+
+    @classmethod
+    def because(cls, kind: str, cause: ValidationError) -> Self:
         first = cause.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "body"
-        super().__init__(f"the body is no {kind}: {place}: {first['msg']} ({cause.error_count()} problem(s) in all)")
+        return cls(kind, f"{place}: {first['msg']} ({cause.error_count()} problem(s) in all)")
 
 
 class Message(BaseModel):
@@ -88,31 +94,46 @@ class Reply(Message):
 
 
 def parse(kind: str, body: bytes) -> Message:
-    """The message in `body`, as its kind says.
+    """The message in `body`, as its kind says; one of an older version is lifted to the newest.
 
     Raises UnknownKindError or MalformedMessageError; both are permanent: no retry makes such a body parse. Of
     UnknownKindError, NewerKindError says that a newer reader can.
     """
     message_type = type_of(kind)
+    newest = body if message_type.wire_kind() == kind else _lifted(kind, body)
     try:
-        return message_type.model_validate_json(body)
+        return message_type.model_validate_json(newest)
     except ValidationError as error:
-        raise MalformedMessageError(kind, error) from error
+        raise MalformedMessageError.because(kind, error) from error
+
+
+def _lifted(kind: str, body: bytes) -> bytes:
+    try:
+        return json.dumps(lifted(kind, json.loads(body))).encode()
+    except Exception as error:
+        # Its class alone: its text may repeat what was in the body.
+        raise MalformedMessageError(
+            kind, f"it cannot be lifted to {newest_of(kind)}: {type(error).__name__}"
+        ) from error
 
 
 def type_of(kind: str) -> type[Message]:
-    """The class of a kind. Raises UnknownKindError, as `parse` does."""
-    message_type = Message.kinds.get(kind)
+    """The class that messages of a kind are parsed as. Raises UnknownKindError, as `parse` does."""
+    message_type = Message.kinds.get(newest_of(kind))
     if message_type is None:
-        raise NewerKindError(kind) if _is_newer(kind) else UnknownKindError(kind)
+        raise NewerKindError(kind) if known_version(kind) else UnknownKindError(kind)
     return message_type
 
 
-def _is_newer(kind: str) -> bool:
-    """Whether it is a version of a known message beyond all known ones."""
+def known_version(kind: str) -> str | None:
+    """The kind itself; of a version beyond all known ones, the newest known one; None for what is no message here."""
+    all_known = (*Message.kinds, *old_kinds())
+    if kind in all_known:
+        return kind
     name, version = _split(kind)
-    known = [number for known_name, number in map(_split, Message.kinds) if known_name == name]
-    return bool(known) and version > max(known)
+    versions = {number: known for known in all_known for known_name, number in [_split(known)] if known_name == name}
+    newest = max(versions, default=version)
+    return versions[newest] if version > newest else None
 
 
 def _split(kind: str) -> tuple[str, int]:

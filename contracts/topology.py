@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from contracts import orders, payments, psp
 from contracts.message import Message
+from contracts.upcasting import with_older
 
 
 class ExchangeType(StrEnum):
@@ -94,7 +95,9 @@ RETRY_LADDER = (
 
 
 def _kinds(exchange: Exchange, *types: type[Message]) -> tuple[Binding, ...]:
-    return tuple(Binding(exchange.name, message_type.wire_kind()) for message_type in types)
+    """One per kind; older versions stay bound, for senders of before an update or after a roll-back."""
+    kinds = (kind for message_type in types for kind in with_older(message_type.wire_kind()))
+    return tuple(Binding(exchange.name, kind) for kind in kinds)
 
 
 def _work_queue(name: str, dead_queue: str, purpose: str, bindings: tuple[Binding, ...]) -> Queue:

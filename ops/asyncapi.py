@@ -189,14 +189,19 @@ def key(name: str) -> str:
 def operations() -> Iterator[tuple[str, Json]]:
     for account in ACCOUNTS:
         for exchange in MESSAGES_OF:
-            for kind in account.sends.get(exchange, ()):
+            for kind in _newest(account.sends.get(exchange, ())):
                 yield key(f"{account.name}.sends.{kind}"), sent(account, f"{exchange}.{kind}", kind)
         for queue in account.takes:
             yield key(f"{account.name}.takes.{queue}"), operation("receive", account, queue)
-        for kind in account.follows.get(EVENTS.name, ()):
+        for kind in _newest(account.follows.get(EVENTS.name, ())):
             yield key(f"{account.name}.follows.{kind}"), operation("receive", account, f"{EVENTS.name}.{kind}")
         if REPLIES.name in account.sends:
             yield key(f"{account.name}.replies"), operation("send", account, REPLIES.name)
+
+
+def _newest(allowed: Iterable[str]) -> list[str]:
+    """Without older versions, which are read and no longer sent."""
+    return [kind for kind in allowed if kind in Message.kinds]
 
 
 def sent(account: Account, channel: str, kind: str) -> Json:

@@ -6,6 +6,7 @@ from babel.numbers import get_currency_precision
 
 from contracts import orders, payments, psp
 from contracts.message import Message
+from contracts.upcasting import newest_of
 from ops.messages import Seen
 from ops.trace.model import Participant
 
@@ -28,7 +29,7 @@ _LONGEST = 120
 
 def name_of(kind: str) -> str:
     """`orders.place-order.v1` as programmers say it: PlaceOrder."""
-    known = Message.kinds.get(kind)
+    known = Message.kinds.get(newest_of(kind))
     return known.__name__ if known else kind or "a message without a kind"
 
 

@@ -311,8 +311,15 @@ async def test_a_message_only_a_newer_version_knows_is_left_to_it_and_never_park
 
     (left,) = bench.published
     assert (left.exchange, left.routing_key, left.kind) == ("retry.1s", "extras.commands", "orders.place-order.v9")
-    assert left.headers["attempt"] == attempt
+    assert left.headers.get("attempt", 1) == attempt
+    assert (left.headers["origin_exchange"], left.headers["origin_routing_key"]) == ("commands", left.kind)
     assert "v9" in str(await bench.bus.newer_versions.notices()["newer versions"]())
+
+
+async def test_a_message_that_only_says_to_be_of_a_newer_version_is_parked(bench: Bench) -> None:
+    await bench.deliver(EXTRAS_COMMANDS, b"{}", kind="orders.place-order.v9", routing_key="orders.place-order.v1")
+
+    assert _parked(bench).headers["error_type"] == "MisroutedMessageError"
 
 
 async def test_a_message_about_a_document_of_a_newer_version_is_left_to_it(bench: Bench, doing: Doing) -> None:

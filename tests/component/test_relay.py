@@ -104,7 +104,7 @@ async def test_what_follows_a_refused_message_leaves_and_the_refused_one_stays(
     assert broker.sent == ["ord_1.1.1", "ord_1.2.0"]
     stored = await documents.load("ord_1")
     assert stored is not None
-    assert [envelope.message_id for envelope in stored.outbox] == ["ord_1.1.0", "ord_1.2.0"]
+    assert [envelope.message_id.rpartition(".")[0] for envelope in stored.outbox] == ["ord_1.1.0", "ord_1.2.0"]
     problem = await path.checks("orders")["outbox of orders"]()
     assert "ord_1: " in (problem or "")
     assert "ACCESS_REFUSED" in (problem or "")

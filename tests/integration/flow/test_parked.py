@@ -88,7 +88,7 @@ async def test_a_body_that_does_not_parse_is_parked_at_once(system: System, cont
 
 async def test_a_message_of_an_unknown_kind_is_parked_at_once(system: System) -> None:
     async with parking_in(system, "extras.dead") as parked:
-        await publish(system, "commands", "orders.place-order.v1", b"{}", type="orders.place-order.v9")
+        await publish(system, "commands", "orders.place-order.v1", b"{}", type="orders.order-starred.v1")
 
     assert parked[0].headers["error_type"] == "UnknownKindError"
 
