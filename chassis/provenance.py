@@ -142,10 +142,9 @@ class Door:
 def _as_known(arrival: Arrival) -> Arrival:
     """The same message in the newest version known here."""
     newer, known = arrival.kind, known_version(arrival.kind)
-    if known is None or known == newer:
+    came_as = arrival.routing_key if arrival.is_first else arrival.headers.get(ORIGIN_ROUTING_KEY)
+    if known is None or known == newer or came_as != newer:
         return arrival
-    routing_key = known if arrival.routing_key == newer else arrival.routing_key
-    headers = dict(arrival.headers)
-    if headers.get(ORIGIN_ROUTING_KEY) == newer:
-        headers[ORIGIN_ROUTING_KEY] = known
-    return replace(arrival, kind=known, routing_key=routing_key, headers=headers)
+    if arrival.is_first:
+        return replace(arrival, kind=known, routing_key=known)
+    return replace(arrival, kind=known, headers={**arrival.headers, ORIGIN_ROUTING_KEY: known})
