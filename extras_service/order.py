@@ -98,6 +98,8 @@ class Order(State):
     review: str | None = None
     closed_by: str | None = None
     holds: HoldsStage = HoldsStage.CONFIRMED
+    open_of: str | None = None
+    """The guest's key while the order is open and unpaid: an index finds these among all orders of a guest."""
 
     @property
     def lines_digest(self) -> str:

@@ -16,7 +16,7 @@ from chassis.decision import Applied, Decision, Refused
 from chassis.envelope import Delivery
 from chassis.write_path import Handled, WritePath
 from contracts.ids import OrderId
-from contracts.orders import OrderStatus, PaymentStatus, PlaceOrder
+from contracts.orders import OrderStatus, PlaceOrder
 from extras_service.catalogue import quote
 from extras_service.order import (
     HoldsConfirmed,
@@ -107,8 +107,7 @@ class Placement:
     async def _placing(self, command: PlaceOrder, guest: str, earlier: frozenset[str]) -> Placing:
         terms = self._terms
         catalogue = await self._store.extras.get(line.extra_id for line in command.lines)
-        unpaid = {"status": OrderStatus.PENDING_PAYMENT, "payment_status": PaymentStatus.UNPAID}
-        stored = await self._store.orders.ids_of(terms.max_open_orders + 1, guest_key=guest, **unpaid)
+        stored = await self._store.orders.ids_of(terms.max_open_orders + 1, open_of=guest)
         open_orders = len({*stored, *earlier} - {command.order_id})
         return Placing(command, catalogue, terms.pay_within, terms.cancel_until, open_orders, terms.max_open_orders)
 

@@ -10,7 +10,7 @@ from extras_service.stock import StockDay
 
 class ExtrasStore:
     def __init__(self, store: Store) -> None:
-        self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status"))
+        self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status", "open_of"))
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
         self.extras: Records[Extra] = store.records("extras", Extra)
 

@@ -84,6 +84,7 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
         cancel_before=_cut_off(placing, priced),
         time_zone=placing.catalogue[priced.lines[0].extra_id].time_zone,
         payment_id=payment_id_of(command.order_id),
+        open_of=guest_key(command.guest.guest_id, command.guest.property_id),
         holds=HoldsStage.UNCONFIRMED if placing.needs_holds else HoldsStage.CONFIRMED,
         due_at=due_at,
     )
@@ -438,7 +439,8 @@ def payment_status_of(order: Order) -> PaymentStatus:
 
 def _settled(order: Order, status: OrderStatus) -> Order:
     """An order that waits for no payment any more."""
-    settled = order.model_copy(update={"status": status, "due_at": None, "session": None, "waiting": ()})
+    closed = {"due_at": None, "session": None, "waiting": (), "open_of": None}
+    settled = order.model_copy(update={"status": status, **closed})
     return settled.model_copy(update={"payment_status": payment_status_of(settled)})
 
 

@@ -294,3 +294,10 @@ def test_a_pending_order_shows_until_when_it_can_be_paid_and_others_show_nothing
     assert given.payable().view().pay_until == given.DEADLINE
     assert given.settling().view().pay_until is None
     assert given.confirmed().view().pay_until is None
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_an_order_counts_as_its_guests_open_one_until_it_is_settled(status: OrderStatus) -> None:
+    is_open = status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
+
+    assert (given.in_status(status).open_of == given.placed().guest_key) is is_open
