@@ -81,6 +81,14 @@ async def test_a_session_stripe_refuses_is_told_as_a_fact() -> None:
     assert told.code == "parameter_unknown"
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_wrong_key_tells_the_payment_nothing(status: int) -> None:
+    bench = await _taking(CREATE, error(status))
+
+    (retry,) = bench.published
+    assert (retry.exchange, retry.headers["error_type"]) == ("retry.1s", "PspForbiddenError")
+
+
 async def test_an_amount_stripe_cannot_charge_is_told_as_a_fact() -> None:
     command = CREATE.model_copy(update={"amount": Money(amount=1, currency="KWD")})
 
@@ -146,10 +154,12 @@ async def _posted(
     secrets: tuple[str, ...] = (SECRET,),
     signed_with: str = SECRET,
     sent_as: AsyncIterator[bytes] | None = None,
+    stripe_says: FakeStripe | None = None,
 ) -> httpx.Response:
     text = body if isinstance(body, str) else body.decode("latin-1")
     signature = stripe.WebhookSignature.generate_signature_header(text, signed_with, int(time.time()))
-    webhook = Webhook(bench.bus, bench.metrics, secrets, EventTranslator(answering(200, intent("succeeded")).api))
+    said = stripe_says or answering(200, intent("succeeded"))
+    webhook = Webhook(bench.bus, bench.metrics, secrets, EventTranslator(said.api))
     app = Starlette(routes=[Route("/webhooks/stripe", webhook.__call__, methods=["POST"])])
     async with (
         bench.running(),
@@ -175,6 +185,18 @@ async def test_an_event_is_on_the_bus_under_stripes_id_before_stripe_is_thanked(
 
 async def test_an_event_the_broker_does_not_confirm_is_503_so_that_stripe_sends_it_again() -> None:
     response = await _posted(_bench(DeafBus), json.dumps(_event()))
+
+    assert response.status_code == 503
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_event_that_cannot_be_looked_up_because_our_key_is_wrong_is_503_so_that_stripe_sends_it_again(
+    status: int,
+) -> None:
+    refund = {"id": "evt_1", "type": "refund.updated", "created": 1_782_896_400}
+    refund |= {"data": {"object": {"id": "re_1", "payment_intent": "pi_1"}}}
+
+    response = await _posted(_bench(), json.dumps(refund), stripe_says=error(status))
 
     assert response.status_code == 503
 

@@ -59,13 +59,14 @@ async def test_every_query_of_documents_is_answered_by_an_index(
 
         assert await documents.load("t1") is not None
         assert await documents.due(later, 10) == {"t1": 2}
+        assert await documents.ids_of(10, owner="gst_1") == ["t1"]
         assert await documents.ids_unsent_since(later, 10) == ["t1"]
         assert await documents.unsent_since(later) == (1, NOW)
         assert len(await documents.find(10, owner="gst_1")) == 1
         await documents.clear_outboxes({"t1": 2})
 
         asked = sent.named("find", "aggregate")
-        assert len(asked) == 6
+        assert len(asked) == 7
         assert [command for command in asked if scans(database, command)] == []
         assert all("_id" in update["q"] for command in sent.named("update") for update in command["updates"])
 
