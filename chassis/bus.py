@@ -77,6 +77,8 @@ class Bus:
         """Takes secrets out of what is written into headers."""
         self._metrics = metrics
         self._publish_timeout = publish_timeout
+        self.clock: Callable[[], datetime] = utc_now
+        """When messages say that they were sent."""
         self.broker = ShieldedBroker(
             named(url, service),
             app_id=service,
@@ -97,7 +99,7 @@ class Bus:
         self.topology_problem: str | None = None
         """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()
-        self._replies = Replies(lambda: _open(self.connection), self.login, metrics)
+        self._replies = Replies(lambda: _open(self.connection), self.login, metrics, self._now)
         self.newer_versions = NewerVersions()
         self.consuming = Consuming(self._has_connection)
 
@@ -235,7 +237,7 @@ class Bus:
             self._replies.send(envelope)
             self._count(envelope)
             return
-        now = utc_now()
+        now = self.clock()
         body, headers = envelope.message.to_wire(), envelope.headers(now)
         await self.publish_raw(
             body,
@@ -313,7 +315,7 @@ class Bus:
                         correlation_id=correlation_id,
                         message_type=kind,
                         content_type="application/json",
-                        timestamp=timestamp or utc_now(),
+                        timestamp=timestamp or self.clock(),
                         reply_to=reply_to,
                         user_id=self.login,
                         headers=headers,
@@ -330,6 +332,9 @@ class Bus:
             raise failure(kind, destination, error) from error
         except (ValueError, TypeError, struct.error) as unencodable:
             raise PublishRefusedError(kind, destination, unencodable) from unencodable
+
+    def _now(self) -> datetime:
+        return self.clock()
 
     def _has_connection(self) -> bool:
         return self._connection is not None and self._connection.connected.is_set()

@@ -6,6 +6,7 @@ is dropped. Its address comes from the requester: see `contracts.accounts.may_re
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from aio_pika.abc import AbstractRobustChannel
 from aio_pika.exceptions import AMQPError
 
 from chassis import background
-from chassis.envelope import Envelope, utc_now
+from chassis.envelope import Envelope
 from chassis.metrics import Metrics
 
 log = structlog.get_logger()
@@ -33,10 +34,15 @@ class Replies:
     """Sends the replies of one process."""
 
     def __init__(
-        self, open_channel: Callable[[], Awaitable[AbstractRobustChannel]], login: str, metrics: Metrics
+        self,
+        open_channel: Callable[[], Awaitable[AbstractRobustChannel]],
+        login: str,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
     ) -> None:
         """`open_channel` opens a channel without publisher confirms; `login` is the account it belongs to."""
         self._login = login
+        self._clock = clock
         self._open_channel = open_channel
         self._dropped = metrics.replies_dropped.labels(metrics.service)
         self._channel: AbstractRobustChannel | None = None
@@ -58,7 +64,7 @@ class Replies:
             await asyncio.wait(self._under_way, timeout=_AT_STOP)
 
     async def _send(self, envelope: Envelope) -> None:
-        now = utc_now()
+        now = self._clock()
         try:
             message = AmqpMessage(
                 envelope.message.to_wire(),

@@ -7,7 +7,7 @@ decided on.
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -18,10 +18,11 @@ from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from chassis.clock import SYNC_EVERY, SharedClock
 from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import Check
+from chassis.service import Check, Loop
 from chassis.settings import StoreSettings
 from chassis.stored_document import Stored, document_of, state_of, stored_of
 
@@ -63,6 +64,8 @@ class Store:
             write_concern=_DURABLE,
         )
         self._metrics = metrics
+        self.clock = SharedClock("the document store")
+        """The store's time: what all services that keep documents in it go by."""
 
     @classmethod
     def of(cls, settings: StoreSettings, metrics: Metrics) -> Self:
@@ -77,6 +80,21 @@ class Store:
             return None if await self.is_available() else "the document store does not answer"
 
         return {"store": store}
+
+    async def sync_clock(self) -> None:
+        """Set the clock by the store's. Raises StoreUnavailableError."""
+        try:
+            await self.clock.sync(self._server_time)
+        except PyMongoError as error:
+            raise StoreUnavailableError("asking what time it is", error) from error
+
+    async def _server_time(self) -> datetime:
+        answer = await self._client.admin.command("hello")
+        time: datetime = answer["localTime"]
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+    def loop(self) -> Loop:
+        return Loop("clock of the store", SYNC_EVERY, self.sync_clock)
 
     async def is_available(self) -> bool:
         """Whether the store answers now."""

@@ -46,10 +46,11 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     bus = Bus.of(settings, SERVICE, metrics)
     store = Store.of(settings, metrics)
     breaker = Breaker("the document store", StoreUnavailableError, store.is_available, bus.consuming, metrics)
+    bus.clock = store.clock.now
     kept = ExtrasStore(store)
-    orders = WritePath(kept.orders, bus)
-    days = WritePath(kept.stock, bus)
-    stock = StockKeeper(days, kept.stock, kept.orders, settings.pay_within)
+    orders = WritePath(kept.orders, bus, clock=store.clock.now)
+    days = WritePath(kept.stock, bus, clock=store.clock.now)
+    stock = StockKeeper(days, kept.stock, kept.orders, settings.pay_within, store.clock.now)
     placement = Placement(orders, kept, stock, settings.terms)
     handlers = ExtrasHandlers(orders, kept, stock, placement, bus)
     tables = {
@@ -63,7 +64,7 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     queries = Consumer(bus, EXTRAS_QUERIES, None, handlers.queries(), metrics, VERSION, breaker)
     bus.subscribe(EXTRAS_QUERIES, queries, prefetch=settings.prefetch)
 
-    waiting = Waiting(metrics)
+    waiting = Waiting(metrics, store.clock.now)
     orders.watch(waiting, "orders", "orders_in_review")
     days.watch(waiting, "stock")
 
@@ -71,6 +72,7 @@ def create_app(settings: ExtrasSettings) -> Starlette:
         *waiting.loops(),
         *bus_loops(bus),
         breaker.loop(),
+        store.loop(),
         *orders.loops("orders", settings.sweep_every),
         Loop(
             "order deadlines",
@@ -82,7 +84,7 @@ def create_app(settings: ExtrasSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await once_there(kept.prepare, partial(kept.extras.put, extras))
+        await once_there(store.sync_clock, kept.prepare, partial(kept.extras.put, extras))
         await bus.start()
         async with looping(loops):
             yield

@@ -1,5 +1,6 @@
 """Carries out what `stock.py` decides, over as many extras and days as an order needs."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -88,7 +89,7 @@ class StockKeeper:
         # What a step changes is known by its order, not by its message: a delivery that comes again after its holds
         # were released, or an order that is looked at a second time, must find the day as it is now.
         step = Delivery(
-            f"{delivery.message_id}.{type(message).__name__}.{self.clock().timestamp():.6f}",
+            f"{delivery.message_id}.{type(message).__name__}.{uuid.uuid4().hex}",
             delivery.correlation_id,
             delivery.kind,
             delivery.message_id,

@@ -1,6 +1,5 @@
 """What the extras service keeps: orders and the catalogue."""
 
-from chassis.envelope import utc_now
 from chassis.store import Documents, Records, Store
 from contracts.orders import OrderStatus
 from extras_service.catalogue import Extra
@@ -10,6 +9,7 @@ from extras_service.stock import StockDay
 
 class ExtrasStore:
     def __init__(self, store: Store) -> None:
+        self._now = store.clock.now
         self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status", "open_of"))
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
         self.extras: Records[Extra] = store.records("extras", Extra)
@@ -18,4 +18,4 @@ class ExtrasStore:
         """Make sure that indexes exist, and that reviews of older versions are seen by their gauge."""
         await self.orders.prepare()
         await self.stock.prepare()
-        await self.orders.mark_attention(utc_now(), status=OrderStatus.NEEDS_REVIEW)
+        await self.orders.mark_attention(self._now(), status=OrderStatus.NEEDS_REVIEW)

@@ -47,9 +47,10 @@ def create_app(settings: PaymentSettings) -> Starlette:
     bus = Bus.of(settings, SERVICE, metrics)
     store = Store.of(settings, metrics)
     breaker = Breaker("the document store", StoreUnavailableError, store.is_available, bus.consuming, metrics)
+    bus.clock = store.clock.now
     kept = PaymentStore(store)
-    payments = WritePath(kept.payments, bus)
-    sweeps = WritePath(kept.sweeps, bus)
+    payments = WritePath(kept.payments, bus, clock=store.clock.now)
+    sweeps = WritePath(kept.sweeps, bus, clock=store.clock.now)
     due = SweepDue(settings.psp_sweep_every)
     polls = USUAL.paced(settings.poll_pace)
     handlers = PaymentHandlers(payments, sweeps, polls)
@@ -61,7 +62,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
         stored = await kept.sweeps.load(SWEEP_ID)
         return (1, stored.state.since) if stored else (0, None)
 
-    waiting = Waiting(metrics)
+    waiting = Waiting(metrics, store.clock.now)
     payments.watch(waiting, "payments", "refunds")
     sweeps.watch(waiting, "sweeps")
     waiting.watch("psp_events", events_read)
@@ -70,6 +71,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
         *waiting.loops(),
         *bus_loops(bus),
         breaker.loop(),
+        store.loop(),
         *payments.loops("payments", settings.sweep_every),
         Loop(
             "payment polls",
@@ -86,7 +88,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await once_there(kept.payments.prepare, kept.sweeps.prepare)
+        await once_there(store.sync_clock, kept.payments.prepare, kept.sweeps.prepare)
         await bus.start()
         first = Delivery(f"{SWEEP_ID}.first", SWEEP_ID, "start")
         await sweeps.handle(SWEEP_ID, first, lambda sweep, now: decide_sweep(sweep, due, now))

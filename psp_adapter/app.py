@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from chassis import background
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.metrics import Metrics
 from chassis.seal import Seal
-from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, looping, operator_routes, web_app
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, operator_routes, web_app
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.errors import Forbidden, PspUnavailableError
 from psp_adapter.events import EventTranslator
@@ -22,6 +23,7 @@ from psp_adapter.webhook import Webhook
 
 SERVICE = "psp-adapter"
 DEAD_QUEUE = "psp.dead"
+_LOOK_EVERY = 60.0
 
 
 def create_app(settings: AdapterSettings) -> Starlette:
@@ -43,13 +45,15 @@ def create_app(settings: AdapterSettings) -> Starlette:
         metrics.forbidden.labels(SERVICE, reason)
     commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION, breaker)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
-    webhook = Webhook(bus, metrics, settings.webhook_secrets, events)
+    webhook = Webhook(bus, metrics, settings.webhook_secrets, events, api.clock)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await bus.start()
-        async with looping((*bus_loops(bus), breaker.loop())):
+        first_look = background.start(api.answers(), "first look at Stripe's clock")
+        async with looping((*bus_loops(bus), breaker.loop(), Loop("clock of Stripe", _LOOK_EVERY, api.answers))):
             yield
+            first_look.cancel()
             await bus.stop()
         await api.close()
 

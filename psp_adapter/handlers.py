@@ -10,7 +10,7 @@ import structlog
 from chassis.bus import Bus
 from chassis.consumer import Handlers
 from chassis.decision import Done, Ignored, Outcome
-from chassis.envelope import Delivery, utc_now
+from chassis.envelope import Delivery
 from chassis.seal import Seal
 from contracts.ids import bounded_id
 from contracts.message import Event
@@ -117,10 +117,12 @@ class AdapterHandlers:
         )
 
     async def _close_session(self, command: ClosePspSession) -> Event | None:
-        return report_of_intent(await self.stripe.cancel_session(command), utc_now())
+        intent = await self.stripe.cancel_session(command)
+        return report_of_intent(intent, self.stripe.clock.now())
 
     async def _retrieve_session(self, command: RetrievePspSession) -> Event | None:
-        return report_of_intent(await self.stripe.retrieve_session(command.psp_reference, held=True), utc_now())
+        intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
+        return report_of_intent(intent, self.stripe.clock.now())
 
     async def _create_refund(self, command: CreatePspRefund) -> Event:
         try:
@@ -136,11 +138,11 @@ class AdapterHandlers:
                 detail=str(error),
             )
         intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
-        return report_of_refund(refund, intent, utc_now().replace(microsecond=0))
+        return report_of_refund(refund, intent, self.stripe.clock.now().replace(microsecond=0))
 
     async def sweep_events(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
         """Pass on again what the PSP has recorded. Ids come from its events: what was known is dropped downstream."""
-        until = utc_now() - SWEEP_OVERLAP
+        until = self.stripe.clock.now() - SWEEP_OVERLAP
         passed_on = 0
         for event in await self.stripe.events_since(command.since):
             envelope = await self.events.envelope_of(event, "swept")

@@ -1,25 +1,29 @@
 """Stripe's API through its own SDK: the only file that imports it. Its errors are translated here, once."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
 import stripe
 
+from chassis.clock import SharedClock
 from chassis.envelope import utc_now
 from chassis.redaction import Redaction
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.calls import Call, record
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
-from psp_adapter.signature import TOLERANCE_SECONDS
+from psp_adapter.signature import cannot_hold
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
 
 _T = TypeVar("_T")
+
+_HALF_A_SECOND = timedelta(seconds=0.5)  # a `Date` has whole seconds
 
 
 class BadSignatureError(ValueError):
@@ -29,17 +33,26 @@ class BadSignatureError(ValueError):
 class _RecordedHttp(stripe.HTTPXClient):
     """The SDK's transport, with every request recorded: the SDK sends some of them more than once by itself."""
 
+    clock: SharedClock
+    """Stripe's time, as its answers give it."""
+
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        began, started = utc_now(), perf_counter()
+        began, started, asked_at = utc_now(), perf_counter(), self.clock.steady()
         try:
             answer, status, answered = await super().request_async(method, url, headers, post_data)
         except stripe.APIConnectionError:
             record(Call.to(began, method, url, None, (perf_counter() - started) * 1000))
             raise
         record(Call.to(began, method, url, status, (perf_counter() - started) * 1000, answer))
+        self._set_clock(answered, asked_at)
         return answer, status, answered
+
+    def _set_clock(self, answered: Mapping[str, str], asked_at: float) -> None:
+        said = next((value for name, value in answered.items() if name.lower() == "date"), "")
+        with suppress(ValueError):
+            self.clock.set(parsedate_to_datetime(said) + _HALF_A_SECOND, asked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +60,18 @@ class StripeApi:
     """The calls the adapter makes."""
 
     client: stripe.StripeClient
-    http: stripe.HTTPXClient
+    http: _RecordedHttp
+
+    @property
+    def clock(self) -> SharedClock:
+        """Stripe's time: what its reports and webhooks are compared by. This machine's until it has answered once."""
+        return self.http.clock
 
     @classmethod
     def connect(cls, api_key: str, *, base: str | None, timeout: float, retries: int) -> "StripeApi":
         """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself."""
         http = _RecordedHttp(timeout=timeout)
+        http.clock = SharedClock("Stripe")
         client = stripe.StripeClient(
             api_key,
             http_client=http,
@@ -212,19 +231,21 @@ class StripeApi:
         await self.http.close_async()  # type: ignore[no-untyped-call]
 
 
-def verify_signature(body: str, header: str, secrets: tuple[str, ...]) -> None:
-    """Check a webhook against each secret in use: two during rotation.
+def verify_signature(body: str, header: str, secrets: tuple[str, ...], now: float) -> None:
+    """Check a webhook against each secret in use: two during rotation. `now` is Stripe's time, in Unix seconds.
 
     Rule: https://docs.stripe.com/webhooks#verify-manually. Raises BadSignatureError.
     """
+    if reason := cannot_hold(header, now):
+        raise BadSignatureError(reason)
     for secret in secrets:
         try:
-            stripe.WebhookSignature.verify_header(body, header, secret, TOLERANCE_SECONDS)
+            stripe.WebhookSignature.verify_header(body, header, secret, None)
         except (stripe.SignatureVerificationError, TypeError):
             # The SDK compares signatures as text and raises TypeError for one that is not ASCII.
             continue
         return
-    raise BadSignatureError("the signature matches none of the webhook secrets, or is too old")
+    raise BadSignatureError("the signature matches none of the webhook secrets")
 
 
 def _intent(raw: Any) -> Intent:

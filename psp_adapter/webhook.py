@@ -7,7 +7,6 @@ before a byte of its body is read, and by its signature before it is parsed.
 
 import asyncio
 import json
-import time
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.bodies import BodyReaders, BodyRefusedError, Refused
 from chassis.bus import Bus
+from chassis.clock import SharedClock
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
 from chassis.errors import PublishFailedError, TransientError
@@ -67,6 +67,8 @@ class Webhook:
     metrics: Metrics
     secrets: tuple[str, ...] = field(repr=False)
     events: EventTranslator
+    clock: SharedClock
+    """Stripe's time, which the age of a signature is measured by."""
     _readers: BodyReaders = field(default_factory=BodyReaders)
     _seldom: Seldom = field(default_factory=lambda: Seldom(every=1.0))
 
@@ -94,13 +96,13 @@ class Webhook:
     async def _signed_body(self, request: Request) -> str:
         """The body, once it is known to be signed. Raises _RefusedError."""
         header = request.headers.get("stripe-signature", "")
-        reason = cannot_hold(header, time.time())
-        if reason:
+        now = self.clock.now().timestamp()
+        if reason := cannot_hold(header, now):
             raise _unsigned(reason)
         until = asyncio.get_running_loop().time() + READ_SECONDS
         try:
             body = (await self._readers.read(request.scope, request.receive, MAX_BODY, until)).decode()
-            verify_signature(body, header, self.secrets)
+            verify_signature(body, header, self.secrets, now)
         except BodyRefusedError as refused:
             status, advice = _REFUSALS[refused.why]
             raise _RefusedError(status, refused.why, advice) from None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Generic, cast
 
+from chassis.clock import SharedClock
 from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
 from chassis.store import ModelT, Store
@@ -80,6 +81,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.of: dict[str, Any] = {}
+        self.clock = SharedClock("the store")
 
     def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> FakeDocuments[StateT]:
         documents: FakeDocuments[StateT] = self.of.setdefault(name, FakeDocuments(state_type))

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from chassis.bus import Bus
+from chassis.clock import SharedClock
 from chassis.seal import Seal
 from contracts.money import Money
 from contracts.psp import (
@@ -155,11 +157,12 @@ async def _posted(
     signed_with: str = SECRET,
     sent_as: AsyncIterator[bytes] | None = None,
     stripe_says: FakeStripe | None = None,
+    clock: SharedClock | None = None,
 ) -> httpx.Response:
     text = body if isinstance(body, str) else body.decode("latin-1")
     signature = stripe.WebhookSignature.generate_signature_header(text, signed_with, int(time.time()))
     said = stripe_says or answering(200, intent("succeeded"))
-    webhook = Webhook(bench.bus, bench.metrics, secrets, EventTranslator(said.api))
+    webhook = Webhook(bench.bus, bench.metrics, secrets, EventTranslator(said.api), clock or SharedClock("Stripe"))
     app = Starlette(routes=[Route("/webhooks/stripe", webhook.__call__, methods=["POST"])])
     async with (
         bench.running(),
@@ -170,6 +173,15 @@ async def _posted(
 
 def _bench(bus_type: type[Bus] = Bus) -> Bench:
     return Bench("psp-adapter", bus_type)
+
+
+async def test_a_webhook_of_now_is_believed_although_this_machine_is_an_hour_ahead() -> None:
+    clock = SharedClock("Stripe", wall=lambda: datetime.now(UTC) + timedelta(hours=1))
+    clock.set(datetime.now(UTC), asked_at=clock.steady())  # Stripe has answered once
+
+    response = await _posted(_bench(), json.dumps(_event()), clock=clock)
+
+    assert response.status_code == 200
 
 
 async def test_an_event_is_on_the_bus_under_stripes_id_before_stripe_is_thanked() -> None:

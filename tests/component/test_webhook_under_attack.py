@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import Message
 from structlog.testing import capture_logs
 
+from chassis.clock import SharedClock
 from psp_adapter import webhook as endpoint
 from psp_adapter.events import EventTranslator
 from psp_adapter.webhook import MAX_BODY, Webhook
@@ -48,7 +49,7 @@ class Door:
 
     def __post_init__(self) -> None:
         translator = EventTranslator(answering(200, intent("succeeded")).api)
-        self.webhook = Webhook(self.bench.bus, self.bench.metrics, (NEW, OLD), translator)
+        self.webhook = Webhook(self.bench.bus, self.bench.metrics, (NEW, OLD), translator, SharedClock("Stripe"))
         self.app = Starlette(routes=[Route("/webhooks/stripe", self.webhook.__call__, methods=["POST"])])
 
     async def knock(self, chunks: Iterable[bytes | None], header: str, *, announced: int | None = None) -> int:

@@ -190,7 +190,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "traceparent": lambda text: _traceparent_of(_request({"traceparent": text})),
     "Idempotency-Key": checked,
     "Stripe-Signature": lambda text: cannot_hold(text, 0.0),
-    "Stripe-Signature by the SDK": lambda text: verify_signature("body", text[:1024], ("whsec_1",)),
+    "Stripe-Signature by the SDK": lambda text: verify_signature("body", text[:1024], ("whsec_1",), 0.0),
     "an address": network_of,
     "X-Forwarded-For": _forwarded,
     "a path": lambda text: _ask(f"/{text}"),

@@ -1,0 +1,56 @@
+"""A clock that instances share: another party's time, carried on by a clock that never jumps.
+
+Deadlines, holds and reports are compared by several processes. Their machines' wall clocks may be an hour apart or jump
+back; what they go by is the time of the party they all know: the document store, the PSP, the extras service.
+docs/operations.md lists what else depends on wall clocks.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import structlog
+
+log = structlog.get_logger()
+
+SYNC_EVERY = 10.0
+"""Seconds between looks at the other party's clock."""
+
+_STATED_SKEW = timedelta(seconds=60)
+
+
+class SharedClock:
+    """Until it is set, it goes by this machine's wall clock as it was at the start."""
+
+    def __init__(
+        self,
+        whose: str,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        steady: Callable[[], float] = monotonic,
+    ) -> None:
+        """`whose` names the other party in the log."""
+        self._whose = whose
+        self._wall = wall
+        self._steady = steady
+        self._time, self._at = wall(), steady()
+        self._is_told = False
+
+    def now(self) -> datetime:
+        return self._time + timedelta(seconds=self._steady() - self._at)
+
+    def steady(self) -> float:
+        """Seconds of the clock that never jumps, for the `asked_at` of `set`."""
+        return self._steady()
+
+    def set(self, time: datetime, asked_at: float) -> None:
+        """The other party's time, read at some moment since `asked_at`."""
+        self._time, self._at = time, (asked_at + self._steady()) / 2
+        skew = self._wall() - self.now()
+        if abs(skew) > _STATED_SKEW and not self._is_told:
+            log.warning("clock.skewed", compared_with=self._whose, skew_s=round(skew.total_seconds()))
+        self._is_told = abs(skew) > _STATED_SKEW
+
+    async def sync(self, ask: Callable[[], Awaitable[datetime]]) -> None:
+        """Ask the other party for its time."""
+        asked_at = self.steady()
+        self.set(await ask(), asked_at)

@@ -1,0 +1,52 @@
+"""Instances whose wall clocks are apart, or jump, go by one time."""
+
+from datetime import UTC, datetime, timedelta
+
+from chassis.clock import SharedClock
+
+TRUE = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Machine:
+    """Its wall clock, and the seconds since it was started."""
+
+    def __init__(self, wall: datetime, uptime: float) -> None:
+        self.wall = wall
+        self.uptime = uptime
+
+    def clock(self) -> SharedClock:
+        return SharedClock("the store", lambda: self.wall, lambda: self.uptime)
+
+
+def test_machines_an_hour_apart_go_by_one_time() -> None:
+    ahead, behind = Machine(TRUE + HOUR, 10), Machine(TRUE - HOUR, 5000)
+    clocks = [machine.clock() for machine in (ahead, behind)]
+
+    for clock in clocks:
+        clock.set(TRUE, asked_at=clock.steady())
+    ahead.uptime += 30
+    behind.uptime += 30
+
+    assert [clock.now() for clock in clocks] == [TRUE + timedelta(seconds=30)] * 2
+
+
+def test_a_wall_clock_that_jumps_back_changes_nothing() -> None:
+    machine = Machine(TRUE, 10)
+    clock = machine.clock()
+
+    machine.wall -= HOUR
+    machine.uptime += 5
+
+    assert clock.now() == TRUE + timedelta(seconds=5)
+
+
+def test_a_slow_answer_counts_from_the_middle_of_its_way() -> None:
+    machine = Machine(TRUE, 10)
+    clock = machine.clock()
+    asked_at = clock.steady()
+
+    machine.uptime += 4
+    clock.set(TRUE, asked_at)
+
+    assert clock.now() == TRUE + timedelta(seconds=2)
