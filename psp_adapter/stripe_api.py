@@ -221,11 +221,16 @@ class StripeApi:
                 return False
         else:
             return bool(found.id == held)
+        seen = 0
         try:
             page = await self.client.v1.payment_intents.list_async({"limit": 100}, {"max_network_retries": 0})
-            return any([_intent(intent).is_ours async for intent in page.auto_paging_iter()])
+            async for intent in page.auto_paging_iter():
+                seen += 1
+                if _intent(intent).is_ours or seen == _LOOKED_THROUGH:
+                    return _intent(intent).is_ours
         except stripe.StripeError:
-            return False
+            pass
+        return False
 
     async def close(self) -> None:
         await self.http.close_async()  # type: ignore[no-untyped-call]
@@ -263,6 +268,9 @@ _CANCEL: _Call = ("post", f"{_NO_INTENT}/cancel")
 _OF_OUR_CONFIGURATION = frozenset(("account_invalid", "livemode_mismatch", "testmode_charges_only"))
 """Codes of a 400 that are about the key's account or mode (https://docs.stripe.com/error-codes)."""
 
+
+_LOOKED_THROUGH = 500
+"""PaymentIntents, the newest first, among which one of ours shows that the account is ours."""
 
 _KEYS = 5
 """Under how many idempotency keys one thing is asked for, while Stripe repeats a stored failure under each."""
