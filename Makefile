@@ -5,7 +5,7 @@ SERIES ?= 4.3
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-rabbitmq test-setup check format lock clean
+.PHONY: help setup demo up test test-rabbitmq test-setup check openapi format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
@@ -28,6 +28,10 @@ test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: 
 
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --tests
+
+openapi: setup ## needs node: spectral, redocly and a generated client on docs/openapi.json
+	cd tools/openapi && npm install --silent --no-package-lock --no-audit --no-fund && npm run --silent lint && npm run --silent client
+	$(VENV)/pytest -q tests/integration/flow/test_generated_client.py
 
 check: setup ## formatting, lint, types, import rules, lock, installed packages, generated pages, security
 	$(VENV)/ruff format --check

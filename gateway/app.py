@@ -18,7 +18,7 @@ from gateway.backlog import Backlog
 from gateway.docs_page import docs_page
 from gateway.edge import guard
 from gateway.live import LiveFeed
-from gateway.openapi import document, operation_id
+from gateway.openapi import TAGS, document, operation_id
 from gateway.page import Page
 from gateway.rates import Rates
 from gateway.settings import GatewaySettings
@@ -49,6 +49,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         version=VERSION,
         description="Beyond what a schema can say: docs/http-api.md.",
         summary="Hotel extras: order them, pay for them, watch the order be confirmed.",
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        contact={"name": "The maintainers of Bellhop"},
+        # The one that serves the document, wherever a hotel runs it.
+        servers=[{"url": "/", "description": "this gateway"}],
+        openapi_tags=TAGS,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         docs_url=None,

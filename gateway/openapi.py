@@ -1,12 +1,20 @@
 """The OpenAPI document: what FastAPI reads from the routes, and what it cannot know."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import BaseRoute
 
 from gateway.api.bodies import Accepted
 from gateway.problem_types import PROBLEM_TYPES, Problem
+
+TAGS = [
+    {"name": "guests", "description": "What only guests do: look at what is on offer, order, pay."},
+    {"name": "guests and staff", "description": "One order, for its guest and for the staff of its property."},
+    {"name": "staff", "description": "What only the staff of a property do."},
+]
 
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -22,13 +30,13 @@ def document(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(described())
+            _complete(described(), app.routes)
         return described()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way: docs, "Extending OpenAPI"
 
 
-def _complete(schema: dict[str, Any]) -> None:
+def _complete(schema: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
     known = schema["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         known.pop(unused, None)
@@ -36,9 +44,11 @@ def _complete(schema: dict[str, Any]) -> None:
         described = model.model_json_schema(ref_template=_REFERENCE)
         known.update(described.pop("$defs", {}))
         known[model.__name__] = described
+    used = _examples_used(schema["paths"])
     schema["components"]["examples"] = {
-        name: {"summary": kind.title, "value": kind.example()} for name, kind in PROBLEM_TYPES.items()
+        name: {"summary": kind.title, "value": kind.example()} for name, kind in PROBLEM_TYPES.items() if name in used
     }
+    _restore_examples(schema["paths"], routes)
     for operations in schema["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
@@ -46,7 +56,45 @@ def _complete(schema: dict[str, Any]) -> None:
                     # A missing one is answered by a problem of its own, so FastAPI believes that it may be left out.
                     parameter["required"] = True
                     parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                # A body that may be left out is left out, not sent as null: so generated clients understand it.
+                if (known_as := _without_null(media["schema"])) is not None:
+                    media["schema"] = known_as
+                    operation["requestBody"]["required"] = False
             for answer in operation["responses"].values():
                 for media in answer.get("content", {}).values():
                     if media.pop("itemSchema", None):  # a word of OpenAPI 3.2, in a document that says 3.1
                         media["schema"] = {"type": "string"}
+
+
+def _examples_used(paths: Mapping[str, Any]) -> set[str]:
+    return {
+        name
+        for operations in paths.values()
+        for operation in operations.values()
+        for answer in operation["responses"].values()
+        for media in answer.get("content", {}).values()
+        for name in media.get("examples", {})
+    }
+
+
+def _restore_examples(paths: Mapping[str, Any], routes: Sequence[BaseRoute]) -> None:
+    """Put each example back as its route has it: FastAPI leaves out what is null, also where it must be there."""
+    for route in iter_route_contexts(routes):
+        if not isinstance(route.original_route, APIRoute) or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            described = paths[str(route.path)][method.lower()]["responses"]
+            for status, answer in route.original_route.responses.items():
+                for media, content in answer.get("content", {}).items():
+                    if "example" in content:
+                        described[str(status)]["content"][media]["example"] = content["example"]
+
+
+def _without_null(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The schema of a body that may be null, without that; None for any other."""
+    match schema:
+        case {"anyOf": [{"$ref": str(reference)}, {"type": "null"}]}:
+            return {"$ref": reference}
+        case _:
+            return None

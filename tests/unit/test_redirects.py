@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from fastapi.routing import iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
@@ -44,8 +45,8 @@ APPS = apps()
 
 
 def paths(routes: list[BaseRoute]) -> Iterator[str]:
-    for route in routes:
-        path = str(getattr(route, "path", ""))
+    for route in iter_route_contexts(routes):
+        path = str(route.path)
         yield path.format(order_id="ord_1", name="a", version="1", order="ord_1", letter_id="a", plan_id="a", page="a")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from pydantic import BaseModel
 
@@ -89,7 +90,44 @@ def test_every_operation_is_described_wants_a_token_and_shows_what_it_answers(na
         assert media["schema"], f"{name} {status} has no schema"
 
 
-@pytest.mark.parametrize("name", PROBLEM_TYPES)
+def examples_of_answers() -> Iterator[Any]:
+    """Each example of an answer with its schema."""
+    for name, operation in OPERATIONS.items():
+        for status, answer in operation["responses"].items():
+            for media in answer["content"].values():
+                given = [DOCUMENT["components"]["examples"][used]["value"] for used in media.get("examples", {})]
+                for example in [*given, *([media["example"]] if "example" in media else [])]:
+                    yield pytest.param(media["schema"], example, id=f"{name} {status}")
+
+
+@pytest.mark.parametrize(("schema", "example"), examples_of_answers())
+def test_an_example_of_an_answer_has_all_that_its_schema_requires_nulls_included(
+    schema: dict[str, Any], example: Any
+) -> None:
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+    assert [error.message for error in validator.iter_errors(example)] == []
+
+
+def test_the_document_says_where_it_is_served_whose_it_is_and_what_its_tags_mean() -> None:
+    used = {tag for operation in OPERATIONS.values() for tag in operation["tags"]}
+
+    assert DOCUMENT["servers"] == [{"url": "/", "description": "this gateway"}]
+    assert DOCUMENT["info"]["license"]["identifier"] == "Apache-2.0"
+    assert DOCUMENT["info"]["contact"]["name"]
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == used
+
+
+def test_a_body_is_left_out_and_never_null() -> None:
+    bodies = {name: operation["requestBody"] for name, operation in OPERATIONS.items() if "requestBody" in operation}
+
+    required = {name: body.get("required", False) for name, body in bodies.items()}
+    schemas = [media["schema"] for body in bodies.values() for media in body["content"].values()]
+    assert [name for name, is_required in required.items() if not is_required] == ["POST /v1/orders/{order_id}/cancel"]
+    assert all("$ref" in schema for schema in schemas)
+
+
+@pytest.mark.parametrize("name", sorted(set(PROBLEM_TYPES) - NOT_OF_AN_OPERATION))
 def test_a_problem_example_is_a_problem(name: str) -> None:
     example = DOCUMENT["components"]["examples"][name]["value"]
 
