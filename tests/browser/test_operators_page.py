@@ -181,3 +181,31 @@ async def test_a_reader_sees_everything_and_is_offered_nothing_that_acts(screen:
     await expect(page.locator(".body")).to_contain_text('"amount": 100')
 
     await expect(page.locator("#plan, #edit, #discard, #run, .acts button")).to_have_count(0)
+
+
+async def test_a_run_that_stops_at_a_changed_forecast_says_so_and_goes_on_when_allowed(screen: Screen) -> None:
+    page, system = screen.page, screen.system
+    guest = system.guest()
+    order_id = OrderId(await paid_order(system, guest))
+    cancel = CancelOrder(order_id=order_id, guest_id=guest.guest_id, property_id=guest.property_id)
+    await screen.operator.park(cancel, cancel.kind, "extras.commands", "m-cancel", "StoreUnavailableError")
+    await screen.view("Dead letters")
+    await page.check("#group-0")
+    await page.click("#plan")
+    await expect(page.locator(".chip.good").first).to_contain_text("1 applied")
+    (await guest.http.post(f"/v1/orders/{order_id}/cancel", json={"reason": "changed my mind"})).raise_for_status()
+
+    await page.fill("#why", "as planned, INC-42")
+    await page.click("#run")
+    await expect(page.locator("h1 .chip")).to_have_text("stopped")
+    await expect(page.locator("#reason")).to_contain_text("is now ignored: cancelled already")
+    await screen.picture("10-forecast-changed")
+    await page.check("#accept-changes")
+    await page.fill("#why", "it does no harm, INC-42")
+    await page.click("#run")
+
+    await expect(page.locator("h1 .chip")).to_have_text("done")
+    await expect(page.locator("#progress")).to_contain_text("1 sent")
+    await screen.view("Audit log")
+    await expect(page.locator("tbody")).to_contain_text("done: 1 sent")
+    await screen.picture("11-audit-log")
