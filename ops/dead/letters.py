@@ -37,6 +37,8 @@ PARKING_AT = {
 class Stage(StrEnum):
     """What has become of a dead letter."""
 
+    DRAFT = "draft"
+    """An edited copy whose original has not been put out of the way yet."""
     WAITING = "waiting"
     REPLAYED = "replayed"
     EDITED = "edited"
@@ -119,6 +121,7 @@ class DeadLetters:
         ends without an acknowledgement brings the broker closer to dropping the message.
         """
         await self._store.require_writes()
+        await self._finish_edits()
         taken = []
         for name in DEAD_QUEUES:
             channel = await self._connection.channel()
@@ -171,11 +174,23 @@ class DeadLetters:
         return list((await self.records.between("letter_id", with_text, f"{with_text}~")).values())
 
     async def replace(self, old: DeadLetter, new: DeadLetter) -> bool:
-        """Keep both, the old one out of the way. False when it no longer waits."""
-        if not await self.move(old, Stage.EDITED, edited_to=new.letter_id):
+        """Keep both, the old one out of the way. False when it no longer waits.
+
+        What a failure of the store leaves undone in between, the next look finishes.
+        """
+        draft = (await self._storable(new)).model_copy(update={"stage": Stage.DRAFT})
+        await self.records.add(draft.letter_id, draft)
+        if not await self.move(old, Stage.EDITED, edited_to=draft.letter_id):
+            await self.records.remove([draft.letter_id])
             return False
-        await self.records.add(new.letter_id, await self._storable(new))
+        await self.move(draft, Stage.WAITING)
         return True
+
+    async def _finish_edits(self) -> None:
+        for draft in (await self.records.find(stage=Stage.DRAFT.value)).values():
+            old = (await self.records.get([draft.edited_from or ""])).get(draft.edited_from or "")
+            if old is not None and old.edited_to == draft.letter_id:
+                await self.move(draft, Stage.WAITING)
 
     async def remove(self, letters: Sequence[DeadLetter]) -> int:
         """Delete letters for good, with the large bodies that no other letter has."""

@@ -129,12 +129,8 @@ async def test_nothing_is_lost_or_done_twice_by_an_operator_at_work_while_the_st
             letters = (await desk.letters.records.find()).values()
             stages = Counter(letter.stage for letter in letters)
             entries: Counter[str] = Counter(entry.action for entry in await AuditLog(desk.store).entries())
-            sent: Counter[str] = Counter(
-                item.message.message_id
-                for one in await desk.plans.all()
-                for item in (await desk.plans.named(one.plan_id))[1]
-                if item.result == "sent"
-            )
+            made = [await desk.plans.named(plan.plan_id) for plan in await desk.plans.all()]
+            sent = Counter(item.message.message_id for _, items in made for item in items if item.result == "sent")
 
     assert {letter.message.message_id for letter in letters} >= {f"m-{number}" for number in range(LETTERS)}
     assert stages == {Stage.REPLAYED: LETTERS, Stage.EDITED: LETTERS // 2}

@@ -9,8 +9,10 @@ import pytest
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
 from chassis.store import Store
+from ops.dead import deciding
 from ops.dead.letters import DeadLetter, DeadLetters
 from ops.messages import Filter
+from ops.terminal import Desk
 from tests.contracts.stored import sample
 from tests.integration.ops.conftest import places_of
 from tests.integration.ops.operator import Operator
@@ -75,3 +77,33 @@ async def test_the_first_failure_of_the_store_leaves_all_other_letters_untouched
         found = await DeadLetters(store, connection).matching(Filter())
     store.close()
     assert sorted(letter.message.message_id for letter in found) == ["m-0", "m-1", "m-2"]
+
+
+@pytest.mark.parametrize("writes_before_the_failure", [0, 1])
+async def test_an_edit_during_which_the_store_fails_leaves_exactly_one_letter_that_waits(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, writes_before_the_failure: int
+) -> None:
+    await operator.park(PLACE, PLACE.kind, "extras.commands", "m-1", "Oops")
+    places = places_of(operator.system)
+    store = places.store(Metrics("tests"))
+    async with places.connection() as connection:
+        desk = Desk(places, store, connection)
+        [old] = await deciding.found(desk, Filter())
+        change, changed = desk.letters.records.change, list[str]()
+
+        async def fails(letter_id: str, changes: dict[str, Any], **only_if: str) -> bool:
+            if len(changed) == writes_before_the_failure:
+                raise StoreUnavailableError("changing a record", ConnectionError("reset"))
+            changed.append(letter_id)
+            return await change(letter_id, changes, **only_if)
+
+        with monkeypatch.context() as failing:
+            failing.setattr(desk.letters.records, "change", fails)
+            with pytest.raises(StoreUnavailableError):
+                await deciding.correct(desk, old.letter_id, who="olga", why="w", assignments=["lines.0.quantity=3"])
+        waiting = await deciding.found(desk, Filter())
+    store.close()
+
+    assert len(waiting) == 1
+    is_edited = waiting[0].edited_from == old.letter_id
+    assert is_edited == (writes_before_the_failure == 1)
