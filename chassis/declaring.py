@@ -17,7 +17,8 @@ class TopologyMismatchError(PermanentError):
     def __init__(self, name: str, cause: BaseException) -> None:
         super().__init__(
             f"{name} exists on the broker with other properties: {cause}. "
-            f"Drain and delete it, then start again; `bellhop topology` prints what is expected."
+            "`bellhop broker --recreate-empty` replaces it when it is empty and not consumed (docs/updating.md); "
+            "`bellhop topology` prints what is expected."
         )
 
 

@@ -13,7 +13,8 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from chassis.envelope import utc_now
-from contracts.topology import LOG, QUEUES, RETRY_LADDER
+from contracts.topology import LOG, MARK, QUEUES, RETRY_LADDER
+from deploy.drift import by_queue, drift_of
 from ops.dead.letters import DEAD_QUEUES, DeadLetter
 from ops.log_stream import LogStream, NoLogError
 from ops.messages import WORK_QUEUES
@@ -28,7 +29,7 @@ class QueueState:
 
     name: str
     role: str
-    """work, reads, retry, dead or log."""
+    """work, reads, retry, dead, log, or other: a queue that the topology does not have."""
     exists: bool
     messages: int
     """That wait, or are with a consumer and not answered yet; for a dead queue, with what was taken in and waits."""
@@ -39,6 +40,8 @@ class QueueState:
     """Messages acknowledged per second."""
     oldest: datetime | None
     """When its oldest message was sent, or failed."""
+    drift: tuple[str, ...] = ()
+    """How it and its bindings differ from the topology; empty where the management API does not answer."""
     stuck: int = 0
     """Messages whose delay or deliveries are over and that find no queue to go to."""
 
@@ -47,6 +50,8 @@ class QueueState:
         """What an operator should look at, if anything."""
         if not self.exists:
             return "not declared yet"
+        if self.drift:
+            return "; ".join(self.drift)
         if self.stuck:
             return f"{self.stuck} stuck: the queue they go to next is missing or unavailable (bellhop broker)"
         if self.role in ("work", "reads") and self.consumers == 0:
@@ -59,9 +64,12 @@ class QueueState:
 async def look(connection: AbstractConnection, places: Places, waiting: Sequence[DeadLetter]) -> list[QueueState]:
     """Every queue, in the topology's order. `waiting` are the dead letters that were taken in and wait.
 
-    Rates come from the broker's management API and are None where it does not answer.
+    Rates and drift come from the broker's management API: None and empty where it does not answer. Queues that the
+    topology does not have, and that drift, come last.
     """
-    rates = await _rates(places)
+    listed = await _listed(places)
+    rates = {str(queue["name"]): queue for queue in listed[0]} if listed else {}
+    drift = by_queue(drift_of(*listed)) if listed else {}
     counts = {queue.name: await _count(connection, queue.name) for queue in QUEUES}
     sent = await _oldest(connection, {q.name: counts[q.name] for q in WORK_QUEUES})
     states = []
@@ -81,9 +89,15 @@ async def look(connection: AbstractConnection, places: Places, waiting: Sequence
                 leaving=_rate(stats, "ack"),
                 oldest=min(failed, default=sent.get(queue.name)),
                 stuck=stats.get("messages_dlx", 0),
+                drift=tuple(drift.pop(queue.name, ())),
             )
         )
-    return states
+    return [*states, *(_other(name, problems, rates) for name, problems in sorted(drift.items()))]
+
+
+def _other(name: str, problems: Sequence[str], rates: Mapping[str, Mapping[str, Any]]) -> QueueState:
+    messages = int(rates.get(name, {}).get("messages", 0))
+    return QueueState(name, "other", name in rates or name == MARK.name, messages, 0, None, None, None, tuple(problems))
 
 
 def _role(name: str) -> str:
@@ -128,20 +142,21 @@ async def _oldest(connection: AbstractConnection, counts: Mapping[str, tuple[int
     return {name: times[0] for name, times in newest.items() if times}
 
 
-async def _rates(places: Places) -> Mapping[str, Mapping[str, Any]]:
-    """What the management API knows of each queue; nothing where there is none, or it does not answer."""
+async def _listed(places: Places) -> tuple[Any, Any, Any] | None:
+    """Queues, exchanges and bindings by the management API; None where there is none, or it does not answer."""
     if places.management_url is None:
-        return {}
+        return None
     address, broker = urlsplit(places.management_url), urlsplit(places.amqp_url)
     vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
     login = (unquote(address.username or broker.username or ""), unquote(address.password or broker.password or ""))
-    base = f"{address.scheme}://{address.hostname}:{address.port or 15672}"
+    base = f"{address.scheme}://{address.hostname}:{address.port or 15672}/api"
     try:
         async with httpx.AsyncClient(auth=login, timeout=3, trust_env=False) as http:
-            answer = await http.get(f"{base}/api/queues/{vhost}?columns=name,messages,messages_dlx,message_stats")
-            return {queue["name"]: queue for queue in answer.raise_for_status().json()}
+            answers = [await http.get(f"{base}/{what}/{vhost}") for what in ("queues", "exchanges", "bindings")]
+            queues, exchanges, bindings = (answer.raise_for_status().json() for answer in answers)
+            return queues, exchanges, bindings
     except (httpx.HTTPError, ValueError):
-        return {}
+        return None
 
 
 def _rate(stats: Mapping[str, Any], what: str) -> float | None:

@@ -30,7 +30,8 @@ def queues(
 ) -> None:
     """Show every queue: what waits and for how long, who consumes, how fast it moves, retries and dead letters.
 
-    Rates need the broker's management API: the local stack's, or BELLHOP_MANAGEMENT_URL.
+    Also names every queue, exchange and binding that is missing, is otherwise than this version declares it, or does
+    not belong there. That and rates need the broker's management API: the local stack's, or BELLHOP_MANAGEMENT_URL.
 
     Example: `bellhop queues --watch`
 
@@ -82,7 +83,10 @@ def _shown(states: list[QueueState]) -> RenderableType:
         )
     retrying = sum(state.messages for state in states if state.role == "retry")
     dead = sum(state.messages for state in states if state.role == "dead")
-    return Group(table, Text(f"{retrying} messages wait for a retry, {dead} dead letters wait for a decision."))
+    lines = [f"{retrying} messages wait for a retry, {dead} dead letters wait for a decision."]
+    if all(state.coming is None for state in states):
+        lines.append("The management API does not answer, so rates are unknown and bindings were not compared.")
+    return Group(table, Text("\n".join(lines)))
 
 
 @needs(OperatorRole.READER)

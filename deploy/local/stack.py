@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.markup import escape
 
+from chassis.declaring import TopologyMismatchError
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import derived, set_up, url_for
 from deploy.local import external
@@ -24,6 +26,7 @@ from deploy.local.parts import ROOT, SANDBOX, SERVICES, Part, Surroundings
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import PartError, Process
 from deploy.local.store import LocalStore, Store, store_for
+from deploy.replacing import replace_empty
 
 DATA_DIR = ROOT / ".bellhop"
 
@@ -202,7 +205,12 @@ class LocalStack:
     def _start_broker(self) -> None:
         self.broker.start()
         if isinstance(self.broker, LocalBroker) and self.broker.management_url:
-            asyncio.run(set_up(self.broker.url, self.broker.management_url, self._passwords))
+            set_up_here = partial(set_up, self.broker.url, self.broker.management_url, self._passwords)
+            try:
+                asyncio.run(set_up_here())
+            except TopologyMismatchError:  # data of an older version
+                asyncio.run(replace_empty(self.broker.url, self.broker.management_url))
+                asyncio.run(set_up_here())
 
     def _stages(self) -> Iterator[dict[str, tuple[Callable[[], object], str]]]:
         """What starts together: name → how to start it and the address to show."""

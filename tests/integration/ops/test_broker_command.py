@@ -5,13 +5,16 @@ import json
 import uuid
 from collections.abc import Iterator
 
+import aio_pika
 import pytest
+from aio_pika.exceptions import ChannelNotFoundEntity
 from typer.testing import CliRunner
 
 from chassis.bus import Bus
 from chassis.envelope import Envelope
 from chassis.metrics import Metrics
 from contracts.accounts import ACCOUNTS
+from contracts.topology import MARK
 from deploy.accounts import url_for
 from deploy.local.broker import Broker
 from ops.broker import password_variable
@@ -48,6 +51,57 @@ async def test_afterwards_a_service_works_with_its_own_account(url: str) -> None
         await bus.publish(Envelope(sample("orders.place-order.v1"), "m-1", "c-1"))
     finally:
         await bus.stop()
+
+
+async def queue_of_an_older_version(url: str, *, holding: int) -> None:
+    """A dead queue without a delivery limit, as versions before decision 16 declared it."""
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange("dead", "topic", durable=True)
+        queue = await channel.declare_queue("psp.dead", durable=True, arguments={"x-queue-type": "quorum"})
+        await queue.bind(exchange, "psp.dead")
+        for _ in range(holding):
+            await exchange.publish(aio_pika.Message(b"{}", delivery_mode=2), "psp.dead")
+
+
+async def test_an_empty_queue_of_an_older_version_is_named_and_replaced_when_asked(url: str) -> None:
+    await queue_of_an_older_version(url, holding=0)
+
+    refused = await asyncio.to_thread(CliRunner().invoke, app, ["broker"])
+    done = await asyncio.to_thread(CliRunner().invoke, app, ["broker", "--recreate-empty"])
+
+    assert refused.exit_code == 2
+    assert "psp.dead: x-delivery-limit is None instead of 2000000000" in refused.output
+    assert "bellhop broker --recreate-empty" in refused.output
+    assert done.exit_code == 0, done.output
+
+
+async def test_a_queue_of_an_older_version_that_holds_messages_is_left_as_it_is(url: str) -> None:
+    await queue_of_an_older_version(url, holding=3)
+
+    refused = await asyncio.to_thread(CliRunner().invoke, app, ["broker", "--recreate-empty"])
+
+    assert refused.exit_code == 2
+    assert "(not replaced: 3 messages, 0 consumers)" in refused.output
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel(on_return_raises=True)
+        kept = await channel.declare_queue("psp.dead", passive=True)
+        assert kept.declaration_result.message_count == 3
+        dead = await channel.get_exchange("dead", ensure=False)
+        await dead.publish(aio_pika.Message(b"{}"), "psp.dead", mandatory=True)
+
+
+async def test_the_mark_of_another_topology_is_taken_away(url: str) -> None:
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue("topology.0123456789ab", durable=True, arguments={"x-queue-type": "quorum"})
+
+        done = await asyncio.to_thread(CliRunner().invoke, app, ["broker"])
+
+        assert done.exit_code == 0, done.output
+        await channel.declare_queue(MARK.name, passive=True)
+        with pytest.raises(ChannelNotFoundEntity):
+            await channel.declare_queue("topology.0123456789ab", passive=True)
 
 
 def test_every_password_that_is_missing_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

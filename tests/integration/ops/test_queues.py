@@ -6,7 +6,10 @@ from typing import Any
 import aio_pika
 import pytest
 
+from contracts.topology import MARK
+from deploy.accounts import declare_topology, vhost_of
 from deploy.local.broker import Broker
+from deploy.management import Management, quoted
 from tests.integration.flow.system import EXTRAS
 from tests.integration.flow.waiting import until
 from tests.integration.ops.operator import Operator
@@ -69,3 +72,45 @@ async def test_a_message_that_cannot_come_back_from_a_retry_tier_is_shown_as_stu
     queue = await until(stuck, "the tier is named")
     assert queue["problem"].startswith("1 stuck")
     assert queue["messages"] == 1
+
+
+async def test_what_differs_from_the_topology_is_named_until_it_is_mended(
+    operator: Operator, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broker.management_url
+    monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", broker.management_url)
+    async with operator.system.channel() as channel:
+        commands = await channel.get_queue("extras.commands", ensure=False)
+        await commands.unbind("commands", "orders.place-order.v1")
+        spy = await channel.declare_queue("spy", durable=True)
+        await spy.bind("events", "payments.#")
+        await channel.queue_delete(MARK.name)
+
+    queues = await look(operator, code=1)
+    await declare_topology(operator.system.setup.amqp_url)
+    async with operator.system.channel() as channel:
+        await channel.queue_delete("spy")
+
+    assert queues["extras.commands"]["problem"] == (
+        "binding commands: orders.place-order.v1 is missing: bellhop broker"
+    )
+    assert queues["spy"]["problem"].startswith("bound to events: payments.#, which hides that")
+    assert queues[MARK.name]["problem"] == "not declared: bellhop broker"
+    assert [name for name, queue in (await look(operator, code=0)).items() if queue["problem"]] == []
+
+
+async def test_a_policy_that_gives_messages_up_early_is_named(
+    operator: Operator, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RabbitMQ takes the lower of a policy's limit and a queue's own; a policy of 20 is what 4.x does by default."""
+    assert broker.management_url
+    monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", broker.management_url)
+    path = f"/api/policies/{quoted(vhost_of(operator.system.setup.amqp_url))}/as-in-4"
+    policy = {"pattern": ".*", "definition": {"delivery-limit": 20}, "apply-to": "queues"}
+    Management(broker.management_url).call("PUT", path, policy)
+
+    async def named() -> list[str]:
+        queues = await look(operator, code=None)
+        return [name for name, queue in queues.items() if "a policy gives messages up" in str(queue["problem"])]
+
+    assert set(await until(named, "the policy is named")) >= {"extras.dead", "payments.dead", "psp.dead", "retry.1s"}
