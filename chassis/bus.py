@@ -96,6 +96,7 @@ class Bus:
         self.message_log = MessageLog(url, service, metrics)
         self.unroutable: dict[str, str] = {}
         """Kinds that no queue took the last time, each with a sentence."""
+        metrics.unroutable.labels(service).set_function(lambda: len(self.unroutable))
         self.topology_problem: str | None = None
         """What the last look for the topology mark found wrong, in a sentence."""
         self.calls = Calls()

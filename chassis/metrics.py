@@ -83,6 +83,9 @@ class Metrics:
             ["service", "what"],
             registry=self.registry,
         )
+        self.unroutable = Gauge(
+            "bellhop_unroutable", "Kinds of messages that reach no queue.", ["service"], registry=self.registry
+        )
         self.log_copies = Counter(
             "bellhop_log_copies",
             "Copies for the message log: written, or missed.",

@@ -11,9 +11,9 @@ from chassis.declaring import TopologyMismatchError
 from chassis.secret_files import SecretFileError, secret_from
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import definitions, set_up, vhost_of
-from deploy.drift import Drift
 from deploy.management import Management, ManagementError, management_of, named_management_url
-from deploy.replacing import drift_at, remove_old_marks, replace_empty
+from deploy.queue_replacement import drift_at, remove_old_marks, replace_empty
+from deploy.topology_drift import Drift
 from ops.terminal import complaints, console, print_json, reachable
 
 

@@ -1,13 +1,15 @@
 """`python -m ops.definitions --write`: what the compose file's RabbitMQ imports at its start; `--check`: is it current?
 
-Accounts with their rights, and the topology. The passwords are placeholders, filled in by deploy/rabbitmq/start.sh.
+Accounts with their rights, and the topology but for its mark: an import takes nothing away that an older version bound,
+so only what `bellhop broker` has declared is marked as complete. The passwords are placeholders, filled in by
+deploy/rabbitmq/start.sh.
 """
 
 import json
 from typing import Any
 
 from contracts.accounts import ACCOUNTS, ANYTHING, OPERATOR
-from contracts.topology import EXCHANGES, MARK, QUEUES
+from contracts.topology import EXCHANGES, QUEUES
 from deploy.accounts import definitions
 from ops.generated import ROOT, keep
 
@@ -52,7 +54,7 @@ def complete() -> dict[str, list[dict[str, Any]]]:
                 "auto_delete": False,
                 "arguments": {"x-queue-type": queue.type.value, **queue.arguments},
             }
-            for queue in (*QUEUES, MARK)
+            for queue in QUEUES
         ],
         "bindings": [
             {

@@ -14,7 +14,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 
 from chassis.envelope import utc_now
 from contracts.topology import LOG, MARK, QUEUES, RETRY_LADDER
-from deploy.drift import by_queue, drift_of
+from deploy.topology_drift import by_queue, drift_of
 from ops.dead.letters import DEAD_QUEUES, DeadLetter
 from ops.log_stream import LogStream, NoLogError
 from ops.messages import WORK_QUEUES

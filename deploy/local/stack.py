@@ -26,7 +26,7 @@ from deploy.local.parts import ROOT, SANDBOX, SERVICES, Part, Surroundings
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import PartError, Process
 from deploy.local.store import LocalStore, Store, store_for
-from deploy.replacing import replace_empty
+from deploy.queue_replacement import replace_empty
 
 DATA_DIR = ROOT / ".bellhop"
 

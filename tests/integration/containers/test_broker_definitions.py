@@ -13,10 +13,10 @@ import pytest
 from aio_pika.exceptions import AMQPError
 
 from chassis.bus import Bus
-from chassis.declaring import verify_topology
+from chassis.declaring import MissingTopologyError, verify_topology
 from chassis.metrics import Metrics
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import url_for
+from deploy.accounts import declare_topology, url_for
 from deploy.local.broker import LocalBroker, find_rabbitmq
 from deploy.local.ports import Ports
 from ops.definitions import FILE, placeholder, text
@@ -83,9 +83,18 @@ def defined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
     broker.stop()
 
 
+async def test_definitions_alone_do_not_say_that_the_topology_is_complete(defined: LocalBroker) -> None:
+    connection = await aio_pika.connect_robust(url_for(defined.url, "gateway", PASSWORDS["gateway"]))
+
+    async with connection:
+        with pytest.raises(MissingTopologyError):
+            await verify_topology(connection)
+
+
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
 async def test_every_service_finds_its_account_and_the_whole_topology(account: object, defined: LocalBroker) -> None:
     name = getattr(account, "name", "")
+    await declare_topology(defined.url)
     connection = await aio_pika.connect_robust(url_for(defined.url, name, PASSWORDS[name]))
 
     async with connection:

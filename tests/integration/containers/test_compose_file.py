@@ -34,6 +34,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "ops-page": PageSettings,
 }
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}
+TOPOLOGY = "topology"  # runs where RabbitMQ does
 BY_HAND = {"operator"}  # run when somebody wants to look
 ALWAYS_ON = [name for name in services() if name not in BY_HAND]
 PUBLISHED = {"gateway", "psp-adapter", "ops-page", "sandbox"}
@@ -83,7 +84,8 @@ def health_check(port: int) -> subprocess.CompletedProcess[str]:
 def test_the_services_and_the_operators_page_always_run_and_what_they_stand_on_can_be_left_out() -> None:
     profiles = {name: service.get("profiles") for name, service in services().items()}
 
-    assert profiles == {**dict.fromkeys(SETTINGS), **{name: [name] for name in OPTIONAL | BY_HAND}}
+    own = {name: [name] for name in OPTIONAL | BY_HAND}
+    assert profiles == {**dict.fromkeys(SETTINGS), **own, TOPOLOGY: ["rabbitmq"]}
     assert set(variables(EXAMPLE.read_text())["COMPOSE_PROFILES"].split(",")) == OPTIONAL
 
 
@@ -112,7 +114,7 @@ def test_the_composed_rabbitmq_is_of_a_series_that_the_tests_run_on() -> None:
 @pytest.mark.parametrize("name", services())
 def test_what_is_waited_for_must_be_healthy_and_may_be_elsewhere(name: str) -> None:
     for dependency, how in services()[name].get("depends_on", {}).items():
-        assert dependency in OPTIONAL
+        assert dependency in OPTIONAL | {TOPOLOGY}
         assert how == {"condition": "service_healthy", "required": False}
 
 
@@ -120,6 +122,11 @@ def test_the_services_are_told_every_setting_they_have_and_nothing_else() -> Non
     told = {name: set(services()[name]["environment"]) for name in SETTINGS}
 
     assert told == {name: variables_of(settings) for name, settings in SETTINGS.items()}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_service_starts_after_the_topology_is_declared(name: str) -> None:
+    assert TOPOLOGY in services()[name]["depends_on"]
 
 
 @pytest.mark.parametrize("name", services())
@@ -161,7 +168,7 @@ def test_only_what_a_guest_stripe_or_an_operator_must_reach_is_published_and_by_
         assert re.fullmatch(r"127\.0\.0\.1:\d+:8080", resolved(port, {}))
 
 
-@pytest.mark.parametrize("name", [*SETTINGS, *BY_HAND, "sandbox"])
+@pytest.mark.parametrize("name", [*SETTINGS, *BY_HAND, "sandbox", TOPOLOGY])
 def test_our_containers_may_do_as_little_as_possible(name: str) -> None:
     service = services()[name]
 

@@ -62,7 +62,7 @@ def test_with_the_environment_the_docs_make_everything_runs(folder: Path, made_b
 
     parts = configured(folder)
 
-    assert set(parts) == SERVICES | {"rabbitmq", "mongodb", "sandbox"}
+    assert set(parts) == SERVICES | {"rabbitmq", "topology", "mongodb", "sandbox"}
     assert all(part["healthcheck"]["test"] for part in parts.values())
     password = parts["rabbitmq"]["environment"]["GATEWAY_PASSWORD"]
     assert parts["gateway"]["environment"]["BELLHOP_AMQP_URL"] == f"amqp://gateway:{password}@rabbitmq:5672/"

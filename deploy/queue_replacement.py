@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from chassis.amqp import connection_for_tools
-from contracts.topology import EARLIER_MARKS, MARK, MARKS, QUEUES
+from contracts.topology import EARLIER_MARKS, EXTRAS_QUERIES, MARK, MARKS, QUEUES
 from deploy.accounts import vhost_of
-from deploy.drift import Drift, drift_of
 from deploy.management import Management, quoted
+from deploy.topology_drift import Drift, drift_of
 
 _COUNTS_AFTER = 12.0
 """Seconds. A quorum queue reports its counts every five, and the management API collects them every five."""
@@ -23,7 +23,8 @@ async def replace_empty(amqp_url: str, management_url: str) -> dict[str, str]:
     """Delete the queues that exist otherwise, are empty and have no consumer. Returns why each other one was left.
 
     What is deleted is declared again by `declare_topology`. A queue is unbound before it is counted, so that nothing
-    can arrive in between: a message for it is not confirmed then, and its sender keeps it. Raises ManagementError, and
+    can arrive in between: a message for it is not confirmed then, and its sender keeps it. Reads may be lost, so their
+    queue is replaced in any case; its consumers come back by themselves. Raises ManagementError, and
     what aio-pika raises when the broker is unavailable.
     """
     management, vhost = Management(management_url), vhost_of(amqp_url)
@@ -42,7 +43,8 @@ async def replace_empty(amqp_url: str, management_url: str) -> dict[str, str]:
             now = (await channel.declare_queue(queue.name, passive=True)).declaration_result
             seen = management.call("GET", f"/api/queues/{quoted(vhost)}/{quoted(queue.name)}")
             messages = max(now.message_count or 0, seen.get("messages", 0) + seen.get("messages_dlx", 0))
-            if messages or now.consumer_count:
+            is_needed = queue.name != EXTRAS_QUERIES.name and (messages or now.consumer_count)
+            if is_needed:
                 left[queue.name] = f"{messages} messages, {now.consumer_count} consumers"
                 unchanged = await channel.get_queue(queue.name, ensure=False)
                 for binding in queue.bindings:
