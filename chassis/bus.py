@@ -30,7 +30,7 @@ from chassis.message_log import Copy, MessageLog
 from chassis.metrics import Metrics
 from chassis.newer_versions import NewerVersions
 from chassis.poison import ONE_AT_A_TIME, Caution
-from chassis.provenance import Arrival, Door, Trust
+from chassis.provenance import Arrival, Door, Trust, original_of
 from chassis.redaction import Redaction
 from chassis.replies import Replies
 from chassis.settings import ServiceSettings
@@ -155,11 +155,12 @@ class Bus:
         for binding in bindings:
             await queue.bind(binding.exchange, binding.routing_key)
 
-        door = Door(name, bindings, self.trust)
+        originals = tuple(Binding(*original_of(bound.exchange, bound.routing_key)) for bound in bindings)
+        door = Door(name, originals, self.trust)
 
         async def consume(message: AbstractIncomingMessage) -> None:
             try:
-                door.admit(Arrival.of(message))
+                door.admit(Arrival.of(message).original)
                 await handler(parse(message.type or "", message.body))
             except Exception as error:
                 log.warning("live.dropped", kind=message.type, error=repr(error))

@@ -15,7 +15,7 @@ from chassis.errors import PermanentError
 from chassis.headers import ORIGIN_EXCHANGE, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, REPLAY_PLAN, text
 from contracts.accounts import BY_NAME
 from contracts.message import known_version
-from contracts.topology import Binding
+from contracts.topology import COPIES, Binding
 
 
 class MisroutedMessageError(PermanentError):
@@ -89,6 +89,12 @@ class Arrival:
         )
 
     @property
+    def original(self) -> "Arrival":
+        """The message that a copy is of; any other is itself. Who may copy is who may send (contracts/accounts.py)."""
+        source, kind = original_of(self.exchange, self.routing_key)
+        return replace(self, exchange=source, routing_key=kind)
+
+    @property
     def is_first(self) -> bool:
         """Whether it comes from its sender, not from a retry or a replay."""
         return self.exchange != ""
@@ -137,6 +143,12 @@ class Door:
         if origin != (self.queue, binding.exchange, arrival.kind):
             raise MisroutedMessageError(self.queue, f"it came straight to the queue and says to be from {origin}")
         return binding
+
+
+def original_of(exchange: str, routing_key: str) -> tuple[str, str]:
+    """Exchange and routing key that a message went to, by those that it or its copy came by."""
+    source, _, kind = routing_key.partition(".")
+    return (source, kind) if exchange == COPIES.name else (exchange, routing_key)
 
 
 def _as_known(arrival: Arrival) -> Arrival:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from chassis.headers import ORIGIN_EXCHANGE, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, REPLAY_PLAN
-from chassis.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError
+from chassis.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError, original_of
 from contracts.accounts import ACCOUNTS
-from contracts.topology import EXTRAS_COMMANDS, PSP_COMMANDS, QUEUES, queue_named
+from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS, PSP_COMMANDS, QUEUES, Binding, copy_key, queue_named
 
 PLACE, REFUND = "orders.place-order.v1", "psp.create-psp-refund.v1"
 ACCOUNT_EACH = Trust.of("extras-service", "bellhop, admin", requires_sender=True)
@@ -104,3 +104,29 @@ def test_a_command_that_bcc_brought_to_another_queue_is_refused_there() -> None:
 
 def test_a_queue_is_found_by_its_name() -> None:
     assert queue_named("psp.commands") is PSP_COMMANDS
+
+
+# A live view follows some events by their copies for the message log
+
+CANCELLED = "orders.order-cancelled.v1"
+LIVE = Door(
+    "gateway.live.1",
+    tuple(Binding(*original_of(bound.exchange, bound.routing_key)) for bound in LIVE_KINDS),
+    Trust.of("gateway", "bellhop", requires_sender=True),
+)
+COPY = Arrival(CANCELLED, "copies", copy_key("events", CANCELLED), "extras-service", {})
+
+
+def test_a_live_view_takes_the_copy_of_an_event_from_the_account_that_may_send_the_event() -> None:
+    assert LIVE.admit(COPY.original) == Binding("events", CANCELLED)
+
+    with pytest.raises(UntrustedSenderError):
+        LIVE.admit(replace(COPY, sender="gateway").original)
+
+
+@pytest.mark.parametrize(
+    "routing_key", [copy_key("failures", CANCELLED), copy_key("events", "orders.order-expired.v1"), CANCELLED, "events"]
+)
+def test_a_live_view_takes_no_copy_of_a_failure_or_of_another_event(routing_key: str) -> None:
+    with pytest.raises(MisroutedMessageError):
+        LIVE.admit(replace(COPY, routing_key=routing_key).original)
