@@ -21,10 +21,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from chassis.addresses import network_of
 from chassis.page_files import File
+from chassis.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError
 from chassis.redaction import Redaction
+from contracts.accounts import may_receive_replies
 from contracts.ids import ExtraId
-from contracts.message import parse
+from contracts.message import known_version, parse
 from contracts.orders import PlaceOrder, RequestedLine
+from contracts.topology import EXTRAS_COMMANDS
 from extras_service.catalogue import quote
 from gateway.api.asking import _traceparent_of
 from gateway.api.idempotency import checked
@@ -62,6 +65,7 @@ SETTINGS = GatewaySettings(
 )
 APP = create_app(SETTINGS)
 REDACTION = Redaction.of(SETTINGS)
+DOOR = Door(EXTRAS_COMMANDS.name, EXTRAS_COMMANDS.bindings, Trust.of("extras-service", "", requires_sender=True))
 FILE = File.of(b"body", ".css")
 TOKEN = jwt.encode(
     {
@@ -213,6 +217,9 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "a message's kind": lambda text: parse(text, b"{}"),
     "a message's body": lambda text: parse(PlaceOrder.wire_kind(), text.encode()),
     "a message's fields": _translated,
+    "a message's version": lambda text: known_version(f"orders.place-order.v{text}"),
+    "a message's way": lambda text: DOOR.admit(Arrival(text, "", text, text, {"origin_queue": text})),
+    "a reply address": lambda text: may_receive_replies(text, text),
     "an extra's id": _ordered,
     "a call's answer": lambda text: Call.to(NOW, "GET", "http://psp/" + text, 200, 1.0, text.encode()),
     "a moment": lambda text: moment(text, NOW),
@@ -224,7 +231,15 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "a story": _tell,
     "a caption": _drawn,
 }
-REFUSALS = (ValueError, ProblemError, BadSignatureError, EditError, UnknownOrderError)
+REFUSALS = (
+    ValueError,
+    MisroutedMessageError,
+    UntrustedSenderError,
+    ProblemError,
+    BadSignatureError,
+    EditError,
+    UnknownOrderError,
+)
 """What these functions may raise: each is caught where they are called."""
 
 FRAGMENTS = (
