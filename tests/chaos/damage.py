@@ -95,7 +95,7 @@ class Saboteur:
         weak = [partial(self.kill_at, part, point) for part, point in WEAK_POINTS]
         kills = [partial(self.kill, part) for part in SERVICES]
         outages = [self.kill_broker, self.kill_store, self.lose_psp, self.freeze_broker, self.freeze_store]
-        return [*weak, *kills, *outages, self.crowd_the_webhook, self.operate, self.poison]
+        return [*weak, *kills, *outages, self.remove_binding, self.crowd_the_webhook, self.operate, self.poison]
 
     # Acts
 
