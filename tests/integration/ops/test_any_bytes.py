@@ -133,9 +133,11 @@ async def test_a_letter_without_any_time_is_found_by_when_it_was_taken_in(operat
 
 async def test_the_log_is_read_past_what_cannot_be_decoded(operator: Operator) -> None:
     url = operator.system.setup.amqp_url
-    assert await publish_raw(url, "failures", b"caf\xe9", type=short("psp.psp-payment-failed.v1"))
-    assert await publish_raw(url, "failures", "any", headers=table(("when", b"T" + MICROSECONDS)), type=short("any"))
-    assert await publish_raw(url, "failures", "any", type=short("the last one"))
+    assert await publish_raw(url, "copies", b"failures.caf\xe9", type=short("psp.psp-payment-failed.v1"))
+    assert await publish_raw(
+        url, "copies", "failures.any", headers=table(("when", b"T" + MICROSECONDS)), type=short("any")
+    )
+    assert await publish_raw(url, "copies", "failures.any", type=short("the last one"))
 
     found = await operator.runs("log", "find")
 
