@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from chassis.provenance import original_of
 from contracts.message import Event, Message
 from contracts.topology import LIVE_KINDS
 from gateway.live import LiveFeed, LiveUpdate, update_of
@@ -44,7 +45,9 @@ def test_everything_else_is_nothing_to_a_guest(message: Message) -> None:
 
 
 def test_everything_a_gateway_follows_is_shown() -> None:
-    assert {binding.routing_key for binding in LIVE_KINDS} == set(SEEN)
+    followed = {original_of(binding.exchange, binding.routing_key) for binding in LIVE_KINDS}
+
+    assert followed == {("events", kind) for kind in SEEN}
 
 
 def test_what_a_hotel_must_look_at_is_not_explained_to_the_guest() -> None:
