@@ -14,12 +14,27 @@ log = structlog.get_logger()
 
 ResultT = TypeVar("ResultT")
 
+_CANCEL_AGAIN_AFTER = 1.0
+
 
 def start(work: Coroutine[Any, Any, ResultT], name: str) -> asyncio.Task[ResultT]:
     """Start work in the background. The caller keeps the task; an error that ends it is logged at once."""
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_report)
     return task
+
+
+async def stop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel work and wait until it has ended.
+
+    It is cancelled again every second: `asyncio.wait_for` of Python 3.11, in which the client library opens
+    connections, forgets a cancellation that meets its result.
+    """
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_AFTER)
 
 
 def _report(task: asyncio.Task[Any]) -> None:

@@ -112,8 +112,7 @@ class MessageLog:
                 if self._channel is not None and self._gap is None:
                     closed = LogClosed(service=self._service, instance=self._instance, at=utc_now())
                     await self._say(self._channel, closed)
-        self._writing.cancel()
-        await asyncio.wait({self._writing})
+        await background.stop(self._writing)
         self._writing = None
 
     async def _write_always(self) -> None:

@@ -71,9 +71,7 @@ async def looping(loops: Sequence[Loop]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await background.stop(*tasks)
 
 
 async def _forever(loop: Loop) -> None:

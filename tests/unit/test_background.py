@@ -3,6 +3,7 @@
 import ast
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ async def test_background_work_that_is_cancelled_or_done_is_not_reported() -> No
         await asyncio.wait(tasks)
 
     assert logged == []
+
+
+async def test_work_that_forgets_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_CANCEL_AGAIN_AFTER", 0.01)
+
+    async def forgets_one() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    tasks = [background.start(forgets_one(), "forgetful"), background.start(asyncio.sleep(0), "done")]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(30):
+        await background.stop(*tasks)
+
+    assert tasks[0].cancelled()
 
 
 def test_only_the_supervised_ways_start_tasks() -> None:
