@@ -40,6 +40,9 @@ from contracts.topology import COMMANDS, EVENTS, QUERIES, REPLIES, Binding, Queu
 
 log = structlog.get_logger()
 
+RECONNECT_INTERVAL = 0.5
+"""Seconds before a lost connection is opened again."""
+
 
 class RawHandler(Protocol):
     """What a queue's messages are given to. Acknowledging is its duty."""
@@ -84,7 +87,7 @@ class Bus:
             app_id=service,
             default_channel=Channel(publisher_confirms=True, on_return_raises=True),
             graceful_timeout=graceful_timeout,
-            reconnect_interval=0.5,
+            reconnect_interval=RECONNECT_INTERVAL,
             ack_policy=AckPolicy.MANUAL,
             # Its dependency injection costs a hop through a thread per message; handlers here take just the message.
             apply_types=False,

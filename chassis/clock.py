@@ -33,10 +33,15 @@ class SharedClock:
         self._wall = wall
         self._steady = steady
         self._time, self._at = wall(), steady()
-        self._is_told = False
+        self._is_set = self._is_told = False
 
     def now(self) -> datetime:
         return self._time + timedelta(seconds=self._steady() - self._at)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was set; infinite before."""
+        return self._steady() - self._at if self._is_set else float("inf")
 
     def steady(self) -> float:
         """Seconds of the clock that never jumps, for the `asked_at` of `set`."""
@@ -44,7 +49,7 @@ class SharedClock:
 
     def set(self, time: datetime, asked_at: float) -> None:
         """The other party's time, read at some moment since `asked_at`."""
-        self._time, self._at = time, (asked_at + self._steady()) / 2
+        self._time, self._at, self._is_set = time, (asked_at + self._steady()) / 2, True
         skew = self._wall() - self.now()
         if abs(skew) > _STATED_SKEW and not self._is_told:
             log.warning("clock.skewed", compared_with=self._whose, skew_s=round(skew.total_seconds()))

@@ -19,7 +19,7 @@ from chassis.amqp import shielded
 
 log = structlog.get_logger()
 
-_TIMEOUT = 5.0
+TIMEOUT = 5.0
 # aio-pika restores lost consumers itself. Only what is still missing after so many looks is consumed anew.
 _LOOKS_BEFORE_MENDING = 5
 
@@ -145,7 +145,7 @@ class Consuming:
 
     async def _try(self, change: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         try:
-            async with asyncio.timeout(_TIMEOUT):
+            async with asyncio.timeout(TIMEOUT):
                 await shielded(change())
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # Without a connection there is no consumer either; the next look finds what is to be done then.

@@ -7,6 +7,7 @@ RabbitMQ's direct reply-to: docs/decisions/0012-replies-over-a-queue-of-ones-own
 
 import asyncio
 import uuid
+from datetime import UTC, datetime
 
 import structlog
 from aio_pika import DeliveryMode
@@ -16,14 +17,19 @@ from aio_pika.exceptions import AMQPError, PublishError
 
 from chassis.amqp import shielded
 from chassis.bus import Bus
-from chassis.envelope import Envelope, utc_now
+from chassis.clock import SharedClock
+from chassis.envelope import Envelope
 from chassis.errors import PublishFailedError, TransientError
+from chassis.headers import SENT_AT_MS
 from chassis.metrics import Metrics
 from contracts.accounts import own_queue
 from contracts.message import Message, parse
 from contracts.topology import REPLIES
 
 log = structlog.get_logger()
+
+_SOON = 2.0
+"""Seconds. A reply that took longer does not tell the time well."""
 
 
 class ReplyTimeoutError(TransientError):
@@ -49,6 +55,9 @@ class RequestClient:
         self._channel: AbstractRobustChannel | None = None
         self._reply_to = ""
         self._waiting: dict[str, asyncio.Future[Message]] = {}
+        self._asked_at: dict[str, float] = {}
+        self.clock = SharedClock("the service that answers")
+        """The time of the answering service, as its replies give it."""
 
     async def start(self) -> None:
         """Open the channel replies come back on. Call after the bus has started."""
@@ -68,6 +77,7 @@ class RequestClient:
         correlation_id = envelope.correlation_id
         reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id] = reply
+        self._asked_at[correlation_id] = self.clock.steady()
         in_flight = self._metrics.requests_in_flight.labels(self._metrics.service)
         in_flight.inc()
         try:
@@ -78,12 +88,12 @@ class RequestClient:
             raise ReplyTimeoutError(envelope.kind, timeout) from None
         finally:
             in_flight.dec()
-            del self._waiting[correlation_id]
+            del self._waiting[correlation_id], self._asked_at[correlation_id]
 
     async def _publish(self, envelope: Envelope, timeout: float) -> None:  # noqa: ASYNC109
         if self._channel is None:
             raise RuntimeError("the request client is not started")
-        now = utc_now()
+        now = self._bus.clock()
         body, headers = envelope.message.to_wire(), envelope.headers(now)
         message = AmqpMessage(
             body,
@@ -119,10 +129,16 @@ class RequestClient:
             self._metrics.late_replies.labels(self._metrics.service).inc()
             log.info("reply.late", kind=message.type, correlation_id=message.correlation_id)
             return
+        self._set_clock(message)
         try:
             waiting.set_result(parse(message.type or "", message.body))
         except ValueError as error:
             waiting.set_exception(error)
+
+    def _set_clock(self, message: AbstractIncomingMessage) -> None:
+        asked_at, sent_at_ms = self._asked_at[message.correlation_id or ""], message.headers.get(SENT_AT_MS)
+        if isinstance(sent_at_ms, int) and self.clock.steady() - asked_at < _SOON:
+            self.clock.set(datetime.fromtimestamp(sent_at_ms / 1000, UTC), asked_at)
 
 
 async def _send(channel: AbstractRobustChannel, envelope: Envelope, message: AmqpMessage) -> None:

@@ -33,7 +33,7 @@ Check = Callable[[], Awaitable[str | None]]
 
 VERSION = importlib.metadata.version("bellhop")
 
-_CHECK_TIMEOUT = 3.0
+CHECK_TIMEOUT = 3.0
 _VERIFY_EVERY = 10.0
 
 
@@ -167,10 +167,10 @@ async def _problems(checks: Mapping[str, Check]) -> dict[str, str]:
 
 async def _run(check: Check) -> str | None:
     try:
-        async with asyncio.timeout(_CHECK_TIMEOUT):
+        async with asyncio.timeout(CHECK_TIMEOUT):
             return await check()
     except TimeoutError:
-        return f"no answer within {_CHECK_TIMEOUT:g} s"
+        return f"no answer within {CHECK_TIMEOUT:g} s"
     except Exception as error:
         return Redaction()(repr(error))
 

@@ -18,9 +18,13 @@ class CreatePaymentSession(OrderCommand):
     kind: Literal["payments.create-payment-session.v1"] = "payments.create-payment-session.v1"
     payment_id: PaymentId
     amount: Money
+    request_no: int | None = Field(
+        default=None,
+        description="counts the order's requests: a session that was closed is opened again only by a later one",
+    )
     asked_at: datetime | None = Field(
         default=None,
-        description="when the order asked: a session that was closed is opened again only by a later request",
+        description="when the order asked; for payment services that do not know `request_no`",
     )
 
 

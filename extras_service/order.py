@@ -84,6 +84,7 @@ class Order(State):
     payment_id: PaymentId
     session: str | None = None
     session_asked_at: datetime | None = None
+    session_requests: int = 0
     waiting: tuple[Waiter, ...] = ()
     payment_failure: str | None = None
     received: Money | None = None

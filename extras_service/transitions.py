@@ -153,9 +153,11 @@ def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decis
         order_id=order.order_id,
         payment_id=order.payment_id,
         amount=order.total,
+        request_no=order.session_requests + 1,
         asked_at=now,
     )
-    return Applied(order.model_copy(update={"waiting": waiting, "session_asked_at": now}), (ask,))
+    asked = {"waiting": waiting, "session_asked_at": now, "session_requests": ask.request_no}
+    return Applied(order.model_copy(update=asked), (ask,))
 
 
 def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Order]:

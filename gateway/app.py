@@ -1,15 +1,21 @@
 """Composition root of the gateway: the only place that names its concrete parts."""
 
+import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import FastAPI
 
 from chassis.bus import Bus
 from chassis.depth import depth_of
+from chassis.envelope import Envelope
+from chassis.errors import TransientError
 from chassis.metrics import Metrics
 from chassis.requests import RequestClient
-from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, looping, operator_routes
+from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, operator_routes
+from contracts.ids import PropertyId
+from contracts.orders import ListExtras
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
 from gateway.api import api
 from gateway.api.asking import Asking
@@ -26,12 +32,17 @@ from gateway.tokens import Tokens
 
 SERVICE = "gateway"
 
+COUNT_TIMEOUT = 1.0
+"""Seconds to wait for the count of waiting orders."""
+_LOOK_EVERY, _OLD = 60.0, 300.0
+
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Build the gateway. Nothing connects before the app starts."""
     metrics = Metrics(SERVICE)
     bus = Bus.of(settings, SERVICE, metrics)
     requests = RequestClient(bus, metrics)
+    bus.clock = requests.clock.now
     live = LiveFeed(settings.longest_live_stream)
     rates = Rates(settings)
 
@@ -40,7 +51,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         await bus.start()
         await requests.start()
         await bus.follow(LIVE_KINDS, live.on_event)
-        async with looping(bus_loops(bus)):
+        with suppress(TransientError):
+            await _ask_the_time(requests)
+        async with looping((*bus_loops(bus), Loop("clock", _LOOK_EVERY, partial(_keep_the_time, requests)))):
             yield
             await bus.stop()
 
@@ -61,9 +74,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redoc_url=None,
     )
     guard(app, settings, rates)
-    backlog = Backlog(lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=1.0), settings.max_waiting_orders)
+    backlog = Backlog(lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=COUNT_TIMEOUT), settings.max_waiting_orders)
     asking = Asking(requests, settings.reply_timeout)
-    app.include_router(api(asking, Who(Tokens.of(settings), rates), live, backlog, settings))
+    app.include_router(api(asking, Who(Tokens.of(settings, requests.clock.now), rates), live, backlog, settings))
     app.include_router(Page(settings).routes())
     if settings.shows_docs:
         app.include_router(docs_page(app.title, str(app.openapi_url)))
@@ -71,3 +84,15 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     document(app)
     app.state.live = live
     return app
+
+
+async def _keep_the_time(requests: RequestClient) -> None:
+    if requests.clock.age > _OLD:  # no guest has asked for anything
+        await _ask_the_time(requests)
+
+
+async def _ask_the_time(requests: RequestClient) -> None:
+    """Every reply says when it was sent. Tokens are judged by that time, not by this machine's."""
+    asked = uuid.uuid4().hex
+    nothing = ListExtras(property_id=PropertyId(""))
+    await requests.request(Envelope(nothing, f"clock.{asked}", asked), timeout=2.0)

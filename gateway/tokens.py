@@ -1,12 +1,14 @@
 """Tokens: who is asking, as a signed JWT says."""
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import jwt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from chassis.envelope import utc_now
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
@@ -14,6 +16,7 @@ from gateway.settings import TokenSettings
 from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, fetching
 
 CLOCK_SKEW_SECONDS = 60
+_TIMES_CHECKED_HERE: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
 LONGEST_TOKEN = 8 * 1024
 """Characters. Longer ones are not looked into."""
 
@@ -77,17 +80,18 @@ ClaimsT = TypeVar("ClaimsT", bound=BaseModel)
 class Tokens:
     """Checks tokens against the keys of one issuer, for one audience."""
 
-    def __init__(self, keys: SigningKeys, issuer: str, audience: str) -> None:
+    def __init__(self, keys: SigningKeys, issuer: str, audience: str, clock: Callable[[], datetime] = utc_now) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._clock = clock
 
     @classmethod
-    def of(cls, settings: TokenSettings) -> "Tokens":
+    def of(cls, settings: TokenSettings, clock: Callable[[], datetime] = utc_now) -> "Tokens":
         keys: SigningKeys = SharedSecret(settings.jwt_secret.get_secret_value())
         if settings.jwt_jwks_url:
             keys = PublishedKeys(fetching(settings.jwt_jwks_url), settings.jwt_jwks_cache)
-        return cls(keys, settings.jwt_issuer, settings.jwt_audience)
+        return cls(keys, settings.jwt_issuer, settings.jwt_audience, clock)
 
     async def guest(self, authorization: str | None) -> Guest:
         """The guest behind an `Authorization` header. Raises ProblemError 401 or 403, KeysUnavailableError."""
@@ -116,19 +120,34 @@ class Tokens:
             key = await self._keys.key(_key_id(token))
             if key is None:
                 raise _not_ours()
-            return jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key.key,
                 algorithms=[key.algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=CLOCK_SKEW_SECONDS,
-                options={"require": ["exp", "iat", "sub", "iss", "aud"]},
+                options={"require": ["exp", "iat", "sub", "iss", "aud"]} | _TIMES_CHECKED_HERE,
             )
+            _check_times(claims, self._clock().timestamp())
         except jwt.ExpiredSignatureError:
             raise _unauthorized("Your session has expired. Please open the link from your hotel again.") from None
         except jwt.PyJWTError:
             raise _not_ours() from None
+        return claims
+
+
+def _check_times(claims: dict[str, Any], now: float) -> None:
+    """What PyJWT does by the machine's clock. Raises jwt.InvalidTokenError."""
+    times = {}
+    for name in ("exp", "nbf", "iat"):
+        try:
+            times[name] = int(claims.get(name, now))
+        except (TypeError, ValueError, OverflowError):
+            raise jwt.DecodeError(f"{name} must be a number") from None
+    if "exp" in claims and times["exp"] <= now - CLOCK_SKEW_SECONDS:
+        raise jwt.ExpiredSignatureError("the token has expired")
+    if max(times["nbf"], times["iat"]) > now + CLOCK_SKEW_SECONDS:
+        raise jwt.ImmatureSignatureError("the token is not valid yet")
 
 
 def _key_id(token: str) -> str | None:

@@ -82,6 +82,7 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
                 amount=message.amount,
                 status=_P.CREATED,
                 asked_at=message.asked_at,
+                request_no=message.request_no or 0,
             )
             return Applied(payment, (polling.ask_session(payment),))
         case ClosePaymentSession():
@@ -128,7 +129,7 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
             return Applied(asked, (polling.ask_session(asked),))
         case _P.SESSION_OPEN | _P.ACTION_REQUIRED, CreatePaymentSession():
             return Applied(_asked(payment, message), _session_created(payment))
-        case _P.FAILED | _P.CLOSED, CreatePaymentSession(asked_at=datetime()) if _asked(payment, message) == payment:
+        case _P.FAILED | _P.CLOSED, CreatePaymentSession() if _had(payment, message):
             return Stale("a request whose session was closed already")
         case _P.FAILED | _P.CLOSED, CreatePaymentSession():
             return _open_again(_asked(payment, message))
@@ -204,7 +205,15 @@ def _is_current(payment: Payment, report: PspPaymentEvent) -> bool:
 def _asked(payment: Payment, message: CreatePaymentSession) -> Payment:
     """The payment, knowing the latest request for a session; unchanged by one it has had."""
     times = [at for at in (payment.asked_at, message.asked_at) if at is not None]
-    return payment.model_copy(update={"asked_at": max(times, default=None)})
+    latest = {"asked_at": max(times, default=None), "request_no": max(payment.request_no, message.request_no or 0)}
+    return payment.model_copy(update=latest)
+
+
+def _had(payment: Payment, message: CreatePaymentSession) -> bool:
+    """Whether a request is not later than the latest this payment has had. Older orders only say when they asked."""
+    if message.request_no is not None:
+        return message.request_no <= payment.request_no
+    return message.asked_at is not None and _asked(payment, message) == payment
 
 
 def _open_again(payment: Payment) -> Decision[Payment]:

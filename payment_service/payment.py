@@ -100,6 +100,7 @@ class Payment(State):
     amount: Money
     status: PaymentStage
     asked_at: datetime | None = None
+    request_no: int = 0
     session_no: int = 1
     session: PspSession | None = None
     earlier_sessions: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
         timeout=settings.stripe_timeout,
         retries=settings.stripe_retries,
     )
+    bus.clock = api.clock.now
     events = EventTranslator(api)
     handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), events)
     breaker = Breaker(

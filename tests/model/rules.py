@@ -295,6 +295,7 @@ def _same_order(order: Order) -> Order:
         update={
             "due_at": NOW + timedelta(minutes=30) if order.due_at else None,
             "session_asked_at": NOW if order.session_asked_at else None,
+            "session_requests": min(order.session_requests, 1),
             "payment_failure": None,
             "closed_by": None,
             "review": "a review" if order.review else None,

@@ -6,7 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,15 +24,21 @@ ORDERS, AT_ONCE = 30, 6
 
 
 @asynccontextmanager
-async def process_of(system: System, part: str, log: Path) -> AsyncIterator[Process]:
-    """`python -m <part>`, ready to work; at the end it must be gone."""
+async def process_of(
+    system: System,
+    part: str,
+    log: Path,
+    run: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Process]:
+    """`python -m <part>`, or what is to `run` instead, ready to work; at the end it must be gone."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            part,
+            *(run or (part,)),
             cwd=ROOT,
-            env=os.environ | system.environment(part),
+            env={**os.environ, **system.environment(part), **(environment or {})},
             stdout=output,
             stderr=output,
         )

@@ -16,6 +16,7 @@ ASK = CreatePaymentSession(
     order_id=given.ORDER_ID,
     payment_id=given.PAYMENT_ID,
     amount=given.TOTAL,
+    request_no=1,
     asked_at=given.NOW,
 )
 SESSION = PaymentSessionReply(
@@ -66,7 +67,7 @@ def test_a_question_unanswered_for_30_seconds_is_asked_again() -> None:
 
     assert timedelta(seconds=30) == ASK_AGAIN_AFTER
     assert isinstance(decision, Applied)
-    assert decision.messages == (ASK.model_copy(update={"asked_at": later}),)
+    assert decision.messages == (ASK.model_copy(update={"request_no": 2, "asked_at": later}),)
     assert decision.state.session_asked_at == later
 
 
@@ -113,7 +114,7 @@ def test_after_a_failed_session_the_next_request_asks_at_once() -> None:
     decision = decide(order, given.starting(given.waiter(2)), given.NOW)
 
     assert isinstance(decision, Applied)
-    assert decision.messages == (ASK,)
+    assert decision.messages == (ASK.model_copy(update={"request_no": 2}),)
 
 
 @pytest.mark.parametrize(

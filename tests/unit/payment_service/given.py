@@ -43,8 +43,12 @@ def at(seconds: float) -> datetime:
 # Commands
 
 
-def create(amount: Money = AMOUNT, *, asked_at: datetime | None = None) -> CreatePaymentSession:
-    return CreatePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount, asked_at=asked_at)
+def create(
+    amount: Money = AMOUNT, *, asked_at: datetime | None = None, request_no: int | None = None
+) -> CreatePaymentSession:
+    return CreatePaymentSession(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount, asked_at=asked_at, request_no=request_no
+    )
 
 
 def close() -> ClosePaymentSession:

@@ -117,6 +117,16 @@ def test_only_a_later_request_opens_a_closed_session_again(end: PaymentInput) ->
     assert given.after(closed, again).asked_at == given.at(40)
 
 
+@pytest.mark.parametrize("end", [given.session_failed(), given.canceled()], ids=["failed", "closed"])
+def test_a_later_request_opens_a_session_although_the_orders_clock_was_put_back(end: PaymentInput) -> None:
+    first = given.create(asked_at=given.at(3600), request_no=1)
+    again = given.create(asked_at=given.at(40), request_no=2)
+    closed = given.after(given.after(None, first), end)
+
+    assert isinstance(decide(closed, first, given.NOW), Stale)
+    assert given.after(closed, again).status is PaymentStage.CREATED
+
+
 def test_a_session_opened_for_an_earlier_number_is_closed_and_the_next_one_is_awaited() -> None:
     second = given.after(given.in_status(PaymentStage.FAILED), given.create())
 
