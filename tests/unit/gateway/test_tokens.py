@@ -4,8 +4,8 @@ import base64
 import json
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import date
+from contextlib import nullcontext, suppress
+from datetime import UTC, date, datetime
 from typing import Any
 
 import jwt
@@ -63,6 +63,23 @@ async def test_a_good_token_says_who_the_guest_is() -> None:
             "stay_to": date(2026, 7, 6),
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "believed"),
+    [(-61, False), (-59, True), (0, True), (3600 + 59, True), (3600 + 60, False)],
+    ids=["not yet issued", "issued by a clock ahead", "issued now", "just expired", "expired"],
+)
+async def test_a_token_is_judged_by_the_clock_that_is_given_with_a_minute_of_leeway(
+    seconds: int, believed: bool
+) -> None:
+    issued = 1_782_896_400
+    tokens = Tokens(
+        SharedSecret(SECRET), ISSUER, "bellhop", clock=lambda: datetime.fromtimestamp(issued + seconds, UTC)
+    )
+
+    with nullcontext() if believed else pytest.raises(ProblemError):
+        await tokens.guest(_header(iat=issued, exp=issued + 3600))
 
 
 async def test_the_scheme_may_be_written_in_any_case() -> None:
