@@ -74,14 +74,16 @@ class ProcessSystem(System):
         env = {"NO_PROXY": HOST, "no_proxy": HOST}
         return self._process(SANDBOX, [*module, *keys, *hooks, *data], self.sandbox.port, "/", env)
 
-    def _process(self, name: str, module: list[str], port: int, ready: str, env: dict[str, str]) -> Process:
+    def _process(
+        self, name: str, module: list[str], port: int, ready: str, env: dict[str, str], *, cwd: Path = ROOT
+    ) -> Process:
         return Process(
             name,
             [sys.executable, "-m", *module],
             log=self.folder / "logs" / f"{name}.log",
             missing=lambda: unreadiness(f"http://{HOST}:{port}{ready}"),
             env=env,
-            cwd=ROOT,
+            cwd=cwd,
         )
 
     def said(self) -> Counter[str]:
