@@ -15,10 +15,11 @@ from chassis.metrics import Metrics
 from contracts.log import LogGap
 from contracts.topology import COPIES, FAILURES, LOG
 from deploy.accounts import declare_topology
+from deploy.local.broker import Broker
 from ops.log_stream import LogStream
 from tests.integration.flow.guest import body
 from tests.integration.flow.system import EXTRAS, SERVICES, System
-from tests.integration.flow.waiting import until
+from tests.integration.flow.waiting import PATIENCE, until
 
 
 @asynccontextmanager
@@ -122,6 +123,16 @@ async def test_what_waits_for_a_log_that_never_answers_is_bounded_and_never_wait
     assert count("bellhop_log_copies_total", {"service": "test", "outcome": "missed"}) == 15
     await log.stop()
     silent.close()
+
+
+async def test_a_log_that_is_stopped_at_any_moment_of_its_start_ends(broker: Broker) -> None:
+    for steps in range(40):
+        log = MessageLog(broker.url, "test", Metrics("test"))
+        log.start()
+        for _ in range(steps * 3):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE):
+            await log.stop()
 
 
 def copy_of(number: int) -> Copy:
