@@ -52,10 +52,7 @@ class Runs:
                     await plans.pause(plan_id)
                 if going := list(self._going.values()):  # the last one may have ended while the store was asked
                     await asyncio.wait(going, timeout=_LOOK_EVERY)
-        late = list(self._going.values())
-        for task in late:
-            task.cancel()  # ends as paused, too
-        await asyncio.gather(*late, return_exceptions=True)
+        await background.stop(*self._going.values())  # what is late ends as paused, too
 
     async def _run(self, plan_id: str, orders: Orders) -> None:
         try:
