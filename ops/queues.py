@@ -83,7 +83,8 @@ async def look(connection: AbstractConnection, places: Places, waiting: Sequence
                 name=queue.name,
                 role=_role(queue.name),
                 exists=count is not None,
-                messages=max(messages, stats.get("messages", 0)) + len(letters),
+                # RabbitMQ 4.3 tells of what is stuck before it counts it among the messages.
+                messages=max(messages, stats.get("messages", 0), stats.get("messages_dlx", 0)) + len(letters),
                 consumers=consumers,
                 coming=_rate(stats, "publish"),
                 leaving=_rate(stats, "ack"),

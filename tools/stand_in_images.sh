@@ -18,6 +18,10 @@ unpack forky rabbitmq-server bellhop-rabbitmq-base
 mkdir "$folder/broker"
 cat >"$folder/broker/docker-entrypoint.sh" <<'END'
 #!/bin/sh
+case $1 in
+rabbitmq*) ;;
+*) exec "$@" ;;
+esac
 chown -R rabbitmq: /var/lib/rabbitmq
 export HOME=/var/lib/rabbitmq RUNNING_UNDER_SYSTEMD=true RABBITMQ_LOGS=-
 exec setpriv --reuid=rabbitmq --regid=rabbitmq --init-groups "/usr/lib/rabbitmq/bin/$1"

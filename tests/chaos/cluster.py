@@ -1,12 +1,14 @@
 """Three RabbitMQ nodes on one machine as one cluster, and one address in front of them.
 
-Every node has a loopback address of its own and the same ports, so none needs epmd to find the others.
+Every node has a loopback address of its own and the same ports. They find each other through an epmd of their own, for
+the Erlang node from which RabbitMQ 4 asks its peers has a port that only epmd can tell.
 """
 
 import asyncio
 import contextlib
 import itertools
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ START_SECONDS = 120
 
 
 def node_name(address: str) -> str:
-    return f"bellhop@{address}"
+    return f"bellhop{ADDRESSES.index(address)}@{address}"
 
 
 class Cluster:
@@ -31,11 +33,17 @@ class Cluster:
     management_url = None
 
     def __init__(self, folder: Path) -> None:
-        program = find_rabbitmq()
-        if program is None:
-            raise PartError("cluster", "no rabbitmq-server on this machine")
+        program, epmd = find_rabbitmq(), shutil.which("epmd")
+        if program is None or epmd is None:
+            raise PartError("cluster", "no rabbitmq-server and epmd on this machine")
         ports = Ports(folder / "ports.json")
-        self.amqp, self._dist = ports.port("amqp"), ports.port("dist")
+        self.amqp, self._dist, self._epmd = (ports.port(name) for name in ("amqp", "dist", "epmd"))
+        self.epmd = Process(
+            "epmd",
+            [epmd, "-port", str(self._epmd), "-address", ",".join(ADDRESSES)],
+            log=folder / "epmd.log",
+            missing=lambda: None if accepts(self._epmd, ADDRESSES[-1]) else "its port does not listen yet",
+        )
         self._password = kept_password(folder / "password")
         self._cookie = secrets.token_hex(16)
         self.nodes = {address: self._node(program, folder / f"node-{address}", address) for address in ADDRESSES}
@@ -54,9 +62,10 @@ class Cluster:
         env = environment(folder, self._dist) | {
             "RABBITMQ_NODENAME": name,
             "RABBITMQ_USE_LONGNAME": "true",
-            # As for one node, and two schedulers: three machines' worth of threads would wait for each other.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-name {name} -start_epmd false -erl_epmd_port {self._dist} "
-            f"-kernel inet_dist_use_interface {{{distribution}}} +S 2:2",
+            "ERL_EPMD_PORT": str(self._epmd),
+            "ERL_ZFLAGS": f"-start_epmd false -kernel inet_dist_use_interface {{{distribution}}}",
+            # Two schedulers each: three machines' worth of threads would wait for each other.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-name {name} +S 2:2",
         }
         return Process(
             f"node {address}",
@@ -83,11 +92,13 @@ class Cluster:
         return "\n".join(lines) + "\n"
 
     async def start(self) -> None:
+        await asyncio.to_thread(self.epmd.start)
         await asyncio.gather(*(asyncio.to_thread(node.start) for node in self.nodes.values()))
 
     async def stop(self) -> None:
         """All at once and at once: what they hold is thrown away."""
-        await asyncio.gather(*(asyncio.to_thread(node.kill) for node in self.nodes.values()))
+        parts = (*self.nodes.values(), self.epmd)
+        await asyncio.gather(*(asyncio.to_thread(part.kill) for part in parts))
 
 
 class Door:

@@ -11,7 +11,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError
-from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError
+from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionInternalError
 from pamqp.common import FieldTable
 
 from deploy.accounts import url_for
@@ -117,6 +117,20 @@ async def test_what_a_decimal_does_where_a_stream_is_bound(series: str, url: str
     row = "a message with a decimal in a header, published to where a stream is bound"
     said = "closes the connection" if isinstance(refused.value, ConnectionInternalError) else "is refused"
     assert said == written(row, series)
+
+
+async def test_whether_the_broker_takes_more_than_16_mebibytes(series: str, url: str, channel: AbstractChannel) -> None:
+    await channel.declare_queue("large", durable=True, arguments=QUORUM)
+
+    async with await aio_pika.connect(url) as connection:
+        sender = await connection.channel()
+        try:
+            await sender.default_exchange.publish(aio_pika.Message(b"x" * (16 * 1024 * 1024 + 1)), "large", timeout=30)
+            said = "is taken"
+        except ChannelPreconditionFailed:
+            said = "is refused"
+
+    assert said == written("a message of more than 16 MiB", series)
 
 
 async def test_whether_an_account_may_ask_for_a_queue_it_has_no_right_to(
