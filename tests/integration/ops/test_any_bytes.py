@@ -10,6 +10,7 @@ from tests.contracts.stored import sample
 from tests.integration.flow.raw_amqp import MICROSECONDS, array, long, publish_raw, short, table
 from tests.integration.flow.waiting import until
 from tests.integration.ops.operator import Operator
+from tests.integration.ops.page import Page, page_of, running
 
 PLACE = sample("orders.place-order.v1")
 OURS = (("origin_queue", long("extras.commands")), ("error_type", long("Oops")), ("error", long("it was odd")))
@@ -68,6 +69,20 @@ async def test_letters_of_any_bytes_are_listed_shown_replayed_and_deleted(operat
     await operator.runs("dead", "empty", "--why", "a test", "--yes")
     await operator.runs("audit-log")
     assert await operator.json("dead", "list") == []
+
+
+async def test_the_operators_page_shows_letters_of_any_bytes(operator: Operator) -> None:
+    for letter in LETTERS.values():
+        await park_raw(operator, letter)
+
+    async with running(page_of(operator.system)) as http:
+        page = Page(http)
+        listed = await page.get("/dead")
+        assert listed["count"] == len(LETTERS)
+        for letter in listed["letters"]:
+            assert (await page.get(f"/dead/{letter['letter_id']}"))["letter_id"] == letter["letter_id"]
+        assert (await page.get("/queues"))["queues"]
+        assert "messages" in await page.get("/log")
 
 
 async def test_the_reason_and_the_bytes_of_what_cannot_be_decoded_are_shown(operator: Operator) -> None:
