@@ -32,6 +32,8 @@ class Story:
     session: Json = field(default_factory=dict)
     paid: bool = False
     given_up: bool = False
+    cancel_refused: bool = False
+    """The guest was told that the order cannot be cancelled now."""
     declined: int = 0
 
     # What a guest does
@@ -78,11 +80,14 @@ class Story:
     async def cancel(self) -> None:
         self.given_up = True
 
-        async def attempt() -> bool:
+        async def attempt() -> httpx.Response | None:
             answer = await self._asked(lambda: cancel(self.guest, self.order_id), 200, 202, 409, 503)
-            return answer is not None and answer.status_code in (200, 409)
+            return answer if answer is not None and answer.status_code in (200, 409) else None
 
-        await until(attempt, "the order is cancelled, or cannot be", within=PERSISTENCE)
+        answer = await until(attempt, "the order is cancelled, or cannot be", within=PERSISTENCE)
+        # Its deadline has passed and its session is being closed: the PSP decides whether it is paid or expired.
+        self.cancel_refused = answer.status_code == httpx.codes.CONFLICT
+        self.given_up = not self.cancel_refused
         self.step()
 
     async def _asked(self, ask: Callable[[], Awaitable[httpx.Response]], *expected: int) -> httpx.Response | None:
