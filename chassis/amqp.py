@@ -7,10 +7,11 @@ aio-pika makes while it reconnects. A caller may stop waiting at any moment; the
 """
 
 import asyncio
+import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from aio_pika import Channel, Connection, RobustChannel, RobustConnection, connect
+from aio_pika import Channel, Connection, RobustChannel, RobustConnection, RobustQueue, connect
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import ExceptionType
 from faststream.rabbit import RabbitBroker
@@ -83,7 +84,26 @@ class ShieldedChannel(_Shielded, Channel):
     pass
 
 
+class ReplaceableQueue(RobustQueue):
+    """A queue that comes back with its channel, and under another name if it is this connection's alone.
+
+    RabbitMQ 4.3 keeps such a queue locked when the node that held its connection is killed (`resource_locked`, seen in
+    tests/chaos/test_cluster.py): under its old name it could never be declared again.
+    """
+
+    async def restore(self, channel: Any = None) -> None:
+        if self.exclusive:
+            former, self.name = self.name, f"{self.name.rpartition('.')[0]}.{uuid.uuid4().hex}"
+            self._bindings = {
+                (exchange, self.name if key == former else key): arguments
+                for (exchange, key), arguments in self._bindings.items()
+            }
+        await super().restore()
+
+
 class ShieldedRobustChannel(_Shielded, RobustChannel):
+    QUEUE_CLASS = ReplaceableQueue
+
     async def ready(self) -> None:
         """Return once the channel is open, also when it has been closed just now and does not know it yet."""
         await super().ready()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
 from aio_pika.exceptions import AMQPError, PublishError
 
 from chassis.amqp import shielded
@@ -53,7 +53,7 @@ class RequestClient:
         self._bus = bus
         self._metrics = metrics
         self._channel: AbstractRobustChannel | None = None
-        self._reply_to = ""
+        self._replies: AbstractQueue | None = None
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._asked_at: dict[str, float] = {}
         self.clock = SharedClock("the service that answers")
@@ -65,7 +65,7 @@ class RequestClient:
         name = own_queue(self._bus.service, f"replies.{uuid.uuid4().hex}")
         queue = await self._channel.declare_queue(name, exclusive=True, auto_delete=True)
         await queue.bind(REPLIES.name, name)
-        self._reply_to = name
+        self._replies = queue
         await self._bus.listen("replies", queue, self._on_reply)
 
     async def request(self, envelope: Envelope, *, timeout: float) -> Message:  # noqa: ASYNC109
@@ -91,7 +91,7 @@ class RequestClient:
             del self._waiting[correlation_id], self._asked_at[correlation_id]
 
     async def _publish(self, envelope: Envelope, timeout: float) -> None:  # noqa: ASYNC109
-        if self._channel is None:
+        if self._channel is None or self._replies is None:
             raise RuntimeError("the request client is not started")
         now = self._bus.clock()
         body, headers = envelope.message.to_wire(), envelope.headers(now)
@@ -105,15 +105,15 @@ class RequestClient:
             timestamp=now,
             app_id=self._bus.service,
             user_id=self._bus.login,
-            reply_to=self._reply_to,
             headers=headers,
             # A read nobody waits for any more is not worth answering.
             expiration=None if envelope.must_arrive else timeout,
         )
         try:
             async with asyncio.timeout(timeout):
-                # After a reconnect the channel is open before its queue is back, and a reply would find nobody.
+                # After a reconnect the channel is open before its queue is back, under another name.
                 await self._channel.ready()
+                message.reply_to = self._replies.name
                 await shielded(_send(self._channel, envelope, message))
         except PublishError as error:
             self._bus.returned(envelope.kind, envelope.exchange, error)
