@@ -168,7 +168,8 @@ class MessageLog:
             await self._say(channel, gap)
             log.warning("message_log.gap", count=count, since=since.isoformat(), until=until.isoformat())
             self._gap = (self._gap[0] - count, until, self._gap[2]) if self._gap[0] > count else None
-        self._problem = None
+        if not self._waiting:
+            self._problem = None
 
     async def _say(self, channel: aiormq.abc.AbstractChannel, marker: Message) -> None:
         message_id = f"{self._service}.{uuid.uuid4().hex}"
@@ -201,6 +202,7 @@ class MessageLog:
         for failure in results:
             if failure is not None:
                 raise failure
+        self._problem = None
 
     def _keep(self, batch: list[Copy]) -> int:
         """Put copies back in front of those that wait. Returns how many."""

@@ -65,6 +65,8 @@ async def test_orders_are_paid_while_the_log_cannot_be_written_and_it_is_complet
         for part in SERVICES:
             await until(lambda part=part: problems(system, part), f"{part} says that the log is not written")  # type: ignore[misc]
         said = (await problems(system, EXTRAS))["log"]
+        for _ in range(100):  # longer than the second after which the log is tried again
+            assert "log" in await problems(system, EXTRAS)
         ready = (await system.operator(EXTRAS, "/health/ready")).status_code
 
     await declare_topology(system.setup.amqp_url)
@@ -74,7 +76,8 @@ async def test_orders_are_paid_while_the_log_cannot_be_written_and_it_is_complet
     assert said.endswith("Orders go on without it.")
     assert ready == 200
     logged = await system.log_of(order_id)
-    assert logged["orders.place-order.v1"] == logged["orders.order-confirmed.v1"] == 1
+    assert logged["orders.place-order.v1"] >= 1  # more than once where the log took it and another queue refused it
+    assert logged["orders.order-confirmed.v1"] >= 1
 
 
 async def test_what_is_too_much_to_wait_for_the_log_is_missed_and_the_log_says_so_itself(
