@@ -30,7 +30,7 @@ from tests.chaos.faulty import Point
 from tests.chaos.guests import PERSISTENCE, Crowd, Story
 from tests.chaos.processes import SANDBOX, ProcessSystem
 from tests.integration.flow.guest import Json
-from tests.integration.flow.outages import frozen_server
+from tests.integration.flow.outages import frozen_process, frozen_server
 from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES
 from tests.integration.flow.waiting import until
 from tests.integration.ops.operator import Operator
@@ -94,7 +94,14 @@ class Saboteur:
     def acts(self) -> list[Act]:
         weak = [partial(self.kill_at, part, point) for part, point in WEAK_POINTS]
         kills = [partial(self.kill, part) for part in SERVICES]
-        outages = [self.kill_broker, self.kill_store, self.lose_psp, self.freeze_broker, self.freeze_store]
+        outages = [
+            self.kill_broker,
+            self.kill_store,
+            self.lose_psp,
+            self.freeze_broker,
+            self.freeze_store,
+            self.freeze_psp,
+        ]
         return [*weak, *kills, *outages, self.remove_binding, self.crowd_the_webhook, self.operate, self.poison]
 
     # Acts
@@ -157,6 +164,14 @@ class Saboteur:
         before = self._put_off()
         with frozen_server(self.system.store):
             self.done["store frozen"] += 1
+            self.crowd.let_in(1)
+            await self._noticed(before)
+
+    async def freeze_psp(self) -> None:
+        """It takes connections and answers nothing, until the adapter has stopped waiting for an answer."""
+        before = self._put_off()
+        with frozen_process(self.system.processes[SANDBOX].pid):
+            self.done["PSP frozen"] += 1
             self.crowd.let_in(1)
             await self._noticed(before)
 
