@@ -172,7 +172,7 @@ class Saboteur:
         before = self._put_off()
         with frozen_process(self.system.processes[SANDBOX].pid):
             self.done["PSP frozen"] += 1
-            self.crowd.let_in(1)
+            self.crowd.let_in_one(Story.pays)
             await self._noticed(before)
 
     async def remove_binding(self) -> None:
