@@ -71,6 +71,7 @@ class Bus:
     ) -> None:
         """`declares` is for accounts that may declare the topology; others verify that it is complete."""
         self.service = service
+        self._url = url
         self.login = login_of(url)
         """The account at the broker. Every message says it, and the broker refuses one that says another."""
         self.trust = Trust.of(self.login, operators, requires_sender=requires_sender)
@@ -184,7 +185,7 @@ class Bus:
         """Connect, declare the topology or make sure of it, then start consuming."""
         self._connection = await self.broker.connect()
         if self._declares:
-            await declare_topology(self._connection)
+            await declare_topology(self._connection, self._url)
         else:
             await verify_topology(self._connection)
         self.message_log.start()

@@ -1,14 +1,21 @@
 """The topology on the broker: declared from the contract, or verified."""
 
+import asyncio
+from typing import Any
+
 import structlog
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused
 
+from chassis.amqp import connection_for_tools
 from chassis.errors import PermanentError
 from contracts.topology import EXCHANGES, LOG, MARK, QUEUES, RETIRED_BINDINGS, Queue
 
 log = structlog.get_logger()
+
+_LOG_WITHIN = 10.0
+"""Seconds. A stream without a leader answers no declaration."""
 
 
 class TopologyMismatchError(PermanentError):
@@ -44,7 +51,7 @@ class TopologyUnreadableError(PermanentError):
         )
 
 
-async def declare_topology(connection: AbstractRobustConnection) -> None:
+async def declare_topology(connection: AbstractRobustConnection, url: str) -> None:
     """Declare every exchange and queue, and the topology mark last. Raises TopologyMismatchError."""
     # A channel of its own, opened first and kept: after a reconnect it restores exchanges and queues before the
     # subscribers' channels look for them. FastStream's own declare_queue would tie a queue to one shared channel.
@@ -57,34 +64,35 @@ async def declare_topology(connection: AbstractRobustConnection) -> None:
         for queue in QUEUES:
             name = queue.name
             if name != LOG:
-                await _declare_queue(channel, queue, robust=True)
+                await _declare_queue(channel, queue)
     except ChannelPreconditionFailed as error:
         raise TopologyMismatchError(name, error) from error
-    await _declare_log(connection)
+    await _declare_log(url)
     await _retire_bindings(connection)
-    await _declare_queue(channel, MARK, robust=True)
+    await _declare_queue(channel, MARK)
 
 
-async def _declare_log(connection: AbstractRobustConnection) -> None:
-    """The log is for tracing: orders go on without it, and readiness is not its business.
+async def _declare_log(url: str) -> None:
+    """The log is for tracing: orders go on without it, and readiness names a log that is not written.
 
-    RabbitMQ 3.10 can lose a stream for good when it is killed within seconds of the stream's first declaration.
-    On a channel of its own, and not restored after a reconnect, a lost stream takes nothing else with it.
+    RabbitMQ 3.10 can lose a stream for good when it is killed within seconds of the stream's first declaration. It then
+    closes the connection that declares it again (`541 … coordinator_unavailable`): the log has one of its own here.
     """
-    channel = await connection.channel()
+    log_queue = next(queue for queue in QUEUES if queue.name == LOG)
     try:
-        log_queue = next(queue for queue in QUEUES if queue.name == LOG)
-        await _declare_queue(channel, log_queue, robust=False)
+        async with (
+            asyncio.timeout(_LOG_WITHIN),
+            await connection_for_tools(url, "declaring the log", timeout=_LOG_WITHIN) as connection,
+        ):
+            await _declare_queue(await connection.channel(), log_queue)
     except ChannelPreconditionFailed as error:
         raise TopologyMismatchError(LOG, error) from error
-    except AMQPError as error:
+    except (AMQPError, OSError, RuntimeError) as error:
         log.error(
             "log.unavailable",
             error=str(error),
             advice="delete the queue `log`, then restart one service or run `bellhop broker`",
         )
-    finally:
-        await channel.close()
 
 
 async def _retire_bindings(connection: AbstractRobustConnection) -> None:
@@ -115,8 +123,9 @@ async def verify_topology(connection: AbstractRobustConnection) -> None:
         await channel.close()
 
 
-async def _declare_queue(channel: AbstractRobustChannel, queue: Queue, *, robust: bool) -> None:
-    arguments = {"x-queue-type": queue.type.value, **queue.arguments}
-    declared = await channel.declare_queue(queue.name, durable=queue.durable, arguments=arguments, robust=robust)
+async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+    """On a robust channel, it is declared again after every reconnect."""
+    arguments: dict[str, Any] = {"x-queue-type": queue.type.value, **queue.arguments}
+    declared = await channel.declare_queue(queue.name, durable=queue.durable, arguments=arguments)
     for binding in queue.bindings:
-        await declared.bind(binding.exchange, binding.routing_key, robust=robust)
+        await declared.bind(binding.exchange, binding.routing_key)

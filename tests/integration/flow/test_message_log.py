@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aio_pika import connect
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import ConnectionInternalError
 
-from chassis import message_log
+from chassis import declaring, message_log
+from chassis.amqp import ShieldedConnection
+from chassis.declaring import verify_topology
 from chassis.message_log import Copy, MessageLog
 from chassis.metrics import Metrics
 from contracts.log import LogGap
@@ -49,6 +55,27 @@ async def gaps(system: System) -> list[LogGap]:
     async with system.channel() as channel:
         seen = LogStream(channel._connection).up_to_now()  # type: ignore[attr-defined]
         return [LogGap.model_validate_json(one.body) async for one in seen if one.kind == LogGap.wire_kind()]
+
+
+async def test_a_broker_that_closes_the_connection_over_the_log_gets_all_other_topology(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = broker.new_vhost(name := f"log-{uuid.uuid4().hex[:8]}")
+
+    class Closing(ShieldedConnection):
+        def channel(self, *_args: Any, **_named: Any) -> AbstractChannel:
+            raise ConnectionInternalError("INTERNAL_ERROR - coordinator_unavailable")
+
+    async def closing(url: str, _name: str, *, timeout: float) -> AbstractConnection:  # noqa: ASYNC109
+        return await connect(url, timeout=timeout, connection_class=Closing)
+
+    monkeypatch.setattr(declaring, "connection_for_tools", closing)
+
+    await declare_topology(url)
+
+    async with await connect(url) as connection:
+        await verify_topology(connection)  # type: ignore[arg-type]
+    broker.drop_vhost(name)
 
 
 @pytest.mark.parametrize("broken", [deleted, refused])
