@@ -90,7 +90,7 @@ async def _declare_log(url: str) -> None:
     except (AMQPError, OSError, RuntimeError) as error:
         log.error(
             "log.unavailable",
-            error=str(error),
+            error=repr(error),
             advice="delete the queue `log`, then restart one service or run `bellhop broker`",
         )
 
