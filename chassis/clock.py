@@ -18,6 +18,9 @@ SYNC_EVERY = 10.0
 
 _STATED_SKEW = timedelta(seconds=60)
 
+_AGREES = timedelta(seconds=1)
+"""What two readings may differ by: Stripe's `Date` has whole seconds."""
+
 
 class SharedClock:
     """Until it is set, it goes by this machine's wall clock as it was at the start."""
@@ -33,7 +36,8 @@ class SharedClock:
         self._wall = wall
         self._steady = steady
         self._time, self._at = wall(), steady()
-        self._is_set = self._is_told = False
+        self._set_at: float | None = None
+        self._is_told = False
 
     def now(self) -> datetime:
         return self._time + timedelta(seconds=self._steady() - self._at)
@@ -41,15 +45,23 @@ class SharedClock:
     @property
     def age(self) -> float:
         """Seconds since it was set; infinite before."""
-        return self._steady() - self._at if self._is_set else float("inf")
+        return self._steady() - self._set_at if self._set_at is not None else float("inf")
 
     def steady(self) -> float:
         """Seconds of the clock that never jumps, for the `asked_at` of `set`."""
         return self._steady()
 
     def set(self, time: datetime, asked_at: float) -> None:
-        """The other party's time, read at some moment since `asked_at`."""
-        self._time, self._at, self._is_set = time, (asked_at + self._steady()) / 2, True
+        """The other party's time, read at some moment since `asked_at`.
+
+        What the clock says already stays, to the microsecond, while it agrees with that: an answer that took long would
+        else move it back and forth, and what happens in order would be noted out of order.
+        """
+        at = self._steady()
+        least, most = time - _AGREES, time + timedelta(seconds=at - asked_at) + _AGREES
+        if self._set_at is None or not least <= self.now() <= most:
+            self._time, self._at = time, (asked_at + at) / 2
+        self._set_at = at
         skew = self._wall() - self.now()
         if abs(skew) > _STATED_SKEW and not self._is_told:
             log.warning("clock.skewed", compared_with=self._whose, skew_s=round(skew.total_seconds()))

@@ -112,4 +112,5 @@ def test_long_walks_find_a_late_success_that_is_not_refunded() -> None:
         laws = Laws(model)
 
     with pytest.raises(AssertionError, match="a closed order keeps no money"):
-        walk(Forgetful, settings=WALKS)
+        # How Hypothesis walks depends on which modules are loaded; it stops at the first find.
+        walk(Forgetful, settings=settings(WALKS, max_examples=20 * WALKS.max_examples))

@@ -50,3 +50,26 @@ def test_a_slow_answer_counts_from_the_middle_of_its_way() -> None:
     clock.set(TRUE, asked_at)
 
     assert clock.now() == TRUE + timedelta(seconds=2)
+
+
+def test_a_slow_answer_that_agrees_moves_the_clock_neither_forth_nor_back() -> None:
+    machine = Machine(TRUE, 0)
+    clock = machine.clock()
+    clock.set(TRUE, asked_at=0)
+    machine.uptime = 10
+
+    clock.set(TRUE + timedelta(seconds=6), asked_at=6)  # read at once, and four seconds on the way
+
+    assert clock.now() == TRUE + timedelta(seconds=10)
+    assert clock.age == 0
+
+
+def test_an_answer_that_disagrees_moves_the_clock() -> None:
+    machine = Machine(TRUE, 0)
+    clock = machine.clock()
+    clock.set(TRUE, asked_at=0)
+    machine.uptime = 10
+
+    clock.set(TRUE + HOUR, asked_at=10)
+
+    assert clock.now() == TRUE + HOUR
