@@ -57,6 +57,9 @@ CUT = (
 FROZEN = 5.0
 """Seconds that the broker does nothing: longer than `publish_timeout` of the services under chaos."""
 
+PSP_FROZEN = 13.0
+"""Seconds that the PSP does nothing: longer than `stripe_timeout`."""
+
 STRANGERS = 300
 """Slow senders at the webhook: more than it reads bodies at once."""
 
@@ -168,12 +171,11 @@ class Saboteur:
             await self._noticed(before)
 
     async def freeze_psp(self) -> None:
-        """It takes connections and answers nothing, until the adapter has stopped waiting for an answer."""
-        before = self._put_off()
+        """It takes connections and answers nothing, for longer than the adapter waits for an answer."""
         with frozen_process(self.system.processes[SANDBOX].pid):
             self.done["PSP frozen"] += 1
-            self.crowd.let_in_one(Story.pays)
-            await self._noticed(before)
+            self.crowd.let_in(1)
+            await asyncio.sleep(PSP_FROZEN)
 
     async def remove_binding(self) -> None:
         """An operator's slip: payments that succeeded reach nobody; put right once a sender has noticed."""
