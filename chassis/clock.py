@@ -2,7 +2,7 @@
 
 Deadlines, holds and reports are compared by several processes. Their machines' wall clocks may be an hour apart or jump
 back; what they go by is the time of the party they all know: the document store, the PSP, the extras service.
-docs/operations.md lists what else depends on wall clocks.
+docs/time.md lists what else depends on wall clocks.
 """
 
 from collections.abc import Awaitable, Callable

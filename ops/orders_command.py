@@ -3,14 +3,13 @@
 from typing import Annotated
 
 import typer
-from babel.numbers import format_currency, get_currency_precision
 from rich.table import Table
 
 from chassis.envelope import utc_now
-from contracts.money import Money
 from contracts.orders import OrderStatus
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
+from ops.amounts import readable
 from ops.moments import ago
 from ops.orders import MOST, Found, Wanted, as_json, find
 from ops.terminal import AsJson, DataDir, Desk, Since, at_desk, console, filter_of, needs, print_json
@@ -74,9 +73,3 @@ def orders(
     console.print(table)
     if len(found) == limit:
         console.print(f"The first {limit}; --limit lists more.", style="dim")
-
-
-def readable(money: Money) -> str:
-    """An amount as people write it: €48.00."""
-    major = money.amount / 10 ** get_currency_precision(money.currency)
-    return str(format_currency(major, money.currency, locale="en"))

@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 from aio_pika.exceptions import AMQPError
-from babel.numbers import format_currency, get_currency_precision
 from rich.console import Console
 from rich.table import Table
 
 from chassis.errors import TransientError
+from contracts.money import Money
 from deploy.local.stack import LocalStack
+from ops.amounts import readable
 from ops.audit import audit
 from ops.demo.figures import Counted, count
 from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, Session
@@ -259,6 +260,4 @@ class _Demo:
 
 
 def _money(money: dict[str, Any]) -> str:
-    currency = str(money["currency"])
-    amount = money["amount"] / 10 ** get_currency_precision(currency)
-    return format_currency(amount, currency, locale="en")
+    return readable(Money.model_validate(money))
