@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -167,26 +168,30 @@ async def test_ten_thousand_forged_requests_leave_no_message_no_memory_and_hardl
             assert await door.knock(body, forged) == 400
             await asyncio.sleep(0)  # a turn of the loop, as a server has between two requests
 
+    def remembered() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
     tracemalloc.start()
     try:
         async with door.bench.running():
             with capture_logs() as lines:
-                await knock(500)
-                gc.collect()
-                before = tracemalloc.get_traced_memory()[0]
-                began = time.process_time()
-                await knock(9_500)
-                spent = time.process_time() - began
-                gc.collect()
-                grown = tracemalloc.get_traced_memory()[0] - before
+                await knock(1_000)
+                held, spent = [remembered()], 0.0
+                for _ in range(3):
+                    began = time.process_time()
+                    await knock(3_000)
+                    spent += time.process_time() - began
+                    held.append(remembered())
     finally:
         tracemalloc.stop()
 
     assert door.bench.published == []
     assert door.bench.handled("webhook", "refused") == 10_000
-    assert grown < 64 * 1024
+    # A leak grows in every round; what other threads of the test's process hold comes and goes.
+    assert min(later - earlier for earlier, later in pairwise(held)) < 16 * 1024
     assert len(lines) <= spent * 10 + 10  # one a second, on a machine however slow
-    assert spent / 9_500 < 0.005  # seconds of processor time each; a hundred times what a quiet machine takes
+    assert spent / 9_000 < 0.005  # seconds of processor time each; a hundred times what a quiet machine takes
 
 
 anything = st.binary(max_size=200)
