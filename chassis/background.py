@@ -5,16 +5,29 @@ tests/unit/test_background.py holds the project to this module. The sandbox impo
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
+
+from chassis.errors import TransientError
 
 log = structlog.get_logger()
 
 ResultT = TypeVar("ResultT")
 
 _CANCEL_AGAIN_AFTER = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Work done again and again while the service runs."""
+
+    name: str
+    every: float
+    work: Callable[[], Awaitable[object]]
 
 
 def start(work: Coroutine[Any, Any, ResultT], name: str) -> asyncio.Task[ResultT]:
@@ -35,6 +48,27 @@ async def stop(*tasks: asyncio.Task[Any]) -> None:
         for task in running:
             task.cancel()
         _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_AFTER)
+
+
+@asynccontextmanager
+async def looping(loops: Sequence[Loop]) -> AsyncIterator[None]:
+    """Run background loops. One that fails says so and goes on: the next round may find broker and store back."""
+    tasks = [start(_forever(loop), loop.name) for loop in loops]
+    try:
+        yield
+    finally:
+        await stop(*tasks)
+
+
+async def _forever(loop: Loop) -> None:
+    while True:
+        await asyncio.sleep(loop.every)
+        try:
+            await loop.work()
+        except TransientError as error:
+            log.warning("loop.failed", loop=loop.name, error=str(error))
+        except Exception:
+            log.exception("loop.failed", loop=loop.name)
 
 
 def _report(task: asyncio.Task[Any]) -> None:

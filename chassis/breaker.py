@@ -11,11 +11,12 @@ from datetime import datetime
 
 import structlog
 
+from chassis.background import Loop
 from chassis.consuming import Consuming
 from chassis.envelope import utc_now
 from chassis.errors import ForbiddenError
+from chassis.health import Check
 from chassis.metrics import Metrics
-from chassis.service import Check, Loop
 
 log = structlog.get_logger()
 

@@ -3,9 +3,8 @@
 import asyncio
 import importlib.metadata
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from time import monotonic
 from types import FrameType
 
@@ -17,9 +16,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from chassis import background
+from chassis.background import Loop
 from chassis.bus import Bus
 from chassis.errors import TransientError
+from chassis.health import Check, problems_of
 from chassis.http_server import config_of
 from chassis.logs import set_up_logs
 from chassis.metrics import Metrics
@@ -28,22 +28,9 @@ from chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
 
-Check = Callable[[], Awaitable[str | None]]
-"""A readiness check: None when well, else a sentence that says what is wrong."""
-
 VERSION = importlib.metadata.version("bellhop")
 
-CHECK_TIMEOUT = 3.0
 _VERIFY_EVERY = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """Work done again and again while the service runs."""
-
-    name: str
-    every: float
-    work: Callable[[], Awaitable[object]]
 
 
 async def once_there(*steps: Callable[[], Awaitable[object]], within: float = 15.0, every: float = 1.0) -> None:
@@ -62,27 +49,6 @@ async def once_there(*steps: Callable[[], Awaitable[object]], within: float = 15
                     raise
                 log.warning("start.waiting", error=str(error))
                 await asyncio.sleep(every)
-
-
-@asynccontextmanager
-async def looping(loops: Sequence[Loop]) -> AsyncIterator[None]:
-    """Run background loops. One that fails says so and goes on: the next round may find broker and store back."""
-    tasks = [background.start(_forever(loop), loop.name) for loop in loops]
-    try:
-        yield
-    finally:
-        await background.stop(*tasks)
-
-
-async def _forever(loop: Loop) -> None:
-    while True:
-        await asyncio.sleep(loop.every)
-        try:
-            await loop.work()
-        except TransientError as error:
-            log.warning("loop.failed", loop=loop.name, error=str(error))
-        except Exception:
-            log.exception("loop.failed", loop=loop.name)
 
 
 def bus_checks(bus: Bus) -> dict[str, Check]:
@@ -133,7 +99,7 @@ def operator_routes(
         return JSONResponse({"status": "live", "service": metrics.service, "version": VERSION})
 
     async def ready(_request: Request) -> Response:
-        problems, noticed = await asyncio.gather(_problems(checks), _problems(notices))
+        problems, noticed = await asyncio.gather(problems_of(checks), problems_of(notices))
         status = "unavailable" if problems else "degraded" if noticed else "ready"
         body = {"status": status, "service": metrics.service, "problems": problems | noticed}
         return JSONResponse(body, status_code=503 if problems else 200)
@@ -158,21 +124,6 @@ def web_app(
     app = Starlette(routes=routes, lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
-
-
-async def _problems(checks: Mapping[str, Check]) -> dict[str, str]:
-    results = await asyncio.gather(*(_run(check) for check in checks.values()))
-    return {name: problem for name, problem in zip(checks, results, strict=True) if problem}
-
-
-async def _run(check: Check) -> str | None:
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT):
-            return await check()
-    except TimeoutError:
-        return f"no answer within {CHECK_TIMEOUT:g} s"
-    except Exception as error:
-        return Redaction()(repr(error))
 
 
 def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Callable[[], None] = lambda: None) -> None:

@@ -18,11 +18,12 @@ from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from chassis.background import Loop
 from chassis.clock import SYNC_EVERY, SharedClock
 from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
+from chassis.health import Check
 from chassis.metrics import Metrics
-from chassis.service import Check, Loop
 from chassis.settings import StoreSettings
 from chassis.stored_document import Stored, document_of, state_of, stored_of
 

@@ -7,10 +7,10 @@ from functools import partial
 
 import structlog
 
+from chassis.background import Loop
 from chassis.envelope import utc_now
 from chassis.errors import TransientError
 from chassis.metrics import Metrics
-from chassis.service import Loop
 
 log = structlog.get_logger()
 

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from chassis.background import Loop
 from chassis.backoff import Backoff
 from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
 from chassis.envelope import Delivery, Envelope, Publisher, utc_now
@@ -26,8 +27,8 @@ from chassis.errors import (
     is_outage,
     is_transient,
 )
+from chassis.health import Check
 from chassis.history import HISTORY_KEPT, Transition
-from chassis.service import Check, Loop
 from chassis.store import Documents
 from chassis.stored_document import Stored
 from chassis.waiting import Waiting

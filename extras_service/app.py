@@ -6,22 +6,13 @@ from functools import partial
 
 from starlette.applications import Starlette
 
+from chassis.background import Loop, looping
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
-from chassis.service import (
-    VERSION,
-    Loop,
-    bus_checks,
-    bus_loops,
-    bus_notices,
-    looping,
-    once_there,
-    operator_routes,
-    web_app,
-)
+from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, once_there, operator_routes, web_app
 from chassis.store import Store
 from chassis.waiting import Waiting
 from chassis.write_path import WritePath

@@ -7,13 +7,14 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from chassis.background import Loop, looping
 from chassis.bus import Bus
 from chassis.depth import depth_of
 from chassis.envelope import Envelope
 from chassis.errors import TransientError
 from chassis.metrics import Metrics
 from chassis.requests import RequestClient
-from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, operator_routes
+from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
 from contracts.ids import PropertyId
 from contracts.orders import ListExtras
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS

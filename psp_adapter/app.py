@@ -7,12 +7,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from chassis import background
+from chassis.background import Loop, looping
 from chassis.breaker import Breaker
 from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.metrics import Metrics
 from chassis.seal import Seal
-from chassis.service import VERSION, Loop, bus_checks, bus_loops, bus_notices, looping, operator_routes, web_app
+from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.errors import Forbidden, PspUnavailableError
 from psp_adapter.events import EventTranslator

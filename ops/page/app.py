@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
+from chassis.background import looping
 from chassis.metrics import Metrics
-from chassis.service import VERSION, looping, operator_routes
+from chassis.service import VERSION, operator_routes
 from chassis.waiting import Waiting
 from gateway.headers import SecurityHeaders
 from gateway.http_log import HttpLog

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 from aio_pika.abc import AbstractConnection
 
+from chassis.health import Check
 from chassis.metrics import Metrics
-from chassis.service import Check
 from ops.places import Places
 from ops.terminal import Desk
 

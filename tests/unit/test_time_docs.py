@@ -6,7 +6,7 @@ from pathlib import Path
 import aiormq.connection
 import uvicorn
 
-from chassis import bus, consuming, replies, service
+from chassis import bus, consuming, health, replies
 from chassis.settings import ServiceSettings, StoreSettings
 from gateway import app as gateway_app
 from gateway.settings import GatewaySettings
@@ -37,8 +37,8 @@ def test_the_table_of_time_outs_is_the_codes() -> None:
         default(ServiceSettings, "header_timeout"),
         default(GatewaySettings, "request_timeout"),
         webhook.READ_SECONDS,
-        uvicorn.Config("").timeout_keep_alive,
-        service.CHECK_TIMEOUT,
+        uvicorn.Config("", log_config=None).timeout_keep_alive,
+        health.CHECK_TIMEOUT,
     ]
 
     stated = [float(row) for row in re.findall(r"^\| .+? \| .+? \| ([0-9.]+) \| .*\|$", PAGE, re.MULTILINE)]
