@@ -21,6 +21,7 @@ from faststream.rabbit.message import RabbitMessage
 from chassis.amqp_decoding import UndecodedHeaders
 from chassis.breaker import Breaker
 from chassis.bus import Bus
+from chassis.dead_letter import failure_headers, origin_headers
 from chassis.decision import Outcome, reason_of
 from chassis.envelope import Delivery, utc_now
 from chassis.errors import (
@@ -32,15 +33,7 @@ from chassis.errors import (
     is_for_newer,
     is_transient,
 )
-from chassis.headers import (
-    ATTEMPT,
-    ORIGIN_EXCHANGE,
-    ORIGIN_QUEUE,
-    ORIGIN_ROUTING_KEY,
-    SENT_BY,
-    kept,
-    undecoded,
-)
+from chassis.headers import ATTEMPT, SENT_BY, kept, undecoded
 from chassis.incoming import delivery_of, headers_of
 from chassis.message_log import Copy
 from chassis.metrics import Metrics
@@ -225,11 +218,13 @@ class Consumer:
             **headers,
             **undecoded(message.headers),
             ATTEMPT: attempt,
-            "error_type": type(error).__name__,
-            "error": self._bus.redact(str(error))[:1000],
-            "first_failed_at": headers.get("first_failed_at", now.isoformat()),
-            "last_failed_at": now.isoformat(),
-            "service_version": self._version,
+            **failure_headers(
+                error,
+                first_failed_at=str(headers.get("first_failed_at", now.isoformat())),
+                failed_at=now,
+                version=self._version,
+                redact=self._bus.redact,
+            ),
         }
 
     def _known_headers(self, message: RabbitMessage) -> dict[str, Any]:
@@ -244,7 +239,7 @@ class Consumer:
         else:
             exchange, key = binding.exchange, arrival.kind
             sender = headers.get(SENT_BY, sender)
-        origin = {ORIGIN_QUEUE: self._queue, ORIGIN_EXCHANGE: exchange, ORIGIN_ROUTING_KEY: key}
+        origin = origin_headers(self._queue, exchange, key)
         return {**headers, **kept(origin), **({SENT_BY: sender} if sender else {})}
 
     async def _publish_again(

@@ -56,6 +56,14 @@ class SweepPspEvents(Command):
     since: datetime
 
 
+class TranslatePspEvent(Command):
+    """Fetch one event from the PSP and pass it on: the dead letter of an event that could not be translated."""
+
+    kind: Literal["psp.translate-psp-event.v1"] = "psp.translate-psp-event.v1"
+    event_id: str
+    event_type: str = Field(description="the PSP's own name for it")
+
+
 # Events
 
 

@@ -218,6 +218,7 @@ PSP_COMMANDS = _work_queue(
         psp.RetrievePspSession,
         psp.CreatePspRefund,
         psp.SweepPspEvents,
+        psp.TranslatePspEvent,
     ),
 )
 
@@ -311,7 +312,7 @@ MARK = Queue(
 )
 """What a service looks for instead of the queues and exchanges, which it has no right to ask for."""
 
-EARLIER_MARKS: tuple[str, ...] = ()
+EARLIER_MARKS: tuple[str, ...] = ("topology.702a4e518866",)
 """Marks of older topologies of which this one has everything: services of that version still find all they use.
 
 `bellhop broker` keeps these marks and removes every other one.

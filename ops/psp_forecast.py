@@ -12,6 +12,7 @@ from contracts.psp import (
     CreatePspSession,
     RetrievePspSession,
     SweepPspEvents,
+    TranslatePspEvent,
 )
 from payment_service.payment import Payment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
@@ -42,6 +43,9 @@ async def forecast_of(command: Message, psp: StripeApi | None, payments: Documen
                 return f"only asks: {reference} is {status}"
             case SweepPspEvents(since=since):
                 return f"only asks for the PSP's events since {since:%Y-%m-%d %H:%M}; known ones are dropped"
+            case TranslatePspEvent(event_id=event_id, event_type=event_type):
+                await psp.event(event_id)
+                return f"passes on {event_type} {event_id}, if it can be translated now; a known one is dropped"
             case _:
                 return NOT_ASKED
     except (PspUnavailableError, PspForbiddenError, PspBrokenError) as error:

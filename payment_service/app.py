@@ -53,10 +53,15 @@ def create_app(settings: PaymentSettings) -> Starlette:
         stored = await kept.sweeps.load(SWEEP_ID)
         return (1, stored.state.since) if stored else (0, None)
 
+    async def sweep_asked() -> tuple[int, datetime | None]:
+        stored = await kept.sweeps.load(SWEEP_ID)
+        return (1, stored.state.asked_at) if stored else (0, None)
+
     waiting = Waiting(metrics, store.clock.now)
     payments.watch(waiting, "payments", "refunds")
     sweeps.watch(waiting, "sweeps")
     waiting.watch("psp_events", events_read)
+    waiting.watch("psp_sweep", sweep_asked)
 
     loops = [
         *waiting.loops(),

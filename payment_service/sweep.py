@@ -17,6 +17,8 @@ class EventSweep(State):
     """How far the PSP's events have been swept."""
 
     since: datetime
+    asked_at: datetime | None = None
+    """When the adapter was last asked to read the events; None in documents of older versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,15 @@ def decide(sweep: EventSweep | None, message: SweepDue | PspEventsSwept, now: da
     """What `message` does to the sweep."""
     match sweep, message:
         case None, SweepDue(every=every):
-            first = EventSweep(since=now - FIRST_LOOK_BACK, due_at=now + every)
+            first = EventSweep(since=now - FIRST_LOOK_BACK, asked_at=now, due_at=now + every)
             return Applied(first, (SweepPspEvents(since=first.since),))
         case None, _:
             return Ignored("nothing is being swept")
         case EventSweep(due_at=due_at), SweepDue(every=every):
             if due_at is None or now < due_at:
                 return Stale("not due yet")
-            return Applied(sweep.model_copy(update={"due_at": now + every}), (SweepPspEvents(since=sweep.since),))
+            asked = sweep.model_copy(update={"asked_at": now, "due_at": now + every})
+            return Applied(asked, (SweepPspEvents(since=sweep.since),))
         case EventSweep(since=since), PspEventsSwept(until=until):
             return (
                 Applied(sweep.model_copy(update={"since": until})) if until > since else Stale("swept further already")

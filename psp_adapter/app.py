@@ -16,6 +16,8 @@ from chassis.seal import Seal
 from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.errors import Forbidden, PspUnavailableError
+from psp_adapter.event_backfill import EventBackfill
+from psp_adapter.event_parking import DEAD_QUEUE, EventParking
 from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.settings import AdapterSettings
@@ -23,7 +25,6 @@ from psp_adapter.stripe_api import StripeApi
 from psp_adapter.webhook import Webhook
 
 SERVICE = "psp-adapter"
-DEAD_QUEUE = "psp.dead"
 _LOOK_EVERY = 60.0
 
 
@@ -39,7 +40,8 @@ def create_app(settings: AdapterSettings) -> Starlette:
     )
     bus.clock = api.clock.now
     events = EventTranslator(api)
-    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), events)
+    parking = EventParking(bus, metrics)
+    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), EventBackfill(api, bus, events, parking))
     breaker = Breaker(
         "the PSP", PspUnavailableError, api.answers, bus.consuming, metrics, patience=settings.stripe_patience
     )
@@ -47,7 +49,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
         metrics.forbidden.labels(SERVICE, reason)
     commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION, breaker)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
-    webhook = Webhook(bus, metrics, settings.webhook_secrets, events, api.clock)
+    webhook = Webhook(bus, metrics, settings.webhook_secrets, events, parking, api.clock)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -2,13 +2,49 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, Field, ValidationError
 
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
+from chassis.errors import PermanentError
 from contracts.ids import bounded_id
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.translate import report_of_event, subject_of
+
+_LAST_SECOND = 253_402_300_799  # of the year 9999
+
+
+class MalformedEventError(PermanentError):
+    """Something that is not an event of Stripe's: a part that every event has is missing or of another type."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"not an event of Stripe's: {reason}")
+
+
+class _Data(BaseModel):
+    object: dict[str, Any]
+
+
+class EventShape(BaseModel):
+    """What every snapshot event has (https://docs.stripe.com/api/events/object)."""
+
+    id: Annotated[str, Field(min_length=1, max_length=255)]
+    type: Annotated[str, Field(min_length=1, max_length=255)]
+    created: Annotated[int, Field(ge=0, le=_LAST_SECOND)]
+    data: _Data
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Raises MalformedEventError."""
+        try:
+            return cls.model_validate(event)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "body"
+            raise MalformedEventError(f"{place}: {first['msg']}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +56,12 @@ class EventTranslator:
     async def envelope_of(self, event: Mapping[str, Any], came_by: str) -> Envelope | Ignored:
         """The message an event becomes. Its id comes from Stripe's: the same event twice is dropped downstream.
 
-        `came_by` (webhook, swept) is noted on the message.
+        `came_by` (webhook, swept, fetched) is noted on the message.
 
-        Raises KeyError, TypeError or ValueError for what is no event, TransientError while Stripe is away.
+        Raises MalformedEventError for what is not an event, TransientError while Stripe is down, and any other error
+        for an event that cannot be translated.
         """
-        event_id = str(event["id"])
+        event_id = EventShape.of(event).id
         about = subject_of(event)
         if isinstance(about, Ignored):
             return about

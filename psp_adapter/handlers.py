@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -18,17 +17,17 @@ from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
-    PspEventsSwept,
     PspOutcomeUnknown,
     PspRefundRefused,
     PspSessionCreated,
     PspSessionFailed,
     RetrievePspSession,
     SweepPspEvents,
+    TranslatePspEvent,
 )
 from psp_adapter.calls import noted, recorded
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
-from psp_adapter.events import EventTranslator
+from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
 from psp_adapter.translate import Intent, report_of_intent, report_of_refund
@@ -38,9 +37,6 @@ log = structlog.get_logger()
 TRIES = 3
 """How often a silent PSP is asked in short order (1 s, then 5 s apart) before its answer counts as unknown. So does an
 answer that is no decision about the payment: another request under its idempotency key, an id that is not known."""
-
-SWEEP_OVERLAP = timedelta(minutes=2)
-"""How far back the next sweep looks again: the PSP may list an event a moment after it happened."""
 
 PaymentCommand = CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund
 
@@ -52,7 +48,7 @@ class AdapterHandlers:
     stripe: StripeApi
     bus: Bus
     seal: Seal
-    events: EventTranslator
+    backfill: EventBackfill
 
     def commands(self) -> Handlers:
         return {
@@ -60,7 +56,8 @@ class AdapterHandlers:
             ClosePspSession: self._asking(self._close_session),
             RetrievePspSession: self._asking(self._retrieve_session),
             CreatePspRefund: self._asking(self._create_refund),
-            SweepPspEvents: self.sweep_events,
+            SweepPspEvents: self.backfill.sweep,
+            TranslatePspEvent: self.backfill.translate,
         }
 
     def _asking(
@@ -139,19 +136,6 @@ class AdapterHandlers:
             )
         intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
         return report_of_refund(refund, intent, self.stripe.clock.now().replace(microsecond=0))
-
-    async def sweep_events(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
-        """Pass on again what the PSP has recorded. Ids come from its events: what was known is dropped downstream."""
-        until = self.stripe.clock.now() - SWEEP_OVERLAP
-        passed_on = 0
-        for event in await self.stripe.events_since(command.since):
-            envelope = await self.events.envelope_of(event, "swept")
-            if not isinstance(envelope, Ignored):
-                await self.bus.publish(envelope)
-                passed_on += 1
-        await self.bus.publish(delivery.caused(PspEventsSwept(until=until), bounded_id(f"{delivery.message_id}.psp")))
-        log.info("psp.swept", since=command.since.isoformat(), events=passed_on)
-        return Done()
 
 
 def _answer_id(delivery: Delivery, answer: Event) -> str:

@@ -168,6 +168,11 @@ class StripeApi:
             newest_first = [event.to_dict() async for event in page.auto_paging_iter()]
         return newest_first[::-1]
 
+    async def event(self, event_id: str) -> Mapping[str, Any]:
+        """One event. Stripe keeps it for 30 days."""
+        with self._translating(f"fetching {event_id}", ("get", "/v1/events")):
+            return (await self.client.v1.events.retrieve_async(event_id)).to_dict()
+
     async def books(self) -> dict[str, Books]:
         """What Stripe holds for each PaymentIntent of ours, by its id: the whole account is read, page by page."""
         with self._translating("reading the account's books", ("get", "/v1/payment_intents")):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from chassis.decision import Ignored
 from contracts.ids import OrderId, PaymentId, RefundId
@@ -27,13 +27,24 @@ from contracts.psp import (
 from psp_adapter.stripe_money import from_stripe
 
 
-class _PaymentError(BaseModel):
+class _PspObject(BaseModel):
+    """An object of Stripe's. A field without a value is null in some API versions and absent in others: the same."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class _PaymentError(_PspObject):
     code: str | None = None
     decline_code: str | None = None
     message: str | None = None
 
 
-class Intent(BaseModel):
+class Intent(_PspObject):
     """The fields of a Stripe PaymentIntent that mean something to us (https://docs.stripe.com/api/payment_intents/object)."""
 
     id: str
@@ -53,7 +64,7 @@ class Intent(BaseModel):
         return "order_id" in self.metadata and "payment_id" in self.metadata
 
 
-class RefundObject(BaseModel):
+class RefundObject(_PspObject):
     """The fields of a Stripe Refund that mean something to us (https://docs.stripe.com/api/refunds/object)."""
 
     id: str
@@ -64,7 +75,7 @@ class RefundObject(BaseModel):
     metadata: Mapping[str, str] = Field(default_factory=dict)
 
 
-class _DisputeObject(BaseModel):
+class _DisputeObject(_PspObject):
     """The fields of a Stripe Dispute that mean something to us (https://docs.stripe.com/api/disputes/object)."""
 
     id: str
@@ -88,9 +99,15 @@ def subject_of(event: Mapping[str, Any]) -> About | Ignored:
         intent = Intent.model_validate(subject)
         return About(intent.id, intent)
     if kind in _REFUND_EVENTS or kind in _DISPUTE_EVENTS:
-        reference = subject.get("payment_intent")
-        return About(str(reference), None) if reference else Ignored("a charge without a PaymentIntent")
+        reference = _id_of(subject.get("payment_intent"))
+        return About(reference, None) if reference else Ignored("a charge without a PaymentIntent")
     return Ignored(f"no rule for events of type {kind}")
+
+
+def _id_of(reference: Any) -> str | None:
+    """The id in a field that holds an id, the object itself where it was expanded, or nothing."""
+    found = reference.get("id") if isinstance(reference, Mapping) else reference
+    return str(found) if found else None
 
 
 def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent | Ignored:

@@ -6,10 +6,11 @@ before a byte of its body is read, and by its signature before it is parsed.
 """
 
 import asyncio
-import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,15 +18,13 @@ from chassis.bodies import BodyReaders, BodyRefusedError, Refused
 from chassis.bus import Bus
 from chassis.clock import SharedClock
 from chassis.decision import Ignored
-from chassis.envelope import Envelope
-from chassis.errors import PublishFailedError, TransientError
+from chassis.errors import TransientError
 from chassis.metrics import Metrics
 from chassis.seldom import Seldom
-from psp_adapter.errors import PspBrokenError
-from psp_adapter.events import EventTranslator
+from psp_adapter.event_parking import EventParking
+from psp_adapter.events import EventShape, EventTranslator, MalformedEventError
 from psp_adapter.signature import cannot_hold
 from psp_adapter.stripe_api import BadSignatureError, verify_signature
-from psp_adapter.stripe_money import UnpayableAmountError
 
 log = structlog.get_logger()
 
@@ -67,6 +66,7 @@ class Webhook:
     metrics: Metrics
     secrets: tuple[str, ...] = field(repr=False)
     events: EventTranslator
+    parking: EventParking
     clock: SharedClock
     """Stripe's time, which the age of a signature is measured by."""
     _readers: BodyReaders = field(default_factory=BodyReaders)
@@ -80,18 +80,23 @@ class Webhook:
         except _RefusedError as refused:
             return self._refuse(refused)
         try:
-            event = json.loads(body)
+            event = _parsed(body)
+            shape = EventShape.of(event)
+        except MalformedEventError as error:
+            log.error("webhook.malformed", error=str(error))
+            return self._answer(400, "refused", f"The body is {error}")
+        try:
             envelope = await self.events.envelope_of(event, "webhook")
-        except (ValueError, KeyError, TypeError, RecursionError, UnpayableAmountError, PspBrokenError) as error:
-            log.error("webhook.malformed", error=repr(error))
-            return self._answer(400, "refused", "The body is no event of Stripe's.")
+            if isinstance(envelope, Ignored):
+                log.info("webhook.handled", type=shape.type, outcome=envelope.name, reason=envelope.reason)
+                return self._answer(200, "ignored", envelope.reason)
+            await self.bus.publish(envelope)
         except TransientError as error:
-            log.error("webhook.unanswered", error=str(error))
-            return self._answer(503, "unpublished", "The event could not be looked up; please send it again.")
-        if isinstance(envelope, Ignored):
-            log.info("webhook.handled", type=event["type"], outcome=envelope.name, reason=envelope.reason)
-            return self._answer(200, "ignored", envelope.reason)
-        return await self._publish(envelope)
+            return self._not_now(shape, error)
+        except Exception as error:
+            return await self._parked(shape, error)
+        log.info("webhook.handled", message_id=envelope.message_id, kind=envelope.kind, outcome="applied")
+        return self._answer(200, "applied", "The event is recorded.")
 
     async def _signed_body(self, request: Request) -> str:
         """The body, once it is known to be signed. Raises _RefusedError."""
@@ -119,15 +124,26 @@ class Webhook:
         answer.headers["connection"] = "close"
         return answer
 
-    async def _publish(self, envelope: Envelope) -> Response:
+    async def _parked(self, event: EventShape, error: Exception) -> Response:
+        """Stripe would repeat for three days what cannot be translated, and then switch the endpoint off."""
         try:
-            await self.bus.publish(envelope)
-        except PublishFailedError as error:
-            log.error("webhook.unpublished", message_id=envelope.message_id, kind=envelope.kind, error=str(error))
-            return self._answer(503, "unpublished", "The event could not be recorded; please send it again.")
-        log.info("webhook.handled", message_id=envelope.message_id, kind=envelope.kind, outcome="applied")
-        return self._answer(200, "applied", "The event is recorded.")
+            await self.parking.park(event, error)
+        except TransientError as unpublished:
+            return self._not_now(event, unpublished)
+        return self._answer(200, "parked", "The event cannot be translated. It waits for an operator.")
+
+    def _not_now(self, event: EventShape, error: TransientError) -> Response:
+        log.error("webhook.unpublished", event_id=event.id, type=event.type, error=str(error))
+        return self._answer(503, "unpublished", "The event could not be looked up or recorded; please send it again.")
 
     def _answer(self, status: int, outcome: str, detail: str) -> Response:
         self.metrics.handled.labels(self.metrics.service, "webhook", outcome).inc()
         return JSONResponse({"outcome": outcome, "detail": detail}, status_code=status)
+
+
+def _parsed(body: str) -> Any:
+    """Raises MalformedEventError for what is not JSON, or text that is not Unicode."""
+    try:
+        return from_json(body)
+    except ValueError as error:
+        raise MalformedEventError(f"not JSON: {error}") from error

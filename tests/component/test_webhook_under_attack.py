@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 
 from chassis.clock import SharedClock
 from psp_adapter import webhook as endpoint
+from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench
@@ -50,7 +51,9 @@ class Door:
 
     def __post_init__(self) -> None:
         translator = EventTranslator(answering(200, intent("succeeded")).api)
-        self.webhook = Webhook(self.bench.bus, self.bench.metrics, (NEW, OLD), translator, SharedClock("Stripe"))
+        parking = EventParking(self.bench.bus, self.bench.metrics)
+        clock = SharedClock("Stripe")
+        self.webhook = Webhook(self.bench.bus, self.bench.metrics, (NEW, OLD), translator, parking, clock)
         self.app = Starlette(routes=[Route("/webhooks/stripe", self.webhook.__call__, methods=["POST"])])
 
     async def knock(self, chunks: Iterable[bytes | None], header: str, *, announced: int | None = None) -> int:

@@ -40,7 +40,7 @@ def give_back(
     amount: int | None,
     status: Literal["succeeded", "pending"],
     reason: str | None,
-    metadata: Json,
+    metadata: Json | None,
 ) -> Json:
     """Refund a charge, all that remains of it unless an amount is given. A dashboard refund ends up here too."""
     remaining = charge["amount_captured"] - charge["amount_refunded"]

@@ -61,7 +61,7 @@ class Sandbox:
     def today(self) -> datetime:
         return datetime.fromtimestamp(self.now(), UTC)
 
-    def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None) -> None:
+    def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None) -> Json:
         """Record the event with a snapshot of the object as it is now, and hand it to the webhooks.
 
         Events of one payment share a lane, so that they arrive in order unless a fault reorders them.
@@ -81,10 +81,12 @@ class Sandbox:
             "type": kind,
         }
         self.store.put(event)
-        log.info("sandbox.event", event_id=event["id"], type=kind, object_id=obj["id"])
-        lane = obj["id"] if obj["object"] == "payment_intent" else obj.get("payment_intent") or obj["id"]
-        self.deliver(event, lane)
+        about = obj.get("id", event["id"])
+        log.info("sandbox.event", event_id=event["id"], type=kind, object_id=about)
+        lane = about if obj.get("object") == "payment_intent" else obj.get("payment_intent") or about
+        self.deliver(event, str(lane))
         self.store.changed()
+        return event
 
     def later(self, kind: str, object_id: str) -> None:
         """Remember to settle the object after `settle_after`; without one, only a switch settles it."""

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -33,11 +33,17 @@ class DashboardRefund(Body):
     amount: int | None = Field(default=None, ge=1)
     status: Literal["succeeded", "pending"] = "succeeded"
     reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = "requested_by_customer"
+    metadata: dict[str, str] | None = {}
 
 
 class NewDispute(Body):
     amount: int | None = Field(default=None, ge=1)
     reason: str = "fraudulent"
+
+
+class NewEvent(Body):
+    type: str
+    object: dict[str, Any]
 
 
 class DisputeDecision(Body):
@@ -81,6 +87,7 @@ class Switches:
             ("POST", "/payment_intents/{id}/dispute", self.dispute),
             ("POST", "/refunds/{id}/settle", self.settle_refund),
             ("POST", "/disputes/{id}/close", self.close_dispute),
+            ("POST", "/events", self.make_event),
             ("POST", "/events/{id}/resend", self.resend),
         )
         return Mount("/_sandbox", routes=[Route(path, _json(call), methods=[method]) for method, path, call in table])
@@ -165,7 +172,7 @@ class Switches:
     async def refund(self, request: Request) -> Json:
         body = await _body(request, DashboardRefund)
         charge = refunds.paid_charge(self._sandbox, self._get(request, "pi"))
-        return refunds.give_back(self._sandbox, OWN_DOING, charge, **body.model_dump(), metadata={})
+        return refunds.give_back(self._sandbox, OWN_DOING, charge, **body.model_dump())
 
     async def dispute(self, request: Request) -> Json:
         body = await _body(request, NewDispute)
@@ -178,6 +185,11 @@ class Switches:
     async def close_dispute(self, request: Request) -> Json:
         body = await _body(request, DisputeDecision)
         return disputes.close(self._sandbox, self._get(request, "dp"), body.status)
+
+    async def make_event(self, request: Request) -> Json:
+        """An event about anything, listed and delivered as any other: what a newer Stripe may say."""
+        event = await _body(request, NewEvent)
+        return self._sandbox.emit(OWN_DOING, event.type, event.object)
 
     async def resend(self, request: Request) -> Json:
         event = self._get(request, "evt")

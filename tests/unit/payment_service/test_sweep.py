@@ -13,7 +13,7 @@ DUE = SweepDue(timedelta(minutes=10))
 def test_the_first_sweep_looks_back_a_day_and_is_asked_for_at_once() -> None:
     decision = decide(None, DUE, NOW)
 
-    first = EventSweep(since=NOW - FIRST_LOOK_BACK, due_at=NOW + DUE.every)
+    first = EventSweep(since=NOW - FIRST_LOOK_BACK, asked_at=NOW, due_at=NOW + DUE.every)
     assert decision == Applied(first, (SweepPspEvents(since=first.since),))
 
 

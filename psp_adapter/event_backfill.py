@@ -1,0 +1,91 @@
+"""Events that no webhook brought: read from Stripe's list, or one by its id."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from chassis.bus import Bus
+from chassis.decision import Done, Ignored, Outcome
+from chassis.envelope import Delivery
+from chassis.errors import ForbiddenError, PublishFailedError
+from contracts.ids import bounded_id
+from contracts.psp import PspEventsSwept, SweepPspEvents, TranslatePspEvent
+from psp_adapter.errors import PspUnavailableError
+from psp_adapter.event_parking import EventParking
+from psp_adapter.events import EventShape, EventTranslator, MalformedEventError
+from psp_adapter.stripe_api import StripeApi
+
+log = structlog.get_logger()
+
+OVERLAP = timedelta(minutes=2)
+"""How far back the next sweep looks again: the PSP may list an event a moment after it happened."""
+
+TRIES = 3
+"""How often an event is looked up at a PSP that answers others, before it is set aside like one it cannot be."""
+
+_DOWN_AFTER = 3
+"""Lookups in a row without an answer after which the PSP counts as down, and the sweep is retried as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventBackfill:
+    """Passes events on as webhooks would. Ids come from the events: what was known is dropped downstream."""
+
+    stripe: StripeApi
+    bus: Bus
+    events: EventTranslator
+    parking: EventParking
+
+    async def sweep(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
+        """Pass on what the PSP has recorded, each event by itself: what cannot be translated is dead-lettered alone."""
+        until = self.stripe.clock.now() - OVERLAP
+        unanswered: list[tuple[Mapping[str, Any], PspUnavailableError]] = []
+        passed_on = in_a_row = 0
+        for event in await self.stripe.events_since(command.since):
+            try:
+                passed_on += await self._pass_on(event)
+                in_a_row = 0
+            except PspUnavailableError as error:
+                unanswered.append((event, error))
+                in_a_row += 1
+                if in_a_row == _DOWN_AFTER:
+                    raise
+        if unanswered and delivery.attempt < TRIES:
+            raise unanswered[0][1]
+        for event, why in unanswered:
+            await self._set_aside(event, why)
+        await self.bus.publish(delivery.caused(PspEventsSwept(until=until), bounded_id(f"{delivery.message_id}.psp")))
+        log.info("psp.swept", since=command.since.isoformat(), events=passed_on)
+        return Done()
+
+    async def _pass_on(self, event: Mapping[str, Any]) -> bool:
+        try:
+            envelope = await self.events.envelope_of(event, "swept")
+            if isinstance(envelope, Ignored):
+                return False
+            await self.bus.publish(envelope)
+        except (PublishFailedError, PspUnavailableError, ForbiddenError):
+            raise
+        except Exception as error:
+            await self._set_aside(event, error)
+            return False
+        return True
+
+    async def _set_aside(self, event: Mapping[str, Any], error: Exception) -> None:
+        try:
+            shape = EventShape.of(event)
+        except MalformedEventError as malformed:
+            log.error("psp.event_malformed", error=str(malformed))
+        else:
+            await self.parking.park(shape, error)
+
+    async def translate(self, command: TranslatePspEvent, delivery: Delivery) -> Outcome[Any]:
+        """Fetch one event and pass it on. Raises what `envelope_of` raises."""
+        envelope = await self.events.envelope_of(await self.stripe.event(command.event_id), "fetched")
+        if isinstance(envelope, Ignored):
+            return envelope
+        await self.bus.publish(envelope)
+        return Done()

@@ -1,0 +1,82 @@
+"""Events of the PSP that cannot be translated: each becomes one dead letter, and the others go on."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from chassis.bus import Bus
+from chassis.dead_letter import failure_headers, origin_headers
+from chassis.headers import ATTEMPT, kept
+from chassis.message_log import Copy
+from chassis.metrics import Metrics
+from chassis.service import VERSION
+from contracts.ids import bounded_id
+from contracts.psp import TranslatePspEvent
+from contracts.topology import COMMANDS, DEAD, FAILURES, PSP_COMMANDS
+from psp_adapter.events import EventShape
+
+log = structlog.get_logger()
+
+DEAD_QUEUE = "psp.dead"
+_REMEMBERED = 10_000
+
+
+class EventParking:
+    """Dead-letters events as the command that fetches and translates them: a replay does that once it can succeed.
+
+    Nothing of the event but its id and type is kept: it may hold a client secret, and Stripe has it for 30 days.
+    """
+
+    def __init__(self, bus: Bus, metrics: Metrics) -> None:
+        self._bus = bus
+        self._metrics = metrics
+        self._parked: dict[str, None] = {}
+
+    async def park(self, event: EventShape, error: Exception) -> None:
+        """Dead-letter an event, once. Raises PublishFailedError when the broker does not confirm it."""
+        if event.id in self._parked:
+            return
+        command = TranslatePspEvent(event_id=event.id, event_type=event.type)
+        message_id = bounded_id(f"translate.{event.id}")
+        # All of it follows from the event: after a restart, or from another instance, it is the same dead letter again,
+        # and stored once.
+        happened_at = datetime.fromtimestamp(event.created, UTC)
+        failure = failure_headers(
+            error,
+            first_failed_at=happened_at.isoformat(),
+            failed_at=happened_at,
+            version=VERSION,
+            redact=self._bus.redact,
+        )
+        origin = origin_headers(PSP_COMMANDS.name, COMMANDS.name, command.kind)
+        headers = {**kept({**failure, **origin}, self._bus.redact), ATTEMPT: 1}
+        await self._bus.publish_raw(
+            command.to_wire(),
+            exchange=DEAD.name,
+            routing_key=DEAD_QUEUE,
+            kind=command.kind,
+            must_arrive=True,
+            must_be_routed=True,
+            message_id=message_id,
+            correlation_id=message_id,
+            timestamp=happened_at,
+            headers=headers,
+        )
+        self._remember(event.id)
+        self._metrics.handled.labels(self._metrics.service, command.kind, "parked").inc()
+        log.error("psp.event_parked", event_id=event.id, type=event.type, error=str(error), exc_info=error)
+        copy = Copy(
+            FAILURES,
+            command.kind,
+            command.to_wire(),
+            message_id,
+            message_id,
+            {**headers, "ended": "parked"},
+            self._bus.clock(),
+        )
+        self._bus.message_log.copy(copy)
+
+    def _remember(self, event_id: str) -> None:
+        self._parked[event_id] = None
+        if len(self._parked) > _REMEMBERED:
+            del self._parked[next(iter(self._parked))]
