@@ -5,7 +5,7 @@ that state, outgoing messages, de-duplication and history commit in one atomic w
 decided on.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
@@ -238,15 +238,38 @@ class Documents(Generic[StateT]):
             return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
 
     async def each(self) -> AsyncIterator[StateT]:
-        """Every state there is, one after the other: for audits. Read by pages: SecantusDB puts an answer together as
-        a whole before it sends any of it, and for everything at once that takes longer than it is given."""
-        async with self._asked("listing all", "read"):
-            ids = [raw["_id"] async for raw in self._collection.find({}, projection={"_id": 1})]
+        """Every state there is, one after the other."""
+        ids = [document_id async for document_id in self.ids()]
         for start in range(0, len(ids), _PAGE):
-            async with self._asked("reading all", "read"):
-                page = [raw async for raw in self._collection.find({"_id": {"$in": ids[start : start + _PAGE]}})]
-            for raw in page:
-                yield state_of(raw, self._state_type)
+            for _, state in await self.load_many(ids[start : start + _PAGE]):
+                yield state
+
+    async def ids(self, since: datetime | None = None, *, waiting: bool = False, **fields: str) -> AsyncIterator[str]:
+        """The ids of all documents, or of those whose state has fields of these values, in no order.
+
+        `since`: only of those created then or later; an index helps where `fields` names what is indexed. `waiting`:
+        only of those that need attention.
+        """
+        query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
+        if waiting:
+            query["attention_since"] = {"$exists": True}
+        if since is not None:
+            query["state.created_at"] = {"$gte": to_jsonable_python(since)}
+        async with self._asked("listing ids", "read"):
+            async for raw in self._collection.find(query, projection={"_id": 1}):
+                yield raw["_id"]
+
+    async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
+        """These documents' states, each with since when it needs attention, in no order. Unknown ids are left out.
+
+        Some hundreds at a time: SecantusDB puts an answer together as a whole before it sends any of it, and by ids it
+        finds them fast, while reading on from an id takes it as long as reading everything.
+        """
+        if not document_ids:
+            return []
+        async with self._asked("reading by ids", "read"):
+            found = [raw async for raw in self._collection.find({"_id": {"$in": list(document_ids)}})]
+        return [(raw.get("attention_since"), state_of(raw, self._state_type)) for raw in found]
 
     async def _swept(self, query: Mapping[str, Any], order: str, limit: int) -> list[Mapping[str, Any]]:
         async with self._asked(f"sweeping by {order}", "sweep"):

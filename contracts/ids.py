@@ -26,6 +26,11 @@ def payment_id_of(order_id: OrderId) -> PaymentId:
     return PaymentId("pay_" + order_id.removeprefix("ord_"))
 
 
+def order_id_of(payment_id: PaymentId) -> OrderId:
+    """The order of a payment."""
+    return OrderId("ord_" + payment_id.removeprefix("pay_"))
+
+
 def bounded_id(text: str) -> str:
     """The id `text`; where it exceeds MAX_ID, its beginning and a digest of the whole, the same for the same text."""
     if len(text.encode()) <= MAX_ID:

@@ -24,7 +24,7 @@ from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
 from gateway.tokens import OperatorRole
 from ops import broker, orders_command, watching
-from ops.audit import run as run_audit
+from ops.audit import command as audit_command
 from ops.authorization import given_token
 from ops.dead import commands as dead
 from ops.log import commands as log
@@ -40,6 +40,7 @@ for part in (dead, log, plans):
 app.command("broker")(broker.broker)
 app.command("queues")(watching.queues)
 app.command("orders")(orders_command.orders)
+app.command("audit")(audit_command.audit)
 app.command("audit-log")(watching.audit_log)
 app.command("trace")(tracing.trace)
 
@@ -128,39 +129,6 @@ def token(
     ttl = timedelta(hours=hours)
     signed = Credentials.kept_in(file).mint_token(guest, property_id, reservation, first, last, role=role, ttl=ttl)
     typer.echo(signed)
-
-
-@app.command()
-@needs(OperatorRole.READER)
-def audit(
-    data_dir: DataDir = DATA_DIR,
-    as_json: AsJson = False,
-) -> None:
-    """Compare every order with the PSP's books, and print those whose money is not accounted for.
-
-    Looks at the local stack, or at the system that BELLHOP_MONGODB_URL, BELLHOP_AMQP_URL and STRIPE_API_KEY name.
-    Reads only.
-
-    Example: `bellhop audit`
-
-    Exit code 0 when all of it adds up, 1 when an order breaks the money invariant, 2 when there is nothing to look at.
-    """
-    with reachable():
-        result = run_audit(Places.found(data_dir))
-    if as_json:
-        typer.echo(json.dumps(asdict(result), indent=2))
-    else:
-        counted = f"{result.orders} orders, {result.payments} payments, {result.psp_payments} payments at the PSP"
-        if result.findings:
-            table = Table(
-                "order", "payment", "at the PSP", "problem", title=f"Audit of {counted}", title_justify="left"
-            )
-            for finding in result.findings:
-                table.add_row(finding.order_id, finding.payment_id, "\n".join(finding.psp_references), finding.problem)
-            console.print(table)
-        else:
-            console.print(f"[green]✓[/] {counted}: every order's money is accounted for.")
-    raise typer.Exit(1 if result.findings else 0)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Stripe's API through its own SDK: the only file that imports it. Its errors are translated here, once."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,9 +20,15 @@ from psp_adapter.calls import Call, record
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.signature import cannot_hold
 from psp_adapter.stripe_money import to_stripe
-from psp_adapter.translate import EVENT_TYPES, Books, Intent, RefundObject, books_of
+from psp_adapter.translate import EVENT_TYPES, Intent, RefundObject
 
 _T = TypeVar("_T")
+
+_PAGE = 100
+"""Objects per page: the most Stripe gives."""
+
+_PAUSES = (1.0, 5.0, 20.0)
+"""Seconds before a page of a list is asked for again."""
 
 _HALF_A_SECOND = timedelta(seconds=0.5)  # a `Date` has whole seconds
 
@@ -173,21 +180,45 @@ class StripeApi:
         with self._translating(f"fetching {event_id}", ("get", "/v1/events")):
             return (await self.client.v1.events.retrieve_async(event_id)).to_dict()
 
-    async def books(self) -> dict[str, Books]:
-        """What Stripe holds for each PaymentIntent of ours, by its id: the whole account is read, page by page."""
-        with self._translating("reading the account's books", ("get", "/v1/payment_intents")):
-            intents = await self.client.v1.payment_intents.list_async({"limit": 100})
-            found = {intent.id: _intent(intent) async for intent in intents.auto_paging_iter()}
-            refunds = await self.client.v1.refunds.list_async({"limit": 100})
-            raw_refunds = [refund.to_dict() async for refund in refunds.auto_paging_iter()]
-        given_back: dict[str, list[RefundObject]] = {}
-        for raw in raw_refunds:
-            given_back.setdefault(str(raw.get("payment_intent")), []).append(RefundObject.model_validate(raw))
-        return {
-            reference: books_of(intent, given_back.get(reference, []))
-            for reference, intent in found.items()
-            if intent.is_ours
-        }
+    async def each(self, path: str, **params: Any) -> AsyncIterator[Mapping[str, Any]]:
+        """Every object of a list (`/v1/refunds`) as Stripe writes it, the newest first, read page by page.
+
+        As raw values, which no unexpected field can spoil. A page is asked for again a few times: a list of hours does
+        not end on one time-out. `expand` counts from the list: `data.charge`.
+        """
+        params = {"limit": _PAGE, **params}
+        while True:
+            page = await self._page(path, params)
+            for item in page["data"]:
+                yield item
+            if not page["has_more"]:
+                return
+            params["starting_after"] = page["data"][-1]["id"]
+
+    async def _page(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        for pause in (*_PAUSES, None):
+            try:
+                return await self._get(path, params)
+            except PspUnavailableError:
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def find(self, path: str, **params: Any) -> Mapping[str, Any] | None:
+        """One object (`/v1/charges/ch_1`) as Stripe writes it; None when there is none of that id."""
+        try:
+            return await self._get(path, params)
+        except PspBrokenError as error:
+            if error.code != "resource_missing":
+                raise
+            return None
+
+    async def _get(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self._translating(f"reading {path}", ("get", path)):
+            answer = await self.client.raw_request_async("get", path, **params)
+        found: Mapping[str, Any] = answer.data
+        return found
 
     @contextmanager
     def _translating(self, doing: str, call: "_Call", *, held: str | None = None) -> Iterator[None]:

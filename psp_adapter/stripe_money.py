@@ -4,6 +4,8 @@ Ours have as many decimals as Babel's CLDR table says. Stripe counts some curren
 (https://docs.stripe.com/currencies#special-cases): those are listed here and nowhere else.
 """
 
+from decimal import Decimal
+
 from babel.numbers import get_currency_precision
 
 from chassis.errors import PermanentError
@@ -36,6 +38,11 @@ def from_stripe(amount: int, currency: str) -> Money:
     money = Money(amount=amount, currency=currency.upper())
     shift = get_currency_precision(money.currency) - _stripe_decimals(money.currency)
     return money.model_copy(update={"amount": _scaled(money, shift)})
+
+
+def in_major_units(amount: int, currency: str) -> Decimal:
+    """What Stripe reported, in euros, yen or dinars: exact also where Stripe's units are finer than ours."""
+    return Decimal(amount).scaleb(-_stripe_decimals(currency.upper()))
 
 
 def _stripe_decimals(currency: str) -> int:

@@ -1,7 +1,6 @@
 """Stripe's facts in the bus's words: a pure translation of PaymentIntents and webhook events."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, model_validator
 
 from chassis.decision import Ignored
-from contracts.ids import OrderId, PaymentId, RefundId
-from contracts.money import Money
+from contracts.ids import RefundId
 from contracts.psp import (
     PspDisputeState,
     PspDisputeUpdated,
@@ -125,13 +123,12 @@ def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent
 
 def report_of_refund(refund: RefundObject, intent: Intent, at: datetime) -> PspRefundUpdated:
     """How a refund stands: one of ours by its metadata, else one made in Stripe's dashboard."""
-    state = _REFUND_STATE.get(refund.status or "", PspRefundState.PENDING)
     return PspRefundUpdated(
         **_facts(intent, at),
         refund_id=RefundId(refund.metadata.get("refund_id") or f"ref_psp_{refund.id}"),
         psp_refund_id=refund.id,
         amount=from_stripe(refund.amount, refund.currency),
-        state=state,
+        state=refund_state(refund.status),
         detail=refund.failure_reason or "",
     )
 
@@ -156,6 +153,13 @@ _REFUND_STATE: Mapping[str, PspRefundState] = {
     "failed": PspRefundState.FAILED,
     "canceled": PspRefundState.FAILED,
 }
+
+
+def refund_state(status: str | None) -> PspRefundState:
+    """What a refund's status means to us."""
+    return _REFUND_STATE.get(status or "", PspRefundState.PENDING)
+
+
 _DISPUTE_EVENTS = frozenset(("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"))
 _DISPUTE_STATE: Mapping[str, PspDisputeState] = {
     "warning_needs_response": PspDisputeState.INQUIRY,
@@ -166,6 +170,11 @@ _DISPUTE_STATE: Mapping[str, PspDisputeState] = {
     "won": PspDisputeState.WON,
     "lost": PspDisputeState.LOST,
 }
+
+
+def dispute_state(status: str | None) -> PspDisputeState:
+    """What a dispute's status means to us; one that nobody knows is open."""
+    return _DISPUTE_STATE.get(status or "", PspDisputeState.OPEN)
 
 
 def report_of_intent(intent: Intent, seen_at: datetime) -> PspPaymentEvent | None:
@@ -236,42 +245,3 @@ _BY_EVENT_TYPE: Mapping[str, _Builder] = {
 
 EVENT_TYPES = (*_BY_EVENT_TYPE, *sorted(_REFUND_EVENTS), *sorted(_DISPUTE_EVENTS))
 """The types of Stripe's events that mean something to us."""
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What the PSP holds for one of our payments, in our minor units."""
-
-    psp_reference: str
-    order_id: OrderId
-    payment_id: PaymentId
-    status: str
-    captured: Money
-    refunded: Money
-    refund_pending: Money
-    doubled_refunds: tuple[str, ...] = ()
-    """Each `refund_id` of ours under which the PSP has made more than one refund."""
-
-
-def books_of(intent: Intent, refunds: Sequence[RefundObject]) -> Books:
-    """One payment's lines in the PSP's books."""
-
-    def given_back(state: PspRefundState) -> Money:
-        amount = sum(
-            refund.amount
-            for refund in refunds
-            if _REFUND_STATE.get(refund.status or "", PspRefundState.PENDING) is state
-        )
-        return from_stripe(amount, intent.currency)
-
-    ids = Counter(refund.metadata["refund_id"] for refund in refunds if "refund_id" in refund.metadata)
-    return Books(
-        psp_reference=intent.id,
-        order_id=OrderId(intent.metadata["order_id"]),
-        payment_id=PaymentId(intent.metadata["payment_id"]),
-        status=intent.status,
-        captured=from_stripe(intent.amount_received, intent.currency),
-        refunded=given_back(PspRefundState.SUCCEEDED),
-        refund_pending=given_back(PspRefundState.PENDING),
-        doubled_refunds=tuple(refund_id for refund_id, number in ids.items() if number > 1),
-    )

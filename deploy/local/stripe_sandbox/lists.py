@@ -9,7 +9,7 @@ from deploy.local.stripe_sandbox.forms import many, only, text, whole
 from deploy.local.stripe_sandbox.sandbox import Call, Sandbox, copied
 
 PAGING = ("limit", "starting_after", "ending_before", "created")
-EXPANDABLE = ("latest_charge", "payment_method", "charge", "payment_intent", "refund")
+EXPANDABLE = ("latest_charge", "payment_method", "charge", "payment_intent", "refund", "refunds")
 
 
 def page(sandbox: Sandbox, call: Call, prefix: str, url: str, *, filters: Iterable[str] = ()) -> Json:
@@ -80,6 +80,8 @@ def _expand(sandbox: Sandbox, node: Any, steps: list[str], path: str) -> None:
             _expand(sandbox, item, steps, path)
         return
     step, *rest = steps
+    if step == "refunds" and isinstance(node, dict) and node.get("object") == "charge":
+        node[step] = _refunds_of(sandbox, node)
     if not isinstance(node, dict) or step not in node or (step != "data" and step not in EXPANDABLE):
         raise invalid(f"This property cannot be expanded ({path}).", param="expand")
     if isinstance(node[step], str):
@@ -87,3 +89,11 @@ def _expand(sandbox: Sandbox, node: Any, steps: list[str], path: str) -> None:
         node[step] = found and copied(found)
     if rest and node[step] is not None:
         _expand(sandbox, node[step], rest, path)
+
+
+def _refunds_of(sandbox: Sandbox, charge: Json) -> Json:
+    """A charge shows its refunds only when asked to, and no more than ten of them."""
+    found = (refund for refund in sandbox.store.newest("re") if refund["charge"] == charge["id"])
+    data = [copied(refund) for refund in islice(found, 11)]
+    url = f"/v1/charges/{charge['id']}/refunds"
+    return {"object": "list", "data": data[:10], "has_more": len(data) > 10, "url": url}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from contracts.money import Money
 from contracts.psp import ClosePspSession, CreatePspSession
 from deploy.local.ports import HOST, Ports
 from psp_adapter.errors import PspBrokenError
+from psp_adapter.ledger import Ledger
 from psp_adapter.stripe_api import StripeApi, verify_signature
 from tests.integration.flow.serving import Served
 from tests.integration.flow.waiting import until
@@ -91,17 +93,13 @@ async def test_a_session_nobody_opened_is_a_broken_request_not_a_silence(api: St
         await api.retrieve_session("pi_never_opened")
 
 
-async def test_the_books_list_every_session_of_ours(api: StripeApi) -> None:
+async def test_the_ledger_has_every_session_of_ours(api: StripeApi) -> None:
     opened = await api.create_session(COMMAND)
 
-    books = await api.books()
+    entries = {entry.psp_reference: entry async for entry in Ledger(api).entries()}
 
-    line = books[opened.id]
-    assert (line.order_id, line.captured, line.refunded) == (
-        COMMAND.order_id,
-        Money.zero("EUR"),
-        Money.zero("EUR"),
-    )
+    entry = entries[opened.id]
+    assert (entry.order_id, entry.currency, entry.captured, entry.refunds) == (COMMAND.order_id, "EUR", Decimal(), ())
 
 
 async def test_a_webhook_another_program_signed_passes_our_check(api: StripeApi, address: str) -> None:

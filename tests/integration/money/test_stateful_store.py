@@ -45,11 +45,12 @@ from deploy.local.store import Store as StoreServer
 from extras_service.order import DeadlinePassed, Order, OrderInput, Placing
 from extras_service.saga import decide as decide_order
 from extras_service.store import ExtrasStore
-from ops.audit import compare
+from ops.audit import Books, examine
+from ops.audit.findings import major_units
 from payment_service.lifecycle import decide as decide_payment
 from payment_service.payment import Payment, PaymentInput, PollDue
 from payment_service.store import PaymentStore
-from psp_adapter.translate import Books
+from psp_adapter.ledger import LedgerEntry, LedgerRefund
 from tests.unit.extras_service import given
 
 ResultT = TypeVar("ResultT")
@@ -83,10 +84,22 @@ class FakePsp:
     sessions: dict[int, str] = field(default_factory=dict)
     refunds: dict[str, int] = field(default_factory=dict)
 
-    def books(self) -> list[Books]:
-        captured = sum(given.TOTAL.amount for status in self.sessions.values() if status == "succeeded")
-        paid, back, pending = (Money(amount=n, currency="EUR") for n in (captured, sum(self.refunds.values()), 0))
-        return [Books("pi_1", given.ORDER_ID, given.PAYMENT_ID, "", paid, back, pending)]
+    def entry(self) -> LedgerEntry:
+        paid = [status for status in self.sessions.values() if status == "succeeded"]
+        captured = major_units(given.TOTAL) * len(paid)
+        refunds = tuple(
+            LedgerRefund(
+                psp_refund_id=f"re_{refund_id}",
+                refund_id=refund_id,
+                amount=major_units(Money(amount=amount, currency="EUR")),
+                state=PspRefundState.SUCCEEDED,
+                created=given.NOW,
+            )
+            for refund_id, amount in self.refunds.items()
+        )
+        return LedgerEntry(
+            psp_reference="pi_1", order_id=given.ORDER_ID, currency="EUR", captured=captured, refunds=refunds
+        )
 
 
 class OneOrder(RuleBasedStateMachine):
@@ -300,9 +313,8 @@ class OneOrder(RuleBasedStateMachine):
         order, payment = await self.orders.load(given.ORDER_ID), await self.payments.load(given.PAYMENT_ID)
         assert order is not None
         assert order.state.status in FINAL
-        payments = {payment.state.payment_id: payment.state} if payment else {}
-        findings = compare({order.state.order_id: order.state}, payments, self.psp.books())
-        assert findings == ()
+        books = Books(given.ORDER_ID, order.state, payment.state if payment else None, (self.psp.entry(),))
+        assert list(examine(books, self.now)) == []
         await self.order_path.clear_sent()
         await self.payment_path.clear_sent()
         left = [document.outbox for document in await self._documents()]

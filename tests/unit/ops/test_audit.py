@@ -1,23 +1,24 @@
 """The money audit: what it lets pass, and what it names."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
-from contracts.ids import GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId, payment_id_of
+from contracts.ids import GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
 from contracts.orders import Guest, OrderStatus, PaymentStatus
-from contracts.psp import PspDisputeState
+from contracts.psp import PspDisputeState, PspRefundState
 from extras_service.order import Order
-from ops.audit import compare
+from ops.audit import Books, Kind, examine
 from payment_service.payment import Dispute, Payment, PaymentStage, Refund, RefundStage
-from psp_adapter.translate import Books
+from psp_adapter.ledger import LedgerDispute, LedgerEntry, LedgerRefund
+from psp_adapter.translate import dispute_state
 
 NOW = datetime(2026, 7, 1, 9, tzinfo=UTC)
 ORDER_ID = OrderId("ord_" + "a" * 26)
 PAYMENT_ID = payment_id_of(ORDER_ID)
-OTHER = OrderId("ord_" + "b" * 26)
 
 
 def euros(amount: int) -> Money:
@@ -59,96 +60,199 @@ def payment(*refunds: Refund, disputes: tuple[Dispute, ...] = ()) -> Payment:
     )
 
 
-def books(captured: int = 0, refunded: int = 0, pending: int = 0, *, order_id: OrderId = ORDER_ID) -> Books:
-    return Books("pi_1", order_id, PaymentId("pay_1"), "succeeded", euros(captured), euros(refunded), euros(pending))
+def refund(stage: RefundStage, amount: int = 4800) -> Refund:
+    return Refund(refund_id=RefundId("ref_1"), psp_reference="pi_1", amount=euros(amount), stage=stage, detail="closed")
+
+
+def entry(
+    captured: int = 0,
+    refunded: int = 0,
+    pending: int = 0,
+    *,
+    ids: tuple[str, ...] = ("ref_1", "ref_2"),
+    disputes: Mapping[str, int] | None = None,
+    currency: str = "EUR",
+) -> LedgerEntry:
+    """The PSP's side, in cents. `disputes`: amounts by the PSP's word for where each stands."""
+    moved = ((refunded, PspRefundState.SUCCEEDED), (pending, PspRefundState.PENDING))
+    return LedgerEntry(
+        psp_reference="pi_1",
+        order_id=ORDER_ID,
+        currency=currency,
+        captured=Decimal(captured) / 100,
+        refunds=tuple(
+            LedgerRefund(
+                psp_refund_id=f"re_{refund_id}",
+                refund_id=refund_id,
+                amount=Decimal(amount) / 100,
+                state=state,
+                created=NOW,
+            )
+            for (amount, state), refund_id in zip(moved, ids, strict=True)
+            if amount
+        ),
+        disputes=tuple(
+            LedgerDispute(
+                dispute_id="dp_1",
+                amount=Decimal(amount) / 100,
+                state=dispute_state(status),
+                status=status,
+                created=NOW - timedelta(days=3),
+            )
+            for status, amount in (disputes or {}).items()
+        ),
+    )
+
+
+def books(kept: Order | None, *entries: LedgerEntry, paid: Payment | None = None, **more: datetime) -> Books:
+    return Books(ORDER_ID, kept, payment() if paid is None else paid, entries, **more)
+
+
+def found(given: Books) -> list[tuple[Kind, str]]:
+    return [(finding.kind, finding.problem) for finding in examine(given, NOW)]
 
 
 @pytest.mark.parametrize(
     ("kept", "line"),
     [
-        (order(OrderStatus.CONFIRMED), books(4800)),
-        (order(OrderStatus.FULFILLED, refunded=1000), books(4800, 1000)),
-        (order(OrderStatus.CONFIRMED), books(4800, 0, 1000)),
-        (order(OrderStatus.CONFIRMED, accepted=True), books(4000)),
-        (order(OrderStatus.CANCELLED), books(4800, 4800)),
-        (order(OrderStatus.CANCELLED), books(4800, 0, 4800)),
-        (order(OrderStatus.EXPIRED), books()),
-        (order(OrderStatus.PENDING_PAYMENT), books()),
-        (order(OrderStatus.NEEDS_REVIEW), books(4000)),
+        (order(OrderStatus.CONFIRMED), entry(4800)),
+        (order(OrderStatus.FULFILLED, refunded=1000), entry(4800, 1000)),
+        (order(OrderStatus.CONFIRMED), entry(4800, 0, 1000)),
+        (order(OrderStatus.CONFIRMED, accepted=True), entry(4000)),
+        (order(OrderStatus.CANCELLED), entry(4800, 4800)),
+        (order(OrderStatus.CANCELLED), entry(4800, 0, 4800)),
+        (order(OrderStatus.EXPIRED), entry()),
+        (order(OrderStatus.PENDING_PAYMENT), entry()),
     ],
 )
-def test_money_that_is_accounted_for_is_no_finding(kept: Order, line: Books) -> None:
-    assert compare({ORDER_ID: kept}, {PAYMENT_ID: payment()}, [line]) == ()
+def test_money_that_is_accounted_for_is_no_finding(kept: Order, line: LedgerEntry) -> None:
+    assert found(books(kept, line)) == []
 
 
 @pytest.mark.parametrize(
-    ("kept", "line", "said"),
+    ("kept", "line", "kind", "said"),
     [
-        (order(OrderStatus.CONFIRMED), books(), "holds 0, the order owes 4800"),
-        (order(OrderStatus.CONFIRMED), books(4000), "holds 4000"),
-        (order(OrderStatus.CONFIRMED), books(4800, 1000), "holds 3800"),
-        (order(OrderStatus.CANCELLED), books(4800), "still holds 4800"),
-        (order(OrderStatus.EXPIRED), books(4800, 800), "still holds 4000"),
-        (order(OrderStatus.PENDING_PAYMENT), books(4800), "bellhop reconcile"),
+        (order(OrderStatus.CONFIRMED), entry(), Kind.UNBALANCED, "holds €0.00, the order is worth €48.00"),
+        (order(OrderStatus.CONFIRMED), entry(4000), Kind.UNBALANCED, "holds €40.00"),
+        (order(OrderStatus.CONFIRMED), entry(4800, 1000), Kind.UNBALANCED, "holds €38.00"),
+        (order(OrderStatus.CANCELLED), entry(4800), Kind.UNBALANCED, "still holds €48.00"),
+        (order(OrderStatus.EXPIRED), entry(4800, 800), Kind.UNBALANCED, "still holds €40.00"),
+        (order(OrderStatus.PENDING_PAYMENT), entry(4800), Kind.UNSETTLED, "bellhop reconcile"),
+        (order(OrderStatus.CONFIRMED), entry(4800, currency="CHF"), Kind.CURRENCY, "another currency"),
     ],
 )
-def test_money_that_is_not_accounted_for_is_named_with_its_ids(kept: Order, line: Books, said: str) -> None:
-    findings = compare({ORDER_ID: kept}, {PAYMENT_ID: payment()}, [line])
+def test_money_that_is_not_accounted_for_is_named_with_its_ids(
+    kept: Order, line: LedgerEntry, kind: Kind, said: str
+) -> None:
+    (finding,) = examine(books(kept, line), NOW)
 
-    assert [(found.order_id, found.payment_id, found.psp_references) for found in findings] == [
-        (ORDER_ID, PAYMENT_ID, ("pi_1",))
-    ]
-    assert said in findings[0].problem
+    assert (finding.order_id, finding.payment_id, finding.psp_references) == (ORDER_ID, PAYMENT_ID, ("pi_1",))
+    assert finding.kind is kind
+    assert said in finding.problem
 
 
 def test_a_refund_that_was_asked_for_and_not_yet_answered_is_open() -> None:
-    asked = Refund(refund_id=RefundId("ref_1"), psp_reference="pi_1", amount=euros(4800), stage=RefundStage.REQUESTED)
+    asked = payment(refund(RefundStage.REQUESTED))
 
-    findings = compare({ORDER_ID: order(OrderStatus.CANCELLED)}, {PAYMENT_ID: payment(asked)}, [books(4800)])
+    assert found(books(order(OrderStatus.CANCELLED), entry(4800), paid=asked)) == []
 
-    assert findings == ()
+
+def test_a_refund_asked_for_more_than_a_day_ago_is_found() -> None:
+    asked, day = payment(refund(RefundStage.PENDING)), timedelta(days=1, seconds=1)
+
+    (finding,) = examine(
+        books(order(OrderStatus.CANCELLED), entry(4800, 0, 4800), paid=asked, refund_since=NOW - day), NOW
+    )
+
+    assert (finding.kind, finding.amount, finding.since) == (Kind.WAITING_REFUND, Decimal(48), NOW - day)
+
+
+def test_a_refund_that_failed_on_a_confirmed_order_is_found() -> None:
+    failed = payment(refund(RefundStage.FAILED, 1000))
+
+    assert found(books(order(OrderStatus.CONFIRMED), entry(4800), paid=failed)) == [
+        (Kind.FAILED_REFUND, "the refund ref_1 failed: closed")
+    ]
+
+
+def test_a_refund_that_failed_is_no_finding_once_everything_is_refunded() -> None:
+    failed = payment(refund(RefundStage.FAILED, 1000))
+
+    assert found(books(order(OrderStatus.CANCELLED), entry(4800, 4800), paid=failed)) == []
 
 
 def test_two_charges_for_one_order_are_found() -> None:
-    findings = compare({ORDER_ID: order(OrderStatus.CONFIRMED)}, {}, [books(4800), books(4800)])
+    ((_, problem),) = found(books(order(OrderStatus.CONFIRMED), entry(4800), entry(4800)))
 
-    assert "holds 9600" in findings[0].problem
-
-
-def test_a_charge_for_an_order_nobody_took_is_found() -> None:
-    findings = compare({}, {}, [books(4800, order_id=OTHER)])
-
-    assert [found.order_id for found in findings] == [OTHER]
+    assert "holds €96.00" in problem
 
 
-def test_a_charge_in_another_currency_is_found() -> None:
-    line = Books("pi_1", ORDER_ID, PAYMENT_ID, "succeeded", Money(amount=4800, currency="CHF"), euros(0), euros(0))
+def test_a_charge_for_an_order_that_was_never_taken_is_found() -> None:
+    ((kind, _),) = found(books(None, entry(4800)))
 
-    findings = compare({ORDER_ID: order(OrderStatus.CONFIRMED)}, {}, [line])
+    assert kind is Kind.UNKNOWN_CHARGE
 
-    assert "another currency" in findings[0].problem
+
+def test_an_amount_finer_than_our_units_is_carried_to_the_last_digit() -> None:
+    half = entry(4800).model_copy(update={"captured": Decimal("48.005")})
+
+    ((_, problem),) = found(books(order(OrderStatus.CONFIRMED), half))
+
+    assert "holds €48.005" in problem
+
+
+def test_a_review_is_an_open_question_with_its_age_and_sum() -> None:
+    since = NOW - timedelta(days=2)
+    review = order(OrderStatus.NEEDS_REVIEW).model_copy(update={"review": "paid €40.00, owed €48.00"})
+
+    (question,) = examine(books(review, entry(4000), review_since=since), NOW)
+
+    assert (question.kind, question.amount, question.since) == (Kind.REVIEW, Decimal(40), since)
+    assert question.kind.is_open_question
+    assert "owed €48.00" in question.problem
+
+
+def test_an_open_dispute_is_an_open_question_about_its_money() -> None:
+    known = payment(disputes=(Dispute(dispute_id="dp_1", amount=euros(2000), state=PspDisputeState.OPEN),))
+
+    (question,) = examine(
+        books(order(OrderStatus.CONFIRMED), entry(4800, disputes={"needs_response": 2000}), paid=known), NOW
+    )
+
+    assert (question.kind, question.amount) == (Kind.DISPUTE, Decimal(20))
+
+
+def test_a_dispute_that_the_payment_does_not_know_is_found() -> None:
+    ((kind, problem),) = found(books(order(OrderStatus.CONFIRMED), entry(4800, disputes={"lost": 4800})))
+
+    assert kind is Kind.UNKNOWN_DISPUTE
+    assert "dp_1 is lost" in problem
 
 
 def test_money_the_bank_has_taken_back_is_not_held_for_a_cancelled_order() -> None:
-    lost = Dispute(dispute_id="dp_1", amount=euros(4800), state=PspDisputeState.LOST)
+    lost = payment(disputes=(Dispute(dispute_id="dp_1", amount=euros(4800), state=PspDisputeState.LOST),))
 
-    findings = compare({ORDER_ID: order(OrderStatus.CANCELLED)}, {PAYMENT_ID: payment(disputes=(lost,))}, [books(4800)])
+    assert found(books(order(OrderStatus.CANCELLED), entry(4800, disputes={"lost": 4800}), paid=lost)) == []
 
-    assert findings == ()
+
+def test_of_a_part_that_was_lost_the_rest_is_still_held_for_a_cancelled_order() -> None:
+    lost = payment(disputes=(Dispute(dispute_id="dp_1", amount=euros(2000), state=PspDisputeState.LOST),))
+
+    ((_, problem),) = found(books(order(OrderStatus.CANCELLED), entry(4800, disputes={"lost": 2000}), paid=lost))
+
+    assert "still holds €28.00" in problem
 
 
 def test_a_charged_back_order_is_known_and_no_finding() -> None:
     charged_back = order(OrderStatus.CONFIRMED).model_copy(update={"payment_status": PaymentStatus.CHARGED_BACK})
 
-    assert compare({ORDER_ID: charged_back}, {PAYMENT_ID: payment()}, [books(4800, 4800)]) == ()
+    assert found(books(charged_back, entry(4800, 4800))) == []
 
 
 def test_two_refunds_under_one_id_are_found_until_a_person_has_seen_them() -> None:
-    paid = replace(books(4800, 2000), doubled_refunds=("ref_1",))
-    seen = {"doubled_refunds": (RefundId("ref_1"),), "accepted": True}
+    doubled = entry(4800, 1000, 1000, ids=("ref_1", "ref_1"))
+    kept = order(OrderStatus.CONFIRMED, refunded=1000)
+    seen = kept.model_copy(update={"doubled_refunds": (RefundId("ref_1"),), "accepted": True})
 
-    unseen = compare({ORDER_ID: order(OrderStatus.CONFIRMED, refunded=2000)}, {PAYMENT_ID: payment()}, [paid])
-    accepted = order(OrderStatus.CONFIRMED, refunded=2000).model_copy(update=seen)
-
-    assert [finding.problem for finding in unseen] == ["the PSP has made more than one refund under ref_1"]
-    assert compare({ORDER_ID: accepted}, {PAYMENT_ID: payment()}, [paid]) == ()
+    assert found(books(kept, doubled)) == [(Kind.DOUBLE_REFUND, "the PSP has made more than one refund under ref_1")]
+    assert found(books(seen, doubled)) == []

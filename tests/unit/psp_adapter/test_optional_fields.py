@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from chassis.decision import Ignored
 from contracts.psp import PspPaymentEvent
 from psp_adapter.events import EventShape
+from psp_adapter.ledger import ledger_entry
 from psp_adapter.translate import (
     EVENT_TYPES,
     Intent,
-    RefundObject,
-    books_of,
     report_of_event,
     report_of_intent,
     subject_of,
@@ -104,13 +103,14 @@ def test_an_event_is_translated_whichever_optional_fields_are_null_or_absent(
 
 
 @settings(max_examples=60, deadline=None)
-@given(intent=INTENTS, refunds=st.lists(REFUNDS, max_size=3))
+@given(intent=INTENTS, refunds=st.lists(REFUNDS, max_size=3), disputes=st.lists(DISPUTES, max_size=2))
 def test_the_audit_reads_a_payment_whichever_optional_fields_are_null_or_absent(
-    intent: dict[str, Any], refunds: list[dict[str, Any]]
+    intent: dict[str, Any], refunds: list[dict[str, Any]], disputes: list[dict[str, Any]]
 ) -> None:
     read = Intent.model_validate(intent)
-    of_it = [RefundObject.model_validate(refund | {"currency": intent["currency"]}) for refund in refunds]
-
     if read.is_ours:
         report_of_intent(read, SEEN)
-        assert books_of(read, of_it).psp_reference == read.id
+
+    entry = ledger_entry(intent, refunds, disputes)
+
+    assert (entry.unreadable, len(entry.refunds), len(entry.disputes)) == ((), len(refunds), len(disputes))

@@ -1,0 +1,20 @@
+"""Rows for spreadsheets."""
+
+import csv
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+_FORMULA = ("=", "+", "@", "\t", "\r")
+"""What a spreadsheet would take for a formula. A minus is none: amounts have one."""
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """A line of names and a line per row. Text that others wrote never becomes a formula."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[name]) for name in columns])
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,211 @@
+"""The PSP's ledger: what it holds for each payment, read from its lists as they are.
+
+One entry per PaymentIntent, with its refunds and disputes. Amounts are in major units and exact, also where the PSP
+counts finer than we do. A field that is missing or null never ends the reading: what cannot be read is named in the
+entry.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.psp import PspDisputeState, PspRefundState
+from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_money import in_major_units
+from psp_adapter.translate import dispute_state, refund_state
+
+_T = TypeVar("_T")
+_Raw = Mapping[str, Any]
+
+_WITH_REFUNDS = "latest_charge.refunds"
+_AT_ONCE = 8
+"""Requests for single objects at the same time."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class LedgerRefund(_Value):
+    """One refund; `refund_id` is ours, None for one made in the dashboard."""
+
+    psp_refund_id: str
+    refund_id: str | None
+    amount: Decimal
+    state: PspRefundState
+    created: datetime
+
+
+class LedgerDispute(_Value):
+    """One dispute. `status` is the PSP's own word."""
+
+    dispute_id: str
+    amount: Decimal
+    state: PspDisputeState
+    status: str
+    created: datetime
+
+
+class LedgerEntry(_Value):
+    """One PaymentIntent. `order_id` is what its metadata says, which people can edit; None: not one of ours by it."""
+
+    psp_reference: str
+    order_id: str | None
+    currency: str
+    captured: Decimal
+    refunds: tuple[LedgerRefund, ...] = ()
+    disputes: tuple[LedgerDispute, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    """What the PSP holds for this payment and cannot be understood, with why."""
+
+    def refunded(self, state: PspRefundState) -> Decimal:
+        return sum((refund.amount for refund in self.refunds if refund.state is state), Decimal())
+
+    def disputed(self, *states: PspDisputeState) -> Decimal:
+        return sum((dispute.amount for dispute in self.disputes if dispute.state in states), Decimal())
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The PSP's account, as far as it is this installation's."""
+
+    stripe: StripeApi
+
+    async def entries(self, since: datetime | None = None) -> AsyncIterator[LedgerEntry]:
+        """Every entry; with `since`, those of PaymentIntents, refunds and disputes made since then. One may come twice.
+
+        Raises PspUnavailableError and PspForbiddenError.
+        """
+        made = {} if since is None else {"created": {"gte": int(since.timestamp())}}
+        intents = self.stripe.each("/v1/payment_intents", expand=[f"data.{_WITH_REFUNDS}"], **made)
+        async for entry in _in_batches(intents, self._entry):
+            yield entry
+        if since is not None:
+            for path in ("/v1/refunds", "/v1/disputes"):
+                async for entry in _in_batches(self.stripe.each(path, **made), self._entry_of_part):
+                    yield entry
+
+    async def find(self, psp_reference: str) -> LedgerEntry | None:
+        """The entry of one PaymentIntent as it is now; None when the PSP has none of that id, or it is another's."""
+        raw = await self.stripe.find(f"/v1/payment_intents/{psp_reference}", expand=[_WITH_REFUNDS])
+        return await self._entry(raw) if raw is not None else None
+
+    async def find_all(self, psp_references: Sequence[str]) -> list[LedgerEntry]:
+        """The entries of these PaymentIntents, a few at a time."""
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def find(psp_reference: str) -> LedgerEntry | None:
+            async with slots:
+                return await self.find(psp_reference)
+
+        found = await asyncio.gather(*map(find, psp_references))
+        return [entry for entry in found if entry is not None]
+
+    async def _entry_of_part(self, raw: _Raw) -> LedgerEntry | None:
+        reference = id_of(raw.get("payment_intent"))
+        return await self.find(reference) if reference else None
+
+    async def _entry(self, raw: _Raw) -> LedgerEntry | None:
+        charge = raw.get("latest_charge")
+        refunds, disputes = await self._refunds(raw, charge), await self._disputes(raw, charge)
+        return ledger_entry(raw, refunds, disputes)
+
+    async def _refunds(self, intent: _Raw, charge: object) -> Sequence[_Raw]:
+        listed = charge.get("refunds") if isinstance(charge, Mapping) else None
+        if isinstance(listed, Mapping) and not listed.get("has_more"):
+            found: Sequence[_Raw] = listed.get("data") or ()
+            return found
+        if not intent.get("amount_received"):
+            return ()
+        return [refund async for refund in self.stripe.each("/v1/refunds", payment_intent=intent["id"])]
+
+    async def _disputes(self, intent: _Raw, charge: object) -> Sequence[_Raw]:
+        if not isinstance(charge, Mapping) or not charge.get("disputed"):
+            return ()
+        return [dispute async for dispute in self.stripe.each("/v1/disputes", payment_intent=intent["id"])]
+
+
+def ledger_entry(intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[_Raw] = ()) -> LedgerEntry:
+    """One entry from the PSP's own objects, whatever is missing in them."""
+    unreadable: list[str] = []
+
+    def read(what: _Raw, build: Callable[[_Raw], _T]) -> _T | None:
+        try:
+            return build(what)
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            unreadable.append(f"{what.get('id')}: {type(error).__name__}: {error}"[:200])
+            return None
+
+    def captured(raw: _Raw) -> tuple[str, Decimal]:
+        currency = str(raw["currency"]).upper()
+        return currency, in_major_units(raw.get("amount_received") or 0, currency)
+
+    money = read(intent, captured)
+    currency, amount = money if money is not None else ("", Decimal())
+    return LedgerEntry(
+        psp_reference=str(intent.get("id")),
+        order_id=_metadata(intent).get("order_id"),
+        currency=currency,
+        captured=amount,
+        refunds=tuple(refund for raw in refunds if (refund := read(raw, _refund)) is not None),
+        disputes=tuple(dispute for raw in disputes if (dispute := read(raw, _dispute)) is not None),
+        unreadable=tuple(unreadable),
+    )
+
+
+def id_of(reference: object) -> str | None:
+    """The id of an object that stands there by its id, or as a whole where it was expanded."""
+    if isinstance(reference, Mapping):
+        reference = reference.get("id")
+    return str(reference) if reference else None
+
+
+def _refund(raw: _Raw) -> LedgerRefund:
+    return LedgerRefund(
+        psp_refund_id=raw["id"],
+        refund_id=_metadata(raw).get("refund_id"),
+        amount=in_major_units(raw["amount"], raw["currency"]),
+        state=refund_state(raw.get("status")),
+        created=datetime.fromtimestamp(raw["created"], UTC),
+    )
+
+
+def _dispute(raw: _Raw) -> LedgerDispute:
+    return LedgerDispute(
+        dispute_id=raw["id"],
+        amount=in_major_units(raw["amount"], raw["currency"]),
+        state=dispute_state(raw.get("status")),
+        status=str(raw.get("status")),
+        created=datetime.fromtimestamp(raw["created"], UTC),
+    )
+
+
+def _metadata(raw: _Raw) -> dict[str, str]:
+    metadata = raw.get("metadata")
+    items = metadata.items() if isinstance(metadata, Mapping) else ()
+    return {str(name): str(value) for name, value in items}
+
+
+async def _in_batches(
+    objects: AsyncIterator[_Raw], build: Callable[[_Raw], Any], size: int = _AT_ONCE
+) -> AsyncIterator[LedgerEntry]:
+    """What is built of each, a few at the same time: some need a question of their own."""
+    waiting: list[_Raw] = []
+
+    async def built() -> list[LedgerEntry]:
+        entries = await asyncio.gather(*map(build, waiting))
+        waiting.clear()
+        return [entry for entry in entries if entry is not None]
+
+    async for raw in objects:
+        waiting.append(raw)
+        if len(waiting) == size:
+            for entry in await built():
+                yield entry
+    for entry in await built():
+        yield entry
