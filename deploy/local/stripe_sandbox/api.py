@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from deploy.local.stripe_sandbox import charges, disputes, events, forms, intents, refunds
+from deploy.local.stripe_sandbox import balance, charges, disputes, events, forms, intents, refunds
 from deploy.local.stripe_sandbox.errors import (
     ApiError,
     Json,
@@ -49,6 +49,10 @@ CALLS: tuple[tuple[str, str, Operation, bool], ...] = (
     ("GET", "/refunds/{id}", refunds.retrieve, False),
     ("GET", "/disputes", disputes.list_all, False),
     ("GET", "/disputes/{id}", disputes.retrieve, False),
+    ("GET", "/balance_transactions", balance.list_all, False),
+    ("GET", "/balance_transactions/{id}", balance.retrieve, False),
+    ("GET", "/payouts", balance.list_payouts, False),
+    ("GET", "/payouts/{id}", balance.retrieve_payout, False),
     ("GET", "/events", events.list_all, False),
     ("GET", "/events/{id}", events.retrieve, False),
 )

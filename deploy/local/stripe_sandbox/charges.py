@@ -1,5 +1,6 @@
 """Charges: one per attempt to take a payment intent's money."""
 
+from deploy.local.stripe_sandbox import balance
 from deploy.local.stripe_sandbox.cards import DECLINES
 from deploy.local.stripe_sandbox.errors import Json
 from deploy.local.stripe_sandbox.lists import page
@@ -64,6 +65,7 @@ def succeed(sandbox: Sandbox, call: Call, charge: Json) -> None:
         amount_captured=charge["amount"],
         outcome=NO_OUTCOME | {"seller_message": "Payment complete.", "type": "authorized"},
     )
+    balance.charge_taken(sandbox, charge)
     sandbox.emit(call, "charge.succeeded", charge)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from deploy.local.stripe_sandbox import balance
 from deploy.local.stripe_sandbox.errors import Json, refused
 from deploy.local.stripe_sandbox.lists import page
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
@@ -45,6 +46,7 @@ def open_dispute(
         "status": "needs_response",
     }
     charge["disputed"] = True
+    balance.dispute_moved(sandbox, dispute, "withdrawn")
     sandbox.store.put(dispute)
     sandbox.emit(call, "charge.dispute.created", dispute)
     return dispute
@@ -55,6 +57,8 @@ def close(sandbox: Sandbox, dispute: Json, status: Literal["won", "lost"]) -> Js
     if dispute["status"] in ("won", "lost"):
         raise refused(f"Dispute {dispute['id']} is closed already: {dispute['status']}.")
     dispute["status"] = status
+    if status == "won":
+        balance.dispute_moved(sandbox, dispute, "reinstated")
     sandbox.emit(OWN_DOING, "charge.dispute.closed", dispute)
     return dispute
 

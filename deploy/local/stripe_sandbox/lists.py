@@ -9,7 +9,10 @@ from deploy.local.stripe_sandbox.forms import many, only, text, whole
 from deploy.local.stripe_sandbox.sandbox import Call, Sandbox, copied
 
 PAGING = ("limit", "starting_after", "ending_before", "created")
-EXPANDABLE = ("latest_charge", "payment_method", "charge", "payment_intent", "refund", "refunds")
+EXPANDABLE = (
+    *("latest_charge", "payment_method", "charge", "payment_intent", "refund", "refunds"),
+    *("balance_transaction", "source"),
+)
 
 
 def page(sandbox: Sandbox, call: Call, prefix: str, url: str, *, filters: Iterable[str] = ()) -> Json:

@@ -34,6 +34,7 @@ OFFERS = (
     ("/v1/payment_intents", "create, list, retrieve, update, confirm, cancel"),
     ("/v1/refunds", "create, list, retrieve"),
     ("/v1/charges, /v1/disputes, /v1/events", "list, retrieve"),
+    ("/v1/balance_transactions, /v1/payouts", "list, retrieve"),
     ("/v3/", "Stripe.js: elements, confirmPayment, retrievePaymentIntent, handleNextAction"),
     ("GET /_sandbox/state", "counts and sums of everything, webhook deliveries"),
     (
@@ -52,6 +53,7 @@ OFFERS = (
     ("POST /_sandbox/payment_intents/{id}/dispute", '{"amount": …, "reason": …}'),
     ("POST /_sandbox/refunds/{id}/settle", '{"outcome": "succeed" or "fail"}'),
     ("POST /_sandbox/disputes/{id}/close", '{"status": "won" or "lost"}'),
+    ("POST /_sandbox/payouts", '{"currency": "eur"}: pay out all there is'),
     ("POST /_sandbox/events", 'an event about anything: {"type": …, "object": {…}}'),
     ("POST /_sandbox/events/{id}/resend", "deliver an event once more"),
     ("POST /_sandbox/idempotency-keys/forget", "execute requests under known keys again, as after a day"),

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from deploy.local.stripe_sandbox import forms
+from deploy.local.stripe_sandbox import balance, forms
 from deploy.local.stripe_sandbox.errors import Json, missing, refused
 from deploy.local.stripe_sandbox.lists import page
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
@@ -74,6 +74,7 @@ def give_back(
     }
     if status == "pending":
         refund["pending_reason"] = "processing"
+    balance.refund_made(sandbox, refund)
     sandbox.store.put(refund)
     sandbox.emit(call, "refund.created", refund)
     before = _refunded(charge, by=amount)
@@ -97,6 +98,7 @@ def settle(sandbox: Sandbox, refund: Json, outcome: Literal["succeed", "fail"] |
         _tell(sandbox, refund, before)
     else:
         refund.update(status="failed", failure_reason=FAILURE)
+        balance.refund_failed(sandbox, refund)
         _refunded(charge, by=-refund["amount"])
         _tell(sandbox, refund, before)
         sandbox.emit(OWN_DOING, "refund.failed", refund)

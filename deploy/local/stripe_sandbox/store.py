@@ -26,6 +26,10 @@ class State:
     refunds: dict[str, Json] = field(default_factory=dict)
     disputes: dict[str, Json] = field(default_factory=dict)
     events: dict[str, Json] = field(default_factory=dict)
+    balance_transactions: dict[str, Json] = field(default_factory=dict)
+    payouts: dict[str, Json] = field(default_factory=dict)
+    # Which payout contains a balance transaction.
+    paid_out: dict[str, str] = field(default_factory=dict)
     # Which behaviour a payment method stands for; card numbers are never kept.
     behaviours: dict[str, str] = field(default_factory=dict)
     return_urls: dict[str, str] = field(default_factory=dict)
@@ -43,6 +47,8 @@ KINDS = {
     "re": ("refunds", "refund"),
     "dp": ("disputes", "dispute"),
     "evt": ("events", "event"),
+    "txn": ("balance_transactions", "balance transaction"),
+    "po": ("payouts", "payout"),
 }
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from deploy.local.stripe_sandbox import confirmation, disputes, intents, refunds
+from deploy.local.stripe_sandbox import balance, confirmation, disputes, intents, refunds
 from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid
 from deploy.local.stripe_sandbox.faults import FaultPlan, Faults
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
@@ -48,6 +48,10 @@ class NewEvent(Body):
 
 class DisputeDecision(Body):
     status: Literal["won", "lost"]
+
+
+class NewPayout(Body):
+    currency: str = "eur"
 
 
 class Endpoint(Body):
@@ -89,6 +93,7 @@ class Switches:
             ("POST", "/disputes/{id}/close", self.close_dispute),
             ("POST", "/events", self.make_event),
             ("POST", "/events/{id}/resend", self.resend),
+            ("POST", "/payouts", self.pay_out),
         )
         return Mount("/_sandbox", routes=[Route(path, _json(call), methods=[method]) for method, path, call in table])
 
@@ -190,6 +195,10 @@ class Switches:
         """An event about anything, listed and delivered as any other: what a newer Stripe may say."""
         event = await _body(request, NewEvent)
         return self._sandbox.emit(OWN_DOING, event.type, event.object)
+
+    async def pay_out(self, request: Request) -> Json:
+        body = await _body(request, NewPayout)
+        return balance.pay_out(self._sandbox, body.currency)
 
     async def resend(self, request: Request) -> Json:
         event = self._get(request, "evt")
