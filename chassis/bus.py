@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.exceptions import AMQPChannelError, AMQPError, DeliveryError, PublishError
+from aio_pika.exceptions import AMQPChannelError, AMQPError, ChannelNotFoundEntity, DeliveryError, PublishError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitExchange, RabbitQueue
 from faststream.rabbit.message import RabbitMessage
@@ -25,7 +25,13 @@ from chassis.calls import Calls
 from chassis.consuming import Consuming
 from chassis.declaring import declare_topology, verify_topology
 from chassis.envelope import Envelope, utc_now
-from chassis.errors import PermanentError, PublishFailedError, PublishRefusedError, UnroutableError
+from chassis.errors import (
+    DestinationUnavailableError,
+    PermanentError,
+    PublishFailedError,
+    PublishRefusedError,
+    UnroutableError,
+)
 from chassis.message_log import Copy, MessageLog
 from chassis.metrics import Metrics
 from chassis.newer_versions import NewerVersions
@@ -333,9 +339,7 @@ class Bus:
             # aiormq raises RuntimeError for a writer that closed under it.
             if self._has_connection():
                 self.calls.refused(await self.broker.config.channel_manager.get_channel(), error)
-            is_refused = isinstance(error, AMQPChannelError | DeliveryError)
-            failure = PublishRefusedError if is_refused else PublishFailedError
-            raise failure(kind, destination, error) from error
+            raise _failure_of(error)(kind, destination, error) from error
         except (ValueError, TypeError, struct.error) as unencodable:
             raise PublishRefusedError(kind, destination, unencodable) from unencodable
 
@@ -348,6 +352,16 @@ class Bus:
     async def is_connected(self) -> bool:
         """Whether the broker answers now."""
         return self._connection is not None and await self.broker.ping(timeout=2.0)
+
+
+def _failure_of(error: BaseException) -> type[PublishFailedError]:
+    match error:
+        case DeliveryError() | ChannelNotFoundEntity():
+            return DestinationUnavailableError
+        case AMQPChannelError():
+            return PublishRefusedError
+        case _:
+            return PublishFailedError
 
 
 async def _open(connection: AbstractRobustConnection) -> AbstractRobustChannel:

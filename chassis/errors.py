@@ -50,7 +50,14 @@ class PublishRefusedError(PublishFailedError):
     """
 
 
-class UnroutableError(PublishRefusedError):
+class DestinationUnavailableError(PublishRefusedError):
+    """Where it goes is missing or does not work: no such exchange, a nack of a queue that is full or without a leader.
+
+    Every message for there is refused until that is mended, and is taken then.
+    """
+
+
+class UnroutableError(DestinationUnavailableError):
     """No queue takes a message that must be taken: a binding is missing at the broker."""
 
     def __init__(self, kind: str, destination: str, cause: BaseException) -> None:

@@ -24,10 +24,11 @@ from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
 from chassis.health import Check
 from chassis.metrics import Metrics
+from chassis.parked_outbox import PARKED_SINCE, ParkedOutbox
 from chassis.settings import StoreSettings
 from chassis.stored_document import Stored, document_of, state_of, stored_of
 
-_SWEPT = ("unsent_since", "due_at", "attention_since")
+_SWEPT = ("unsent_since", "due_at", "attention_since", PARKED_SINCE)
 """Fields that sweeps look for. A document that needs no sweep has none, and so no entry in the sparse indexes."""
 
 _PAGE = 500
@@ -132,6 +133,8 @@ class Documents(Generic[StateT]):
         self._state_type = state_type
         self._indexed = indexed
         self._metrics = metrics
+        self.parked = ParkedOutbox(collection, metrics.service, self._asked)
+        """What the broker has refused for too long."""
 
     async def prepare(self) -> None:
         """Make sure the indexes exist. Safe to call at every start, also while older versions run.
@@ -196,6 +199,10 @@ class Documents(Generic[StateT]):
     async def attention_since(self, before: datetime) -> tuple[int, datetime | None]:
         """How many documents have needed attention since before that time, and since when the oldest."""
         return await self._oldest("attention_since", before)
+
+    async def parked_since(self, before: datetime) -> tuple[int, datetime | None]:
+        """How many documents have messages that were parked before that time, and since when the oldest."""
+        return await self._oldest(PARKED_SINCE, before)
 
     async def mark_attention(self, now: datetime, **fields: str) -> None:
         """Let documents whose state has these values need attention from now on, where an older version wrote them."""

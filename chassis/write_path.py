@@ -20,6 +20,7 @@ from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
 from chassis.envelope import Delivery, Envelope, Publisher, utc_now
 from chassis.errors import (
     ConflictError,
+    DestinationUnavailableError,
     NewerDocumentError,
     PublishFailedError,
     PublishRefusedError,
@@ -29,6 +30,7 @@ from chassis.errors import (
 )
 from chassis.health import Check
 from chassis.history import HISTORY_KEPT, Transition
+from chassis.parked_outbox import Refusal
 from chassis.store import Documents
 from chassis.stored_document import Stored
 from chassis.waiting import Waiting
@@ -39,6 +41,7 @@ log = structlog.get_logger()
 _TRIES = 8
 _RELAY_AFTER = timedelta(seconds=2)
 _TOO_OLD = timedelta(seconds=30)
+_PARK_AFTER = timedelta(minutes=5)
 _SWEEP_LIMIT = 200
 # Well below the 2 s of the relay. A document written again meanwhile needs no clearing: its next write does it.
 _CLEAR_EVERY = 1.0
@@ -60,11 +63,18 @@ class Handled(Generic[StateT]):
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """What the broker has refused of a document's outbox at this version, and why."""
+    """What the broker has refused of a document's outbox at this version. Everything else of it has left."""
 
     version: int
-    envelopes: tuple[Envelope, ...] = ()
-    reason: str = ""
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def envelopes(self) -> tuple[Envelope, ...]:
+        return tuple(refusal.envelope for refusal in self.refusals)
+
+    def since(self, message_id: str, now: datetime) -> datetime:
+        """Since when the broker has refused a message; now, if it did not before."""
+        return next((each.since for each in self.refusals if each.envelope.message_id == message_id), now)
 
 
 class WritePath(Generic[StateT]):
@@ -77,11 +87,14 @@ class WritePath(Generic[StateT]):
         *,
         clock: Callable[[], datetime] = utc_now,
         new_life: Callable[[], str] = lambda: secrets.token_hex(6),
+        park_after: timedelta = _PARK_AFTER,
     ) -> None:
+        """`park_after`: how long the broker must have refused a message for its own sake until it is parked."""
         self._documents = documents
         self._bus = bus
         self._clock = clock
         self._new_life = new_life
+        self._park_after = park_after
         self._locks = _KeyedLocks()
         self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
         # Documents whose outbox was sent in full at this version, not yet cleared in the store.
@@ -173,14 +186,15 @@ class WritePath(Generic[StateT]):
         unsent = self._unsent(stored)
         if not unsent:
             return
-        refused = _Refused(stored.version)
+        before, refusals = self._refused.get(stored.id, _Refused(stored.version)), []
         for envelope in unsent:
             try:
                 await self._bus.publish(envelope)
             except PublishRefusedError as error:
-                refused = _Refused(stored.version, (*refused.envelopes, envelope), str(error))
+                refusals.append(Refusal(envelope, error, before.since(envelope.message_id, self._clock())))
                 log.error("outbox.refused", document_id=stored.id, message_id=envelope.message_id, error=str(error))
-        if refused.envelopes:
+        refused = _Refused(stored.version, tuple(refusals))
+        if refusals:
             self._refused[stored.id] = refused
         else:
             self._refused.pop(stored.id, None)
@@ -215,14 +229,16 @@ class WritePath(Generic[StateT]):
             if oldest is None:
                 return None
             age = (now - oldest).total_seconds()
-            reasons = [f"; {document_id}: {refused.reason}" for document_id, refused in self._refused.items()]
+            reasons = [f"; {document_id}: {refused.refusals[-1].error}" for document_id, refused in self._refused.items()]
             return f"{waiting} of the {name} have unsent messages, the oldest for {age:.0f} s{''.join(reasons[:1])}"
 
         return {f"outbox of {name}": outbox}
 
     def watch(self, waiting: Waiting, name: str, attention: str | None = None) -> None:
-        """Show by gauges how many outboxes are unsent and, under the label `attention`, what needs attention."""
+        """Show by gauges how many outboxes are unsent, in how many documents messages are parked and, under the label
+        `attention`, what needs attention."""
         waiting.watch(f"outbox_{name}", lambda: self._documents.unsent_since(self._clock() - _RELAY_AFTER))
+        waiting.watch(f"parked_{name}", lambda: self._documents.parked_since(self._clock()))
         if attention is not None:
             waiting.watch(attention, lambda: self._documents.attention_since(self._clock()))
 
@@ -259,6 +275,26 @@ class WritePath(Generic[StateT]):
             stored = await self._documents.load(document_id)
             if stored is not None:
                 await self._send_outbox(stored)
+                await self._park(stored)
+
+    async def _park(self, stored: Stored[StateT]) -> None:
+        """Park what the broker has refused for too long, and not because its destination is missing."""
+        refused, now = self._refused.get(stored.id, _Refused(stored.version)), self._clock()
+        parked = {
+            refusal.envelope.message_id: refusal
+            for refusal in refused.refusals
+            if now - refusal.since >= self._park_after and not isinstance(refusal.error, DestinationUnavailableError)
+        }
+        left = tuple(each for each in refused.refusals if each.envelope.message_id not in parked)
+        unsent = [refusal.envelope.message_id for refusal in left]
+        if not parked or not await self._documents.parked.park(stored.id, stored.version, parked.values(), unsent, now):
+            return
+        self._written.pop(stored.id)
+        self._refused.pop(stored.id)
+        if left:
+            self._refused[stored.id] = _Refused(stored.version + 1, left)
+        for message_id, refusal in parked.items():
+            log.error("outbox.parked", document_id=stored.id, message_id=message_id, error=str(refusal.error))
 
     async def clear_sent(self) -> None:
         """Clear every outbox sent since the last time, many in one round trip."""

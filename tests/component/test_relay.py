@@ -1,15 +1,19 @@
 """The relay goes on whatever becomes of one document's messages, and nothing that the broker refuses is lost."""
 
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Outgoing, State
 from chassis.envelope import Delivery, Envelope
-from chassis.errors import PublishFailedError, PublishRefusedError
+from chassis.errors import DestinationUnavailableError, PublishFailedError, PublishRefusedError
+from chassis.parked_outbox import ParkedOutbox
 from chassis.store import Documents
 from chassis.stored_document import Stored
 from chassis.write_path import WritePath
@@ -23,12 +27,32 @@ WELCOME = OrderFulfilled(order_id=OrderId("ord_1"), **ABOUT)
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
+class Collection:
+    """As much of one as parking asks for, over the documents of a fake."""
+
+    def __init__(self, raw: dict[str, dict[str, Any]]) -> None:
+        self._raw = raw
+
+    async def find_one(self, query: Mapping[str, Any]) -> dict[str, Any] | None:
+        raw = self._raw.get(query["_id"])
+        return dict(raw) if raw and query.get("version", raw["version"]) == raw["version"] else None
+
+    async def update_one(self, query: Mapping[str, Any], change: Mapping[str, Any]) -> SimpleNamespace:
+        raw = await self.find_one(query)
+        if raw is None:
+            return SimpleNamespace(matched_count=0)
+        gone = change.get("$unset", {})
+        self._raw[query["_id"]] = {name: value for name, value in raw.items() if name not in gone} | change["$set"]
+        return SimpleNamespace(matched_count=1)
+
+
 class UnsentDocuments(FakeDocuments[State]):
     """Lists every document that has an outbox, however young."""
 
     def __init__(self) -> None:
         super().__init__(State)
         self.unreadable: set[str] = set()
+        self.parked = ParkedOutbox(Collection(self.raw), "test", lambda _doing, _kind: nullcontext())
 
     async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
         return [document_id for document_id, raw in self.raw.items() if raw["outbox"]][:limit]
@@ -48,6 +72,7 @@ class Broker:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.refuses: str | None = None
+        self.refusing: type[PublishRefusedError] = PublishRefusedError
         self.is_available = True
         self.asked = 0
 
@@ -56,7 +81,7 @@ class Broker:
         if not self.is_available:
             raise PublishFailedError(envelope.kind, "events", TimeoutError())
         if envelope.kind == self.refuses:
-            raise PublishRefusedError(envelope.kind, "events", OSError("ACCESS_REFUSED"))
+            raise self.refusing(envelope.kind, "events", OSError("ACCESS_REFUSED"))
         self.sent.append(envelope.message_id.rpartition(".")[0])  # without its digest
 
 
@@ -70,9 +95,37 @@ def broker() -> Broker:
     return Broker()
 
 
-def path_over(documents: UnsentDocuments, broker: Broker) -> WritePath[State]:
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def path_over(
+    documents: UnsentDocuments, broker: Broker, clock: Callable[[], datetime] = lambda: NOW
+) -> WritePath[State]:
     """As a process has it that has just started."""
-    return WritePath(cast(Documents[State], documents), cast(Bus, broker), clock=lambda: NOW)
+    return WritePath(cast(Documents[State], documents), cast(Bus, broker), clock=clock)
+
+
+async def relayed_for(minutes: int, path: WritePath[State], clock: Clock) -> None:
+    """Rounds of the relay, one a minute."""
+    path._backoff._now = lambda: clock.now.timestamp()
+    for _ in range(minutes + 1):
+        await path.relay()
+        clock.now += timedelta(minutes=1)
+
+
+def in_outbox(documents: UnsentDocuments, document_id: str) -> list[str]:
+    return [entry["id"].rpartition(".")[0] for entry in documents.raw[document_id]["outbox"]]
+
+
+def parked_in(documents: UnsentDocuments, document_id: str) -> list[str]:
+    return [entry["id"].rpartition(".")[0] for entry in documents.raw[document_id].get("parked", ())]
 
 
 async def decided(path: WritePath[State], document_id: str, *messages: Outgoing, message_id: str = "m1") -> str:
@@ -146,6 +199,97 @@ async def test_a_document_that_does_not_leave_is_put_off_for_longer_each_time(
         await path.relay()
 
     assert broker.asked < 20
+
+
+async def test_what_the_broker_refuses_for_five_minutes_is_parked_in_its_document_with_the_reason(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    clock = Clock()
+    path = path_over(documents, broker, clock)
+    broker.refuses = REFUSED.kind
+    await decided(path, "ord_1", REFUSED, WELCOME)
+
+    await relayed_for(4, path, clock)
+    before = parked_in(documents, "ord_1")
+    await relayed_for(2, path, clock)
+
+    raw = documents.raw["ord_1"]
+    assert before == []
+    assert parked_in(documents, "ord_1") == ["ord_1.1.0"]
+    assert raw["outbox"] == []
+    assert "unsent_since" not in raw
+    (entry,) = raw["parked"]
+    assert (entry["error_type"], entry["service"]) == ("PublishRefusedError", "test")
+    assert "ACCESS_REFUSED" in entry["error"]
+    assert datetime.fromisoformat(entry["parked_at"]) == raw["parked_since"]
+
+
+async def test_a_parked_message_is_sent_by_no_relay_and_no_later_write_and_is_not_lost_by_one(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    clock = Clock()
+    path = path_over(documents, broker, clock)
+    broker.refuses = REFUSED.kind
+    await decided(path, "ord_1", REFUSED)
+    await relayed_for(6, path, clock)
+    broker.refuses = None
+
+    await decided(path, "ord_1", WELCOME, message_id="m2")
+    await decided(path_over(documents, broker, clock), "ord_1", WELCOME, message_id="m3")
+    await path_over(documents, broker, clock).relay()
+
+    assert "ord_1.1.0" not in broker.sent
+    assert parked_in(documents, "ord_1") == ["ord_1.1.0"]
+
+
+async def test_a_restart_begins_the_five_minutes_again_and_loses_nothing(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    clock = Clock()
+    broker.refuses = REFUSED.kind
+    path = path_over(documents, broker, clock)
+    await decided(path, "ord_1", REFUSED)
+    await relayed_for(4, path, clock)
+
+    restarted = path_over(documents, broker, clock)
+    await relayed_for(4, restarted, clock)
+    unsent = in_outbox(documents, "ord_1")
+    await relayed_for(2, restarted, clock)
+
+    assert unsent == ["ord_1.1.0"]
+    assert parked_in(documents, "ord_1") == ["ord_1.1.0"]
+
+
+async def test_a_message_whose_queue_is_missing_or_full_is_never_parked(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    clock = Clock()
+    path = path_over(documents, broker, clock)
+    broker.refuses, broker.refusing = REFUSED.kind, DestinationUnavailableError
+    await decided(path, "ord_1", REFUSED)
+
+    await relayed_for(60, path, clock)
+    broker.refuses = None
+    await relayed_for(1, path, clock)
+
+    assert parked_in(documents, "ord_1") == []
+    assert broker.sent == ["ord_1.1.0"]
+
+
+async def test_parking_one_message_leaves_another_that_is_refused_for_a_shorter_time(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    clock = Clock()
+    path = path_over(documents, broker, clock)
+    broker.refuses = REFUSED.kind
+    await decided(path, "ord_1", REFUSED)
+    await relayed_for(3, path, clock)
+    await decided(path, "ord_1", REFUSED, message_id="m2")
+
+    await relayed_for(3, path, clock)
+
+    assert parked_in(documents, "ord_1") == ["ord_1.1.0"]
+    assert in_outbox(documents, "ord_1") == ["ord_1.2.0"]
 
 
 async def test_a_relay_round_ends_when_the_broker_is_unavailable(documents: UnsentDocuments, broker: Broker) -> None:

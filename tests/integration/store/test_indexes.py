@@ -64,6 +64,8 @@ async def test_every_query_of_documents_is_answered_by_an_index(
         assert await documents.ids_unsent_since(later, 10) == ["t1"]
         assert await documents.unsent_since(later) == (1, NOW)
         assert await documents.attention_since(later) == (1, NOW)
+        assert await documents.parked_since(later) == (0, None)
+        assert await documents.parked.all() == []
         assert len(await documents.needing_attention(10, owner="gst_1")) == 1
         assert len(await documents.find(10, owner="gst_1")) == 1
         assert len(await documents.find(10, since=NOW, owner="gst_1")) == 1
@@ -71,7 +73,7 @@ async def test_every_query_of_documents_is_answered_by_an_index(
         await documents.clear_outboxes({"t1": 2})
 
         asked = sent.named("find", "aggregate")
-        assert len(asked) == 11
+        assert len(asked) == 13
         assert [command for command in asked if scans(database, command)] == []
         assert all("_id" in update["q"] for command in sent.named("update") for update in command["updates"])
 
@@ -119,7 +121,7 @@ async def test_a_store_with_the_partial_indexes_of_before_gets_sparse_ones(
     indexes = database.things.index_information()
     assert not any("partialFilterExpression" in index for index in indexes.values())
     assert {name for name, index in indexes.items() if index.get("sparse")} == {
-        f"{name}_sparse" for name in ("unsent_since", "due_at", "attention_since")
+        f"{name}_sparse" for name in ("unsent_since", "due_at", "attention_since", "parked_since")
     }
 
 
