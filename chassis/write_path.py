@@ -229,7 +229,9 @@ class WritePath(Generic[StateT]):
             if oldest is None:
                 return None
             age = (now - oldest).total_seconds()
-            reasons = [f"; {document_id}: {refused.refusals[-1].error}" for document_id, refused in self._refused.items()]
+            reasons = [
+                f"; {document_id}: {refused.refusals[-1].error}" for document_id, refused in self._refused.items()
+            ]
             return f"{waiting} of the {name} have unsent messages, the oldest for {age:.0f} s{''.join(reasons[:1])}"
 
         return {f"outbox of {name}": outbox}

@@ -42,6 +42,7 @@ StateT = TypeVar("StateT", bound=State)
 ASKS_PSP = "asks the PSP"
 FAILS = "fails"
 DUPLICATE = "duplicate"
+NO_QUEUE = "no queue is known that it came from; what never left an outbox is sent by `bellhop dead put-back`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,11 @@ class Rehearsal:
         """What `seen` would do if it came to `queue` now. Raises StoreUnavailableError."""
         self._changed.clear()
         self._bus.noted.clear()
+        if not queue:
+            return Forecast(FAILS, NO_QUEUE)
         try:
             body = parse(seen.kind, seen.body)
-            misroute = seen.misroute(queue) if queue else None
+            misroute = seen.misroute(queue)
             if misroute:
                 return Forecast(FAILS, misroute)
             if queue == PSP_COMMANDS.name and seen.kind in {binding.routing_key for binding in PSP_COMMANDS.bindings}:

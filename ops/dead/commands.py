@@ -41,7 +41,7 @@ from ops.terminal import (
 )
 
 NAME = "dead"
-app = typer.Typer(no_args_is_help=True, help="Look at dead letters, replay, edit, discard and restore them.")
+app = typer.Typer(no_args_is_help=True, help="Look at dead letters, replay, put back, edit, discard and restore them.")
 
 Ids = Annotated[
     list[str] | None, typer.Argument(help="Ids as `bellhop dead list` shows them; their beginning is enough.")
@@ -267,6 +267,44 @@ def restore(
     )
 
 
+@app.command("put-back")
+@needs(OperatorRole.REPLAYER)
+def put_back(
+    why: Why,
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Put messages that the broker refused back into their outboxes: their services send them again.
+
+    For letters that say *in the outbox of*; a replay skips those. One that is refused for five minutes more comes back
+    as a new letter.
+
+    Example: `bellhop dead put-back --error ACCESS_REFUSED --why "rights mended, INC-42"`
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+    chosen = _chosen(data_dir, ids, wanted, Stage.WAITING, "put back", yes=yes, as_json=as_json, of_outbox=True)
+
+    async def work(desk: Desk) -> int:
+        return await deciding.put_back(desk, chosen, who=acting_as(who), why=why)
+
+    done = at_desk(data_dir, work)
+    if as_json:
+        print_json({"chosen": [letter.letter_id for letter in chosen], "put_back": done})
+    else:
+        console.print(f"{done} of {len(chosen)} messages are back in their outboxes.")
+    raise typer.Exit(0 if done == len(chosen) else 1)
+
+
 @app.command()
 @needs(OperatorRole.EDITOR)
 def empty(
@@ -306,18 +344,7 @@ def _move(
     action: str,
     as_json: bool,
 ) -> None:
-    if not ids and wanted == Filter():
-        complaints.print(f"Name letters by id, or with a filter; `--since 100d` {action}s all.", markup=False)
-        raise typer.Exit(2)
-    letters = at_desk(data_dir, lambda desk: deciding.chosen(desk, ids, wanted, come_from))
-    if not letters:
-        complaints.print(f"No dead letter is {come_from}: {_words(ids, wanted)}.", markup=False, soft_wrap=True)
-        raise typer.Exit(2)
-    if not ids:
-        if not as_json:
-            console.print(table_of(letters, f"to {action}"))
-        if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
-            raise typer.Exit(3)
+    letters = _chosen(data_dir, ids, wanted, come_from, action, yes=yes, as_json=as_json)
 
     async def work(desk: Desk) -> int:
         return await deciding.move(desk, letters, to, action, who=acting_as(who), why=why)
@@ -328,6 +355,36 @@ def _move(
     else:
         console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
     raise typer.Exit(0 if moved == len(letters) else 1)
+
+
+def _chosen(
+    data_dir: Path,
+    ids: list[str] | None,
+    wanted: Filter,
+    come_from: Stage,
+    action: str,
+    *,
+    yes: bool,
+    as_json: bool,
+    of_outbox: bool = False,
+) -> list[DeadLetter]:
+    """The letters that ids or a filter name, once that is agreed to; `of_outbox`: only those of outboxes. Ends the
+    command with exit code 2 when there are none, and 3 when it is not agreed to."""
+    if not ids and wanted == Filter():
+        complaints.print(f"Name letters by id, or with a filter; to {action} all, `--since 100d`.", markup=False)
+        raise typer.Exit(2)
+    found = at_desk(data_dir, lambda desk: deciding.chosen(desk, ids, wanted, come_from))
+    letters = [letter for letter in found if letter.outbox_of or not of_outbox]
+    if not letters:
+        sort = "dead letter of an outbox" if of_outbox else "dead letter"
+        complaints.print(f"No {sort} is {come_from}: {_words(ids, wanted)}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
+    if not ids:
+        if not as_json:
+            console.print(table_of(letters, f"to {action}"))
+        if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
+            raise typer.Exit(3)
+    return letters
 
 
 def _words(ids: list[str] | None, wanted: Filter) -> str:

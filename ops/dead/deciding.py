@@ -84,6 +84,18 @@ async def move(desk: Desk, letters: Sequence[DeadLetter], to: Stage, action: str
     return moved
 
 
+async def put_back(desk: Desk, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
+    """Put letters that never left an outbox back into it: their services send them again. Returns how many; of the
+    others the document is gone, or somebody else has dealt with them, or they come from a queue."""
+    ids = tuple(letter.letter_id for letter in letters)
+    async with AuditLog(desk.store).recorded("put back", who, why, ids) as act:
+        done = 0
+        for letter in letters:
+            done += await desk.letters.put_back(letter)
+            act.outcome = f"{done} of {len(letters)} letters are back in their outboxes"
+    return done
+
+
 async def delete(desk: Desk, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
     """Delete letters for good. Returns how many there were."""
     ids = tuple(letter.letter_id for letter in letters)

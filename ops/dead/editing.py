@@ -153,7 +153,7 @@ def edited(
     changed = {"message_id": message_id, "kind": kind, "body": body, "headers": headers}
     message = letter.message.model_copy(update=changed)
     fresh = DeadLetter.of(letter.dead_queue, message)
-    return fresh.model_copy(update={"edited_from": letter.letter_id})
+    return fresh.model_copy(update={"edited_from": letter.letter_id, "outbox_of": letter.outbox_of})
 
 
 async def put_in_place(letters: DeadLetters, old: DeadLetter, new: DeadLetter) -> None:

@@ -19,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.envelope import utc_now
 from chassis.errors import StoreUnavailableError
 from chassis.headers import REPLAY_PLAN, kept
+from chassis.parked_outbox import ParkedMessage
 from chassis.store import Records, Store
 from contracts.topology import DEAD, QUEUES
+from ops.dead.outboxes import Outboxes, seen
 from ops.large_bodies import LargeBodies
 from ops.messages import Filter, Seen
 
@@ -40,7 +42,10 @@ class Stage(StrEnum):
     DRAFT = "draft"
     """An edited copy whose original has not been put out of the way yet."""
     WAITING = "waiting"
+    PUTTING_BACK = "putting back"
+    """On its way back into an outbox; the next look finishes what was broken off."""
     REPLAYED = "replayed"
+    """Sent again, or put back into its outbox."""
     EDITED = "edited"
     DISCARDED = "discarded"
 
@@ -58,6 +63,10 @@ class DeadLetter(BaseModel):
     edited_from: str | None = Field(default=None, description="the letter this one is an edited copy of")
     edited_to: str | None = Field(default=None, description="the letter that replaces this one")
     plan_id: str | None = Field(default=None, description="the replay that sent it last")
+    outbox_of: str | None = Field(
+        default=None,
+        description="the document whose outbox it could not leave: no queue had it, and it is put back there",
+    )
 
     @property
     def queue(self) -> str:
@@ -83,6 +92,10 @@ class DeadLetter(BaseModel):
     @classmethod
     def of(cls, dead_queue: str, message: Seen) -> Self:
         return cls(letter_id=_id_of(dead_queue, message), dead_queue=dead_queue, message=message, taken_in_at=utc_now())
+
+    @classmethod
+    def of_outbox(cls, name: str, message: ParkedMessage) -> Self:
+        return cls.of(name, seen(message)).model_copy(update={"outbox_of": message.document_id})
 
 
 class NoSuchLetterError(Exception):
@@ -110,11 +123,12 @@ class DeadLetters:
     def __init__(self, store: Store, connection: AbstractConnection) -> None:
         self.records = letter_records(store)
         self.bodies = LargeBodies(store)
+        self.outboxes = Outboxes(store)
         self._store = store
         self._connection = connection
 
     async def take_in(self) -> list[DeadLetter]:
-        """Move what lies in the dead queues into the store. Returns what was new.
+        """Move what lies in the dead queues, and is parked in outboxes, into the store. Returns what was new.
 
         A crash in between delivers a message again, and it gets the same id again. Raises StoreUnavailableError at the
         first failure of the store, and before any message is fetched when the store takes no writes: each fetch that
@@ -122,7 +136,8 @@ class DeadLetters:
         """
         await self._store.require_writes()
         await self._finish_edits()
-        taken = []
+        await self._finish_putting_back()
+        taken = await self._take_in_parked()
         for name in DEAD_QUEUES:
             channel = await self._connection.channel()
             try:
@@ -136,6 +151,18 @@ class DeadLetters:
                 continue  # no service has declared it yet, so nothing was ever parked
             finally:
                 await channel.close()
+        return taken
+
+    async def _take_in_parked(self) -> list[DeadLetter]:
+        taken = []
+        async for name, message in self.outboxes.parked():
+            letter = await self._storable(DeadLetter.of_outbox(name, message))
+            if await self.records.add(letter.letter_id, letter):
+                taken.append(letter)
+            else:
+                # Put back once, and parked as before: its document was restored to a time before that.
+                await self.move(letter.model_copy(update={"stage": Stage.REPLAYED}), Stage.WAITING)
+            await self.outboxes.remove(name, message)
         return taken
 
     async def _add(self, letter: DeadLetter) -> bool:
@@ -191,6 +218,23 @@ class DeadLetters:
             old = (await self.records.get([draft.edited_from or ""])).get(draft.edited_from or "")
             if old is not None and old.edited_to == draft.letter_id:
                 await self.move(draft, Stage.WAITING)
+
+    async def put_back(self, letter: DeadLetter) -> bool:
+        """Let its service send a waiting letter again. False when it does not wait, never was in an outbox, or its
+        document is gone."""
+        if letter.outbox_of is None or not await self.move(letter, Stage.PUTTING_BACK):
+            return False
+        return await self._finish_one(letter.model_copy(update={"stage": Stage.PUTTING_BACK}))
+
+    async def _finish_putting_back(self) -> None:
+        for letter in (await self.records.find(stage=Stage.PUTTING_BACK.value)).values():
+            await self._finish_one(letter)
+
+    async def _finish_one(self, letter: DeadLetter) -> bool:
+        whole = await self.bodies.whole(letter.message)
+        is_back = await self.outboxes.put_back(letter.dead_queue, letter.outbox_of or "", whole)
+        await self.move(letter, Stage.REPLAYED if is_back else Stage.WAITING)
+        return is_back
 
     async def remove(self, letters: Sequence[DeadLetter]) -> int:
         """Delete letters for good, with the large bodies that no other letter has."""

@@ -18,6 +18,7 @@ def summary(letter: DeadLetter) -> dict[str, Any]:
         "letter_id": letter.letter_id,
         "stage": letter.stage,
         "dead_queue": letter.dead_queue,
+        "outbox_of": letter.outbox_of,
         "queue": letter.queue,
         "kind": message.kind,
         "message_id": message.message_id,
@@ -43,10 +44,14 @@ def table_of(letters: list[DeadLetter], title: str) -> Table:
         about = message.order_id or message.correlation_id
         table.add_row(
             f"{letter.letter_id}\n[dim]{when} ago[/]",
-            Text(f"{message.kind}\nto {letter.queue}\n{about}"),
+            Text(f"{message.kind}\n{_way_of(letter)}\n{about}"),
             Text(f"{message.error_type}: {message.error}"),
         )
     return table
+
+
+def _way_of(letter: DeadLetter) -> str:
+    return f"to {letter.queue}" if letter.outbox_of is None else f"in the outbox of {letter.outbox_of}"
 
 
 def tell(letter: DeadLetter, forecast: str, timeline: list[dict[str, Any]]) -> None:
@@ -65,6 +70,7 @@ def tell(letter: DeadLetter, forecast: str, timeline: list[dict[str, Any]]) -> N
         "order": message.order_id,
         "sent by": message.sent_by,
         "came to": letter.queue,
+        "could not leave": letter.outbox_of,
         "parked in": letter.dead_queue,
         "error": f"{message.error_type}: {message.error}",
         "a replay would": forecast,

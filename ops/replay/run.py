@@ -16,7 +16,7 @@ from ops.audit_log import AuditLog
 from ops.dead.letters import DeadLetters, Stage
 from ops.large_bodies import BodyGoneError
 from ops.messages import Seen
-from ops.rehearsal import Forecast, Rehearsal
+from ops.rehearsal import NO_QUEUE, Forecast, Rehearsal
 from ops.replay.claims import Claims
 from ops.replay.drift import forecast_now, is_as_planned
 from ops.replay.plans import Plan, Planned, Plans, PlanStage, Result
@@ -188,7 +188,7 @@ class Runner:
                 await self._take_letter(item)
             return False
         if not item.queue:
-            await self._plans.note(item, Result.SKIPPED, "nobody knows the queue it came from")
+            await self._plans.note(item, Result.SKIPPED, NO_QUEUE)
             return False
         misroute = message.misroute(item.queue)
         if misroute:

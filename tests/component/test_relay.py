@@ -114,7 +114,11 @@ def path_over(
 
 async def relayed_for(minutes: int, path: WritePath[State], clock: Clock) -> None:
     """Rounds of the relay, one a minute."""
-    path._backoff._now = lambda: clock.now.timestamp()
+
+    def seconds() -> float:
+        return clock.now.timestamp()
+
+    path._backoff._now = seconds
     for _ in range(minutes + 1):
         await path.relay()
         clock.now += timedelta(minutes=1)

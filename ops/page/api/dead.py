@@ -41,6 +41,12 @@ def routes(desk: KeptDesk, who: Who, *, may_change_identity: bool) -> APIRouter:
     async def restore(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
         return await _moved(move, operator, Stage.DISCARDED, Stage.WAITING, "restore")
 
+    @router.post("/put-back")
+    async def put_back(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
+        open_desk = await desk()
+        letters = await deciding.chosen(open_desk, move.ids, Filter())
+        return {"moved": await deciding.put_back(open_desk, letters, who=operator.operator_id, why=move.why)}
+
     @router.get("/{letter_id}")
     async def letter(letter_id: str) -> dict[str, Any]:
         told = await deciding.told(await desk(), letter_id)

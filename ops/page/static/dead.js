@@ -68,6 +68,8 @@ export function dead({ api, node, go }) {
       h("button", { class: "main", id: "plan", disabled: !some || stage !== "waiting", text: "Plan replay", on: { click: () => tried(async () => {
         go(`/plans/${(await api.post("/plans", { ids: [...chosen] })).plan_id}`);
       }) } }),
+      seen.letters.some((one) => one.outbox_of && one.stage === "waiting" && chosen.has(one.letter_id))
+        ? h("button", { id: "put-back", text: "Put back…", on: { click: () => move("put-back", "Put back") } }) : null,
       stage === "discarded"
         ? h("button", { id: "restore", disabled: !some, text: "Take back…", on: { click: () => move("restore", "Take back") } })
         : h("button", { id: "discard", disabled: !some || stage !== "waiting", text: "Put aside…", on: { click: () => move("discard", "Put aside") } }));

@@ -24,7 +24,7 @@ export function letter({ api, id, node, go }) {
       ["stage", one.stage], ["replayed by", plan(one.plan_id)],
       ["edited from", one.edited_from && letterLink(one.edited_from)], ["edited to", one.edited_to && letterLink(one.edited_to)],
       ["message", kind(one.kind)], ["message id", one.message_id], ["order", order(one.order_id)],
-      ["came to", one.queue], ["parked in", one.dead_queue], ["attempts", String(one.attempts)],
+      ["came to", one.queue], ["could not leave", one.outbox_of], ["parked in", one.dead_queue], ["attempts", String(one.attempts)],
       ["sent", clock(one.sent_at)], ["failed", clock(one.failed_at)],
       ["correlation", one.correlation_id && link(`/log/${one.correlation_id}`, one.correlation_id, { class: "code" })], ["cause", one.causation_id],
     ].filter(([, value]) => value);
@@ -32,7 +32,8 @@ export function letter({ api, id, node, go }) {
       h("p", { class: "crumbs" }, link("/dead", "Dead letters"), " / ", h("span", { class: "code", text: one.letter_id })),
       h("h1", {}, kind(one.kind)),
       h("div", { class: "acts" },
-        isWaiting && api.may("replayer") && h("button", { class: "main", id: "plan", text: "Plan replay", on: { click: () => tried(async () => {
+        isWaiting && one.outbox_of && api.may("replayer") && h("button", { class: "main", id: "put-back", text: "Put back…", on: { click: () => move("put-back", "Put back") } }),
+        isWaiting && !one.outbox_of && api.may("replayer") && h("button", { class: "main", id: "plan", text: "Plan replay", on: { click: () => tried(async () => {
           go(`/plans/${(await api.post("/plans", { ids: [id] })).plan_id}`);
         }) } }),
         isWaiting && api.may("replayer") && h("button", { text: "Put aside…", on: { click: () => move("discard", "Put aside") } }),

@@ -1,4 +1,4 @@
-"""Messages that the broker refuses for too long wait in their document, and are moved there and back by one write each."""
+"""Messages that the broker refuses for too long wait in their document, moved there and back by one write each."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

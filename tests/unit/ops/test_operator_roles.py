@@ -70,6 +70,7 @@ WORDS = {
     "dead edit": ["dl_1", "--why", "w"],
     "dead empty": ["--why", "w"],
     "dead discard": ["dl_1", "--why", "w"],
+    "dead put-back": ["dl_1", "--why", "w"],
     "dead restore": ["dl_1", "--why", "w"],
     "dead show": ["dl_1"],
     "log replay": ["--to", "extras.payments"],

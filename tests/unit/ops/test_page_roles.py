@@ -33,6 +33,7 @@ APP = create_app(
 READERS, REPLAYERS, EDITORS = OperatorRole
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/ops/api/dead/discard"): {"ids": ["dl_1"], "why": "w"},
+    ("POST", "/ops/api/dead/put-back"): {"ids": ["dl_1"], "why": "w"},
     ("POST", "/ops/api/dead/restore"): {"ids": ["dl_1"], "why": "w"},
     ("POST", "/ops/api/dead/{letter_id}/edit"): {"why": "w"},
     ("POST", "/ops/api/plans"): {},
@@ -47,6 +48,7 @@ OPERATORS = {
     ("GET", "/ops/api/dead"): READERS,
     ("GET", "/ops/api/dead/{letter_id}"): READERS,
     ("POST", "/ops/api/dead/discard"): REPLAYERS,
+    ("POST", "/ops/api/dead/put-back"): REPLAYERS,
     ("POST", "/ops/api/dead/restore"): REPLAYERS,
     ("POST", "/ops/api/dead/{letter_id}/edit"): EDITORS,
     ("GET", "/ops/api/plans"): READERS,
