@@ -14,6 +14,7 @@ from chassis.settings import ServiceSettings
 _SHORTEST_SECRET = 32
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+_STRIPE_JS = "js.stripe.com"
 LOCAL_ISSUER = "bellhop-local"
 """Issues the tokens of `bellhop token`, which signs whatever it is asked to. Believed on this machine only."""
 
@@ -74,7 +75,10 @@ class GatewaySettings(TokenSettings):
     stripe_publishable_key: str = Field(
         default="", description="what the client page identifies itself to the PSP with"
     )
-    stripe_js_url: str = Field(default="https://js.stripe.com/v3/", description="where the PSP's script comes from")
+    stripe_js_url: str = Field(
+        default="https://js.stripe.com/v3/",
+        description="where the PSP's script comes from; another address than Stripe's for test keys only",
+    )
     page_themes: Path | None = Field(default=None, description="folder of `<property>.css`: how the guest's page looks")
 
     @property
@@ -94,6 +98,15 @@ class GatewaySettings(TokenSettings):
         for origin in filter(None, (part.strip() for part in value.split(","))):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError("must be origins such as https://www.alpenhof.example, without a path or an asterisk")
+        return value
+
+    @field_validator("stripe_js_url")
+    @classmethod
+    def _live_cards_go_to_stripes_script_only(cls, value: str, info: ValidationInfo) -> str:
+        url = urlsplit(value)
+        is_stripes = (url.scheme, url.hostname) == ("https", _STRIPE_JS)
+        if info.data.get("stripe_publishable_key", "").startswith("pk_live_") and not is_stripes:
+            raise ValueError(f"must be at https://{_STRIPE_JS} while STRIPE_PUBLISHABLE_KEY is a live key")
         return value
 
     @field_validator("address_rate", "guest_rate")

@@ -1,9 +1,10 @@
 """Settings of the PSP adapter."""
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.seal import SealKeys
 from chassis.settings import ServiceSettings
+from psp_adapter.stripe_keys import check_api_base
 
 
 class AdapterSettings(ServiceSettings):
@@ -13,13 +14,23 @@ class AdapterSettings(ServiceSettings):
         validation_alias=AliasChoices("STRIPE_WEBHOOK_SECRET", "BELLHOP_STRIPE_WEBHOOK_SECRET"),
         description="comma-separated, two during rotation; none switches the webhook endpoint off",
     )
-    stripe_api_base: str | None = Field(default=None, description="the sandbox's address; unset means Stripe itself")
+    stripe_api_base: str | None = Field(
+        default=None,
+        description="the sandbox's address, for test keys only; unset or empty means Stripe itself",
+    )
     stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer of Stripe's")
     stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call at once")
     stripe_patience: int = Field(
         default=10, ge=1, description="failed calls in a row before it is asked whether it is there at all"
     )
     seal_keys: SealKeys = Field(description="comma-separated Fernet keys, newest first; the gateway holds the same")
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _live_keys_go_to_stripe_only(cls, value: str | None, info: ValidationInfo) -> str | None:
+        key: SecretStr = info.data.get("stripe_api_key", SecretStr(""))
+        check_api_base(key.get_secret_value(), value)
+        return value
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

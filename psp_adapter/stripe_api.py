@@ -19,6 +19,7 @@ from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.calls import Call, record
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.signature import cannot_hold
+from psp_adapter.stripe_keys import check_api_base
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, Intent, RefundObject
 
@@ -76,7 +77,11 @@ class StripeApi:
 
     @classmethod
     def connect(cls, api_key: str, *, base: str | None, timeout: float, retries: int) -> "StripeApi":
-        """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself."""
+        """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself.
+
+        Raises ValueError for a live key and a `base` that is not Stripe's.
+        """
+        check_api_base(api_key, base)
         http = _RecordedHttp(timeout=timeout)
         http.clock = SharedClock("Stripe")
         client = stripe.StripeClient(

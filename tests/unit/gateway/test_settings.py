@@ -55,3 +55,13 @@ def test_the_local_stacks_tokens_are_believed_on_this_machine_only() -> None:
 @pytest.mark.parametrize("name", ["jwt_issuer", "jwt_audience"])
 def test_an_empty_issuer_or_audience_is_refused(name: str) -> None:
     assert name in _refused(jwt_secret=SECRET, **{name: ""})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:12111/v3/", "http://js.stripe.com/v3/", "https://js.stripe.example/"]
+)
+def test_a_live_publishable_key_goes_with_stripes_own_script_only(url: str) -> None:
+    assert "js.stripe.com" in _refused(jwt_secret=SECRET, stripe_publishable_key="pk_live_x", stripe_js_url=url)
+
+    assert _settings(jwt_secret=SECRET, stripe_publishable_key="pk_test_x", stripe_js_url=url).stripe_js_url == url
+    assert _settings(jwt_secret=SECRET, stripe_publishable_key="pk_live_x").stripe_js_url
