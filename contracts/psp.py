@@ -116,6 +116,9 @@ class PspOutcomeUnknown(OrderEvent):
     payment_id: PaymentId
     asked: str = Field(description="the kind of the command that went unanswered")
     detail: str
+    is_refused: bool = Field(
+        default=False, description="it did answer, and does not know the session: another account or mode, or deleted"
+    )
 
 
 class PspPaymentActionRequired(PspPaymentEvent):

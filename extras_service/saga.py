@@ -88,7 +88,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return to.unresolved(order, detail)
         case _S.PENDING_PAYMENT, DeadlinePassed():
             return to.deadline_passed(order, now)
-        case _S.PENDING_PAYMENT, CancelOrder():
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING), CancelOrder()):
             return to.cancelled_unpaid(order, message)
         case _S.PENDING_PAYMENT, PaymentSessionClosed():
             return to.session_lost(order, now)

@@ -151,6 +151,8 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
             return Applied(payment, (_closed_told(payment),))
         case _P.MISMATCHED, ClosePaymentSession():
             return Ignored("a person decides on this payment")
+        case _, ClosePaymentSession() if payment.is_unpayable:
+            return _closed(payment)
         case _P.UNKNOWN, ClosePaymentSession():
             return Applied(payment.model_copy(update={"before_unknown": _P.CLOSING}), _close_psp_session(payment))
         case _, ClosePaymentSession():
@@ -162,6 +164,8 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
 
 def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
     """What the PSP reported about an unpaid session: believed while it is news."""
+    if report.psp_reference in payment.unclosed and isinstance(report, PspPaymentCanceled):
+        return Applied(payment.model_copy(update={"unclosed": _without(payment.unclosed, report.psp_reference)}))
     if not _is_current(payment, report):
         return Stale("a report about an earlier session")
     if payment.latest_fact_at is not None and report.occurred_at < payment.latest_fact_at:
@@ -249,9 +253,17 @@ def _session_opened(payment: Payment, event: PspSessionCreated) -> Decision[Paym
 
 def _superfluous_session(payment: Payment, event: PspSessionCreated) -> Decision[Payment]:
     """A request for a session that came late, or again, opened one that no guest will get: it is closed at once."""
-    earlier = (*payment.earlier_sessions, event.psp_reference)
+    sessions = {
+        "earlier_sessions": (*payment.earlier_sessions, event.psp_reference),
+        "unclosed": (*payment.unclosed, event.psp_reference),
+        "polls": 0,
+    }
     close = polling.close_session(payment, event.psp_reference)
-    return Applied(payment.model_copy(update={"earlier_sessions": earlier}), (close,))
+    return Applied(payment.model_copy(update=sessions), (close,))
+
+
+def _without(references: tuple[str, ...], gone: str) -> tuple[str, ...]:
+    return tuple(reference for reference in references if reference != gone)
 
 
 def _session_created(payment: Payment) -> tuple[Outgoing, ...]:
@@ -348,7 +360,7 @@ def _close_psp_session(payment: Payment) -> tuple[Outgoing, ...]:
 
 
 def _closed(payment: Payment) -> Decision[Payment]:
-    closed = payment.model_copy(update={"status": _P.CLOSED})
+    closed = payment.model_copy(update={"status": _P.CLOSED, "before_unknown": None, "is_refused": False})
     return Applied(closed, (_closed_told(closed),))
 
 

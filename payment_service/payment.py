@@ -114,7 +114,12 @@ class Payment(State):
     before_unknown: PaymentStage | None = None
     unknown_because: str = ""
     """What the PSP said, or did not, when it was asked in vain for the first time."""
+    is_refused: bool = False
+    """The PSP answers, and refuses to say anything about the session: its id is not known to the account in use."""
     polls: int = 0
+    """Questions in a row that were not answered."""
+    unclosed: tuple[str, ...] = ()
+    """Sessions whose client secret was given to no guest, and which the PSP has not closed yet."""
 
     @property
     def needs_attention(self) -> bool:
@@ -124,6 +129,12 @@ class Payment(State):
     @property
     def standing(self) -> str:
         return str(self.status)
+
+    @property
+    def is_unpayable(self) -> bool:
+        """The PSP has not named a session yet: no guest has a client secret, so this payment can be closed at once."""
+        stage = self.before_unknown if self.status is PaymentStage.UNKNOWN else self.status
+        return self.session is None and stage in (PaymentStage.CREATED, PaymentStage.CLOSING)
 
     def knows(self, psp_reference: str) -> bool:
         """Whether this is a session of the payment, of now or earlier."""

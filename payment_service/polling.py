@@ -13,7 +13,14 @@ OPEN_POLL = timedelta(minutes=10)
 
 SETTLING_POLL = timedelta(hours=1)
 UNKNOWN_POLLS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), *([timedelta(days=1)] * 7))
-"""After an unanswered request: when to ask again. After the last, a person must look."""
+"""After an unanswered request: when to ask again. After the last, a person must look.
+
+Questions about an open payment that nothing answers, because the adapter is down or may not ask, are put off by the
+same steps, so that they do not pile up, and end like them.
+"""
+
+REFUSED_POLLS = 3
+"""After how many of these steps a person must look when the PSP answers, and does not know the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,14 @@ class Polls:
     open: timedelta = OPEN_POLL
     settling: timedelta = SETTLING_POLL
     unknown: tuple[timedelta, ...] = UNKNOWN_POLLS
+
+    def step(self, payment: Payment) -> timedelta:
+        """How long after the last question the next one may follow."""
+        return self.unknown[min(payment.polls, len(self.unknown) - 1)]
+
+    def are_over(self, payment: Payment) -> bool:
+        """Whether the PSP was asked about this payment, and said nothing about it, for so long that asking ends."""
+        return payment.polls >= (min(REFUSED_POLLS, len(self.unknown)) if payment.is_refused else len(self.unknown))
 
     def paced(self, factor: float) -> "Polls":
         """All of them longer, or shorter, by a factor."""
@@ -42,15 +57,17 @@ def armed(payment: Payment, now: datetime, polls: Polls = USUAL) -> Payment:
 
 
 def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None:
-    step = polls.unknown[min(payment.polls, len(polls.unknown) - 1)]
-    if payment.status is PaymentStage.UNKNOWN:
-        return now + step if payment.polls < len(polls.unknown) else None
+    step = polls.step(payment)
     if any(refund.stage is RefundStage.REQUESTED for refund in payment.refunds):
         return now + step
-    if payment.status in _OPEN:
-        return now + polls.open
+    if polls.are_over(payment):
+        return None
+    if payment.status is PaymentStage.UNKNOWN:
+        return now + step
+    if payment.status in _OPEN or payment.unclosed:
+        return now + max(step, polls.open)
     if payment.status is PaymentStage.PROCESSING:
-        return now + polls.settling
+        return now + max(step, polls.settling)
     return None
 
 
@@ -58,41 +75,53 @@ def unanswered(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
     """The PSP did not say whether it did what it was asked: unknown, until it says something."""
     if event.asked == CreatePspRefund.wire_kind():
         return Applied(payment)
+    because = {"unknown_because": event.detail[:_DETAIL_KEPT], "is_refused": event.is_refused}
+    if payment.status is PaymentStage.UNKNOWN and event.is_refused and not payment.is_refused:
+        return Applied(payment.model_copy(update={**because, "polls": 0}))
     if payment.status not in (*_OPEN, PaymentStage.PROCESSING):
         return Stale(f"the payment is {payment.status} already")
-    unknown = {
-        "status": PaymentStage.UNKNOWN,
-        "before_unknown": payment.status,
-        "unknown_because": event.detail[:_DETAIL_KEPT],
-        "polls": 0,
-    }
+    unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, "polls": 0, **because}
     return Applied(payment.model_copy(update=unknown))
 
 
 def resolved(payment: Payment) -> Payment:
     """The PSP has answered: back to where the payment stood before it fell silent."""
     if payment.status is not PaymentStage.UNKNOWN:
-        return payment
+        return payment.model_copy(update={"polls": 0})
     before = payment.before_unknown or PaymentStage.CREATED
     if before is PaymentStage.CREATED and payment.session is not None:
         before = PaymentStage.SESSION_OPEN
-    return payment.model_copy(update={"status": before, "before_unknown": None, "polls": 0})
+    return payment.model_copy(update={"status": before, "before_unknown": None, "is_refused": False, "polls": 0})
 
 
 def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Payment]:
     if payment.due_at is None or now < payment.due_at:
         return Stale("the poll was moved")
     asked = payment.model_copy(update={"polls": payment.polls + 1})
-    refunds = tuple(ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED)
-    if payment.status is PaymentStage.UNKNOWN and asked.polls >= len(polls.unknown):
+    messages: list[Outgoing] = [
+        ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED
+    ]
+    if not polls.are_over(payment):
+        messages += [close_session(payment, reference) for reference in payment.unclosed]
+        question = _question(payment)
+        if question is not None and polls.are_over(asked):
+            messages.append(_unresolved(payment))
+        elif question is not None:
+            messages.append(question)
+    return Applied(asked, tuple(messages)) if messages else Ignored("nothing is open with the PSP")
+
+
+def _unresolved(payment: Payment) -> PaymentUnresolved:
+    if payment.is_refused:
+        detail = (
+            "the PSP says nothing about the session of this payment; it is of another account or mode than the key in "
+            "use, or was deleted: look it up in the dashboard"
+        )
+    else:
         detail = "the PSP has said nothing about this payment for a week; look it up in its dashboard"
-        if payment.unknown_because:
-            detail = f"{detail} ({payment.unknown_because})"
-        told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
-        return Applied(asked, (told, *refunds))
-    question = _question(payment)
-    messages: tuple[Outgoing, ...] = (*((question,) if question else ()), *refunds)
-    return Applied(asked, messages) if messages else Ignored("nothing is open with the PSP")
+    if payment.unknown_because:
+        detail = f"{detail} ({payment.unknown_because})"
+    return PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
 
 
 def _question(payment: Payment) -> Outgoing | None:

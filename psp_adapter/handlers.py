@@ -26,7 +26,7 @@ from contracts.psp import (
     TranslatePspEvent,
 )
 from psp_adapter.calls import noted, recorded
-from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
@@ -147,5 +147,9 @@ def _answer_id(delivery: Delivery, answer: Event) -> str:
 def _unknown(command: PaymentCommand, error: PspUnavailableError | PspForbiddenError) -> PspOutcomeUnknown:
     log.warning("psp.silent", kind=command.kind, error=str(error))
     return PspOutcomeUnknown(
-        order_id=command.order_id, payment_id=command.payment_id, asked=command.kind, detail=str(error)
+        order_id=command.order_id,
+        payment_id=command.payment_id,
+        asked=command.kind,
+        detail=str(error),
+        is_refused=isinstance(error, PspForbiddenError) and error.forbidden is Forbidden.UNKNOWN_OBJECT,
     )

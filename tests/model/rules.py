@@ -44,8 +44,8 @@ from extras_service.catalogue import Extra
 from extras_service.order import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Starting
 from extras_service.transitions import ASK_AGAIN_AFTER
 from payment_service import lifecycle
-from payment_service.payment import Attempt, Payment, PaymentInput, PaymentMessage, PaymentStage, PollDue
-from payment_service.polling import UNKNOWN_POLLS
+from payment_service.payment import Attempt, Payment, PaymentInput, PaymentMessage, PollDue
+from payment_service.polling import REFUSED_POLLS, UNKNOWN_POLLS
 from tests.model.psp import NOW, ORDER_ID, PART, TOTAL, Psp
 
 GUEST = Guest(
@@ -320,10 +320,9 @@ def _same_payment(payment: Payment) -> Payment:
 
 
 def _same_polls(payment: Payment) -> int:
-    """Rungs between the first and the last differ only in how long they wait; outside `unknown`, all do."""
-    if payment.status is not PaymentStage.UNKNOWN or payment.polls == 0:
-        return 0
-    return min(len(UNKNOWN_POLLS), max(payment.polls, len(UNKNOWN_POLLS) - 1))
+    """Rungs between the first and the last differ only in how long they wait."""
+    last = REFUSED_POLLS if payment.is_refused else len(UNKNOWN_POLLS)
+    return min(last, max(payment.polls, last - 1)) if payment.polls else 0
 
 
 def _same_text(message: Message) -> Message:

@@ -63,9 +63,9 @@ succeeded, other amount   | -> needs_review    | -> needs_review | -> cancelled 
 mismatched                | -> needs_review    | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | -> needs_review
 session closed            | -> pending_payment | -> expired      | -> cancelled    | stale           | stale           | stale        | stale        | ignored
 unresolved                | -> needs_review    | -> needs_review | -> needs_review | stale           | stale           | stale        | stale        | ignored
-cancel                    | -> cancelling      | refused         | ignored         | refused         | ignored         | -> cancelled | refused      | refused
+cancel                    | -> cancelling      | -> cancelling   | ignored         | refused         | ignored         | -> cancelled | refused      | refused
 cancel by another guest   | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-cancel by staff           | -> cancelling      | refused         | ignored         | refused         | ignored         | -> cancelled | refused      | refused
+cancel by staff           | -> cancelling      | -> cancelling   | ignored         | refused         | ignored         | -> cancelled | refused      | refused
 cancel by staff elsewhere | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 fulfil                    | refused            | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
 refund                    | refused            | refused         | refused         | refused         | refused         | -> confirmed | -> fulfilled | refused

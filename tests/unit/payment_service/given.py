@@ -133,6 +133,12 @@ def unanswered(asked: type[OrderCommand] = CreatePspSession) -> PspOutcomeUnknow
     return PspOutcomeUnknown(order_id=ORDER_ID, payment_id=PAYMENT_ID, asked=asked.wire_kind(), detail="timed out")
 
 
+def session_not_known() -> PspOutcomeUnknown:
+    """The PSP answers, and does not know the session."""
+    detail = "No such payment_intent: 'pi_first'"
+    return unanswered(RetrievePspSession).model_copy(update={"detail": detail, "is_refused": True})
+
+
 # Money back
 
 REFUND_ID = RefundId("ref_" + "a" * 26)
@@ -211,8 +217,8 @@ def closing() -> Payment:
 
 
 def closing_without_session() -> Payment:
-    """Closed while the PSP was still opening its session."""
-    return after(created(), close())
+    """As a version before left it that was asked to close while the PSP was still opening the session."""
+    return created().model_copy(update={"status": PaymentStage.CLOSING})
 
 
 def closed() -> Payment:

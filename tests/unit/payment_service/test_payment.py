@@ -23,6 +23,7 @@ from payment_service.payment import (
     Payment,
     PaymentInput,
     PaymentStage,
+    PollDue,
     RefundStage,
     UnknownPaymentError,
 )
@@ -362,17 +363,35 @@ def test_closing_is_told_once_the_psp_says_canceled() -> None:
     assert decision.messages == (CLOSED,)
 
 
-def test_closing_before_the_session_is_known_waits_until_the_psp_names_it() -> None:
-    waiting = _applied(given.created(), given.close())
+@pytest.mark.parametrize(
+    "payment",
+    [given.created(), given.after(given.created(), given.unanswered()), given.closing_without_session()],
+    ids=["being opened", "opened without an answer", "left closing by a version before"],
+)
+def test_closing_before_the_psp_has_named_a_session_is_done_at_once(payment: Payment) -> None:
+    decision = _applied(payment, given.close())
 
-    decision = _applied(waiting.state, given.session_created())
-
-    assert waiting.messages == ()
-    assert decision.state.status is PaymentStage.CLOSING
-    assert decision.messages == (CLOSE_AT_PSP,)
+    assert decision.state.status is PaymentStage.CLOSED
+    assert decision.messages == (CLOSED,)
 
 
-def test_closing_before_the_session_is_known_ends_when_the_psp_refuses_to_open_it() -> None:
+def test_a_session_named_after_its_payment_was_closed_is_closed_until_the_psp_says_so() -> None:
+    closed = given.after(given.created(), given.close())
+
+    named = _applied(closed, given.session_created())
+    silent = decide(named.state, given.unanswered(ClosePspSession), given.NOW)
+    assert named.state.due_at is not None
+    again = decide(named.state, PollDue(), named.state.due_at)
+    done = given.after(named.state, given.canceled())
+
+    assert named.messages == (CLOSE_AT_PSP,)
+    assert isinstance(silent, Stale)
+    assert isinstance(again, Applied)
+    assert again.messages == (CLOSE_AT_PSP,)
+    assert (done.status, done.unclosed, done.due_at) == (PaymentStage.CLOSED, (), None)
+
+
+def test_a_payment_left_closing_without_a_session_ends_when_the_psp_refuses_to_open_it() -> None:
     decision = _applied(given.closing_without_session(), given.session_failed())
 
     assert decision.state.status is PaymentStage.CLOSED

@@ -26,6 +26,7 @@ MESSAGES: dict[str, PaymentInput] = {
     "canceled": given.canceled(),
     "session open": given.session_open(),
     "unanswered": given.unanswered(),
+    "session not known": given.session_not_known(),
     "poll due": PollDue(),
     "refund": given.refund(),
     "refund updated": given.refund_updated(),
@@ -37,7 +38,7 @@ MESSAGES: dict[str, PaymentInput] = {
 TABLE = """
 message                   | created            | session_open       | action_required    | processing         | unknown            | closing       | closed        | failed          | succeeded    | mismatched
 create                    | -> created         | -> session_open    | -> action_required | stale              | stale              | stale         | -> created    | -> created      | -> succeeded | stale
-close                     | -> closing         | -> closing         | -> closing         | -> closing         | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | ignored
+close                     | -> closed          | -> closing         | -> closing         | -> closing         | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | ignored
 session created           | -> session_open    | stale              | stale              | stale              | stale              | stale         | stale         | -> session_open | stale        | stale
 session created, other no | -> created         | stale              | stale              | stale              | stale              | stale         | stale         | -> failed       | stale        | stale
 superfluous session       | -> created         | -> session_open    | -> action_required | -> processing      | -> session_open    | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
@@ -50,6 +51,7 @@ succeeded, other amount   | -> mismatched      | -> mismatched      | -> mismatc
 canceled                  | -> closed          | -> closed          | -> closed          | -> closed          | -> closed          | -> closed     | stale         | stale           | stale        | stale
 session open              | -> created         | -> session_open    | -> action_required | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
 unanswered                | -> unknown         | -> unknown         | -> unknown         | -> unknown         | stale              | -> unknown    | stale         | stale           | stale        | stale
+session not known         | -> unknown         | -> unknown         | -> unknown         | -> unknown         | -> unknown         | -> unknown    | stale         | stale           | stale        | stale
 poll due                  | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | stale         | stale           | stale        | stale
 refund                    | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
 refund updated            | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched

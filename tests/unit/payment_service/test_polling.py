@@ -106,6 +106,58 @@ def test_after_the_last_poll_a_person_must_look() -> None:
     assert "timed out" in unresolved.detail
 
 
+def test_a_session_the_psp_does_not_know_comes_before_a_person_after_an_hour_with_that_sentence() -> None:
+    payment = applied(given.closing(), given.session_not_known()).state
+    told: list[object] = []
+
+    while payment.due_at is not None:
+        decision = polled(payment)
+        told += decision.messages
+        payment = decision.state
+
+    [unresolved] = [message for message in told if isinstance(message, PaymentUnresolved)]
+    assert "another account or mode" in unresolved.detail
+    assert "No such payment_intent" in unresolved.detail
+    assert [type(message) for message in told] == [ClosePspSession] * 2 + [PaymentUnresolved]
+
+
+def test_a_silence_that_turns_into_a_refusal_is_asked_about_like_a_refusal() -> None:
+    silent = applied(given.payable(), given.unanswered()).state
+
+    refused = applied(silent, given.session_not_known()).state
+
+    assert (refused.is_refused, refused.polls) == (True, 0)
+    assert isinstance(decide(refused, given.session_not_known(), given.NOW), Stale)
+    assert not given.after(refused, given.session_open()).is_refused
+
+
+@pytest.mark.parametrize("payment", [given.payable(), given.created(), given.closing()], ids=lambda each: each.status)
+def test_questions_that_are_not_answered_are_put_off_further_and_end_before_a_person(payment: Payment) -> None:
+    told: list[object] = []
+    waited: list[timedelta] = []
+    now = given.NOW
+
+    while payment.due_at is not None:
+        waited.append(payment.due_at - now)
+        now = payment.due_at
+        decision = polled(payment)
+        told += decision.messages
+        payment = decision.state
+
+    assert waited == [OPEN_POLL, OPEN_POLL, *UNKNOWN_POLLS[2:]]
+    assert len(told) == len(UNKNOWN_POLLS)
+    assert isinstance(told[-1], PaymentUnresolved)
+
+
+def test_an_answer_begins_the_questions_from_the_start() -> None:
+    asked = polled(polled(polled(given.payable()).state).state).state
+
+    answered = applied(asked, given.session_open()).state
+
+    assert (asked.polls, answered.polls) == (3, 0)
+    assert answered.due_at == given.NOW + OPEN_POLL
+
+
 def test_whatever_the_psp_says_next_ends_the_unknown() -> None:
     unknown = applied(given.payable(), given.unanswered()).state
 
