@@ -14,6 +14,9 @@ class Left(NamedTuple):
     lost: int = 0  # a webhook about a payment never comes
     silent: int = 0  # the PSP does not answer: before doing what was asked, or after
     forgets: int = 0  # the PSP executes a command again whose idempotency key it has forgotten
+    refuses: int = 0  # the PSP refuses what it is asked, in one of the ways that the bounds name
+    replays: int = 0  # an operator sends a message again, of any age, in any state, its id remembered no more
+    restores: int = 0  # one service's store goes back to a backup, and the log since then is sent to it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +31,39 @@ class Bounds:
     ahead: int = 0  # seconds our clock is before the PSP's
     begin: tuple[str, ...] = ()  # steps that have happened already, to reach further into what comes afterwards
     looks_first: bool = True  # whether the adapter looks for a refund before it makes one
+    refusals: tuple[str, ...] = ()  # ways in which the PSP refuses
+    catches_up: bool = True  # whether a restored store is sent its part of the log
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
 
     def __str__(self) -> str:
         return self.name
 
 
+OPENS = ("the guest opens the payment page",)
 PAYS = ("the guest opens the payment page", "the guest pays")
 SILENCE = ("the payment is polled", "the PSP is asked (silent, not done):")
 WEEK_OF_SILENCE = ("the guest opens the payment page", *SILENCE, *SILENCE, "the payment is polled")
 
+EXTRAS_BACKUP, PAYMENT_BACKUP = "a backup of the extras store is made", "a backup of the payment store is made"
+
 EVERY_CARD = ("fine", "declining", "slow", "asking")
+
+KEY, RIGHT, UNKNOWN = "the key is wrong", "a right is missing", "the id is not known"
+OBJECT = "this object"
+KEY_REFUSED = (KEY, RIGHT)
+ALL_REFUSALS = (*KEY_REFUSED, UNKNOWN, OBJECT)
 
 # What CI explores: about a minute.
 SHORT = (
     Bounds("3 guest actions", Left(guest=3)),
     Bounds("2 guest actions, every card, 1 webhook lost", Left(guest=2, lost=1), cards=EVERY_CARD),
     Bounds("2 guest actions, every card, same second", Left(guest=2), cards=EVERY_CARD, tick=0),
-    Bounds("2 guest actions, every card, our clock ahead", Left(guest=2, lost=1), cards=EVERY_CARD, ahead=1),
+    Bounds("2 guest actions, every card, our clock ahead", Left(guest=2), cards=EVERY_CARD, ahead=1),
     Bounds("2 guest actions, 1 redelivery", Left(guest=2, twice=1)),
     Bounds("2 guest actions, 1 time-out of the PSP", Left(guest=2, silent=1)),
-    Bounds("2 guest actions, 1 redelivery, 1 forgotten key", Left(guest=2, twice=1, forgets=1)),
+    Bounds(
+        "after opening: 1 guest action, 1 redelivery, 1 forgotten key", Left(guest=1, twice=1, forgets=1), begin=OPENS
+    ),
     Bounds("2 guest actions, 1 surprise at the PSP, 1 staff action", Left(guest=2, psp=1, staff=1)),
     Bounds("another amount, 2 staff actions", Left(guest=2, staff=2), cards=("odd",)),
     Bounds("another amount, 1 surprise, 1 staff action", Left(guest=2, staff=1, psp=1), cards=("odd",)),
@@ -68,6 +83,20 @@ SHORT = (
         surprises=("fails",),
     ),
     Bounds("after paying: 1 staff action, 1 redelivery, 1 time-out", Left(staff=1, twice=1, silent=1), begin=PAYS),
+    Bounds("2 guest actions, 1 refusal of the PSP", Left(guest=2, refuses=1), refusals=(UNKNOWN, OBJECT)),
+    Bounds(
+        "after paying: 2 staff actions, 1 refusal of the PSP",
+        Left(staff=2, refuses=1),
+        begin=PAYS,
+        refusals=ALL_REFUSALS,
+    ),
+    Bounds(
+        "after paying: 2 staff actions, our key refused", Left(staff=2, refuses=2), begin=PAYS, refusals=KEY_REFUSED
+    ),
+    Bounds("after paying: 1 guest, 1 staff action, 1 old message again", Left(1, 1, replays=1), begin=PAYS),
+    Bounds("after paying: 1 staff action, 1 surprise, 1 old message again", Left(0, 1, 1, replays=1), begin=PAYS),
+    Bounds("the extras store goes back, 2 staff actions", Left(staff=2, restores=1), begin=(EXTRAS_BACKUP, *PAYS)),
+    Bounds("the payment store goes back, 1 staff action", Left(staff=1, restores=1), begin=(PAYMENT_BACKUP, *PAYS)),
 )
 # Further: minutes, and a few GB.
 DEEP = (
@@ -77,5 +106,14 @@ DEEP = (
     Bounds("3 guest actions, 1 redelivery", Left(guest=3, twice=1)),
     Bounds("2 guest actions, 2 time-outs of the PSP", Left(guest=2, silent=2)),
     Bounds("3 guest actions, 1 time-out of the PSP", Left(guest=3, silent=1)),
+    Bounds("2 guest actions, every card, our clock ahead", Left(guest=2, lost=1), cards=EVERY_CARD, ahead=1),
+    Bounds("2 guest actions, 1 redelivery, 1 forgotten key", Left(guest=2, twice=1, forgets=1)),
+    Bounds("2 guest actions, 1 old message again", Left(guest=2, replays=1)),
+    Bounds("2 guest actions, a store goes back", Left(guest=2, restores=1)),
+    Bounds(
+        "the payment store goes back, 1 staff action, 1 forgotten key",
+        Left(staff=1, restores=1, forgets=1),
+        begin=(PAYMENT_BACKUP, *PAYS),
+    ),
     Bounds("after paying: 2 staff actions, 2 surprises at the PSP", Left(staff=2, psp=2), begin=PAYS),
 )

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
+from contracts.ids import RefundId
 from contracts.orders import OrderStatus
 from extras_service.order import Order
 from payment_service.payment import Payment, RefundStage
+from tests.model.bounds import OBJECT
 from tests.model.psp import TOTAL, UNPAID, Psp
 from tests.model.rules import Book
-from tests.model.world import Model, World
+from tests.model.world import Model, World, is_behind
 
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 KEPT = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
@@ -44,7 +46,6 @@ ALWAYS: Mapping[str, Law] = {
     "never confirmed without the full amount captured": confirmed_means_captured,
     "refunds never exceed what was captured": refunds_never_exceed_what_was_captured,
     "no refund is made twice": no_refund_is_made_twice,
-    "an order never knows of money its payment does not": order_and_payment_agree_about_what_came,
 }
 """Laws of every world."""
 
@@ -79,6 +80,28 @@ def the_order_knows_what_was_captured(order: Order, _payment: Payment | None, ps
     return psp.captured_in_all == 0 or order.received is not None
 
 
+def a_failed_refund_is_seen(order: Order, payment: Payment | None, _psp: Psp) -> bool:
+    """On the order; of a second charge, of which the order never hears, on the payment."""
+    if payment is None or order.status is OrderStatus.NEEDS_REVIEW:
+        return True
+    failed = (each for each in payment.refunds if each.stage is RefundStage.FAILED)
+    return all(
+        each.refund_id in order.failed_refunds for each in failed if each.psp_reference in (payment.paid_reference, "")
+    )
+
+
+def a_refund_made_twice_is_seen(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    ids = [refund.refund_id for refund in psp.refunds if refund.state != "failed"]
+    return all(ids.count(each) == 1 or each in order.doubled_refunds for each in ids)
+
+
+def only_what_was_asked_for_is_refunded(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """Of ours: what the dashboard refunds, and a second charge, the order has not asked for."""
+    asked = {refund.refund_id: refund.amount.amount for refund in order.refunds}
+    ours = [each for each in psp.refunds if not each.refund_id.startswith("re_") and "_twice_" not in each.refund_id]
+    return all(asked.get(RefundId(each.refund_id)) == each.amount for each in ours)
+
+
 def no_refund_is_forgotten(_order: Order, payment: Payment | None, _psp: Psp) -> bool:
     return payment is None or all(refund.stage is not RefundStage.REQUESTED for refund in payment.refunds)
 
@@ -91,8 +114,24 @@ AT_REST: Mapping[str, Law] = {
     "the order knows what was captured": the_order_knows_what_was_captured,
     "the order knows what was refunded": the_order_knows_what_was_refunded,
     "no refund is forgotten": no_refund_is_forgotten,
+    "a failed refund is seen": a_failed_refund_is_seen,
+    "a refund made twice is seen": a_refund_made_twice_is_seen,
 }
 """Laws of a world in which nothing is under way and nothing is going to be looked at again."""
+
+
+WITHOUT_A_RESTORE: Mapping[str, Law] = {
+    "an order never knows of money its payment does not": order_and_payment_agree_about_what_came,
+}
+"""Laws of every world whose stores have had all of their messages."""
+
+WHERE_NO_STORE_GOES_BACK: Mapping[str, Law] = {
+    "only what was asked for is refunded": only_what_was_asked_for_is_refunded,
+}
+"""Laws at rest within bounds that restore no store: what follows a restore may be asked for in another order."""
+
+NOT_MADE_GOOD = "a store that went back ends where it was, once it has had its part of the log"
+BY_THE_KEY = "no refund fails because our key is refused"
 
 
 class Laws:
@@ -100,21 +139,59 @@ class Laws:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._judged: dict[tuple[int, int, int, bool], tuple[str, ...]] = {}
+        self._judged: dict[tuple[int, int, int, bool, bool], tuple[str, ...]] = {}
+        bounds = model.bounds
+        only_the_key = bool(bounds.refusals) and not bounds.left.psp and OBJECT not in bounds.refusals
+        self._at_rest: Mapping[str, Law] = {
+            **AT_REST,
+            **({BY_THE_KEY: no_refund_fails_by_itself} if only_the_key else {}),
+            **(WHERE_NO_STORE_GOES_BACK if not bounds.left.restores else {}),
+        }
 
     def broken(self, world: World) -> tuple[str, ...]:
         resting = self._model.is_at_rest(world)
-        key = (world.order, world.payment, world.psp, resting)
+        behind = is_behind(world)
+        key = (world.order, world.payment, world.psp, resting, behind)
         if key not in self._judged:
-            self._judged[key] = tuple(
-                _broken(self._model.book, world, ALWAYS if not resting else {**ALWAYS, **AT_REST})
-            )
-        return self._judged[key]
+            laws = {**ALWAYS, **(WITHOUT_A_RESTORE if not behind else {}), **(self._at_rest if resting else {})}
+            self._judged[key] = tuple(_broken(self._model.book, world, laws))
+        return self._judged[key] if self._is_made_good(world, resting=resting) else (*self._judged[key], NOT_MADE_GOOD)
+
+    def _is_made_good(self, world: World, *, resting: bool) -> bool:
+        """Whether order and payment stand where they stood when a store went back, if all was at rest then."""
+        restored, book = world.restored, self._model.book
+        if not resting or restored is None or restored.was is None or restored.left != world.left:
+            return True
+        order, payment = restored.was
+        before, now = (order, payment), (world.order, world.payment)
+        return before == now or _outcome(book.orders[order], book.payments[payment]) == _outcome(
+            book.orders[world.order], book.payments[world.payment]
+        )
 
     def is_final(self, world: World) -> bool:
         """At rest where a hotel can defend it."""
         order = self._model.book.orders[world.order]
         return order is not None and order.status in FINAL and self._model.is_at_rest(world)
+
+
+def _outcome(order: Order | None, payment: Payment | None) -> object:
+    """What a guest or a hotel would notice."""
+    if order is None or payment is None:
+        return order, payment
+    refunds = tuple((each.refund_id, each.amount, each.stage) for each in payment.refunds)
+    moved = (
+        order.received,
+        order.refunded,
+        set(order.failed_refunds),
+        set(order.open_disputes),
+        set(order.lost_disputes),
+    )
+    return order.status, order.payment_status, moved, payment.status, payment.received, refunds
+
+
+def no_refund_fails_by_itself(_order: Order, payment: Payment | None, psp: Psp) -> bool:
+    """Where the PSP refuses nothing but our key."""
+    return payment is None or all(each.stage is not RefundStage.FAILED for each in payment.refunds)
 
 
 def _broken(book: Book, world: World, laws: Mapping[str, Law]) -> list[str]:

@@ -108,6 +108,8 @@ COMMANDS: Mapping[str, OrderInput] = {
     **{part: _refund(number, PART) for number, (_, part) in enumerate(REFUNDS)},
 }
 
+NAMES = tuple(COMMANDS)
+
 RETRIED = "retried"
 """The outcome of a message that cannot be handled yet: the retry ladder brings it again."""
 
@@ -171,10 +173,11 @@ class Decided(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The two decision functions under test. Planted bugs replace one of them."""
+    """The two decision functions under test, and how the adapter reads a refusal. Planted bugs replace one of them."""
 
     order: OrderRule = saga.decide
     payment: PaymentRule = lifecycle.decide
+    refusal: Callable[[Exception], Exception] = lambda error: error
 
 
 class Book:
@@ -182,6 +185,7 @@ class Book:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self.refusal = rules.refusal
         self.orders: Numbered[Order | None] = Numbered()
         self.payments: Numbered[Payment | None] = Numbered()
         self.psps: Numbered[Psp] = Numbered()

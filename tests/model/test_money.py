@@ -7,14 +7,16 @@ from datetime import datetime
 import pytest
 
 from chassis.decision import Applied, Decision, Stale
-from contracts.payments import PaymentSucceeded, RefundPayment
-from contracts.psp import ClosePspSession, PspPaymentSucceeded, PspSessionCreated
+from contracts.payments import PaymentRefundFailed, PaymentSucceeded, RefundPayment
+from contracts.psp import ClosePspSession, PspPaymentSucceeded, PspRefundUpdated, PspSessionCreated
 from extras_service import saga
 from extras_service.order import Order, OrderInput
 from payment_service import lifecycle
 from payment_service.payment import Payment, PaymentInput
-from tests.model.bounds import DEEP, PAYS, SHORT, Bounds, Left
+from psp_adapter.errors import PspBrokenError, PspForbiddenError
+from tests.model.bounds import DEEP, EXTRAS_BACKUP, KEY_REFUSED, PAYMENT_BACKUP, PAYS, SHORT, Bounds, Left
 from tests.model.explore import NEVER_FINAL, explore
+from tests.model.laws import BY_THE_KEY, NOT_MADE_GOOD
 from tests.model.rules import Rules
 
 BOUNDS = DEEP if os.environ.get("BELLHOP_MODEL_DEPTH") == "deep" else SHORT
@@ -73,6 +75,77 @@ def test_a_session_that_is_never_closed_is_found() -> None:
 
 def test_an_adapter_that_does_not_look_before_it_refunds_is_found() -> None:
     hasty = Bounds("a part is refunded", Left(staff=1, twice=1, forgets=1), begin=PAYS, looks_first=False)
+
+    found = explore(hasty, stop_at_first=True)
+
+    assert "no refund is made twice" in found.violations
+
+
+def test_a_refund_made_twice_that_nobody_hears_of_is_found() -> None:
+    def ignores(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if isinstance(message, PspRefundUpdated):
+            message = message.model_copy(update={"psp_refund_id": ""})
+        return lifecycle.decide(payment, message, now)
+
+    hasty = Bounds("a part is refunded", Left(staff=1, twice=1, forgets=1), begin=PAYS, looks_first=False)
+
+    found = explore(hasty, Rules(payment=ignores))
+
+    assert "a refund made twice is seen" in found.violations
+
+
+def test_an_adapter_that_takes_a_refused_key_for_a_refused_refund_is_found() -> None:
+    def every_4xx_is_final(error: Exception) -> Exception:
+        return PspBrokenError("refunding", str(error), "401") if isinstance(error, PspForbiddenError) else error
+
+    rolled = Bounds("the key is rolled", Left(staff=1, refuses=1), begin=PAYS, refusals=KEY_REFUSED)
+
+    found = explore(rolled, Rules(refusal=every_4xx_is_final), stop_at_first=True)
+
+    assert set(found.violations) == {BY_THE_KEY}
+
+
+def test_a_failed_refund_that_nobody_sees_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        return Stale("it failed") if isinstance(message, PaymentRefundFailed) else saga.decide(order, message, now)
+
+    fails = Bounds("the bank sends it back", Left(staff=1, psp=1), begin=PAYS, surprises=("fails",))
+
+    found = explore(fails, Rules(order=forgets), stop_at_first=True)
+
+    assert "a failed refund is seen" in found.violations
+
+
+def test_a_refund_that_is_made_again_when_it_is_asked_for_again_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, RefundPayment) and payment.refunds:
+            message = message.model_copy(update={"refund_id": f"{message.refund_id}_{len(payment.refunds)}"})
+        return lifecycle.decide(payment, message, now)
+
+    again = Bounds("an old command comes again", Left(staff=1, replays=1), begin=PAYS)
+
+    found = explore(again, Rules(payment=forgets))
+
+    assert "only what was asked for is refunded" in found.violations
+
+
+def test_a_store_that_went_back_and_was_not_sent_its_part_of_the_log_is_found() -> None:
+    for backup in (EXTRAS_BACKUP, PAYMENT_BACKUP):
+        forgets = Bounds(f"after {backup}", Left(staff=1, restores=1), begin=(backup, *PAYS), catches_up=False)
+
+        found = explore(forgets)
+
+        assert NOT_MADE_GOOD in found.violations
+
+
+def test_a_refund_made_again_by_a_payment_that_went_back_is_found() -> None:
+    hasty = Bounds(
+        "the payment store goes back to before a refund",
+        Left(staff=1, restores=1, forgets=1),
+        begin=(PAYMENT_BACKUP, *PAYS),
+        looks_first=False,
+        surprises=(),
+    )
 
     found = explore(hasty, stop_at_first=True)
 

@@ -9,28 +9,23 @@ one that was not (stale, ignored) is decided again, and one for the adapter, whi
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from contracts.ids import RefundId
-from contracts.message import Message
 from contracts.psp import (
-    ClosePspSession,
-    CreatePspRefund,
-    CreatePspSession,
     PspDisputeUpdated,
-    PspOutcomeUnknown,
     PspPaymentEvent,
     PspRefundUpdated,
     PspSessionCreated,
-    RetrievePspSession,
 )
 from tests.model import psp as at_psp
+from tests.model.adapter import ANSWERED, FORGOTTEN, NO_ANSWER, REFUSED, Adapter
 from tests.model.bounds import Bounds, Left
-from tests.model.psp import ORDER_ID, PART, PAYMENT_ID, TOTAL, UNPAID, Happened, Psp
+from tests.model.psp import PART, TOTAL, UNPAID, Happened, Psp
 from tests.model.rules import (
     ACCEPT,
     CANCEL,
     DEADLINE,
     FULFIL,
     GIVE_BACK,
+    NAMES,
     POLL,
     REFUNDS,
     RETRIED,
@@ -43,8 +38,30 @@ from tests.model.rules import (
 
 _TWINS = 8
 _ALIKE = 2
-_NO_ANSWER = -1
-FORGOTTEN = "answered, its key forgotten"
+STORES = {Receiver.ORDER: "extras", Receiver.PAYMENT: "payment"}
+
+
+class Backup(NamedTuple):
+    """A store as it was, and since then: what its service was sent, a command as -1 - its number, and what it said."""
+
+    of: Receiver
+    state: int
+    sent: tuple[int, ...] = ()
+    said: frozenset[int] = frozenset()
+
+
+class Restored(NamedTuple):
+    """A store that went back: what of the log is still to be sent to its service, in the log's order.
+
+    `said`: what the service has said before, and the other may have handled under the same id. `was`: the order's
+    number and the payment's at that time, if nothing was under way then. `left`: what might happen then.
+    """
+
+    of: Receiver
+    behind: tuple[int, ...]
+    said: frozenset[int]
+    was: tuple[int, int] | None
+    left: Left
 
 
 class World(NamedTuple):
@@ -52,7 +69,7 @@ class World(NamedTuple):
 
     `flight` holds the messages under way, sorted: message number times 8, plus the number of its twins' common id, or 0
     for a message that is alone. `answered` are the twins' ids of which one was applied, `known` the sessions whose
-    secret the guest has: both one bit each.
+    secret the guest has: both one bit each. `aside` are messages that an operator is going to send again.
     """
 
     order: int
@@ -62,6 +79,9 @@ class World(NamedTuple):
     known: int
     answered: int
     left: Left
+    aside: tuple[int, ...] = ()
+    backup: Backup | None = None
+    restored: Restored | None = None
 
 
 class Step(NamedTuple):
@@ -81,7 +101,7 @@ class Model:
     def __init__(self, book: Book, bounds: Bounds) -> None:
         self.book = book
         self.bounds = bounds
-        self._adapted: dict[tuple[int, int], tuple[tuple[str, int, int, tuple[int, ...]], ...]] = {}
+        self._adapter_asks = Adapter(book, bounds)
 
     def start(self) -> World:
         book = self.book
@@ -90,8 +110,9 @@ class Model:
 
     def _led(self, world: World) -> World:
         """The world after the steps to begin with; the messages of each arrive before the next."""
-        world = world._replace(left=Left(guest=len(self.bounds.begin), silent=len(self.bounds.begin)))
-        for wanted in self.bounds.begin:
+        begin = self.bounds.begin
+        world = world._replace(left=Left(guest=len(begin), silent=len(begin), restores=self.bounds.left.restores))
+        for wanted in begin:
             world = next(step.world for step in self.steps(world) if step.what == wanted)
             while world.flight and wanted != "the payment is polled":
                 world = next(self._delivered(world, world.flight[0])).world
@@ -108,12 +129,14 @@ class Model:
         yield from self._guest(world)
         yield from self._staff(world)
         yield from self._psp(world)
+        yield from self._sent_again(world)
+        yield from self._restored(world)
 
     def is_at_rest(self, world: World) -> bool:
         """Whether nothing is under way and nothing is going to be looked at again."""
         order, payment = self.book.orders[world.order], self.book.payments[world.payment]
         waits = (order is not None and order.due_at is not None) or (payment is not None and payment.due_at is not None)
-        return not world.flight and not waits and not self.book.psps[world.psp].is_settling
+        return not world.flight and not waits and not self.book.psps[world.psp].is_settling and not is_behind(world)
 
     # Messages
 
@@ -130,6 +153,8 @@ class Model:
             yield from self._handled(world, self._order_changed(world, rest, decided), decided, item)
         else:
             decided = self.book.payment_decides(world.payment, number)
+            if decided.parked and world.restored and self.book.payments[world.payment] is None:
+                return  # a dead letter, which an operator sends again once the store has caught up
             yield from self._handled(world, _payment_changed(world, rest, decided), decided, item)
 
     def _handled(self, world: World, after: World, decided: Decided, item: int) -> Iterator[Step]:
@@ -138,6 +163,9 @@ class Model:
             return
         if decided.is_applied and twin:
             after = after._replace(answered=world.answered | (1 << twin))
+        after = _recorded(after, self.book.receivers[number], number)
+        if world.left.replays:
+            yield _set_aside(world, Step(f"{decided.outcome},", after, False, number), number)
         yield Step(decided.outcome, after, True, number, decided.parked, decided.again)
         if world.left.twice and not decided.is_applied and not decided.parked:
             left = world.left._replace(twice=world.left.twice - 1)
@@ -146,28 +174,30 @@ class Model:
 
     def _order_changed(self, world: World, rest: tuple[int, ...], decided: Decided) -> World:
         known = world.known | self.book.shown[decided.state]
-        flight = _with(rest, decided.sent)
-        return World(decided.state, world.payment, world.psp, flight, known, world.answered, world.left)
+        after = world._replace(order=decided.state, flight=_with(rest, decided.sent), known=known)
+        return _with_said(after, Receiver.ORDER, decided.sent)
 
     # The adapter
 
     def _adapter(self, world: World, rest: tuple[int, ...], number: int, twin: int) -> Iterator[Step]:
-        for said, psp, answer, webhooks in self._asked(world.psp, number):
-            silent, forgets = said.startswith("silent"), said == FORGOTTEN
-            if (silent and not world.left.silent) or (forgets and not world.left.forgets):
+        for said, psp, answer, webhooks, parked in self._adapter_asks.asked(world.psp, number):
+            left = _spent(world.left, said)
+            if left is None:
                 continue
-            left = world.left._replace(silent=world.left.silent - silent, forgets=world.left.forgets - forgets)
-            flight = _with(rest, () if answer == _NO_ANSWER else (answer,), self._twin_of(answer, twin))
+            flight = _with(rest, () if answer == NO_ANSWER else (answer,), self._twin_of(answer, twin))
             for lost, after in self._webhooks(world._replace(psp=psp, flight=flight, left=left), webhooks):
-                yield Step(f"the PSP is asked ({said}{lost}):", after, said == "answered" and not lost, number)
-            if world.left.twice and said == "answered" and not twin:
+                free = said == ANSWERED and not lost
+                yield Step(f"the PSP is asked ({said}{lost}):", after, free, number, parked)
+                if world.left.replays and free:
+                    yield _set_aside(world, Step(f"the PSP is asked ({said}),", after, False, number), number)
+            if world.left.twice and said == ANSWERED and not twin:
                 again = self._twinned(world, rest, number, answer)
                 for lost, after in self._webhooks(again._replace(psp=psp), webhooks):
                     yield Step(f"the PSP is asked (answered{lost}), and will be asked again:", after, False, number)
 
     def _twin_of(self, answer: int, twin: int) -> int:
         """The id of an answer names its session, so the same command may be answered with two that are no twins."""
-        is_session = answer != _NO_ANSWER and isinstance(self.book.messages[answer], PspSessionCreated)
+        is_session = answer != NO_ANSWER and isinstance(self.book.messages[answer], PspSessionCreated)
         return 0 if is_session else twin
 
     def _twinned(self, world: World, rest: tuple[int, ...], number: int, answer: int) -> World:
@@ -175,80 +205,9 @@ class Model:
         left = world.left._replace(twice=world.left.twice - 1)
         twin = world.left.twice
         flight = _with(rest, (number,), twin)
-        if answer != _NO_ANSWER:
+        if answer != NO_ANSWER:
             flight = _with(flight, (answer,), self._twin_of(answer, twin))
         return world._replace(flight=flight, left=left)
-
-    def _asked(self, psp: int, number: int) -> tuple[tuple[str, int, int, tuple[int, ...]], ...]:
-        """What may come of a command: (how it ended, the PSP after it, its answer, webhooks), asked once."""
-        key = (psp, number)
-        if key not in self._adapted:
-            message, before = self.book.messages[number], self.book.psps[psp]
-            unknown = PspOutcomeUnknown(order_id=ORDER_ID, payment_id=PAYMENT_ID, asked=message.kind, detail="silent")
-            silence = self.book.send((unknown,))[0]
-            found: list[tuple[str, int, int, tuple[int, ...]]] = []
-            for happened, answer in self._carried_out(before, message):
-                numbers = self.book.send((answer,)) if answer is not None else (_NO_ANSWER,)
-                after, webhooks = self.book.psps.number(happened.psp), self.book.send(happened.webhooks)
-                found.append(("answered", after, numbers[0], webhooks))
-                if happened.psp != before:
-                    untold = self.book.psps.number(at_psp.untold(before, happened.psp))
-                    found.append(("silent, yet done", untold, silence, webhooks))
-            for happened, answer in self._forgotten(before, message):
-                numbers = self.book.send((answer,))
-                found.append(
-                    (FORGOTTEN, self.book.psps.number(happened.psp), numbers[0], self.book.send(happened.webhooks))
-                )
-            self._adapted[key] = (*found, ("silent, not done", psp, silence, ()))
-        return self._adapted[key]
-
-    def _carried_out(self, psp: Psp, message: Message) -> Iterator[tuple[Happened, Message | None]]:
-        tick, ahead = self.bounds.tick, self.bounds.ahead
-        match message:
-            case CreatePspSession():
-                after, answer = at_psp.session_asked(psp, message, forgotten=False)
-                yield Happened(after), answer
-            case ClosePspSession(psp_reference=reference):
-                number = at_psp.number_of(reference)
-                happened = Happened(psp)
-                if psp.sessions[number - 1].status in UNPAID:
-                    happened = at_psp.changed(psp, number, "canceled", "payment_intent.canceled", tick)
-                yield happened, at_psp.report(happened.psp, number, ahead)
-            case RetrievePspSession(psp_reference=reference):
-                yield Happened(psp), at_psp.report(psp, at_psp.number_of(reference), ahead)
-            case CreatePspRefund():
-                yield from self._refund_asked(psp, message)
-
-    def _forgotten(self, psp: Psp, message: Message) -> Iterator[tuple[Happened, Message]]:
-        """What comes of a command whose idempotency key the PSP has forgotten, where that makes a difference."""
-        match message:
-            case CreatePspSession(session_no=number) if any(each.asked_no == number for each in psp.sessions):
-                after, answer = at_psp.session_asked(psp, message, forgotten=True)
-                yield Happened(after), answer
-            case CreatePspRefund() if not self.bounds.looks_first:
-                yield from self._refund_made_again(psp, message)
-
-    def _refund_made_again(self, psp: Psp, asked: CreatePspRefund) -> Iterator[tuple[Happened, Message]]:
-        number, amount = at_psp.number_of(asked.psp_reference), asked.amount.amount
-        is_made = any(refund.refund_id == asked.refund_id for refund in psp.refunds)
-        if is_made and not at_psp.refusal(psp, number, amount):
-            happened = at_psp.refunded(psp, asked.refund_id, number, amount, "succeeded", self.bounds.tick)
-            yield happened, at_psp.refund_report(happened.psp, happened.psp.refunds[-1], self.bounds.ahead)
-
-    def _refund_asked(self, psp: Psp, asked: CreatePspRefund) -> Iterator[tuple[Happened, Message | None]]:
-        tick, ahead = self.bounds.tick, self.bounds.ahead
-        number, amount = at_psp.number_of(asked.psp_reference), asked.amount.amount
-        known = next((refund for refund in psp.refunds if refund.refund_id == asked.refund_id), None)
-        refused = "" if known else at_psp.refusal(psp, number, amount)
-        if known is not None:
-            yield Happened(psp), at_psp.refund_report(psp, known, ahead)
-        elif refused:
-            yield Happened(psp), at_psp.refund_refused(RefundId(asked.refund_id), refused)
-        else:
-            for state in ("succeeded", "pending") if self.bounds.slow_refunds else ("succeeded",):
-                happened = at_psp.refunded(psp, asked.refund_id, number, amount, state, tick)
-                made = next(refund for refund in happened.psp.refunds if refund.refund_id == asked.refund_id)
-                yield happened, at_psp.refund_report(happened.psp, made, ahead)
 
     def _webhooks(self, world: World, webhooks: tuple[int, ...]) -> Iterator[tuple[str, World]]:
         """The world with these webhooks under way; and, while one may be lost, without them."""
@@ -266,7 +225,7 @@ class Model:
 
     def _swept(self, world: World) -> Iterator[Step]:
         order, payment = self.book.orders[world.order], self.book.payments[world.payment]
-        if order is not None and order.due_at is not None:
+        if order is not None and order.due_at is not None and not is_behind(world, Receiver.ORDER):
             decided = self.book.order_decides(world.order, DEADLINE)
             yield Step(
                 "the order's deadline passes",
@@ -333,10 +292,59 @@ class Model:
 
     def _commanded(self, world: World, spent: World, name: str, what: str) -> Iterator[Step]:
         decided = self.book.order_decides(world.order, name)
-        if decided.is_applied or decided.parked:
-            yield Step(
-                what, self._order_changed(spent, spent.flight, decided), parked=decided.parked, again=decided.again
-            )
+        if (decided.is_applied or decided.parked) and not is_behind(world):  # else the gateway is stopped
+            after = _recorded(self._order_changed(spent, spent.flight, decided), Receiver.ORDER, _code(name))
+            step = Step(what, after, parked=decided.parked, again=decided.again)
+            yield step
+            if world.left.replays:
+                yield _set_aside(world, step._replace(what=f"{what},"), _code(name))
+
+    # Operators
+
+    def _sent_again(self, world: World) -> Iterator[Step]:
+        """An operator sends something again, of any age, whose id is remembered no more."""
+        for position, code in enumerate(world.aside):
+            waits = world._replace(aside=world.aside[:position] + world.aside[position + 1 :])
+            if code >= 0:
+                flight = _with(world.flight, (code,))
+                yield Step("an operator sends again:", waits._replace(flight=flight), message=code)
+                continue
+            decided = self.book.order_decides(world.order, NAMES[-1 - code])
+            after = _recorded(self._order_changed(waits, waits.flight, decided), Receiver.ORDER, code)
+            yield Step(f"an operator sends {NAMES[-1 - code]} again", after, parked=decided.parked)
+
+    def _restored(self, world: World) -> Iterator[Step]:
+        """A store goes back to a backup; then its part of the log is sent to its service again, in the log's order."""
+        if world.restored is None and world.backup is None and world.left.restores:
+            left = world.left._replace(restores=world.left.restores - 1)
+            for of, name in STORES.items():
+                backup = Backup(of, world.order if of is Receiver.ORDER else world.payment)
+                yield Step(f"a backup of the {name} store is made", world._replace(left=left, backup=backup))
+        elif world.backup is not None:
+            of, state, sent, said = world.backup
+            was = (world.order, world.payment) if self.is_at_rest(world) else None
+            behind = sent if self.bounds.catches_up else ()
+            back = world._replace(backup=None, restored=Restored(of, behind, said, was, world.left))
+            changed = back._replace(order=state) if of is Receiver.ORDER else back._replace(payment=state)
+            yield Step(f"the {STORES[of]} store is restored", changed)
+        elif world.restored is not None and world.restored.behind:
+            yield from self._caught_up(world, world.restored)
+
+    def _caught_up(self, world: World, restored: Restored) -> Iterator[Step]:
+        code, *rest = restored.behind
+        caught_up = world._replace(restored=restored._replace(behind=tuple(rest)))
+        if restored.of is Receiver.ORDER:
+            decided = self.book.order_decides(world.order, NAMES[-1 - code] if code < 0 else code)
+            after = self._order_changed(caught_up, world.flight, decided)
+        else:
+            decided = self.book.payment_decides(world.payment, code)
+            after = _payment_changed(caught_up, world.flight, decided)
+        what = f"{decided.outcome}, from the log: {NAMES[-1 - code] if code < 0 else ''}"
+        yield Step(what, after, True, code, decided.parked)
+        known = tuple(message for message in decided.sent if message in restored.said)
+        if known:  # said for the second time, by the same id: it is dropped where it was handled
+            flight = _with(world.flight, tuple(message for message in decided.sent if message not in known))
+            yield Step(f"{what}, what it says is known,", after._replace(flight=flight), True, code, decided.parked)
 
     # The PSP by itself
 
@@ -389,8 +397,50 @@ class Model:
 
 
 def _payment_changed(world: World, rest: tuple[int, ...], decided: Decided) -> World:
-    flight = _with(rest, decided.sent)
-    return World(world.order, decided.state, world.psp, flight, world.known, world.answered, world.left)
+    after = world._replace(payment=decided.state, flight=_with(rest, decided.sent))
+    return _with_said(after, Receiver.PAYMENT, decided.sent)
+
+
+def _code(name: str) -> int:
+    """A command as a number, beside those of messages."""
+    return -1 - NAMES.index(name)
+
+
+def _set_aside(world: World, step: Step, code: int) -> Step:
+    left = step.world.left._replace(replays=world.left.replays - 1)
+    aside = tuple(sorted((*world.aside, code)))
+    return step._replace(
+        what=f"{step.what} and an operator will send it again",
+        world=step.world._replace(left=left, aside=aside),
+        free=False,
+    )
+
+
+def _recorded(world: World, of: Receiver, code: int) -> World:
+    """The log has what was sent to a service since the backup of its store."""
+    if world.backup is None or world.backup.of is not of or world.backup.sent.count(code) == _ALIKE:
+        return world
+    return world._replace(backup=world.backup._replace(sent=(*world.backup.sent, code)))
+
+
+def _with_said(world: World, of: Receiver, sent: tuple[int, ...]) -> World:
+    """What a service has said since the backup of its store."""
+    if world.backup is None or world.backup.of is not of or not sent:
+        return world
+    return world._replace(backup=world.backup._replace(said=world.backup.said.union(sent)))
+
+
+def is_behind(world: World, of: Receiver | None = None) -> bool:
+    """Whether a store, or this one, was restored and does not know yet what the log knows."""
+    return world.restored is not None and bool(world.restored.behind) and of in (None, world.restored.of)
+
+
+def _spent(left: Left, said: str) -> Left | None:
+    """What may still happen after the PSP was asked with this end; None when that may not happen any more."""
+    silent, forgets, refuses = said.startswith("silent"), said == FORGOTTEN, said.startswith(REFUSED)
+    if (silent and not left.silent) or (forgets and not left.forgets) or (refuses and not left.refuses):
+        return None
+    return left._replace(silent=left.silent - silent, forgets=left.forgets - forgets, refuses=left.refuses - refuses)
 
 
 def _sorted(flight: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,192 @@
+"""The adapter, asked once for each command and state of the PSP.
+
+What the PSP does is the model's; what the adapter makes of a PSP that fails or refuses is decided by its own handlers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+from unittest.mock import Mock
+
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from chassis.bus import Bus
+from chassis.envelope import Delivery, Envelope
+from chassis.errors import PermanentError, TransientError
+from chassis.seal import Seal
+from contracts.ids import RefundId
+from contracts.message import Event, Message
+from contracts.psp import (
+    ClosePspSession,
+    CreatePspRefund,
+    CreatePspSession,
+    RetrievePspSession,
+)
+from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.handlers import TRIES, AdapterHandlers
+from tests.model import psp as at_psp
+from tests.model.bounds import KEY, OBJECT, RIGHT, UNKNOWN, Bounds
+from tests.model.psp import UNPAID, Happened, Psp
+from tests.model.rules import Book
+
+NO_ANSWER = -1
+ANSWERED, FORGOTTEN, REFUSED = "answered", "answered, its key forgotten", "refused"
+_SILENT = PspUnavailableError("asking", "silent")
+
+
+class Asked(NamedTuple):
+    """What may come of a command: how it ended, the PSP after it, the adapter's answer and webhooks, by number."""
+
+    how: str
+    psp: int
+    answer: int
+    webhooks: tuple[int, ...] = ()
+    parked: str = ""
+
+
+class Adapter:
+    """Every outcome of every command, each found out once."""
+
+    def __init__(self, book: Book, bounds: Bounds) -> None:
+        self._book = book
+        self._bounds = bounds
+        self._known: dict[tuple[int, int], tuple[Asked, ...]] = {}
+
+    def asked(self, psp: int, command: int) -> tuple[Asked, ...]:
+        """What may come of this command, by the numbers of the PSP and the message."""
+        key = (psp, command)
+        if key not in self._known:
+            self._known[key] = tuple(self._ask(psp, self._book.psps[psp], self._book.messages[command]))
+        return self._known[key]
+
+    def _ask(self, number: int, psp: Psp, command: Message) -> Iterator[Asked]:
+        silence = self._said(_SILENT, command)
+        for happened, answer in self._carried_out(psp, command):
+            after, webhooks = self._book.psps.number(happened.psp), self._book.send(happened.webhooks)
+            yield Asked(ANSWERED, after, self._number(answer), webhooks)
+            if happened.psp != psp:
+                untold = self._book.psps.number(at_psp.untold(psp, happened.psp))
+                yield silence._replace(how="silent, yet done", psp=untold, webhooks=webhooks)
+        for happened, answer in self._forgotten(psp, command):
+            after, webhooks = self._book.psps.number(happened.psp), self._book.send(happened.webhooks)
+            yield Asked(FORGOTTEN, after, self._number(answer), webhooks)
+        yield silence._replace(how="silent, not done", psp=number)
+        for name, error in _REFUSALS.items():
+            if name in self._bounds.refusals and _may_be_refused(command, name):
+                said = self._said(self._book.refusal(error), command)
+                if said.answer != NO_ANSWER or said.parked:  # else it waits in its queue, as if not delivered yet
+                    yield said._replace(how=f"{REFUSED}: {name}", psp=number)
+
+    def _said(self, error: Exception, command: Message) -> Asked:
+        """What the adapter's handlers publish when the PSP fails in this way for the last time, if anything."""
+        bus = _Bus()
+        psp: Any = _Failing(error)
+        no_backfill: Any = Mock()
+        handlers = AdapterHandlers(psp, cast(Bus, bus), _SEAL, no_backfill)
+        handle = handlers.commands()[type(command)]
+        delivery = Delivery("a command", "a correlation", command.kind, attempt=TRIES)
+        parked = ""
+        try:
+            with capture_logs():
+                handle(command, delivery).send(None)  # type: ignore[attr-defined]
+        except (StopIteration, TransientError):
+            pass
+        except PermanentError as broken:
+            parked = str(broken)
+        (answer, *_) = (*bus.published, None)
+        return Asked("", 0, self._number(answer), parked=parked)
+
+    def _number(self, answer: Message | None) -> int:
+        return self._book.send((answer,))[0] if answer is not None else NO_ANSWER
+
+    def _carried_out(self, psp: Psp, message: Message) -> Iterator[tuple[Happened, Message | None]]:
+        tick, ahead = self._bounds.tick, self._bounds.ahead
+        match message:
+            case CreatePspSession():
+                after, answer = at_psp.session_asked(psp, message, forgotten=False)
+                yield Happened(after), answer
+            case ClosePspSession(psp_reference=reference):
+                number = at_psp.number_of(reference)
+                happened = Happened(psp)
+                if psp.sessions[number - 1].status in UNPAID:
+                    happened = at_psp.changed(psp, number, "canceled", "payment_intent.canceled", tick)
+                yield happened, at_psp.report(happened.psp, number, ahead)
+            case RetrievePspSession(psp_reference=reference):
+                yield Happened(psp), at_psp.report(psp, at_psp.number_of(reference), ahead)
+            case CreatePspRefund():
+                yield from self._refund_asked(psp, message)
+
+    def _forgotten(self, psp: Psp, message: Message) -> Iterator[tuple[Happened, Message]]:
+        """What comes of a command whose idempotency key the PSP has forgotten, where that makes a difference."""
+        match message:
+            case CreatePspSession(session_no=number) if any(each.asked_no == number for each in psp.sessions):
+                after, answer = at_psp.session_asked(psp, message, forgotten=True)
+                yield Happened(after), answer
+            case CreatePspRefund() if not self._bounds.looks_first:
+                yield from self._refund_made_again(psp, message)
+
+    def _refund_made_again(self, psp: Psp, asked: CreatePspRefund) -> Iterator[tuple[Happened, Message]]:
+        number, amount = at_psp.number_of(asked.psp_reference), asked.amount.amount
+        is_made = any(refund.refund_id == asked.refund_id for refund in psp.refunds)
+        if is_made and not at_psp.refusal(psp, number, amount):
+            happened = at_psp.refunded(psp, asked.refund_id, number, amount, "succeeded", self._bounds.tick)
+            yield happened, at_psp.refund_report(happened.psp, happened.psp.refunds[-1], self._bounds.ahead)
+
+    def _refund_asked(self, psp: Psp, asked: CreatePspRefund) -> Iterator[tuple[Happened, Message | None]]:
+        tick, ahead = self._bounds.tick, self._bounds.ahead
+        number, amount = at_psp.number_of(asked.psp_reference), asked.amount.amount
+        known = next((refund for refund in psp.refunds if refund.refund_id == asked.refund_id), None)
+        refused = "" if known else at_psp.refusal(psp, number, amount)
+        if known is not None:
+            yield Happened(psp), at_psp.refund_report(psp, known, ahead)
+        elif refused:
+            yield Happened(psp), at_psp.refund_refused(RefundId(asked.refund_id), refused)
+        else:
+            for state in ("succeeded", "pending") if self._bounds.slow_refunds else ("succeeded",):
+                happened = at_psp.refunded(psp, asked.refund_id, number, amount, state, tick)
+                made = next(refund for refund in happened.psp.refunds if refund.refund_id == asked.refund_id)
+                yield happened, at_psp.refund_report(happened.psp, made, ahead)
+
+
+_SEAL = Seal(SecretStr(Fernet.generate_key().decode()))
+
+
+async def _never() -> bool:
+    return False
+
+
+_REFUSALS: dict[str, Exception] = {
+    KEY: PspForbiddenError("asking", "401", Forbidden.KEY, _never),
+    RIGHT: PspForbiddenError("asking", "403", Forbidden.RIGHT, _never),
+    UNKNOWN: PspForbiddenError("asking", "no such id", Forbidden.UNKNOWN_OBJECT, _never),
+    OBJECT: PspBrokenError("asking", "not this one", "refused"),
+}
+
+
+def _may_be_refused(command: Message, name: str) -> bool:
+    """A session that is to be opened has no id yet; one that is open can be closed and asked for."""
+    if name == UNKNOWN:
+        return not isinstance(command, CreatePspSession)
+    return name != OBJECT or isinstance(command, CreatePspSession | CreatePspRefund)
+
+
+@dataclass
+class _Bus:
+    published: list[Event] = field(default_factory=list)
+
+    async def publish(self, envelope: Envelope) -> None:
+        self.published.append(cast(Event, envelope.message))
+
+
+@dataclass
+class _Failing:
+    """A PSP that fails in the same way, whatever it is asked."""
+
+    error: Exception
+
+    async def _fail(self, *_args: Any, **_options: Any) -> None:
+        raise self.error
+
+    create_session = cancel_session = retrieve_session = create_refund = _fail
