@@ -13,27 +13,49 @@ class CurrencyMismatchError(ValueError):
 
 
 class Money(BaseModel):
-    """An amount in the currency's minor unit (cents for EUR, yen for JPY, fils for KWD)."""
+    """An amount in the currency's minor unit (cents for EUR, yen for JPY, fils for KWD).
+
+    `hundredths` is for currencies that the PSP counts in finer units than ours (RSD: two decimals there, none here), so
+    that what it reports is kept exactly.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    amount: int = Field(description="minor units")
+    amount: int = Field(description="minor units, rounded down")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
+    hundredths: int = Field(
+        default=0,
+        ge=0,
+        le=99,
+        exclude_if=lambda value: value == 0,
+        description="hundredths of a minor unit beyond `amount`; left out when there are none",
+    )
 
     @classmethod
     def zero(cls, currency: str) -> Self:
         return cls(amount=0, currency=currency)
 
+    @classmethod
+    def of_hundredths(cls, number: int, currency: str) -> Self:
+        """An amount by its hundredths of a minor unit."""
+        amount, hundredths = divmod(number, 100)
+        return cls(amount=amount, currency=currency, hundredths=hundredths)
+
+    @property
+    def in_hundredths(self) -> int:
+        """All of it in hundredths of a minor unit: exact, and comparable within a currency."""
+        return self.amount * 100 + self.hundredths
+
     def __add__(self, other: "Money") -> "Money":
         if self.currency != other.currency:
             raise CurrencyMismatchError(self.currency, other.currency)
-        return Money(amount=self.amount + other.amount, currency=self.currency)
+        return Money.of_hundredths(self.in_hundredths + other.in_hundredths, self.currency)
 
     def __sub__(self, other: "Money") -> "Money":
-        return self + Money(amount=-other.amount, currency=other.currency)
+        return self + other * -1
 
     def __mul__(self, times: int) -> "Money":
-        return Money(amount=self.amount * times, currency=self.currency)
+        return Money.of_hundredths(self.in_hundredths * times, self.currency)
 
 
 # What the PSP charges, in our minor units. Its own page: https://docs.stripe.com/currencies
@@ -68,25 +90,49 @@ _MINIMUM = {
 """For the others it is the minimum of the account's own currency, which depends on the day's rate."""
 
 _MAXIMUM = 99_999_999
-_MAXIMA = {
-    "IDR": 999_999_999_999,
-    # Without decimals here, and with two at the PSP, which counts eight digits.
-    **dict.fromkeys(("AFN", "ALL", "ISK", "LAK", "LBP", "MMK", "RSD", "SOS", "STD", "UGX", "YER"), 999_999),
-}
+_FINER_AT_PSP = ("AFN", "ALL", "LAK", "LBP", "MMK", "RSD", "SOS", "STD", "YER")
+"""Without decimals here, and with two at the PSP."""
+_WHOLE_AT_PSP = ("ISK", "UGX")
+"""Without decimals here; written with two at the PSP, which must be 0."""
+_MAXIMA = {"IDR": 999_999_999_999, **dict.fromkeys((*_FINER_AT_PSP, *_WHOLE_AT_PSP), 999_999)}
 _STEPS = dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 10)
 """Three decimals, the last of which must be 0."""
 
 
 def unpayable(money: Money) -> str | None:
     """Why the PSP cannot charge this amount, in words, or None when it can."""
-    amount, currency = money.amount, money.currency
-    least, most, step = _MINIMUM.get(currency, 1), _MAXIMA.get(currency, _MAXIMUM), _STEPS.get(currency, 1)
+    least = _MINIMUM.get(money.currency, 1)
+    if money.currency in PSP_CURRENCIES and money.amount < least:
+        least = max(least, _STEPS.get(money.currency, 1))
+        return f"{_words(money)} are less than the PSP charges: at least {least}"
+    return _immovable(money)
+
+
+def unrefundable(money: Money, left: Money | None = None) -> str | None:
+    """Why the PSP cannot refund this amount, of what is left where that is known, in words, or None when it can.
+
+    A refund has no least amount but the PSP's own unit.
+    """
+    if money.in_hundredths <= 0:
+        return f"{_words(money)} cannot be refunded: a refund is more than 0"
+    if left is not None and (money.currency != left.currency or money.in_hundredths > left.in_hundredths):
+        return f"{_words(money)} cannot be refunded: {_words(left)} are left"
+    return _immovable(money)
+
+
+def _immovable(money: Money) -> str | None:
+    """Why the PSP cannot move this amount at all."""
+    currency = money.currency
+    most, step = _MAXIMA.get(currency, _MAXIMUM), _STEPS.get(currency, 1)
     if currency not in PSP_CURRENCIES:
         return f"the PSP does not charge in {currency}"
-    if amount < least:
-        return f"{amount} {currency} minor units are less than the PSP charges: at least {max(least, step)}"
-    if amount > most:
-        return f"{amount} {currency} minor units are more than the PSP charges: at most {most}"
-    if amount % step:
-        return f"{amount} {currency} minor units cannot be charged exactly: the PSP takes multiples of {step}"
+    if money.amount > most:
+        return f"{_words(money)} are more than the PSP charges: at most {most}"
+    if money.amount % step or (money.hundredths and currency not in _FINER_AT_PSP):
+        return f"{_words(money)} cannot be charged exactly: the PSP takes multiples of {step}"
     return None
+
+
+def _words(money: Money) -> str:
+    number = money.amount if not money.hundredths else f"{money.amount}.{money.hundredths:02}"
+    return f"{number} {money.currency} minor units"

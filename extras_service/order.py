@@ -138,9 +138,12 @@ class Order(State):
         """What the PSP holds for this order and nobody has asked back yet."""
         if self.received is None or self.lost_disputes:
             return Money.zero(self.total.currency)  # nothing came, or the guest's bank has taken it back
-        told = self.refunded.amount if self.refunded else 0
-        asked = sum(refund.amount.amount for refund in self.refunds if refund.refund_id not in self.failed_refunds)
-        return Money(amount=max(0, self.received.amount - max(told, asked)), currency=self.received.currency)
+        told = self.refunded.in_hundredths if self.refunded else 0
+        asked = sum(
+            refund.amount.in_hundredths for refund in self.refunds if refund.refund_id not in self.failed_refunds
+        )
+        left = self.received.in_hundredths - max(told, asked)
+        return Money.of_hundredths(max(0, left), self.received.currency)
 
     def first_view(self) -> OrderView:
         """The order as it was when it was placed: what a repeated request is answered with."""

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from chassis.decision import Answer, Applied, Decision, Duplicate, Ignored, Outgoing, Refused, Stale, Waiter
 from chassis.errors import PermanentError
 from contracts.ids import RefundId, payment_id_of
-from contracts.money import Money
+from contracts.money import Money, unrefundable
 from contracts.orders import (
     CancelOrder,
     OrderCancelled,
@@ -287,7 +287,7 @@ def paid_too_late(order: Order, event: PaymentSucceeded) -> Decision[Order]:
 
 def _cancelled_with_refund(order: Order, why: str, reason: str) -> Decision[Order]:
     left = order.refundable
-    if left.amount == 0:
+    if not left.in_hundredths:
         return cancelled(order)
     # Asked anew after one failed, it is another refund: the failed one keeps its id, here and at the PSP.
     before = sum(f"_{why}" in refund.refund_id for refund in order.refunds)
@@ -319,11 +319,8 @@ def refund_asked(order: Order, command: RefundOrder) -> Decision[Order]:
         return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
     left = order.refundable
     amount = command.amount or left
-    if amount.currency != left.currency or not 0 < amount.amount <= left.amount:
-        return Refused(
-            Reason.REFUND_EXCEEDS_PAID,
-            f"At most {left.amount} minor units of {left.currency} can be refunded, and at least 1.",
-        )
+    if (problem := unrefundable(amount, left)) is not None:
+        return Refused(Reason.REFUND_EXCEEDS_PAID, f"This cannot be done: {problem}.")
     asked, refund = _ask_refund(order, command.refund_id, amount, command.reason)
     return Applied(asked, (refund,))
 
@@ -433,10 +430,10 @@ def payment_status_of(order: Order) -> PaymentStatus:
         return PaymentStatus.MISMATCHED
     if order.received is None:
         return PaymentStatus.PAID if order.accepted and order.status is OrderStatus.CONFIRMED else PaymentStatus.UNPAID
-    refunded = order.refunded.amount if order.refunded else 0
+    refunded = order.refunded.in_hundredths if order.refunded else 0
     if refunded == 0:
         return PaymentStatus.PAID
-    return PaymentStatus.REFUNDED if refunded >= order.received.amount else PaymentStatus.PARTIALLY_REFUNDED
+    return PaymentStatus.REFUNDED if refunded >= order.received.in_hundredths else PaymentStatus.PARTIALLY_REFUNDED
 
 
 def _settled(order: Order, status: OrderStatus) -> Order:

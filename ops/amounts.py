@@ -1,5 +1,7 @@
 """Amounts as people write them."""
 
+from decimal import Decimal
+
 from babel.numbers import format_currency, get_currency_precision
 
 from contracts.money import Money
@@ -7,5 +9,6 @@ from contracts.money import Money
 
 def readable(money: Money) -> str:
     """An amount as people write it: €48.00."""
-    major = money.amount / 10 ** get_currency_precision(money.currency)
-    return str(format_currency(major, money.currency, locale="en"))
+    major = Decimal(money.in_hundredths).scaleb(-2 - get_currency_precision(money.currency))
+    is_whole = not money.hundredths
+    return str(format_currency(major, money.currency, locale="en", currency_digits=is_whole))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from chassis.envelope import utc_now
 from chassis.store import Documents
 from contracts.message import Message
-from contracts.money import Money
+from contracts.money import Money, unrefundable
 from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
@@ -60,8 +60,8 @@ async def _refund(command: CreatePspRefund, psp: StripeApi) -> str:
         return f"moves no money: {found.id} was made for {command.refund_id} already and is {found.status}"
     gone = sum(refund.amount for refund in made if refund.status not in ("failed", "canceled"))
     left = from_stripe(max(0, intent.amount_received - gone), intent.currency)
-    if left.currency != command.amount.currency or command.amount.amount > left.amount:
-        return f"is refused: {_words(command.amount)} asked for, {_words(left)} left"
+    if (problem := unrefundable(command.amount, left)) is not None:
+        return f"is refused: {problem}"
     return f"gives {_words(command.amount)} back: no refund was made for {command.refund_id} yet"
 
 

@@ -2,7 +2,7 @@
 
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
 from contracts.ids import RefundId
-from contracts.money import Money
+from contracts.money import Money, unrefundable
 from contracts.payments import (
     PaymentDisputeClosed,
     PaymentDisputed,
@@ -35,10 +35,9 @@ def refund_asked(payment: Payment, command: RefundPayment) -> Decision[Payment]:
     if known is not None:
         return Applied(payment, (_told(payment, known),))
     reference = payment.paid_reference
-    left = payment.refundable
-    payable = reference is not None and command.amount.currency == left.currency
-    if reference is None or not payable or not 0 < command.amount.amount <= left.amount:
-        detail = f"{command.amount.amount} {command.amount.currency} asked back, {left.amount} {left.currency} left"
+    problem = unrefundable(command.amount, payment.refundable)
+    if reference is None or problem is not None:
+        detail = problem or "nothing was paid"
         refused = _new(command.refund_id, reference or "", command.amount, RefundStage.FAILED, detail)
         return _noted(payment, refused)
     refund = _new(command.refund_id, reference, command.amount, RefundStage.REQUESTED)

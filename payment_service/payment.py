@@ -145,11 +145,11 @@ class Payment(State):
         """The sum of the refunds of what was paid that are in one of these stages."""
         currency = (self.received or self.amount).currency
         amounts = (
-            refund.amount.amount
+            refund.amount
             for refund in self.refunds
             if refund.stage in stages and refund.psp_reference == self.paid_reference
         )
-        return Money(amount=sum(amounts), currency=currency)
+        return sum(amounts, Money.zero(currency))
 
     @property
     def refundable(self) -> Money:

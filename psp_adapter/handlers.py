@@ -124,7 +124,7 @@ class AdapterHandlers:
     async def _create_refund(self, command: CreatePspRefund) -> Event:
         try:
             refund = await self.stripe.create_refund(command)
-        except PspBrokenError as error:
+        except (PspBrokenError, UnpayableAmountError) as error:
             log.error(
                 "psp.refund_refused", payment_id=command.payment_id, refund_id=command.refund_id, error=str(error)
             )

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from contracts.psp import PspDisputeState, PspRefundState
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import in_major_units
-from psp_adapter.translate import dispute_state, refund_state
+from psp_adapter.translate import dispute_state, id_of, refund_state
 
 _T = TypeVar("_T")
 _Raw = Mapping[str, Any]
@@ -156,13 +156,6 @@ def ledger_entry(intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[
         disputes=tuple(dispute for raw in disputes if (dispute := read(raw, _dispute)) is not None),
         unreadable=tuple(unreadable),
     )
-
-
-def id_of(reference: object) -> str | None:
-    """The id of an object that stands there by its id, or as a whole where it was expanded."""
-    if isinstance(reference, Mapping):
-        reference = reference.get("id")
-    return str(reference) if reference else None
 
 
 def _refund(raw: _Raw) -> LedgerRefund:

@@ -27,17 +27,22 @@ class UnpayableAmountError(PermanentError):
 
 def to_stripe(money: Money) -> tuple[int, str]:
     """Amount and lower-case currency as Stripe counts them. Raises UnpayableAmountError rather than rounding."""
-    amount = _scaled(money, _stripe_decimals(money.currency) - get_currency_precision(money.currency))
-    if money.currency in _THREE_DECIMAL and amount % 10:
+    hundredths = money.in_hundredths * 10 ** max(0, _shift(money.currency))
+    amount, rest = divmod(hundredths, 100 * 10 ** max(0, -_shift(money.currency)))
+    if rest or (money.currency in _THREE_DECIMAL and amount % 10):
         raise UnpayableAmountError(money)
     return amount, money.currency.lower()
 
 
 def from_stripe(amount: int, currency: str) -> Money:
-    """What Stripe reported, in our minor units."""
-    money = Money(amount=amount, currency=currency.upper())
-    shift = get_currency_precision(money.currency) - _stripe_decimals(money.currency)
-    return money.model_copy(update={"amount": _scaled(money, shift)})
+    """What Stripe reported, exactly: in our minor units, and hundredths of them where Stripe's units are finer."""
+    shift = _shift(currency.upper())
+    return Money.of_hundredths(amount * 100 * 10 ** max(0, -shift) // 10 ** max(0, shift), currency.upper())
+
+
+def _shift(currency: str) -> int:
+    """How many decimals Stripe has more than we do: never more than two, so hundredths are always enough."""
+    return _stripe_decimals(currency) - int(get_currency_precision(currency))
 
 
 def in_major_units(amount: int, currency: str) -> Decimal:
@@ -49,12 +54,3 @@ def _stripe_decimals(currency: str) -> int:
     if currency in _ZERO_DECIMAL:
         return 0
     return 3 if currency in _THREE_DECIMAL else 2
-
-
-def _scaled(money: Money, places: int) -> int:
-    if places >= 0:
-        return money.amount * int(10**places)
-    amount, rest = divmod(money.amount, int(10**-places))
-    if rest:
-        raise UnpayableAmountError(money)
-    return amount

@@ -97,13 +97,13 @@ def subject_of(event: Mapping[str, Any]) -> About | Ignored:
         intent = Intent.model_validate(subject)
         return About(intent.id, intent)
     if kind in _REFUND_EVENTS or kind in _DISPUTE_EVENTS:
-        reference = _id_of(subject.get("payment_intent"))
+        reference = id_of(subject.get("payment_intent"))
         return About(reference, None) if reference else Ignored("a charge without a PaymentIntent")
     return Ignored(f"no rule for events of type {kind}")
 
 
-def _id_of(reference: Any) -> str | None:
-    """The id in a field that holds an id, the object itself where it was expanded, or nothing."""
+def id_of(reference: object) -> str | None:
+    """The id of an object that stands there by its id, or as a whole where it was expanded."""
     found = reference.get("id") if isinstance(reference, Mapping) else reference
     return str(found) if found else None
 

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 
 from contracts.ids import OrderId
-from contracts.money import Money
+from contracts.money import Money, unrefundable
 from contracts.orders import ExtraView, OrderView, RequestedLine, ReviewResolution
 from gateway.api import examples
 
@@ -45,6 +45,14 @@ class RefundRequest(BaseModel):
 
     amount: Money | None = Field(default=None, description="none means all that is left")
     reason: str = Field(min_length=1, max_length=500)
+
+    @field_validator("amount")
+    @classmethod
+    def _can_be_refunded(cls, amount: Money | None) -> Money | None:
+        problem = unrefundable(amount) if amount is not None else None
+        if problem is not None:
+            raise ValueError(problem)
+        return amount
 
 
 class ReviewRequest(BaseModel):

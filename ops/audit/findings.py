@@ -70,7 +70,7 @@ class Audit:
 
 def major_units(money: Money) -> Decimal:
     """An amount of ours in euros, yen or dinars."""
-    return Decimal(money.amount).scaleb(-get_currency_precision(money.currency))
+    return Decimal(money.in_hundredths).scaleb(-2 - get_currency_precision(money.currency))
 
 
 def written(amount: Decimal, currency: str) -> str:

@@ -21,9 +21,11 @@ from chassis.seal import Seal
 from contracts.money import Money
 from contracts.psp import (
     ClosePspSession,
+    CreatePspRefund,
     CreatePspSession,
     PspPaymentCanceled,
     PspPaymentSucceeded,
+    PspRefundRefused,
     PspSessionCreated,
     PspSessionFailed,
 )
@@ -57,7 +59,7 @@ def handlers_of(bench: Bench, fake: FakeStripe) -> AdapterHandlers:
     )
 
 
-async def _taking(command: CreatePspSession | ClosePspSession, fake: FakeStripe) -> Bench:
+async def _taking(command: CreatePspSession | ClosePspSession | CreatePspRefund, fake: FakeStripe) -> Bench:
     bench = Bench("psp-adapter")
     handlers = handlers_of(bench, fake)
     bench.consume(PSP_COMMANDS, "psp.dead", handlers.commands())
@@ -146,6 +148,22 @@ async def test_a_session_that_was_paid_before_it_could_be_closed_is_reported_as_
 
     (told,) = bench.sent
     assert isinstance(told, PspPaymentSucceeded)
+
+
+async def test_a_refund_of_an_amount_stripe_cannot_move_is_told_as_refused_and_not_parked() -> None:
+    refund = CreatePspRefund(
+        order_id=given.ORDER_ID,
+        payment_id=given.PAYMENT_ID,
+        refund_id=given.REFUND_ID,
+        psp_reference=given.REFERENCE,
+        amount=Money(amount=5, currency="KWD"),
+    )
+
+    bench = await _taking(refund, answering(200, {}))
+
+    (told,) = bench.sent
+    assert isinstance(told, PspRefundRefused)
+    assert "KWD" in told.detail
 
 
 # The webhook

@@ -63,6 +63,7 @@ class Setup:
     amqp_url: str
     mongodb_url: str
     database: str
+    catalogue: Path = CATALOGUE
     pay_within: timedelta = timedelta(minutes=30)
     reply_timeout: float = 20.0
     request_timeout: float = 60.0
@@ -149,7 +150,7 @@ class System:
     def extras_settings(self) -> ExtrasSettings:
         return ExtrasSettings(
             **self.store_settings(EXTRAS),
-            catalogue_file=CATALOGUE,
+            catalogue_file=self.setup.catalogue,
             pay_within=self.setup.pay_within,
             max_open_orders=self.setup.max_open_orders,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from contracts.money import Money
 from ops.audit import Audit, audit
 from ops.places import Places
 from tests.integration.flow.guest import Guest, Json, ServerSentEvent, body, token
@@ -42,6 +43,12 @@ class Desk:
         """Give this many euro cents back, or all that is left."""
         asked: Json = BECAUSE | ({"amount": {"amount": amount, "currency": "EUR"}} if amount is not None else {})
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        return await self.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
+
+    async def refund_of(self, order_id: str, amount: Money) -> httpx.Response:
+        """Ask for a refund of any amount."""
+        asked = BECAUSE | {"amount": amount.model_dump()}
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
         return await self.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
 
     async def resolve(self, order_id: str, resolution: str) -> httpx.Response:

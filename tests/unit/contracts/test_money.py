@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contracts.money import CurrencyMismatchError, Money
+from contracts.money import PSP_CURRENCIES, CurrencyMismatchError, Money, unrefundable
 
 AMOUNTS = st.integers(-(10**15), 10**15)
-EUROS = st.builds(Money, amount=AMOUNTS, currency=st.just("EUR"))
+EUROS = st.builds(Money, amount=AMOUNTS, currency=st.just("EUR"), hundredths=st.integers(0, 99))
 YEN = st.builds(Money, amount=AMOUNTS, currency=st.just("JPY"))
 
 
@@ -57,7 +57,7 @@ def test_two_currencies_never_mix(a: Money, b: Money) -> None:
 
 @given(st.one_of(EUROS, YEN), st.one_of(EUROS, YEN))
 def test_money_is_equal_only_in_the_same_currency(a: Money, b: Money) -> None:
-    assert (a == b) == ((a.amount, a.currency) == (b.amount, b.currency))
+    assert (a == b) == ((a.in_hundredths, a.currency) == (b.in_hundredths, b.currency))
 
 
 @pytest.mark.parametrize("amount", [1.5, "12.30", None, float("nan")])
@@ -77,3 +77,56 @@ def test_money_cannot_be_changed() -> None:
 
     with pytest.raises(ValidationError):
         money.amount = 2  # type: ignore[misc]
+
+
+@given(EUROS)
+def test_an_amount_is_the_same_after_a_journey(a: Money) -> None:
+    assert Money.model_validate_json(a.model_dump_json()) == a
+
+
+def test_hundredths_are_written_only_where_there_are_some() -> None:
+    assert Money(amount=500, currency="RSD").model_dump() == {"amount": 500, "currency": "RSD"}
+    assert Money.of_hundredths(50_050, "RSD").model_dump() == {"amount": 500, "currency": "RSD", "hundredths": 50}
+
+
+# What can be refunded
+
+
+@pytest.mark.parametrize("currency", sorted(PSP_CURRENCIES))
+@pytest.mark.parametrize("amount", [0, -1, -100, 10**12])
+def test_nothing_less_than_nothing_and_too_much_cannot_be_refunded(amount: int, currency: str) -> None:
+    assert unrefundable(Money(amount=amount, currency=currency)) is not None
+
+
+@pytest.mark.parametrize(
+    ("amount", "hundredths", "currency", "can_be_refunded"),
+    [
+        (1, 0, "EUR", True),
+        (1, 50, "EUR", False),
+        (1, 0, "KES", True),
+        (10, 0, "KWD", True),
+        (5, 0, "KWD", False),
+        (500, 50, "RSD", True),
+        (0, 50, "RSD", True),
+        (1, 50, "ISK", False),
+        (1, 50, "UGX", False),
+        (1, 0, "UGX", True),
+        (100, 0, "XXX", False),
+    ],
+)
+def test_what_can_be_refunded_is_a_multiple_of_the_psps_unit(
+    amount: int, hundredths: int, currency: str, can_be_refunded: bool
+) -> None:
+    money = Money(amount=amount, hundredths=hundredths, currency=currency)
+
+    assert (unrefundable(money) is None) == can_be_refunded
+
+
+def test_no_more_than_what_is_left_can_be_refunded_and_in_its_currency() -> None:
+    left = Money.of_hundredths(99_950, "RSD")
+
+    assert unrefundable(left, left) is None
+    assert unrefundable(Money(amount=1000, currency="RSD"), left) == (
+        "1000 RSD minor units cannot be refunded: 999.50 RSD minor units are left"
+    )
+    assert unrefundable(Money(amount=1, currency="EUR"), left) is not None

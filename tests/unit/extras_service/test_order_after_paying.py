@@ -225,6 +225,19 @@ def test_the_same_refund_twice_is_asked_once_and_another_amount_is_refused() -> 
     refused(asked, given.refunding(900), Reason.IDEMPOTENCY_KEY_REUSED)
 
 
+@pytest.mark.parametrize("amount", [0, -100, 10**12])
+def test_a_refund_that_the_psp_cannot_move_is_refused(amount: int) -> None:
+    refused(given.confirmed(), given.refunding(amount), Reason.REFUND_EXCEEDS_PAID)
+
+
+def test_what_the_dashboard_left_with_a_half_is_refunded_to_the_last_of_it() -> None:
+    half = given.refunded(0).model_copy(update={"refunded": Money(amount=1799, hundredths=50, currency="EUR")})
+    part = applied(given.confirmed(), half).state
+
+    assert part.payment_status is PaymentStatus.PARTIALLY_REFUNDED
+    assert part.refundable == Money(amount=3000, hundredths=50, currency="EUR")
+
+
 def test_a_refund_in_another_currency_is_refused() -> None:
     refused(given.confirmed(), given.refunding(100, currency="CHF"), Reason.REFUND_EXCEEDS_PAID)
 

@@ -5,7 +5,7 @@ from babel.numbers import list_currencies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.money import PSP_CURRENCIES, Money, unpayable
+from contracts.money import PSP_CURRENCIES, Money, unpayable, unrefundable
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe, to_stripe
 
 CURRENCIES = sorted(list_currencies())
@@ -64,10 +64,18 @@ def test_an_amount_finer_than_stripe_counts_is_refused_rather_than_rounded() -> 
         to_stripe(Money(amount=1, currency="CLF"))
 
 
-@pytest.mark.parametrize("currency", ["isk", "ugx"])
-def test_a_report_finer_than_our_currency_is_refused_rather_than_rounded(currency: str) -> None:
-    with pytest.raises(UnpayableAmountError):
-        from_stripe(150, currency)
+@pytest.mark.parametrize("currency", CURRENCIES)
+@settings(max_examples=20, deadline=None)
+@given(amount=st.integers(0, 10**12))
+def test_what_stripe_reports_is_kept_to_its_last_unit(currency: str, amount: int) -> None:
+    theirs = amount - amount % 10 if currency in ("BHD", "JOD", "KWD", "OMR", "TND") else amount
+
+    assert to_stripe(from_stripe(theirs, currency.lower())) == (theirs, currency.lower())
+
+
+@pytest.mark.parametrize("currency", ["rsd", "lbp", "isk", "ugx"])
+def test_a_report_finer_than_our_currency_is_carried(currency: str) -> None:
+    assert from_stripe(50_050, currency) == Money(amount=500, hundredths=50, currency=currency.upper())
 
 
 # What the contract says about amounts is what the adapter does with them
@@ -79,6 +87,20 @@ def test_a_payable_amount_can_be_charged_exactly_within_the_digits_stripe_counts
     money = Money(amount=amount, currency=currency)
 
     if unpayable(money) is None:
+        theirs, _ = to_stripe(money)
+        assert 0 < theirs <= (999_999_999_999 if currency == "IDR" else 99_999_999)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    amount=st.integers(-10, 10**13) | st.integers(0, 10**5),
+    hundredths=st.integers(0, 99),
+    currency=st.sampled_from(sorted(PSP_CURRENCIES)),
+)
+def test_a_refundable_amount_can_be_moved_exactly(amount: int, hundredths: int, currency: str) -> None:
+    money = Money(amount=amount, currency=currency, hundredths=hundredths)
+
+    if unrefundable(money) is None:
         theirs, _ = to_stripe(money)
         assert 0 < theirs <= (999_999_999_999 if currency == "IDR" else 99_999_999)
 
