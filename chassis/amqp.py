@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 
 from aio_pika import Channel, Connection, RobustChannel, RobustConnection, RobustQueue, connect
 from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPConnectionError
 from aiormq.abc import ExceptionType
 from faststream.rabbit import RabbitBroker
 from yarl import URL
 
 from chassis import amqp_decoding
+from chassis.background import is_being_cancelled
 
 AnswerT = TypeVar("AnswerT")
 
@@ -35,10 +37,21 @@ def shielded(call: Coroutine[Any, Any, AnswerT]) -> asyncio.Future[AnswerT]:
 
 
 def _kept(call: Coroutine[Any, Any, AnswerT]) -> asyncio.Future[AnswerT]:
-    task = asyncio.ensure_future(call)
+    task = asyncio.ensure_future(_answered(call))
     _under_way.add(task)
     task.add_done_callback(_finished)
     return task
+
+
+async def _answered(call: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    """aiormq ends the calls of a connection that it gives up with CancelledError, though nothing was cancelled. That
+    would end the caller as well, and a background loop for good."""
+    try:
+        return await call
+    except asyncio.CancelledError as ended:
+        if is_being_cancelled():
+            raise
+        raise AMQPConnectionError("the connection ended before the broker answered") from ended
 
 
 def _finished(task: asyncio.Future[Any]) -> None:

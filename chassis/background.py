@@ -65,10 +65,21 @@ async def _forever(loop: Loop) -> None:
         await asyncio.sleep(loop.every)
         try:
             await loop.work()
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            # A library ended a call of the work in this way; nothing asked the loop to end.
+            log.warning("loop.failed", loop=loop.name, error="a call was cancelled")
         except TransientError as error:
             log.warning("loop.failed", loop=loop.name, error=str(error))
         except Exception:
             log.exception("loop.failed", loop=loop.name)
+
+
+def is_being_cancelled() -> bool:
+    """Whether the running task was asked to end. Libraries also raise CancelledError for calls of their own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _report(task: asyncio.Task[Any]) -> None:

@@ -58,6 +58,23 @@ async def test_work_that_forgets_a_cancellation_is_cancelled_again(monkeypatch: 
     assert tasks[0].cancelled()
 
 
+async def test_a_loop_goes_on_after_a_call_that_a_library_has_cancelled() -> None:
+    rounds = 0
+    went_on = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            raise asyncio.CancelledError
+        went_on.set()
+
+    async with background.looping([background.Loop("one", 0.0, work)]):
+        await asyncio.wait_for(went_on.wait(), timeout=60)
+
+    assert rounds >= 2
+
+
 def test_only_the_supervised_ways_start_tasks() -> None:
     found = {place for folder in _PRODUCT for place in _starts_in(_ROOT / folder)}
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import aiormq.connection
+import pymongo.common
 import uvicorn
 
 from chassis import bus, consuming, health, replies
@@ -15,6 +16,8 @@ from psp_adapter.settings import AdapterSettings
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "time.md").read_text()
 HEARTBEAT = aiormq.connection.parse_heartbeat("60")
+_BROKERS_GRACE = 3 * HEARTBEAT
+"""RabbitMQ looks once per heartbeat, and ends a connection at the second look in a row without a frame."""
 
 
 def default(settings: type, name: str) -> float:
@@ -26,6 +29,7 @@ def test_the_table_of_time_outs_is_the_codes() -> None:
     in_code = [
         HEARTBEAT,
         grace,
+        _BROKERS_GRACE,
         default(ServiceSettings, "publish_timeout"),
         bus.RECONNECT_INTERVAL,
         consuming.TIMEOUT,
@@ -33,6 +37,7 @@ def test_the_table_of_time_outs_is_the_codes() -> None:
         gateway_app.COUNT_TIMEOUT,
         default(GatewaySettings, "reply_timeout"),
         default(StoreSettings, "store_timeout"),
+        pymongo.common.HEARTBEAT_FREQUENCY + default(StoreSettings, "store_timeout"),
         default(AdapterSettings, "stripe_timeout"),
         default(ServiceSettings, "header_timeout"),
         default(GatewaySettings, "request_timeout"),

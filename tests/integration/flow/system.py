@@ -80,6 +80,9 @@ class Setup:
     psp_sweep_every: timedelta = timedelta(minutes=10)
     stripe_retries: int = 2
     stripe_patience: int = 10
+    stripe_timeout: float = 10.0
+    stripe_api_base: str = ""
+    """Empty: the sandbox's own address."""
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Addresses of the broker by part, each with an account of its own; a part without one uses `amqp_url`."""
 
@@ -165,7 +168,8 @@ class System:
             **self.common_settings(ADAPTER),
             stripe_api_key=SecretStr(API_KEY),
             stripe_webhook_secret=SecretStr(self.setup.webhook_secret),
-            stripe_api_base=self.sandbox.url,
+            stripe_api_base=self.setup.stripe_api_base or self.sandbox.url,
+            stripe_timeout=self.setup.stripe_timeout,
             stripe_retries=self.setup.stripe_retries,
             stripe_patience=self.setup.stripe_patience,
             seal_keys=SecretStr(self.setup.seal_key),
