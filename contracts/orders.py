@@ -35,6 +35,15 @@ class PaymentStatus(StrEnum):
     MISMATCHED = "mismatched"
 
 
+class DisputeStage(StrEnum):
+    """Where a dispute of an order's payment stands."""
+
+    INQUIRY = "inquiry"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
 class Reason(StrEnum):
     """Why a command was refused, for machines. The sentence beside it is for people."""
 

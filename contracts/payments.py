@@ -133,25 +133,35 @@ class PaymentRefundFailed(OrderEvent):
 
 
 class PaymentDisputed(OrderEvent):
-    """The guest's bank asks for the money back, or (an inquiry) asks why it was taken."""
+    """The guest's bank asks for the money back, for the first time or on appeal, or (an inquiry) why it was taken."""
 
     kind: Literal["payments.payment-disputed.v1"] = "payments.payment-disputed.v1"
     payment_id: PaymentId
     fact_no: int = Field(description="counts the facts of one payment: the newest says all")
     dispute_id: str
-    amount: Money
+    amount: Money = Field(description="what is disputed, which may be a part of the payment")
     inquiry: bool
+    status: str = Field(default="", description="the PSP's own word for the state; empty from older payment services")
+    reported_at: datetime | None = Field(default=None, description="when the PSP reported it, by its clock")
+    is_second_charge: bool = Field(
+        default=False, description="about a charge that is refunded because the guest paid twice"
+    )
 
 
 class PaymentDisputeClosed(OrderEvent):
-    """A dispute ended: won, or the money is gone."""
+    """A dispute ended: won, or the money is gone. An appeal may open it again."""
 
     kind: Literal["payments.payment-dispute-closed.v1"] = "payments.payment-dispute-closed.v1"
     payment_id: PaymentId
     fact_no: int = Field(description="counts the facts of one payment: the newest says all")
     dispute_id: str
-    amount: Money
+    amount: Money = Field(description="what was disputed, which may be a part of the payment")
     won: bool
+    status: str = Field(default="", description="the PSP's own word for the state; empty from older payment services")
+    reported_at: datetime | None = Field(default=None, description="when the PSP reported it, by its clock")
+    is_second_charge: bool = Field(
+        default=False, description="about a charge that is refunded because the guest paid twice"
+    )
 
 
 class PaymentSessionClosed(OrderEvent):

@@ -174,13 +174,20 @@ class PspRefundRefused(OrderEvent):
 
 class PspDisputeState(StrEnum):
     INQUIRY = "inquiry"
+    """The bank asks; no money has moved."""
     OPEN = "open"
+    """The bank decides, for the first time or on appeal."""
     WON = "won"
+    """The money is the hotel's. So it is after an inquiry that was closed."""
     LOST = "lost"
+    """The money is the guest's."""
 
 
 class PspDisputeUpdated(PspPaymentEvent):
+    """How a dispute stands. The newest report by `occurred_at` counts: an appeal reopens what was won or lost."""
+
     kind: Literal["psp.psp-dispute-updated.v1"] = "psp.psp-dispute-updated.v1"
     dispute_id: str
-    amount: Money
+    amount: Money = Field(description="what is disputed, which may be a part of the payment")
     state: PspDisputeState
+    status: str = Field(default="", description="the PSP's own word for the state; empty from older adapters")

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from chassis.decision import State, Waiter
 from chassis.errors import PermanentError, TransientError
@@ -15,6 +17,7 @@ from contracts.ids import OrderId, PaymentId, RefundId
 from contracts.money import Money
 from contracts.orders import (
     CancelOrder,
+    DisputeStage,
     FulfilOrder,
     Guest,
     OrderLine,
@@ -43,6 +46,7 @@ from contracts.payments import (
     PaymentUnresolved,
 )
 from extras_service.catalogue import Catalogue
+from extras_service.disputes import Dispute, lost_of, with_records
 
 
 class AskedRefund(BaseModel):
@@ -94,6 +98,7 @@ class Order(State):
     failed_refunds: tuple[RefundId, ...] = ()
     doubled_refunds: tuple[RefundId, ...] = ()
     latest_fact_no: int = 0
+    disputes: tuple[Dispute, ...] = ()
     open_disputes: tuple[str, ...] = ()
     lost_disputes: tuple[str, ...] = ()
     review: str | None = None
@@ -101,6 +106,11 @@ class Order(State):
     holds: HoldsStage = HoldsStage.CONFIRMED
     open_of: str | None = None
     """The guest's key while the order is open and unpaid: an index finds these among all orders of a guest."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_disputes(cls, values: Any) -> Any:
+        return with_records(values) if isinstance(values, Mapping) else values
 
     @property
     def lines_digest(self) -> str:
@@ -135,15 +145,25 @@ class Order(State):
 
     @property
     def refundable(self) -> Money:
-        """What the PSP holds for this order and nobody has asked back yet."""
-        if self.received is None or self.lost_disputes:
-            return Money.zero(self.total.currency)  # nothing came, or the guest's bank has taken it back
+        """What the PSP holds for this order and no refund has asked for. What a dispute has taken is not held."""
+        if self.received is None:
+            return Money.zero(self.total.currency)
         told = self.refunded.in_hundredths if self.refunded else 0
         asked = sum(
             refund.amount.in_hundredths for refund in self.refunds if refund.refund_id not in self.failed_refunds
         )
-        left = self.received.in_hundredths - max(told, asked)
+        left = self.received.in_hundredths - max(told, asked) - self.lost.in_hundredths
         return Money.of_hundredths(max(0, left), self.received.currency)
+
+    @property
+    def lost(self) -> Money:
+        """What the guest's bank has taken back of what was paid."""
+        return lost_of(self.disputes, self.received or Money.zero(self.total.currency))
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether the bank is deciding who has the money. It does not while it only inquires."""
+        return any(dispute.stage is DisputeStage.OPEN for dispute in self.disputes)
 
     def first_view(self) -> OrderView:
         """The order as it was when it was placed: what a repeated request is answered with."""

@@ -122,10 +122,8 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return to.refund_settled(order, message)
         case _, PaymentRefundFailed():
             return to.refund_failed(order, message)
-        case _, PaymentDisputed():
-            return to.disputed(order, message)
-        case _, PaymentDisputeClosed():
-            return to.dispute_closed(order, message)
+        case _, PaymentDisputed() | PaymentDisputeClosed():
+            return to.dispute_reported(order, message)
         case (
             (_S.NEEDS_REVIEW | _S.CONFIRMED | _S.FULFILLED),
             PaymentSucceeded(amount=amount),

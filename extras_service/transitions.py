@@ -28,8 +28,6 @@ from contracts.orders import (
 from contracts.payments import (
     ClosePaymentSession,
     CreatePaymentSession,
-    PaymentDisputeClosed,
-    PaymentDisputed,
     PaymentFailed,
     PaymentRefunded,
     PaymentRefundFailed,
@@ -39,6 +37,7 @@ from contracts.payments import (
     RefundPayment,
 )
 from extras_service.catalogue import Quote, gone_by, quote
+from extras_service.disputes import Dispute, DisputeEvent, as_fields
 from extras_service.order import AskedRefund, HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
 
 MAX_WAITERS = 16
@@ -48,7 +47,7 @@ ASK_AGAIN_AFTER = timedelta(seconds=30)
 """When a request for a payment session that was never answered is sent once more."""
 
 REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
-
+_CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
 _HOLDS_LOST = "The order took too long, and one of its extras is taken meanwhile. Please order again."
 _DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
@@ -266,7 +265,7 @@ def cancelled(order: Order, *refunds: RefundPayment) -> Decision[Order]:
 
 
 def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
-    if order.open_disputes:
+    if order.is_contested:
         return Refused(Reason.ORDER_NOT_CANCELLABLE, _DISPUTED)
     if command.staff is None and order.cancel_before is not None and now >= order.cancel_before:
         until = order.cancel_before.astimezone(ZoneInfo(order.time_zone))
@@ -313,7 +312,7 @@ def refund_asked(order: Order, command: RefundOrder) -> Decision[Order]:
         if command.amount in (None, before.amount):
             return Duplicate()
         return Refused(Reason.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key was used for a refund of another amount.")
-    if order.open_disputes:
+    if order.is_contested:
         return Refused(Reason.ORDER_NOT_REFUNDABLE, _DISPUTED)
     if order.status not in REFUNDABLE or order.received is None:
         return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
@@ -370,7 +369,7 @@ def refund_settled(order: Order, event: PaymentRefunded) -> Decision[Order]:
         # Money that went back twice is news even when newer facts have overtaken it.
         detail = f"the PSP made the refund {event.doubles} twice, the second time as {event.refund_id}"
         return needs_review(changed, detail, received=order.received)
-    return _payment_changed(order, changed)
+    return _money_moved(order, changed)
 
 
 def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:
@@ -382,25 +381,43 @@ def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:
     changed = order.model_copy(update={"failed_refunds": failed})
     if is_newest:
         changed = changed.model_copy(update={"refunded": event.refunded, "latest_fact_no": event.fact_no})
-    if order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):
+    if order.status in _CLOSED and not _has_all_back(changed):
         # Money is with us again for an order that gives nothing: a person must find the guest another way.
         return needs_review(changed, f"a refund failed: {event.detail}", received=order.received)
     return _payment_changed(order, changed)
 
 
-def disputed(order: Order, event: PaymentDisputed) -> Decision[Order]:
-    if event.dispute_id in (*order.open_disputes, *order.lost_disputes):
-        return Ignored("this dispute is known")
-    opened = (*order.open_disputes, event.dispute_id)
-    return _payment_changed(order, order.model_copy(update={"open_disputes": opened}))
+def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
+    """The newest fact about a dispute counts: an appeal opens again what was won or lost."""
+    known = next((dispute for dispute in order.disputes if dispute.dispute_id == event.dispute_id), None)
+    if known is not None and event.fact_no <= known.fact_no:
+        return Stale("overtaken by a newer fact about this dispute")
+    others = tuple(dispute for dispute in order.disputes if dispute.dispute_id != event.dispute_id)
+    changed = order.model_copy(update=as_fields((*others, Dispute.of(event))))
+    if order.status in _CLOSED and changed.refundable.in_hundredths > order.refundable.in_hundredths:
+        detail = f"a dispute was won after the order was closed: {changed.refundable} of it are with the hotel"
+        return needs_review(changed, detail, received=order.received)
+    return _money_moved(order, changed)
 
 
-def dispute_closed(order: Order, event: PaymentDisputeClosed) -> Decision[Order]:
-    opened = tuple(dispute for dispute in order.open_disputes if dispute != event.dispute_id)
-    lost = order.lost_disputes if event.won else tuple(dict.fromkeys((*order.lost_disputes, event.dispute_id)))
-    if (opened, lost) == (order.open_disputes, order.lost_disputes):
-        return Ignored("this dispute is closed already")
-    return _payment_changed(order, order.model_copy(update={"open_disputes": opened, "lost_disputes": lost}))
+def _money_moved(before: Order, after: Order) -> Decision[Order]:
+    """A refund or a dispute changed what the guest has back: more than they paid is more than a closed order allows."""
+    if after.status in _CLOSED and _returned(after) > _returned(before) and after.received is not None:
+        surplus = _returned(after) - after.received.amount
+        if surplus > 0:
+            excess = Money(amount=surplus, currency=after.received.currency)
+            detail = f"refunded, and taken back by the guest's bank as well: {excess} more than was paid"
+            return needs_review(after, detail, received=after.received)
+    return _payment_changed(before, after)
+
+
+def _has_all_back(order: Order) -> bool:
+    return order.received is not None and _returned(order) >= order.received.in_hundredths
+
+
+def _returned(order: Order) -> int:
+    """What the guest has back, refunded or taken by the bank, in hundredths of a minor unit."""
+    return order.lost.in_hundredths + (order.refunded.in_hundredths if order.refunded else 0)
 
 
 def _payment_changed(before: Order, after: Order) -> Decision[Order]:
@@ -422,10 +439,10 @@ def _payment_changed(before: Order, after: Order) -> Decision[Order]:
 
 def payment_status_of(order: Order) -> PaymentStatus:
     """Where the money stands, derived from the payment's facts."""
-    if order.lost_disputes:
-        return PaymentStatus.CHARGED_BACK
     if order.open_disputes:
         return PaymentStatus.DISPUTED
+    if order.lost_disputes:
+        return PaymentStatus.CHARGED_BACK
     if order.status is OrderStatus.NEEDS_REVIEW:
         return PaymentStatus.MISMATCHED
     if order.received is None:

@@ -1,7 +1,7 @@
 """The payment's lifecycle: one function that decides what happens to a payment.
 
 The PSP's word counts, and only as far as it matches what was asked. `polling.py` says when to ask again,
-`money_back.py` what becomes of refunds and disputes.
+`money_back.py` what becomes of refunds, `disputes.py` what becomes of disputes.
 """
 
 from datetime import datetime
@@ -36,7 +36,7 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
-from payment_service import money_back, polling
+from payment_service import disputes, money_back, polling
 from payment_service.payment import (
     AmountChangedError,
     Attempt,
@@ -106,7 +106,7 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
         case PspRefundRefused():
             return money_back.refund_refused(payment, message)
         case PspDisputeUpdated():
-            return money_back.dispute_reported(payment, message)
+            return disputes.dispute_reported(payment, message)
         case PspPaymentSucceeded():
             return _succeeded(payment, message)
         case PspPaymentEvent():

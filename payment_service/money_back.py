@@ -1,24 +1,20 @@
-"""Money that goes back: refunds, whoever asks for them, and disputes."""
+"""Refunds, asked for by staff, by the order itself, or made in the PSP's dashboard."""
 
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
 from contracts.ids import RefundId
 from contracts.money import Money, unrefundable
 from contracts.payments import (
-    PaymentDisputeClosed,
-    PaymentDisputed,
     PaymentRefunded,
     PaymentRefundFailed,
     RefundPayment,
 )
 from contracts.psp import (
-    PspDisputeState,
-    PspDisputeUpdated,
     PspPaymentSucceeded,
     PspRefundRefused,
     PspRefundState,
     PspRefundUpdated,
 )
-from payment_service.payment import Dispute, Payment, Refund, RefundStage
+from payment_service.payment import Payment, Refund, RefundStage
 from payment_service.polling import ask_refund
 
 _STAGE_OF = {
@@ -91,31 +87,6 @@ def charged_twice(payment: Payment, report: PspPaymentSucceeded) -> Decision[Pay
     refund = _new(refund_id, report.psp_reference, report.amount_received, RefundStage.REQUESTED)
     asked = payment.model_copy(update={"refunds": (*payment.refunds, refund), "polls": 0})
     return Applied(asked, (ask_refund(asked, refund),))
-
-
-def dispute_reported(payment: Payment, report: PspDisputeUpdated) -> Decision[Payment]:
-    known = next((dispute for dispute in payment.disputes if dispute.dispute_id == report.dispute_id), None)
-    if known is not None and known.state is report.state:
-        return Ignored(f"the dispute is {report.state} already")
-    if known is not None and known.state in (PspDisputeState.WON, PspDisputeState.LOST):
-        return Stale("the dispute is closed already")
-    dispute = Dispute(dispute_id=report.dispute_id, amount=report.amount, state=report.state)
-    others = tuple(other for other in payment.disputes if other.dispute_id != report.dispute_id)
-    noted = payment.model_copy(update={"disputes": (*others, dispute), "fact_no": payment.fact_no + 1})
-    about = {
-        "order_id": payment.order_id,
-        "payment_id": payment.payment_id,
-        "fact_no": noted.fact_no,
-        "dispute_id": report.dispute_id,
-        "amount": report.amount,
-    }
-    event: Outgoing
-    match report.state:
-        case PspDisputeState.WON | PspDisputeState.LOST:
-            event = PaymentDisputeClosed.model_validate({**about, "won": report.state is PspDisputeState.WON})
-        case _:
-            event = PaymentDisputed.model_validate({**about, "inquiry": report.state is PspDisputeState.INQUIRY})
-    return Applied(noted, (event,))
 
 
 def told_late(payment: Payment) -> tuple[Outgoing, ...]:

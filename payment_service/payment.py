@@ -90,6 +90,12 @@ class Dispute(_Value):
     dispute_id: str
     amount: Money
     state: PspDisputeState
+    status: str = ""
+    """The PSP's own word for the state."""
+    psp_reference: str = ""
+    """The session whose charge is disputed; empty in what older versions wrote."""
+    reported_at: datetime | None = None
+    """By the PSP's clock; none in what older versions wrote."""
 
 
 class Payment(State):
@@ -152,11 +158,27 @@ class Payment(State):
         return sum(amounts, Money.zero(currency))
 
     @property
+    def lost(self) -> Money:
+        """What the guest's bank has taken back of what was paid, at most all of it.
+
+        A dispute in another currency counts as all of it: what it took of ours is only known from the PSP's books.
+        """
+        received = self.received or Money.zero(self.amount.currency)
+        amounts = (
+            dispute.amount.in_hundredths if dispute.amount.currency == received.currency else received.in_hundredths
+            for dispute in self.disputes
+            if dispute.state is PspDisputeState.LOST and dispute.psp_reference in ("", self.paid_reference)
+        )
+        return Money.of_hundredths(min(received.in_hundredths, sum(amounts)), received.currency)
+
+    @property
     def refundable(self) -> Money:
-        """What the PSP holds and nobody has asked back yet."""
+        """What the PSP holds and no refund has asked for."""
         if self.received is None:
             return Money.zero(self.amount.currency)
-        return self.received - self.refunded(RefundStage.REQUESTED, RefundStage.PENDING, RefundStage.SUCCEEDED)
+        asked = self.refunded(RefundStage.REQUESTED, RefundStage.PENDING, RefundStage.SUCCEEDED)
+        left = self.received - asked - self.lost
+        return left if left.in_hundredths > 0 else Money.zero(left.currency)
 
 
 @dataclass(frozen=True, slots=True)

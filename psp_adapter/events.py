@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
+import structlog
 from pydantic import BaseModel, Field, ValidationError
 
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
 from chassis.errors import PermanentError
 from contracts.ids import bounded_id
+from contracts.psp import PspDisputeUpdated
 from psp_adapter.stripe_api import StripeApi
-from psp_adapter.translate import report_of_event, subject_of
+from psp_adapter.translate import DISPUTE_STATES, report_of_event, subject_of
+
+log = structlog.get_logger()
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
@@ -70,6 +74,10 @@ class EventTranslator:
         report = report_of_event(event, intent)
         if isinstance(report, Ignored):
             return report
+        if isinstance(report, PspDisputeUpdated) and report.status not in DISPUTE_STATES:
+            log.warning(
+                "psp.unknown_dispute_status", event_id=event_id, dispute_id=report.dispute_id, status=report.status[:50]
+            )
         message_id = bounded_id(f"psp.{event_id}")
         notes = {"psp": f"{came_by} {event_id} {event['type']}"}
         return Envelope(report, message_id, correlation_id=message_id, notes=notes)

@@ -133,15 +133,13 @@ def report_of_refund(refund: RefundObject, intent: Intent, at: datetime) -> PspR
     )
 
 
-def _report_of_dispute(dispute: _DisputeObject, intent: Intent, at: datetime) -> PspDisputeUpdated | Ignored:
-    state = _DISPUTE_STATE.get(dispute.status)
-    if state is None:
-        return Ignored(f"no rule for disputes that are {dispute.status}")
+def _report_of_dispute(dispute: _DisputeObject, intent: Intent, at: datetime) -> PspDisputeUpdated:
     return PspDisputeUpdated(
         **_facts(intent, at),
         dispute_id=dispute.id,
         amount=from_stripe(dispute.amount, dispute.currency),
-        state=state,
+        state=dispute_state(dispute.status),
+        status=dispute.status or "",
     )
 
 
@@ -160,8 +158,10 @@ def refund_state(status: str | None) -> PspRefundState:
     return _REFUND_STATE.get(status or "", PspRefundState.PENDING)
 
 
-_DISPUTE_EVENTS = frozenset(("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"))
-_DISPUTE_STATE: Mapping[str, PspDisputeState] = {
+_DISPUTE_EVENTS = frozenset(
+    f"charge.dispute.{what}" for what in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
+)
+DISPUTE_STATES: Mapping[str, PspDisputeState] = {
     "warning_needs_response": PspDisputeState.INQUIRY,
     "warning_under_review": PspDisputeState.INQUIRY,
     "warning_closed": PspDisputeState.WON,
@@ -169,12 +169,16 @@ _DISPUTE_STATE: Mapping[str, PspDisputeState] = {
     "under_review": PspDisputeState.OPEN,
     "won": PspDisputeState.WON,
     "lost": PspDisputeState.LOST,
+    "prevented": PspDisputeState.LOST,  # refunded by the card network's own rule: there is no dispute to answer
+    "appeal_needs_response": PspDisputeState.OPEN,
+    "appeal_under_review": PspDisputeState.OPEN,
 }
+"""What each status of a dispute means for the money (https://docs.stripe.com/api/disputes/object#dispute_object-status)."""
 
 
 def dispute_state(status: str | None) -> PspDisputeState:
-    """What a dispute's status means to us; one that nobody knows is open."""
-    return _DISPUTE_STATE.get(status or "", PspDisputeState.OPEN)
+    """What a dispute's status means to us. One that Stripe has added since is open: a person must look."""
+    return DISPUTE_STATES.get(status or "", PspDisputeState.OPEN)
 
 
 def report_of_intent(intent: Intent, seen_at: datetime) -> PspPaymentEvent | None:

@@ -170,15 +170,30 @@ def refund_failed(left: int = 0, *, fact_no: int = 1, refund_id: RefundId = REFU
     )
 
 
-def disputed(dispute_id: str = "dp_1") -> PaymentDisputed:
+def disputed(
+    dispute_id: str = "dp_1", *, amount: Money = TOTAL, fact_no: int = 1, inquiry: bool = False
+) -> PaymentDisputed:
     return PaymentDisputed(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, fact_no=1, dispute_id=dispute_id, amount=TOTAL, inquiry=False
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        fact_no=fact_no,
+        dispute_id=dispute_id,
+        amount=amount,
+        inquiry=inquiry,
     )
 
 
-def dispute_closed(*, won: bool, dispute_id: str = "dp_1") -> PaymentDisputeClosed:
+def dispute_closed(
+    *, won: bool, dispute_id: str = "dp_1", amount: Money = TOTAL, fact_no: int = 2, is_second_charge: bool = False
+) -> PaymentDisputeClosed:
     return PaymentDisputeClosed(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, fact_no=2, dispute_id=dispute_id, amount=TOTAL, won=won
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        fact_no=fact_no,
+        dispute_id=dispute_id,
+        amount=amount,
+        won=won,
+        is_second_charge=is_second_charge,
     )
 
 

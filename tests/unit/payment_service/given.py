@@ -177,16 +177,25 @@ def refund_refused(refund_id: RefundId = REFUND_ID) -> PspRefundRefused:
     return PspRefundRefused(order_id=ORDER_ID, payment_id=PAYMENT_ID, refund_id=refund_id, detail="no such charge")
 
 
-def dispute(state: PspDisputeState = PspDisputeState.OPEN, dispute_id: str = "dp_1") -> PspDisputeUpdated:
+def dispute(
+    state: PspDisputeState = PspDisputeState.OPEN,
+    dispute_id: str = "dp_1",
+    *,
+    seconds: float = 3,
+    amount: Money = AMOUNT,
+    status: str = "",
+    reference: str = REFERENCE,
+) -> PspDisputeUpdated:
     return PspDisputeUpdated(
         order_id=ORDER_ID,
         payment_id=PAYMENT_ID,
-        psp_reference=REFERENCE,
+        psp_reference=reference,
         livemode=True,
-        occurred_at=at(3),
+        occurred_at=at(seconds),
         dispute_id=dispute_id,
-        amount=AMOUNT,
+        amount=amount,
         state=state,
+        status=status,
     )
 
 

@@ -1,9 +1,10 @@
 """Stripe's events and intents in the bus's words."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import stripe
 
 from chassis.decision import Ignored
 from contracts.money import Money
@@ -20,7 +21,7 @@ from contracts.psp import (
     PspRefundUpdated,
     PspSessionOpen,
 )
-from psp_adapter.translate import About, Intent, report_of_event, report_of_intent, subject_of
+from psp_adapter.translate import DISPUTE_STATES, About, Intent, report_of_event, report_of_intent, subject_of
 
 CREATED = 1_782_896_400
 SEEN = datetime(2026, 7, 1, 9, 0, 0, 654_321, tzinfo=UTC)
@@ -206,6 +207,10 @@ def test_a_refund_made_in_the_dashboard_is_told_under_an_id_derived_from_stripes
         ("won", PspDisputeState.WON),
         ("warning_closed", PspDisputeState.WON),
         ("lost", PspDisputeState.LOST),
+        ("prevented", PspDisputeState.LOST),
+        ("appeal_needs_response", PspDisputeState.OPEN),
+        ("appeal_under_review", PspDisputeState.OPEN),
+        ("a status of next year", PspDisputeState.OPEN),
     ],
 )
 def test_a_dispute_is_told_with_where_it_stands(status: str, state: PspDisputeState) -> None:
@@ -214,7 +219,20 @@ def test_a_dispute_is_told_with_where_it_stands(status: str, state: PspDisputeSt
     report = _about_money("charge.dispute.updated", dispute)
 
     assert isinstance(report, PspDisputeUpdated)
-    assert (report.dispute_id, report.state) == ("dp_1", state)
+    assert (report.dispute_id, report.state, report.status) == ("dp_1", state, status)
+
+
+def test_every_status_of_a_dispute_that_the_installed_sdk_lists_has_a_meaning_for_the_money() -> None:
+    statuses, _any_other = get_args(get_type_hints(stripe.Dispute, localns=vars(stripe))["status"])
+
+    assert set(DISPUTE_STATES) == set(get_args(statuses))
+
+
+@pytest.mark.parametrize("what", ["created", "updated", "closed", "funds_withdrawn", "funds_reinstated"])
+def test_every_event_about_a_dispute_is_read(what: str) -> None:
+    dispute = {"id": "dp_1", "payment_intent": "pi_1", "amount": 4800, "currency": "eur", "status": "lost"}
+
+    assert isinstance(_about_money(f"charge.dispute.{what}", dispute), PspDisputeUpdated)
 
 
 def test_a_charge_without_a_payment_intent_is_ignored() -> None:
