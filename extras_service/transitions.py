@@ -287,7 +287,7 @@ def paid_too_late(order: Order, event: PaymentSucceeded) -> Decision[Order]:
 def _cancelled_with_refund(order: Order, why: str, reason: str) -> Decision[Order]:
     left = order.refundable
     if not left.in_hundredths:
-        return cancelled(order)
+        return cancelled(order) if order.accepted else _surplus_reviewed(order) or cancelled(order)
     # Asked anew after one failed, it is another refund: the failed one keeps its id, here and at the PSP.
     before = sum(f"_{why}" in refund.refund_id for refund in order.refunds)
     number = f"_{before + 1}" if before else ""
@@ -384,7 +384,7 @@ def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:
     if order.status in _CLOSED and not _has_all_back(changed):
         # Money is with us again for an order that gives nothing: a person must find the guest another way.
         return needs_review(changed, f"a refund failed: {event.detail}", received=order.received)
-    return _payment_changed(order, changed)
+    return _money_moved(order, changed)
 
 
 def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
@@ -402,13 +402,17 @@ def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
 
 def _money_moved(before: Order, after: Order) -> Decision[Order]:
     """A refund or a dispute changed what the guest has back: more than they paid is more than a closed order allows."""
-    if after.status in _CLOSED and _returned(after) > _returned(before) and after.received is not None:
-        surplus = _returned(after) - after.received.amount
-        if surplus > 0:
-            excess = Money(amount=surplus, currency=after.received.currency)
-            detail = f"refunded, and taken back by the guest's bank as well: {excess} more than was paid"
-            return needs_review(after, detail, received=after.received)
-    return _payment_changed(before, after)
+    is_more = after.status in _CLOSED and _returned(after) > _returned(before)
+    return (_surplus_reviewed(after) if is_more else None) or _payment_changed(before, after)
+
+
+def _surplus_reviewed(order: Order) -> Applied[Order] | None:
+    """The order before a person, if its guest has back more than they paid."""
+    if order.received is None or _returned(order) <= order.received.in_hundredths:
+        return None
+    surplus = Money.of_hundredths(_returned(order) - order.received.in_hundredths, order.received.currency)
+    detail = f"refunded, and taken back by the guest's bank as well: {surplus} more than was paid"
+    return needs_review(order, detail, received=order.received)
 
 
 def _has_all_back(order: Order) -> bool:

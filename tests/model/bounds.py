@@ -34,6 +34,7 @@ class Bounds:
     refusals: tuple[str, ...] = ()  # ways in which the PSP refuses
     catches_up: bool = True  # whether a restored store is sent its part of the log
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
+    disputes: tuple[str, ...] = ("whole",)  # how a dispute may begin (whole, part, inquiry, prevented); appeals
 
     def __str__(self) -> str:
         return self.name
@@ -52,6 +53,37 @@ KEY, RIGHT, UNKNOWN = "the key is wrong", "a right is missing", "the id is not k
 OBJECT = "this object"
 KEY_REFUSED = (KEY, RIGHT)
 ALL_REFUSALS = (*KEY_REFUSED, UNKNOWN, OBJECT)
+
+DISPUTES = (
+    Bounds(
+        "after paying: 1 staff action, a part disputed, decided and appealed",
+        Left(staff=1, psp=4),
+        begin=PAYS,
+        surprises=("dispute",),
+        disputes=("part", "appeals"),
+    ),
+    Bounds(
+        "after paying: 1 staff action, an inquiry that may become a dispute",
+        Left(staff=1, psp=3),
+        begin=PAYS,
+        surprises=("dispute",),
+        disputes=("inquiry",),
+    ),
+    Bounds(
+        "after paying: 2 staff actions, a dispute that was prevented",
+        Left(staff=2, psp=1),
+        begin=PAYS,
+        surprises=("dispute",),
+        disputes=("prevented",),
+    ),
+    Bounds(
+        "after paying and cancelling: 1 staff action, disputed, decided and appealed",
+        Left(staff=1, psp=4),
+        begin=(*PAYS, "the guest cancels"),
+        surprises=("dispute",),
+        disputes=("whole", "appeals"),
+    ),
+)
 
 # What CI explores: about a minute.
 SHORT = (
@@ -97,6 +129,7 @@ SHORT = (
     Bounds("after paying: 1 staff action, 1 surprise, 1 old message again", Left(0, 1, 1, replays=1), begin=PAYS),
     Bounds("the extras store goes back, 2 staff actions", Left(staff=2, restores=1), begin=(EXTRAS_BACKUP, *PAYS)),
     Bounds("the payment store goes back, 1 staff action", Left(staff=1, restores=1), begin=(PAYMENT_BACKUP, *PAYS)),
+    *DISPUTES,
 )
 # Further: minutes, and a few GB.
 DEEP = (

@@ -7,7 +7,7 @@ from contracts.orders import OrderStatus
 from extras_service.order import Order
 from payment_service.payment import Payment, RefundStage
 from tests.model.bounds import OBJECT
-from tests.model.psp import TOTAL, UNPAID, Psp
+from tests.model.psp import TAKEN, TOTAL, UNPAID, Psp, number_of
 from tests.model.rules import Book
 from tests.model.world import Model, World, is_behind
 
@@ -106,7 +106,24 @@ def no_refund_is_forgotten(_order: Order, payment: Payment | None, _psp: Psp) ->
     return payment is None or all(refund.stage is not RefundStage.REQUESTED for refund in payment.refunds)
 
 
+def what_is_left_can_be_given_back(order: Order, payment: Payment | None, psp: Psp) -> bool:
+    """Of the session that paid for it, neither more nor less, unless the bank is deciding or a person is asked."""
+    if payment is None or payment.paid_reference is None or order.received is None or order.is_contested:
+        return True
+    left = psp.held(number_of(payment.paid_reference))
+    return order.status is OrderStatus.NEEDS_REVIEW or order.refundable.amount == left
+
+
+def no_guest_of_a_closed_order_has_more_than_they_paid(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """Refunded, and taken back by their bank as well: unless a person has looked at it."""
+    numbered = enumerate(psp.sessions, start=1)
+    surplus = any(psp.returned(number) + psp.taken(number, *TAKEN) > each.captured for number, each in numbered)
+    return order.status not in CLOSED or order.accepted or not surplus
+
+
 AT_REST: Mapping[str, Law] = {
+    "what the bank has not taken can be given back": what_is_left_can_be_given_back,
+    "no guest has more than they paid, unseen": no_guest_of_a_closed_order_has_more_than_they_paid,
     "a closed order keeps no money, unless a refund or review is open": a_closed_order_keeps_no_money,
     "nobody pays twice": nobody_pays_twice,
     "no order is stuck": no_order_is_stuck,

@@ -1,4 +1,4 @@
-"""A PSP small enough to explore: PaymentIntents, refunds and one dispute, and the facts it reports about them.
+"""A PSP small enough to explore: PaymentIntents, refunds and one dispute with its appeals, and what it reports.
 
 What it says goes through the adapter's own pure translation, so the messages are those of production.
 """
@@ -19,6 +19,8 @@ PAYMENT_ID = payment_id_of(ORDER_ID)
 TOTAL = 100
 PART = 40
 UNPAID = ("requires_payment_method", "requires_action")
+CONTESTED = ("needs_response", "appeal_needs_response")
+TAKEN = ("lost", "prevented")
 
 
 class Session(NamedTuple):
@@ -50,6 +52,7 @@ class Psp(NamedTuple):
     refunds: tuple[Refund, ...] = ()
     disputed: int = 0
     dispute: str = ""
+    dispute_amount: int = 0
     seconds: int = 0
 
     def returned(self, session_no: int) -> int:
@@ -58,9 +61,12 @@ class Psp(NamedTuple):
 
     def held(self, session_no: int) -> int:
         """What the PSP still holds for us of a session. Disputed money is the bank's until the dispute is won."""
-        if self.disputed == session_no and self.dispute in ("needs_response", "lost"):
-            return 0
-        return self.sessions[session_no - 1].captured - self.returned(session_no)
+        left = self.sessions[session_no - 1].captured - self.returned(session_no)
+        return max(0, left - self.taken(session_no, *CONTESTED, *TAKEN))
+
+    def taken(self, session_no: int, *states: str) -> int:
+        """What a dispute in one of these states is about."""
+        return self.dispute_amount if self.disputed == session_no and self.dispute in states else 0
 
     @property
     def held_in_all(self) -> int:
@@ -122,17 +128,17 @@ def refusal(psp: Psp, session_no: int, amount: int) -> str:
     session = psp.sessions[session_no - 1]
     if session.status != "succeeded":
         return "nothing was captured"
-    if psp.disputed == session_no and psp.dispute in ("needs_response", "lost"):
+    if psp.taken(session_no, *CONTESTED):
         return "charge_disputed"
-    return "more than is left" if amount > session.captured - psp.returned(session_no) else ""
+    return "more than is left" if amount > psp.held(session_no) else ""
 
 
-def dispute_changed(psp: Psp, session_no: int, state: str, tick: int) -> Happened:
-    told = "charge.dispute.created" if state == "needs_response" else "charge.dispute.closed"
-    amount = psp.sessions[session_no - 1].captured
-    after = psp._replace(disputed=session_no, dispute=state, seconds=psp.seconds + tick)
+def dispute_changed(psp: Psp, session_no: int, state: str, tick: int, amount: int = 0) -> Happened:
+    """A dispute is opened about this amount, all of it by default, or goes on about what it is about."""
+    amount = psp.dispute_amount or amount or psp.sessions[session_no - 1].captured
+    after = psp._replace(disputed=session_no, dispute=state, dispute_amount=amount, seconds=psp.seconds + tick)
     subject = {"id": "dp_1", "amount": amount, "currency": "eur", "status": state}
-    return Happened(after, (_webhook(after, session_no, told, subject),))
+    return Happened(after, (_webhook(after, session_no, "charge.dispute.updated", subject),))
 
 
 # What it answers

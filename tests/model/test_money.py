@@ -7,8 +7,15 @@ from datetime import datetime
 import pytest
 
 from chassis.decision import Applied, Decision, Stale
-from contracts.payments import PaymentRefundFailed, PaymentSucceeded, RefundPayment
-from contracts.psp import ClosePspSession, PspPaymentSucceeded, PspRefundUpdated, PspSessionCreated
+from contracts.payments import PaymentDisputeClosed, PaymentRefundFailed, PaymentSucceeded, RefundPayment
+from contracts.psp import (
+    ClosePspSession,
+    PspDisputeState,
+    PspDisputeUpdated,
+    PspPaymentSucceeded,
+    PspRefundUpdated,
+    PspSessionCreated,
+)
 from extras_service import saga
 from extras_service.order import Order, OrderInput
 from payment_service import lifecycle
@@ -162,6 +169,50 @@ def test_a_session_opened_again_that_is_left_open_is_found() -> None:
     found = explore(again, Rules(payment=forgets), stop_at_first=True)
 
     assert "no session is left open" in found.violations
+
+
+def test_an_order_that_takes_a_part_dispute_for_all_of_it_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        if isinstance(message, PaymentDisputeClosed) and order is not None:
+            message = message.model_copy(update={"amount": order.total})
+        return saga.decide(order, message, now)
+
+    part = Bounds("a part is lost", Left(psp=2), begin=PAYS, surprises=("dispute",), disputes=("part",))
+    found = explore(part, Rules(order=forgets), stop_at_first=True)
+
+    assert set(found.violations) == {"what the bank has not taken can be given back"}
+
+
+def test_a_payment_that_takes_an_end_for_the_last_word_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, PspDisputeUpdated):
+            ended = (PspDisputeState.WON, PspDisputeState.LOST)
+            if any(dispute.state in ended for dispute in payment.disputes):
+                return Stale("the dispute is closed already")
+        return lifecycle.decide(payment, message, now)
+
+    appeal = Bounds("an appeal", Left(psp=4), begin=PAYS, surprises=("dispute",), disputes=("whole", "appeals"))
+    found = explore(appeal, Rules(payment=forgets), stop_at_first=True)
+
+    assert set(found.violations) == {"what the bank has not taken can be given back"}
+
+
+def test_an_order_that_does_not_see_that_the_guest_has_the_money_twice_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = saga.decide(order, message, now)
+        if isinstance(message, PaymentDisputeClosed) and order is not None and isinstance(decision, Applied):
+            return Applied(decision.state.model_copy(update={"status": order.status, "review": None}))
+        return decision
+
+    twice = Bounds(
+        "refunded and lost",
+        Left(psp=2),
+        begin=(*PAYS, "the guest cancels"),
+        surprises=("dispute",),
+    )
+    found = explore(twice, Rules(order=forgets), stop_at_first=True)
+
+    assert set(found.violations) == {"no guest has more than they paid, unseen"}
 
 
 def test_a_violation_is_told_step_by_step() -> None:

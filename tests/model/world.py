@@ -382,13 +382,29 @@ class Model:
             if not at_psp.refusal(psp, number, PART):
                 happened = at_psp.refunded(psp, f"re_{world.left.psp}", number, PART, "succeeded", tick)
                 yield from self._at_psp(world, happened, "a part is refunded in the PSP's dashboard")
-            if not psp.dispute:
-                happened = at_psp.dispute_changed(psp, number, "needs_response", tick)
-                yield from self._at_psp(world, happened, "the guest's bank disputes the payment")
-            if psp.dispute == "needs_response" and psp.disputed == number:
-                for state in ("won", "lost"):
-                    happened = at_psp.dispute_changed(psp, number, state, tick)
-                    yield from self._at_psp(world, happened, f"the dispute is {state}")
+            for state, amount, what in self._disputes(psp, number):
+                yield from self._at_psp(world, at_psp.dispute_changed(psp, number, state, tick, amount), what)
+
+    def _disputes(self, psp: Psp, number: int) -> Iterator[tuple[str, int, str]]:
+        """How the one dispute may begin or go on: its next status, the amount it begins with, what to call it."""
+        if not psp.dispute:
+            beginnings = {
+                "whole": ("needs_response", TOTAL, "the guest's bank disputes the payment"),
+                "part": ("needs_response", PART, "the guest's bank disputes a part of the payment"),
+                "inquiry": ("warning_needs_response", TOTAL, "the guest's bank asks before it disputes the payment"),
+                "prevented": ("prevented", TOTAL, "the card network ends a dispute before it begins"),
+            }
+            yield from (beginnings[kind] for kind in self.bounds.disputes if kind in beginnings)
+        elif psp.disputed == number:
+            for state in self._after_dispute(psp.dispute):
+                yield state, 0, f"the dispute is {state}"
+
+    def _after_dispute(self, state: str) -> tuple[str, ...]:
+        if state in at_psp.CONTESTED:
+            return ("won", "lost")
+        if state == "warning_needs_response":
+            return ("needs_response", "warning_closed")
+        return ("appeal_needs_response",) if state in ("won", "lost") and "appeals" in self.bounds.disputes else ()
 
     def _at_psp(self, world: World, happened: Happened, what: str, *, free: bool = False) -> Iterator[Step]:
         after = world._replace(psp=self.book.psps.number(happened.psp))

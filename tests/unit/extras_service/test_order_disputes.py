@@ -7,7 +7,15 @@ import pytest
 
 from chassis.decision import Applied, Decision, Stale
 from contracts.money import Money
-from contracts.orders import DisputeStage, OrderCancelled, OrderNeedsReview, OrderStatus, PaymentStatus, Reason
+from contracts.orders import (
+    DisputeStage,
+    OrderCancelled,
+    OrderNeedsReview,
+    OrderStatus,
+    PaymentStatus,
+    Reason,
+    ReviewResolution,
+)
 from contracts.payments import RefundPayment
 from extras_service.order import Order, OrderInput
 from extras_service.saga import decide
@@ -133,6 +141,16 @@ def test_a_guest_who_has_the_money_twice_goes_before_a_person() -> None:
 
     assert decision.state.status is OrderStatus.NEEDS_REVIEW
     assert any(isinstance(message, OrderNeedsReview) for message in decision.messages)
+
+
+def test_cancelling_what_was_refunded_and_lost_goes_before_a_person_once() -> None:
+    order = given.after(given.confirmed(), given.refunded(4800), given.dispute_closed(won=False))
+
+    cancelled = applied(order, given.cancelling_by_staff())
+    decided = applied(cancelled.state, given.resolving(ReviewResolution.REFUND))
+
+    assert cancelled.state.status is OrderStatus.NEEDS_REVIEW
+    assert decided.state.status is OrderStatus.CANCELLED
 
 
 def test_a_refund_that_settles_after_the_bank_took_the_money_goes_before_a_person() -> None:
