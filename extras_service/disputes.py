@@ -49,6 +49,12 @@ class Dispute(BaseModel):
             fact_no=event.fact_no,
         )
 
+    def is_newer_than(self, known: "Dispute") -> bool:
+        """By the PSP's time, which a payment store that went back to a backup does not change; then by number."""
+        if self.reported_at is None or known.reported_at is None or self.reported_at == known.reported_at:
+            return self.fact_no > known.fact_no
+        return self.reported_at > known.reported_at
+
     def share_of(self, received: Money) -> int:
         """How much of what was received this dispute is about, in hundredths of a minor unit.
 

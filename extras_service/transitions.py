@@ -390,10 +390,11 @@ def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:
 def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
     """The newest fact about a dispute counts: an appeal opens again what was won or lost."""
     known = next((dispute for dispute in order.disputes if dispute.dispute_id == event.dispute_id), None)
-    if known is not None and event.fact_no <= known.fact_no:
+    dispute = Dispute.of(event)
+    if known is not None and not dispute.is_newer_than(known):
         return Stale("overtaken by a newer fact about this dispute")
-    others = tuple(dispute for dispute in order.disputes if dispute.dispute_id != event.dispute_id)
-    changed = order.model_copy(update=as_fields((*others, Dispute.of(event))))
+    others = tuple(other for other in order.disputes if other.dispute_id != event.dispute_id)
+    changed = order.model_copy(update=as_fields((*others, dispute)))
     if order.status in _CLOSED and changed.refundable.in_hundredths > order.refundable.in_hundredths:
         detail = f"a dispute was won after the order was closed: {changed.refundable} of it are with the hotel"
         return needs_review(changed, detail, received=order.received)

@@ -171,7 +171,12 @@ def refund_failed(left: int = 0, *, fact_no: int = 1, refund_id: RefundId = REFU
 
 
 def disputed(
-    dispute_id: str = "dp_1", *, amount: Money = TOTAL, fact_no: int = 1, inquiry: bool = False
+    dispute_id: str = "dp_1",
+    *,
+    amount: Money = TOTAL,
+    fact_no: int = 1,
+    inquiry: bool = False,
+    reported_at: datetime | None = None,
 ) -> PaymentDisputed:
     return PaymentDisputed(
         order_id=ORDER_ID,
@@ -180,6 +185,7 @@ def disputed(
         dispute_id=dispute_id,
         amount=amount,
         inquiry=inquiry,
+        reported_at=reported_at,
     )
 
 

@@ -101,6 +101,16 @@ def test_facts_about_one_dispute_may_come_in_any_order() -> None:
     assert {order.disputes[0].stage for order in orders} == {DisputeStage.OPEN}
 
 
+def test_facts_are_ordered_by_the_psps_time_when_a_restored_payment_counts_from_the_start_again() -> None:
+    opened = given.after(given.confirmed(), given.disputed(fact_no=7, reported_at=given.NOW))
+
+    newer = applied(opened, given.disputed(fact_no=1, inquiry=True, reported_at=given.DEADLINE))
+    older = decide(newer.state, given.disputed(fact_no=9, reported_at=given.NOW), given.NOW)
+
+    assert newer.state.disputes[0].stage is DisputeStage.INQUIRY
+    assert isinstance(older, Stale)
+
+
 def test_several_disputes_each_take_their_part() -> None:
     order = given.after(
         lost_a_part(),
