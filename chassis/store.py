@@ -251,17 +251,26 @@ class Documents(Generic[StateT]):
             for _, state in await self.load_many(ids[start : start + _PAGE]):
                 yield state
 
-    async def ids(self, since: datetime | None = None, *, waiting: bool = False, **fields: str) -> AsyncIterator[str]:
+    async def ids(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        waiting: bool = False,
+        **fields: str,
+    ) -> AsyncIterator[str]:
         """The ids of all documents, or of those whose state has fields of these values, in no order.
 
-        `since`: only of those created then or later; an index helps where `fields` names what is indexed. `waiting`:
-        only of those that need attention.
+        `since`, `until`: only of those created then or later, and before; an index helps where `fields` names what is
+        indexed. `waiting`: only of those that need attention.
         """
         query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
         if waiting:
             query["attention_since"] = {"$exists": True}
-        if since is not None:
-            query["state.created_at"] = {"$gte": to_jsonable_python(since)}
+        bounds = {"$gte": since, "$lt": until}
+        created = {name: to_jsonable_python(bound) for name, bound in bounds.items() if bound is not None}
+        if created:
+            query["state.created_at"] = created  # as the state holds it
         async with self._asked("listing ids", "read"):
             async for raw in self._collection.find(query, projection={"_id": 1}):
                 yield raw["_id"]

@@ -26,6 +26,7 @@ from gateway.tokens import OperatorRole
 from ops import broker, orders_command, watching
 from ops.audit import command as audit_command
 from ops.authorization import given_token
+from ops.closing import command as closing_command
 from ops.dead import commands as dead
 from ops.log import commands as log
 from ops.places import Places
@@ -41,6 +42,7 @@ app.command("broker")(broker.broker)
 app.command("queues")(watching.queues)
 app.command("orders")(orders_command.orders)
 app.command("audit")(audit_command.audit)
+app.command("closing")(closing_command.closing)
 app.command("audit-log")(watching.audit_log)
 app.command("trace")(tracing.trace)
 

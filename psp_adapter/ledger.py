@@ -149,13 +149,18 @@ def ledger_entry(intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[
     currency, amount = money if money is not None else ("", Decimal())
     return LedgerEntry(
         psp_reference=str(intent.get("id")),
-        order_id=_metadata(intent).get("order_id"),
+        order_id=order_of(intent),
         currency=currency,
         captured=amount,
         refunds=tuple(refund for raw in refunds if (refund := read(raw, _refund)) is not None),
         disputes=tuple(dispute for raw in disputes if (dispute := read(raw, _dispute)) is not None),
         unreadable=tuple(unreadable),
     )
+
+
+def order_of(raw: _Raw) -> str | None:
+    """The order that an object's metadata names."""
+    return _metadata(raw).get("order_id")
 
 
 def _refund(raw: _Raw) -> LedgerRefund:

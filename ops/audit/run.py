@@ -42,7 +42,14 @@ Progress = Callable[[str, int, int | None], None]
 class StatesProtocol(Protocol[StateT]):
     """What the audit needs of a store's documents."""
 
-    def ids(self, since: datetime | None = None, *, waiting: bool = False, **fields: str) -> AsyncIterator[str]: ...
+    def ids(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        waiting: bool = False,
+        **fields: str,
+    ) -> AsyncIterator[str]: ...
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]: ...
 
 

@@ -58,7 +58,14 @@ class Generated(Generic[StateT]):
     waiting: Sequence[str] = ()
     loaded: set[str] = field(default_factory=set)
 
-    async def ids(self, since: datetime | None = None, *, waiting: bool = False, **fields: str) -> AsyncIterator[str]:
+    async def ids(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        waiting: bool = False,
+        **fields: str,
+    ) -> AsyncIterator[str]:
         for document_id in self.waiting if waiting else () if since is not None else self.numbers:
             yield document_id
 

@@ -78,6 +78,7 @@ WORDS = {
     "plans run": ["rp_1", "--why", "w"],
     "plans pause": ["rp_1"],
     "trace": ["ord_" + "a" * 26],
+    "closing": ["2026-11-24"],
 }
 
 

@@ -1,0 +1,271 @@
+"""A day's closing as values: what was read goes in, lines, totals and differences come out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contracts.ids import OrderId
+from extras_service.order import Order
+from ops.audit.findings import major_units, written
+from payment_service.payment import Payment, RefundStage
+from psp_adapter.ledger import order_of
+from psp_adapter.stripe_money import in_major_units
+from psp_adapter.translate import id_of
+
+ACCOUNT = ""
+"""In place of a property: what belongs to the account as a whole, or to no order of ours."""
+
+FURTHEST_EAST, FURTHEST_WEST = timedelta(hours=14), timedelta(hours=12)
+"""How much earlier and later than in UTC a day begins somewhere."""
+
+
+class Kind(StrEnum):
+    CHARGE = "charge"
+    REFUND = "refund"
+    REFUND_FAILURE = "refund_failure"
+    DISPUTE = "dispute"
+    DISPUTE_REVERSAL = "dispute_reversal"
+    FEE = "fee"
+    PAYOUT = "payout"
+    OTHER = "other"
+
+
+_KINDS: Mapping[str, Kind] = {
+    **{kind.value: kind for kind in Kind},
+    "payout_reversal": Kind.PAYOUT,
+    "network_cost": Kind.FEE,
+}
+"""By Stripe's reporting categories (https://docs.stripe.com/reports/reporting-categories)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One movement on the PSP's balance. Amounts in major units of the balance's currency; `net` is amount less fee.
+
+    `charged` is what the guest was charged or refunded, in the currency they paid in.
+    """
+
+    transaction_id: str
+    kind: Kind
+    at: datetime
+    amount: Decimal
+    fee: Decimal
+    net: Decimal
+    currency: str
+    source: str = ""
+    psp_reference: str = ""
+    order_id: str | None = None
+    charged: Decimal = Decimal()
+    charged_currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A payout, and the transactions it contains."""
+
+    payout_id: str
+    amount: Decimal
+    currency: str
+    contained: tuple[Transaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A transaction with the order it is about, if it is about one of ours."""
+
+    transaction: Transaction
+    order: Order | None = None
+    payment: Payment | None = None
+
+    @property
+    def property_id(self) -> str:
+        return self.order.guest.property_id if self.order else ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Sums of one property's lines in one currency; `other` is what is none of the rest."""
+
+    property_id: str
+    currency: str
+    by_kind: Mapping[Kind, Decimal]
+    fees: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """From the orders of the day to the charges of the day, in the guests' currency.
+
+    paid - charged_another_day + of_another_day + mismatched = charges.
+    """
+
+    property_id: str
+    currency: str
+    paid: Decimal
+    """What was received for orders that were placed this day."""
+    charged_another_day: Decimal
+    of_another_day: Decimal
+    """Charged this day, placed on another."""
+    mismatched: Decimal
+    """By how much charges differ from what the payments say was received; each is a difference of its own."""
+    charges: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One day, of one property or of all of them, each in its own time zone."""
+
+    day: date
+    property_id: str | None
+    account_zone: str
+    """The time zone by which transactions of no order belong to the day."""
+    orders: tuple[tuple[Order, Payment | None], ...]
+    lines: tuple[Line, ...]
+    payouts: tuple[Payout, ...]
+    totals: tuple[Total, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    differences: tuple[str, ...] = ()
+    shares: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    """By payout: how much of it is each property's."""
+
+
+def transaction_of(raw: Mapping[str, Any], order_id: str | None = None) -> Transaction:
+    """A balance transaction with its source expanded. `order_id`: where the source does not name it."""
+    source = raw.get("source")
+    shown: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
+    currency = str(raw["currency"]).upper()
+    amounts = {name: in_major_units(raw.get(name) or 0, currency) for name in ("amount", "fee", "net")}
+    charged_currency = str(shown.get("currency") or "").upper()
+    return Transaction(
+        transaction_id=str(raw["id"]),
+        kind=_KINDS.get(str(raw.get("reporting_category")), Kind.OTHER),
+        at=datetime.fromtimestamp(raw["created"], UTC),
+        currency=currency,
+        source=id_of(source) or "",
+        psp_reference=id_of(shown.get("payment_intent")) or "",
+        order_id=order_id or order_of(shown),
+        charged=in_major_units(shown.get("amount") or 0, charged_currency) if charged_currency else Decimal(),
+        charged_currency=charged_currency,
+        **amounts,
+    )
+
+
+def window(day: date) -> tuple[datetime, datetime]:
+    """From when to when it is that day anywhere."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return start - FURTHEST_EAST, start + timedelta(days=1) + FURTHEST_WEST
+
+
+def is_on(at: datetime, day: date, zone: str) -> bool:
+    return at.astimezone(ZoneInfo(zone)).date() == day
+
+
+def close(read: Closing) -> Closing:
+    """The closing with its totals and differences, for the lines, orders and payouts that were read."""
+    return replace(
+        read,
+        totals=tuple(_totals(read.lines)),
+        bridges=tuple(_bridges(read)),
+        differences=tuple(_differences(read)),
+    )
+
+
+def _totals(lines: Sequence[Line]) -> Iterator[Total]:
+    groups = sorted({(line.property_id, line.transaction.currency) for line in lines})
+    for property_id, currency in groups:
+        moved = [
+            line.transaction
+            for line in lines
+            if (line.property_id, line.transaction.currency) == (property_id, currency)
+        ]
+        by_kind = {kind: sum((one.amount for one in moved if one.kind is kind), Decimal()) for kind in Kind}
+        fees, net = (sum((getattr(one, name) for one in moved), Decimal()) for name in ("fee", "net"))
+        yield Total(property_id, currency, by_kind, fees, net)
+
+
+def _bridges(read: Closing) -> Iterator[Bridge]:
+    charges = [line for line in read.lines if line.transaction.kind is Kind.CHARGE and line.order is not None]
+    placed = {order.order_id for order, _ in read.orders}
+    charged = {line.order.order_id for line in charges if line.order}
+    groups = {(str(order.guest.property_id), order.total.currency) for order, _ in read.orders}
+    groups |= {(line.property_id, line.transaction.charged_currency) for line in charges}
+    for property_id, currency in sorted(groups):
+        of_orders = [
+            (order, _received(payment))
+            for order, payment in read.orders
+            if (order.guest.property_id, order.total.currency) == (property_id, currency)
+        ]
+        of_charges = [
+            line for line in charges if (line.property_id, line.transaction.charged_currency) == (property_id, currency)
+        ]
+        paid = sum((amount for _, amount in of_orders), Decimal())
+        elsewhen = sum((amount for order, amount in of_orders if order.order_id not in charged), Decimal())
+        total = sum((line.transaction.charged for line in of_charges), Decimal())
+        other = [line for line in of_charges if line.order and line.order.order_id not in placed]
+        of_another = sum((line.transaction.charged for line in other), Decimal())
+        yield Bridge(
+            *(property_id, currency, paid, elsewhen, of_another, total - (paid - elsewhen + of_another), total)
+        )
+
+
+def _received(payment: Payment | None) -> Decimal:
+    return major_units(payment.received) if payment is not None and payment.received is not None else Decimal()
+
+
+def _differences(read: Closing) -> Iterator[str]:
+    for line in read.lines:
+        moved = line.transaction
+        if moved.amount - moved.fee != moved.net:
+            yield f"{moved.transaction_id}: {moved.amount:f} less {moved.fee:f} is not {moved.net:f} {moved.currency}"
+        why = _unlike_our_books(line)
+        if why is not None:
+            charged = written(moved.charged, moved.charged_currency)
+            yield f"{moved.kind} {moved.source} of {charged} for {moved.order_id}: {why}"
+    for payout in read.payouts:
+        contained = sum((one.net for one in payout.contained if one.kind is not Kind.PAYOUT), Decimal())
+        if contained != payout.amount:
+            paid, sums = written(payout.amount, payout.currency), written(contained, payout.currency)
+            yield f"payout {payout.payout_id} of {paid}: what it contains comes to {sums}"
+
+
+def _unlike_our_books(line: Line) -> str | None:
+    """What our books say otherwise about a transaction that names an order."""
+    moved, payment = line.transaction, line.payment
+    if moved.order_id is None or moved.kind not in (Kind.CHARGE, Kind.REFUND, Kind.REFUND_FAILURE, Kind.DISPUTE):
+        return None
+    if line.order is None:
+        return "there is no such order here"
+    if payment is None:
+        return "the payment is not known here"
+    match moved.kind:
+        case Kind.CHARGE if moved.psp_reference != payment.paid_reference:
+            return "another session paid the order, or none did; `bellhop audit` says whether it was refunded"
+        case Kind.CHARGE if moved.charged != _received(payment):
+            return f"the payment says that {_received(payment):f} were received"
+        case Kind.REFUND | Kind.REFUND_FAILURE:
+            return _unlike_our_refund(moved, payment)
+        case Kind.DISPUTE if moved.source not in {dispute.dispute_id for dispute in payment.disputes}:
+            return "the payment does not know the dispute"
+        case _:
+            return None
+
+
+def _unlike_our_refund(moved: Transaction, payment: Payment) -> str | None:
+    refund = next((refund for refund in payment.refunds if refund.psp_refund_id == moved.source), None)
+    if refund is None:
+        return "the payment does not know the refund"
+    if major_units(refund.amount) != moved.charged:
+        return f"the payment says {major_units(refund.amount):f}"
+    if moved.kind is Kind.REFUND_FAILURE and refund.stage is not RefundStage.FAILED:
+        return f"the payment says that the refund is {refund.stage}"
+    return None
+
+
+def order_ids(transactions: Sequence[Transaction]) -> list[OrderId]:
+    """The orders that transactions name, each once."""
+    return [OrderId(name) for name in dict.fromkeys(one.order_id for one in transactions) if name is not None]
