@@ -216,12 +216,9 @@ class MessageLog:
         self._gap = (before + count, since, now)
         self._metrics.log_copies.labels(self._service, "missed").inc(count)
 
-    async def _publish_all(self, channel: aiormq.abc.AbstractChannel, copies: list[Copy]) -> list[BaseException | None]:
-        return await asyncio.gather(*(self._publish(channel, copy) for copy in copies), return_exceptions=True)
-
     async def _publish(self, channel: aiormq.abc.AbstractChannel, copy: Copy) -> None:
         # Mandatory: where the stream is missing, a copy comes back instead of vanishing.
-        await channel.basic_publish(
+        publishing = channel.basic_publish(
             copy.body,
             exchange=COPIES.name,
             routing_key=copy_key(copy.source, copy.kind)[:_LONGEST_KEY],
@@ -238,3 +235,4 @@ class MessageLog:
             ),
             mandatory=True,
         )
+        await shielded(publishing)

@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractRobustChannel
 from aio_pika.exceptions import AMQPError
 
 from chassis import background
+from chassis.amqp import shielded
 from chassis.envelope import Envelope
 from chassis.metrics import Metrics
 
@@ -80,7 +81,7 @@ class Replies:
             async with asyncio.timeout(SECONDS):
                 channel = await self._ready_channel()
                 exchange = await channel.get_exchange(envelope.exchange, ensure=False)
-                await exchange.publish(message, envelope.routing_key, mandatory=False)
+                await shielded(exchange.publish(message, envelope.routing_key, mandatory=False))
         except (AMQPError, OSError, TimeoutError, RuntimeError, ValueError) as error:
             self._drop(envelope, repr(error))
 

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -48,8 +48,8 @@ class Cluster:
         self._cookie = secrets.token_hex(16)
         self.nodes = {address: self._node(program, folder / f"node-{address}", address) for address in ADDRESSES}
 
-    def url_at(self, port: int) -> str:
-        return f"amqp://{OPERATOR}:{self._password}@{HOST}:{port}/"
+    def url_at(self, port: int, address: str = HOST) -> str:
+        return f"amqp://{OPERATOR}:{self._password}@{address}:{port}/"
 
     def _node(self, program: str, folder: Path, address: str) -> Process:
         (folder / "home").mkdir(parents=True)
@@ -102,11 +102,12 @@ class Cluster:
 
 
 class Door:
-    """One address for all nodes, like a load balancer's: every connection goes to the next node that takes it."""
+    """One address for several nodes, like a load balancer's: every connection goes to the next node that takes it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, addresses: Collection[str]) -> None:
         self._upstream = port
-        self._turn = itertools.cycle(ADDRESSES)
+        self._addresses = addresses
+        self._turn = itertools.cycle(addresses)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -117,7 +118,7 @@ class Door:
         await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        for address in itertools.islice(self._turn, len(ADDRESSES) - 1):
+        for address in itertools.islice(self._turn, len(self._addresses) - 1):
             with contextlib.suppress(OSError):
                 return await asyncio.open_connection(address, self._upstream)
         return await asyncio.open_connection(next(self._turn), self._upstream)
@@ -132,12 +133,14 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 @asynccontextmanager
-async def cluster_behind_a_door(folder: Path) -> AsyncIterator[tuple[Cluster, str]]:
-    """A running cluster and the one address its clients know."""
+async def cluster_behind_a_door(
+    folder: Path, addresses: Collection[str] = ADDRESSES
+) -> AsyncIterator[tuple[Cluster, str]]:
+    """A running cluster and the one address its clients know, which leads to the nodes at `addresses`."""
     cluster = Cluster(folder)
     try:
         await cluster.start()
-        async with await asyncio.start_server(Door(cluster.amqp), HOST, 0) as door:
+        async with await asyncio.start_server(Door(cluster.amqp, addresses), HOST, 0) as door:
             yield cluster, cluster.url_at(door.sockets[0].getsockname()[1])
     finally:
         await cluster.stop()

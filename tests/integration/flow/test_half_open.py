@@ -17,7 +17,7 @@ from deploy.local.broker import Broker
 from deploy.local.store import LocalStore, Store
 from tests.integration.flow.accounts import accounts_at
 from tests.integration.flow.half_open import BOTH, TO_CLIENT, TO_SERVER, HalfOpenProxy
-from tests.integration.flow.system import Setup, System
+from tests.integration.flow.system import SERVICES, Setup, System
 from tests.integration.flow.test_frozen_peers import confirmed, order_and_pay
 from tests.integration.flow.waiting import until
 
@@ -102,9 +102,15 @@ async def test_every_order_is_confirmed_once_although_connections_are_half_open(
             intents = await system.intents(order_id)
             assert sum(intent["amount_received"] for intent in intents) == order["total"]["amount"]
 
+        for part in SERVICES:
+            await until(partial(is_ready, system, part), f"{part} is ready again, its log included", within=within)
         assert stalled > 0
         assert proxy.connections > 0, "new connections take the place of those that stand still"
         assert await until(system.webhooks_delivered, "every webhook was taken")
+
+
+async def is_ready(system: System, part: str) -> bool:
+    return bool((await system.operator(part, "/health/ready")).json()["status"] == "ready")
 
 
 async def _some(system: System) -> bool:
