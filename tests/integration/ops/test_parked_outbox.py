@@ -23,6 +23,7 @@ from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
 from tests.integration.ops.operator import Operator
+from tests.integration.ops.page import Page, page_of, running
 
 LONG_ID = "m" * 300
 """No AMQP frame can hold it."""
@@ -123,6 +124,34 @@ async def test_put_back_its_own_service_sends_it_and_the_order_goes_on(operator:
     (record,) = await operator.json("audit-log")
     assert (record["action"], record["why"]) == ("put back", "rights mended, INC-42")
     assert record["outcome"] == "1 of 1 letters are back in their outboxes"
+
+
+async def test_the_operators_page_shows_it_and_puts_it_back(operator: Operator) -> None:
+    guest = operator.system.guest()
+    order_id = await success_is_parked(operator.system, guest)
+
+    async with running(page_of(operator.system)) as http:
+        page = Page(http)
+        (letter,) = (await page.get("/dead", order=order_id))["letters"]
+        shown = await page.get(f"/dead/{letter['letter_id']}")
+        done = await page.post("/dead/put-back", ids=[letter["letter_id"]], why="rights mended")
+
+    assert shown["outbox_of"] == payment_id_of(order_id)
+    assert "ACCESS_REFUSED" in shown["error"]
+    assert done == {"moved": 1}
+    await guest.sees(order_id, status="confirmed")
+
+
+async def test_corrected_first_it_is_sent_as_corrected(operator: Operator) -> None:
+    guest = operator.system.guest()
+    order_id = await success_is_parked(operator.system, guest)
+    (letter,) = await operator.json("dead", "list", code=1)
+
+    fresh = await operator.json("dead", "edit", letter["letter_id"], "--set", "amount.amount=1", "--why", "a test")
+    done = await operator.json("dead", "put-back", fresh["letter_id"], "--why", "a test")
+
+    assert done["put_back"] == 1
+    await guest.sees(order_id, status="needs_review")
 
 
 async def test_a_replay_skips_it_and_says_what_sends_it(operator: Operator) -> None:
