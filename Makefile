@@ -42,6 +42,7 @@ check: setup ## formatting, lint, types, import rules, lock, installed packages,
 	$(VENV)/python -m ops.tables --check
 	$(VENV)/python -m ops.openapi --check
 	$(VENV)/python -m ops.asyncapi --check
+	$(VENV)/python -m ops.psp_events --check
 	$(VENV)/python -m ops.definitions --check
 	$(VENV)/python -m ops.installed --check
 	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yaml && promtool test rules tests/alerts/alerts_test.yaml; fi

@@ -23,7 +23,7 @@ from deploy.local.parts import OPERATORS_PAGE, SERVICES
 from deploy.local.process import PartError
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
 from gateway.tokens import OperatorRole
-from ops import broker, orders_command, watching
+from ops import broker, orders_command, psp_command, watching
 from ops.audit import command as audit_command
 from ops.authorization import given_token
 from ops.closing import command as closing_command
@@ -36,7 +36,7 @@ from ops.terminal import AsJson, DataDir, Who, acting_as, complaints, console, n
 from ops.trace import command as tracing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
-for part in (dead, log, plans):
+for part in (dead, log, plans, psp_command):
     app.add_typer(part.app, name=part.NAME)
 app.command("broker")(broker.broker)
 app.command("queues")(watching.queues)

@@ -31,6 +31,9 @@ _PAGE = 100
 _PAUSES = (1.0, 5.0, 20.0)
 """Seconds before a page of a list is asked for again."""
 
+API_VERSION: str = stripe.api_version
+"""The version of Stripe's API that the installed SDK speaks."""
+
 _HALF_A_SECOND = timedelta(seconds=0.5)  # a `Date` has whole seconds
 
 
@@ -245,13 +248,24 @@ class StripeApi:
             case _:
                 return partial(self._may_call, *call)
 
-    async def _may_call(self, method: str, path: str) -> bool:
-        """Whether the key may make this call: it is made for nothing (no parameters, no such object)."""
+    async def refusal_of(self, method: str, path: str) -> str | None:
+        """Why the key may not make this call, in Stripe's words; None when it may. Raises PspUnavailableError.
+
+        The call is made without parameters or about an object that does not exist, and so changes nothing.
+        """
         try:
             await self.client.raw_request_async(method, path, max_network_retries=0)
         except stripe.StripeError as error:
-            return not _is_silence(error) and _why_forbidden(error, None) is None
-        return True
+            if _is_silence(error):
+                raise PspUnavailableError(f"asking for the right to {path}", _said(error)) from error
+            return _said(error) if _why_forbidden(error, None) is not None else None
+        return None
+
+    async def _may_call(self, method: str, path: str) -> bool:
+        try:
+            return await self.refusal_of(method, path) is None
+        except PspUnavailableError:
+            return False
 
     async def _is_our_account(self, held: str) -> bool:
         """Whether the account knows this id, or any other PaymentIntent of ours: then only the one is gone."""

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from deploy.local.stripe_sandbox import balance, charges, disputes, events, forms, intents, refunds
+from deploy.local.stripe_sandbox import account, balance, charges, disputes, events, forms, intents, refunds
 from deploy.local.stripe_sandbox.errors import (
     ApiError,
     Json,
@@ -53,6 +53,10 @@ CALLS: tuple[tuple[str, str, Operation, bool], ...] = (
     ("GET", "/balance_transactions/{id}", balance.retrieve, False),
     ("GET", "/payouts", balance.list_payouts, False),
     ("GET", "/payouts/{id}", balance.retrieve_payout, False),
+    ("GET", "/account", account.retrieve, False),
+    ("GET", "/webhook_endpoints", account.list_endpoints, False),
+    ("POST", "/payment_method_domains", account.create_domain, False),
+    ("GET", "/payment_method_domains", account.list_domains, False),
     ("GET", "/events", events.list_all, False),
     ("GET", "/events/{id}", events.retrieve, False),
 )

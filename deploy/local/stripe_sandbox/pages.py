@@ -42,7 +42,10 @@ OFFERS = (
         "webhooks doubled, late, reordered or dropped; API slow, failing, refusing (401, 403)",
     ),
     ("GET, PUT /_sandbox/settings", '{"settle_after": seconds or null}'),
-    ("GET, POST /_sandbox/webhook-endpoint", '{"url": …, "secret": …}'),
+    (
+        "GET, POST /_sandbox/webhook-endpoint",
+        '{"url": …, "secret": …, "enabled_events": […], "status": …, "api_version": …}',
+    ),
     ("DELETE /_sandbox/payment_intents/{id}", "forget it, as when test data is deleted"),
     ("POST /_sandbox/payment_intents/{id}/authenticate", '{"outcome": "succeed" or "fail"}'),
     ("POST /_sandbox/payment_intents/{id}/settle", '{"outcome": "succeed" or "fail"}'),

@@ -28,6 +28,7 @@ class Settings:
 
     api_key: str = "sk_test_sandbox"
     publishable_key: str = "pk_test_sandbox"
+    account: str = "acct_1BellhopSandbox0"
     webhook_url: str | None = None
     webhook_secret: str | None = None
     data: Path | None = None

@@ -28,6 +28,7 @@ class State:
     events: dict[str, Json] = field(default_factory=dict)
     balance_transactions: dict[str, Json] = field(default_factory=dict)
     payouts: dict[str, Json] = field(default_factory=dict)
+    payment_method_domains: dict[str, Json] = field(default_factory=dict)
     # Which payout contains a balance transaction.
     paid_out: dict[str, str] = field(default_factory=dict)
     # Which behaviour a payment method stands for; card numbers are never kept.
@@ -49,6 +50,7 @@ KINDS = {
     "evt": ("events", "event"),
     "txn": ("balance_transactions", "balance transaction"),
     "po": ("payouts", "payout"),
+    "pmd": ("payment_method_domains", "payment method domain"),
 }
 
 

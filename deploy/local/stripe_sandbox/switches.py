@@ -14,6 +14,7 @@ from deploy.local.stripe_sandbox import balance, confirmation, disputes, intents
 from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid
 from deploy.local.stripe_sandbox.faults import FaultPlan, Faults
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from deploy.local.stripe_sandbox.settings import API_VERSION
 from deploy.local.stripe_sandbox.webhooks import Webhooks
 
 
@@ -57,6 +58,9 @@ class NewPayout(Body):
 class Endpoint(Body):
     url: str | None
     secret: str | None = None
+    enabled_events: list[str] = ["*"]
+    status: Literal["enabled", "disabled"] = "enabled"
+    api_version: str = API_VERSION
 
 
 class Pace(Body):
@@ -137,7 +141,7 @@ class Switches:
 
     async def set_endpoint(self, request: Request) -> Json | None:
         endpoint = await _body(request, Endpoint)
-        return self._webhooks.listen_at(endpoint.url, endpoint.secret)
+        return self._webhooks.listen_at(**endpoint.model_dump())
 
     async def reset(self, request: Request) -> Json:
         """Forget every object, event, key, fault and pending delivery; the webhook endpoint stays."""

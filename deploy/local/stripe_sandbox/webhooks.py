@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import httpx
 import structlog
@@ -26,6 +27,12 @@ def sign(body: bytes, secret: str, at: int) -> str:
     """The `Stripe-Signature` header. See https://docs.stripe.com/webhooks#verify-manually."""
     digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={at},v1={digest}"
+
+
+def is_one_of(kind: str, endpoint: Json) -> bool:
+    """Whether an endpoint gets events of this type."""
+    enabled = endpoint.get("enabled_events", ["*"])
+    return "*" in enabled or kind in enabled
 
 
 @dataclass(slots=True)
@@ -51,11 +58,14 @@ class Webhooks:
     def endpoint(self) -> Json | None:
         return self._sandbox.state.webhook_endpoint
 
-    def listen_at(self, url: str | None, secret: str | None) -> Json | None:
-        """Send events to this address from now on; None stops sending. Without a secret, one is made up."""
+    def listen_at(self, url: str | None, secret: str | None, **how: Any) -> Json | None:
+        """Send events to this address from now on; None stops sending. Without a secret, one is made up.
+
+        `how`: `enabled_events`, `status` and `api_version`, as they are set in the dashboard.
+        """
         before = self.endpoint or {}
         secret = secret or before.get("secret") or self._sandbox.new_id("whsec")
-        self._sandbox.state.webhook_endpoint = {"url": url, "secret": secret} if url else None
+        self._sandbox.state.webhook_endpoint = {"url": url, "secret": secret, **how} if url else None
         self._sandbox.store.changed()
         return self.endpoint
 
@@ -80,7 +90,8 @@ class Webhooks:
 
     def enqueue(self, event: Json, lane: str) -> None:
         """Deliver this event after those already waiting in its lane. Without an endpoint nothing is sent."""
-        if self.endpoint is None:
+        endpoint = self.endpoint
+        if endpoint is None or endpoint.get("status") == "disabled" or not is_one_of(event["type"], endpoint):
             return
         faults = self._faults.webhooks
         if self._faults.strikes(faults.drop, event["type"]):

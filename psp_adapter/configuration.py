@@ -1,0 +1,161 @@
+"""What is set at the PSP, read for a comparison with what this system needs there. Changes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from psp_adapter.errors import PspBrokenError, PspForbiddenError
+from psp_adapter.stripe_api import API_VERSION, StripeApi
+from psp_adapter.stripe_keys import livemode_of
+from psp_adapter.translate import EVENT_TYPES
+
+WEBHOOK_PATH = "/webhooks/stripe"
+
+NEEDED_RIGHTS: Mapping[str, tuple[str, str]] = {
+    "open payment sessions": ("post", "/v1/payment_intents"),
+    "read payment sessions": ("get", "/v1/payment_intents"),
+    "make refunds": ("post", "/v1/refunds"),
+    "read refunds": ("get", "/v1/refunds"),
+    "read disputes (for the audit)": ("get", "/v1/disputes"),
+    "read events": ("get", "/v1/events"),
+}
+"""Calls that this system makes; each, made without parameters, changes nothing and shows if the key may make it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the operator says must be set. None and empty: not compared."""
+
+    api_key: str
+    account: str | None = None
+    webhook_url: str | None = None
+    publishable_key: str | None = None
+    domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One thing that was compared. `advice` says what to mend, and is empty where nothing is to be mended."""
+
+    what: str
+    found: str
+    advice: str = ""
+
+    @property
+    def is_right(self) -> bool:
+        return not self.advice
+
+
+async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
+    """Everything that is set at the PSP and can be read, against what is wanted. Raises PspUnavailableError."""
+    return [
+        _mode(wanted),
+        await _account(stripe, wanted.account),
+        *await _endpoints(stripe, wanted),
+        *await _domains(stripe, wanted.domains),
+        *[await _right(stripe, right, *call) for right, call in NEEDED_RIGHTS.items()],
+    ]
+
+
+def _mode(wanted: Wanted) -> Comparison:
+    mode, page_mode = _word(livemode_of(wanted.api_key)), _word(_page_livemode(wanted.publishable_key))
+    if mode == "unknown":
+        return Comparison("mode", mode, "STRIPE_API_KEY is not a key of Stripe's: sk_live_…, rk_live_…, sk_test_…")
+    if wanted.publishable_key and page_mode != mode:
+        advice = "Set BELLHOP_STRIPE_PUBLISHABLE_KEY and STRIPE_API_KEY to keys of the same mode."
+        return Comparison("mode", f"{mode}, but the page's key is {page_mode}", advice)
+    return Comparison("mode", mode)
+
+
+def _page_livemode(publishable_key: str | None) -> bool | None:
+    return livemode_of("s" + (publishable_key or "").removeprefix("p"))
+
+
+def _word(livemode: bool | None) -> str:
+    return "unknown" if livemode is None else "live" if livemode else "test"
+
+
+async def _account(stripe: StripeApi, account: str | None) -> Comparison:
+    try:
+        found = await stripe.find("/v1/account") or {}
+    except (PspForbiddenError, PspBrokenError) as refused:
+        return Comparison("account", str(refused), "Use a key that may read its account, or a valid one.")
+    known = str(found.get("id"))
+    if account and known != account:
+        return Comparison("account", known, f"Set STRIPE_API_KEY to a key of {account}.")
+    if not found.get("charges_enabled", True):
+        return Comparison("account", f"{known} may not charge", "Complete the account in Stripe's dashboard.")
+    return Comparison("account", known)
+
+
+async def _endpoints(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
+    what = "webhook endpoint"
+    try:
+        all_of_them = [endpoint async for endpoint in stripe.each("/v1/webhook_endpoints")]
+    except (PspForbiddenError, PspBrokenError) as refused:
+        return [Comparison(what, str(refused), "Use a key that may read webhook endpoints for this check.")]
+    ours = [endpoint for endpoint in all_of_them if _is_ours(endpoint, wanted.webhook_url)]
+    if not ours:
+        others = ", ".join(str(endpoint.get("url")) for endpoint in all_of_them) or "none"
+        where = wanted.webhook_url or f"https://your.host{WEBHOOK_PATH}"
+        return [Comparison(what, others, f"Make an endpoint for {where} with the events of docs/psp-events.md.")]
+    return [comparison for endpoint in ours for comparison in _endpoint(endpoint, livemode_of(wanted.api_key))]
+
+
+def _is_ours(endpoint: Mapping[str, Any], url: str | None) -> bool:
+    found = str(endpoint.get("url"))
+    return found == url if url else urlsplit(found).path == WEBHOOK_PATH
+
+
+def _endpoint(endpoint: Mapping[str, Any], livemode: bool | None) -> list[Comparison]:
+    url = str(endpoint.get("url"))
+    enabled = set(endpoint.get("enabled_events") or ())
+    missing = [] if "*" in enabled else [kind for kind in EVENT_TYPES if kind not in enabled]
+    status, version = str(endpoint.get("status")), str(endpoint.get("api_version") or "the account's default")
+    return [
+        Comparison(
+            f"status of {url}", status, "" if status == "enabled" else "Enable the endpoint in Stripe's dashboard."
+        ),
+        Comparison(
+            f"mode of {url}",
+            _word(endpoint.get("livemode")),
+            "" if endpoint.get("livemode") == livemode else "Make the endpoint in the mode of STRIPE_API_KEY.",
+        ),
+        Comparison(
+            f"events of {url}",
+            "all" if "*" in enabled else f"{len(enabled)} enabled",
+            f"Add {', '.join(missing)}." if missing else "",
+        ),
+        Comparison(
+            f"API version of {url}",
+            version,
+            "" if version == API_VERSION else f"Make the endpoint again with the API version {API_VERSION}.",
+        ),
+    ]
+
+
+async def _domains(stripe: StripeApi, domains: tuple[str, ...]) -> list[Comparison]:
+    if not domains:
+        return []
+    try:
+        listed = [domain async for domain in stripe.each("/v1/payment_method_domains")]
+    except (PspForbiddenError, PspBrokenError) as refused:
+        advice = "Use a key that may read payment method domains for this check."
+        return [Comparison("payment method domains", str(refused), advice)]
+    enabled = {str(domain.get("domain_name")): bool(domain.get("enabled")) for domain in listed}
+    return [_domain(name, enabled.get(name)) for name in domains]
+
+
+def _domain(name: str, enabled: bool | None) -> Comparison:
+    what = f"payment method domain {name}"
+    if enabled is None:
+        return Comparison(what, "missing", f"Add {name} to the payment method domains: Apple Pay and others need it.")
+    return Comparison(what, "enabled" if enabled else "disabled", "" if enabled else f"Enable {name}.")
+
+
+async def _right(stripe: StripeApi, right: str, method: str, path: str) -> Comparison:
+    refusal = await stripe.refusal_of(method, path)
+    return Comparison(
+        f"right to {right}", refusal or "given", f"Give STRIPE_API_KEY this right ({path})." if refusal else ""
+    )
