@@ -116,7 +116,10 @@ async def test_an_order_is_cancelled_while_its_session_is_being_opened(system: S
         problem(await asking, 409, "order-not-payable")
         await guest.sees(order_id, status="cancelled", payment_status="unpaid")
 
-    assert (await intent_of(system, order_id))["status"] == "canceled"
+    async def canceled_at_psp() -> bool:
+        return [intent["status"] for intent in await system.intents(order_id)] == ["canceled"]
+
+    await until(canceled_at_psp, "the session that was still being opened is closed")
 
 
 async def test_somebody_elses_order_is_not_there(system: System, guest: Guest) -> None:

@@ -27,7 +27,7 @@ RECOVERY = 60.0
 async def test_a_refund_asked_while_the_key_is_wrong_is_made_once_the_key_is_right(
     broker: Broker, store: Store, faults: dict[str, Any], says: str
 ) -> None:
-    async with system_on(broker, store, reply_timeout=2.0) as system:
+    async with system_on(broker, store) as system:
         guest = system.guest()
         order_id = await paid_order(system, guest)
 
@@ -49,7 +49,7 @@ async def test_a_refund_asked_while_the_key_is_wrong_is_made_once_the_key_is_rig
 
 
 async def test_a_key_of_another_account_stops_the_adapter_and_decides_nothing(broker: Broker, store: Store) -> None:
-    async with system_on(broker, store, reply_timeout=2.0) as system:
+    async with system_on(broker, store) as system:
         guest = system.guest()
         order_id = (await guest.order())["order_id"]
         await guest.session(order_id)
