@@ -70,7 +70,9 @@ class Audit:
 
 def major_units(money: Money) -> Decimal:
     """An amount of ours in euros, yen or dinars."""
-    return Decimal(money.in_hundredths).scaleb(-2 - get_currency_precision(money.currency))
+    digits = get_currency_precision(money.currency)
+    major = Decimal(money.amount).scaleb(-digits)
+    return major + Decimal(money.hundredths).scaleb(-digits - 2) if money.hundredths else major
 
 
 def written(amount: Decimal, currency: str) -> str:

@@ -246,7 +246,7 @@ def _unlike_our_books(line: Line) -> str | None:
         case Kind.CHARGE if moved.psp_reference != payment.paid_reference:
             return "another session paid the order, or none did; `bellhop audit` says whether it was refunded"
         case Kind.CHARGE if moved.charged != _received(payment):
-            return f"the payment says that {_received(payment):f} were received"
+            return f"the payment says that {written(_received(payment), moved.charged_currency)} were received"
         case Kind.REFUND | Kind.REFUND_FAILURE:
             return _unlike_our_refund(moved, payment)
         case Kind.DISPUTE if moved.source not in {dispute.dispute_id for dispute in payment.disputes}:
@@ -260,7 +260,7 @@ def _unlike_our_refund(moved: Transaction, payment: Payment) -> str | None:
     if refund is None:
         return "the payment does not know the refund"
     if major_units(refund.amount) != moved.charged:
-        return f"the payment says {major_units(refund.amount):f}"
+        return f"the payment says {written(major_units(refund.amount), refund.amount.currency)}"
     if moved.kind is Kind.REFUND_FAILURE and refund.stage is not RefundStage.FAILED:
         return f"the payment says that the refund is {refund.stage}"
     return None

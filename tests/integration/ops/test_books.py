@@ -84,7 +84,7 @@ async def test_a_closing_says_by_what_it_does_not_add_up(operator: Operator) -> 
     (difference,) = closed["differences"]
     assert order_id in difference
     assert "€48.00" in difference
-    assert "40.00 were received" in difference
+    assert "€40.00 were received" in difference
     (mismatched_by,) = rows(closed, "bridge", "mismatched")
     assert Decimal(mismatched_by["amount"]) == 8
 

@@ -90,7 +90,7 @@ def test_an_order_of_yesterday_that_is_charged_today_is_named_as_that() -> None:
         (Line(moved(), None, None), "there is no such order here"),
         (Line(moved(), ORDER, None), "the payment is not known"),
         (Line(moved(psp_reference="pi_2"), ORDER, PAID), "another session paid the order"),
-        (Line(moved(amount="40.00"), ORDER, PAID), "48.00 were received"),
+        (Line(moved(amount="40.00"), ORDER, PAID), "€48.00 were received"),
         (Line(moved(Kind.REFUND, "-10.00", "0"), ORDER, PAID), "does not know the refund"),
         (Line(moved(Kind.DISPUTE, "-48.00", "20"), ORDER, PAID), "does not know the dispute"),
     ],
