@@ -1,6 +1,7 @@
-"""Disputes: the guest asks their bank for the money back."""
+"""Disputes: the guest asks their bank for the money back. https://docs.stripe.com/disputes/how-disputes-work"""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 from deploy.local.stripe_sandbox import balance
 from deploy.local.stripe_sandbox.errors import Json, refused
@@ -9,22 +10,57 @@ from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
 
 WEEK = 7 * 24 * 3600
 
+Beginning = Literal["needs_response", "warning_needs_response", "prevented"]
+Status = Literal[
+    "needs_response",
+    "under_review",
+    "won",
+    "lost",
+    "warning_under_review",
+    "warning_closed",
+    "appeal_needs_response",
+    "appeal_under_review",
+]
+STATUSES = {*get_args(Beginning), *get_args(Status)}
+
+_APPEALS = ("appeal_needs_response", "appeal_under_review")
+_DECISIONS = ("won", "lost")
+_NEXT: Mapping[str, tuple[str, ...]] = {
+    "warning_needs_response": ("warning_under_review", "warning_closed", "needs_response"),
+    "warning_under_review": ("warning_closed", "needs_response"),
+    "needs_response": ("under_review", *_DECISIONS),
+    "under_review": _DECISIONS,
+    "won": _APPEALS,
+    "lost": _APPEALS,
+    "appeal_needs_response": ("appeal_under_review", *_DECISIONS),
+    "appeal_under_review": _DECISIONS,
+}
+_CONTESTED = ("needs_response", "under_review", *_APPEALS)
+_GONE = ("lost", "prevented")
+
 
 def open_dispute(
-    sandbox: Sandbox, call: Call, intent: Json, *, amount: int | None = None, reason: str = "fraudulent"
+    sandbox: Sandbox,
+    call: Call,
+    intent: Json,
+    *,
+    amount: int | None = None,
+    reason: str = "fraudulent",
+    status: Beginning = "needs_response",
 ) -> Json:
-    """Dispute what was captured, all of it unless an amount is given."""
+    """Dispute what was captured, all of it unless an amount is given. Parts of one charge may be disputed apart."""
     if intent["status"] != "succeeded":
         raise refused(f"PaymentIntent {intent['id']} has a status of {intent['status']}: nothing to dispute.")
     charge = sandbox.store.get(intent["latest_charge"], "ch")
-    if charge["disputed"]:
+    left = charge["amount_captured"] - sum(dispute["amount"] for dispute in _of(sandbox, charge))
+    if left == 0:
         raise refused(f"Charge {charge['id']} is disputed already.")
-    if amount is not None and amount > charge["amount_captured"]:
-        raise refused(f"No more than {charge['amount_captured']} was captured.", param="amount")
+    if amount is not None and amount > left:
+        raise refused(f"No more than {left} can be disputed.", param="amount")
     dispute: Json = {
         "id": sandbox.new_id("dp"),
         "object": "dispute",
-        "amount": charge["amount_captured"] if amount is None else amount,
+        "amount": left if amount is None else amount,
         "balance_transactions": [],
         "charge": charge["id"],
         "created": sandbox.seconds(),
@@ -38,29 +74,61 @@ def open_dispute(
             "past_due": False,
             "submission_count": 0,
         },
-        "is_charge_refundable": False,
+        "is_charge_refundable": status == "warning_needs_response",
         "livemode": False,
         "metadata": {},
         "payment_intent": intent["id"],
         "reason": reason,
-        "status": "needs_response",
+        "status": status,
     }
     charge["disputed"] = True
-    balance.dispute_moved(sandbox, dispute, "withdrawn")
     sandbox.store.put(dispute)
-    sandbox.emit(call, "charge.dispute.created", dispute)
+    _changed(sandbox, call, dispute, "created", was_withdrawn=False)
     return dispute
 
 
-def close(sandbox: Sandbox, dispute: Json, status: Literal["won", "lost"]) -> Json:
-    """The bank decides: *won* leaves the money with the hotel, *lost* gives it back to the guest."""
-    if dispute["status"] in ("won", "lost"):
-        raise refused(f"Dispute {dispute['id']} is closed already: {dispute['status']}.")
-    dispute["status"] = status
-    if status == "won":
-        balance.dispute_moved(sandbox, dispute, "reinstated")
-    sandbox.emit(OWN_DOING, "charge.dispute.closed", dispute)
+def proceed(sandbox: Sandbox, dispute: Json, status: Status) -> Json:
+    """The next step: an inquiry becomes a dispute, the bank decides, one side appeals."""
+    before = dispute["status"]
+    if status not in _NEXT.get(before, ()):
+        raise refused(f"Dispute {dispute['id']} has a status of {before}: it cannot become {status}.")
+    dispute.update(status=status, is_charge_refundable=status.startswith("warning_"))
+    what = "closed" if status in (*_DECISIONS, "warning_closed") else "updated"
+    _changed(sandbox, OWN_DOING, dispute, what, was_withdrawn=_is_withdrawn(before))
     return dispute
+
+
+def is_contested(sandbox: Sandbox, charge: Json) -> bool:
+    """Whether a bank is deciding about it. It does not while it only inquires."""
+    return any(dispute["status"] in _CONTESTED for dispute in _of(sandbox, charge))
+
+
+def taken(sandbox: Sandbox, charge: Json) -> int:
+    """What banks have taken back of it for good."""
+    return sum(dispute["amount"] for dispute in _of(sandbox, charge) if dispute["status"] in _GONE)
+
+
+def _of(sandbox: Sandbox, charge: Json) -> list[Json]:
+    return [dispute for dispute in sandbox.state.disputes.values() if dispute["charge"] == charge["id"]]
+
+
+def _is_withdrawn(status: str) -> bool:
+    return status in (*_CONTESTED, *_GONE)
+
+
+def _changed(sandbox: Sandbox, call: Call, dispute: Json, what: str, *, was_withdrawn: bool) -> None:
+    """Move the money and tell of it. Banks take days: no two steps of one dispute are in the same second."""
+    times = sandbox.state.dispute_steps
+    at = max(sandbox.seconds(), times.get(dispute["id"], 0) + 1)
+    times[dispute["id"]] = at
+    is_withdrawn = _is_withdrawn(dispute["status"])
+    moves = is_withdrawn is not was_withdrawn
+    if moves:
+        balance.dispute_moved(sandbox, dispute, "withdrawn" if is_withdrawn else "reinstated")
+    sandbox.emit(call, f"charge.dispute.{what}", dispute, at=at)
+    if moves:
+        funds = "funds_withdrawn" if is_withdrawn else "funds_reinstated"
+        sandbox.emit(call, f"charge.dispute.{funds}", dispute, at=at)
 
 
 def retrieve(sandbox: Sandbox, call: Call) -> Json:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from deploy.local.stripe_sandbox import balance, forms
+from deploy.local.stripe_sandbox import balance, disputes, forms
 from deploy.local.stripe_sandbox.errors import Json, missing, refused
 from deploy.local.stripe_sandbox.lists import page
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
@@ -43,8 +43,9 @@ def give_back(
     metadata: Json | None,
 ) -> Json:
     """Refund a charge, all that remains of it unless an amount is given. A dashboard refund ends up here too."""
-    remaining = charge["amount_captured"] - charge["amount_refunded"]
-    if charge["disputed"]:
+    lost = disputes.taken(sandbox, charge)
+    remaining = max(0, charge["amount_captured"] - charge["amount_refunded"] - lost)
+    if disputes.is_contested(sandbox, charge) or (lost and not remaining):
         raise refused(f"Charge {charge['id']} is disputed: it cannot be refunded.", code="charge_disputed")
     if remaining == 0:
         raise refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")

@@ -61,7 +61,7 @@ class Sandbox:
     def today(self) -> datetime:
         return datetime.fromtimestamp(self.now(), UTC)
 
-    def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None) -> Json:
+    def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None, at: int | None = None) -> Json:
         """Record the event with a snapshot of the object as it is now, and hand it to the webhooks.
 
         Events of one payment share a lane, so that they arrive in order unless a fault reorders them.
@@ -73,7 +73,7 @@ class Sandbox:
             "id": self.new_id("evt"),
             "object": "event",
             "api_version": API_VERSION,
-            "created": self.seconds(),
+            "created": self.seconds() if at is None else at,
             "data": data,
             "livemode": False,
             "pending_webhooks": 0,

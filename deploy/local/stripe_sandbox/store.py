@@ -36,6 +36,8 @@ class State:
     return_urls: dict[str, str] = field(default_factory=dict)
     idempotency: dict[str, Json] = field(default_factory=dict)
     timers: dict[str, Json] = field(default_factory=dict)
+    # When each dispute went its latest step, in Unix seconds.
+    dispute_steps: dict[str, int] = field(default_factory=dict)
     deliveries: dict[str, Json] = field(default_factory=dict)
     webhook_counts: dict[str, int] = field(default_factory=dict)
     webhook_endpoint: Json | None = None

@@ -40,6 +40,7 @@ class DashboardRefund(Body):
 class NewDispute(Body):
     amount: int | None = Field(default=None, ge=1)
     reason: str = "fraudulent"
+    status: disputes.Beginning = "needs_response"
 
 
 class NewEvent(Body):
@@ -47,8 +48,8 @@ class NewEvent(Body):
     object: dict[str, Any]
 
 
-class DisputeDecision(Body):
-    status: Literal["won", "lost"]
+class DisputeStep(Body):
+    status: disputes.Status
 
 
 class NewPayout(Body):
@@ -94,7 +95,8 @@ class Switches:
             ("POST", "/payment_intents/{id}/refund", self.refund),
             ("POST", "/payment_intents/{id}/dispute", self.dispute),
             ("POST", "/refunds/{id}/settle", self.settle_refund),
-            ("POST", "/disputes/{id}/close", self.close_dispute),
+            ("POST", "/disputes/{id}/close", self.proceed_with_dispute),
+            ("POST", "/disputes/{id}/status", self.proceed_with_dispute),
             ("POST", "/events", self.make_event),
             ("POST", "/events/{id}/resend", self.resend),
             ("POST", "/payouts", self.pay_out),
@@ -103,7 +105,7 @@ class Switches:
 
     async def state(self, request: Request) -> Json:
         state = self._sandbox.state
-        lost = [dispute for dispute in state.disputes.values() if dispute["status"] == "lost"]
+        lost = [dispute for dispute in state.disputes.values() if dispute["status"] in ("lost", "prevented")]
         counts = ("sent", "failed", "dropped", "duplicated", "retried", "delayed", "reordered")
         return {
             "sandbox": True,
@@ -191,9 +193,9 @@ class Switches:
         body = await _body(request, Outcome)
         return refunds.settle(self._sandbox, self._get(request, "re"), body.outcome)
 
-    async def close_dispute(self, request: Request) -> Json:
-        body = await _body(request, DisputeDecision)
-        return disputes.close(self._sandbox, self._get(request, "dp"), body.status)
+    async def proceed_with_dispute(self, request: Request) -> Json:
+        body = await _body(request, DisputeStep)
+        return disputes.proceed(self._sandbox, self._get(request, "dp"), body.status)
 
     async def make_event(self, request: Request) -> Json:
         """An event about anything, listed and delivered as any other: what a newer Stripe may say."""
