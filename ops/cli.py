@@ -143,6 +143,9 @@ def reconcile(
 ) -> None:
     """Let the running services compare open payments and recent events with the PSP now, and print what changed.
 
+    Also looks at the PSP for the payment of every order that waits for one and has none here, as after a store was
+    restored to an earlier time.
+
     They do so by themselves every few minutes; this is for when you cannot wait.
 
     Example: `bellhop reconcile --why "webhooks were blocked, INC-42"`
@@ -155,6 +158,8 @@ def reconcile(
         print_json(asdict(result))
     else:
         console.print(f"Asked the PSP about {result.asked} open payments and its recent events.")
+        if result.restored:
+            console.print(f"The payments of {result.restored} orders were not known here, or not to their orders.")
         for change in result.changes:
             console.print(f"  {change.id}: {change.before} → {change.after}", soft_wrap=True)
         if not result.changes:

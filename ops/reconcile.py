@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from chassis.bus import Bus
 from chassis.envelope import Envelope
@@ -15,6 +16,7 @@ from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
 from ops.audit_log import AuditLog
+from ops.lost_payments import restore, waiting_orders
 from ops.places import Places
 from payment_service.payment import PaymentStage
 from payment_service.store import PaymentStore
@@ -44,6 +46,8 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     asked: int
+    restored: int
+    """Orders whose payment was not known here, or whose outcome they had not heard of."""
     is_swept: bool
     changes: tuple[Change, ...]
 
@@ -51,21 +55,26 @@ class Reconciliation:
 async def reconcile(places: Places, *, who: str, why: str, patience: float = 60.0) -> Reconciliation:
     """Ask the PSP about every open payment and for its recent events, and report what that changed.
 
-    The services do the work, with the messages they always use; `is_swept` is False when they did not finish within
-    `patience` seconds. Recorded in the audit log first.
+    An order that waits for a payment which is not known here is looked for at the PSP by its id. The services do the
+    work, with the messages they always use; `is_swept` is False when they did not finish within `patience` seconds.
+    Recorded in the audit log first.
     """
     metrics = Metrics("reconcile")
     store = places.store(metrics)
     try:
         async with AuditLog(store).recorded("reconcile", who, why, ()) as act:
             result = await _reconcile(places, store, metrics, patience)
-            act.outcome = f"{result.asked} open payments asked about, {len(result.changes)} changes"
+            act.outcome = (
+                f"{result.asked} open payments asked about, {result.restored} orders' payments restored, "
+                f"{len(result.changes)} changes"
+            )
     finally:
         store.close()
     return result
 
 
 async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: float) -> Reconciliation:
+    psp = places.psp()
     bus = Bus(places.amqp_url, "bellhop-reconcile", metrics, publish_timeout=10.0, graceful_timeout=1.0)
     try:
         await bus.start()
@@ -80,19 +89,22 @@ async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: f
                     psp_reference=payment.session.psp_reference,
                 )
                 await _send(bus, question)
+        waiting = await waiting_orders(orders, payments.payments)
+        restored = await restore(waiting, payments.payments, psp, partial(_send, bus))
         sweep = await payments.sweeps.load(SWEEP_ID)
         since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
         await _send(bus, SweepPspEvents(since=since))
         is_swept = await _until_swept(payments, since, patience)
         after = await _settled(orders, payments)
     finally:
+        await psp.close()
         await bus.stop()
     changes = tuple(
         Change(name, before.get(name, "-"), standing)
         for name, standing in sorted(after.items())
         if before.get(name) != standing
     )
-    return Reconciliation(len(open_payments), is_swept, changes)
+    return Reconciliation(len(open_payments), restored, is_swept, changes)
 
 
 async def _send(bus: Bus, command: Command) -> None:

@@ -1,0 +1,126 @@
+"""Orders that wait for a payment which the payment service does not know, or whose outcome they have not heard.
+
+A store that was restored to an earlier time has forgotten what happened since. What the guest has paid is still at the
+PSP, under the order's id. The services put it right themselves: their usual messages are sent to them again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chassis.store import Documents
+from contracts.ids import OrderId
+from contracts.message import Command
+from contracts.orders import OrderStatus
+from contracts.payments import ClosePaymentSession, CreatePaymentSession
+from contracts.psp import RetrievePspSession
+from extras_service.order import Order
+from payment_service.payment import Payment, PaymentStage
+from psp_adapter.ledger import order_of
+from psp_adapter.stripe_api import StripeApi
+
+WAITING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
+"""The statuses in which an order waits for its payment."""
+
+_SKEW = timedelta(minutes=5)
+"""How much earlier by the PSP's clock a PaymentIntent may seem to be made than its order."""
+_BATCH = 500
+_PATIENCE = 60.0
+"""Seconds in which the payment service must take a payment up again."""
+
+Send = Callable[[Command], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An order that waits, and its payment as far as it is known."""
+
+    order: Order
+    payment: Payment | None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing here says what the PSP has opened for this order."""
+        payment = self.payment
+        return payment is None or not (payment.session or payment.paid_reference or payment.earlier_sessions)
+
+    def repeated(self) -> Command | None:
+        """The order's own command again, where the payment has an outcome that the order has not heard of."""
+        stage = self.payment.status if self.payment else None
+        is_closing = self.order.status is not OrderStatus.PENDING_PAYMENT
+        if stage is PaymentStage.SUCCEEDED:
+            return session_asked(self.order)
+        if stage in (PaymentStage.CLOSED, PaymentStage.FAILED) and is_closing:
+            return ClosePaymentSession(order_id=self.order.order_id, payment_id=self.order.payment_id)
+        return None
+
+
+def session_asked(order: Order) -> CreatePaymentSession:
+    """The order's latest request for a session again."""
+    return CreatePaymentSession(
+        order_id=order.order_id,
+        payment_id=order.payment_id,
+        amount=order.total,
+        request_no=order.session_requests,
+        asked_at=order.session_asked_at or order.created_at,
+    )
+
+
+async def waiting_orders(orders: Documents[Order], payments: Documents[Payment]) -> list[Waiting]:
+    """Every order that waits for its payment."""
+    ids = [order_id for status in WAITING async for order_id in orders.ids(status=status)]
+    found: list[Waiting] = []
+    for start in range(0, len(ids), _BATCH):
+        batch = [order for _, order in await orders.load_many(ids[start : start + _BATCH])]
+        paid = await payments.load_many([order.payment_id for order in batch])
+        known = {payment.payment_id: payment for _, payment in paid}
+        found += [Waiting(order, known.get(order.payment_id)) for order in batch if order.status in WAITING]
+    return found
+
+
+async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], psp: StripeApi, send: Send) -> int:
+    """Have the services learn what the PSP and the payments know of these orders. Returns of how many."""
+    told = 0
+    lost: dict[OrderId, Waiting] = {}
+    for one in waiting:
+        if one.is_lost:
+            lost[one.order.order_id] = one
+        elif (again := one.repeated()) is not None:
+            await send(again)
+            told += 1
+    sessions = await _sessions_of(lost, psp)
+    for order_id, references in sessions.items():
+        order = lost[order_id].order
+        if lost[order_id].payment is None:
+            await send(session_asked(order))
+            if not await _is_known(order, payments):
+                continue
+        for reference in references:
+            await send(RetrievePspSession(order_id=order_id, payment_id=order.payment_id, psp_reference=reference))
+    return told + len(sessions)
+
+
+async def _sessions_of(lost: dict[OrderId, Waiting], psp: StripeApi) -> dict[OrderId, list[str]]:
+    """The PaymentIntents that name these orders and are not cancelled: the list is read back to the oldest order."""
+    found: dict[OrderId, list[str]] = {}
+    if not lost:
+        return found
+    since = min(one.order.created_at for one in lost.values()) - _SKEW
+    async for intent in psp.each("/v1/payment_intents", created={"gte": int(since.timestamp())}):
+        order_id = OrderId(order_of(intent) or "")
+        if order_id in lost and intent.get("status") != "canceled":
+            found.setdefault(order_id, []).append(str(intent["id"]))
+    return found
+
+
+async def _is_known(order: Order, payments: Documents[Payment]) -> bool:
+    """Whether the payment service has taken the payment up; facts about one that it does not know are dead-lettered."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                if await payments.load(order.payment_id) is not None:
+                    return True
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        return False
