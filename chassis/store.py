@@ -196,9 +196,12 @@ class Documents(Generic[StateT]):
         """How many documents have an outbox that has waited since before that time, and since when the oldest."""
         return await self._oldest("unsent_since", before)
 
-    async def attention_since(self, before: datetime) -> tuple[int, datetime | None]:
-        """How many documents have needed attention since before that time, and since when the oldest."""
-        return await self._oldest("attention_since", before)
+    async def attention_since(self, before: datetime, **fields: Any) -> tuple[int, datetime | None]:
+        """How many documents have needed attention since before that time, and since when the oldest.
+
+        `fields` are conditions on their states: values, or MongoDB's operators.
+        """
+        return await self._oldest("attention_since", before, fields)
 
     async def parked_since(self, before: datetime) -> tuple[int, datetime | None]:
         """How many documents have messages that were parked before that time, and since when the oldest."""
@@ -210,8 +213,11 @@ class Documents(Generic[StateT]):
         async with self._asked("marking what needs attention", "write"):
             await self._collection.update_many(query, {"$set": {"attention_since": now}})
 
-    async def _oldest(self, field: str, before: datetime) -> tuple[int, datetime | None]:
-        query = {field: {"$lt": before}}
+    async def _oldest(
+        self, field: str, before: datetime, fields: Mapping[str, Any] | None = None
+    ) -> tuple[int, datetime | None]:
+        conditions = {f"state.{name}": value for name, value in (fields or {}).items()}
+        query: dict[str, Any] = {field: {"$lt": before}, **conditions}
         async with self._asked(f"counting by {field}", "health"):
             oldest = await self._collection.find_one(query, projection={field: 1}, sort=[(field, 1)])
             if oldest is None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId
 from contracts.message import OrderCommand, OrderEvent, Query, Reply
 from contracts.money import Money
+from contracts.payments import RefundStage
 
 
 class OrderStatus(StrEnum):
@@ -68,6 +69,7 @@ class Reason(StrEnum):
     ORDER_NOT_FULFILLABLE = "order_not_fulfillable"
     ORDER_NOT_REFUNDABLE = "order_not_refundable"
     REFUND_EXCEEDS_PAID = "refund_exceeds_paid"
+    REFUND_NOT_FAILED = "refund_not_failed"
     ORDER_NOT_IN_REVIEW = "order_not_in_review"
     PAYMENT_SESSION_FAILED = "payment_session_failed"
 
@@ -105,8 +107,35 @@ class OrderLine(_Value):
     line_total: Money
 
 
+class RefundSettlement(_Value):
+    """How a refund that failed was settled by a person."""
+
+    by: str
+    at: datetime
+    reason: str
+    amount: Money | None = Field(default=None, description="given to the guest outside the PSP, if any")
+
+
+class RefundView(_Value):
+    """One refund of an order, for staff."""
+
+    refund_id: RefundId
+    amount: Money
+    stage: RefundStage
+    reason: str
+    asked_by: str = Field(description="a member of staff, the guest, or empty: the system or the PSP's dashboard")
+    asked_at: datetime | None = Field(description="none for refunds of before this was recorded")
+    detail: str = Field(default="", description="why it failed, or has no outcome")
+    needs_attention: bool = Field(
+        default=False, description="it failed or has no outcome, and neither the PSP nor a person has settled that"
+    )
+    is_second_charge: bool = Field(default=False, description="of a second charge: the guest paid twice")
+    repeats: RefundId | None = Field(default=None, description="the failed refund this one takes the place of")
+    settled: RefundSettlement | None = None
+
+
 class OrderView(_Value):
-    """An order as its guest may see it."""
+    """An order as its guest may see it; `refunds` only for staff."""
 
     order_id: OrderId
     property_id: PropertyId
@@ -120,6 +149,7 @@ class OrderView(_Value):
     pay_until: datetime | None = Field(description="when an unpaid order lapses; none while no deadline runs")
     payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
     refunded: Money | None = Field(default=None, description="what the PSP has given back so far")
+    refunds: tuple[RefundView, ...] | None = Field(default=None, description="each refund; for staff only")
 
 
 class Staff(_Value):
@@ -196,6 +226,25 @@ class RefundOrder(OrderCommand):
     reason: str
 
 
+class RetryRefund(OrderCommand):
+    """Staff ask for a refund that failed, or was never answered, again."""
+
+    kind: Literal["orders.retry-refund.v1"] = "orders.retry-refund.v1"
+    staff: Staff
+    refund_id: RefundId = Field(description="the refund that failed")
+    reason: str
+
+
+class SettleRefundOutside(OrderCommand):
+    """Staff gave the guest the money of a failed refund in another way: in cash, or in the PSP's dashboard."""
+
+    kind: Literal["orders.settle-refund-outside.v1"] = "orders.settle-refund-outside.v1"
+    staff: Staff
+    refund_id: RefundId = Field(description="the refund that failed")
+    amount: Money = Field(description="what the guest was given, at most the refund's amount")
+    reason: str
+
+
 class ResolveReview(OrderCommand):
     """Staff decide about an order whose money does not match."""
 
@@ -266,6 +315,18 @@ class OrderPaymentChanged(OrderEvent):
     property_id: PropertyId
     status: OrderStatus
     payment_status: PaymentStatus
+
+
+class OrderRefundFailed(OrderEvent):
+    """A refund failed or has no outcome, and the guest does not have the money: staff must act."""
+
+    kind: Literal["orders.order-refund-failed.v1"] = "orders.order-refund-failed.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    refund_id: RefundId
+    amount: Money
+    stage: RefundStage = Field(description="failed; or where it stood when the PSP stopped answering")
+    detail: str
 
 
 class OrderNeedsReview(OrderEvent):

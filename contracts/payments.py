@@ -1,6 +1,7 @@
 """The payment service's messages. They know amounts, payments and sessions, and no PSP."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -8,6 +9,16 @@ from pydantic import Field
 from contracts.ids import PaymentId, RefundId
 from contracts.message import OrderCommand, OrderEvent
 from contracts.money import Money
+
+
+class RefundStage(StrEnum):
+    """Where a refund stands with the PSP."""
+
+    REQUESTED = "requested"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
 
 # Commands
 
@@ -43,6 +54,9 @@ class RefundPayment(OrderCommand):
     refund_id: RefundId
     amount: Money
     reason: str
+    repeats: RefundId | None = Field(
+        default=None, description="the failed refund this one takes the place of: the same charge is refunded"
+    )
 
 
 # Events
@@ -104,6 +118,11 @@ class PaymentUnresolved(OrderEvent):
     kind: Literal["payments.payment-unresolved.v1"] = "payments.payment-unresolved.v1"
     payment_id: PaymentId
     detail: str
+    refund_id: RefundId | None = Field(
+        default=None, description="the refund that has no outcome; none when it is about the payment itself"
+    )
+    amount: Money | None = Field(default=None, description="of that refund")
+    is_second_charge: bool = Field(default=False, description="that refund is of a second charge: the guest paid twice")
 
 
 class PaymentRefunded(OrderEvent):
@@ -118,6 +137,11 @@ class PaymentRefunded(OrderEvent):
     doubles: RefundId | None = Field(
         default=None, description="the refund that this one repeats at the PSP: a person must look"
     )
+    amount: Money | None = Field(default=None, description="of this refund; none from older payment services")
+    stage: RefundStage | None = Field(default=None, description="of this refund; none from older payment services")
+    is_second_charge: bool = Field(
+        default=False, description="it is of a second charge (the guest paid twice), which the totals leave out"
+    )
 
 
 class PaymentRefundFailed(OrderEvent):
@@ -130,6 +154,10 @@ class PaymentRefundFailed(OrderEvent):
     refunded: Money
     pending: Money
     detail: str
+    amount: Money | None = Field(default=None, description="of this refund; none from older payment services")
+    is_second_charge: bool = Field(
+        default=False, description="it is of a second charge (the guest paid twice), which the totals leave out"
+    )
 
 
 class PaymentDisputed(OrderEvent):

@@ -143,6 +143,8 @@ EXTRAS_COMMANDS = _work_queue(
         orders.CancelOrder,
         orders.FulfilOrder,
         orders.RefundOrder,
+        orders.RetryRefund,
+        orders.SettleRefundOutside,
         orders.ResolveReview,
     ),
 )
@@ -230,12 +232,16 @@ EVENTS_WITHOUT_FOLLOWER = frozenset(
         orders.OrderFulfilled,
         orders.OrderPaymentChanged,
         orders.OrderNeedsReview,
+        orders.OrderRefundFailed,
     )
 )
 """Events that no durable queue takes, by design: a gateway follows them live, if one runs. Any other must be routed."""
 
+_FOR_STAFF_ALONE = frozenset({orders.OrderRefundFailed.wire_kind()})
+"""Of these, what no guest sees live: only the message log takes it."""
+
 LIVE_KINDS = (
-    *(Binding(EVENTS.name, kind) for kind in sorted(EVENTS_WITHOUT_FOLLOWER)),
+    *(Binding(EVENTS.name, kind) for kind in sorted(EVENTS_WITHOUT_FOLLOWER - _FOR_STAFF_ALONE)),
     # By their copies: a queue of a gateway's own at `events` would make the broker accept them as routed although the
     # binding of the service that needs them is missing.
     *(

@@ -56,7 +56,9 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     bus.subscribe(EXTRAS_QUERIES, queries, prefetch=settings.prefetch)
 
     waiting = Waiting(metrics, store.clock.now)
-    orders.watch(waiting, "orders", "orders_in_review")
+    orders.watch(waiting, "orders")
+    waiting.watch("orders_in_review", kept.reviews)
+    waiting.watch("refunds_failed", kept.failed_refunds)
     days.watch(waiting, "stock")
 
     loops = [

@@ -76,7 +76,7 @@ class ExtrasHandlers:
 
     async def change_order(self, command: CancelOrder | StaffCommand, delivery: Delivery) -> Outcome[Any]:
         handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, command, now))
-        await self._reply(delivery, changed_reply(handled))
+        await self._reply(delivery, changed_reply(handled, for_staff=command.staff is not None))
         return handled.outcome
 
     async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
@@ -92,9 +92,8 @@ class ExtrasHandlers:
     async def get_order(self, query: GetOrder, delivery: Delivery) -> Outcome[Any]:
         stored = await self.store.orders.load(query.order_id)
         visible = stored is not None and _may_see(stored.state, query)
-        await self._reply(
-            delivery, OrderReply(order=stored.state.view()) if stored and visible else _refusal(NOT_FOUND)
-        )
+        reply = _order_reply(stored.state, for_staff=query.guest_id is None) if stored and visible else None
+        await self._reply(delivery, reply or _refusal(NOT_FOUND))
         return Done()
 
     async def list_orders(self, query: ListOrders, delivery: Delivery) -> Outcome[Any]:
@@ -128,13 +127,17 @@ def placed_reply(handled: Handled[Order]) -> Reply | None:
             return None
 
 
-def changed_reply(handled: Handled[Order]) -> Reply | None:
+def _order_reply(order: Order, *, for_staff: bool) -> OrderReply:
+    return OrderReply(order=order.staff_view() if for_staff else order.view())
+
+
+def changed_reply(handled: Handled[Order], *, for_staff: bool) -> Reply | None:
     """The answer to a command that changes an order: the order as it is now."""
     match handled:
         case Handled(outcome=Refused() as refused):
             return _refusal(refused)
         case Handled(state=Order() as order):
-            return OrderReply(order=order.view())
+            return _order_reply(order, for_staff=for_staff)
         case _:
             return None
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from chassis.decision import State, Waiter
 from chassis.errors import PermanentError, TransientError
@@ -29,6 +29,8 @@ from contracts.orders import (
     RefundOrder,
     RequestedLine,
     ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
     StartPayment,
 )
 from contracts.payments import (
@@ -47,16 +49,7 @@ from contracts.payments import (
 )
 from extras_service.catalogue import Catalogue
 from extras_service.disputes import Dispute, lost_of, with_records
-
-
-class AskedRefund(BaseModel):
-    """A refund this order has asked for."""
-
-    model_config = ConfigDict(frozen=True)
-
-    refund_id: RefundId
-    amount: Money
-    reason: str
+from extras_service.refund import AskedRefund, asked_of, given_outside, with_failed_stages
 
 
 class HoldsStage(StrEnum):
@@ -102,6 +95,8 @@ class Order(State):
     open_disputes: tuple[str, ...] = ()
     lost_disputes: tuple[str, ...] = ()
     review: str | None = None
+    back_to: OrderStatus | None = None
+    """Where the order returns by itself when the refund that alone brought it under review is settled."""
     closed_by: str | None = None
     holds: HoldsStage = HoldsStage.CONFIRMED
     open_of: str | None = None
@@ -109,8 +104,8 @@ class Order(State):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_disputes(cls, values: Any) -> Any:
-        return with_records(values) if isinstance(values, Mapping) else values
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        return with_failed_stages(with_records(values)) if isinstance(values, Mapping) else values
 
     @property
     def lines_digest(self) -> str:
@@ -119,12 +114,13 @@ class Order(State):
 
     @property
     def needs_attention(self) -> bool:
-        """A person must decide."""
-        return self.status is OrderStatus.NEEDS_REVIEW
+        """A person must decide, or see to a refund that failed."""
+        return self.status is OrderStatus.NEEDS_REVIEW or bool(self.troubled_refunds)
 
     @property
     def standing(self) -> str:
-        return f"{self.status} / {self.payment_status}"
+        troubled = len(self.troubled_refunds)
+        return f"{self.status} / {self.payment_status}" + (f", {troubled} refund failed" if troubled else "")
 
     def view(self) -> OrderView:
         """The order as its guest may see it."""
@@ -143,17 +139,27 @@ class Order(State):
             refunded=self.refunded,
         )
 
+    def refund(self, refund_id: RefundId) -> AskedRefund | None:
+        """The refund of this id, asked here or known from the PSP."""
+        return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
+
+    def staff_view(self) -> OrderView:
+        """The order as the hotel's staff may see it."""
+        troubled = self.troubled_refunds
+        refunds = tuple(refund.view(needs_attention=refund in troubled) for refund in self.refunds)
+        return self.view().model_copy(update={"refunds": refunds})
+
     @property
     def refundable(self) -> Money:
-        """What the PSP holds for this order and no refund has asked for. What a dispute has taken is not held."""
+        """What the PSP holds for this order, and no refund has asked for. What a dispute has taken is not held.
+
+        What staff gave the guest outside the PSP is left out, too.
+        """
         if self.received is None:
             return Money.zero(self.total.currency)
         told = self.refunded.in_hundredths if self.refunded else 0
-        asked = sum(
-            refund.amount.in_hundredths for refund in self.refunds if refund.refund_id not in self.failed_refunds
-        )
-        left = self.received.in_hundredths - max(told, asked) - self.lost.in_hundredths
-        return Money.of_hundredths(max(0, left), self.received.currency)
+        left = self.received.in_hundredths - max(told, asked_of(self.refunds)) - self.lost.in_hundredths
+        return Money.of_hundredths(max(0, left - given_outside(self.refunds)), self.received.currency)
 
     @property
     def lost(self) -> Money:
@@ -164,6 +170,22 @@ class Order(State):
     def is_contested(self) -> bool:
         """Whether the bank is deciding who has the money. It does not while it only inquires."""
         return any(dispute.stage is DisputeStage.OPEN for dispute in self.disputes)
+
+    @property
+    def returned(self) -> int:
+        """What the guest has back, refunded or taken by the bank, in hundredths of a minor unit."""
+        return self.lost.in_hundredths + (self.refunded.in_hundredths if self.refunded else 0)
+
+    @property
+    def troubled_refunds(self) -> tuple[AskedRefund, ...]:
+        """Refunds that failed or have no outcome, and whose money no person, other refund or bank has given back."""
+        all_is_back = self.received is not None and self.returned >= self.received.in_hundredths
+        repeated = {refund.repeats for refund in self.refunds}
+        return tuple(
+            refund
+            for refund in self.refunds
+            if refund.is_troubled and refund.refund_id not in repeated and (refund.is_second_charge or not all_is_back)
+        )
 
     def first_view(self) -> OrderView:
         """The order as it was when it was placed: what a repeated request is answered with."""
@@ -239,7 +261,7 @@ class DeadlinePassed:
     """The sweeper found the order's deadline behind it."""
 
 
-StaffCommand = FulfilOrder | RefundOrder | ResolveReview
+StaffCommand = FulfilOrder | RefundOrder | RetryRefund | SettleRefundOutside | ResolveReview
 PaymentEvent = (
     PaymentSessionCreated
     | PaymentSessionFailed

@@ -15,6 +15,8 @@ from contracts.orders import (
     Reason,
     RefundOrder,
     ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
     StartPayment,
 )
 from contracts.payments import (
@@ -31,6 +33,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
+from extras_service import refund_transitions as refund_to
 from extras_service import transitions as to
 from extras_service.order import (
     DeadlinePassed,
@@ -79,11 +82,13 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)) if amount == order.total:
             return to.paid(order)
         case ((_S.CANCELLING | _S.EXPIRED | _S.CANCELLED), PaymentSucceeded()) if order.received is None:
-            return to.paid_too_late(order, message)
+            return to.paid_too_late(order, message, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)):
             return to.needs_review(order, f"paid {amount}, owed {order.total}", received=amount)
         case _, PaymentMismatched(received=received, detail=detail) if order.received is None:
             return to.needs_review(order, detail, received=received)
+        case _, PaymentUnresolved(refund_id=refund_id) if refund_id is not None:
+            return refund_to.unanswered(order, message, refund_id, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentUnresolved(detail=detail)):
             return to.unresolved(order, detail)
         case _S.PENDING_PAYMENT, DeadlinePassed():
@@ -113,15 +118,19 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
                 Reason.ORDER_NOT_FULFILLABLE, f"Only a confirmed order can be fulfilled; it is {order.status}."
             )
         case _, RefundOrder():
-            return to.refund_asked(order, message)
+            return to.refund_asked(order, message, now)
+        case _, RetryRefund():
+            return refund_to.retried(order, message, now)
+        case _, SettleRefundOutside():
+            return refund_to.settled_outside(order, message, now)
         case _S.NEEDS_REVIEW, ResolveReview():
-            return to.review_resolved(order, message)
+            return to.review_resolved(order, message, now)
         case _, ResolveReview():
             return Refused(Reason.ORDER_NOT_IN_REVIEW, f"This order is not under review; it is {order.status}.")
         case _, PaymentRefunded():
-            return to.refund_settled(order, message)
+            return refund_to.settled(order, message, now)
         case _, PaymentRefundFailed():
-            return to.refund_failed(order, message)
+            return refund_to.failed(order, message, now)
         case _, PaymentDisputed() | PaymentDisputeClosed():
             return to.dispute_reported(order, message)
         case (
@@ -145,7 +154,12 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
         case CancelOrder(staff=None, guest_id=guest_id, property_id=property_id):
             return guest_id is not None and _is_guests(order, guest_id, property_id)
         case (
-            CancelOrder(staff=staff) | FulfilOrder(staff=staff) | RefundOrder(staff=staff) | ResolveReview(staff=staff)
+            CancelOrder(staff=staff)
+            | FulfilOrder(staff=staff)
+            | RefundOrder(staff=staff)
+            | RetryRefund(staff=staff)
+            | SettleRefundOutside(staff=staff)
+            | ResolveReview(staff=staff)
         ):
             return staff is not None and staff.property_id == order.guest.property_id
         case _:
@@ -160,7 +174,15 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
     match message:
         case Placing():
             return to.placed(message, now)
-        case Starting() | CancelOrder() | FulfilOrder() | RefundOrder() | ResolveReview():
+        case (
+            Starting()
+            | CancelOrder()
+            | FulfilOrder()
+            | RefundOrder()
+            | RetryRefund()
+            | SettleRefundOutside()
+            | ResolveReview()
+        ):
             return NOT_FOUND
         case DeadlinePassed() | HoldsConfirmed() | HoldsLost():
             return Ignored("no such order")

@@ -21,6 +21,7 @@ from contracts.orders import (
     PlaceOrder,
     Reason,
     RefundOrder,
+    RefundSettlement,
     Refusal,
     ResolveReview,
     ReviewResolution,
@@ -29,16 +30,17 @@ from contracts.payments import (
     ClosePaymentSession,
     CreatePaymentSession,
     PaymentFailed,
-    PaymentRefunded,
-    PaymentRefundFailed,
     PaymentSessionCreated,
     PaymentSessionFailed,
     PaymentSucceeded,
     RefundPayment,
+    RefundStage,
 )
 from extras_service.catalogue import Quote, gone_by, quote
 from extras_service.disputes import Dispute, DisputeEvent, as_fields
-from extras_service.order import AskedRefund, HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
+from extras_service.order import HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
+from extras_service.refund import AskedRefund
+from extras_service.refund_requests import ask_again, ask_refund, with_settled
 
 MAX_WAITERS = 16
 """How many requests for one payment session are answered at once; older ones time out and ask again."""
@@ -50,7 +52,7 @@ REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLE
 _CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
 _HOLDS_LOST = "The order took too long, and one of its extras is taken meanwhile. Please order again."
-_DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
+DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
 
 # Placing and paying
 
@@ -252,7 +254,7 @@ def expired(order: Order) -> Decision[Order]:
     return Applied(closed, (event, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))))
 
 
-def cancelled(order: Order, *refunds: RefundPayment) -> Decision[Order]:
+def cancelled(order: Order, *refunds: RefundPayment) -> Applied[Order]:
     closed = _settled(order, OrderStatus.CANCELLED)
     event = OrderCancelled(
         order_id=order.order_id,
@@ -266,7 +268,7 @@ def cancelled(order: Order, *refunds: RefundPayment) -> Decision[Order]:
 
 def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
     if order.is_contested:
-        return Refused(Reason.ORDER_NOT_CANCELLABLE, _DISPUTED)
+        return Refused(Reason.ORDER_NOT_CANCELLABLE, DISPUTED)
     if command.staff is None and order.cancel_before is not None and now >= order.cancel_before:
         until = order.cancel_before.astimezone(ZoneInfo(order.time_zone))
         return Refused(
@@ -275,16 +277,17 @@ def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decisio
             "Please ask the reception.",
         )
     marked = order.model_copy(update={"closed_by": _who(command)})
-    return _cancelled_with_refund(marked, "cancel", command.reason or "cancelled")
+    actor = command.staff.staff_id if command.staff else str(command.guest_id)
+    return _cancelled_with_refund(marked, "cancel", command.reason or "cancelled", actor, now)
 
 
-def paid_too_late(order: Order, event: PaymentSucceeded) -> Decision[Order]:
+def paid_too_late(order: Order, event: PaymentSucceeded, now: datetime) -> Decision[Order]:
     """The guest paid for what they will not get: all of it goes back."""
     received = order.model_copy(update={"received": event.amount})
-    return _cancelled_with_refund(received, "late", "paid after the order was closed")
+    return _cancelled_with_refund(received, "late", "paid after the order was closed", "", now)
 
 
-def _cancelled_with_refund(order: Order, why: str, reason: str) -> Decision[Order]:
+def _cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now: datetime) -> Applied[Order]:
     left = order.refundable
     if not left.in_hundredths:
         return cancelled(order) if order.accepted else _surplus_reviewed(order) or cancelled(order)
@@ -292,7 +295,9 @@ def _cancelled_with_refund(order: Order, why: str, reason: str) -> Decision[Orde
     before = sum(f"_{why}" in refund.refund_id for refund in order.refunds)
     number = f"_{before + 1}" if before else ""
     refund_id = RefundId(f"ref_{order.order_id.removeprefix('ord_')}_{why}{number}")
-    asked, refund = _ask_refund(order, refund_id, left, reason)
+    failed = (each for each in order.troubled_refunds if each.stage is RefundStage.FAILED and not each.is_second_charge)
+    covered = with_settled(order, failed, RefundSettlement(by=actor, at=now, reason=f"asked for again as {refund_id}"))
+    asked, refund = ask_refund(covered, _refund_of(refund_id, left, reason, actor, now))
     if order.status is OrderStatus.CANCELLED:
         return Applied(_settled(asked, OrderStatus.CANCELLED), (refund,))
     return cancelled(asked, refund)
@@ -306,31 +311,42 @@ def fulfilled(order: Order) -> Decision[Order]:
     return Applied(order.model_copy(update={"status": OrderStatus.FULFILLED}), (event,))
 
 
-def refund_asked(order: Order, command: RefundOrder) -> Decision[Order]:
+def refund_asked(order: Order, command: RefundOrder, now: datetime) -> Decision[Order]:
     before = next((refund for refund in order.refunds if refund.refund_id == command.refund_id), None)
     if before is not None:
         if command.amount in (None, before.amount):
             return Duplicate()
         return Refused(Reason.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key was used for a refund of another amount.")
     if order.is_contested:
-        return Refused(Reason.ORDER_NOT_REFUNDABLE, _DISPUTED)
+        return Refused(Reason.ORDER_NOT_REFUNDABLE, DISPUTED)
     if order.status not in REFUNDABLE or order.received is None:
         return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
     left = order.refundable
     amount = command.amount or left
     if (problem := unrefundable(amount, left)) is not None:
         return Refused(Reason.REFUND_EXCEEDS_PAID, f"This cannot be done: {problem}.")
-    asked, refund = _ask_refund(order, command.refund_id, amount, command.reason)
+    asked, refund = ask_refund(
+        order, _refund_of(command.refund_id, amount, command.reason, command.staff.staff_id, now)
+    )
     return Applied(asked, (refund,))
 
 
-def review_resolved(order: Order, command: ResolveReview) -> Decision[Order]:
+def review_resolved(order: Order, command: ResolveReview, now: datetime) -> Decision[Order]:
     resolved = order.model_copy(
         update={"review": None, "closed_by": f"{command.staff.staff_id}: {command.reason}", "accepted": True}
     )
+    by = command.staff.staff_id
     if command.resolution is ReviewResolution.ACCEPT:
-        return _confirmed(resolved, ())
-    return _cancelled_with_refund(resolved, "review", command.reason)
+        settlement = RefundSettlement(by=by, at=now, reason=command.reason)
+        kept = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
+        return _confirmed(with_settled(resolved, kept, settlement), ())
+    again: list[RefundPayment] = []
+    for refund in order.troubled_refunds:
+        if refund.is_second_charge and refund.stage is RefundStage.FAILED:
+            resolved, asked = ask_again(resolved, refund, by, command.reason, now)
+            again.append(asked)
+    decided = _cancelled_with_refund(resolved, "review", command.reason, by, now)
+    return Applied(decided.state, (*decided.messages, *again))
 
 
 def needs_review(order: Order, detail: str, *, received: Money | None) -> Applied[Order]:
@@ -356,37 +372,6 @@ def received_after_all(order: Order, amount: Money) -> Decision[Order]:
 # Money that moves afterwards
 
 
-def refund_settled(order: Order, event: PaymentRefunded) -> Decision[Order]:
-    is_newest = event.fact_no > order.latest_fact_no
-    is_double = event.doubles is not None and event.doubles not in order.doubled_refunds
-    if not is_newest and not is_double:
-        return Stale("overtaken by a newer fact about the payment")
-    changed = order
-    if is_newest:
-        changed = changed.model_copy(update={"refunded": event.refunded, "latest_fact_no": event.fact_no})
-    if is_double and event.doubles is not None:
-        changed = changed.model_copy(update={"doubled_refunds": (*order.doubled_refunds, event.doubles)})
-        # Money that went back twice is news even when newer facts have overtaken it.
-        detail = f"the PSP made the refund {event.doubles} twice, the second time as {event.refund_id}"
-        return needs_review(changed, detail, received=order.received)
-    return _money_moved(order, changed)
-
-
-def refund_failed(order: Order, event: PaymentRefundFailed) -> Decision[Order]:
-    is_newest = event.fact_no > order.latest_fact_no
-    if not is_newest and event.refund_id in order.failed_refunds:
-        return Stale("overtaken by a newer fact about the payment")
-    # A refund that failed stays failed: that is news even when newer facts have overtaken it.
-    failed = tuple(dict.fromkeys((*order.failed_refunds, event.refund_id)))
-    changed = order.model_copy(update={"failed_refunds": failed})
-    if is_newest:
-        changed = changed.model_copy(update={"refunded": event.refunded, "latest_fact_no": event.fact_no})
-    if order.status in _CLOSED and not _has_all_back(changed):
-        # Money is with us again for an order that gives nothing: a person must find the guest another way.
-        return needs_review(changed, f"a refund failed: {event.detail}", received=order.received)
-    return _money_moved(order, changed)
-
-
 def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
     """The newest fact about a dispute counts: an appeal opens again what was won or lost."""
     known = next((dispute for dispute in order.disputes if dispute.dispute_id == event.dispute_id), None)
@@ -398,36 +383,30 @@ def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
     if order.status in _CLOSED and changed.refundable.in_hundredths > order.refundable.in_hundredths:
         detail = f"a dispute was won after the order was closed: {changed.refundable} of it are with the hotel"
         return needs_review(changed, detail, received=order.received)
-    return _money_moved(order, changed)
+    return money_moved(order, changed)
 
 
-def _money_moved(before: Order, after: Order) -> Decision[Order]:
+def money_moved(before: Order, after: Order) -> Applied[Order]:
     """A refund or a dispute changed what the guest has back: more than they paid is more than a closed order allows."""
-    is_more = after.status in _CLOSED and _returned(after) > _returned(before)
-    return (_surplus_reviewed(after) if is_more else None) or _payment_changed(before, after)
+    is_more = after.status in _CLOSED and after.returned > before.returned
+    return (_surplus_reviewed(after) if is_more else None) or payment_changed(before, after)
 
 
 def _surplus_reviewed(order: Order) -> Applied[Order] | None:
     """The order before a person, if its guest has back more than they paid."""
-    if order.received is None or _returned(order) <= order.received.in_hundredths:
+    if order.received is None or order.returned <= order.received.in_hundredths:
         return None
-    surplus = Money.of_hundredths(_returned(order) - order.received.in_hundredths, order.received.currency)
+    surplus = Money.of_hundredths(order.returned - order.received.in_hundredths, order.received.currency)
     detail = f"refunded, and taken back by the guest's bank as well: {surplus} more than was paid"
     return needs_review(order, detail, received=order.received)
 
 
-def _has_all_back(order: Order) -> bool:
-    return order.received is not None and _returned(order) >= order.received.in_hundredths
-
-
-def _returned(order: Order) -> int:
-    """What the guest has back, refunded or taken by the bank, in hundredths of a minor unit."""
-    return order.lost.in_hundredths + (order.refunded.in_hundredths if order.refunded else 0)
-
-
-def _payment_changed(before: Order, after: Order) -> Decision[Order]:
+def payment_changed(before: Order, after: Order) -> Applied[Order]:
+    """The order with its payment status as the facts have it now. A review that was about a refund ends with it."""
+    if after.back_to is not None and not after.troubled_refunds:
+        after = after.model_copy(update={"status": after.back_to, "back_to": None, "review": None})
     after = after.model_copy(update={"payment_status": payment_status_of(after)})
-    if after.payment_status is before.payment_status:
+    if (after.status, after.payment_status) == (before.status, before.payment_status):
         return Applied(after)
     event = OrderPaymentChanged(
         order_id=after.order_id,
@@ -460,18 +439,13 @@ def payment_status_of(order: Order) -> PaymentStatus:
 
 def _settled(order: Order, status: OrderStatus) -> Order:
     """An order that waits for no payment any more."""
-    closed = {"due_at": None, "session": None, "waiting": (), "open_of": None}
+    closed = {"due_at": None, "session": None, "waiting": (), "open_of": None, "back_to": None}
     settled = order.model_copy(update={"status": status, **closed})
     return settled.model_copy(update={"payment_status": payment_status_of(settled)})
 
 
-def _ask_refund(order: Order, refund_id: RefundId, amount: Money, reason: str) -> tuple[Order, RefundPayment]:
-    asked = order.model_copy(
-        update={"refunds": (*order.refunds, AskedRefund(refund_id=refund_id, amount=amount, reason=reason))}
-    )
-    return asked, RefundPayment(
-        order_id=order.order_id, payment_id=order.payment_id, refund_id=refund_id, amount=amount, reason=reason
-    )
+def _refund_of(refund_id: RefundId, amount: Money, reason: str, actor: str, now: datetime) -> AskedRefund:
+    return AskedRefund(refund_id=refund_id, amount=amount, reason=reason, asked_by=actor, asked_at=now)
 
 
 def _who(command: CancelOrder) -> str:

@@ -63,6 +63,7 @@ PROBLEM_TYPES = _types(
     (409, "cancellation-too-late", "Cancellation too late", "Please ask the reception: the time to cancel is over."),
     (409, "order-not-fulfillable", "Order not fulfillable", "Only a confirmed order can be fulfilled; it is expired."),
     (409, "order-not-refundable", "Order not refundable", "There is nothing to give back for this order."),
+    (409, "refund-not-failed", "Refund not failed", "This order has no failed refund ref_x that is still open."),
     (409, "order-not-in-review", "Order not in review", "This order is not under review; it is confirmed."),
     (413, "body-too-large", "Body too large", "The body of a request may have 65536 bytes."),
     (422, "invalid-request", "Invalid request", "/body/lines: Field required"),

@@ -1,14 +1,16 @@
 """Orders as operators look for them: by status, property and age, and those that wait for a person or for money."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from chassis.store import Store
+from chassis.store import Documents, Store
+from contracts.ids import OrderId
 from contracts.orders import OrderStatus
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
+from ops.amounts import readable
 from payment_service.store import PaymentStore
 
 MOST = 200
@@ -17,7 +19,7 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which orders. Without a status: every one. `refunding`: those with a refund that has not settled."""
+    """Which orders. Without a status: every one. `refunding`: those with a refund that failed or has not settled."""
 
     statuses: Sequence[OrderStatus] = ()
     property_id: str | None = None
@@ -52,18 +54,45 @@ async def find(store: Store, wanted: Wanted, limit: int = MOST) -> list[Found]:
     if wanted.refunding:
         waiting = await PaymentStore(store).payments.needing_attention(limit)
         loaded = [(since, await orders.load(payment.order_id)) for since, payment in waiting]
-        return [Found(order.state, since) for since, order in loaded if order is not None and wanted.fits(order.state)]
+        unsettled = [(since, order.state) for since, order in loaded if order is not None]
+        known = {order.order_id for _, order in unsettled}
+        unsettled += [each for each in await _waiting(orders, wanted, limit) if _is_failed(each[1], known)]
+        return _oldest_first([Found(order, since) for since, order in unsettled if wanted.fits(order)])[:limit]
     statuses = wanted.statuses or tuple(OrderStatus)
-    found: list[Found] = []
-    if OrderStatus.NEEDS_REVIEW in statuses:
-        reviews = await orders.needing_attention(limit, status=OrderStatus.NEEDS_REVIEW, **wanted.fields)
-        found = [Found(order, since) for since, order in reviews if wanted.fits(order)]
+    found = _oldest_first([Found(order, since) for since, order in await _waiting(orders, wanted, limit)])
+    found = [each for each in found if wanted.fits(each.order)]
+    known = {each.order.order_id for each in found}
     others: list[Order] = []
     for status in statuses:  # one by one: the index leads to each, the newest first
         if status is not OrderStatus.NEEDS_REVIEW:
-            others += await orders.find(limit, since=wanted.since, status=status, **wanted.fields)
+            newest = await orders.find(limit, since=wanted.since, status=status, **wanted.fields)
+            others += [order for order in newest if order.order_id not in known]
     others.sort(key=attrgetter("created_at"), reverse=True)
     return [*found, *map(Found, others)][:limit]
+
+
+async def _waiting(orders: Documents[Order], wanted: Wanted, limit: int) -> list[tuple[datetime, Order]]:
+    """Orders that wait for staff: under review, or with a refund that failed."""
+    waiting: list[tuple[datetime, Order]] = []
+    for status in wanted.statuses or tuple(OrderStatus):
+        waiting += await orders.needing_attention(limit, status=status, **wanted.fields)
+    return waiting
+
+
+def _is_failed(order: Order, known: Container[OrderId]) -> bool:
+    return order.order_id not in known and bool(order.troubled_refunds)
+
+
+def _oldest_first(found: list[Found]) -> list[Found]:
+    return sorted(found, key=lambda each: (each.waiting_since is None, each.waiting_since))
+
+
+def why_of(order: Order) -> str:
+    """Why an order waits for staff, in words; empty when it does not."""
+    refunds = (
+        f"a refund of {readable(refund.amount)} is {refund.stage}: {refund.detail}" for refund in order.troubled_refunds
+    )
+    return order.review or "; ".join(refunds)
 
 
 def as_json(found: Found) -> dict[str, object]:
@@ -80,4 +109,6 @@ def as_json(found: Found) -> dict[str, object]:
         "created_at": order.created_at.isoformat(),
         "waiting_since": found.waiting_since.isoformat() if found.waiting_since else None,
         "review": order.review,
+        "why": why_of(order),
+        "refunds": [refund.model_dump(mode="json") for refund in order.staff_view().refunds or ()],
     }

@@ -11,7 +11,7 @@ from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.amounts import readable
 from ops.moments import ago
-from ops.orders import MOST, Found, Wanted, as_json, find
+from ops.orders import MOST, Found, Wanted, as_json, find, why_of
 from ops.terminal import AsJson, DataDir, Desk, Since, at_desk, console, filter_of, needs, print_json
 
 
@@ -23,13 +23,15 @@ def orders(
     property_id: Annotated[str | None, typer.Option("--property", help="Only orders of this property.")] = None,
     since: Since = None,
     refunding: Annotated[
-        bool, typer.Option("--refunding", help="Only orders with a refund that has not settled.")
+        bool, typer.Option("--refunding", help="Only orders with a refund that failed or has not settled.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="List so many at most.")] = MOST,
     json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """List orders: those that wait for a decision or a refund first, the longest first; then the newest.
+
+    With `--json` each order has its refunds: amount, stage, reason, who asked and when.
 
     Reads the orders themselves, so it also finds what is older than the message log.
 
@@ -68,7 +70,7 @@ def orders(
             readable(order.total),
             f"{order.created_at:%Y-%m-%d %H:%M}",
             ago(one.waiting_since, now) if one.waiting_since else "",
-            (order.review or "")[:200],
+            why_of(order)[:200],
         )
     console.print(table)
     if len(found) == limit:

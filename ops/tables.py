@@ -22,7 +22,9 @@ from contracts.orders import (
     RefundOrder,
     RequestedLine,
     ResolveReview,
+    RetryRefund,
     ReviewResolution,
+    SettleRefundOutside,
     Staff,
     StartPayment,
 )
@@ -129,6 +131,14 @@ def _order_examples() -> dict[str, Order]:
         "expiring": expiring,
         "cancelling": cancelling,
         "confirmed": confirmed,
+        "confirmed, a refund failed": _after(
+            saga.decide,
+            confirmed,
+            RefundOrder(order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, amount=LESS, reason="sorry"),
+            PaymentRefundFailed(
+                **IDS, fact_no=1, refund_id=REFUND_ID, refunded=NOTHING, pending=NOTHING, detail="closed"
+            ),
+        ),
         "fulfilled": _after(saga.decide, confirmed, FulfilOrder(order_id=ORDER_ID, staff=STAFF)),
         "expired": _after(saga.decide, expiring, closed),
         "cancelled": _after(saga.decide, cancelling, closed),
@@ -160,8 +170,15 @@ def _order_messages() -> dict[str, Any]:
         "PaymentSessionClosed": PaymentSessionClosed(**IDS),
         "FulfilOrder": FulfilOrder(order_id=ORDER_ID, staff=STAFF),
         "RefundOrder": RefundOrder(order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, reason="sorry"),
+        "RetryRefund": RetryRefund(order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, reason="it failed"),
+        "SettleRefundOutside": SettleRefundOutside(
+            order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, amount=LESS, reason="in cash"
+        ),
         "PaymentRefunded": PaymentRefunded(**refund, refunded=TOTAL),
         "PaymentRefundFailed": PaymentRefundFailed(**refund, refunded=NOTHING, detail="the account is closed"),
+        "PaymentUnresolved (a refund)": PaymentUnresolved(
+            **IDS, detail="the PSP has not answered", refund_id=REFUND_ID, amount=LESS
+        ),
         "PaymentDisputed": PaymentDisputed(**dispute, inquiry=False),
         "PaymentDisputeClosed (lost)": PaymentDisputeClosed(**dispute, won=False),
         "ResolveReview (accept)": ResolveReview(**review, resolution=ReviewResolution.ACCEPT),

@@ -100,7 +100,7 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
         case PspOutcomeUnknown():
             return polling.unanswered(payment, message)
         case RefundPayment():
-            return money_back.refund_asked(payment, message)
+            return money_back.refund_asked(payment, message, now)
         case PspRefundUpdated():
             return money_back.refund_reported(payment, message)
         case PspRefundRefused():
@@ -108,7 +108,7 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
         case PspDisputeUpdated():
             return disputes.dispute_reported(payment, message)
         case PspPaymentSucceeded():
-            return _succeeded(payment, message)
+            return _succeeded(payment, message, now)
         case PspPaymentEvent():
             return _reported(payment, message)
         case _:
@@ -311,11 +311,11 @@ def _attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Paym
     return Applied(failed, (told,))
 
 
-def _succeeded(payment: Payment, report: PspPaymentSucceeded) -> Decision[Payment]:
+def _succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> Decision[Payment]:
     """A success is believed in every status, once it matches what was asked."""
     if payment.paid_reference is not None:
         if report.psp_reference != payment.paid_reference:
-            return money_back.charged_twice(payment, report)
+            return money_back.charged_twice(payment, report, now)
         return Ignored(f"the payment is {payment.status} already")
     received = polling.resolved(payment).model_copy(
         update={

@@ -10,7 +10,7 @@ from chassis.decision import State
 from chassis.errors import PermanentError
 from contracts.ids import OrderId, PaymentId, RefundId
 from contracts.money import Money
-from contracts.payments import ClosePaymentSession, CreatePaymentSession, RefundPayment
+from contracts.payments import ClosePaymentSession, CreatePaymentSession, RefundPayment, RefundStage
 from contracts.psp import (
     PspDisputeState,
     PspDisputeUpdated,
@@ -41,13 +41,6 @@ class PaymentStage(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     MISMATCHED = "mismatched"
-
-
-class RefundStage(StrEnum):
-    REQUESTED = "requested"
-    PENDING = "pending"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
 
 
 class _Value(BaseModel):
@@ -82,6 +75,13 @@ class Refund(_Value):
     """The PSP's own id, once it has named it."""
     doubles: RefundId | None = None
     """The refund under whose id the PSP has made this one as well: money went back twice."""
+    repeats: RefundId | None = None
+    """The failed refund that this one takes the place of."""
+    reason: str = ""
+    asked_at: datetime | None = None
+    """When it was asked, or first heard of; None for refunds of before this was kept."""
+    unresolved: bool = False
+    """It has stayed where it is for so long that the order was told."""
 
 
 class Dispute(_Value):
@@ -146,6 +146,10 @@ class Payment(State):
         """Whether this is a session of the payment, of now or earlier."""
         current = self.session.psp_reference if self.session else None
         return psp_reference in (current, self.paid_reference, *self.earlier_sessions)
+
+    def is_second_charge(self, psp_reference: str) -> bool:
+        """Whether this session was paid although another one had paid for the order."""
+        return self.paid_reference is not None and psp_reference not in (self.paid_reference, "")
 
     def refunded(self, *stages: RefundStage) -> Money:
         """The sum of the refunds of what was paid that are in one of these stages."""

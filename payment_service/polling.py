@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
-from contracts.payments import PaymentUnresolved
+from contracts.payments import PaymentUnresolved, RefundStage
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspOutcomeUnknown, RetrievePspSession
-from payment_service.payment import Payment, PaymentStage, Refund, RefundStage
+from payment_service.payment import Payment, PaymentStage, Refund
 
 OPEN_POLL = timedelta(minutes=10)
 """Open payments older than this are compared with the PSP, so a lost webhook is found."""
@@ -23,6 +23,13 @@ REFUSED_POLLS = 3
 """After how many of these steps a person must look when the PSP answers, and does not know the session."""
 
 
+REFUND_ANSWER = timedelta(days=7)
+"""After this long without any answer to a refund, a person must look."""
+
+REFUND_SETTLEMENT = timedelta(days=14)
+"""After this long at the PSP without being settled, likewise; a bank may take ten days."""
+
+
 @dataclass(frozen=True, slots=True)
 class Polls:
     """How long after what the PSP is asked again."""
@@ -30,6 +37,8 @@ class Polls:
     open: timedelta = OPEN_POLL
     settling: timedelta = SETTLING_POLL
     unknown: tuple[timedelta, ...] = UNKNOWN_POLLS
+    refund_answer: timedelta = REFUND_ANSWER
+    refund_settlement: timedelta = REFUND_SETTLEMENT
 
     def step(self, payment: Payment) -> timedelta:
         """How long after the last question the next one may follow."""
@@ -41,7 +50,20 @@ class Polls:
 
     def paced(self, factor: float) -> "Polls":
         """All of them longer, or shorter, by a factor."""
-        return Polls(self.open * factor, self.settling * factor, tuple(step * factor for step in self.unknown))
+        return Polls(
+            self.open * factor,
+            self.settling * factor,
+            tuple(step * factor for step in self.unknown),
+            self.refund_answer * factor,
+            self.refund_settlement * factor,
+        )
+
+    def refund_deadline(self, refund: Refund, now: datetime) -> datetime | None:
+        """When a person must look at a refund that has no outcome by then; None when that time has come before."""
+        patience = {RefundStage.REQUESTED: self.refund_answer, RefundStage.PENDING: self.refund_settlement}
+        if refund.unresolved or refund.stage not in patience:
+            return None
+        return (refund.asked_at or now) + patience[refund.stage]
 
 
 USUAL = Polls()
@@ -53,7 +75,8 @@ _OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_RE
 
 def armed(payment: Payment, now: datetime, polls: Polls = USUAL) -> Payment:
     """The payment with the time set at which the PSP is asked again, if ever."""
-    return payment.model_copy(update={"due_at": _next_poll(payment, now, polls)})
+    times = (_next_poll(payment, now, polls), *(polls.refund_deadline(refund, now) for refund in payment.refunds))
+    return payment.model_copy(update={"due_at": min((at for at in times if at is not None), default=None)})
 
 
 def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None:
@@ -97,10 +120,14 @@ def resolved(payment: Payment) -> Payment:
 def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Payment]:
     if payment.due_at is None or now < payment.due_at:
         return Stale("the poll was moved")
-    asked = payment.model_copy(update={"polls": payment.polls + 1})
+    looked_at = tuple(_looked_at(refund, now, polls) for refund in payment.refunds)
+    asked = payment.model_copy(update={"polls": payment.polls + 1, "refunds": looked_at})
     messages: list[Outgoing] = [
-        ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED
+        _refund_unresolved(payment, new)
+        for new, old in zip(looked_at, payment.refunds, strict=True)
+        if new.unresolved and not old.unresolved
     ]
+    messages += [ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED]
     if not polls.are_over(payment):
         messages += [close_session(payment, reference) for reference in payment.unclosed]
         question = _question(payment)
@@ -108,7 +135,32 @@ def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Paym
             messages.append(_unresolved(payment))
         elif question is not None:
             messages.append(question)
-    return Applied(asked, tuple(messages)) if messages else Ignored("nothing is open with the PSP")
+    if not messages and looked_at == payment.refunds:
+        return Ignored("nothing is open with the PSP")
+    return Applied(asked, tuple(messages))
+
+
+def _looked_at(refund: Refund, now: datetime, polls: Polls) -> Refund:
+    """A refund at the time of a poll: for those of before times were kept, the wait begins now."""
+    deadline = polls.refund_deadline(refund, now)
+    if deadline is None:
+        return refund
+    is_late = refund.asked_at is not None and now >= deadline
+    return refund.model_copy(update={"asked_at": refund.asked_at or now, "unresolved": is_late})
+
+
+def _refund_unresolved(payment: Payment, refund: Refund) -> PaymentUnresolved:
+    detail = "the PSP has not said whether it made this refund; look it up in its dashboard"
+    if refund.stage is RefundStage.PENDING:
+        detail = "the PSP has this refund and has not settled it; ask the PSP about it"
+    return PaymentUnresolved(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        detail=detail,
+        refund_id=refund.refund_id,
+        amount=refund.amount,
+        is_second_charge=payment.is_second_charge(refund.psp_reference),
+    )
 
 
 def _unresolved(payment: Payment) -> PaymentUnresolved:

@@ -12,6 +12,9 @@ from contracts.orders import ExtraView, OrderView, RequestedLine, ReviewResoluti
 from gateway.api import examples
 
 OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
+RefundIdPath = Annotated[
+    str, Path(pattern=r"^ref_[0-9A-Za-z_~]{1,251}$", description="as the order's `refunds` name it")
+]
 
 
 class OrderRequest(BaseModel):
@@ -53,6 +56,27 @@ class RefundRequest(BaseModel):
         if problem is not None:
             raise ValueError(problem)
         return amount
+
+
+class RetryRequest(BaseModel):
+    """Why a failed refund is asked for again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The guest has another account now."}]})
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class SettledOutsideRequest(BaseModel):
+    """What the guest was given in another way, and how."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"amount": {"amount": 2400, "currency": "EUR"}, "reason": "Given in cash at check-out."}]
+        }
+    )
+
+    amount: Money = Field(description="at most the amount of the refund that failed")
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class ReviewRequest(BaseModel):

@@ -36,11 +36,43 @@ ORDER: dict[str, Any] = {
     "pay_until": "2027-01-20T09:30:00Z",
     "payment_failure": None,
     "refunded": None,
+    "refunds": None,
 }
 CONFIRMED = {**ORDER, "status": "confirmed", "payment_status": "paid", "pay_until": None}
 CANCELLING = {**ORDER, "status": "cancelling", "pay_until": None}
 FULFILLED = {**CONFIRMED, "status": "fulfilled"}
-REFUNDED = {**CONFIRMED, "payment_status": "partially_refunded", "refunded": {"amount": 2400, "currency": "EUR"}}
+_HALF: dict[str, Any] = {"amount": 2400, "currency": "EUR"}
+REFUND: dict[str, Any] = {
+    "refund_id": "ref_hkst5ncncfkdp3o22o6fciod4m",
+    "amount": _HALF,
+    "stage": "requested",
+    "reason": "One breakfast was cold.",
+    "asked_by": "reception-lena",
+    "asked_at": "2027-02-03T10:00:00Z",
+    "detail": "",
+    "needs_attention": False,
+    "is_second_charge": False,
+    "repeats": None,
+    "settled": None,
+}
+_FAILED = {**REFUND, "stage": "failed", "detail": "expired_or_canceled_card"}
+_AGAIN = {**REFUND, "refund_id": REFUND["refund_id"] + "_again", "repeats": REFUND["refund_id"]}
+REFUNDED = {**CONFIRMED, "payment_status": "partially_refunded", "refunded": _HALF, "refunds": [REFUND]}
+REFUND_AGAIN = {**FULFILLED, "refunds": [_FAILED, _AGAIN]}
+REFUND_SETTLED = {
+    **FULFILLED,
+    "refunds": [
+        _FAILED
+        | {
+            "settled": {
+                "by": "reception-lena",
+                "at": "2027-02-05T08:00:00Z",
+                "reason": "Given in cash at check-out.",
+                "amount": _HALF,
+            }
+        }
+    ],
+}
 SESSION: dict[str, Any] = {
     "order_id": ORDER_ID,
     "payment_id": ORDER_ID.replace("ord_", "pay_"),

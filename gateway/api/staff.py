@@ -4,11 +4,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from contracts.ids import OrderId
-from contracts.orders import FulfilOrder, OrderView, RefundOrder, ResolveReview, Staff
+from contracts.ids import OrderId, RefundId
+from contracts.orders import (
+    FulfilOrder,
+    OrderView,
+    RefundOrder,
+    ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
+    Staff,
+)
 from gateway.api import examples
 from gateway.api.asking import Asking
-from gateway.api.bodies import OrderIdPath, RefundRequest, ReviewRequest
+from gateway.api.bodies import (
+    OrderIdPath,
+    RefundIdPath,
+    RefundRequest,
+    RetryRequest,
+    ReviewRequest,
+    SettledOutsideRequest,
+)
 from gateway.api.documented import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
 from gateway.api.who import Who
@@ -55,6 +70,42 @@ def routes(asking: Asking, who: Who) -> APIRouter:
             order_id=OrderId(order_id),
             staff=staff,
             refund_id=refund_id_of(order_id, checked(idempotency_key)),
+            amount=body.amount,
+            reason=body.reason,
+        )
+        return await asking.change(command, request)
+
+    @router.post(
+        "/orders/{order_id}/refunds/{refund_id}/retry",
+        response_model=OrderView,
+        responses=answers(200, "The order; the new refund is in its `refunds`.", examples.REFUND_AGAIN)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "refund-not-failed", "order-not-refundable", "refund-exceeds-paid"),
+    )
+    async def retry_refund(
+        order_id: OrderIdPath, refund_id: RefundIdPath, body: RetryRequest, staff: acts, request: Request
+    ) -> OrderView | Response:
+        """Staff: ask for a refund that failed, or has no outcome, again. Safe to repeat."""
+        command = RetryRefund(
+            order_id=OrderId(order_id), staff=staff, refund_id=RefundId(refund_id), reason=body.reason
+        )
+        return await asking.change(command, request)
+
+    @router.post(
+        "/orders/{order_id}/refunds/{refund_id}/settled-outside",
+        response_model=OrderView,
+        responses=answers(200, "The order; the refund is settled.", examples.REFUND_SETTLED)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "refund-not-failed", "refund-exceeds-paid"),
+    )
+    async def settle_refund_outside(
+        order_id: OrderIdPath, refund_id: RefundIdPath, body: SettledOutsideRequest, staff: acts, request: Request
+    ) -> OrderView | Response:
+        """Staff: the guest has the money of a failed refund in another way, in cash for one. Safe to repeat."""
+        command = SettleRefundOutside(
+            order_id=OrderId(order_id),
+            staff=staff,
+            refund_id=RefundId(refund_id),
             amount=body.amount,
             reason=body.reason,
         )

@@ -13,10 +13,11 @@ from decimal import Decimal
 
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import OrderStatus, PaymentStatus
+from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
 from extras_service.order import Order
 from ops.audit.findings import Finding, Kind, major_units, written
-from payment_service.payment import Payment, PaymentStage, Refund, RefundStage
+from payment_service.payment import Payment, PaymentStage, Refund
 from psp_adapter.ledger import LedgerDispute, LedgerEntry
 
 REFUND_SETTLES_WITHIN = timedelta(days=1)
@@ -109,7 +110,10 @@ def _refunds(books: Books, order: Order, now: datetime) -> Iterator[Finding]:
 
 
 def _is_superseded(books: Books, refund: Refund) -> bool:
-    """Whether nothing is left to do about a refund that failed: a person has decided, or all is refunded."""
+    """Whether nothing is left to do about a refund that failed: a person has settled it, or all is refunded."""
+    known = books.order.refund(refund.refund_id) if books.order else None
+    if books.order is not None and known is not None:
+        return known not in books.order.troubled_refunds
     is_accepted = books.order is not None and books.order.accepted
     lost = books.disputed(PspDisputeState.LOST)
     return is_accepted or books.captured - books.refunded - lost <= 0
@@ -151,7 +155,7 @@ def _balance(books: Books, order: Order) -> Iterator[Finding]:
             problem = f"{order.status}: the PSP holds {_in(books, held)}, the order is worth {_in(books, owed)}"
             yield books.finding(Kind.UNBALANCED, problem, held - owed)
         case OrderStatus.EXPIRED | OrderStatus.CANCELLED:
-            left = held - books.disputed(PspDisputeState.LOST)
+            left = held - books.disputed(PspDisputeState.LOST) - _given_outside(order)
             if left == 0 or books.is_refund_open or books.disputed(PspDisputeState.OPEN) > 0:
                 return
             problem = f"{order.status}: the PSP still holds {_in(books, left)} and no refund is open"
@@ -159,6 +163,11 @@ def _balance(books: Books, order: Order) -> Iterator[Finding]:
         case _ if books.captured:
             problem = f"{order.status}, though the PSP has captured {_in(books, books.captured)}: `bellhop reconcile`"
             yield books.finding(Kind.UNSETTLED, problem, books.captured)
+
+
+def _given_outside(order: Order) -> Decimal:
+    settled = (refund.settled for refund in order.refunds)
+    return sum((major_units(each.amount) for each in settled if each is not None and each.amount), Decimal())
 
 
 def _in(books: Books, amount: Decimal) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 from contracts.ids import RefundId
 from contracts.orders import OrderStatus
+from contracts.payments import RefundStage
 from extras_service.order import Order
-from payment_service.payment import Payment, RefundStage
+from payment_service.payment import Payment
 from tests.model.bounds import OBJECT
 from tests.model.psp import TAKEN, TOTAL, UNPAID, Psp, number_of
 from tests.model.rules import Book

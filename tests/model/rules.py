@@ -42,6 +42,7 @@ from contracts.psp import (
 from extras_service import saga
 from extras_service.catalogue import Extra
 from extras_service.order import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Starting
+from extras_service.refund import AskedRefund
 from extras_service.transitions import ASK_AGAIN_AFTER
 from payment_service import lifecycle
 from payment_service.payment import Attempt, Payment, PaymentInput, PaymentMessage, PollDue
@@ -303,15 +304,23 @@ def _same_order(order: Order) -> Order:
             "payment_failure": None,
             "closed_by": None,
             "review": "a review" if order.review else None,
+            "refunds": tuple(sorted(map(_same_refund, order.refunds), key=lambda refund: refund.refund_id)),
+            "failed_refunds": tuple(sorted(order.failed_refunds)),
         }
     )
+
+
+def _same_refund(refund: AskedRefund) -> AskedRefund:
+    settled = refund.settled and refund.settled.model_copy(update={"reason": "", "at": NOW})
+    same = {"asked_at": NOW, "asked_by": "", "reason": "", "detail": "", "settled": settled}
+    return refund.model_copy(update=same)
 
 
 FAILED_ONCE = (Attempt(at=NOW, code="declined", detail="declined"),)
 
 
 def _same_payment(payment: Payment) -> Payment:
-    refunds = (refund.model_copy(update={"detail": ""}) for refund in payment.refunds)
+    refunds = (refund.model_copy(update={"detail": "", "reason": "", "asked_at": NOW}) for refund in payment.refunds)
     return payment.model_copy(
         update={
             "due_at": NOW + timedelta(minutes=10) if payment.due_at else None,

@@ -51,6 +51,18 @@ class Desk:
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         return await self.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
 
+    async def retry(self, order_id: str, refund_id: str) -> httpx.Response:
+        return await self.http.post(f"/v1/orders/{order_id}/refunds/{refund_id}/retry", json=BECAUSE)
+
+    async def settle_outside(self, order_id: str, refund_id: str, amount: int) -> httpx.Response:
+        """The guest was given this many euro cents in another way."""
+        said = BECAUSE | {"amount": {"amount": amount, "currency": "EUR"}}
+        return await self.http.post(f"/v1/orders/{order_id}/refunds/{refund_id}/settled-outside", json=said)
+
+    async def sees(self, order_id: str) -> Json:
+        """The order as staff see it."""
+        return body(await self.http.get(f"/v1/orders/{order_id}"), 200)
+
     async def resolve(self, order_id: str, resolution: str) -> httpx.Response:
         return await self.http.post(f"/v1/orders/{order_id}/review", json=BECAUSE | {"resolution": resolution})
 

@@ -9,6 +9,7 @@ from tests.integration.flow.guest import body
 from tests.integration.flow.system import EXTRAS, System
 from tests.integration.flow.waiting import until
 from tests.integration.money.desk import Desk, paid_order
+from tests.integration.money.test_failed_refunds import failed_part
 from tests.integration.money.test_mismatch import mismatched
 from tests.integration.money.test_staff import SLOW_REFUND_CARD
 from tests.integration.ops.operator import Operator
@@ -66,6 +67,28 @@ async def test_an_order_is_found_by_a_refund_that_has_not_settled(operator: Oper
 
     await until(refunding, "the refund is listed")
     assert await _listed(operator, "--refunding", "--property", "another-hotel") == []
+
+
+async def test_a_refund_that_failed_on_a_fulfilled_order_is_listed_and_counted(operator: Operator) -> None:
+    system, guest = operator.system, operator.system.guest()
+    later = await paid_order(system, guest)
+    order_id, refund = await failed_part(system, guest, Desk.of(system))
+
+    [listed] = await operator.json("orders", "--refunding")
+    everything = await _listed(operator)
+    shown = await operator.runs("orders")
+
+    assert (listed["order_id"], listed["status"], listed["refunds"]) == (order_id, "fulfilled", [refund])
+    assert everything == [order_id, later]
+    assert "a refund of €12.00 is failed" in listed["why"]
+    assert "€12.00" in shown.said
+    await until(lambda: _is_counted(system, 1), "the gauge shows it")
+    body(await Desk.of(system).settle_outside(order_id, refund["refund_id"], 1200), 200)
+    await until(lambda: _is_counted(system, 0), "it is settled")
+
+
+async def _is_counted(system: System, number: int) -> bool:
+    return await system.counted(EXTRAS, "bellhop_waiting", what="refunds_failed") == number
 
 
 async def test_the_page_lists_the_same_orders(operator: Operator) -> None:

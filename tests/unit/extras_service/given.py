@@ -14,7 +14,9 @@ from contracts.orders import (
     RefundOrder,
     RequestedLine,
     ResolveReview,
+    RetryRefund,
     ReviewResolution,
+    SettleRefundOutside,
     Staff,
     StartPayment,
 )
@@ -147,6 +149,17 @@ def unresolved() -> PaymentUnresolved:
 REFUND_ID = RefundId("ref_" + "a" * 26)
 
 
+def refund_unanswered(amount: int = 1200, *, is_second_charge: bool = False) -> PaymentUnresolved:
+    return PaymentUnresolved(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        detail="the PSP has not said whether it made this refund",
+        refund_id=REFUND_ID,
+        amount=Money(amount=amount, currency="EUR"),
+        is_second_charge=is_second_charge,
+    )
+
+
 def refunded(amount: int = 4800, *, fact_no: int = 1, refund_id: RefundId = REFUND_ID) -> PaymentRefunded:
     return PaymentRefunded(
         order_id=ORDER_ID,
@@ -230,6 +243,17 @@ def refunding(amount: int | None = None, *, refund_id: RefundId = REFUND_ID, cur
         refund_id=refund_id,
         amount=None if amount is None else Money(amount=amount, currency=currency),
         reason="the spa was closed",
+    )
+
+
+def retrying(refund_id: RefundId = REFUND_ID) -> RetryRefund:
+    return RetryRefund(order_id=ORDER_ID, staff=staff(), refund_id=refund_id, reason="the first one failed")
+
+
+def settling_outside(amount: int = 1200, *, refund_id: RefundId = REFUND_ID) -> SettleRefundOutside:
+    money = Money(amount=amount, currency="EUR")
+    return SettleRefundOutside(
+        order_id=ORDER_ID, staff=staff(), refund_id=refund_id, amount=money, reason="given in cash"
     )
 
 

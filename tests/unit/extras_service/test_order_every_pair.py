@@ -38,8 +38,11 @@ MESSAGES: dict[str, OrderInput] = {
     "refund too much": given.refunding(999_999),
     "review: accept": given.resolving(ReviewResolution.ACCEPT),
     "review: refund": given.resolving(ReviewResolution.REFUND),
+    "refund again": given.retrying(),
+    "settle refund outside": given.settling_outside(),
     "refunded": given.refunded(),
     "refund failed": given.refund_failed(),
+    "refund unanswered": given.refund_unanswered(),
     "disputed": given.disputed(),
     "dispute lost": given.dispute_closed(won=False),
 }
@@ -72,8 +75,11 @@ refund                    | refused            | refused         | refused      
 refund too much           | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 review: accept            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> confirmed
 review: refund            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
+refund again              | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
+settle refund outside     | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 refunded                  | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
 refund failed             | -> pending_payment | -> expiring     | -> cancelling   | -> needs_review | -> needs_review | -> confirmed | -> fulfilled | -> needs_review
+refund unanswered         | -> pending_payment | -> expiring     | -> cancelling   | -> needs_review | -> needs_review | -> confirmed | -> fulfilled | -> needs_review
 disputed                  | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
 dispute lost              | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
 """  # noqa: E501  a table is read by its columns

@@ -20,6 +20,7 @@ from gateway.settings import GatewaySettings
 
 SECRET = "a secret of the tests, long enough for HMAC"
 ORDER = "ord_" + "a" * 26
+REFUND = "ref_" + "a" * 26
 ROLES = ("guest", "staff", "reader", "replayer", "editor", "operator")
 
 MAY: dict[tuple[str, str], tuple[str, ...]] = {
@@ -32,6 +33,8 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/orders/{order_id}/live"): ("guest", "staff"),
     ("POST", "/v1/orders/{order_id}/fulfil"): ("staff",),
     ("POST", "/v1/orders/{order_id}/refunds"): ("staff",),
+    ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/retry"): ("staff",),
+    ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/settled-outside"): ("staff",),
     ("POST", "/v1/orders/{order_id}/review"): ("staff",),
 }
 ANYBODY = {
@@ -48,6 +51,11 @@ ANYBODY = {
 BODIES: dict[str, Any] = {
     "/v1/orders": {"lines": []},
     "/v1/orders/{order_id}/refunds": {"reason": "r"},
+    "/v1/orders/{order_id}/refunds/{refund_id}/retry": {"reason": "r"},
+    "/v1/orders/{order_id}/refunds/{refund_id}/settled-outside": {
+        "amount": {"amount": 1, "currency": "EUR"},
+        "reason": "r",
+    },
     "/v1/orders/{order_id}/review": {"resolution": "accept", "reason": "r"},
 }
 
@@ -89,7 +97,9 @@ async def _asked(method: str, path: str, authorization: str | None) -> httpx.Res
     # Uncaught errors are expected here, and drawing them takes seconds.
     with capture_logs():
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-            return await http.request(method, path.format(order_id=ORDER), json=BODIES.get(path), headers=headers)
+            return await http.request(
+                method, path.format(order_id=ORDER, refund_id=REFUND), json=BODIES.get(path), headers=headers
+            )
 
 
 def test_the_list_is_whole() -> None:

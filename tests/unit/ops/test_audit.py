@@ -9,10 +9,11 @@ import pytest
 from contracts.ids import GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
 from contracts.orders import Guest, OrderStatus, PaymentStatus
+from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
 from extras_service.order import Order
 from ops.audit import Books, Kind, examine
-from payment_service.payment import Dispute, Payment, PaymentStage, Refund, RefundStage
+from payment_service.payment import Dispute, Payment, PaymentStage, Refund
 from psp_adapter.ledger import LedgerDispute, LedgerEntry, LedgerRefund
 from psp_adapter.translate import dispute_state
 

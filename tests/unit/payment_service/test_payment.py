@@ -15,6 +15,7 @@ from contracts.payments import (
     PaymentSessionCreated,
     PaymentSessionFailed,
     PaymentSucceeded,
+    RefundStage,
 )
 from contracts.psp import ClosePspSession, CreatePspSession
 from payment_service.lifecycle import ATTEMPTS_KEPT, ClosedBeforeCreatedError, decide
@@ -24,7 +25,6 @@ from payment_service.payment import (
     PaymentInput,
     PaymentStage,
     PollDue,
-    RefundStage,
     UnknownPaymentError,
 )
 from tests.unit.payment_service import given

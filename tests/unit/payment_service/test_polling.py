@@ -14,11 +14,12 @@ from contracts.payments import (
     PaymentRefundFailed,
     PaymentSucceeded,
     PaymentUnresolved,
+    RefundStage,
 )
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspRefundState, RetrievePspSession
 from payment_service.lifecycle import decide
-from payment_service.payment import Payment, PaymentInput, PaymentStage, PollDue, RefundStage
-from payment_service.polling import OPEN_POLL, SETTLING_POLL, UNKNOWN_POLLS
+from payment_service.payment import Payment, PaymentInput, PaymentStage, PollDue
+from payment_service.polling import OPEN_POLL, REFUND_ANSWER, REFUND_SETTLEMENT, SETTLING_POLL, UNKNOWN_POLLS
 from tests.unit.payment_service import given
 
 
@@ -256,7 +257,112 @@ def test_a_refund_reported_before_the_success_is_told_once_it_is_known() -> None
     assert [type(message) for message in decision.messages] == [PaymentSucceeded, PaymentRefunded]
 
 
-def test_a_second_charge_for_the_same_order_goes_back_and_the_order_never_hears_of_it() -> None:
+def twice_paid() -> Payment:
+    """Paid, and paid once more in a second session, which is being refunded."""
+    return given.after(paid(), given.succeeded(5, reference="pi_second"))
+
+
+def later(payment: Payment, after: timedelta) -> Applied[Payment]:
+    """The payment when it was polled that much later."""
+    decision = decide(payment, PollDue(), given.NOW + after)
+    assert isinstance(decision, Applied), decision
+    return decision
+
+
+def unresolved_of(decision: Applied[Payment]) -> list[PaymentUnresolved]:
+    return [message for message in decision.messages if isinstance(message, PaymentUnresolved)]
+
+
+def test_a_refund_that_gets_no_answer_for_a_week_is_told_once_and_still_asked_for() -> None:
+    asked = given.after(paid(), given.refund(1200))
+
+    early = later(asked, REFUND_ANSWER - timedelta(seconds=1))
+    due = later(early.state, REFUND_ANSWER)
+    after = later(due.state, REFUND_ANSWER + timedelta(days=2))
+
+    assert unresolved_of(early) == []
+    [told] = unresolved_of(due)
+    assert (told.refund_id, told.amount, told.is_second_charge) == (
+        given.REFUND_ID,
+        Money(amount=1200, currency="EUR"),
+        False,
+    )
+    assert [type(message) for message in after.messages] == [CreatePspRefund]
+
+
+def test_a_refund_that_the_psp_does_not_settle_is_told_after_two_weeks() -> None:
+    pending = given.after(paid(), given.refund(), given.refund_updated(PspRefundState.PENDING))
+
+    due = polled(pending)
+
+    assert pending.due_at == given.NOW + REFUND_SETTLEMENT
+    assert [message.refund_id for message in unresolved_of(due)] == [given.REFUND_ID]
+    assert due.state.due_at is None
+
+
+def test_a_refund_of_before_times_were_kept_waits_from_its_next_poll() -> None:
+    stored = given.after(paid(), given.refund()).model_dump(mode="json")
+    stored["refunds"] = [
+        {key: value for key, value in refund.items() if key not in ("asked_at", "unresolved", "repeats", "reason")}
+        for refund in stored["refunds"]
+    ]
+
+    first = later(Payment.model_validate(stored), timedelta(days=30))
+    second = later(first.state, timedelta(days=30) + REFUND_ANSWER)
+
+    assert (unresolved_of(first), len(unresolved_of(second))) == ([], 1)
+
+
+def test_a_refund_asked_again_after_it_was_told_is_the_same_one_and_waits_again() -> None:
+    told = later(given.after(paid(), given.refund()), REFUND_ANSWER).state
+
+    again = applied(told, given.refund())
+
+    assert [message.refund_id for message in again.messages if isinstance(message, CreatePspRefund)] == [
+        given.REFUND_ID
+    ]
+    assert [refund.unresolved for refund in again.state.refunds] == [False]
+
+
+def test_the_failed_refund_of_a_second_charge_is_told_and_repeated_on_the_same_charge() -> None:
+    payment = twice_paid()
+    [refund] = payment.refunds
+
+    failed = applied(payment, given.refund_refused(refund.refund_id))
+    repeat = given.refund(refund_id=RefundId("ref_again")).model_copy(update={"repeats": refund.refund_id})
+    again = applied(failed.state, repeat)
+
+    [told] = failed.messages
+    assert isinstance(told, PaymentRefundFailed)
+    assert (told.is_second_charge, told.amount, told.refunded.amount) == (True, given.AMOUNT, 0)
+    [asked] = again.messages
+    assert isinstance(asked, CreatePspRefund)
+    assert asked.psp_reference == "pi_second"
+    assert again.state.refundable == given.AMOUNT
+
+
+def test_a_second_charge_is_not_refunded_twice() -> None:
+    payment = twice_paid()
+    [refund] = payment.refunds
+
+    repeat = given.refund(refund_id=RefundId("ref_again")).model_copy(update={"repeats": refund.refund_id})
+    refused = applied(payment, repeat)
+
+    assert [type(message) for message in refused.messages] == [PaymentRefundFailed]
+
+
+def test_the_refund_of_a_second_charge_is_told_without_touching_the_totals() -> None:
+    payment = twice_paid()
+    [refund] = payment.refunds
+
+    settled = applied(payment, given.refund_updated(refund_id=refund.refund_id, reference="pi_second"))
+
+    [told] = settled.messages
+    assert isinstance(told, PaymentRefunded)
+    assert (told.is_second_charge, told.stage, told.refunded.amount) == (True, RefundStage.SUCCEEDED, 0)
+
+
+def test_a_second_charge_for_the_same_order_goes_back() -> None:
     decision = applied(paid(), given.succeeded(5, reference="pi_second"))
 
     [asked] = decision.messages
