@@ -8,9 +8,10 @@ import pytest
 
 from contracts.ids import RefundId
 from contracts.orders import OrderStatus
+from contracts.payments import RefundStage
 from extras_service.order import Order
 from ops.closing.day import Closing, Kind, Line, Payout, Transaction, close, is_on, transaction_of, window
-from payment_service.payment import Payment, Refund, RefundStage
+from payment_service.payment import Payment, Refund
 from tests.unit.ops.test_audit import NOW, euros, order, payment
 
 ORDER = order(OrderStatus.CONFIRMED)
