@@ -37,6 +37,8 @@ class Books:
     review_since: datetime | None = None
     refund_since: datetime | None = None
     """Since when a refund of the payment has not settled."""
+    unreadable: tuple[str, ...] = ()
+    """Of the order's and the payment's documents, which cannot be read, and why."""
 
     @property
     def currency(self) -> str:
@@ -76,6 +78,10 @@ def examine(books: Books, now: datetime) -> Iterator[Finding]:
     for entry in books.entries:
         for what in entry.unreadable:
             yield books.finding(Kind.UNREADABLE, f"the PSP holds what cannot be read: {what}")
+    for what in books.unreadable:
+        yield books.finding(Kind.UNREADABLE, f"the store has what cannot be read: {what}")
+    if books.unreadable:
+        return
     if books.order is None:
         held = books.captured - books.refunded
         if held > 0:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from chassis.decision import StateT
 from chassis.envelope import utc_now
 from chassis.metrics import Metrics
@@ -148,14 +150,17 @@ class Auditor:
         return [_with_entries(books, entries, by_order.get(books.order_id, ())) for books in batch]
 
     async def _stored(self, order_ids: Sequence[OrderId]) -> list[Books]:
-        orders = {order.order_id: (since, order) for since, order in await self.orders.load_many(order_ids)}
-        payment_ids = [payment_id_of(order_id) for order_id in order_ids]
-        payments = {payment.order_id: (since, payment) for since, payment in await self.payments.load_many(payment_ids)}
+        loaded, broken = await _load(self.orders, order_ids)
+        orders = {order.order_id: (since, order) for since, order in loaded}
+        paid, broken_payments = await _load(self.payments, [payment_id_of(order_id) for order_id in order_ids])
+        payments = {payment.order_id: (since, payment) for since, payment in paid}
+        broken |= broken_payments
         batch = []
         for order_id in order_ids:
             review_since, order = orders.get(order_id, (None, None))
             refund_since, payment = payments.get(order_id, (None, None))
-            batch.append(Books(order_id, order, payment, (), review_since, refund_since))
+            unreadable = tuple(broken[one] for one in (order_id, payment_id_of(order_id)) if one in broken)
+            batch.append(Books(order_id, order, payment, (), review_since, refund_since, unreadable))
         return batch
 
     async def _read_again(self, suspects: Mapping[OrderId, tuple[str, ...]]) -> list[Finding]:
@@ -174,6 +179,20 @@ class Auditor:
     def _count(self, books: Books) -> None:
         self._orders += books.order is not None
         self._payments += books.payment is not None
+
+
+async def _load(
+    documents: StatesProtocol[StateT], ids: Sequence[str]
+) -> tuple[list[tuple[datetime | None, StateT]], dict[str, str]]:
+    """Documents, and of those that cannot be read, why: one of them never spoils the batch."""
+    try:
+        return await documents.load_many(ids), {}
+    except ValidationError as error:
+        if len(ids) == 1:
+            return [], {ids[0]: f"{ids[0]}: {error}"[:300]}
+    half = len(ids) // 2
+    (first, broken), (second, more_broken) = [await _load(documents, part) for part in (ids[:half], ids[half:])]
+    return first + second, broken | more_broken
 
 
 def _references(payment: Payment | None) -> set[str]:

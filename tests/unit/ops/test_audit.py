@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def entry(
     )
 
 
-def books(kept: Order | None, *entries: LedgerEntry, paid: Payment | None = None, **more: datetime) -> Books:
+def books(kept: Order | None, *entries: LedgerEntry, paid: Payment | None = None, **more: Any) -> Books:
     return Books(ORDER_ID, kept, payment() if paid is None else paid, entries, **more)
 
 

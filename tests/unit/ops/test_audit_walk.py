@@ -169,3 +169,18 @@ async def test_an_audit_since_a_time_looks_only_at_what_moved_and_what_waits() -
 
     assert result.findings == ()
     assert (result.orders, ledger.asked) == (2, ["pi_2"])
+
+
+async def test_one_document_that_cannot_be_read_is_a_finding_and_the_others_are_looked_at() -> None:
+    def one_is_broken(number: int) -> Payment:
+        return paid(number) if number != 3 else Payment.model_validate({"payment_id": "pay_3"})
+
+    entries = {f"pi_{number}": charged(number) for number in range(10)}
+    walk = auditor(range(10), range(10), GeneratedLedger(entries.values(), entries))
+    walk.payments = Generated({payment_id_of(order_id(number)): number for number in range(10)}, one_is_broken)
+
+    result = await walk.run()
+
+    (finding,) = result.findings
+    assert (finding.kind, finding.order_id, result.payments) == (Kind.UNREADABLE, order_id(3), 9)
+    assert payment_id_of(order_id(3)) in finding.problem
