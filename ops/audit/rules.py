@@ -108,8 +108,8 @@ def _refunds(books: Books, order: Order, now: datetime) -> Iterator[Finding]:
     for refund in books.payment.refunds if books.payment else ():
         if refund.stage is RefundStage.FAILED and not _is_superseded(books, refund):
             problem = f"the refund {refund.refund_id} failed: {refund.detail or 'the PSP does not say why'}"
-            yield books.finding(Kind.FAILED_REFUND, problem, major_units(refund.amount))
-        asked_at = books.refund_since
+            yield books.finding(Kind.FAILED_REFUND, problem, major_units(refund.amount), refund.asked_at)
+        asked_at = refund.asked_at or books.refund_since
         if refund.stage in _OPEN_REFUNDS and asked_at is not None and now - asked_at > REFUND_SETTLES_WITHIN:
             problem = f"the refund {refund.refund_id} has not settled: it is {refund.stage}"
             yield books.finding(Kind.WAITING_REFUND, problem, major_units(refund.amount), asked_at)

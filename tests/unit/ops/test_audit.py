@@ -159,14 +159,22 @@ def test_a_refund_that_was_asked_for_and_not_yet_answered_is_open() -> None:
     assert found(books(order(OrderStatus.CANCELLED), entry(4800), paid=asked)) == []
 
 
-def test_a_refund_asked_for_more_than_a_day_ago_is_found() -> None:
-    asked, day = payment(refund(RefundStage.PENDING)), timedelta(days=1, seconds=1)
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_refund_asked_for_more_than_a_day_ago_is_found(is_kept: bool) -> None:
+    long_ago = NOW - timedelta(days=1, seconds=1)
+    asked = refund(RefundStage.PENDING).model_copy(update={"asked_at": long_ago if is_kept else None})
+    line, since = entry(4800, 0, 4800), None if is_kept else long_ago
 
-    (finding,) = examine(
-        books(order(OrderStatus.CANCELLED), entry(4800, 0, 4800), paid=asked, refund_since=NOW - day), NOW
-    )
+    (finding,) = examine(books(order(OrderStatus.CANCELLED), line, paid=payment(asked), refund_since=since), NOW)
 
-    assert (finding.kind, finding.amount, finding.since) == (Kind.WAITING_REFUND, Decimal(48), NOW - day)
+    assert (finding.kind, finding.amount, finding.since) == (Kind.WAITING_REFUND, Decimal(48), long_ago)
+
+
+def test_a_refund_asked_for_today_is_none_though_another_has_waited_for_days() -> None:
+    asked = refund(RefundStage.PENDING).model_copy(update={"asked_at": NOW - timedelta(hours=1)})
+    line, since = entry(4800, 0, 4800), NOW - timedelta(days=3)
+
+    assert found(books(order(OrderStatus.CANCELLED), line, paid=payment(asked), refund_since=since)) == []
 
 
 def test_a_refund_that_failed_on_a_confirmed_order_is_found() -> None:
