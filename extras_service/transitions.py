@@ -388,6 +388,7 @@ def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
 
 def money_moved(before: Order, after: Order) -> Applied[Order]:
     """A refund or a dispute changed what the guest has back: more than they paid is more than a closed order allows."""
+    after = _out_of_review(after)
     is_more = after.status in _CLOSED and after.returned > before.returned
     return (_surplus_reviewed(after) if is_more else None) or payment_changed(before, after)
 
@@ -403,8 +404,7 @@ def _surplus_reviewed(order: Order) -> Applied[Order] | None:
 
 def payment_changed(before: Order, after: Order) -> Applied[Order]:
     """The order with its payment status as the facts have it now. A review that was about a refund ends with it."""
-    if after.back_to is not None and not after.troubled_refunds:
-        after = after.model_copy(update={"status": after.back_to, "back_to": None, "review": None})
+    after = _out_of_review(after)
     after = after.model_copy(update={"payment_status": payment_status_of(after)})
     if (after.status, after.payment_status) == (before.status, before.payment_status):
         return Applied(after)
@@ -416,6 +416,13 @@ def payment_changed(before: Order, after: Order) -> Applied[Order]:
         payment_status=after.payment_status,
     )
     return Applied(after, (event,))
+
+
+def _out_of_review(order: Order) -> Order:
+    """Back where it was before a refund alone brought it under review, once no refund needs attention."""
+    if order.back_to is None or order.troubled_refunds:
+        return order
+    return order.model_copy(update={"status": order.back_to, "back_to": None, "review": None})
 
 
 # What several rows need

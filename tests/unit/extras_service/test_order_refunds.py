@@ -139,6 +139,16 @@ def test_a_review_about_a_failed_refund_ends_when_that_is_asked_again() -> None:
     assert [command.amount for command in commands(decision)] == [given.TOTAL]
 
 
+def test_a_review_about_a_failed_refund_does_not_end_when_more_is_back_than_was_paid() -> None:
+    part = given.after(given.confirmed(), given.refunding(1200), given.refunded(1200), given.cancelling_by_guest())
+    reviewed = given.after(part, given.refund_failed(1200, fact_no=2, refund_id=part.refunds[1].refund_id))
+
+    decision = applied(reviewed, given.dispute_closed(won=False))
+
+    assert decision.state.status is OrderStatus.NEEDS_REVIEW
+    assert "more than was paid" in (decision.state.review or "")
+
+
 def test_a_review_about_something_else_does_not_end_with_its_refund() -> None:
     underpaid = given.after(given.payable(), given.succeeded(Money(amount=4000, currency="EUR")))
 
