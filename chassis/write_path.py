@@ -281,7 +281,9 @@ class WritePath(Generic[StateT]):
 
     async def _park(self, stored: Stored[StateT]) -> None:
         """Park what the broker has refused for too long, and not because its destination is missing."""
-        refused, now = self._refused.get(stored.id, _Refused(stored.version)), self._clock()
+        refused, now = self._refused.get(stored.id), self._clock()
+        if refused is None or refused.version != stored.version:
+            return
         parked = {
             refusal.envelope.message_id: refusal
             for refusal in refused.refusals

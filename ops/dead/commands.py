@@ -10,10 +10,10 @@ from rich.markup import escape
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.dead import deciding
+from ops.dead.choosing import chosen_letters, move_letters
 from ops.dead.editing import EditError, EditSettings
 from ops.dead.letters import DeadLetter, Stage
 from ops.dead.shown import summary, table_of, tell
-from ops.messages import Filter
 from ops.replay import planning
 from ops.replay.commands import AcceptChanges, Again, carry_out, show_plan
 from ops.replay.run import Orders
@@ -217,7 +217,7 @@ def discard(
     Example: `bellhop dead discard dl_4f1c --why "test order, INC-42"`
     """
     wanted = filter_of(queue, kind, error, order, correlation, since, until)
-    _move(
+    move_letters(
         data_dir,
         ids,
         wanted,
@@ -253,7 +253,7 @@ def restore(
     Example: `bellhop dead restore dl_4f1c --why "discarded by mistake"`
     """
     wanted = filter_of(queue, kind, error, order, correlation, since, until)
-    _move(
+    move_letters(
         data_dir,
         ids,
         wanted,
@@ -292,7 +292,7 @@ def put_back(
     Example: `bellhop dead put-back --error ACCESS_REFUSED --why "rights mended, INC-42"`
     """
     wanted = filter_of(queue, kind, error, order, correlation, since, until)
-    chosen = _chosen(data_dir, ids, wanted, Stage.WAITING, "put back", yes=yes, as_json=as_json, of_outbox=True)
+    chosen = chosen_letters(data_dir, ids, wanted, Stage.WAITING, "put back", yes=yes, as_json=as_json, of_outbox=True)
 
     async def work(desk: Desk) -> int:
         return await deciding.put_back(desk, chosen, who=acting_as(who), why=why)
@@ -329,66 +329,6 @@ def empty(
 
     deleted = at_desk(data_dir, lambda desk: deciding.delete(desk, letters, who=acting_as(who), why=why))
     print_json({"deleted": deleted}) if as_json else console.print(f"{deleted} dead letters deleted.")
-
-
-def _move(
-    data_dir: Path,
-    ids: list[str] | None,
-    wanted: Filter,
-    come_from: Stage,
-    to: Stage,
-    *,
-    why: str,
-    who: str | None,
-    yes: bool,
-    action: str,
-    as_json: bool,
-) -> None:
-    letters = _chosen(data_dir, ids, wanted, come_from, action, yes=yes, as_json=as_json)
-
-    async def work(desk: Desk) -> int:
-        return await deciding.move(desk, letters, to, action, who=acting_as(who), why=why)
-
-    moved = at_desk(data_dir, work)
-    if as_json:
-        print_json({"stage": to, "chosen": [letter.letter_id for letter in letters], "moved": moved})
-    else:
-        console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
-    raise typer.Exit(0 if moved == len(letters) else 1)
-
-
-def _chosen(
-    data_dir: Path,
-    ids: list[str] | None,
-    wanted: Filter,
-    come_from: Stage,
-    action: str,
-    *,
-    yes: bool,
-    as_json: bool,
-    of_outbox: bool = False,
-) -> list[DeadLetter]:
-    """The letters that ids or a filter name, once that is agreed to; `of_outbox`: only those of outboxes. Ends the
-    command with exit code 2 when there are none, and 3 when it is not agreed to."""
-    if not ids and wanted == Filter():
-        complaints.print(f"Name letters by id, or with a filter; to {action} all, `--since 100d`.", markup=False)
-        raise typer.Exit(2)
-    found = at_desk(data_dir, lambda desk: deciding.chosen(desk, ids, wanted, come_from))
-    letters = [letter for letter in found if letter.outbox_of or not of_outbox]
-    if not letters:
-        sort = "dead letter of an outbox" if of_outbox else "dead letter"
-        complaints.print(f"No {sort} is {come_from}: {_words(ids, wanted)}.", markup=False, soft_wrap=True)
-        raise typer.Exit(2)
-    if not ids:
-        if not as_json:
-            console.print(table_of(letters, f"to {action}"))
-        if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
-            raise typer.Exit(3)
-    return letters
-
-
-def _words(ids: list[str] | None, wanted: Filter) -> str:
-    return ", ".join(ids) if ids else str(wanted)
 
 
 def _stage(name: str) -> Stage | None:

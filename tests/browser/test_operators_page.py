@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Page, expect
 
-from contracts.ids import OrderId
+from contracts.ids import OrderId, payment_id_of
 from contracts.orders import CancelOrder
 from tests.browser.conftest import ARTEFACTS
 from tests.integration.flow.serving import Served
@@ -19,6 +19,7 @@ from tests.integration.money.desk import paid_order
 from tests.integration.ops.operator import Operator
 from tests.integration.ops.page import operators_token, page_of
 from tests.integration.ops.test_dead import about_nobody
+from tests.integration.ops.test_parked_outbox import success_is_parked
 
 expect.set_options(timeout=PATIENCE * 1000)
 PICTURES = ARTEFACTS / "operators-page"
@@ -120,6 +121,25 @@ async def test_an_operator_sees_what_is_dead_replays_it_and_looks_at_the_orders_
     await screen.view("Audit log")
     await expect(page.locator("tbody")).to_contain_text("the store is back, INC-42")
     await screen.picture("7-audit-log")
+
+
+async def test_an_operator_puts_a_message_back_that_the_broker_refused(screen: Screen) -> None:
+    page, guest = screen.page, screen.system.guest()
+    order_id = await success_is_parked(screen.system, guest)
+
+    await screen.view("Dead letters")
+    await page.check("#group-0")
+    await expect(page.locator("#put-back")).to_be_visible()
+    await page.click("tbody a[href*='dl_']")
+    await expect(page.locator("main")).to_contain_text(payment_id_of(order_id))
+    await expect(page.locator("main")).to_contain_text("ACCESS_REFUSED")
+    await screen.picture("12-refused-by-the-broker")
+    await page.click("#put-back")
+    await page.fill("#ask-why", "rights mended, INC-42")
+    await page.click("#ask-do")
+
+    await guest.sees(order_id, status="confirmed")
+    await expect(page.locator("main")).to_contain_text("replayed")
 
 
 async def test_a_letter_is_read_corrected_and_put_aside_from_the_keyboard(screen: Screen) -> None:

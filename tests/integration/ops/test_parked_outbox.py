@@ -1,5 +1,6 @@
 """Messages that the broker would not take, seen and decided about as dead letters are."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -180,6 +181,22 @@ async def test_discarded_with_a_reason_it_can_be_restored_and_is_put_back_only_w
     assert outbox == []
     assert [each["stage"] for each in await operator.json("dead", "list", code=1)] == ["waiting"]
     assert [entry["action"] for entry in await operator.json("audit-log")] == ["discard", "restore"]
+
+
+async def test_of_two_operators_who_decide_at_once_one_wins(operator: Operator) -> None:
+    guest = operator.system.guest()
+    order_id = await success_is_parked(operator.system, guest)
+    (letter,) = await operator.json("dead", "list", code=1)
+    said: dict[str, Any] = {"ids": [letter["letter_id"]], "why": "a test"}
+
+    async with running(page_of(operator.system)) as http:
+        moved = await asyncio.gather(*(Page(http).post(f"/dead/{act}", **said) for act in ("put-back", "discard")))
+
+    assert sum(each["moved"] for each in moved) == 1
+    if moved[0]["moved"]:
+        await guest.sees(order_id, status="confirmed")
+    else:
+        assert (await operator.system.payment_of(order_id) or {})["outbox"] == []
 
 
 async def test_a_document_restored_to_before_it_was_put_back_loses_it_to_nobody(operator: Operator) -> None:
