@@ -125,7 +125,9 @@ def find(
 @app.command()
 @needs(OperatorRole.REPLAYER)
 def replay(
-    to: Annotated[str, typer.Option(help="The one work queue they are sent to, such as extras.payments.")],
+    to: Annotated[
+        list[str], typer.Option(help="The work queue they are sent to, such as extras.payments. May be given again.")
+    ],
     begin: From = "first",
     kind: Kind = None,
     order: Order = None,
@@ -142,24 +144,29 @@ def replay(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Plan to send messages of the log to one service's queue again, show what each would do, and run that plan.
+    """Plan to send messages of the log to one service's queues again, show what each would do, and run that plan.
 
-    Only messages that went to that queue are taken; nobody else gets them.
+    Only messages that went to these queues are taken, in the log's order; no other queue gets them.
 
-    Example: `bellhop log replay --to extras.payments --since 2h --kind 'payments.*' --why "INC-42"`
+    Examples:
+
+    `bellhop log replay --to extras.payments --since 2h --kind 'payments.*' --why "INC-42"`
+
+    `bellhop log replay --to payments.commands --to payments.psp --since 06:00 --why "payments restored, INC-42"`
 
     Exit codes as for `bellhop dead replay`.
     """
     names = [queue.name for queue in WORK_QUEUES]
-    if to not in names:
-        raise typer.BadParameter(f"{to!r} is none of {', '.join(names)}", param_hint="--to")
-    wanted = filter_of(to, kind, None, order, correlation, since, until)
+    for queue in to:
+        if queue not in names:
+            raise typer.BadParameter(f"{queue!r} is none of {', '.join(names)}", param_hint="--to")
+    wanted = filter_of(None, kind, None, order, correlation, since, until)
     offset = _offset(since or begin)
 
     with console.status("reading the log"):
         plan, items = at_desk(data_dir, lambda desk: planning.of_log(desk, to, wanted, offset, acting_as(who)))
     if not items:
-        complaints.print(f"Nothing to replay: the log has nothing for {wanted}.", markup=False, soft_wrap=True)
+        complaints.print(f"Nothing to replay: the log has nothing for {plan.wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     if not as_json:
         show_plan(plan, items)

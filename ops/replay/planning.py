@@ -1,6 +1,7 @@
 """Makes plans of dead letters and of parts of the log, and pauses what runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ops.audit_log import AuditLog
 from ops.dead import deciding
@@ -18,11 +19,18 @@ async def of_letters(desk: Desk, ids: Sequence[str] | None, wanted: Filter, made
     return await desk.plans.make("dead", ", ".join(ids) if ids else str(wanted), made_by, items)
 
 
-async def of_log(desk: Desk, to: str, wanted: Filter, begin: Offset, made_by: str) -> tuple[Plan, list[Planned]]:
-    """A plan for messages of the log that went to the queue `to`; nobody else gets them. Raises NoLogError."""
-    found = [seen async for seen in matching(desk.log, begin, wanted)]
-    items = [(seen, to, None) for seen in _once(found)]
-    return await desk.plans.make("log", str(wanted), made_by, items)
+async def of_log(
+    desk: Desk, to: Sequence[str], wanted: Filter, begin: Offset, made_by: str
+) -> tuple[Plan, list[Planned]]:
+    """A plan for messages of the log that went to the queues `to`, in the log's order; no other queue gets them.
+
+    Raises NoLogError.
+    """
+    filters = {queue: replace(wanted, queue=queue) for queue in to}
+    found = _once([seen async for seen in matching(desk.log, begin, replace(wanted, queue=None))])
+    items = [(seen, queue, None) for seen in found for queue, its in filters.items() if its.matches(seen)]
+    described = str(replace(wanted, queue=", ".join(to)))
+    return await desk.plans.make("log", described, made_by, items)
 
 
 async def pause(desk: Desk, plan_id: str, *, who: str, why: str) -> bool:

@@ -78,8 +78,7 @@ async def _made(desk: Desk, asked: PlanWanted, made_by: str) -> tuple[Plan, list
         begin = offset_of(asked.wanted.since or asked.begin, utc_now())
     except ValueError as error:
         raise unreadable(error) from None
-    restricted = asked.wanted.model_copy(update={"queue": asked.to}).filter()
-    return await planning.of_log(desk, asked.to, restricted, begin, made_by)
+    return await planning.of_log(desk, (asked.to,), wanted, begin, made_by)
 
 
 def _counts(report: Report) -> dict[str, int]:

@@ -66,6 +66,7 @@ class Setup:
     database: str
     catalogue: Path = CATALOGUE
     pay_within: timedelta = timedelta(minutes=30)
+    sweep_every: float = SWEEP_EVERY
     reply_timeout: float = 20.0
     request_timeout: float = 60.0
     guest_rate: str = "100000/minute"
@@ -130,7 +131,7 @@ class System:
             "mongodb_url": SecretStr(self.setup.mongodb_url),
             "mongodb_database": self.setup.database,
             "store_timeout": patient(self.setup.store_timeout),
-            "sweep_every": SWEEP_EVERY,
+            "sweep_every": self.setup.sweep_every,
         }
 
     def gateway_settings(self) -> GatewaySettings:
@@ -204,7 +205,7 @@ class System:
             "BELLHOP_STRIPE_RETRIES": str(self.setup.stripe_retries),
             "BELLHOP_PUBLISH_TIMEOUT": str(self.setup.publish_timeout),
             "BELLHOP_STORE_TIMEOUT": str(self.setup.store_timeout),
-            "BELLHOP_SWEEP_EVERY": str(SWEEP_EVERY),
+            "BELLHOP_SWEEP_EVERY": str(self.setup.sweep_every),
             "BELLHOP_PAY_WITHIN": iso8601(self.setup.pay_within),
             "BELLHOP_POLL_PACE": str(self.setup.poll_pace),
             "BELLHOP_PSP_SWEEP_EVERY": iso8601(self.setup.psp_sweep_every),

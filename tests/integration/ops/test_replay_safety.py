@@ -96,8 +96,8 @@ async def test_two_plans_never_send_one_message_of_the_log(operator: Operator) -
     order_id = await paid_order(operator.system, operator.system.guest())
     async with desk_of(operator.system) as one, desk_of(operator.system) as other:
         wanted = Filter(queue="psp.commands", order=order_id)
-        first, items = await planning.of_log(one, "psp.commands", wanted, "first", "olga")
-        second, _ = await planning.of_log(other, "psp.commands", wanted, "first", "otto")
+        first, items = await planning.of_log(one, ("psp.commands",), wanted, "first", "olga")
+        second, _ = await planning.of_log(other, ("psp.commands",), wanted, "first", "otto")
 
         reports = await asyncio.gather(
             one.runner.run(first.plan_id, AT_ONCE), other.runner.run(second.plan_id, AT_ONCE)
