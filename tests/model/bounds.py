@@ -36,6 +36,11 @@ class Bounds:
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
     disputes: tuple[str, ...] = ("whole",)  # how a dispute may begin (whole, part, inquiry, prevented); appeals
 
+    @property
+    def has_silence(self) -> bool:
+        """Whether the PSP may leave a question unanswered."""
+        return bool(self.left.silent or self.left.refuses) or any(step in SILENCE for step in self.begin)
+
     def __str__(self) -> str:
         return self.name
 
@@ -115,7 +120,7 @@ SHORT = (
         surprises=("fails",),
     ),
     Bounds("after paying: 1 staff action, 1 redelivery, 1 time-out", Left(staff=1, twice=1, silent=1), begin=PAYS),
-    Bounds("2 guest actions, 1 refusal of the PSP", Left(guest=2, refuses=1), refusals=(UNKNOWN, OBJECT)),
+    Bounds("after opening: 1 guest action, 1 refusal", Left(1, refuses=1), begin=OPENS, refusals=(UNKNOWN, OBJECT)),
     Bounds(
         "after paying: 2 staff actions, 1 refusal of the PSP",
         Left(staff=2, refuses=1),
@@ -141,6 +146,7 @@ DEEP = (
     Bounds("3 guest actions, 1 time-out of the PSP", Left(guest=3, silent=1)),
     Bounds("2 guest actions, every card, our clock ahead", Left(guest=2, lost=1), cards=EVERY_CARD, ahead=1),
     Bounds("2 guest actions, 1 redelivery, 1 forgotten key", Left(guest=2, twice=1, forgets=1)),
+    Bounds("2 guest actions, 1 refusal of the PSP", Left(guest=2, refuses=1), refusals=(UNKNOWN, OBJECT)),
     Bounds("2 guest actions, 1 old message again", Left(guest=2, replays=1)),
     Bounds("2 guest actions, a store goes back", Left(guest=2, restores=1)),
     Bounds(

@@ -75,7 +75,7 @@ class _Seen:
 def explore(bounds: Bounds, rules: Rules | None = None, *, stop_at_first: bool = False) -> Exploration:
     """Every world within `bounds`. Raises OverflowError when there are more than can be explored."""
     started = perf_counter()
-    model = Model(Book(rules or Rules()), bounds)
+    model = Model(Book(rules or Rules(), counts_polls=bounds.has_silence), bounds)
     laws = Laws(model)
     seen = _Seen(model.start())
     found = Exploration(bounds)

@@ -45,7 +45,7 @@ from extras_service.order import DeadlinePassed, Order, OrderInput, PaymentEvent
 from extras_service.refund import AskedRefund
 from extras_service.transitions import ASK_AGAIN_AFTER
 from payment_service import lifecycle
-from payment_service.payment import Attempt, Payment, PaymentInput, PaymentMessage, PollDue
+from payment_service.payment import Attempt, Payment, PaymentInput, PaymentMessage, PaymentStage, PollDue
 from payment_service.polling import REFUSED_POLLS, UNKNOWN_POLLS
 from tests.model.psp import NOW, ORDER_ID, PART, TOTAL, Psp
 
@@ -182,10 +182,14 @@ class Rules:
 
 
 class Book:
-    """Everything seen so far, by number, and every decision already asked."""
+    """Everything seen so far, by number, and every decision already asked.
 
-    def __init__(self, rules: Rules) -> None:
+    `counts_polls`: whether questions to the PSP may go without an answer. Where none does, their number says nothing.
+    """
+
+    def __init__(self, rules: Rules, *, counts_polls: bool = True) -> None:
         self._rules = rules
+        self._counts_polls = counts_polls
         self.refusal = rules.refusal
         self.orders: Numbered[Order | None] = Numbered()
         self.payments: Numbered[Payment | None] = Numbered()
@@ -269,15 +273,21 @@ class Book:
             return Decided("parked", number, parked=str(error))
         if not isinstance(decision, Applied):
             return Decided(decision.name, number)
-        state = self.payments.number(_same_payment(decision.state))
+        state = self._payment_number(decision.state)
         again = "" if message == POLL else self._payment_again(state, asked)
         return Decided("applied", state, self._sent(decision), again=again)
 
     def _payment_again(self, number: int, asked: Any) -> str:
         decision = self._rules.payment(self.payments[number], asked, NOW)
-        if not isinstance(decision, Applied) or self.payments.number(_same_payment(decision.state)) == number:
+        if not isinstance(decision, Applied) or self._payment_number(decision.state) == number:
             return ""
         return f"{type(asked).__name__}, handled again, changes the payment"
+
+    def _payment_number(self, payment: Payment) -> int:
+        same = _same_payment(payment)
+        if not self._counts_polls and same.status is not PaymentStage.UNKNOWN:
+            same = same.model_copy(update={"polls": 0})
+        return self.payments.number(same)
 
     def _sent(self, decision: Applied[Any]) -> tuple[int, ...]:
         return self.send(tuple(each for each in decision.messages if not isinstance(each, Answer)))
