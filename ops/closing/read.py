@@ -68,7 +68,7 @@ class _Reader:
             property_id=self.property_id,
             account_zone=account_zone,
             orders=tuple(await self._placed()),
-            lines=tuple(sorted(lines, key=lambda line: line.transaction.at)),
+            lines=tuple(lines[::-1]),  # the PSP lists the newest first
             payouts=tuple(payouts),
             shares={payout.payout_id: await self._shares(payout) for payout in payouts},
         )

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.flow.guest import Json
+from tests.integration.flow.guest import Json, body
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
 from tests.integration.money.desk import Desk, intent_of, paid_order
+from tests.integration.money.test_disputes import becomes, disputed
+from tests.integration.money.test_failed_refunds import failed_part
 from tests.integration.money.test_mismatch import mismatched
 from tests.integration.ops.operator import Operator
 
@@ -145,3 +147,59 @@ async def test_the_hourly_audit_finds_what_moved_since(operator: Operator) -> No
     (row,) = csv.DictReader(io.StringIO(found.said[found.said.index("kind,") :]))
     assert (row["kind"], row["order_id"], row["amount"]) == ("unbalanced", order_id, "48.00")
     assert "accounted for" in none.said
+
+
+async def test_a_failed_refund_is_a_finding_until_staff_have_settled_it(operator: Operator) -> None:
+    system, guest = operator.system, operator.system.guest()
+    desk = Desk.of(system)
+    order_id, refund = await failed_part(system, guest, desk)
+
+    found = await operator.json("audit", "--since", "1h", code=1)
+    body(await desk.settle_outside(order_id, refund["refund_id"], 1200), 200)
+    settled = await operator.json("audit", code=0)
+
+    (finding,) = found["findings"]
+    assert (finding["kind"], finding["order_id"]) == ("failed_refund", order_id)
+    assert (Decimal(finding["amount"]), finding["currency"]) == (Decimal(12), "EUR")
+    assert settled["findings"] == []
+
+
+async def test_a_dispute_is_an_open_question_until_the_bank_has_decided(operator: Operator) -> None:
+    system, guest = operator.system, operator.system.guest()
+    order_id = await paid_order(system, guest)
+    dispute = await disputed(system, order_id, amount=2000)
+    await guest.sees(order_id, payment_status="disputed")
+
+    while_open = await operator.json("audit", code=0)
+    await becomes(system, dispute, "lost")
+    await guest.sees(order_id, payment_status="charged_back")
+    at_the_end = await operator.json("audit", code=0)
+
+    (question,) = while_open["open_questions"]
+    assert (question["kind"], question["order_id"], Decimal(question["amount"])) == ("dispute", order_id, Decimal(20))
+    assert (while_open["findings"], at_the_end["findings"], at_the_end["open_questions"]) == ([], [], [])
+
+
+async def test_a_day_in_yen_with_a_dispute_that_is_won_adds_up(operator: Operator) -> None:
+    system, guest = operator.system, operator.system.guest("kamogawa")
+    order_id = (await guest.order({"extra_id": "kyo-late-checkout", "quantity": 1}))["order_id"]
+    body(await system.pay(await guest.session(order_id)), 200)
+    await guest.sees(order_id, payment_status="paid")
+    dispute = await disputed(system, order_id)
+    await guest.sees(order_id, payment_status="disputed")
+    await becomes(system, dispute, "won")
+    await guest.sees(order_id, payment_status="paid")
+    today = datetime.now(ZoneInfo("Asia/Tokyo")).date().isoformat()
+
+    closed = await operator.json("closing", today, "--property", "kamogawa")
+
+    moved = [(row["kind"], Decimal(row["amount"]), row["currency"]) for row in rows(closed, "transaction")]
+    assert moved == [
+        ("charge", Decimal(5000), "JPY"),
+        ("dispute", Decimal(-5000), "JPY"),
+        ("dispute_reversal", Decimal(5000), "JPY"),
+    ]
+    (total,) = rows(closed, "total", "all")
+    assert Decimal(total["net"]) == Decimal(5000) - Decimal(total["fee"])
+    assert closed["differences"] == []
+    assert {row["time"][-6:] for row in rows(closed, "transaction")} == {"+09:00"}
