@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -86,15 +87,16 @@ def _print(result: Audit) -> None:
 
 
 def _table(findings: Iterable[Finding], title: str) -> Table:
-    table = Table("order", "at the PSP", "amount", "since", "problem", title=title, title_justify="left")
+    table = Table("what", "order", "at the PSP", "amount", "since", "problem", title=title, title_justify="left")
     now = utc_now()
     for finding in findings:
         table.add_row(
+            finding.kind,
             finding.order_id,
             "\n".join(finding.psp_references),
             "" if finding.amount is None else written(finding.amount, finding.currency),
             ago(finding.since, now) if finding.since else "",
-            finding.problem,
+            escape(finding.problem),
         )
     return table
 

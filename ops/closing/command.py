@@ -9,6 +9,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from deploy.local.stack import DATA_DIR
@@ -161,7 +162,7 @@ def _print(result: Closing, rows: list[_Row]) -> None:
         table = Table(*columns, "amount", "currency", "note", title=title, title_justify="left")
         for row in rows:
             if row["section"] == section:
-                table.add_row(*(str(row[name]) for name in (*columns, "amount", "currency", "note")))
+                table.add_row(*(escape(str(row[name])) for name in (*columns, "amount", "currency", "note")))
         if table.row_count:
             console.print(table)
     for difference in result.differences:
