@@ -119,6 +119,10 @@ class MessageLog:
         while True:
             try:
                 await self._write()
+            except asyncio.CancelledError:
+                if background.is_being_cancelled():
+                    raise
+                self._failed(ConnectionError("the client library gave the connection up"))
             except _UNWRITTEN as error:
                 self._failed(error)
             except Exception as error:

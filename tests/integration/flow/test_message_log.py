@@ -155,6 +155,28 @@ async def test_what_waits_for_a_log_that_never_answers_is_bounded_and_never_wait
     silent.close()
 
 
+async def test_the_log_is_tried_again_after_the_client_library_has_cancelled_a_call_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = asyncio.Semaphore(0)
+    log = MessageLog("amqp://guest:guest@127.0.0.1:1/", "test", Metrics("test"))
+
+    async def given_up(*_args: object, **_named: object) -> AbstractConnection:
+        tries.release()
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(message_log, "connection_for_tools", given_up)
+    monkeypatch.setattr(message_log, "_TRY_AGAIN_AFTER", 0.0)
+
+    log.start()
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(3):
+            await tries.acquire()
+
+    assert "gave the connection up" in (await log.check() or "")
+    await log.stop()
+
+
 async def test_a_log_that_is_stopped_at_any_moment_of_its_start_ends(broker: Broker) -> None:
     for steps in range(40):
         log = MessageLog(broker.url, "test", Metrics("test"))
