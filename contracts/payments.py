@@ -86,6 +86,14 @@ class PaymentProcessing(OrderEvent):
     payment_id: PaymentId
 
 
+class PaymentInstructionsIssued(OrderEvent):
+    """The guest has a voucher or a code that can be paid until then, elsewhere and later."""
+
+    kind: Literal["payments.payment-instructions-issued.v1"] = "payments.payment-instructions-issued.v1"
+    payment_id: PaymentId
+    payable_until: datetime
+
+
 class PaymentFailed(OrderEvent):
     """One attempt failed; the session stays open for another card."""
 

@@ -125,6 +125,17 @@ class PspPaymentActionRequired(PspPaymentEvent):
     """The PSP waits for the guest to authenticate."""
 
     kind: Literal["psp.psp-payment-action-required.v1"] = "psp.psp-payment-action-required.v1"
+    payable_until: datetime | None = Field(
+        default=None, description="until when the voucher or code that the guest was shown can be paid, if the PSP says"
+    )
+
+
+class PspPaymentHeld(PspPaymentEvent):
+    """The PSP has some of the money, or a promise of it, and waits for a decision that this system does not make."""
+
+    kind: Literal["psp.psp-payment-held.v1"] = "psp.psp-payment-held.v1"
+    is_authorised_only: bool = Field(description="all of it is authorised and nothing captured; else a part was paid")
+    detail: str = Field(description="a sentence for staff")
 
 
 class PspPaymentProcessing(PspPaymentEvent):

@@ -37,6 +37,7 @@ from contracts.payments import (
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentFailed,
+    PaymentInstructionsIssued,
     PaymentMismatched,
     PaymentProcessing,
     PaymentRefunded,
@@ -266,6 +267,7 @@ PaymentEvent = (
     PaymentSessionCreated
     | PaymentSessionFailed
     | PaymentProcessing
+    | PaymentInstructionsIssued
     | PaymentFailed
     | PaymentSucceeded
     | PaymentMismatched

@@ -23,6 +23,7 @@ from contracts.payments import (
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentFailed,
+    PaymentInstructionsIssued,
     PaymentMismatched,
     PaymentProcessing,
     PaymentRefunded,
@@ -75,6 +76,8 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return to.opened_too_late(order)
         case _S.PENDING_PAYMENT, PaymentSessionFailed():
             return to.session_failed(order, message)
+        case _S.PENDING_PAYMENT, PaymentInstructionsIssued(payable_until=until):
+            return to.instructions_issued(order, until, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentProcessing()):
             return to.processing(order)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentFailed()):

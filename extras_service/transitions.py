@@ -45,6 +45,9 @@ from extras_service.refund_requests import ask_again, ask_refund, with_settled
 MAX_WAITERS = 16
 """How many requests for one payment session are answered at once; older ones time out and ask again."""
 
+REPORTED_WITHIN = timedelta(days=1)
+"""How long after a voucher was paid the PSP may still report it."""
+
 ASK_AGAIN_AFTER = timedelta(seconds=30)
 """When a request for a payment session that was never answered is sent once more."""
 
@@ -194,7 +197,21 @@ def processing(order: Order) -> Decision[Order]:
 
 
 def attempt_failed(order: Order, event: PaymentFailed, now: datetime) -> Decision[Order]:
-    return Applied(_unpaid_again(order.model_copy(update={"payment_failure": event.detail}), now))
+    unpaid = _unpaid_again(order.model_copy(update={"payment_failure": event.detail}), now)
+    if unpaid.due_at is not None and unpaid.due_at > now + order.pay_within:  # it was moved for a voucher
+        unpaid = unpaid.model_copy(update={"due_at": now + order.pay_within})
+    return Applied(unpaid)
+
+
+def instructions_issued(order: Order, payable_until: datetime, now: datetime) -> Decision[Order]:
+    """A voucher that outlives the order's deadline moves it: it may be paid on its last day and reported the day after.
+
+    When the PSP says that the attempt failed, the usual deadline runs again.
+    """
+    unpaid = _unpaid_again(order, now)
+    if unpaid.due_at is not None and payable_until > unpaid.due_at:
+        unpaid = unpaid.model_copy(update={"due_at": payable_until + REPORTED_WITHIN})
+    return Ignored("the deadline is later already") if unpaid == order else Applied(unpaid)
 
 
 def _unpaid_again(order: Order, now: datetime) -> Order:
@@ -254,7 +271,7 @@ def expired(order: Order) -> Decision[Order]:
     return Applied(closed, (event, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))))
 
 
-def cancelled(order: Order, *refunds: RefundPayment) -> Applied[Order]:
+def cancelled(order: Order, *asked: RefundPayment | ClosePaymentSession) -> Applied[Order]:
     closed = _settled(order, OrderStatus.CANCELLED)
     event = OrderCancelled(
         order_id=order.order_id,
@@ -263,7 +280,7 @@ def cancelled(order: Order, *refunds: RefundPayment) -> Applied[Order]:
         payment_status=closed.payment_status,
     )
     refused = _refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))
-    return Applied(closed, (event, *refunds, *refused))
+    return Applied(closed, (event, *asked, *refused))
 
 
 def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
@@ -288,6 +305,10 @@ def paid_too_late(order: Order, event: PaymentSucceeded, now: datetime) -> Decis
 
 
 def _cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now: datetime) -> Applied[Order]:
+    if order.received is None:
+        # A person decided before anything came: nothing may come any more, as far as the PSP can help it.
+        close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
+        return cancelled(order, close)
     left = order.refundable
     if not left.in_hundredths:
         return cancelled(order) if order.accepted else _surplus_reviewed(order) or cancelled(order)

@@ -13,12 +13,14 @@ from contracts.payments import (
     ClosePaymentSession,
     CreatePaymentSession,
     PaymentFailed,
+    PaymentInstructionsIssued,
     PaymentMismatched,
     PaymentProcessing,
     PaymentSessionClosed,
     PaymentSessionCreated,
     PaymentSessionFailed,
     PaymentSucceeded,
+    PaymentUnresolved,
     RefundPayment,
 )
 from contracts.psp import (
@@ -28,6 +30,7 @@ from contracts.psp import (
     PspPaymentCanceled,
     PspPaymentEvent,
     PspPaymentFailed,
+    PspPaymentHeld,
     PspPaymentProcessing,
     PspPaymentSucceeded,
     PspRefundRefused,
@@ -149,6 +152,8 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
             return _closed(payment)
         case _P.FAILED | _P.CLOSED, ClosePaymentSession():
             return Applied(payment, (_closed_told(payment),))
+        case _P.MISMATCHED, ClosePaymentSession() if payment.received is None and payment.session is not None:
+            return Applied(payment, _close_psp_session(payment))
         case _P.MISMATCHED, ClosePaymentSession():
             return Ignored("a person decides on this payment")
         case _, ClosePaymentSession() if payment.is_unpayable:
@@ -179,6 +184,8 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
         case _P.CLOSING, PspPaymentProcessing():
             # It cannot be closed while it settles; the PSP's last word closes or confirms it.
             return Applied(payment, (_processing_told(payment),))
+        case _, PspPaymentHeld():
+            return _held(payment, report)
         case _P.CLOSING, PspPaymentFailed() | PspSessionOpen():
             return Applied(payment, _close_psp_session(payment))
         case _P.CLOSING, _:
@@ -187,6 +194,8 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
             return _found_unpaid(
                 payment, report, _P.SESSION_OPEN if payment.status is _P.PROCESSING else payment.status
             )
+        case _, PspPaymentActionRequired(payable_until=datetime() as until):
+            return _instructions_issued(payment, until)
         case _, PspPaymentActionRequired():
             return _found_unpaid(payment, report, _P.ACTION_REQUIRED)
         case _P.PROCESSING, PspPaymentProcessing():
@@ -295,6 +304,23 @@ def _found_unpaid(payment: Payment, report: PspPaymentEvent, status: PaymentStag
     last = found.attempts[-1]
     told = PaymentFailed(order_id=payment.order_id, payment_id=payment.payment_id, code=last.code, detail=last.detail)
     return Applied(found, (told,))
+
+
+def _instructions_issued(payment: Payment, payable_until: datetime) -> Decision[Payment]:
+    """The order hears of it at each report: it may have heard meanwhile that an earlier attempt failed."""
+    told = PaymentInstructionsIssued(
+        order_id=payment.order_id, payment_id=payment.payment_id, payable_until=payable_until
+    )
+    return Applied(payment.model_copy(update={"status": _P.ACTION_REQUIRED}), (told,))
+
+
+def _held(payment: Payment, report: PspPaymentHeld) -> Decision[Payment]:
+    """Money that was paid in part waits for a person; an authorisation is cancelled, and a person hears why."""
+    if not report.is_authorised_only:
+        return _mismatched(payment, report.detail)
+    closing = payment.model_copy(update={"status": _P.CLOSING})
+    told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=report.detail)
+    return Applied(closing, (told, *_close_psp_session(closing)))
 
 
 def _attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Payment]:

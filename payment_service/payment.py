@@ -18,6 +18,7 @@ from contracts.psp import (
     PspPaymentActionRequired,
     PspPaymentCanceled,
     PspPaymentFailed,
+    PspPaymentHeld,
     PspPaymentProcessing,
     PspPaymentSucceeded,
     PspRefundRefused,
@@ -199,6 +200,7 @@ PaymentMessage = (
     | PspSessionOpen
     | PspOutcomeUnknown
     | PspPaymentActionRequired
+    | PspPaymentHeld
     | PspPaymentProcessing
     | PspPaymentFailed
     | PspPaymentSucceeded

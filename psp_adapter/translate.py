@@ -16,6 +16,7 @@ from contracts.psp import (
     PspPaymentCanceled,
     PspPaymentEvent,
     PspPaymentFailed,
+    PspPaymentHeld,
     PspPaymentProcessing,
     PspPaymentSucceeded,
     PspRefundState,
@@ -23,6 +24,8 @@ from contracts.psp import (
     PspSessionOpen,
 )
 from psp_adapter.stripe_money import from_stripe
+
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
 class _PspObject(BaseModel):
@@ -55,6 +58,7 @@ class Intent(_PspObject):
     client_secret: str | None = Field(default=None, repr=False)
     metadata: Mapping[str, str] = Field(default_factory=dict)
     last_payment_error: _PaymentError | None = None
+    next_action: Mapping[str, Any] = Field(default_factory=dict)
 
     @property
     def is_ours(self) -> bool:
@@ -225,7 +229,41 @@ def _open(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
 
 
 def _action_required(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
-    return PspPaymentActionRequired(**_facts(intent, occurred_at))
+    missing = _instructions(intent).get("amount_remaining")
+    if isinstance(missing, int) and 0 < missing < intent.amount:
+        return _partially_funded(intent, occurred_at)
+    return PspPaymentActionRequired(**_facts(intent, occurred_at), payable_until=_payable_until(intent))
+
+
+def _instructions(intent: Intent) -> Mapping[str, Any]:
+    """What the guest was shown to pay with: a voucher, a code, an account to transfer to."""
+    shown = intent.next_action.get(str(intent.next_action.get("type")))
+    return shown if isinstance(shown, Mapping) else {}
+
+
+def _payable_until(intent: Intent) -> datetime | None:
+    """The latest expiry that Stripe names, in the instructions or a part of them: in Unix seconds."""
+    shown = _instructions(intent)
+    parts = (shown, *(part for part in shown.values() if isinstance(part, Mapping)))
+    named = (part.get(name) for part in parts for name in ("expires_after", "expires_at"))
+    moments = [moment for moment in named if type(moment) is int and 0 < moment <= _LAST_SECOND]
+    return datetime.fromtimestamp(max(moments), UTC) if moments else None
+
+
+def _partially_funded(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
+    missing = _instructions(intent).get("amount_remaining")
+    still = from_stripe(missing, intent.currency) if isinstance(missing, int) else None
+    how_much = f": {still.amount} {still.currency} minor units are missing" if still else ""
+    detail = f"the guest's bank transfer pays for a part of the order only{how_much} ({intent.id})"
+    return PspPaymentHeld(**_facts(intent, occurred_at), is_authorised_only=False, detail=detail)
+
+
+def _authorised(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
+    detail = (
+        f"the payment was authorised and not captured, which this system never asks for: its capture method was "
+        f"changed at the PSP. The authorisation is cancelled, and nothing was charged ({intent.id})"
+    )
+    return PspPaymentHeld(**_facts(intent, occurred_at), is_authorised_only=True, detail=detail)
 
 
 _Builder = Callable[[Intent, datetime], PspPaymentEvent]
@@ -235,9 +273,16 @@ _BY_STATUS: Mapping[str, _Builder] = {
     "processing": _processing,
     "canceled": _canceled,
     "requires_action": _action_required,
+    "requires_capture": _authorised,
     "requires_payment_method": _open,
     "requires_confirmation": _open,
 }
+
+
+def _capturable(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
+    """Told when an amount may be captured, and when it may no longer be: the status says which."""
+    return _BY_STATUS.get(intent.status, _open)(intent, occurred_at)
+
 
 _BY_EVENT_TYPE: Mapping[str, _Builder] = {
     "payment_intent.succeeded": _succeeded,
@@ -245,6 +290,8 @@ _BY_EVENT_TYPE: Mapping[str, _Builder] = {
     "payment_intent.payment_failed": _failed,
     "payment_intent.canceled": _canceled,
     "payment_intent.requires_action": _action_required,
+    "payment_intent.partially_funded": _partially_funded,
+    "payment_intent.amount_capturable_updated": _capturable,
 }
 
 EVENT_TYPES = (*_BY_EVENT_TYPE, *sorted(_REFUND_EVENTS), *sorted(_DISPUTE_EVENTS))

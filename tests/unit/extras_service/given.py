@@ -24,6 +24,7 @@ from contracts.payments import (
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentFailed,
+    PaymentInstructionsIssued,
     PaymentMismatched,
     PaymentProcessing,
     PaymentRefunded,
@@ -124,6 +125,10 @@ def session_failed(detail: str = "The payment provider did not accept this payme
 
 def session_closed() -> PaymentSessionClosed:
     return PaymentSessionClosed(order_id=ORDER_ID, payment_id=PAYMENT_ID)
+
+
+def instructions_issued(days: int = 3) -> PaymentInstructionsIssued:
+    return PaymentInstructionsIssued(order_id=ORDER_ID, payment_id=PAYMENT_ID, payable_until=NOW + timedelta(days=days))
 
 
 def processing() -> PaymentProcessing:

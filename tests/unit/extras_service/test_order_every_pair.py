@@ -22,6 +22,7 @@ MESSAGES: dict[str, OrderInput] = {
     "deadline": DeadlinePassed(),
     "session created": given.session_created(),
     "session failed": given.session_failed(),
+    "instructions issued": given.instructions_issued(),
     "processing": given.processing(),
     "failed": given.failed(),
     "succeeded": given.succeeded(),
@@ -59,6 +60,7 @@ holds lost                | ignored            | stale           | stale        
 deadline                  | -> expiring        | stale           | stale           | stale           | stale           | stale        | stale        | ignored
 session created           | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | stale        | stale        | -> needs_review
 session failed            | -> pending_payment | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+instructions issued       | -> pending_payment | stale           | stale           | stale           | stale           | stale        | stale        | ignored
 processing                | -> pending_payment | -> expiring     | -> cancelling   | stale           | stale           | stale        | stale        | ignored
 failed                    | -> pending_payment | -> expiring     | -> cancelling   | stale           | stale           | stale        | stale        | ignored
 succeeded                 | -> confirmed       | -> confirmed    | -> cancelled    | -> cancelled    | -> cancelled    | ignored      | ignored      | -> needs_review

@@ -15,6 +15,7 @@ from contracts.psp import (
     PspPaymentActionRequired,
     PspPaymentCanceled,
     PspPaymentFailed,
+    PspPaymentHeld,
     PspPaymentProcessing,
     PspPaymentSucceeded,
     PspRefundRefused,
@@ -78,9 +79,28 @@ def session_failed(session_no: int = 1) -> PspSessionFailed:
     )
 
 
-def action_required(seconds: float = 1, *, reference: str = REFERENCE) -> PspPaymentActionRequired:
+def held(seconds: float = 1, *, is_authorised_only: bool = False) -> PspPaymentHeld:
+    return PspPaymentHeld(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        psp_reference=REFERENCE,
+        livemode=True,
+        occurred_at=at(seconds),
+        is_authorised_only=is_authorised_only,
+        detail="look at it",
+    )
+
+
+def action_required(
+    seconds: float = 1, *, reference: str = REFERENCE, payable_until: datetime | None = None
+) -> PspPaymentActionRequired:
     return PspPaymentActionRequired(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        psp_reference=reference,
+        livemode=True,
+        occurred_at=at(seconds),
+        payable_until=payable_until,
     )
 
 

@@ -19,6 +19,9 @@ MESSAGES: dict[str, PaymentInput] = {
     "superfluous session": given.session_created(session_no=7, reference="pi_superfluous"),
     "session failed": given.session_failed(),
     "action required": given.action_required(),
+    "voucher": given.action_required(payable_until=given.at(999)),
+    "held: paid in part": given.held(),
+    "held: authorised": given.held(is_authorised_only=True),
     "processing": given.processing(),
     "failed": given.failed(),
     "succeeded": given.succeeded(),
@@ -44,6 +47,9 @@ session created, other no | -> created         | stale              | stale     
 superfluous session       | -> created         | -> session_open    | -> action_required | -> processing      | -> session_open    | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
 session failed            | -> failed          | stale              | stale              | stale              | stale              | -> closed     | stale         | stale           | stale        | stale
 action required           | -> action_required | -> action_required | -> action_required | -> action_required | -> action_required | stale         | stale         | stale           | stale        | stale
+voucher                   | -> action_required | -> action_required | -> action_required | -> action_required | -> action_required | stale         | stale         | stale           | stale        | stale
+held: paid in part        | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched | stale         | stale           | stale        | stale
+held: authorised          | -> closing         | -> closing         | -> closing         | -> closing         | -> closing         | -> closing    | stale         | stale           | stale        | stale
 processing                | -> processing      | -> processing      | -> processing      | -> processing      | -> processing      | -> closing    | stale         | stale           | stale        | stale
 failed                    | -> created         | -> session_open    | -> session_open    | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
 succeeded                 | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded  | -> succeeded  | -> succeeded    | ignored      | ignored

@@ -15,6 +15,7 @@ from contracts.psp import (
     PspPaymentCanceled,
     PspPaymentEvent,
     PspPaymentFailed,
+    PspPaymentHeld,
     PspPaymentProcessing,
     PspPaymentSucceeded,
     PspRefundState,
@@ -147,9 +148,91 @@ def test_an_intent_read_from_the_api_tells_its_status_as_of_the_second_it_was_se
     assert report.occurred_at == SEEN.replace(microsecond=0)
 
 
-@pytest.mark.parametrize("status", ["requires_capture", "new"])
-def test_an_intent_that_says_nothing_new_gives_no_report(status: str) -> None:
-    assert report_of_intent(Intent.model_validate(_intent(status=status)), SEEN) is None
+def test_an_intent_whose_status_is_not_known_gives_no_report() -> None:
+    assert report_of_intent(Intent.model_validate(_intent(status="new")), SEEN) is None
+
+
+def test_every_status_of_an_intent_that_the_installed_sdk_lists_has_a_rule() -> None:
+    statuses, _any_other = get_args(stripe.PaymentIntent.__annotations__["status"])
+
+    for status in get_args(statuses):
+        assert report_of_intent(Intent.model_validate(_intent(status=status)), SEEN) is not None, status
+
+
+VOUCHERS = [
+    ("oxxo_display_details", {"expires_after": CREATED + 9, "number": "123"}),
+    ("boleto_display_details", {"expires_at": CREATED + 9}),
+    ("multibanco_display_details", {"expires_at": CREATED + 9, "entity": None}),
+    ("konbini_display_details", {"expires_at": CREATED + 9, "stores": {"lawson": {"payment_code": "1"}}}),
+    ("pix_display_qr_code", {"expires_at": CREATED + 9}),
+    ("swish_handle_redirect_or_display_qr_code", {"qr_code": {"expires_at": CREATED + 9}}),
+]
+
+
+@pytest.mark.parametrize(("kind", "details"), VOUCHERS, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_voucher_is_told_with_its_expiry(kind: str, details: dict[str, Any]) -> None:
+    report = _told(
+        _event("payment_intent.requires_action", status="requires_action", next_action={"type": kind, kind: details})
+    )
+
+    assert isinstance(report, PspPaymentActionRequired)
+    assert report.payable_until == datetime.fromtimestamp(CREATED + 9, UTC)
+
+
+@pytest.mark.parametrize(
+    "next_action",
+    [
+        None,
+        {},
+        {"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank.example"}},
+        {"type": "oxxo_display_details"},
+        {"type": "oxxo_display_details", "oxxo_display_details": None},
+        {"type": "oxxo_display_details", "oxxo_display_details": {"expires_after": "tomorrow"}},
+        {"type": "oxxo_display_details", "oxxo_display_details": {"expires_after": 10**18}},
+        {
+            "type": "display_bank_transfer_instructions",
+            "display_bank_transfer_instructions": {"amount_remaining": 4800},
+        },
+    ],
+    ids=str,
+)
+def test_an_action_without_an_expiry_that_can_be_read_names_none(next_action: dict[str, Any] | None) -> None:
+    report = _told(_event("payment_intent.requires_action", status="requires_action", next_action=next_action))
+
+    assert isinstance(report, PspPaymentActionRequired)
+    assert report.payable_until is None
+
+
+def test_a_transfer_of_a_part_is_held_whether_an_event_or_an_answer_tells_of_it() -> None:
+    shown = {"amount_remaining": 1800, "currency": "eur", "type": "eu_bank_transfer"}
+    part = {
+        "status": "requires_action",
+        "next_action": {
+            "type": "display_bank_transfer_instructions",
+            "display_bank_transfer_instructions": shown,
+        },
+    }
+
+    told = _told(_event("payment_intent.partially_funded", **part))
+    found = report_of_intent(Intent.model_validate(_intent(**part)), SEEN)
+
+    for report in (told, found):
+        assert isinstance(report, PspPaymentHeld)
+        assert not report.is_authorised_only
+        assert "1800 EUR minor units are missing" in report.detail
+
+
+def test_an_authorisation_that_is_not_captured_is_held() -> None:
+    told = _told(_event("payment_intent.amount_capturable_updated", status="requires_capture", amount_capturable=4800))
+
+    assert isinstance(told, PspPaymentHeld)
+    assert told.is_authorised_only
+
+
+def test_an_authorisation_that_was_cancelled_is_told_as_cancelled() -> None:
+    told = _told(_event("payment_intent.amount_capturable_updated", status="canceled", amount_capturable=0))
+
+    assert isinstance(told, PspPaymentCanceled)
 
 
 def test_an_intent_never_shows_its_client_secret() -> None:
