@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.ids import RefundId
 from contracts.orders import OrderStatus
@@ -140,3 +142,27 @@ def test_a_transaction_is_read_in_its_currency_and_in_the_guests() -> None:
     assert (read.kind, read.amount, read.currency) == (Kind.CHARGE, Decimal(30), "EUR")
     assert (read.charged, read.charged_currency, read.order_id) == (Decimal(5000), "JPY", "o")
     assert (bare.kind, bare.charged, bare.order_id) == (Kind.OTHER, Decimal(), None)
+
+
+KINDS = st.sampled_from([Kind.CHARGE, Kind.REFUND, Kind.DISPUTE, Kind.DISPUTE_REVERSAL, Kind.FEE, Kind.OTHER])
+CENTS = st.integers(-100_000, 100_000).map(lambda cents: Decimal(cents) / 100)
+
+
+@given(st.lists(st.tuples(KINDS, CENTS, CENTS, st.sampled_from(["EUR", "CHF"]), st.booleans(), st.booleans())))
+def test_totals_are_the_sums_of_their_lines_and_bridges_lead_from_orders_to_charges(
+    drawn: list[tuple[Kind, Decimal, Decimal, str, bool, bool]],
+) -> None:
+    lines = [
+        Line(moved(kind, f"{amount:f}", f"{fee:f}", currency=currency, charged_currency=currency), *booked)
+        for kind, amount, fee, currency, is_ours, _ in drawn
+        for booked in [(ORDER, PAID) if is_ours else (None, None)]
+    ]
+
+    result = closed(*lines, orders=((ORDER, PAID),) if any(placed for *_, placed in drawn) else ())
+
+    assert sum(total.net for total in result.totals) == sum(line.transaction.net for line in lines)
+    for total in result.totals:
+        assert sum(total.by_kind.values()) - total.fees == total.net
+    for bridge in result.bridges:
+        came = bridge.paid - bridge.charged_another_day + bridge.of_another_day + bridge.mismatched
+        assert came == bridge.charges
