@@ -1,24 +1,27 @@
 """Orders that wait for a payment which the payment service does not know, or whose outcome they have not heard.
 
 A store that was restored to an earlier time has forgotten what happened since. What the guest has paid is still at the
-PSP, under the order's id. The services put it right themselves: their usual messages are sent to them again.
+PSP, under the order's id. The services put it right themselves: the messages that they have forgotten are sent to
+them again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from chassis.store import Documents
-from contracts.ids import OrderId
-from contracts.message import Command
+from contracts.ids import OrderId, PaymentId
+from contracts.message import Command, Event
 from contracts.orders import OrderStatus
 from contracts.payments import ClosePaymentSession, CreatePaymentSession
-from contracts.psp import RetrievePspSession
+from contracts.psp import PspSessionCreated, RetrievePspSession
 from extras_service.order import Order
 from payment_service.payment import Payment, PaymentStage
 from psp_adapter.ledger import order_of
 from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_money import from_stripe
+from psp_adapter.translate import Intent
 
 WAITING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
 """The statuses in which an order waits for its payment."""
@@ -27,9 +30,9 @@ _SKEW = timedelta(minutes=5)
 """How much earlier by the PSP's clock a PaymentIntent may seem to be made than its order."""
 _BATCH = 500
 _PATIENCE = 60.0
-"""Seconds in which the payment service must take a payment up again."""
+"""Seconds in which the payment service must have handled a message."""
 
-Send = Callable[[Command], Awaitable[None]]
+Send = Callable[[Command | Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +92,58 @@ async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], psp:
         elif (again := one.repeated()) is not None:
             await send(again)
             told += 1
-    sessions = await _sessions_of(lost, psp)
-    for order_id, references in sessions.items():
+    paid = await _paid_sessions(lost, psp)
+    for order_id, intents in paid.items():
         order = lost[order_id].order
         if lost[order_id].payment is None:
             await send(session_asked(order))
-            if not await _is_known(order, payments):
-                continue
-        for reference in references:
-            await send(RetrievePspSession(order_id=order_id, payment_id=order.payment_id, psp_reference=reference))
-    return told + len(sessions)
+        for intent in intents:
+            await _adopt(order, intent, payments, send)
+    return told + len(paid)
 
 
-async def _sessions_of(lost: dict[OrderId, Waiting], psp: StripeApi) -> dict[OrderId, list[str]]:
-    """The PaymentIntents that name these orders and are not cancelled: the list is read back to the oldest order."""
-    found: dict[OrderId, list[str]] = {}
+async def _paid_sessions(lost: Mapping[OrderId, Waiting], psp: StripeApi) -> dict[OrderId, list[Intent]]:
+    """The PaymentIntents that name these orders and are paid: the list is read back to the oldest order."""
+    found: dict[OrderId, list[Intent]] = {}
     if not lost:
         return found
     since = min(one.order.created_at for one in lost.values()) - _SKEW
-    async for intent in psp.each("/v1/payment_intents", created={"gte": int(since.timestamp())}):
-        order_id = OrderId(order_of(intent) or "")
-        if order_id in lost and intent.get("status") != "canceled":
-            found.setdefault(order_id, []).append(str(intent["id"]))
+    async for raw in psp.each("/v1/payment_intents", created={"gte": int(since.timestamp())}):
+        order_id = OrderId(order_of(raw) or "")
+        if order_id in lost and raw.get("status") == "succeeded":
+            found.setdefault(order_id, []).append(Intent.model_validate(raw))
     return found
 
 
-async def _is_known(order: Order, payments: Documents[Payment]) -> bool:
-    """Whether the payment service has taken the payment up; facts about one that it does not know are dead-lettered."""
+async def _adopt(order: Order, intent: Intent, payments: Documents[Payment], send: Send) -> None:
+    """Let a payment hold a session that was opened for it and forgotten, and then hear what has become of it.
+
+    The session's secret stays with the PSP: nobody has to pay any more.
+    """
+    opened = PspSessionCreated(
+        order_id=order.order_id,
+        payment_id=order.payment_id,
+        session_no=1,
+        psp_reference=intent.id,
+        amount=from_stripe(intent.amount, intent.currency),
+        livemode=intent.livemode,
+        sealed_client_secret="",
+    )
+    # A payment must be there before facts about it, and hold a session before reports about that.
+    if not await _until(order.payment_id, payments, lambda payment: True):
+        return
+    await send(opened)
+    if await _until(order.payment_id, payments, lambda payment: payment.knows(intent.id)):
+        await send(RetrievePspSession(order_id=order.order_id, payment_id=order.payment_id, psp_reference=intent.id))
+
+
+async def _until(payment_id: PaymentId, payments: Documents[Payment], holds: Callable[[Payment], bool]) -> bool:
+    """Whether the payment service has come so far, waited for as long as it may take."""
     try:
         async with asyncio.timeout(_PATIENCE):
             while True:
-                if await payments.load(order.payment_id) is not None:
+                stored = await payments.load(payment_id)
+                if stored is not None and holds(stored.state):
                     return True
                 await asyncio.sleep(0.1)
     except TimeoutError:

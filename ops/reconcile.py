@@ -11,7 +11,7 @@ from chassis.bus import Bus
 from chassis.envelope import Envelope
 from chassis.metrics import Metrics
 from chassis.store import Documents, Store
-from contracts.message import Command
+from contracts.message import Command, Event
 from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
@@ -107,9 +107,9 @@ async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: f
     return Reconciliation(len(open_payments), restored, is_swept, changes)
 
 
-async def _send(bus: Bus, command: Command) -> None:
+async def _send(bus: Bus, message: Command | Event) -> None:
     message_id = f"reconcile.{uuid.uuid4().hex}"
-    await bus.publish(Envelope(command, message_id, correlation_id=message_id))
+    await bus.publish(Envelope(message, message_id, correlation_id=message_id))
 
 
 async def _standing(orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
