@@ -62,6 +62,7 @@ class TranslatePspEvent(Command):
     kind: Literal["psp.translate-psp-event.v1"] = "psp.translate-psp-event.v1"
     event_id: str
     event_type: str = Field(description="the PSP's own name for it")
+    is_thin: bool = Field(default=False, description="whether the event only names the object that it is about")
 
 
 # Events

@@ -43,8 +43,8 @@ async def forecast_of(command: Message, psp: StripeApi | None, payments: Documen
                 return f"only asks: {reference} is {status}"
             case SweepPspEvents(since=since):
                 return f"only asks for the PSP's events since {since:%Y-%m-%d %H:%M}; known ones are dropped"
-            case TranslatePspEvent(event_id=event_id, event_type=event_type):
-                await psp.event(event_id)
+            case TranslatePspEvent(event_id=event_id, event_type=event_type, is_thin=is_thin):
+                await psp.event(event_id, is_thin=is_thin)
                 return f"passes on {event_type} {event_id}, if it can be translated now; a known one is dropped"
             case _:
                 return NOT_ASKED

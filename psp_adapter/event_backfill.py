@@ -15,7 +15,7 @@ from contracts.ids import bounded_id
 from contracts.psp import PspEventsSwept, SweepPspEvents, TranslatePspEvent
 from psp_adapter.errors import PspUnavailableError
 from psp_adapter.event_parking import EventParking
-from psp_adapter.events import EventShape, EventTranslator, MalformedEventError
+from psp_adapter.events import EventTranslator, MalformedEventError, event_of
 from psp_adapter.stripe_api import StripeApi
 
 log = structlog.get_logger()
@@ -76,7 +76,7 @@ class EventBackfill:
 
     async def _set_aside(self, event: Mapping[str, Any], error: Exception) -> None:
         try:
-            shape = EventShape.of(event)
+            shape = event_of(event)
         except MalformedEventError as malformed:
             log.error("psp.event_malformed", error=str(malformed))
         else:
@@ -84,7 +84,9 @@ class EventBackfill:
 
     async def translate(self, command: TranslatePspEvent, delivery: Delivery) -> Outcome[Any]:
         """Fetch one event and pass it on. Raises what `envelope_of` raises."""
-        envelope = await self.events.envelope_of(await self.stripe.event(command.event_id), "fetched")
+        envelope = await self.events.envelope_of(
+            await self.stripe.event(command.event_id, is_thin=command.is_thin), "fetched"
+        )
         if isinstance(envelope, Ignored):
             return envelope
         await self.bus.publish(envelope)

@@ -1,7 +1,5 @@
 """Events of the PSP that cannot be translated: each becomes one dead letter, and the others go on."""
 
-from datetime import UTC, datetime
-
 import structlog
 
 from chassis.bus import Bus
@@ -13,7 +11,7 @@ from chassis.service import VERSION
 from contracts.ids import bounded_id
 from contracts.psp import TranslatePspEvent
 from contracts.topology import COMMANDS, DEAD, FAILURES, PSP_COMMANDS
-from psp_adapter.events import EventShape
+from psp_adapter.events import SnapshotEvent, ThinEvent
 
 log = structlog.get_logger()
 
@@ -32,15 +30,15 @@ class EventParking:
         self._metrics = metrics
         self._parked: dict[str, None] = {}
 
-    async def park(self, event: EventShape, error: Exception) -> None:
+    async def park(self, event: SnapshotEvent | ThinEvent, error: Exception) -> None:
         """Dead-letter an event, once. Raises PublishFailedError when the broker does not confirm it."""
         if event.id in self._parked:
             return
-        command = TranslatePspEvent(event_id=event.id, event_type=event.type)
+        command = TranslatePspEvent(event_id=event.id, event_type=event.type, is_thin=isinstance(event, ThinEvent))
         message_id = bounded_id(f"translate.{event.id}")
         # All of it follows from the event: after a restart, or from another instance, it is the same dead letter again,
         # and stored once.
-        happened_at = datetime.fromtimestamp(event.created, UTC)
+        happened_at = event.happened_at
         failure = failure_headers(
             error,
             first_failed_at=happened_at.isoformat(),

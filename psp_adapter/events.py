@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import structlog
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
@@ -13,11 +14,12 @@ from chassis.errors import PermanentError
 from contracts.ids import bounded_id
 from contracts.psp import PspDisputeUpdated
 from psp_adapter.stripe_api import StripeApi
-from psp_adapter.translate import DISPUTE_STATES, report_of_event, subject_of
+from psp_adapter.translate import DISPUTE_STATES, EVENT_TYPES, current_type, report_of_event, subject_of
 
 log = structlog.get_logger()
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999
+_THIN = "v2.core.event"
 
 
 class MalformedEventError(PermanentError):
@@ -28,27 +30,50 @@ class MalformedEventError(PermanentError):
         super().__init__(f"not an event of Stripe's: {reason}")
 
 
+_Name = Annotated[str, Field(min_length=1, max_length=255)]
+
+
 class _Data(BaseModel):
     object: dict[str, Any]
 
 
-class EventShape(BaseModel):
-    """What every snapshot event has (https://docs.stripe.com/api/events/object)."""
+class SnapshotEvent(BaseModel):
+    """What every event has that carries its object as it was (https://docs.stripe.com/api/events/object)."""
 
-    id: Annotated[str, Field(min_length=1, max_length=255)]
-    type: Annotated[str, Field(min_length=1, max_length=255)]
+    id: _Name
+    type: _Name
     created: Annotated[int, Field(ge=0, le=_LAST_SECOND)]
     data: _Data
 
-    @classmethod
-    def of(cls, event: object) -> Self:
-        """Raises MalformedEventError."""
-        try:
-            return cls.model_validate(event)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "body"
-            raise MalformedEventError(f"{place}: {first['msg']}") from error
+    @property
+    def happened_at(self) -> datetime:
+        return datetime.fromtimestamp(self.created, UTC)
+
+
+class ThinEvent(BaseModel):
+    """What every event has that only names its object (https://docs.stripe.com/api/v2/core/events/object)."""
+
+    id: _Name
+    type: _Name
+    created: AwareDatetime
+    snapshot_event: _Name | None = None
+    """The snapshot event of the same occurrence, where there is one."""
+
+    @property
+    def happened_at(self) -> datetime:
+        return self.created
+
+
+def event_of(raw: object) -> SnapshotEvent | ThinEvent:
+    """Raises MalformedEventError for what is neither."""
+    kind = raw.get("object") if isinstance(raw, Mapping) else None
+    shape: type[SnapshotEvent | ThinEvent] = ThinEvent if kind == _THIN else SnapshotEvent
+    try:
+        return shape.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "body"
+        raise MalformedEventError(f"{place}: {first['msg']}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +90,12 @@ class EventTranslator:
         Raises MalformedEventError for what is not an event, TransientError while Stripe is down, and any other error
         for an event that cannot be translated.
         """
-        event_id = EventShape.of(event).id
+        shape = event_of(event)
+        if isinstance(shape, ThinEvent):
+            current = await self._snapshot_of(shape, event)
+            if isinstance(current, Ignored):
+                return current
+            event = current
         about = subject_of(event)
         if isinstance(about, Ignored):
             return about
@@ -76,8 +106,25 @@ class EventTranslator:
             return report
         if isinstance(report, PspDisputeUpdated) and report.status not in DISPUTE_STATES:
             log.warning(
-                "psp.unknown_dispute_status", event_id=event_id, dispute_id=report.dispute_id, status=report.status[:50]
+                "psp.unknown_dispute_status", event_id=shape.id, dispute_id=report.dispute_id, status=report.status[:50]
             )
-        message_id = bounded_id(f"psp.{event_id}")
-        notes = {"psp": f"{came_by} {event_id} {event['type']}"}
+        message_id = bounded_id(f"psp.{event['id']}")
+        notes = {"psp": f"{came_by} {shape.id} {shape.type}"}
         return Envelope(report, message_id, correlation_id=message_id, notes=notes)
+
+    async def _snapshot_of(self, thin: ThinEvent, event: Mapping[str, Any]) -> Mapping[str, Any] | Ignored:
+        """The event as a snapshot of now: its object is fetched. Under the snapshot event's id, if any."""
+        kind = thin.type.removeprefix("v1.")
+        if kind not in EVENT_TYPES or kind == thin.type:
+            return Ignored(f"no rule for events of type {thin.type}")
+        found = await self.stripe.related_object(event)
+        current = current_type(kind, found)
+        if current is None:
+            return Ignored(f"the payment is {found.get('status')}, which says nothing new")
+        created = int(self.stripe.clock.now().timestamp())
+        return {
+            "id": thin.snapshot_event or thin.id,
+            "type": current,
+            "created": created,
+            "data": {"object": found},
+        }

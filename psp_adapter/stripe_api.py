@@ -183,10 +183,19 @@ class StripeApi:
             newest_first = [event.to_dict() async for event in page.auto_paging_iter()]
         return newest_first[::-1]
 
-    async def event(self, event_id: str) -> Mapping[str, Any]:
+    async def event(self, event_id: str, *, is_thin: bool = False) -> Mapping[str, Any]:
         """One event. Stripe keeps it for 30 days."""
-        with self._translating(f"fetching {event_id}", ("get", "/v1/events")):
-            return (await self.client.v1.events.retrieve_async(event_id)).to_dict()
+        return await self._get(f"/{'v2/core' if is_thin else 'v1'}/events/{event_id}", {})
+
+    async def related_object(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a thin event is about, as it is now. Raises KeyError, TypeError or ValueError if it names no object.
+
+        Not by the SDK's `fetch_related_object_async`: in 16.1 it sends a parameter `usage`, which the API refuses.
+        """
+        url = str(event["related_object"]["url"])
+        if not url.startswith("/v1/"):
+            raise ValueError(f"not a path of Stripe's API: {url[:100]}")
+        return await self._get(url, {})
 
     async def each(self, path: str, **params: Any) -> AsyncIterator[Mapping[str, Any]]:
         """Every object of a list (`/v1/refunds`) as Stripe writes it, the newest first, read page by page.

@@ -106,6 +106,20 @@ def subject_of(event: Mapping[str, Any]) -> About | Ignored:
     return Ignored(f"no rule for events of type {kind}")
 
 
+def current_type(kind: str, subject: Mapping[str, Any]) -> str | None:
+    """The type of an event whose object was fetched later than it happened: what the object says by now.
+
+    None when its status says nothing that an event reports.
+    """
+    if kind not in _BY_EVENT_TYPE:
+        return kind
+    intent = Intent.model_validate(subject)
+    if intent.status == "requires_payment_method":
+        return "payment_intent.payment_failed" if intent.last_payment_error else None
+    current = f"payment_intent.{intent.status}"
+    return current if current in _BY_EVENT_TYPE else None
+
+
 def id_of(reference: object) -> str | None:
     """The id of an object that stands there by its id, or as a whole where it was expanded."""
     found = reference.get("id") if isinstance(reference, Mapping) else reference

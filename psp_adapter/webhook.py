@@ -22,7 +22,7 @@ from chassis.errors import TransientError
 from chassis.metrics import Metrics
 from chassis.seldom import Seldom
 from psp_adapter.event_parking import EventParking
-from psp_adapter.events import EventShape, EventTranslator, MalformedEventError
+from psp_adapter.events import EventTranslator, MalformedEventError, SnapshotEvent, ThinEvent, event_of
 from psp_adapter.signature import cannot_hold
 from psp_adapter.stripe_api import BadSignatureError, verify_signature
 
@@ -81,7 +81,7 @@ class Webhook:
             return self._refuse(refused)
         try:
             event = _parsed(body)
-            shape = EventShape.of(event)
+            shape = event_of(event)
         except MalformedEventError as error:
             log.error("webhook.malformed", error=str(error))
             return self._answer(400, "refused", f"The body is {error}")
@@ -124,7 +124,7 @@ class Webhook:
         answer.headers["connection"] = "close"
         return answer
 
-    async def _parked(self, event: EventShape, error: Exception) -> Response:
+    async def _parked(self, event: SnapshotEvent | ThinEvent, error: Exception) -> Response:
         """Stripe would repeat for three days what cannot be translated, and then switch the endpoint off."""
         try:
             await self.parking.park(event, error)
@@ -132,7 +132,7 @@ class Webhook:
             return self._not_now(event, unpublished)
         return self._answer(200, "parked", "The event cannot be translated. It waits for an operator.")
 
-    def _not_now(self, event: EventShape, error: TransientError) -> Response:
+    def _not_now(self, event: SnapshotEvent | ThinEvent, error: TransientError) -> Response:
         log.error("webhook.unpublished", event_id=event.id, type=event.type, error=str(error))
         return self._answer(503, "unpublished", "The event could not be looked up or recorded; please send it again.")
 

@@ -85,6 +85,10 @@ class Api:
         self._faults = faults
         self._keys = Keys(sandbox)
 
+    def v2_routes(self) -> Mount:
+        thin = Route("/core/events/{id}", self._endpoint(events.retrieve_thin, False), methods=["GET"])
+        return Mount("/v2", routes=[thin])
+
     def routes(self) -> Mount:
         routes = [
             Route(path, self._endpoint(operation, public), methods=[method])

@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> Starlette:
     faults = Faults()
     webhooks = Webhooks(sandbox, faults)
     timers = Timers(sandbox)
+    api = Api(sandbox, faults)
     sandbox.deliver = webhooks.enqueue
     sandbox.wake_timers = timers.wake
 
@@ -67,7 +68,8 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/health/live", _healthy),
             Route("/health/ready", _healthy),
-            Api(sandbox, faults).routes(),
+            api.routes(),
+            api.v2_routes(),
             Switches(sandbox, faults, webhooks).routes(),
             *Pages(sandbox).routes(),
         ],

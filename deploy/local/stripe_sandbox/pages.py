@@ -44,7 +44,7 @@ OFFERS = (
     ("GET, PUT /_sandbox/settings", '{"settle_after": seconds or null}'),
     (
         "GET, POST /_sandbox/webhook-endpoint",
-        '{"url": …, "secret": …, "enabled_events": […], "status": …, "api_version": …}',
+        '{"url": …, "secret": …, "enabled_events": […], "status": …, "api_version": …, "payload": "thin"}',
     ),
     ("DELETE /_sandbox/payment_intents/{id}", "forget it, as when test data is deleted"),
     ("POST /_sandbox/payment_intents/{id}/authenticate", '{"outcome": "succeed" or "fail"}'),

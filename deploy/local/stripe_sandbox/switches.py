@@ -62,6 +62,7 @@ class Endpoint(Body):
     enabled_events: list[str] = ["*"]
     status: Literal["enabled", "disabled"] = "enabled"
     api_version: str = API_VERSION
+    payload: Literal["snapshot", "thin"] = "snapshot"
 
 
 class Pace(Body):

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import structlog
 
-from deploy.local.stripe_sandbox import background
+from deploy.local.stripe_sandbox import background, events
 from deploy.local.stripe_sandbox.errors import Json
 from deploy.local.stripe_sandbox.faults import Faults
 from deploy.local.stripe_sandbox.sandbox import Sandbox
@@ -61,7 +61,7 @@ class Webhooks:
     def listen_at(self, url: str | None, secret: str | None, **how: Any) -> Json | None:
         """Send events to this address from now on; None stops sending. Without a secret, one is made up.
 
-        `how`: `enabled_events`, `status` and `api_version`, as they are set in the dashboard.
+        `how`: `enabled_events`, `status`, `api_version` and `payload`, as they are set in the dashboard.
         """
         before = self.endpoint or {}
         secret = secret or before.get("secret") or self._sandbox.new_id("whsec")
@@ -170,7 +170,8 @@ class Webhooks:
         if endpoint is None or self._client is None:
             return False
         # The body is the same at every attempt, whatever has become of the event meanwhile.
-        body = json.dumps(event | {"pending_webhooks": 1}).encode()
+        sent = events.thin(event) if endpoint.get("payload") == "thin" else event | {"pending_webhooks": 1}
+        body = json.dumps(sent).encode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "Stripe-Signature": sign(body, endpoint["secret"], self._sandbox.seconds()),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.integration.flow.guest import body
-from tests.integration.flow.system import System
+from tests.integration.flow.system import WEBHOOK_SECRET, System
 from tests.integration.flow.waiting import until
 from tests.integration.money.desk import intent_of, is_clean, paid_order
 
@@ -63,3 +63,16 @@ async def test_a_webhook_that_cannot_be_translated_is_answered_once_and_waits_fo
     letter = await system.take("psp.dead")
     assert (letter.type, letter.headers["origin_queue"]) == (LETTER, "psp.commands")
     assert (await system.parked())["psp.dead"] == 0
+
+
+async def test_thin_events_bring_a_payment_and_its_refund_to_their_order(own_system: Callable[..., Any]) -> None:
+    system: System = await own_system()
+    await system.switch("webhook-endpoint", {"url": system.webhook_url, "secret": WEBHOOK_SECRET, "payload": "thin"})
+    guest = system.guest()
+
+    order_id = await paid_order(system, guest)
+    intent = await intent_of(system, order_id)
+    await system.switch(f"payment_intents/{intent['id']}/refund", {"amount": 1200})
+
+    await guest.sees(order_id, payment_status="partially_refunded")
+    await is_clean(system)

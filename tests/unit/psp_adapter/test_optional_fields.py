@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chassis.decision import Ignored
 from contracts.psp import PspPaymentEvent
-from psp_adapter.events import EventShape
+from psp_adapter.events import event_of
 from psp_adapter.ledger import ledger_entry
 from psp_adapter.translate import (
     EVENT_TYPES,
@@ -95,7 +95,7 @@ def test_an_event_is_translated_whichever_optional_fields_are_null_or_absent(
     event = json.loads(json.dumps({"id": "evt_1", "type": event_type, "created": CREATED, "data": {"object": subject}}))
     intent = Intent.model_validate(data.draw(INTENTS))
 
-    EventShape.of(event)
+    event_of(event)
     about = subject_of(event)
     report = about if isinstance(about, Ignored) else report_of_event(event, about.embedded or intent)
 
