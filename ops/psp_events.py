@@ -15,9 +15,9 @@ Each one that is missing is found by the sweep of Stripe's own list instead, up 
 answered with 2xx and ignored. `bellhop psp check` compares an endpoint with this list.
 
 An event destination with thin payloads may send to the same address, beside an endpoint or instead of it: the same
-events with `v1.` before their names, and its secret beside the others in `STRIPE_WEBHOOK_SECRET`. The object that a thin
-event names is fetched and reported as it is by then; while it cannot be fetched the answer is 503, so that Stripe sends the
-event again.
+events with `v1.` before their names, and its secret beside the others in `STRIPE_WEBHOOK_SECRET`. The object that a
+thin event names is fetched and reported as it is by then; while it cannot be fetched the answer is 503, so that Stripe
+sends the event again.
 
 ```
 {events}
