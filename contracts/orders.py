@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId
 from contracts.message import OrderCommand, OrderEvent, Query, Reply
 from contracts.money import Money
+from contracts.order_actions import ReviewResolution, StaffDetails
 from contracts.payments import RefundStage
 
 
@@ -71,6 +72,7 @@ class Reason(StrEnum):
     REFUND_EXCEEDS_PAID = "refund_exceeds_paid"
     REFUND_NOT_FAILED = "refund_not_failed"
     ORDER_NOT_IN_REVIEW = "order_not_in_review"
+    AMOUNT_NOT_SETTLEABLE = "amount_not_settleable"
     PAYMENT_SESSION_FAILED = "payment_session_failed"
 
 
@@ -135,7 +137,7 @@ class RefundView(_Value):
 
 
 class OrderView(_Value):
-    """An order as its guest may see it; `refunds` only for staff."""
+    """An order as its guest may see it; `refunds` and `staff` only for staff."""
 
     order_id: OrderId
     property_id: PropertyId
@@ -150,6 +152,7 @@ class OrderView(_Value):
     payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
     refunded: Money | None = Field(default=None, description="what the PSP has given back so far")
     refunds: tuple[RefundView, ...] | None = Field(default=None, description="each refund; for staff only")
+    staff: StaffDetails | None = Field(default=None, description="for staff only")
 
 
 class Staff(_Value):
@@ -157,13 +160,6 @@ class Staff(_Value):
 
     staff_id: str
     property_id: PropertyId
-
-
-class ReviewResolution(StrEnum):
-    """What a person decides about an order whose money does not match."""
-
-    ACCEPT = "accept"
-    REFUND = "refund"
 
 
 class ExtraView(_Value):
@@ -252,6 +248,12 @@ class ResolveReview(OrderCommand):
     staff: Staff
     resolution: ReviewResolution
     reason: str
+    amount: Money | None = Field(
+        default=None,
+        description="with `settled-outside`, and with `accept` where the guest paid outside the PSP: how much; "
+        "`settled-outside` without it means all that the PSP holds",
+    )
+    force: bool = Field(default=False, description="`accept` although no place is left")
 
 
 # Events

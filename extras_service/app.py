@@ -6,6 +6,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 
+from chassis.audit_log import AuditLog
 from chassis.background import Loop, looping
 from chassis.breaker import Breaker
 from chassis.bus import Bus
@@ -21,6 +22,7 @@ from extras_service.catalogue_file import read_catalogue
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order import DeadlinePassed
 from extras_service.placement import Placement
+from extras_service.review_keeper import ReviewKeeper
 from extras_service.saga import decide
 from extras_service.settings import ExtrasSettings
 from extras_service.stock_keeper import StockKeeper
@@ -43,7 +45,8 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     days = WritePath(kept.stock, bus, clock=store.clock.now)
     stock = StockKeeper(days, kept.stock, kept.orders, settings.pay_within, store.clock.now)
     placement = Placement(orders, kept, stock, settings.terms)
-    handlers = ExtrasHandlers(orders, kept, stock, placement, bus)
+    reviews = ReviewKeeper(orders, kept, stock, AuditLog(store))
+    handlers = ExtrasHandlers(orders, kept, stock, placement, reviews, bus)
     tables = {
         EXTRAS_COMMANDS.name: handlers.commands(),
         EXTRAS_PAYMENTS.name: handlers.payments(),

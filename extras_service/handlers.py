@@ -22,11 +22,14 @@ from contracts.orders import (
     PlaceOrder,
     Reason,
     Refusal,
+    ResolveReview,
     StartPayment,
 )
 from extras_service.order import Order, PaymentEvent, StaffCommand, Starting, guest_key
 from extras_service.placement import Placement
+from extras_service.review_keeper import ReviewKeeper
 from extras_service.saga import NOT_FOUND, decide
+from extras_service.staff_view import staff_view
 from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 
@@ -39,12 +42,14 @@ class ExtrasHandlers:
     store: ExtrasStore
     stock: StockKeeper
     placement: Placement
+    reviews: ReviewKeeper
     bus: Publisher
 
     def commands(self) -> Handlers:
         return {
             PlaceOrder: self.place_order,
             StartPayment: self.start_payment,
+            ResolveReview: self.resolve_review,
             **dict.fromkeys((CancelOrder, *get_args(StaffCommand)), self.change_order),
         }
 
@@ -77,6 +82,11 @@ class ExtrasHandlers:
     async def change_order(self, command: CancelOrder | StaffCommand, delivery: Delivery) -> Outcome[Any]:
         handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, command, now))
         await self._reply(delivery, changed_reply(handled, for_staff=command.staff is not None))
+        return handled.outcome
+
+    async def resolve_review(self, command: ResolveReview, delivery: Delivery) -> Outcome[Any]:
+        handled = await self.reviews.resolve(command, delivery)
+        await self._reply(delivery, changed_reply(handled, for_staff=True))
         return handled.outcome
 
     async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
@@ -128,7 +138,7 @@ def placed_reply(handled: Handled[Order]) -> Reply | None:
 
 
 def _order_reply(order: Order, *, for_staff: bool) -> OrderReply:
-    return OrderReply(order=order.staff_view() if for_staff else order.view())
+    return OrderReply(order=staff_view(order) if for_staff else order.view())
 
 
 def changed_reply(handled: Handled[Order], *, for_staff: bool) -> Reply | None:

@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic import model_validator
 
-from chassis.decision import State, Waiter
+from chassis.decision import Refused, State, Waiter
 from chassis.errors import PermanentError, TransientError
 from chassis.keys import joined
 from contracts.ids import OrderId, PaymentId, RefundId
 from contracts.money import Money
+from contracts.order_actions import Direction, OrderAction, SettledOutside
 from contracts.orders import (
     CancelOrder,
     DisputeStage,
@@ -98,7 +99,16 @@ class Order(State):
     review: str | None = None
     back_to: OrderStatus | None = None
     """Where the order returns by itself when the refund that alone brought it under review is settled."""
+    reviews: int = 0
+    """How often the order has come under review: a decision is about one of them."""
+    reviewed_from: OrderStatus | None = None
+    """The status that the open review interrupted. None: no review is open, or an earlier version opened it."""
+    settled_outside: tuple[SettledOutside, ...] = ()
+    """What staff settled outside the PSP when they ended a review; for a refund that failed, see `AskedRefund`."""
+    actions: tuple[OrderAction, ...] = ()
+    """Who cancelled it, gave its extras to the guest or ended a review, the oldest first; see `refunds` for those."""
     closed_by: str | None = None
+    """Who closed it, as versions before `actions` wrote it: `id: reason`."""
     holds: HoldsStage = HoldsStage.CONFIRMED
     open_of: str | None = None
     """The guest's key while the order is open and unpaid: an index finds these among all orders of a guest."""
@@ -160,7 +170,17 @@ class Order(State):
             return Money.zero(self.total.currency)
         told = self.refunded.in_hundredths if self.refunded else 0
         left = self.received.in_hundredths - max(told, asked_of(self.refunds)) - self.lost.in_hundredths
-        return Money.of_hundredths(max(0, left - given_outside(self.refunds)), self.received.currency)
+        return Money.of_hundredths(max(0, left - self.given_outside), self.received.currency)
+
+    @property
+    def given_outside(self) -> int:
+        """What staff gave the guest outside the PSP, of the order's own money, in hundredths of a minor unit."""
+        return given_outside(self.refunds) + self.settled(Direction.TO_GUEST).in_hundredths
+
+    def settled(self, direction: Direction) -> Money:
+        """The sum of what went past the PSP this way when reviews were ended."""
+        amounts = [each.amount for each in self.settled_outside if each.direction is direction]
+        return sum(amounts, start=Money.zero((*amounts, self.received or self.total)[0].currency))
 
     @property
     def lost(self) -> Money:
@@ -248,6 +268,17 @@ class Starting:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolving:
+    """ResolveReview with what it takes to decide on it."""
+
+    command: ResolveReview
+    review_no: int = 0
+    """The review that was open when the order's places were held: `Order.reviews`."""
+    no_places: Refused | None = None
+    """Why the order's places cannot be held."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldsConfirmed:
     """All places the order needs are held, read after it was placed."""
 
@@ -262,7 +293,7 @@ class DeadlinePassed:
     """The sweeper found the order's deadline behind it."""
 
 
-StaffCommand = FulfilOrder | RefundOrder | RetryRefund | SettleRefundOutside | ResolveReview
+StaffCommand = FulfilOrder | RefundOrder | RetryRefund | SettleRefundOutside
 PaymentEvent = (
     PaymentSessionCreated
     | PaymentSessionFailed
@@ -279,7 +310,15 @@ PaymentEvent = (
     | PaymentDisputeClosed
 )
 OrderInput = (
-    Placing | HoldsConfirmed | HoldsLost | Starting | CancelOrder | StaffCommand | DeadlinePassed | PaymentEvent
+    Placing
+    | HoldsConfirmed
+    | HoldsLost
+    | Starting
+    | Resolving
+    | CancelOrder
+    | StaffCommand
+    | DeadlinePassed
+    | PaymentEvent
 )
 
 
@@ -288,6 +327,13 @@ class HoldsUnconfirmedError(TransientError):
 
     def __init__(self, order_id: OrderId) -> None:
         super().__init__(f"the places that {order_id} needs are not confirmed yet")
+
+
+class AnotherReviewError(TransientError):
+    """The review for which an order's places were held was decided meanwhile, and another one is open."""
+
+    def __init__(self, order_id: OrderId) -> None:
+        super().__init__(f"{order_id} has come under review again since its places were held")
 
 
 class UnknownOrderError(PermanentError):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from chassis.amounts import readable
 from chassis.decision import Applied, Decision, Ignored, Refused, Stale
 from contracts.ids import RefundId
 from contracts.money import Money, unrefundable
@@ -134,7 +135,7 @@ def retried(order: Order, command: RetryRefund, now: datetime) -> Decision[Order
         )
     left = order.refundable if refund.stage is RefundStage.FAILED and not refund.is_second_charge else refund.amount
     if (problem := unrefundable(refund.amount, left)) is not None:
-        return Refused(Reason.REFUND_EXCEEDS_PAID, f"This cannot be done: {problem}.")
+        return Refused(Reason.REFUND_EXCEEDS_PAID, f"At most {readable(left)} can be refunded: {problem}.")
     asked, again = ask_again(order, refund, command.staff.staff_id, command.reason, now)
     changed = payment_changed(order, asked)
     return Applied(changed.state, (*changed.messages, again))
@@ -152,7 +153,8 @@ def settled_outside(order: Order, command: SettleRefundOutside, now: datetime) -
         or not 0 < command.amount.in_hundredths <= refund.amount.in_hundredths
     ):
         return Refused(
-            Reason.REFUND_EXCEEDS_PAID, f"This refund was of {refund.amount}: it is settled with that, or with less."
+            Reason.REFUND_EXCEEDS_PAID,
+            f"This refund was of {readable(refund.amount)}: it is settled with that, or with less.",
         )
     settlement = RefundSettlement(by=command.staff.staff_id, at=now, reason=command.reason, amount=command.amount)
     return payment_changed(order, with_refund(order, refund.model_copy(update={"settled": settlement})))

@@ -6,6 +6,7 @@ values: no clock, no broker, no store.
 
 from datetime import datetime
 
+from chassis.amounts import readable
 from chassis.decision import Decision, Ignored, Refused, Stale
 from contracts.ids import GuestId, PropertyId
 from contracts.orders import (
@@ -17,6 +18,7 @@ from contracts.orders import (
     ResolveReview,
     RetryRefund,
     SettleRefundOutside,
+    Staff,
     StartPayment,
 )
 from contracts.payments import (
@@ -43,10 +45,12 @@ from extras_service.order import (
     Order,
     OrderInput,
     Placing,
+    Resolving,
     Starting,
     UnknownOrderError,
     guest_key,
 )
+from extras_service.reviews import review_resolved
 
 NOT_FOUND = Refused(Reason.ORDER_NOT_FOUND, "There is no such order.")
 
@@ -87,7 +91,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         case ((_S.CANCELLING | _S.EXPIRED | _S.CANCELLED), PaymentSucceeded()) if order.received is None:
             return to.paid_too_late(order, message, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)):
-            return to.needs_review(order, f"paid {amount}, owed {order.total}", received=amount)
+            return to.needs_review(order, f"paid {readable(amount)}, owed {readable(order.total)}", received=amount)
         case _, PaymentMismatched(received=received, detail=detail) if order.received is None:
             return to.needs_review(order, detail, received=received)
         case _, PaymentUnresolved(refund_id=refund_id) if refund_id is not None:
@@ -97,7 +101,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         case _S.PENDING_PAYMENT, DeadlinePassed():
             return to.deadline_passed(order, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), CancelOrder()):
-            return to.cancelled_unpaid(order, message)
+            return to.cancelled_unpaid(order, message, now)
         case _S.PENDING_PAYMENT, PaymentSessionClosed():
             return to.session_lost(order, now)
         case _S.EXPIRING, PaymentSessionClosed():
@@ -113,7 +117,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
                 Reason.ORDER_NOT_CANCELLABLE, f"This order can no longer be cancelled: it is {order.status}."
             )
         case _S.CONFIRMED, FulfilOrder():
-            return to.fulfilled(order)
+            return to.fulfilled(order, message, now)
         case _S.FULFILLED, FulfilOrder():
             return Ignored("fulfilled already")
         case _, FulfilOrder():
@@ -126,9 +130,9 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return refund_to.retried(order, message, now)
         case _, SettleRefundOutside():
             return refund_to.settled_outside(order, message, now)
-        case _S.NEEDS_REVIEW, ResolveReview():
-            return to.review_resolved(order, message, now)
-        case _, ResolveReview():
+        case _S.NEEDS_REVIEW, Resolving():
+            return review_resolved(order, message, now)
+        case _, Resolving():
             return Refused(Reason.ORDER_NOT_IN_REVIEW, f"This order is not under review; it is {order.status}.")
         case _, PaymentRefunded():
             return refund_to.settled(order, message, now)
@@ -162,11 +166,16 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
             | RefundOrder(staff=staff)
             | RetryRefund(staff=staff)
             | SettleRefundOutside(staff=staff)
-            | ResolveReview(staff=staff)
+            | Resolving(command=ResolveReview(staff=staff))
         ):
-            return staff is not None and staff.property_id == order.guest.property_id
+            return staff is not None and is_staffs(order, staff)
         case _:
             return True
+
+
+def is_staffs(order: Order, staff: Staff) -> bool:
+    """Whether it is an order of their property."""
+    return staff.property_id == order.guest.property_id
 
 
 def _is_guests(order: Order, guest_id: GuestId, property_id: PropertyId) -> bool:
@@ -184,7 +193,7 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
             | RefundOrder()
             | RetryRefund()
             | SettleRefundOutside()
-            | ResolveReview()
+            | Resolving()
         ):
             return NOT_FOUND
         case DeadlinePassed() | HoldsConfirmed() | HoldsLost():

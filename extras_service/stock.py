@@ -7,7 +7,7 @@ between the two writes blocks a place for no longer than an unpaid order lives.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
@@ -35,6 +35,8 @@ class Hold(BaseModel):
     guest_key: str = ""
     confirmed: bool = False
     """Held again after the order was placed, so the order relies on it."""
+    reclaims: int = 0
+    """How often a review of the order has claimed it again. A release that saw it before leaves it alone."""
 
 
 class StockDay(State):
@@ -94,6 +96,17 @@ class HoldStock:
 
 
 @dataclass(frozen=True, slots=True)
+class ReclaimHold:
+    """Staff accept the order, which may have been closed before: hold it, or claim the hold it still has."""
+
+    holder: Holder
+    demand: Demand
+    until: datetime
+    beyond_limit: bool = False
+    """Whether to hold it although none is left."""
+
+
+@dataclass(frozen=True, slots=True)
 class LapseHold:
     """A command no longer relies on its hold: it lapses now, and its order is read."""
 
@@ -101,21 +114,15 @@ class LapseHold:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseStock:
-    """The order is closed and needs it no more."""
-
-    holder: Holder
-
-
-@dataclass(frozen=True, slots=True)
 class RecheckHold:
-    """A hold has lapsed. `order` was read after `seen`, so a hold that has changed since is not judged by it."""
+    """A hold has lapsed, or its order has closed. `order` was read after `seen`, so a hold that has changed since is
+    not judged by it."""
 
     seen: Hold
     order: Order | None
 
 
-StockInput = HoldStock | LapseHold | ReleaseStock | RecheckHold
+StockInput = HoldStock | ReclaimHold | LapseHold | RecheckHold
 
 
 def stock_id(extra_id: ExtraId, day: date) -> str:
@@ -151,10 +158,10 @@ def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decisi
     match message:
         case HoldStock():
             return _hold(stock, message)
+        case ReclaimHold():
+            return _reclaim(stock, message)
         case LapseHold(holder=holder):
             return _lapse(stock, holder, now)
-        case ReleaseStock(holder=holder):
-            return _without(stock, _hold_of(stock, holder))
         case RecheckHold():
             return _recheck(stock, message, now)
 
@@ -162,16 +169,9 @@ def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decisi
 def _hold(stock: StockDay | None, message: HoldStock) -> Decision[StockDay]:
     holder, demand = message.holder, message.demand
     stock = stock or StockDay(extra_id=demand.extra_id, day=demand.day)
-    known = _hold_of(stock, holder)
-    hold = Hold(
-        order_id=holder.order_id,
-        quantity=demand.quantity,
-        until=message.until,
-        lines_digest=holder.lines_digest,
-        guest_key=holder.guest_key,
-        confirmed=message.confirms,
-    )
+    known = hold_of(stock, holder)
     if known is None:
+        hold = _new(holder, demand, message.until).model_copy(update={"confirmed": message.confirms})
         return _refusal(stock, holder, demand) or Applied(_with(stock, (*stock.holds, hold)))
     if known.until is None:
         return Ignored("the order keeps it already")
@@ -183,6 +183,30 @@ def _hold(stock: StockDay | None, message: HoldStock) -> Decision[StockDay]:
     return Applied(_replaced(stock, known, renewed))
 
 
+def _reclaim(stock: StockDay | None, message: ReclaimHold) -> Decision[StockDay]:
+    holder, demand = message.holder, message.demand
+    stock = stock or StockDay(extra_id=demand.extra_id, day=demand.day)
+    known = hold_of(stock, holder)
+    if known is None:
+        claimed = _new(holder, demand, message.until).model_copy(update={"confirmed": True, "reclaims": 1})
+        none_left = None if message.beyond_limit else _sold_out(stock, demand)
+        return none_left or Applied(_with(stock, (*stock.holds, claimed)))
+    # Always with an end: if the order is closed by then, nothing else lets it go.
+    until = max(known.until or message.until, message.until)
+    again = known.model_copy(update={"until": until, "confirmed": True, "reclaims": known.reclaims + 1})
+    return Applied(_replaced(stock, known, again))
+
+
+def _new(holder: Holder, demand: Demand, until: datetime) -> Hold:
+    return Hold(
+        order_id=holder.order_id,
+        quantity=demand.quantity,
+        until=until,
+        lines_digest=holder.lines_digest,
+        guest_key=holder.guest_key,
+    )
+
+
 def _refusal(stock: StockDay, holder: Holder, demand: Demand) -> Refused | None:
     held = sum(hold.quantity for hold in stock.holds if hold.guest_key == holder.guest_key)
     if held + demand.quantity > demand.per_guest:
@@ -191,32 +215,41 @@ def _refusal(stock: StockDay, holder: Holder, demand: Demand) -> Refused | None:
             f"One guest can have at most {demand.per_guest} of {demand.name} on {demand.day}; "
             f"your orders have {held} already. Choose another day or fewer.",
         )
+    none_left = _sold_out(stock, demand)
+    return replace(none_left, detail=f"{none_left.detail} Choose another day or fewer.") if none_left else None
+
+
+def _sold_out(stock: StockDay, demand: Demand) -> Refused | None:
     left = demand.daily_limit - stock.taken
     if demand.quantity > left:
         some = f"only {left} left" if left > 0 else "sold out"
-        return Refused(Reason.OUT_OF_STOCK, f"{demand.name} on {demand.day}: {some}. Choose another day or fewer.")
+        return Refused(Reason.OUT_OF_STOCK, f"{demand.name} on {demand.day}: {some}.")
     return None
 
 
 def _lapse(stock: StockDay | None, holder: Holder, now: datetime) -> Decision[StockDay]:
-    hold = _hold_of(stock, holder)
+    hold = hold_of(stock, holder)
     if stock is None or hold is None or hold.until is None or hold.until <= now:
         return Ignored("nothing of it is held that could lapse")
     return Applied(_replaced(stock, hold, hold.model_copy(update={"until": now})))
 
 
-def _without(stock: StockDay | None, hold: Hold | None) -> Decision[StockDay]:
-    if stock is None or hold is None:
-        return Ignored("the order holds nothing of it")
+def _without(stock: StockDay, hold: Hold) -> Decision[StockDay]:
     return Applied(_with(stock, tuple(other for other in stock.holds if other != hold)))
 
 
 def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Decision[StockDay]:
     hold, order = message.seen, message.order
-    if stock is None or hold not in stock.holds or hold.until is None or now < hold.until:
-        return Ignored("the hold has not lapsed, or was renewed")
+    if stock is None or hold not in stock.holds:
+        return Ignored("the hold is gone, or was renewed")
     is_orders = order is not None and hold.lines_digest in (order.lines_digest, "")
-    if order is None or not is_orders or order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+    if order is not None and is_orders and order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+        return _without(stock, hold)
+    # A closed order that came under review before its release came: from now on it is looked at until it is decided.
+    is_reviewed = order is not None and order.status is OrderStatus.NEEDS_REVIEW
+    if now < hold.until if hold.until is not None else not is_reviewed:
+        return Ignored("the hold has not lapsed")
+    if order is None or not is_orders:
         return _without(stock, hold)
     is_kept = order.status in (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
     until = None if is_kept else lapse_at(max(now, order.due_at or now), min(LAPSE_MARGIN, order.pay_within))
@@ -233,7 +266,8 @@ def lapse_at(deadline: datetime, margin: timedelta = LAPSE_MARGIN) -> datetime:
     return deadline + margin
 
 
-def _hold_of(stock: StockDay | None, holder: Holder) -> Hold | None:
+def hold_of(stock: StockDay | None, holder: Holder) -> Hold | None:
+    """What is held for these lines of this order."""
     own = (holder.lines_digest, "")
     holds = stock.holds if stock else ()
     return next((hold for hold in holds if hold.order_id == holder.order_id and hold.lines_digest in own), None)

@@ -15,14 +15,16 @@ from chassis.write_path import WritePath, others_go_on
 from extras_service.order import Order
 from extras_service.stock import (
     Demand,
+    Hold,
     Holder,
     HoldStock,
     LapseHold,
     RecheckHold,
-    ReleaseStock,
+    ReclaimHold,
     StockDay,
     StockInput,
     decide,
+    hold_of,
     lapse_at,
     lapsed,
     stock_id,
@@ -65,10 +67,28 @@ class StockKeeper:
             await self._apply(demand.stock_id, delivery, LapseHold(holder))
             await self._recheck_lapsed(demand.stock_id)
 
+    async def reclaim(
+        self, order: Order, demands: tuple[Demand, ...], delivery: Delivery, *, beyond_limit: bool
+    ) -> Refused | None:
+        """Hold what an order under review needs, whether or not it still holds it. None of it goes while the review is
+        open: what was held before a refusal stays held until the order is decided.
+        """
+        for demand in demands:
+            until = lapse_at(self.clock() + self.pay_within)
+            claim = ReclaimHold(Holder.of(order), demand, until, beyond_limit)
+            outcome = await self._apply(demand.stock_id, delivery, claim)
+            if isinstance(outcome, Refused):
+                return outcome
+        return None
+
     async def release(self, order: Order, delivery: Delivery) -> None:
-        """An order that expired or was cancelled needs nothing any more."""
+        """Let go what an order holds, if it is expired or cancelled when it is read after its hold."""
         for key in {(line.extra_id, line.day) for line in order.lines if line.day is not None}:
-            await self._apply(stock_id(*key), delivery, ReleaseStock(Holder.of(order)))
+            document_id = stock_id(*key)
+            day = await self.documents.load(document_id)
+            hold = hold_of(day.state, Holder.of(order)) if day else None
+            if hold is not None:
+                await self._recheck(document_id, hold, delivery)
 
     async def sweep(self) -> None:
         """Read the orders whose holds have lapsed: keep what is paid, extend what may be, release the rest."""
@@ -79,11 +99,14 @@ class StockKeeper:
     async def _recheck_lapsed(self, document_id: str) -> None:
         stored = await self.documents.load(document_id)
         for hold in lapsed(stored.state, self.clock()) if stored else ():
-            order = await self.orders.load(hold.order_id)  # after the hold was read, see RecheckHold
             step_id = f"{document_id}.lapsed.{hold.order_id}.{hold.lines_digest}"
             delivery = Delivery(step_id, f"{document_id}.lapsed", "lapsed")
-            await self._apply(document_id, delivery, RecheckHold(hold, order.state if order else None))
+            await self._recheck(document_id, hold, delivery)
             log.info("stock.rechecked", stock_id=document_id, order_id=hold.order_id)
+
+    async def _recheck(self, document_id: str, hold: Hold, delivery: Delivery) -> None:
+        order = await self.orders.load(hold.order_id)  # after the hold was read, see RecheckHold
+        await self._apply(document_id, delivery, RecheckHold(hold, order.state if order else None))
 
     async def _apply(self, document_id: str, delivery: Delivery, message: StockInput) -> object:
         # What a step changes is known by its order, not by its message: a delivery that comes again after its holds

@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from chassis.amounts import readable
 from chassis.decision import Answer, Applied, Decision, Duplicate, Ignored, Outgoing, Refused, Stale, Waiter
 from chassis.errors import PermanentError
 from contracts.ids import RefundId, payment_id_of
 from contracts.money import Money, unrefundable
+from contracts.order_actions import ActionKind, OrderAction, Role
 from contracts.orders import (
     CancelOrder,
+    FulfilOrder,
     OrderCancelled,
     OrderConfirmed,
     OrderExpired,
@@ -24,7 +27,6 @@ from contracts.orders import (
     RefundSettlement,
     Refusal,
     ResolveReview,
-    ReviewResolution,
 )
 from contracts.payments import (
     ClosePaymentSession,
@@ -40,7 +42,7 @@ from extras_service.catalogue import Quote, gone_by, quote
 from extras_service.disputes import Dispute, DisputeEvent, as_fields
 from extras_service.order import HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
 from extras_service.refund import AskedRefund
-from extras_service.refund_requests import ask_again, ask_refund, with_settled
+from extras_service.refund_requests import ask_refund, with_settled
 
 MAX_WAITERS = 16
 """How many requests for one payment session are answered at once; older ones time out and ask again."""
@@ -52,7 +54,7 @@ ASK_AGAIN_AFTER = timedelta(seconds=30)
 """When a request for a payment session that was never answered is sent once more."""
 
 REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
-_CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
 _HOLDS_LOST = "The order took too long, and one of its extras is taken meanwhile. Please order again."
 DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
@@ -222,11 +224,11 @@ def _unpaid_again(order: Order, now: datetime) -> Order:
 
 
 def paid(order: Order) -> Decision[Order]:
-    return _confirmed(order.model_copy(update={"received": order.total}), order.waiting)
+    return confirmed(order.model_copy(update={"received": order.total}), order.waiting)
 
 
-def _confirmed(order: Order, waiting: tuple[Waiter, ...]) -> Decision[Order]:
-    confirmed = _settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None})
+def confirmed(order: Order, waiting: tuple[Waiter, ...]) -> Decision[Order]:
+    after = _settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None})
     told = OrderConfirmed(
         order_id=order.order_id,
         property_id=order.guest.property_id,
@@ -234,10 +236,10 @@ def _confirmed(order: Order, waiting: tuple[Waiter, ...]) -> Decision[Order]:
         guest_id=order.guest.guest_id,
         payment_id=order.payment_id,
         total=order.total,
-        status=confirmed.status,
-        payment_status=confirmed.payment_status,
+        status=after.status,
+        payment_status=after.payment_status,
     )
-    return Applied(confirmed, (told, *_refuse(waiting, Reason.ORDER_NOT_PAYABLE, not_payable(confirmed))))
+    return Applied(after, (told, *_refuse(waiting, Reason.ORDER_NOT_PAYABLE, not_payable(after))))
 
 
 # Closing
@@ -251,8 +253,8 @@ def deadline_passed(order: Order, now: datetime) -> Decision[Order]:
     return _closing(order, OrderStatus.EXPIRING)
 
 
-def cancelled_unpaid(order: Order, command: CancelOrder) -> Decision[Order]:
-    marked = order.model_copy(update={"closed_by": _who(command)})
+def cancelled_unpaid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
+    marked = acted(order, command, ActionKind.CANCELLED, now, command.reason)
     if order.session is None and order.session_asked_at is None:
         return cancelled(marked)
     return _closing(marked, OrderStatus.CANCELLING)
@@ -265,7 +267,7 @@ def _closing(order: Order, status: OrderStatus) -> Decision[Order]:
     return Applied(closing, (close, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closing))))
 
 
-def expired(order: Order) -> Decision[Order]:
+def expired(order: Order) -> Applied[Order]:
     closed = _settled(order, OrderStatus.EXPIRED)
     event = OrderExpired(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
     return Applied(closed, (event, *_refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))))
@@ -293,18 +295,18 @@ def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decisio
             f"This order could be cancelled until {until:%d %B %Y %H:%M} ({order.time_zone}). "
             "Please ask the reception.",
         )
-    marked = order.model_copy(update={"closed_by": _who(command)})
+    marked = acted(order, command, ActionKind.CANCELLED, now, command.reason)
     actor = command.staff.staff_id if command.staff else str(command.guest_id)
-    return _cancelled_with_refund(marked, "cancel", command.reason or "cancelled", actor, now)
+    return cancelled_with_refund(marked, "cancel", command.reason or "cancelled", actor, now)
 
 
 def paid_too_late(order: Order, event: PaymentSucceeded, now: datetime) -> Decision[Order]:
     """The guest paid for what they will not get: all of it goes back."""
     received = order.model_copy(update={"received": event.amount})
-    return _cancelled_with_refund(received, "late", "paid after the order was closed", "", now)
+    return cancelled_with_refund(received, "late", "paid after the order was closed", "", now)
 
 
-def _cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now: datetime) -> Applied[Order]:
+def cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now: datetime) -> Applied[Order]:
     if order.received is None:
         # A person decided before anything came: nothing may come any more, as far as the PSP can help it.
         close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
@@ -327,9 +329,10 @@ def _cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now:
 # What staff do
 
 
-def fulfilled(order: Order) -> Decision[Order]:
+def fulfilled(order: Order, command: FulfilOrder, now: datetime) -> Decision[Order]:
     event = OrderFulfilled(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
-    return Applied(order.model_copy(update={"status": OrderStatus.FULFILLED}), (event,))
+    given = acted(order, command, ActionKind.FULFILLED, now)
+    return Applied(given.model_copy(update={"status": OrderStatus.FULFILLED}), (event,))
 
 
 def refund_asked(order: Order, command: RefundOrder, now: datetime) -> Decision[Order]:
@@ -345,33 +348,22 @@ def refund_asked(order: Order, command: RefundOrder, now: datetime) -> Decision[
     left = order.refundable
     amount = command.amount or left
     if (problem := unrefundable(amount, left)) is not None:
-        return Refused(Reason.REFUND_EXCEEDS_PAID, f"This cannot be done: {problem}.")
+        return Refused(Reason.REFUND_EXCEEDS_PAID, f"At most {readable(left)} can be refunded: {problem}.")
     asked, refund = ask_refund(
         order, _refund_of(command.refund_id, amount, command.reason, command.staff.staff_id, now)
     )
     return Applied(asked, (refund,))
 
 
-def review_resolved(order: Order, command: ResolveReview, now: datetime) -> Decision[Order]:
-    resolved = order.model_copy(
-        update={"review": None, "closed_by": f"{command.staff.staff_id}: {command.reason}", "accepted": True}
-    )
-    by = command.staff.staff_id
-    if command.resolution is ReviewResolution.ACCEPT:
-        settlement = RefundSettlement(by=by, at=now, reason=command.reason)
-        kept = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
-        return _confirmed(with_settled(resolved, kept, settlement), ())
-    again: list[RefundPayment] = []
-    for refund in order.troubled_refunds:
-        if refund.is_second_charge and refund.stage is RefundStage.FAILED:
-            resolved, asked = ask_again(resolved, refund, by, command.reason, now)
-            again.append(asked)
-    decided = _cancelled_with_refund(resolved, "review", command.reason, by, now)
-    return Applied(decided.state, (*decided.messages, *again))
-
-
 def needs_review(order: Order, detail: str, *, received: Money | None) -> Applied[Order]:
-    reviewed = _settled(order.model_copy(update={"received": received, "review": detail}), OrderStatus.NEEDS_REVIEW)
+    is_open = order.status is OrderStatus.NEEDS_REVIEW
+    marked = {
+        "received": received,
+        "review": detail,
+        "reviews": order.reviews + (not is_open),
+        "reviewed_from": order.reviewed_from if is_open else order.status,
+    }
+    reviewed = _settled(order.model_copy(update=marked), OrderStatus.NEEDS_REVIEW)
     event = OrderNeedsReview(
         order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id, detail=detail
     )
@@ -401,8 +393,9 @@ def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
         return Stale("overtaken by a newer fact about this dispute")
     others = tuple(other for other in order.disputes if other.dispute_id != event.dispute_id)
     changed = order.model_copy(update=as_fields((*others, dispute)))
-    if order.status in _CLOSED and changed.refundable.in_hundredths > order.refundable.in_hundredths:
-        detail = f"a dispute was won after the order was closed: {changed.refundable} of it are with the hotel"
+    if order.status in CLOSED and changed.refundable.in_hundredths > order.refundable.in_hundredths:
+        held = readable(changed.refundable)
+        detail = f"a dispute was won after the order was closed: {held} of it are with the hotel"
         return needs_review(changed, detail, received=order.received)
     return money_moved(order, changed)
 
@@ -410,7 +403,7 @@ def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
 def money_moved(before: Order, after: Order) -> Applied[Order]:
     """A refund or a dispute changed what the guest has back: more than they paid is more than a closed order allows."""
     after = _out_of_review(after)
-    is_more = after.status in _CLOSED and after.returned > before.returned
+    is_more = after.status in CLOSED and after.returned > before.returned
     return (_surplus_reviewed(after) if is_more else None) or payment_changed(before, after)
 
 
@@ -419,7 +412,7 @@ def _surplus_reviewed(order: Order) -> Applied[Order] | None:
     if order.received is None or order.returned <= order.received.in_hundredths:
         return None
     surplus = Money.of_hundredths(order.returned - order.received.in_hundredths, order.received.currency)
-    detail = f"refunded, and taken back by the guest's bank as well: {surplus} more than was paid"
+    detail = f"refunded, and taken back by the guest's bank as well: {readable(surplus)} more than was paid"
     return needs_review(order, detail, received=order.received)
 
 
@@ -443,7 +436,7 @@ def _out_of_review(order: Order) -> Order:
     """Back where it was before a refund alone brought it under review, once no refund needs attention."""
     if order.back_to is None or order.troubled_refunds:
         return order
-    return order.model_copy(update={"status": order.back_to, "back_to": None, "review": None})
+    return order.model_copy(update={"status": order.back_to, "back_to": None, "reviewed_from": None, "review": None})
 
 
 # What several rows need
@@ -460,6 +453,8 @@ def payment_status_of(order: Order) -> PaymentStatus:
     if order.received is None:
         return PaymentStatus.PAID if order.accepted and order.status is OrderStatus.CONFIRMED else PaymentStatus.UNPAID
     refunded = order.refunded.in_hundredths if order.refunded else 0
+    if order.status in CLOSED:
+        refunded += order.given_outside
     if refunded == 0:
         return PaymentStatus.PAID
     return PaymentStatus.REFUNDED if refunded >= order.received.in_hundredths else PaymentStatus.PARTIALLY_REFUNDED
@@ -476,9 +471,21 @@ def _refund_of(refund_id: RefundId, amount: Money, reason: str, actor: str, now:
     return AskedRefund(refund_id=refund_id, amount=amount, reason=reason, asked_by=actor, asked_at=now)
 
 
-def _who(command: CancelOrder) -> str:
-    actor = command.staff.staff_id if command.staff else str(command.guest_id)
-    return f"{actor}: {command.reason}" if command.reason else actor
+def acted(
+    order: Order,
+    command: CancelOrder | FulfilOrder | ResolveReview,
+    action: ActionKind,
+    now: datetime,
+    reason: str = "",
+    amount: Money | None = None,
+    *,
+    forced: bool = False,
+) -> Order:
+    """The order with a note of who did this to it, when and why."""
+    staff, guest = command.staff, order.guest.guest_id
+    by, role = (staff.staff_id, Role.STAFF) if staff else (guest, Role.GUEST)
+    noted = OrderAction(action=action, at=now, by=by, role=role, reason=reason, amount=amount, forced=forced)
+    return order.model_copy(update={"actions": (*order.actions, noted)})
 
 
 def _refuse_waiting(order: Order, reason: Reason, detail: str) -> tuple[Outgoing, ...]:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
+from chassis.audit_log import current_user
 from chassis.secret_files import secret_from
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from gateway.problems import ProblemError
 from gateway.settings import TokenSettings
 from gateway.signing_keys import KeysUnavailableError
 from gateway.tokens import Operator, OperatorRole, Tokens
-from ops.audit_log import current_user
 from ops.places import Places
 
 TOKEN = "BELLHOP_OPERATOR_TOKEN"  # noqa: S105  # the name of a variable

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
+from chassis.amounts import readable
 from chassis.store import Documents, Store
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
-from ops.amounts import readable
 from payment_service.store import PaymentStore
 
 MOST = 200

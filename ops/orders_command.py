@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from chassis.amounts import readable
 from chassis.envelope import utc_now
 from contracts.orders import OrderStatus
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
-from ops.amounts import readable
 from ops.moments import ago
 from ops.orders import MOST, Found, Wanted, as_json, find, why_of
 from ops.terminal import AsJson, DataDir, Desk, Since, at_desk, console, filter_of, needs, print_json

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from chassis.audit_log import AuditLog
 from chassis.bus import Bus
 from chassis.envelope import Envelope
 from chassis.metrics import Metrics
@@ -15,7 +16,6 @@ from contracts.message import Command, Event
 from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
-from ops.audit_log import AuditLog
 from ops.lost_payments import restore, waiting_orders
 from ops.places import Places
 from payment_service.payment import PaymentStage

@@ -4,11 +4,13 @@ that sends nothing.
 What one message would change, the next one in the same rehearsal finds changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from chassis.audit_log import Act, AuditLog
 from chassis.consumer import Handlers
 from chassis.decision import Done, Outcome, State, reason_of
 from chassis.envelope import Delivery, Envelope
@@ -27,6 +29,7 @@ from contracts.topology import (
 )
 from extras_service.handlers import ExtrasHandlers
 from extras_service.placement import Placement, Terms
+from extras_service.review_keeper import ReviewKeeper
 from extras_service.settings import ExtrasSettings
 from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
@@ -105,6 +108,14 @@ class _Unsent:
         self.noted.append(envelope)
 
 
+class _Unrecorded(AuditLog):
+    """An audit log that takes no entry: nothing is done."""
+
+    @asynccontextmanager
+    async def recorded(self, *_: object, **__: object) -> AsyncIterator[Act]:
+        yield Act()
+
+
 class Rehearsal:
     """Forecasts for messages in the order in which they would be sent."""
 
@@ -120,7 +131,9 @@ class Rehearsal:
         defaults = {name: ExtrasSettings.model_fields[name].default for name in Terms.__dataclass_fields__}
         terms = Terms(**defaults)
         keeper = StockKeeper(days, extras.stock, extras.orders, terms.pay_within)
-        of_extras = ExtrasHandlers(orders, extras, keeper, Placement(orders, extras, keeper, terms), self._bus)
+        placement = Placement(orders, extras, keeper, terms)
+        reviews = ReviewKeeper(orders, extras, keeper, _Unrecorded(store))
+        of_extras = ExtrasHandlers(orders, extras, keeper, placement, reviews, self._bus)
         self._payments: Documents[Payment] = _Rehearsed(paid.payments, self._changed)
         payments = WritePath(self._payments, self._bus)
         sweeps = WritePath(_Rehearsed(paid.sweeps, self._changed), self._bus)

@@ -13,17 +13,18 @@ from chassis.errors import PermanentError, TransientError
 from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.message import Message
 from contracts.money import Money
+from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
     FulfilOrder,
     Guest,
     OrderStatus,
     PlaceOrder,
+    Reason,
     RefundOrder,
     RequestedLine,
     ResolveReview,
     RetryRefund,
-    ReviewResolution,
     SettleRefundOutside,
     Staff,
     StartPayment,
@@ -66,7 +67,7 @@ from contracts.psp import (
 )
 from extras_service import saga
 from extras_service.catalogue import Extra
-from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, Order, Placing, Starting
+from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, Order, Placing, Resolving, Starting
 from ops.generated import ROOT, keep
 from payment_service import lifecycle
 from payment_service.payment import Payment, PaymentStage, PollDue
@@ -146,6 +147,9 @@ def _order_examples() -> dict[str, Order]:
         "cancelled": _after(saga.decide, cancelling, closed),
         "cancelled, money on its way back": _after(saga.decide, confirmed, cancel),
         "needs_review": _after(saga.decide, payable, PaymentSucceeded(**IDS, amount=LESS)),
+        "needs_review, expired before": _after(
+            saga.decide, expiring, closed, PaymentMismatched(**IDS, detail="livemode differs", received=TOTAL)
+        ),
     }
 
 
@@ -153,7 +157,6 @@ def _order_messages() -> dict[str, Any]:
     fact: dict[str, Any] = {**IDS, "fact_no": 1}
     refund: dict[str, Any] = {**fact, "refund_id": REFUND_ID, "pending": NOTHING}
     dispute: dict[str, Any] = {**fact, "dispute_id": "dp_example", "amount": TOTAL}
-    review: dict[str, Any] = {"order_id": ORDER_ID, "staff": STAFF, "reason": "looked at it"}
     return {
         "PlaceOrder (again)": _placing(),
         "holds confirmed": HoldsConfirmed(),
@@ -184,8 +187,12 @@ def _order_messages() -> dict[str, Any]:
         ),
         "PaymentDisputed": PaymentDisputed(**dispute, inquiry=False),
         "PaymentDisputeClosed (lost)": PaymentDisputeClosed(**dispute, won=False),
-        "ResolveReview (accept)": ResolveReview(**review, resolution=ReviewResolution.ACCEPT),
-        "ResolveReview (refund)": ResolveReview(**review, resolution=ReviewResolution.REFUND),
+        "ResolveReview (accept)": _resolving(ReviewResolution.ACCEPT),
+        "ResolveReview (accept, no place left)": replace(
+            _resolving(ReviewResolution.ACCEPT), no_places=Refused(Reason.OUT_OF_STOCK, "Massage: sold out.")
+        ),
+        "ResolveReview (refund)": _resolving(ReviewResolution.REFUND),
+        "ResolveReview (settled outside)": _resolving(ReviewResolution.SETTLED_OUTSIDE),
     }
 
 
@@ -201,6 +208,11 @@ def _placing() -> Placing:
     lines = (RequestedLine(extra_id=breakfast.extra_id, quantity=1),)
     command = PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=lines)
     return Placing(command, {breakfast.extra_id: breakfast}, timedelta(minutes=30))
+
+
+def _resolving(resolution: ReviewResolution) -> Resolving:
+    command = ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it")
+    return Resolving(command, review_no=1)
 
 
 def _starting() -> Starting:

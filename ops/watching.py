@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from chassis.audit_log import AuditEntry, AuditLog
 from chassis.envelope import utc_now
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
-from ops.audit_log import AuditEntry, AuditLog
 from ops.moments import ago
 from ops.queues import QueueState, look
 from ops.terminal import AsJson, DataDir, Desk, Since, at_desk, console, filter_of, needs, print_json

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 
 from contracts.ids import OrderId
 from contracts.money import Money, unrefundable
-from contracts.orders import ExtraView, OrderView, RequestedLine, ReviewResolution
+from contracts.order_actions import ReviewResolution
+from contracts.orders import ExtraView, OrderView, RequestedLine
 from gateway.api import examples
 
 OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
@@ -83,11 +84,32 @@ class ReviewRequest(BaseModel):
     """What staff decide, and why."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"resolution": "refund", "reason": "Charged less than the order's total."}]}
+        json_schema_extra={
+            "examples": [
+                {"resolution": "refund", "reason": "Charged less than the order's total."},
+                {
+                    "resolution": "settled-outside",
+                    "amount": examples.TOTAL,
+                    "reason": "The card was closed; paid back in cash, receipt 117.",
+                },
+            ]
+        }
     )
 
-    resolution: ReviewResolution
+    resolution: ReviewResolution = Field(
+        description="`accept`: confirm the order, if its places can still be had; `refund`: cancel it and refund what "
+        "the PSP holds; `settled-outside`: the money was paid or refunded outside the PSP, and the order stays "
+        "closed, or confirmed, as it was before the review (cancelled, if it was open)"
+    )
     reason: str = Field(min_length=1, max_length=500)
+    amount: Money | None = Field(
+        default=None,
+        description="settled outside: what went back to the guest of a closed order (none: all that the PSP holds), "
+        "or what the guest paid for a confirmed one; with `accept` what the guest paid outside",
+    )
+    force: bool = Field(
+        default=False, description="with `accept`: confirm the order although no place is left; the audit log keeps it"
+    )
 
 
 class Extras(BaseModel):

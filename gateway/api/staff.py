@@ -116,11 +116,11 @@ def routes(asking: Asking, who: Who) -> APIRouter:
         response_model=OrderView,
         responses=answers(200, "The order as it was decided.", examples.CONFIRMED)
         | ACCEPTED
-        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-in-review"),
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-in-review", "out-of-stock", "amount-not-settleable"),
     )
     async def review(order_id: OrderIdPath, body: ReviewRequest, staff: acts, request: Request) -> OrderView | Response:
         """Staff: decide about an order whose money does not match."""
-        command = ResolveReview(order_id=OrderId(order_id), staff=staff, resolution=body.resolution, reason=body.reason)
+        command = ResolveReview(order_id=OrderId(order_id), staff=staff, **dict(body))
         return await asking.change(command, request)
 
     return router

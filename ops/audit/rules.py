@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from contracts.ids import OrderId, payment_id_of
+from contracts.order_actions import Direction
 from contracts.orders import OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
@@ -173,7 +174,8 @@ def _balance(books: Books, order: Order) -> Iterator[Finding]:
 
 def _given_outside(order: Order) -> Decimal:
     settled = (refund.settled for refund in order.refunds)
-    return sum((major_units(each.amount) for each in settled if each is not None and each.amount), Decimal())
+    of_refunds = sum((major_units(each.amount) for each in settled if each is not None and each.amount), Decimal())
+    return of_refunds + major_units(order.settled(Direction.TO_GUEST))
 
 
 def _in(books: Books, amount: Decimal) -> str:

@@ -12,10 +12,10 @@ from aio_pika.exceptions import AMQPError
 from rich.console import Console
 from rich.table import Table
 
+from chassis.amounts import readable
 from chassis.errors import TransientError
 from contracts.money import Money
 from deploy.local.stack import LocalStack
-from ops.amounts import readable
 from ops.audit import audit
 from ops.demo.figures import Counted, count
 from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, Session

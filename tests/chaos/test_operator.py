@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from chassis.audit_log import AuditLog
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
 from chassis.store import Store as StoreClient
@@ -17,7 +18,6 @@ from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from ops.audit_log import AuditLog
 from ops.dead import deciding
 from ops.dead.editing import EditError
 from ops.dead.letters import Stage

@@ -65,6 +65,16 @@ class FakeRecords(Generic[ModelT]):
     async def put(self, records: Mapping[str, ModelT]) -> None:
         self._kept |= records
 
+    async def add(self, record_id: str, record: ModelT) -> bool:
+        return self._kept.setdefault(record_id, record) is record
+
+    async def change(self, record_id: str, values: Mapping[str, Any], **expected: Any) -> bool:
+        known = self._kept.get(record_id)
+        if known is None or any(getattr(known, name) != value for name, value in expected.items()):
+            return False
+        self._kept[record_id] = known.model_copy(update=dict(values))
+        return True
+
     async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
         return {record_id: self._kept[record_id] for record_id in record_ids if record_id in self._kept}
 

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from chassis.audit_log import AuditLog
 from chassis.bus import Bus
+from chassis.store import Store
 from chassis.write_path import WritePath
 from contracts.message import Message
 from contracts.orders import (
@@ -25,6 +27,7 @@ from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES,
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order import Order
 from extras_service.placement import Placement, Terms
+from extras_service.review_keeper import ReviewKeeper
 from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 from tests.component.bench import REPLY_TO, Bench
@@ -55,11 +58,13 @@ class Service:
         return stored.state
 
 
-def _handlers(kept: ExtrasStore, bus: Bus) -> ExtrasHandlers:
+def _handlers(store: Store, bus: Bus) -> ExtrasHandlers:
+    kept = ExtrasStore(store)
     stock = StockKeeper(WritePath(kept.stock, bus), kept.stock, kept.orders, given.PAY_WITHIN)
     orders = WritePath(kept.orders, bus, clock=lambda: given.NOW)
     terms = Terms(given.PAY_WITHIN, timedelta(hours=24), max_open_orders=10, max_held_per_guest=4)
-    return ExtrasHandlers(orders, kept, stock, Placement(orders, kept, stock, terms), bus)
+    reviews = ReviewKeeper(orders, kept, stock, AuditLog(store))
+    return ExtrasHandlers(orders, kept, stock, Placement(orders, kept, stock, terms), reviews, bus)
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ async def service() -> AsyncIterator[Service]:
     kept = ExtrasStore(store.as_store())
     await kept.extras.put({item.extra_id: item for item in (given.offered(), given.offered("alm-old", active=False))})
     bench = Bench("extras-service")
-    handlers = _handlers(kept, bench.bus)
+    handlers = _handlers(store.as_store(), bench.bus)
     bench.consume(EXTRAS_COMMANDS, "extras.dead", handlers.commands())
     bench.consume(EXTRAS_PAYMENTS, "extras.dead", handlers.payments())
     bench.consume(EXTRAS_QUERIES, None, handlers.queries())
@@ -78,9 +83,8 @@ async def service() -> AsyncIterator[Service]:
 
 def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
     store = FakeStore().as_store()
-    kept = ExtrasStore(store)
     bus = Bench("extras-service").bus
-    handlers = _handlers(kept, bus)
+    handlers = _handlers(store, bus)
 
     tables = (
         (EXTRAS_COMMANDS, handlers.commands()),

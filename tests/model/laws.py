@@ -52,7 +52,8 @@ ALWAYS: Mapping[str, Law] = {
 
 
 def a_closed_order_keeps_no_money(order: Order, _payment: Payment | None, psp: Psp) -> bool:
-    return order.status not in CLOSED or psp.held_in_all == 0
+    """What the PSP holds for it was given back outside, and not more than that."""
+    return order.status not in CLOSED or psp.held_in_all * 100 <= order.given_outside
 
 
 def nobody_pays_twice(_order: Order, _payment: Payment | None, psp: Psp) -> bool:

@@ -17,6 +17,7 @@ from chassis.errors import PermanentError, TransientError
 from contracts.ids import ExtraId, GuestId, PropertyId, RefundId, ReservationId
 from contracts.message import Message
 from contracts.money import Money
+from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
     FulfilOrder,
@@ -25,7 +26,6 @@ from contracts.orders import (
     RefundOrder,
     RequestedLine,
     ResolveReview,
-    ReviewResolution,
     Staff,
     StartPayment,
 )
@@ -41,7 +41,7 @@ from contracts.psp import (
 )
 from extras_service import saga
 from extras_service.catalogue import Extra
-from extras_service.order import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Starting
+from extras_service.order import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Resolving, Starting
 from extras_service.refund import AskedRefund
 from extras_service.transitions import ASK_AGAIN_AFTER
 from payment_service import lifecycle
@@ -81,8 +81,8 @@ def _refund(number: int, amount: int | None) -> RefundOrder:
     )
 
 
-def _resolve(resolution: ReviewResolution) -> ResolveReview:
-    return ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it")
+def _resolve(resolution: ReviewResolution) -> Resolving:
+    return Resolving(ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it"))
 
 
 START = "StartPayment"
@@ -91,6 +91,7 @@ CANCEL = "CancelOrder"
 FULFIL = "FulfilOrder"
 ACCEPT = "ResolveReview (accept)"
 GIVE_BACK = "ResolveReview (refund)"
+SETTLED = "ResolveReview (settled outside)"
 DEADLINE = "the deadline"
 POLL = "the poll"
 REFUNDS = tuple((f"RefundOrder (all, {number})", f"RefundOrder (a part, {number})") for number in range(4))
@@ -104,6 +105,7 @@ COMMANDS: Mapping[str, OrderInput] = {
     FULFIL: FulfilOrder(order_id=ORDER_ID, staff=STAFF),
     ACCEPT: _resolve(ReviewResolution.ACCEPT),
     GIVE_BACK: _resolve(ReviewResolution.REFUND),
+    SETTLED: _resolve(ReviewResolution.SETTLED_OUTSIDE),
     DEADLINE: DeadlinePassed(),
     **{whole: _refund(number, None) for number, (whole, _) in enumerate(REFUNDS)},
     **{part: _refund(number, PART) for number, (_, part) in enumerate(REFUNDS)},
@@ -312,8 +314,9 @@ def _same_order(order: Order) -> Order:
             "session_asked_at": NOW if order.session_asked_at else None,
             "session_requests": min(order.session_requests, 1),
             "payment_failure": None,
-            "closed_by": None,
             "review": "a review" if order.review else None,
+            "reviews": 0,
+            "actions": (),
             "refunds": tuple(sorted(map(_same_refund, order.refunds), key=lambda refund: refund.refund_id)),
             "failed_refunds": tuple(sorted(order.failed_refunds)),
         }

@@ -13,16 +13,28 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, cast
 
+from chassis.audit_log import AuditLog
 from chassis.decision import Decision, StateT
 from chassis.envelope import Delivery, Envelope
 from chassis.errors import TransientError
 from chassis.stored_document import Stored
 from chassis.write_path import WritePath
 from contracts.ids import ExtraId, OrderId, payment_id_of
-from contracts.orders import OrderCancelled, OrderExpired, OrderStatus, PlaceOrder, RequestedLine, StartPayment
-from contracts.payments import PaymentSessionCreated, PaymentSucceeded
+from contracts.order_actions import ReviewResolution
+from contracts.orders import (
+    CancelOrder,
+    OrderCancelled,
+    OrderExpired,
+    OrderStatus,
+    PlaceOrder,
+    RequestedLine,
+    ResolveReview,
+    StartPayment,
+)
+from contracts.payments import PaymentRefundFailed, PaymentSessionCreated, PaymentSucceeded
 from extras_service.order import DeadlinePassed, HoldsStage, Order, OrderInput, Starting
 from extras_service.placement import Placement, Terms
+from extras_service.review_keeper import ReviewKeeper
 from extras_service.saga import decide
 from extras_service.stock import StockDay, lapse_at
 from extras_service.stock_keeper import StockKeeper
@@ -104,6 +116,8 @@ class _Running:
     name: str
     run: Run
     steps: Coroutine[Any, Any, object]
+    held_up_until: int = 0
+    """The length of the trace at which it goes on."""
 
 
 def ordering(key: str, guest: str, quantity: int, day: int = 0) -> PlaceOrder:
@@ -117,10 +131,27 @@ def _name(command: PlaceOrder) -> str:
     return f"{command.order_id} ({line.quantity} on {line.day})"
 
 
+def cancelling(order: Order) -> CancelOrder:
+    """Staff cancel it."""
+    return given.cancelling_by_staff().model_copy(update={"order_id": order.order_id})
+
+
+def refund_failing(order: Order) -> PaymentRefundFailed:
+    """Its newest refund fails."""
+    newest = {"order_id": order.order_id, "payment_id": order.payment_id, "refund_id": order.refunds[-1].refund_id}
+    return given.refund_failed(fact_no=len(order.refunds)).model_copy(update=newest)
+
+
+def resolving(order: Order, resolution: ReviewResolution) -> ResolveReview:
+    """Staff decide its review."""
+    return given.resolving(resolution).command.model_copy(update={"order_id": order.order_id})
+
+
 class Walk:
     """One history of the store, and what broke in it."""
 
-    def __init__(self, commands: tuple[PlaceOrder, ...], seed: int) -> None:
+    def __init__(self, commands: tuple[PlaceOrder, ...], seed: int, staff: int = 0) -> None:
+        """`staff`: how often staff cancel a paid order or decide a review, and how often a refund fails."""
         self._chance = random.Random(seed)  # noqa: S311 - chance for a test
         self._now = given.NOW
         self._store = _Store()
@@ -130,6 +161,9 @@ class Walk:
         self._twice = 3
         self._crashes = 2
         self._leaps = 2
+        self._staff = staff
+        self._freezes = 3 if staff else 0
+        self._acts = 0
         self._due = [(_name(command), self._placing(command, number)) for number, command in enumerate(commands)]
         self._paid: set[str] = set()
         self.trace: list[str] = []
@@ -137,6 +171,8 @@ class Walk:
 
     def run(self) -> "Walk":
         """Walk until everything has happened."""
+        if self._staff:
+            self._begin_paid()
         for _ in range(400):
             options = list(self._options())
             if not options:
@@ -150,21 +186,49 @@ class Walk:
         self._breaks(at_end=True)
         return self
 
+    def _begin_paid(self) -> None:
+        """The first order is placed and paid before the walk begins: what staff do comes after that."""
+        (first, *others), self._due = self._due, []
+        self._start(*first, twice=False)
+        self._drain()
+        [order] = self._store.orders.states()
+        self._pay(order.order_id)
+        self._drain()
+        self._due = others
+
     # What may happen next
 
     def _options(self) -> Iterator[tuple[str, Callable[[], None]]]:
         for running in self._live:
+            if running.held_up_until > len(self.trace):
+                continue
             yield from [(f"{running.name} goes on", partial(self._step, running))] * 4
+            if self._freezes:
+                yield f"{running.name} is held up", partial(self._freeze, running)
             if self._crashes:
                 yield f"{running.name} crashes", partial(self._crash, running)
         for name, run in self._due:
             yield f"{name} is delivered", partial(self._start, name, run)
         if self._leaps and (self._live or self._due):
             yield "the deadlines pass", self._leap
-            yield "lapsed holds are swept", self._sweep
+            if not any(running.name == "the sweep" for running in self._live):
+                yield "lapsed holds are swept", self._sweep
         for order in self._store.orders.states():
             if order.status is OrderStatus.PENDING_PAYMENT and order.order_id not in self._paid and self._leaps:
                 yield f"{order.order_id} is paid", partial(self._pay, order.order_id)
+            if self._staff:
+                yield from self._staff_options(order)
+
+    def _staff_options(self, order: Order) -> Iterator[tuple[str, Callable[[], None]]]:
+        match order.status:
+            case OrderStatus.CONFIRMED:
+                yield f"staff cancel {order.order_id}", partial(self._act, order, cancelling(order))
+            case OrderStatus.CANCELLED if order.refunds and order.refunds[-1].refund_id not in order.failed_refunds:
+                yield f"the refund of {order.order_id} fails", partial(self._act, order, refund_failing(order))
+            case OrderStatus.NEEDS_REVIEW:
+                for resolution in ReviewResolution:
+                    command = resolving(order, resolution)
+                    yield f"staff: {resolution} {order.order_id}", partial(self._act, order, command)
 
     def _step(self, running: _Running) -> None:
         try:
@@ -178,12 +242,17 @@ class Walk:
             self._live.remove(running)
             self._due.append((running.name, running.run))
 
-    def _start(self, name: str, run: Run) -> None:
-        self._due.remove((name, run))
+    def _start(self, name: str, run: Run, *, twice: bool = True) -> None:
+        if (name, run) in self._due:
+            self._due.remove((name, run))
         self._live.append(_Running(name, run, run()))
-        if self._twice and self._chance.random() < 0.3:
+        if twice and self._twice and self._chance.random() < 0.3:
             self._twice -= 1
             self._due.append((name, run))  # the broker delivers it to another instance as well
+
+    def _freeze(self, running: _Running) -> None:
+        self._freezes -= 1
+        running.held_up_until = len(self.trace) + self._chance.randrange(20, 200)
 
     def _crash(self, running: _Running) -> None:
         self._crashes -= 1
@@ -203,7 +272,24 @@ class Walk:
         self._paid.add(order_id)
         self._due.append((f"payment of {order_id}", self._paying(order_id)))
 
+    def _act(self, order: Order, message: CancelOrder | PaymentRefundFailed | ResolveReview) -> None:
+        self._staff -= 1
+        self._acts += 1
+        name = f"{message.kind} {self._acts}"
+
+        async def act() -> None:
+            if isinstance(message, ResolveReview):
+                await self._reviews().resolve(message, self._delivery(name))
+            else:
+                await self._handle(order.order_id, message, name)
+
+        self._due.append((name, act))
+
     # The service's own steps, each in a process of its own
+
+    def _reviews(self) -> ReviewKeeper:
+        orders, keeper, _ = self._service()
+        return ReviewKeeper(orders, cast(ExtrasStore, self._store), keeper, cast(AuditLog, None))
 
     def _service(self) -> tuple[WritePath[Order], StockKeeper, Placement]:
         def clock() -> datetime:
@@ -284,9 +370,14 @@ class Walk:
                 for line in order.lines
                 if order.status is OrderStatus.CONFIRMED and line.day == day.day
             )
-            if day.taken != sold:
+            reviewed = sum(h.quantity for h in day.holds if self._is_under_review(h.order_id))
+            if day.taken != sold + reviewed:
                 return f"after every deadline {day.taken} places of {day.day} are blocked, and {sold} are sold"
         return ""
+
+    def _is_under_review(self, order_id: OrderId) -> bool:
+        stored = self._store.orders.kept.get(order_id)
+        return stored is not None and stored.state.status is OrderStatus.NEEDS_REVIEW
 
     def _settle(self) -> None:
         """What was begun ends, what crashed is delivered again, every deadline passes, and lapsed holds are swept."""

@@ -15,6 +15,7 @@ from extras_service import placement, stock_keeper
 from extras_service.order import HoldsConfirmed, Order
 from extras_service.placement import Placement
 from extras_service.stock import RecheckHold, StockDay, StockInput, decide
+from extras_service.stock_keeper import StockKeeper
 from tests.model.stock import Walk, ordering
 
 WALKS = 20_000 if os.environ.get("BELLHOP_MODEL_DEPTH") == "deep" else 2_000
@@ -25,10 +26,14 @@ LAST_PLACE = (ordering("k", "anna", 2), ordering("k", "bert", 1), ordering("l", 
 ALL = {"two quantities under one key": TWO_BODIES, "two days under one key": TWO_DAYS, "two guests": LAST_PLACE}
 
 
-def broken(commands: tuple[PlaceOrder, ...]) -> Iterator[str]:
+REVIEWED = (ordering("k", "anna", 2), ordering("k", "bert", 2))
+STAFF = 6
+
+
+def broken(commands: tuple[PlaceOrder, ...], staff: int = 0) -> Iterator[str]:
     """What breaks in these walks, with the way there."""
     for seed in range(WALKS):
-        walk = Walk(commands, seed).run()
+        walk = Walk(commands, seed, staff).run()
         if walk.broken:
             yield "\n  ".join((f"seed {seed}: {walk.broken}", *walk.trace))
 
@@ -38,6 +43,19 @@ def test_nothing_is_sold_twice_or_blocked_for_longer_than_an_unpaid_order_lives(
     commands: tuple[PlaceOrder, ...],
 ) -> None:
     assert next(broken(commands), None) is None
+
+
+def test_no_place_is_sold_twice_when_staff_accept_reviews_of_orders_that_were_cancelled() -> None:
+    assert next(broken(REVIEWED, STAFF), None) is None
+
+
+def test_a_review_accepted_without_its_places_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def trusts(*_: object, **__: object) -> None:
+        pass
+
+    monkeypatch.setattr(StockKeeper, "reclaim", trusts)
+
+    assert next(broken(REVIEWED, STAFF), None)
 
 
 def test_holds_that_two_bodies_under_one_key_share_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

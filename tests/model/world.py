@@ -29,6 +29,7 @@ from tests.model.rules import (
     POLL,
     REFUNDS,
     RETRIED,
+    SETTLED,
     START,
     START_LATER,
     Book,
@@ -286,7 +287,7 @@ class Model:
         if not world.left.staff:
             return
         spent = world._replace(left=world.left._replace(staff=world.left.staff - 1))
-        names = (FULFIL, CANCEL, ACCEPT, GIVE_BACK, *REFUNDS[world.left.staff % len(REFUNDS)])
+        names = (FULFIL, CANCEL, ACCEPT, GIVE_BACK, SETTLED, *REFUNDS[world.left.staff % len(REFUNDS)])
         for name in names:
             yield from self._commanded(world, spent, name, f"staff: {name}")
 

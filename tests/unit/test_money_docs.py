@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.orders import DisputeStage, OrderStatus, PaymentStatus, ReviewResolution
+from contracts.order_actions import ReviewResolution
+from contracts.orders import DisputeStage, OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "money.md").read_text()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from chassis.audit_log import AuditLog
 from chassis.envelope import utc_now
 from chassis.errors import StoreUnavailableError
 from chassis.metrics import Metrics
 from chassis.store import Records, Store
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
-from ops.audit_log import AuditLog
 from ops.dead import deciding
 from ops.dead.letters import Stage
 from ops.messages import Filter

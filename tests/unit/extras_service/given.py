@@ -2,9 +2,10 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from chassis.decision import Applied, Waiter
+from chassis.decision import Applied, Refused, Waiter
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
+from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
     FulfilOrder,
@@ -15,7 +16,6 @@ from contracts.orders import (
     RequestedLine,
     ResolveReview,
     RetryRefund,
-    ReviewResolution,
     SettleRefundOutside,
     Staff,
     StartPayment,
@@ -36,7 +36,7 @@ from contracts.payments import (
     PaymentUnresolved,
 )
 from extras_service.catalogue import Catalogue, Extra
-from extras_service.order import DeadlinePassed, Order, OrderInput, Placing, Starting
+from extras_service.order import DeadlinePassed, Order, OrderInput, Placing, Resolving, Starting
 from extras_service.saga import decide
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
@@ -262,8 +262,18 @@ def settling_outside(amount: int = 1200, *, refund_id: RefundId = REFUND_ID) -> 
     )
 
 
-def resolving(resolution: ReviewResolution) -> ResolveReview:
-    return ResolveReview(order_id=ORDER_ID, staff=staff(), resolution=resolution, reason="talked to the guest")
+def resolving(
+    resolution: ReviewResolution, amount: int | None = None, *, review_no: int = 1, no_places: Refused | None = None
+) -> Resolving:
+    """A decision about the order's first review, unless it says otherwise."""
+    command = ResolveReview(
+        order_id=ORDER_ID,
+        staff=staff(),
+        resolution=resolution,
+        reason="talked to the guest",
+        amount=None if amount is None else Money(amount=amount, currency="EUR"),
+    )
+    return Resolving(command, review_no, no_places)
 
 
 # Orders

@@ -7,6 +7,7 @@ import pytest
 from chassis.decision import Applied, Duplicate, Ignored, Refused, Stale
 from contracts.ids import RefundId
 from contracts.money import Money
+from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     OrderCancelled,
     OrderConfirmed,
@@ -16,7 +17,6 @@ from contracts.orders import (
     OrderStatus,
     PaymentStatus,
     Reason,
-    ReviewResolution,
 )
 from contracts.payments import ClosePaymentSession, RefundPayment
 from extras_service.order import Order, OrderInput

@@ -7,6 +7,7 @@ import pytest
 
 from chassis.decision import Applied, Decision, Stale
 from contracts.money import Money
+from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     DisputeStage,
     OrderCancelled,
@@ -14,7 +15,6 @@ from contracts.orders import (
     OrderStatus,
     PaymentStatus,
     Reason,
-    ReviewResolution,
 )
 from contracts.payments import RefundPayment
 from extras_service.order import Order, OrderInput

@@ -7,7 +7,8 @@ import pytest
 
 from chassis.decision import Applied
 from contracts.money import Money
-from contracts.orders import OrderStatus, ReviewResolution
+from contracts.order_actions import ReviewResolution
+from contracts.orders import OrderStatus
 from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
 from extras_service.saga import decide
 from tests.unit.extras_service import given
@@ -39,6 +40,7 @@ MESSAGES: dict[str, OrderInput] = {
     "refund too much": given.refunding(999_999),
     "review: accept": given.resolving(ReviewResolution.ACCEPT),
     "review: refund": given.resolving(ReviewResolution.REFUND),
+    "review: settled outside": given.resolving(ReviewResolution.SETTLED_OUTSIDE),
     "refund again": given.retrying(),
     "settle refund outside": given.settling_outside(),
     "refunded": given.refunded(),
@@ -77,6 +79,7 @@ refund                    | refused            | refused         | refused      
 refund too much           | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 review: accept            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> confirmed
 review: refund            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
+review: settled outside   | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
 refund again              | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 settle refund outside     | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 refunded                  | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review

@@ -5,7 +5,8 @@ import pytest
 from chassis.decision import Applied, Ignored, Refused, Stale
 from contracts.ids import RefundId
 from contracts.money import Money
-from contracts.orders import OrderNeedsReview, OrderRefundFailed, OrderStatus, PaymentStatus, Reason, ReviewResolution
+from contracts.order_actions import ReviewResolution
+from contracts.orders import OrderNeedsReview, OrderRefundFailed, OrderStatus, PaymentStatus, Reason
 from contracts.payments import PaymentRefunded, PaymentRefundFailed, RefundPayment, RefundStage
 from extras_service.order import Order, OrderInput
 from extras_service.saga import decide

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from chassis.decision import Ignored, Stale
-from contracts.orders import OrderStatus, ReviewResolution
+from contracts.order_actions import ReviewResolution
+from contracts.orders import OrderStatus
 from contracts.payments import ClosePaymentSession
 from extras_service.order import DeadlinePassed
 from extras_service.saga import decide

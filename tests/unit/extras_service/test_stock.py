@@ -20,10 +20,11 @@ from extras_service.stock import (
     HoldStock,
     LapseHold,
     RecheckHold,
-    ReleaseStock,
+    ReclaimHold,
     StockDay,
     decide,
     demands,
+    hold_of,
     lapse_at,
     lapsed,
 )
@@ -99,7 +100,7 @@ def test_the_same_order_twice_holds_once() -> None:
 def test_what_is_given_back_can_be_had_again() -> None:
     stock = held(taking(quantity=2))
 
-    returned = decide(stock, ReleaseStock(holder()), given.NOW)
+    returned = rechecked(stock, given.cancelled(), given.NOW)
 
     assert isinstance(returned, Applied)
     assert returned.state.taken == 0
@@ -107,8 +108,30 @@ def test_what_is_given_back_can_be_had_again() -> None:
     assert isinstance(decide(returned.state, taking(OTHER, 2), given.NOW), Applied)
 
 
-def test_giving_back_what_is_not_held_is_ignored() -> None:
-    assert isinstance(decide(None, ReleaseStock(holder()), given.NOW), Ignored)
+def test_a_hold_that_a_review_has_claimed_again_outlives_a_release_that_saw_it_before() -> None:
+    stock = held(taking(quantity=2))
+
+    claimed = decide(stock, ReclaimHold(holder(), demand(2), UNTIL), given.NOW)
+
+    assert isinstance(claimed, Applied)
+    late = decide(claimed.state, RecheckHold(stock.holds[0], given.cancelled()), given.NOW)
+    assert isinstance(late, Ignored)
+    assert claimed.state.taken == 2
+
+
+def test_a_review_claims_places_by_the_limit_of_the_day_whatever_its_guest_holds_and_beyond_it_by_force() -> None:
+    stock = held(taking(OTHER, 2, limit=3))
+    claim = ReclaimHold(holder(), demand(1, limit=3, per_guest=1), UNTIL)
+    too_many = replace(claim, demand=demand(2, limit=3))
+
+    assert isinstance(decide(stock, claim, given.NOW), Applied)
+    refused = decide(stock, too_many, given.NOW)
+    forced = decide(stock, replace(too_many, beyond_limit=True), given.NOW)
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.OUT_OF_STOCK
+    assert isinstance(forced, Applied)
+    assert forced.state.taken == 4
 
 
 @pytest.mark.parametrize("status", [OrderStatus.CONFIRMED, OrderStatus.FULFILLED])
@@ -163,14 +186,14 @@ def test_a_pending_orders_hold_is_extended_until_a_minute_after_its_deadline() -
 
 
 def test_two_commands_under_one_order_id_hold_apart() -> None:
-    first, second = (HoldStock(holder(digest=digest), demand(limit=3), UNTIL) for digest in ("one", "two"))
+    first, second = (HoldStock(holder(digest=digest), demand(limit=3), UNTIL) for digest in (DIGEST, "two"))
 
     stock = held(first, second)
 
     assert stock.taken == 2
-    released = decide(stock, ReleaseStock(holder(digest="two")), given.NOW)
+    released = rechecked(stock, given.cancelled(), given.NOW)
     assert isinstance(released, Applied)
-    assert [hold.lines_digest for hold in released.state.holds] == ["one"]
+    assert [hold.lines_digest for hold in released.state.holds] == ["two"]
 
 
 def test_a_lapsed_hold_for_other_lines_than_the_orders_is_released_although_the_order_is_paid() -> None:
@@ -268,7 +291,8 @@ def test_whatever_is_taken_and_given_back_the_limit_holds(steps: list[tuple[int,
 
     for number, quantity, takes in steps:
         order_id = OrderId(f"ord_{number}")
-        message = taking(order_id, quantity, limit=limit) if takes else ReleaseStock(holder(order_id))
-        decision = decide(stock, message, given.NOW)
+        known = hold_of(stock, holder(order_id))
+        releases = RecheckHold(known, given.cancelled()) if known and not takes else None
+        decision = decide(stock, releases or taking(order_id, quantity, limit=limit), given.NOW)
         stock = decision.state if isinstance(decision, Applied) else stock
         assert stock is None or stock.taken <= limit

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.ids import GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
+from contracts.order_actions import Direction, SettledOutside
 from contracts.orders import Guest, OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
@@ -266,3 +267,15 @@ def test_two_refunds_under_one_id_are_found_until_a_person_has_seen_them() -> No
 
     assert found(books(kept, doubled)) == [(Kind.DOUBLE_REFUND, "the PSP has made more than one refund under ref_1")]
     assert found(books(seen, doubled)) == []
+
+
+def test_what_staff_settled_outside_is_part_of_what_adds_up() -> None:
+    paid_back = {"by": "reception", "reason": "paid back in cash", "at": NOW, "direction": Direction.TO_GUEST}
+    whole = SettledOutside.model_validate({"amount": euros(4800), **paid_back})
+    part = whole.model_copy(update={"amount": euros(3000)})
+    cancelled = order(OrderStatus.CANCELLED, accepted=True)
+
+    assert found(books(cancelled.model_copy(update={"settled_outside": (whole,)}), entry(4800))) == []
+    [(kind, problem)] = found(books(cancelled.model_copy(update={"settled_outside": (part,)}), entry(4800)))
+    assert kind is Kind.UNBALANCED
+    assert "€18.00" in problem
