@@ -70,10 +70,14 @@ async def test_every_query_of_documents_is_answered_by_an_index(
         assert len(await documents.find(10, owner="gst_1")) == 1
         assert len(await documents.find(10, since=NOW, owner="gst_1")) == 1
         assert await documents.ids_of(10, owner="gst_1", status="new") == ["t1"]
+        assert [one async for one in documents.ids(NOW, later, owner="gst_1")] == ["t1"]
+        assert [one async for one in documents.ids(owner="gst_1")] == ["t1"]
+        assert [one async for one in documents.ids(waiting=True)] == ["t1"]
+        assert [since for since, _ in await documents.load_many(["t1", "t2"])] == [NOW]
         await documents.clear_outboxes({"t1": 2})
 
         asked = sent.named("find", "aggregate")
-        assert len(asked) == 13
+        assert len(asked) == 17
         assert [command for command in asked if scans(database, command)] == []
         assert all("_id" in update["q"] for command in sent.named("update") for update in command["updates"])
 
