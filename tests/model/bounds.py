@@ -103,7 +103,6 @@ SHORT = (
     ),
     Bounds("2 guest actions, 1 surprise at the PSP, 1 staff action", Left(guest=2, psp=1, staff=1)),
     Bounds("another amount, 2 staff actions", Left(guest=2, staff=2), cards=("odd",)),
-    Bounds("another amount, 1 surprise, 1 staff action", Left(guest=2, staff=1, psp=1), cards=("odd",)),
     Bounds("after paying: 1 guest, 2 staff actions", Left(guest=1, staff=2), begin=PAYS),
     Bounds("after paying: 2 staff actions, 1 surprise at the PSP", Left(staff=2, psp=1), begin=PAYS),
     Bounds(
@@ -119,6 +118,7 @@ SHORT = (
         begin=(*PAYS, "the guest cancels"),
         surprises=("fails",),
     ),
+    Bounds("after paying: 2 staff actions, 1 refund fails", Left(staff=2, psp=1), begin=PAYS, surprises=("fails",)),
     Bounds("after paying: 1 staff action, 1 redelivery, 1 time-out", Left(staff=1, twice=1, silent=1), begin=PAYS),
     Bounds("after opening: 1 guest action, 1 refusal", Left(1, refuses=1), begin=OPENS, refusals=(UNKNOWN, OBJECT)),
     Bounds(
@@ -148,6 +148,8 @@ DEEP = (
     Bounds("2 guest actions, 1 redelivery, 1 forgotten key", Left(guest=2, twice=1, forgets=1)),
     Bounds("2 guest actions, 1 refusal of the PSP", Left(guest=2, refuses=1), refusals=(UNKNOWN, OBJECT)),
     Bounds("2 guest actions, 1 old message again", Left(guest=2, replays=1)),
+    Bounds("after paying: 3 staff actions, 1 refund fails", Left(staff=3, psp=1), begin=PAYS, surprises=("fails",)),
+    Bounds("another amount, 1 surprise, 1 staff action", Left(guest=2, staff=1, psp=1), cards=("odd",)),
     Bounds("2 guest actions, a store goes back", Left(guest=2, restores=1)),
     Bounds(
         "the payment store goes back, 1 staff action, 1 forgotten key",

@@ -9,7 +9,7 @@ from extras_service.order import Order
 from payment_service.payment import Payment
 from tests.model.bounds import OBJECT
 from tests.model.psp import TAKEN, TOTAL, UNPAID, Psp, number_of
-from tests.model.rules import Book
+from tests.model.rules import BY_THE_PSP, Book
 from tests.model.world import Model, World, is_behind
 
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
@@ -83,12 +83,11 @@ def the_order_knows_what_was_captured(order: Order, _payment: Payment | None, ps
 
 
 def a_failed_refund_is_seen(order: Order, payment: Payment | None, _psp: Psp) -> bool:
-    """On the order; of a second charge, of which the order never hears, on the payment."""
-    if payment is None or order.status is OrderStatus.NEEDS_REVIEW:
-        return True
-    failed = (each for each in payment.refunds if each.stage is RefundStage.FAILED)
-    return all(
-        each.refund_id in order.failed_refunds for each in failed if each.psp_reference in (payment.paid_reference, "")
+    """By staff, with its stage, and as a finding until it is settled; of a second charge, too."""
+    failed = [each for each in payment.refunds if each.stage is RefundStage.FAILED] if payment else []
+    known = [order.refund(each.refund_id) for each in failed]
+    return all(each is not None and each.stage is RefundStage.FAILED for each in known) and (
+        order.needs_attention or not order.troubled_refunds
     )
 
 
@@ -99,7 +98,7 @@ def a_refund_made_twice_is_seen(order: Order, _payment: Payment | None, psp: Psp
 
 def only_what_was_asked_for_is_refunded(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     """Of ours: what the dashboard refunds, and a second charge, the order has not asked for."""
-    asked = {refund.refund_id: refund.amount.amount for refund in order.refunds}
+    asked = {each.refund_id: each.amount.amount for each in order.refunds if each.reason != BY_THE_PSP}
     ours = [each for each in psp.refunds if not each.refund_id.startswith("re_") and "_twice_" not in each.refund_id]
     return all(asked.get(RefundId(each.refund_id)) == each.amount for each in ours)
 
@@ -113,7 +112,7 @@ def what_is_left_can_be_given_back(order: Order, payment: Payment | None, psp: P
     if payment is None or payment.paid_reference is None or order.received is None or order.is_contested:
         return True
     left = psp.held(number_of(payment.paid_reference))
-    return order.status is OrderStatus.NEEDS_REVIEW or order.refundable.amount == left
+    return order.status is OrderStatus.NEEDS_REVIEW or order.refundable.amount == max(0, left - _outside(order))
 
 
 def no_guest_of_a_closed_order_has_more_than_they_paid(order: Order, _payment: Payment | None, psp: Psp) -> bool:
@@ -121,6 +120,11 @@ def no_guest_of_a_closed_order_has_more_than_they_paid(order: Order, _payment: P
     numbered = enumerate(psp.sessions, start=1)
     surplus = any(psp.returned(number) + psp.taken(number, *TAKEN) > each.captured for number, each in numbered)
     return order.status not in CLOSED or order.accepted or not surplus
+
+
+def _outside(order: Order) -> int:
+    """What staff gave the guest in another way, in minor units."""
+    return order.given_outside // 100
 
 
 AT_REST: Mapping[str, Law] = {

@@ -26,6 +26,8 @@ from contracts.orders import (
     RefundOrder,
     RequestedLine,
     ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
     Staff,
     StartPayment,
 )
@@ -111,7 +113,10 @@ COMMANDS: Mapping[str, OrderInput] = {
     **{part: _refund(number, PART) for number, (_, part) in enumerate(REFUNDS)},
 }
 
-NAMES = tuple(COMMANDS)
+RETRY, OUTSIDE = "RetryRefund", "SettleRefundOutside"
+"""What staff do about the first refund that failed."""
+
+NAMES = (*COMMANDS, RETRY, OUTSIDE)
 
 RETRIED = "retried"
 """The outcome of a message that cannot be handled yet: the retry ladder brings it again."""
@@ -243,7 +248,9 @@ class Book:
 
     def _ask_order(self, number: int, message: int | str) -> Decided:
         order = self.orders[number]
-        asked: Any = COMMANDS[message] if isinstance(message, str) else self.messages[message]
+        asked: Any = _command(order, message) if isinstance(message, str) else self.messages[message]
+        if asked is None:
+            return Decided("ignored", number)
         try:
             decision = self._rules.order(order, asked, _when(order, message))
         except TransientError:
@@ -295,6 +302,23 @@ class Book:
         return self.send(tuple(each for each in decision.messages if not isinstance(each, Answer)))
 
 
+def _command(order: Order | None, name: str) -> OrderInput | None:
+    """The command of this name; None for one about a failed refund while there is none."""
+    if name not in (RETRY, OUTSIDE):
+        return COMMANDS[name]
+    if order is None or not order.troubled_refunds:
+        return None
+    refund, *_ = order.troubled_refunds
+    if name == RETRY:
+        return RetryRefund(order_id=ORDER_ID, staff=STAFF, refund_id=refund.refund_id, reason="again")
+    left = refund.amount if refund.is_second_charge else min(refund.amount, order.refundable, key=lambda it: it.amount)
+    if left.amount == 0:  # staff who look give no more than what is not on its way back already
+        return None
+    return SettleRefundOutside(
+        order_id=ORDER_ID, staff=STAFF, refund_id=refund.refund_id, amount=left, reason="in cash"
+    )
+
+
 def _receiver(message: Message) -> Receiver:
     if isinstance(message, TO_ADAPTER):
         return Receiver.ADAPTER
@@ -323,9 +347,14 @@ def _same_order(order: Order) -> Order:
     )
 
 
+BY_THE_PSP = "made at the PSP"
+"""The reason that an order gives for a refund it has not asked for."""
+
+
 def _same_refund(refund: AskedRefund) -> AskedRefund:
     settled = refund.settled and refund.settled.model_copy(update={"reason": "", "at": NOW})
-    same = {"asked_at": NOW, "asked_by": "", "reason": "", "detail": "", "settled": settled}
+    reason = refund.reason if refund.reason == BY_THE_PSP else ""
+    same = {"asked_at": NOW, "asked_by": "", "reason": reason, "detail": "", "settled": settled}
     return refund.model_copy(update=same)
 
 

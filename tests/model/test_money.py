@@ -53,7 +53,7 @@ def test_a_late_success_that_is_not_refunded_is_found() -> None:
 
     found = explore(PAYS_LATE, Rules(order=forgets), stop_at_first=True)
 
-    assert set(found.violations) == {"a closed order keeps no money, unless a refund or review is open"}
+    assert "a closed order keeps no money, unless a refund or review is open" in found.violations
 
 
 def test_a_payment_that_is_not_compared_with_what_was_asked_is_found() -> None:
@@ -64,7 +64,7 @@ def test_a_payment_that_is_not_compared_with_what_was_asked_is_found() -> None:
 
     found = explore(PAYS_LESS, Rules(payment=trusts), stop_at_first=True)
 
-    assert set(found.violations) == {"never confirmed without the full amount captured"}
+    assert "never confirmed without the full amount captured" in found.violations
 
 
 def test_a_session_that_is_never_closed_is_found() -> None:
@@ -222,7 +222,7 @@ def test_a_violation_is_told_step_by_step() -> None:
         return lifecycle.decide(payment, message, now)
 
     found = explore(PAYS_LESS, Rules(payment=trusts), stop_at_first=True)
-    (violation,) = found.violations.values()
+    violation = found.violations["never confirmed without the full amount captured"]
 
     assert "the guest pays another amount" in str(violation)
     assert "order: pending_payment/unpaid -> confirmed/paid" in violation.trace[-1]

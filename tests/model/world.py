@@ -26,9 +26,11 @@ from tests.model.rules import (
     FULFIL,
     GIVE_BACK,
     NAMES,
+    OUTSIDE,
     POLL,
     REFUNDS,
     RETRIED,
+    RETRY,
     SETTLED,
     START,
     START_LATER,
@@ -287,7 +289,7 @@ class Model:
         if not world.left.staff:
             return
         spent = world._replace(left=world.left._replace(staff=world.left.staff - 1))
-        names = (FULFIL, CANCEL, ACCEPT, GIVE_BACK, SETTLED, *REFUNDS[world.left.staff % len(REFUNDS)])
+        names = (FULFIL, CANCEL, ACCEPT, GIVE_BACK, SETTLED, RETRY, OUTSIDE, *REFUNDS[world.left.staff % len(REFUNDS)])
         for name in names:
             yield from self._commanded(world, spent, name, f"staff: {name}")
 
