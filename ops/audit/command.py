@@ -11,10 +11,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from chassis.amounts import written
 from chassis.envelope import utc_now
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
-from ops.audit.findings import Audit, Finding, written
+from ops.audit.findings import Audit, Finding
 from ops.audit.run import Progress as ShowsProgress
 from ops.audit.run import audit as run_audit
 from ops.csv_output import print_csv

@@ -5,10 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from babel.numbers import format_currency, get_currency_precision
-
-from contracts.money import Money
-
 
 class Kind(StrEnum):
     """What is wrong, or open, for programs."""
@@ -66,17 +62,3 @@ class Audit:
     findings: tuple[Finding, ...]
     open_questions: tuple[Finding, ...] = ()
     since: datetime | None = None
-
-
-def major_units(money: Money) -> Decimal:
-    """An amount of ours in euros, yen or dinars."""
-    digits = get_currency_precision(money.currency)
-    major = Decimal(money.amount).scaleb(-digits)
-    return major + Decimal(money.hundredths).scaleb(-digits - 2) if money.hundredths else major
-
-
-def written(amount: Decimal, currency: str) -> str:
-    """An amount in major units as people write it, with every decimal it has: €48.00."""
-    return (
-        str(format_currency(amount, currency, locale="en", decimal_quantization=False)) if currency else f"{amount:f}"
-    )

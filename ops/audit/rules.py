@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from chassis.amounts import major_units, written
 from contracts.ids import OrderId, payment_id_of
 from contracts.order_actions import Direction
 from contracts.orders import OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
 from extras_service.order import Order
-from ops.audit.findings import Finding, Kind, major_units, written
+from ops.audit.findings import Finding, Kind
 from payment_service.payment import Payment, PaymentStage, Refund
 from psp_adapter.ledger import LedgerDispute, LedgerEntry
 

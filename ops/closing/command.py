@@ -12,11 +12,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from chassis.amounts import major_units, written
 from deploy.local.stack import DATA_DIR
 from extras_service.order import Order
 from gateway.tokens import OperatorRole
 from ops.audit.command import AsCsv
-from ops.audit.findings import major_units, written
 from ops.closing.day import ACCOUNT, Closing, Line
 from ops.closing.read import NoSuchPropertyError
 from ops.closing.read import closing as read_closing

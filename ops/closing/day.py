@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from chassis.amounts import major_units, written
 from contracts.ids import OrderId
 from contracts.payments import RefundStage
 from extras_service.order import Order
-from ops.audit.findings import major_units, written
 from payment_service.payment import Payment
 from psp_adapter.ledger import order_of
 from psp_adapter.stripe_money import in_major_units

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from chassis.amounts import major_units
 from chassis.bus import Bus
 from chassis.envelope import Delivery, Envelope
 from chassis.errors import PublishFailedError, TransientError
@@ -46,7 +47,6 @@ from extras_service.order import DeadlinePassed, Order, OrderInput, Placing
 from extras_service.saga import decide as decide_order
 from extras_service.store import ExtrasStore
 from ops.audit import Books, examine
-from ops.audit.findings import major_units
 from payment_service.lifecycle import decide as decide_payment
 from payment_service.payment import Payment, PaymentInput, PollDue
 from payment_service.store import PaymentStore

@@ -1,8 +1,10 @@
 """Amounts as people write them."""
 
+from decimal import Decimal
+
 import pytest
 
-from chassis.amounts import readable
+from chassis.amounts import major_units, readable, written
 from contracts.money import Money
 
 
@@ -25,3 +27,17 @@ def test_an_amount_is_written_with_its_sign_and_its_currencys_decimals(
     amount: int, currency: str, written: str
 ) -> None:
     assert readable(Money(amount=amount, currency=currency)) == written
+
+
+@pytest.mark.parametrize(
+    ("number", "currency", "said"),
+    [("48", "EUR", "€48.00"), ("48.0000", "EUR", "€48.00"), ("-8.005", "EUR", "-€8.005"), ("1E+3", "JPY", "¥1,000")],
+)
+def test_a_number_is_written_with_every_decimal_it_has(number: str, currency: str, said: str) -> None:
+    assert written(Decimal(number), currency) == said
+    assert written(Decimal("0.5"), "") == "0.5"
+
+
+def test_an_amount_in_major_units_is_exact() -> None:
+    assert str(major_units(Money(amount=4800, currency="EUR"))) == "48.00"
+    assert major_units(Money(amount=500, currency="RSD", hundredths=7)) == Decimal("500.07")
