@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid, no_such
 from deploy.local.stripe_sandbox.forms import group, only
 from deploy.local.stripe_sandbox.sandbox import Sandbox
+from deploy.local.stripe_sandbox.vouchers import TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,12 @@ def from_token(sandbox: Sandbox, token: str) -> Json:
 
 def from_data(sandbox: Sandbox, data: Json) -> Json:
     """A payment method from `payment_method_data[card][…]`, as Stripe.js sends it. The number is not kept."""
-    only(data, ("type", "card", "billing_details", "metadata", "allow_redisplay"))
-    if data.get("type") != "card":
-        raise invalid("The sandbox takes cards only: send type=card.", param="payment_method_data[type]")
+    kind = str(data.get("type"))
+    only(data, ("type", kind, "billing_details", "metadata", "allow_redisplay"))
+    if kind in TYPES:
+        return _without_card(sandbox, kind, group(data, "billing_details"))
+    if kind != "card":
+        raise invalid(f"The sandbox takes card, {' and '.join(TYPES)}.", param="payment_method_data[type]")
     card = group(data, "card")
     number = re.sub(r"[\s-]", "", str(card.get("number", "")))
     if not _checks_out(number):
@@ -94,19 +98,23 @@ def from_data(sandbox: Sandbox, data: Json) -> Json:
     return _keep(sandbox, number, brand, behaviour, expires=_expiry(sandbox, card), billing=billing)
 
 
+def _without_card(sandbox: Sandbox, kind: str, billing: Json) -> Json:
+    method_id = sandbox.new_id("pm")
+    sandbox.state.behaviours[method_id] = TYPES[kind]
+    return sandbox.store.put(_method(sandbox, method_id, kind, {}, billing))
+
+
 def _keep(
     sandbox: Sandbox, number: str, brand: str, behaviour: str, *, expires: tuple[int, int], billing: Json
 ) -> Json:
     method_id = sandbox.new_id("pm")
-    empty_address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
     sandbox.state.behaviours[method_id] = behaviour
     return sandbox.store.put(
-        {
-            "id": method_id,
-            "object": "payment_method",
-            "allow_redisplay": "unspecified",
-            "billing_details": {"address": empty_address, "email": None, "name": None, "phone": None} | billing,
-            "card": {
+        _method(
+            sandbox,
+            method_id,
+            "card",
+            {
                 "brand": brand,
                 "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
                 "country": "US",
@@ -119,13 +127,25 @@ def _keep(
                 "three_d_secure_usage": {"supported": True},
                 "wallet": None,
             },
-            "created": sandbox.seconds(),
-            "customer": None,
-            "livemode": False,
-            "metadata": {},
-            "type": "card",
-        }
+            billing,
+        )
     )
+
+
+def _method(sandbox: Sandbox, method_id: str, kind: str, details: Json, billing: Json) -> Json:
+    empty_address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+    return {
+        "id": method_id,
+        "object": "payment_method",
+        "allow_redisplay": "unspecified",
+        "billing_details": {"address": empty_address, "email": None, "name": None, "phone": None} | billing,
+        kind: details,
+        "created": sandbox.seconds(),
+        "customer": None,
+        "livemode": False,
+        "metadata": {},
+        "type": kind,
+    }
 
 
 def _expiry(sandbox: Sandbox, card: Json) -> tuple[int, int]:

@@ -36,7 +36,7 @@ def attempt(sandbox: Sandbox, call: Call, intent: Json, *, status: str) -> Json:
         "paid": False,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {"card": card_details(method), "type": "card"},
+        "payment_method_details": {"type": method["type"], method["type"]: card_details(method)},
         "receipt_email": intent["receipt_email"],
         "receipt_url": None,
         "refunded": False,
@@ -94,6 +94,8 @@ def decline_of(sandbox: Sandbox, method_id: str) -> str:
 
 
 def card_details(method: Json) -> Json:
+    if "card" not in method:
+        return {}
     wanted = ("brand", "checks", "country", "exp_month", "exp_year", "funding", "last4", "wallet")
     return {name: method["card"][name] for name in wanted}
 

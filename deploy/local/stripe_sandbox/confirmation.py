@@ -3,7 +3,7 @@
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
-from deploy.local.stripe_sandbox import charges, forms
+from deploy.local.stripe_sandbox import charges, forms, vouchers
 from deploy.local.stripe_sandbox.cards import DECLINES
 from deploy.local.stripe_sandbox.disputes import open_dispute
 from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid, refused
@@ -37,6 +37,8 @@ def confirm(sandbox: Sandbox, call: Call, intent: Json) -> None:
                 sandbox.state.return_urls[intent["id"]] = return_url
             intent.update(status="requires_action", next_action=_next_action(call, intent, return_url))
             sandbox.emit(call, "payment_intent.requires_action", intent)
+        case "voucher" | "transfer":
+            vouchers.show(sandbox, call, intent)
         case "processes" | "processes_fails":
             charges.attempt(sandbox, call, intent, status="pending")
             intent.update(status="processing", processing={"card": {}, "type": "card"})
@@ -46,8 +48,7 @@ def confirm(sandbox: Sandbox, call: Call, intent: Json) -> None:
             charges.attempt(sandbox, call, intent, status="failed")
             raise _decline(sandbox, call, intent)
         case _:
-            charges.attempt(sandbox, call, intent, status="succeeded")
-            _succeed(sandbox, call, intent)
+            _take(sandbox, call, intent)
 
 
 def authenticate(sandbox: Sandbox, call: Call, intent: Json, outcome: Outcome) -> Json:
@@ -57,8 +58,7 @@ def authenticate(sandbox: Sandbox, call: Call, intent: Json, outcome: Outcome) -
         raise refused(message, code="payment_intent_unexpected_state", intent=intent)
     intent["next_action"] = None
     if outcome == "succeed":
-        charges.attempt(sandbox, call, intent, status="succeeded")
-        _succeed(sandbox, call, intent)
+        _take(sandbox, call, intent)
     else:
         _fail(
             sandbox,
@@ -70,6 +70,22 @@ def authenticate(sandbox: Sandbox, call: Call, intent: Json, outcome: Outcome) -
                 "type": "invalid_request_error",
             },
         )
+    return intent
+
+
+def pay(sandbox: Sandbox, call: Call, intent: Json, amount: int | None) -> Json:
+    """The guest pays the voucher, or transfers all that is missing or a part of it."""
+    if vouchers.paid_in_full(sandbox, call, intent, amount):
+        intent["next_action"] = None
+        _take(sandbox, call, intent)
+    return intent
+
+
+def expire(sandbox: Sandbox, call: Call, intent: Json) -> Json:
+    """Nobody has paid the voucher in time."""
+    error = vouchers.expired(intent)
+    intent["next_action"] = None
+    _fail(sandbox, call, intent, error)
     return intent
 
 
@@ -91,6 +107,17 @@ def settle(sandbox: Sandbox, call: Call, intent: Json, outcome: Outcome | None =
         charges.fail(sandbox, call, charge)
         _decline(sandbox, call, intent)
     return intent
+
+
+def _take(sandbox: Sandbox, call: Call, intent: Json) -> None:
+    """Take the money, or only authorise it where the intent is captured by hand."""
+    if intent["capture_method"] != "manual":
+        charges.attempt(sandbox, call, intent, status="succeeded")
+        _succeed(sandbox, call, intent)
+        return
+    charges.attempt(sandbox, call, intent, status="pending")
+    intent.update(status="requires_capture", amount_capturable=intent["amount"], last_payment_error=None)
+    sandbox.emit(call, "payment_intent.amount_capturable_updated", intent)
 
 
 def _succeed(sandbox: Sandbox, call: Call, intent: Json) -> None:

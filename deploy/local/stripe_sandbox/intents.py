@@ -8,6 +8,7 @@ from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
 
 SETTABLE = (
     "amount",
+    "capture_method",
     "currency",
     "customer",
     "description",
@@ -23,7 +24,6 @@ SETTABLE = (
 CREATABLE = (
     *SETTABLE,
     "automatic_payment_methods",
-    "capture_method",
     "confirm",
     "confirmation_method",
     "return_url",
@@ -93,7 +93,7 @@ def create(sandbox: Sandbox, call: Call) -> Json:
         else {"allow_redirects": forms.text(automatic, "allow_redirects") or "always", "enabled": True},
         "canceled_at": None,
         "cancellation_reason": None,
-        "capture_method": forms.one_of(params, "capture_method", ("automatic", "automatic_async")) or "automatic_async",
+        "capture_method": "automatic_async",
         "client_secret": f"{intent_id}_{sandbox.new_id('secret')}",
         "confirmation_method": forms.one_of(params, "confirmation_method", ("automatic",)) or "automatic",
         "created": sandbox.seconds(),
@@ -176,10 +176,15 @@ def cancel(sandbox: Sandbox, call: Call) -> Json:
     intent = _named(sandbox, call)
     forms.only(call.params, ("cancellation_reason",))
     reason = forms.one_of(call.params, "cancellation_reason", REASONS)
-    if intent["status"] not in UNPAID:
+    if intent["status"] not in (*UNPAID, "requires_capture"):
         raise _unexpected(intent, "cancel")
     intent.update(
-        status="canceled", canceled_at=sandbox.seconds(), cancellation_reason=reason, next_action=None, processing=None
+        status="canceled",
+        amount_capturable=0,
+        canceled_at=sandbox.seconds(),
+        cancellation_reason=reason,
+        next_action=None,
+        processing=None,
     )
     sandbox.emit(call, "payment_intent.canceled", intent)
     return intent
@@ -209,6 +214,8 @@ def _set(sandbox: Sandbox, intent: Json, params: Json) -> None:
     for name in ("customer", "description", "receipt_email", "statement_descriptor", "statement_descriptor_suffix"):
         if name in params:
             changes[name] = forms.text(params, name)
+    if "capture_method" in params:
+        changes["capture_method"] = forms.one_of(params, "capture_method", ("automatic", "automatic_async", "manual"))
     if "setup_future_usage" in params:
         changes["setup_future_usage"] = forms.one_of(params, "setup_future_usage", ("on_session", "off_session"))
     if forms.many(params, "payment_method_types") not in ([], ["card"]):

@@ -53,6 +53,8 @@ OFFERS = (
         "POST /_sandbox/payment_intents/{id}/refund",
         'as in the dashboard: {"amount": …, "status": "pending", "metadata": …}',
     ),
+    ("POST /_sandbox/payment_intents/{id}/pay", 'a voucher, or a transfer, in part with {"amount": …}'),
+    ("POST /_sandbox/payment_intents/{id}/expire", "a voucher that was not paid"),
     ("POST /_sandbox/payment_intents/{id}/dispute", '{"amount": …, "reason": …, "status": "needs_response" …}'),
     ("POST /_sandbox/refunds/{id}/settle", '{"outcome": "succeed" or "fail"}'),
     ("POST /_sandbox/disputes/{id}/status", '{"status": "under_review", "won", "lost", "appeal_under_review" …}'),

@@ -43,6 +43,10 @@ class NewDispute(Body):
     status: disputes.Beginning = "needs_response"
 
 
+class VoucherPayment(Body):
+    amount: int | None = Field(default=None, ge=1)
+
+
 class NewEvent(Body):
     type: str
     object: dict[str, Any]
@@ -93,6 +97,8 @@ class Switches:
             ("DELETE", "/payment_intents/{id}", self.delete_intent),
             ("POST", "/payment_intents/{id}/authenticate", self.authenticate),
             ("POST", "/payment_intents/{id}/settle", self.settle_intent),
+            ("POST", "/payment_intents/{id}/pay", self.pay_voucher),
+            ("POST", "/payment_intents/{id}/expire", self.expire_voucher),
             ("POST", "/payment_intents/{id}/refund", self.refund),
             ("POST", "/payment_intents/{id}/dispute", self.dispute),
             ("POST", "/refunds/{id}/settle", self.settle_refund),
@@ -180,6 +186,13 @@ class Switches:
     async def settle_intent(self, request: Request) -> Json:
         body = await _body(request, Outcome)
         return confirmation.settle(self._sandbox, OWN_DOING, self._get(request, "pi"), body.outcome)
+
+    async def pay_voucher(self, request: Request) -> Json:
+        body = await _body(request, VoucherPayment)
+        return confirmation.pay(self._sandbox, OWN_DOING, self._get(request, "pi"), body.amount)
+
+    async def expire_voucher(self, request: Request) -> Json:
+        return confirmation.expire(self._sandbox, OWN_DOING, self._get(request, "pi"))
 
     async def refund(self, request: Request) -> Json:
         body = await _body(request, DashboardRefund)

@@ -285,6 +285,14 @@ class System:
             f"{self.sandbox.url}/v1/payment_intents/{intent_id}/confirm", data=form, headers=headers
         )
 
+    async def show_voucher(self, session: Json, kind: str) -> httpx.Response:
+        """Confirm with a way to pay that ends later: `oxxo`, or `customer_balance` (a bank transfer)."""
+        secret = session["client_secret"]
+        form = {"client_secret": secret, "payment_method_data[type]": kind}
+        headers = {"Authorization": f"Bearer {session['publishable_key']}"}
+        path = f"/v1/payment_intents/{secret.partition('_secret')[0]}/confirm"
+        return await self._http.post(f"{self.sandbox.url}{path}", data=form, headers=headers)
+
     async def switch(self, path: str, said: Json | None = None, *, method: str = "POST") -> Json:
         """One of the sandbox's switches."""
         answer = await self._http.request(method, f"{self.sandbox.url}/_sandbox/{path}", json=said or {})
