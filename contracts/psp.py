@@ -35,6 +35,10 @@ class RetrievePspSession(OrderCommand):
     kind: Literal["psp.retrieve-psp-session.v1"] = "psp.retrieve-psp-session.v1"
     payment_id: PaymentId
     psp_reference: str
+    is_held: bool = Field(
+        default=True,
+        description="whether the payment holds this session; if not, an event claimed it, and it need not exist",
+    )
 
 
 class CreatePspRefund(OrderCommand):
@@ -96,12 +100,19 @@ class PspSessionFailed(OrderEvent):
 
 
 class PspPaymentEvent(OrderEvent):
-    """What every report about a payment carries."""
+    """What every report about a payment carries.
+
+    An answer is about the payment whose command it answers. An event of the PSP only claims one, by metadata that
+    people can edit there; `order_id` and `payment_id` are empty when it claims none. `psp_reference` decides.
+    """
 
     payment_id: PaymentId
     psp_reference: str
     livemode: bool
     occurred_at: datetime = Field(description="when the PSP saw it; reports overtake each other on the way")
+    is_answer: bool = Field(
+        default=False, description="answers a command, read from the PSP; otherwise an event that the PSP sent"
+    )
 
 
 class PspSessionOpen(PspPaymentEvent):

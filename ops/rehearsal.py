@@ -4,7 +4,7 @@ that sends nothing.
 What one message would change, the next one in the same rehearsal finds changed.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -35,9 +35,9 @@ from extras_service.stock_keeper import StockKeeper
 from extras_service.store import ExtrasStore
 from ops.messages import Seen
 from ops.psp_forecast import forecast_of
-from payment_service.handlers import PaymentHandlers
+from payment_service.handlers import PaymentHandlers, SessionHolders
 from payment_service.payment import Payment
-from payment_service.store import PaymentStore
+from payment_service.store import PaymentStore, SessionHolder
 from psp_adapter.stripe_api import StripeApi
 
 StateT = TypeVar("StateT", bound=State)
@@ -98,6 +98,19 @@ class _Rehearsed(Documents[StateT], Generic[StateT]):
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Unwritten:
+    """Which payment holds which session, as it is."""
+
+    real: SessionHolders
+
+    async def get(self, record_ids: Iterable[str]) -> dict[str, SessionHolder]:
+        return await self.real.get(record_ids)
+
+    async def put(self, records: Mapping[str, SessionHolder]) -> None:
+        pass
+
+
 @dataclass
 class _Unsent:
     """A bus that only notes what it is given."""
@@ -137,7 +150,7 @@ class Rehearsal:
         self._payments: Documents[Payment] = _Rehearsed(paid.payments, self._changed)
         payments = WritePath(self._payments, self._bus)
         sweeps = WritePath(_Rehearsed(paid.sweeps, self._changed), self._bus)
-        of_payments = PaymentHandlers(payments, sweeps)
+        of_payments = PaymentHandlers(payments, sweeps, _Unwritten(paid.holders))
         self._handlers: Mapping[str, Handlers] = {
             EXTRAS_COMMANDS.name: of_extras.commands(),
             EXTRAS_PAYMENTS.name: of_extras.payments(),

@@ -44,7 +44,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
     sweeps = WritePath(kept.sweeps, bus, clock=store.clock.now)
     due = SweepDue(settings.psp_sweep_every)
     polls = USUAL.paced(settings.poll_pace)
-    handlers = PaymentHandlers(payments, sweeps, polls)
+    handlers = PaymentHandlers(payments, sweeps, kept.holders, polls)
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         consumer = Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION, breaker)
         bus.subscribe(queue, consumer, prefetch=settings.prefetch)

@@ -1,20 +1,39 @@
 """Messages in: every one of them is a decision on one payment."""
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, get_args
+from datetime import datetime
+from typing import Any, Protocol, get_args
+
+import structlog
 
 from chassis.consumer import Handlers
-from chassis.decision import Outcome
+from chassis.decision import Decision, Ignored, Outcome
 from chassis.envelope import Delivery
 from chassis.write_path import WritePath
 from contracts.message import Command
 from contracts.payments import CreatePaymentSession
-from contracts.psp import PspEventsSwept
+from contracts.psp import PspEventsSwept, PspPaymentEvent, PspSessionCreated
 from payment_service.lifecycle import decide
 from payment_service.payment import Payment, PaymentMessage
 from payment_service.polling import USUAL, Polls
+from payment_service.store import SessionHolder
 from payment_service.sweep import SWEEP_ID, EventSweep
 from payment_service.sweep import decide as decide_sweep
+
+log = structlog.get_logger()
+
+
+class SessionHolders(Protocol):
+    """Which payment holds a session of the PSP, by the PSP's id."""
+
+    async def put(self, records: Mapping[str, SessionHolder]) -> None: ...
+    async def get(self, record_ids: Iterable[str]) -> dict[str, SessionHolder]: ...
+
+
+class _NotHeldError(Exception):
+    """The payment that an event names does not hold the session it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +42,7 @@ class PaymentHandlers:
 
     payments: WritePath[Payment]
     sweeps: WritePath[EventSweep]
+    holders: SessionHolders
     polls: Polls = USUAL
 
     def commands(self) -> Handlers:
@@ -37,10 +57,33 @@ class PaymentHandlers:
         return handled.outcome
 
     async def decide(self, message: PaymentMessage, delivery: Delivery) -> Outcome[Any]:
-        handled = await self.payments.handle(
-            message.payment_id,
-            delivery,
-            lambda payment, now: decide(payment, message, now, self.polls),
-            likely_new=isinstance(message, CreatePaymentSession),
-        )
+        if isinstance(message, PspSessionCreated):
+            holder = SessionHolder(order_id=message.order_id, payment_id=message.payment_id)
+            await self.holders.put({message.psp_reference: holder})
+        if isinstance(message, PspPaymentEvent) and not message.is_answer:
+            return await self._event(message, delivery)
+        return await self._decide(message, delivery)
+
+    async def _event(self, event: PspPaymentEvent, delivery: Delivery) -> Outcome[Any]:
+        """An event claims a payment by metadata that can be changed at the PSP: the session's reference decides."""
+        if event.payment_id:
+            with suppress(_NotHeldError):
+                return await self._decide(event, delivery, must_hold=event.psp_reference)
+        found = await self.holders.get([event.psp_reference])
+        holder = found.get(event.psp_reference)
+        if holder is not None and holder.payment_id != event.payment_id:
+            log.warning("psp.metadata_changed", psp_reference=event.psp_reference, payment_id=holder.payment_id)
+        elif not event.payment_id:
+            return Ignored("a payment of another system on the same account")
+        ids = {"order_id": holder.order_id, "payment_id": holder.payment_id} if holder else {}
+        return await self._decide(event.model_copy(update=ids), delivery)
+
+    async def _decide(self, message: Any, delivery: Delivery, *, must_hold: str | None = None) -> Outcome[Any]:
+        def decided(payment: Payment | None, now: datetime) -> Decision[Payment]:
+            if must_hold is not None and (payment is None or not payment.knows(must_hold)):
+                raise _NotHeldError
+            return decide(payment, message, now, self.polls)
+
+        is_new = isinstance(message, CreatePaymentSession)
+        handled = await self.payments.handle(message.payment_id, delivery, decided, likely_new=is_new)
         return handled.outcome

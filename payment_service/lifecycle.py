@@ -53,6 +53,7 @@ from payment_service.payment import (
 from payment_service.polling import Polls
 
 ATTEMPTS_KEPT = 20
+CLAIMS_KEPT = 20
 
 
 class ClosedBeforeCreatedError(TransientError):
@@ -110,6 +111,8 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
             return money_back.refund_refused(payment, message)
         case PspDisputeUpdated():
             return disputes.dispute_reported(payment, message)
+        case PspPaymentEvent() if not payment.knows(message.psp_reference):
+            return _claimed(payment, message, now)
         case PspPaymentSucceeded():
             return _succeeded(payment, message, now)
         case PspPaymentEvent():
@@ -206,6 +209,32 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
             return _attempt_failed(payment, report)
         case _:
             return Ignored(f"no rule for {report.kind}")
+
+
+def _claimed(payment: Payment, report: PspPaymentEvent, now: datetime) -> Decision[Payment]:
+    """A report about a session that this payment does not hold.
+
+    Its metadata names the payment, and anyone with access to the PSP's dashboard can write that. A success is asked
+    about with our own key; what the PSP answers is adopted while the payment waits for a session to be named, as after
+    a restore of the store, and is otherwise for a person to decide.
+    """
+    reference = report.psp_reference
+    if not isinstance(report, PspPaymentSucceeded):
+        return Stale("a report about a session that this payment does not hold")
+    if not report.is_answer:
+        if reference in payment.claimed:
+            return Ignored("the PSP was asked about this session already")
+        claimed = payment.model_copy(update={"claimed": (*payment.claimed, reference)[-CLAIMS_KEPT:]})
+        return Applied(claimed, (polling.ask_about(payment, reference, is_held=False),))
+    if payment.paid_reference is not None:
+        return Ignored(f"the payment is {payment.status} already; the audit names what was paid beside it")
+    held = payment.model_copy(update={"earlier_sessions": (*payment.earlier_sessions, reference)})
+    if payment.is_unpayable:
+        return _succeeded(held, report, now)
+    received = {"received": report.amount_received, "paid_reference": reference}
+    detail = f"{reference} was paid and names this payment in its metadata, but was not opened for it"
+    decision = _mismatched(polling.resolved(held).model_copy(update=received), detail)
+    return Applied(decision.state, (*decision.messages, *_close_other_session(payment, report)))
 
 
 def _is_current(payment: Payment, report: PspPaymentEvent) -> bool:
@@ -370,7 +399,7 @@ def _success_told(payment: Payment) -> PaymentSucceeded:
     return PaymentSucceeded(order_id=payment.order_id, payment_id=payment.payment_id, amount=amount)
 
 
-def _mismatched(payment: Payment, detail: str) -> Decision[Payment]:
+def _mismatched(payment: Payment, detail: str) -> Applied[Payment]:
     told = PaymentMismatched(
         order_id=payment.order_id, payment_id=payment.payment_id, detail=detail, received=payment.received
     )

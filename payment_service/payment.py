@@ -125,6 +125,8 @@ class Payment(State):
     """The PSP answers, and refuses to say anything about the session: its id is not known to the account in use."""
     polls: int = 0
     """Questions in a row that were not answered."""
+    claimed: tuple[str, ...] = ()
+    """Sessions that this payment does not hold and an event claimed to have paid it: the PSP was asked about them."""
     unclosed: tuple[str, ...] = ()
     """Sessions whose client secret was given to no guest, and which the PSP has not closed yet."""
 

@@ -184,8 +184,12 @@ def _question(payment: Payment) -> Outgoing | None:
         return ask_session(payment)
     if stage is PaymentStage.CLOSING:
         return close_session(payment, payment.session.psp_reference)
+    return ask_about(payment, payment.session.psp_reference)
+
+
+def ask_about(payment: Payment, psp_reference: str, *, is_held: bool = True) -> RetrievePspSession:
     return RetrievePspSession(
-        order_id=payment.order_id, payment_id=payment.payment_id, psp_reference=payment.session.psp_reference
+        order_id=payment.order_id, payment_id=payment.payment_id, psp_reference=psp_reference, is_held=is_held
     )
 
 

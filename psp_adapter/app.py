@@ -37,6 +37,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
         base=settings.stripe_api_base,
         timeout=settings.stripe_timeout,
         retries=settings.stripe_retries,
+        installation=settings.installation,
     )
     bus.clock = api.clock.now
     events = EventTranslator(api)

@@ -10,11 +10,11 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from chassis.decision import Ignored
 from chassis.envelope import Envelope
-from chassis.errors import PermanentError
+from chassis.errors import PermanentError, TransientError
 from contracts.ids import bounded_id
 from contracts.psp import PspDisputeUpdated
 from psp_adapter.stripe_api import StripeApi
-from psp_adapter.translate import DISPUTE_STATES, EVENT_TYPES, current_type, report_of_event, subject_of
+from psp_adapter.translate import DISPUTE_STATES, EVENT_TYPES, Intent, current_type, report_of_event, subject_of
 
 log = structlog.get_logger()
 
@@ -28,6 +28,16 @@ class MalformedEventError(PermanentError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"not an event of Stripe's: {reason}")
+
+
+class UnknownAccountError(TransientError):
+    """Neither the payment of an event nor any other of ours is known: the webhook may be right, and the key wrong."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"the account of STRIPE_API_KEY knows neither {reference} nor any payment of this installation: is the "
+            "webhook endpoint of the same account and mode?"
+        )
 
 
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -99,9 +109,15 @@ class EventTranslator:
         about = subject_of(event)
         if isinstance(about, Ignored):
             return about
+        if event.get("account"):
+            return Ignored("an event of another account")
+        if self.stripe.livemode is not None and event.get("livemode", self.stripe.livemode) != self.stripe.livemode:
+            return Ignored("an event of the other mode")
         # Refunds and disputes do not say whose payment they are about; their PaymentIntent's metadata does.
-        intent = about.embedded or await self.stripe.retrieve_session(about.reference)
-        report = report_of_event(event, intent)
+        intent = about.embedded or await self._session(about.reference, came_by)
+        if intent is None:
+            return Ignored("a payment that this account does not know")
+        report = report_of_event(event, intent if intent.is_of(self.stripe.installation) else intent.unclaimed())
         if isinstance(report, Ignored):
             return report
         if isinstance(report, PspDisputeUpdated) and report.status not in DISPUTE_STATES:
@@ -128,3 +144,12 @@ class EventTranslator:
             "created": created,
             "data": {"object": found},
         }
+
+    async def _session(self, reference: str, came_by: str) -> Intent | None:
+        """None: a webhook is about a payment of another account than ours."""
+        if came_by != "webhook":  # read with our key, so the account must know it
+            return await self.stripe.retrieve_session(reference)
+        found = await self.stripe.find_session(reference)
+        if found is None and not await self.stripe.is_our_account(reference):
+            raise UnknownAccountError(reference)
+        return found

@@ -70,7 +70,7 @@ class AdapterHandlers:
                 try:
                     answer = await ask(command)
                 except PspUnavailableError as error:
-                    if delivery.attempt < TRIES:
+                    if delivery.attempt < TRIES or _is_about_a_claim(command):
                         error.notes = noted(calls)
                         raise
                     answer = _unknown(command, error)
@@ -115,11 +115,17 @@ class AdapterHandlers:
 
     async def _close_session(self, command: ClosePspSession) -> Event | None:
         intent = await self.stripe.cancel_session(command)
-        return report_of_intent(intent, self.stripe.clock.now())
+        return report_of_intent(intent.answering(command, command.payment_id), self.stripe.clock.now())
 
     async def _retrieve_session(self, command: RetrievePspSession) -> Event | None:
-        intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
-        return report_of_intent(intent, self.stripe.clock.now())
+        if command.is_held:
+            intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
+        else:
+            claimed = await self.stripe.find_session(command.psp_reference)
+            if claimed is None or not claimed.claims(command.payment_id, self.stripe.installation):
+                return None
+            intent = claimed
+        return report_of_intent(intent.answering(command, command.payment_id), self.stripe.clock.now())
 
     async def _create_refund(self, command: CreatePspRefund) -> Event:
         try:
@@ -135,13 +141,19 @@ class AdapterHandlers:
                 detail=str(error),
             )
         intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
-        return report_of_refund(refund, intent, self.stripe.clock.now().replace(microsecond=0))
+        answer = intent.answering(command, command.payment_id)
+        return report_of_refund(refund, answer, self.stripe.clock.now().replace(microsecond=0))
 
 
 def _answer_id(delivery: Delivery, answer: Event) -> str:
     """Derived, so that an answer given twice is dropped. A second session for a command that came late is another."""
     session = f".{answer.psp_reference}" if isinstance(answer, PspSessionCreated) else ""
     return bounded_id(f"{delivery.message_id}.psp{session}")
+
+
+def _is_about_a_claim(command: PaymentCommand) -> bool:
+    """An unanswered question about a session that a payment does not hold says nothing about that payment."""
+    return isinstance(command, RetrievePspSession) and not command.is_held
 
 
 def _unknown(command: PaymentCommand, error: PspUnavailableError | PspForbiddenError) -> PspOutcomeUnknown:

@@ -23,6 +23,12 @@ class AdapterSettings(ServiceSettings):
     stripe_patience: int = Field(
         default=10, ge=1, description="failed calls in a row before it is asked whether it is there at all"
     )
+    installation: str = Field(
+        default="bellhop",
+        min_length=1,
+        max_length=100,
+        description="a name for this installation, where several use one account of the PSP's",
+    )
     seal_keys: SealKeys = Field(description="comma-separated Fernet keys, newest first; the gateway holds the same")
 
     @field_validator("stripe_api_base")

@@ -19,9 +19,9 @@ from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.calls import Call, record
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.signature import cannot_hold
-from psp_adapter.stripe_keys import check_api_base
+from psp_adapter.stripe_keys import check_api_base, livemode_of
 from psp_adapter.stripe_money import to_stripe
-from psp_adapter.translate import EVENT_TYPES, Intent, RefundObject
+from psp_adapter.translate import EVENT_TYPES, INSTALLATION, Intent, RefundObject
 
 _T = TypeVar("_T")
 
@@ -72,6 +72,10 @@ class StripeApi:
 
     client: stripe.StripeClient
     http: _RecordedHttp
+    livemode: bool | None = None
+    """Whether the key moves real money; None when its prefix says nothing about that."""
+    installation: str = "bellhop"
+    """Which installation of several on one account this is."""
 
     @property
     def clock(self) -> SharedClock:
@@ -79,7 +83,9 @@ class StripeApi:
         return self.http.clock
 
     @classmethod
-    def connect(cls, api_key: str, *, base: str | None, timeout: float, retries: int) -> "StripeApi":
+    def connect(
+        cls, api_key: str, *, base: str | None, timeout: float, retries: int, installation: str = "bellhop"
+    ) -> "StripeApi":
         """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself.
 
         Raises ValueError for a live key and a `base` that is not Stripe's.
@@ -93,14 +99,21 @@ class StripeApi:
             max_network_retries=retries,
             base_addresses={"api": base} if base else {},
         )
-        return cls(client, http)
+        return cls(client, http, livemode_of(api_key), installation)
 
     async def create_session(self, command: CreatePspSession) -> Intent:
         """Open a PaymentIntent. Asking again with the same command returns the same intent."""
         amount, currency = to_stripe(command.amount)
-        metadata = {"order_id": command.order_id, "payment_id": command.payment_id}
+        metadata = {
+            "order_id": command.order_id,
+            "payment_id": command.payment_id,
+            "session_no": str(command.session_no),
+            INSTALLATION: self.installation,
+        }
 
         async def create(key: str) -> Intent:
+            if "~" in key and (found := await self._opened_before(metadata)) is not None:
+                return found
             options: stripe.RequestOptions = {"idempotency_key": key}
             return _intent(
                 await self.client.v1.payment_intents.create_async(
@@ -109,7 +122,19 @@ class StripeApi:
             )
 
         with self._translating(f"opening a session for {command.payment_id}", ("post", "/v1/payment_intents")):
-            return await _beyond_stored_failures(create, f"create:{command.payment_id}:{command.session_no}")
+            return await _beyond_stored_failures(create, f"session:{command.payment_id}:{command.session_no}")
+
+    async def _opened_before(self, metadata: Mapping[str, str]) -> Intent | None:
+        """A PaymentIntent that a request which seemed to fail has opened, among the newest of the account."""
+        page = await self.client.v1.payment_intents.list_async({"limit": 100})
+        seen = 0
+        async for raw in page.auto_paging_iter():
+            intent, seen = _intent(raw), seen + 1
+            if metadata.items() <= intent.metadata.items():
+                return intent
+            if seen == _LOOKED_THROUGH:
+                break
+        return None
 
     async def cancel_session(self, command: ClosePspSession) -> Intent:
         """Cancel a PaymentIntent; returns it as it is afterwards, cancelled or not."""
@@ -129,6 +154,15 @@ class StripeApi:
         """A PaymentIntent as it is now. `held`: by a payment of ours, so that it must exist."""
         with self._translating(f"asking for {psp_reference}", _RETRIEVE, held=psp_reference if held else None):
             return _intent(await self.client.v1.payment_intents.retrieve_async(psp_reference))
+
+    async def find_session(self, psp_reference: str) -> Intent | None:
+        """A PaymentIntent as it is now, or None when the account does not know it."""
+        try:
+            return await self.retrieve_session(psp_reference)
+        except PspBrokenError as error:
+            if error.code == "resource_missing":
+                return None
+            raise
 
     async def create_refund(self, command: CreatePspRefund) -> RefundObject:
         """The refund with this `refund_id`: the one that was made before, else a new one.
@@ -253,7 +287,7 @@ class StripeApi:
     def _asking_again(self, reason: Forbidden, call: "_Call", held: str | None) -> Callable[[], Awaitable[bool]]:
         match reason:
             case Forbidden.UNKNOWN_OBJECT if held is not None:
-                return partial(self._is_our_account, held)
+                return partial(self.is_our_account, held)
             case _:
                 return partial(self._may_call, *call)
 
@@ -276,7 +310,7 @@ class StripeApi:
         except PspUnavailableError:
             return False
 
-    async def _is_our_account(self, held: str) -> bool:
+    async def is_our_account(self, held: str) -> bool:
         """Whether the account knows this id, or any other PaymentIntent of ours: then only the one is gone."""
         try:
             found = await self.client.v1.payment_intents.retrieve_async(held, None, {"max_network_retries": 0})

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, Field, model_validator
 
 from chassis.decision import Ignored
-from contracts.ids import RefundId
+from contracts.ids import PaymentId, RefundId
+from contracts.message import OrderCommand
 from contracts.psp import (
     PspDisputeState,
     PspDisputeUpdated,
@@ -26,6 +27,8 @@ from contracts.psp import (
 from psp_adapter.stripe_money import from_stripe
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999
+INSTALLATION = "bellhop_installation"
+"""The key of the metadata that names the installation which opened a PaymentIntent."""
 
 
 class _PspObject(BaseModel):
@@ -60,10 +63,28 @@ class Intent(_PspObject):
     last_payment_error: _PaymentError | None = None
     next_action: Mapping[str, Any] = Field(default_factory=dict)
 
+    is_answer: bool = False
+    """It was read to answer a command, and stands for that command's payment, whatever its metadata says now."""
+
     @property
     def is_ours(self) -> bool:
-        """Whether this system opened it: an account may be shared with others."""
+        """Whether it claims to be one of this system's, by its metadata: an account may be shared with others."""
         return "order_id" in self.metadata and "payment_id" in self.metadata
+
+    def claims(self, payment_id: PaymentId, installation: str) -> bool:
+        """Whether its metadata names this payment of this installation. Older ones name no installation."""
+        return self.is_ours and self.metadata["payment_id"] == payment_id and self.is_of(installation)
+
+    def is_of(self, installation: str) -> bool:
+        return self.metadata.get(INSTALLATION, installation) == installation
+
+    def answering(self, command: OrderCommand, payment_id: PaymentId) -> "Intent":
+        ids = {"order_id": command.order_id, "payment_id": payment_id}
+        return self.model_copy(update={"metadata": {**self.metadata, **ids}, "is_answer": True})
+
+    def unclaimed(self) -> "Intent":
+        """Without what claims one of our payments."""
+        return self.model_copy(update={"metadata": {}})
 
 
 class RefundObject(_PspObject):
@@ -127,10 +148,14 @@ def id_of(reference: object) -> str | None:
 
 
 def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent | Ignored:
-    """What a webhook event says about this intent."""
-    if not intent.is_ours:
-        return Ignored("a payment of another system on the same account")
+    """What a webhook event says about this intent.
+
+    Without metadata of ours, what moves money is passed on all the same: the payment service knows the references of
+    its payments, and metadata can be removed at the PSP.
+    """
     kind, subject = str(event["type"]), event["data"]["object"]
+    if not intent.is_ours and kind not in _MOVES_MONEY:
+        return Ignored("a payment of another system on the same account")
     at = datetime.fromtimestamp(event["created"], UTC)
     if kind in _REFUND_EVENTS:
         return report_of_refund(RefundObject.model_validate(subject), intent, at)
@@ -208,11 +233,12 @@ def report_of_intent(intent: Intent, seen_at: datetime) -> PspPaymentEvent | Non
 
 def _facts(intent: Intent, occurred_at: datetime) -> dict[str, Any]:
     return {
-        "order_id": intent.metadata["order_id"],
-        "payment_id": intent.metadata["payment_id"],
+        "order_id": intent.metadata["order_id"] if intent.is_ours else "",
+        "payment_id": intent.metadata["payment_id"] if intent.is_ours else "",
         "psp_reference": intent.id,
         "livemode": intent.livemode,
         "occurred_at": occurred_at,
+        "is_answer": intent.is_answer,
     }
 
 
@@ -307,6 +333,16 @@ _BY_EVENT_TYPE: Mapping[str, _Builder] = {
     "payment_intent.partially_funded": _partially_funded,
     "payment_intent.amount_capturable_updated": _capturable,
 }
+
+_MOVES_MONEY = frozenset(
+    (
+        "payment_intent.succeeded",
+        "payment_intent.partially_funded",
+        "payment_intent.amount_capturable_updated",
+        *_REFUND_EVENTS,
+        *_DISPUTE_EVENTS,
+    )
+)
 
 EVENT_TYPES = (*_BY_EVENT_TYPE, *sorted(_REFUND_EVENTS), *sorted(_DISPUTE_EVENTS))
 """The types of Stripe's events that mean something to us."""

@@ -6,6 +6,7 @@ import pytest
 
 from chassis.bus import Bus
 from chassis.write_path import WritePath
+from contracts.payments import PaymentSucceeded
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.handlers import PaymentHandlers
 from payment_service.store import PaymentStore
@@ -16,7 +17,7 @@ from tests.unit.payment_service import given
 
 def _handlers(bus: Bus) -> PaymentHandlers:
     kept = PaymentStore(FakeStore().as_store())
-    return PaymentHandlers(WritePath(kept.payments, bus), WritePath(kept.sweeps, bus))
+    return PaymentHandlers(WritePath(kept.payments, bus), WritePath(kept.sweeps, bus), kept.holders)
 
 
 def _wired() -> Bench:
@@ -87,3 +88,33 @@ async def test_a_fact_about_an_unknown_payment_is_parked(bench: Bench) -> None:
     (parked,) = bench.published
     assert (parked.exchange, parked.routing_key) == ("dead", "payments.dead")
     assert parked.headers["error_type"] == "UnknownPaymentError"
+
+
+FOREIGN = {"order_id": "ord_of_another", "payment_id": "pay_of_another"}
+
+
+@pytest.mark.parametrize("changed", [{"order_id": "", "payment_id": ""}, FOREIGN], ids=["removed", "changed"])
+async def test_an_event_is_about_the_payment_that_holds_its_session_whatever_its_metadata_says(
+    bench: Bench, changed: dict[str, str]
+) -> None:
+    story = (
+        (PAYMENTS_COMMANDS, given.create()),
+        (PAYMENTS_PSP, given.session_created()),
+        (PAYMENTS_PSP, given.succeeded().model_copy(update=changed)),
+    )
+
+    for number, (queue, message) in enumerate(story):
+        await bench.deliver(queue, message, message_id=f"m-{number}", reply_to=None)
+
+    told = bench.sent[-1]
+    assert isinstance(told, PaymentSucceeded)
+    assert (told.order_id, told.payment_id) == (given.ORDER_ID, given.PAYMENT_ID)
+
+
+async def test_a_payment_of_another_system_on_the_same_account_changes_nothing(bench: Bench) -> None:
+    foreign = given.succeeded(reference="pi_of_a_shop").model_copy(update={"order_id": "", "payment_id": ""})
+
+    await bench.deliver(PAYMENTS_PSP, foreign, message_id="m-1", reply_to=None)
+
+    assert bench.published == []
+    assert bench.handled(foreign.kind, "ignored") == 1

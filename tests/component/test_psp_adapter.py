@@ -28,6 +28,7 @@ from contracts.psp import (
     PspRefundRefused,
     PspSessionCreated,
     PspSessionFailed,
+    RetrievePspSession,
 )
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.event_backfill import EventBackfill
@@ -59,7 +60,9 @@ def handlers_of(bench: Bench, fake: FakeStripe) -> AdapterHandlers:
     )
 
 
-async def _taking(command: CreatePspSession | ClosePspSession | CreatePspRefund, fake: FakeStripe) -> Bench:
+async def _taking(
+    command: CreatePspSession | ClosePspSession | CreatePspRefund | RetrievePspSession, fake: FakeStripe
+) -> Bench:
     bench = Bench("psp-adapter")
     handlers = handlers_of(bench, fake)
     bench.consume(PSP_COMMANDS, "psp.dead", handlers.commands())
@@ -176,6 +179,11 @@ def _event(event_type: str = "payment_intent.succeeded", **changes: Any) -> dict
     return {"id": "evt_1", "type": event_type, "created": 1_782_896_400, "data": {"object": paid}}
 
 
+def _refund_event() -> dict[str, Any]:
+    refund = {"id": "re_1", "amount": 990, "currency": "eur", "status": "succeeded", "payment_intent": "pi_foreign"}
+    return {"id": "evt_1", "type": "refund.created", "created": 1_782_896_400, "data": {"object": refund}}
+
+
 async def posted(
     bench: Bench,
     body: str | bytes,
@@ -242,8 +250,67 @@ async def test_an_event_that_cannot_be_looked_up_because_our_key_is_wrong_is_503
     assert response.status_code == 503
 
 
+@pytest.mark.parametrize("metadata", [{}, {"bellhop_installation": "the other hotel"}], ids=["removed", "another's"])
+async def test_money_that_moves_without_metadata_of_ours_is_passed_on_for_its_reference_to_decide(
+    metadata: dict[str, str],
+) -> None:
+    bench = _bench()
+    names = {"order_id": given.ORDER_ID, "payment_id": given.PAYMENT_ID} if metadata else {}
+
+    response = await posted(bench, json.dumps(_event(metadata={**metadata, **names})))
+
+    (published,) = bench.sent
+    assert response.json()["outcome"] == "applied"
+    assert isinstance(published, PspPaymentSucceeded)
+    assert (published.payment_id, published.psp_reference) == ("", "pi_1")
+
+
+@pytest.mark.parametrize(("ours", "status"), [(True, 200), (False, 503)], ids=["our account", "the key's is another"])
+async def test_a_refund_of_a_payment_that_the_account_does_not_know_is_ignored_unless_the_key_is_of_another_account(
+    ours: bool, status: int
+) -> None:
+    listed = [intent("succeeded")] if ours else []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/payment_intents":
+            page = {"object": "list", "url": "/v1/payment_intents", "has_more": False, "data": listed}
+            return httpx.Response(200, json=page)
+        missing = {"type": "invalid_request_error", "code": "resource_missing", "message": "No such payment_intent"}
+        return httpx.Response(404, json={"error": missing})
+
+    response = await posted(_bench(), json.dumps(_refund_event()), stripe_says=FakeStripe(answer))
+
+    assert response.status_code == status
+
+
+async def test_a_claim_is_answered_only_by_a_payment_intent_of_our_account_that_names_the_payment() -> None:
+    claim = RetrievePspSession(
+        order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, psp_reference="pi_1", is_held=False
+    )
+    paid = {**intent("succeeded"), "amount_received": 50_000}
+
+    names_it = await _taking(claim, answering(200, paid))
+    names_another = await _taking(claim, answering(200, {**paid, "metadata": {"order_id": "o", "payment_id": "p"}}))
+    unknown = await _taking(claim, error(404, code="resource_missing"))
+    silent = await _taking(claim, unreachable(httpx.ReadTimeout))
+
+    (told,) = names_it.sent
+    assert isinstance(told, PspPaymentSucceeded)
+    assert told.is_answer
+    assert (names_another.published, unknown.published) == ([], [])
+    assert silent.published[0].headers["error_type"] == "PspUnavailableError"
+
+
 @pytest.mark.parametrize(
-    "event", [_event("customer.created"), _event(metadata={"shop": "another"})], ids=["unknown type", "foreign"]
+    "event",
+    [
+        _event("customer.created"),
+        _event("payment_intent.canceled", metadata={"shop": "another"}),
+        {**_event(), "account": "acct_1AAAAAAAAAAAAAAA"},
+        {**_refund_event(), "account": "acct_1AAAAAAAAAAAAAAA"},
+        {**_event(), "livemode": True},
+    ],
+    ids=["unknown type", "foreign", "of another account", "refund of another account", "of the other mode"],
 )
 async def test_what_does_not_concern_us_is_thanked_for_and_not_published(event: dict[str, Any]) -> None:
     bench = _bench()

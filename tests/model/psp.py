@@ -180,13 +180,13 @@ def session_created(asked: CreatePspSession, number: int) -> PspSessionCreated:
 
 def report(psp: Psp, session_no: int, ahead: int) -> Event | None:
     """What asking for a session is answered with. `ahead`: how far our clock is before the PSP's, in seconds."""
-    return report_of_intent(_intent(psp, session_no), _at(psp, ahead))
+    return report_of_intent(_answer(psp, session_no), _at(psp, ahead))
 
 
 def refund_report(psp: Psp, refund: Refund, ahead: int) -> Event:
     """What asking for a refund is answered with: as it was when it was made, for a repeated request too."""
     as_first = refund._replace(state=refund.first)
-    return report_of_refund(_refund_object(as_first), _intent(psp, refund.session_no), _at(psp, ahead))
+    return report_of_refund(_refund_object(as_first), _answer(psp, refund.session_no), _at(psp, ahead))
 
 
 def refund_refused(refund_id: RefundId, why: str) -> PspRefundRefused:
@@ -212,6 +212,10 @@ def _intent(psp: Psp, session_no: int) -> Intent:
         livemode=False,
         metadata={"order_id": ORDER_ID, "payment_id": PAYMENT_ID},
     )
+
+
+def _answer(psp: Psp, session_no: int) -> Intent:
+    return _intent(psp, session_no).model_copy(update={"is_answer": True})
 
 
 def _refund_object(refund: Refund) -> RefundObject:

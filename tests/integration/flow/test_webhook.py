@@ -146,13 +146,16 @@ async def test_an_event_of_an_unknown_type_is_taken_and_ignored(system: System, 
     assert await reported(system, order_id) == 0
 
 
-async def test_an_intent_of_another_system_on_the_account_is_taken_and_ignored(system: System, guest: Guest) -> None:
+async def test_a_payment_of_another_system_on_the_account_is_taken_and_changes_nothing(
+    system: System, guest: Guest
+) -> None:
     order_id = (await guest.order())["order_id"]
 
     answer = await system.post_event(event_about(order_id, metadata={"shop_order": "17"}))
 
-    assert body(answer, 200)["outcome"] == "ignored"
+    body(answer, 200)
     assert await reported(system, order_id) == 0
+    assert set((await system.parked()).values()) == {0}
     assert await still_unpaid(system, guest, order_id)
 
 

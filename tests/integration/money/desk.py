@@ -1,7 +1,7 @@
 """The hotel's desk: what staff ask for, and what the PSP's own books say."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -104,10 +104,15 @@ async def intent_of(system: System, order_id: str) -> Json:
 
 async def change_amount(intent_id: str, amount: int, system: System) -> None:
     """Somebody with the secret key changes what an open PaymentIntent asks for."""
+    await write_at_psp(system, f"payment_intents/{intent_id}", {"amount": str(amount)})
+
+
+async def write_at_psp(system: System, path: str, fields: Mapping[str, str]) -> Json:
+    """As a person in the dashboard, or another system with the account's secret key, would."""
     async with httpx.AsyncClient(trust_env=False) as http:
-        url = f"{system.sandbox.url}/v1/payment_intents/{intent_id}"
-        answer = await http.post(url, data={"amount": str(amount)}, headers={"Authorization": f"Bearer {API_KEY}"})
-    body(answer, 200)
+        url = f"{system.sandbox.url}/v1/{path}"
+        answer = await http.post(url, data=fields, headers={"Authorization": f"Bearer {API_KEY}"})
+    return body(answer, 200)
 
 
 async def payment_is(system: System, order_id: str, status: str) -> Json:

@@ -257,9 +257,14 @@ def test_a_refund_reported_before_the_success_is_told_once_it_is_known() -> None
     assert [type(message) for message in decision.messages] == [PaymentSucceeded, PaymentRefunded]
 
 
+def second_session() -> Payment:
+    """Paid, while a late command has opened another session."""
+    return given.after(paid(), given.session_created(2, reference="pi_second"))
+
+
 def twice_paid() -> Payment:
     """Paid, and paid once more in a second session, which is being refunded."""
-    return given.after(paid(), given.succeeded(5, reference="pi_second"))
+    return given.after(second_session(), given.succeeded(5, reference="pi_second"))
 
 
 def later(payment: Payment, after: timedelta) -> Applied[Payment]:
@@ -363,7 +368,7 @@ def test_the_refund_of_a_second_charge_is_told_without_touching_the_totals() -> 
 
 
 def test_a_second_charge_for_the_same_order_goes_back() -> None:
-    decision = applied(paid(), given.succeeded(5, reference="pi_second"))
+    decision = applied(second_session(), given.succeeded(5, reference="pi_second"))
 
     [asked] = decision.messages
     assert isinstance(asked, CreatePspRefund)

@@ -41,6 +41,8 @@ async def test_a_session_is_opened_with_nothing_a_plain_intent_does_not_need() -
         "currency": ["isk"],
         "metadata[order_id]": [ORDER_ID],
         "metadata[payment_id]": [PAYMENT_ID],
+        "metadata[session_no]": ["2"],
+        "metadata[bellhop_installation]": ["bellhop"],
     }
     assert (opened.id, opened.client_secret) == ("pi_1", "pi_1_secret_x")
 
@@ -51,7 +53,7 @@ async def test_the_idempotency_key_comes_from_the_business() -> None:
     await fake.api.create_session(CREATE)
     await fake.api.create_session(CREATE)
 
-    assert [request.headers["idempotency-key"] for request in fake.requests] == [f"create:{PAYMENT_ID}:2"] * 2
+    assert [request.headers["idempotency-key"] for request in fake.requests] == [f"session:{PAYMENT_ID}:2"] * 2
 
 
 async def test_an_amount_stripe_cannot_charge_never_leaves() -> None:
@@ -274,10 +276,12 @@ class Storing:
     def __init__(self, failures: int) -> None:
         self._failures = failures
         self.keys: list[str] = []
+        self.opened: list[dict[str, object]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
-            return httpx.Response(200, json={"object": "list", "url": "/v1/refunds", "has_more": False, "data": []})
+            page = {"object": "list", "url": request.url.path, "has_more": False, "data": self.opened}
+            return httpx.Response(200, json=page)
         self.keys.append(request.headers["idempotency-key"])
         if len(self.keys) <= self._failures:
             body = {"error": {"type": "api_error", "message": "An unknown error occurred"}}
@@ -292,8 +296,22 @@ async def test_a_failure_that_stripe_stored_under_a_key_is_gone_around_by_the_ne
     await FakeStripe(opening).api.create_session(CREATE)
     await FakeStripe(refunding).api.create_refund(REFUND)
 
-    assert opening.keys == [f"create:{PAYMENT_ID}:2", f"create:{PAYMENT_ID}:2~2", f"create:{PAYMENT_ID}:2~3"]
+    assert opening.keys == [f"session:{PAYMENT_ID}:2", f"session:{PAYMENT_ID}:2~2", f"session:{PAYMENT_ID}:2~3"]
     assert refunding.keys == ["refund:ref_1", "refund:ref_1~2"]
+
+
+async def test_a_session_that_a_stored_failure_has_opened_all_the_same_is_found_instead_of_opened_again() -> None:
+    opening = Storing(1)
+    metadata = {"order_id": ORDER_ID, "payment_id": PAYMENT_ID, "bellhop_installation": "bellhop"}
+    opening.opened = [
+        {**intent("requires_payment_method"), "id": "pi_earlier", "metadata": {**metadata, "session_no": "1"}},
+        {**intent("requires_payment_method"), "id": "pi_this", "metadata": {**metadata, "session_no": "2"}},
+    ]
+
+    found = await FakeStripe(opening).api.create_session(CREATE)
+
+    assert found.id == "pi_this"
+    assert opening.keys == [f"session:{PAYMENT_ID}:2"]
 
 
 async def test_a_failure_that_is_not_stored_is_tried_again_under_the_same_key_only() -> None:
@@ -302,4 +320,4 @@ async def test_a_failure_that_is_not_stored_is_tried_again_under_the_same_key_on
     with pytest.raises(PspUnavailableError):
         await fake.api.create_session(CREATE)
 
-    assert [request.headers["idempotency-key"] for request in fake.requests] == [f"create:{PAYMENT_ID}:2"]
+    assert [request.headers["idempotency-key"] for request in fake.requests] == [f"session:{PAYMENT_ID}:2"]

@@ -7,6 +7,7 @@ import pytest
 import stripe
 
 from chassis.decision import Ignored
+from contracts.ids import OrderId, PaymentId
 from contracts.money import Money
 from contracts.psp import (
     PspDisputeState,
@@ -21,6 +22,7 @@ from contracts.psp import (
     PspRefundState,
     PspRefundUpdated,
     PspSessionOpen,
+    RetrievePspSession,
 )
 from psp_adapter.translate import DISPUTE_STATES, About, Intent, report_of_event, report_of_intent, subject_of
 
@@ -113,10 +115,29 @@ def test_a_failure_names_the_narrowest_reason_and_a_sentence(error: Any, code: s
 @pytest.mark.parametrize(
     "metadata", [{}, {"order_id": ORDER_ID}, {"payment_id": PAYMENT_ID}, {"shop": "another"}], ids=str
 )
-def test_a_payment_of_another_system_is_ignored(metadata: dict[str, str]) -> None:
-    report = _told(_event("payment_intent.succeeded", metadata=metadata))
+def test_a_payment_of_another_system_is_passed_on_without_a_claim_when_it_moves_money_and_is_ignored_otherwise(
+    metadata: dict[str, str],
+) -> None:
+    paid = _told(_event("payment_intent.succeeded", metadata=metadata))
+    closed = _told(_event("payment_intent.canceled", metadata=metadata))
 
-    assert report == Ignored("a payment of another system on the same account")
+    assert isinstance(paid, PspPaymentEvent)
+    assert _facts(paid)[:3] == ("", "", "pi_1")
+    assert closed == Ignored("a payment of another system on the same account")
+
+
+@pytest.mark.parametrize("metadata", [{}, {"order_id": "ord_of_another", "payment_id": "pay_of_another"}], ids=str)
+def test_an_answer_is_about_the_payment_that_was_asked_about_whatever_the_metadata_says(
+    metadata: dict[str, str],
+) -> None:
+    asked = RetrievePspSession(order_id=OrderId(ORDER_ID), payment_id=PaymentId(PAYMENT_ID), psp_reference="pi_1")
+    intent = Intent.model_validate(_intent(metadata=metadata))
+
+    report = report_of_intent(intent.answering(asked, asked.payment_id), SEEN)
+
+    assert report is not None
+    assert _facts(report)[:3] == (ORDER_ID, PAYMENT_ID, "pi_1")
+    assert report.is_answer
 
 
 @pytest.mark.parametrize("event_type", ["customer.created", "payment_intent.created", "payout.paid", ""])
