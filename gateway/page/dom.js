@@ -15,11 +15,21 @@ export function h(tag, props = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Put other children into a node; what has the focus keeps it, found again by its id. */
-export function refill(node, ...children) {
+/** Change what is in a node; what has the focus keeps it, found again by its id. */
+function keepingFocus(node, change) {
   const focused = node.contains(document.activeElement) ? document.activeElement.id : "";
-  node.replaceChildren(...children.flat().filter(Boolean));
+  change();
   if (focused) byId(focused)?.focus({ preventScroll: true });
+}
+
+/** Put other children into a node. */
+export function refill(node, ...children) {
+  keepingFocus(node, () => node.replaceChildren(...children.flat().filter(Boolean)));
+}
+
+/** Put another node in a node's place. */
+export function swap(node, other) {
+  keepingFocus(node, () => node.replaceWith(other));
 }
 
 let live = null;

@@ -1,6 +1,6 @@
 // The guest's orders, the newest on top, with their status as it changes.
 
-import { ask, h, refill } from "./dom.js";
+import { ask, h, refill, swap } from "./dom.js";
 import { watch } from "./live.js";
 import { pause } from "./waiting.js";
 
@@ -29,6 +29,8 @@ export async function followOrders(page, section, first, signal) {
   let showsAll = false;
   let watched = null;
   let watching = new AbortController();
+  let listed = "";
+  const cards = new Map(); // by order: its card, and what that shows
   signal.addEventListener("abort", () => watching.abort());
 
   function take(changed) {
@@ -55,16 +57,34 @@ export async function followOrders(page, section, first, signal) {
     if (next) watch(api, next, { tell: take, fail: () => {}, signal: watching.signal });
   }
 
+  // Only what changed becomes another element: a press of a button that is replaced meanwhile would be lost.
   function draw() {
     const shown = showsAll ? orders : orders.slice(0, SOME);
+    const list = `${shown.map((order) => order.order_id)} of ${orders.length}`;
+    if (list === listed) {
+      shown.forEach(redraw);
+      return;
+    }
+    listed = list;
     section.hidden = orders.length === 0;
     refill(section,
       h("h2", { id: "orders-title", text: words.say("orders.title") }),
-      h("ol", { class: "order-list" }, shown.map(card)),
+      h("ol", { class: "order-list" }, shown.map(kept)),
       shown.length < orders.length ? h("button", {
         type: "button", class: "plain", id: "all-orders", text: words.say("orders.all", { count: orders.length }),
         on: { click: () => { showsAll = true; draw(); } },
       }) : null);
+  }
+
+  function kept(order) {
+    const node = card(order);
+    cards.set(order.order_id, { node, shows: JSON.stringify(order) });
+    return node;
+  }
+
+  function redraw(order) {
+    const { node, shows } = cards.get(order.order_id);
+    if (shows !== JSON.stringify(order)) swap(node, kept(order));
   }
 
   function card(order) {

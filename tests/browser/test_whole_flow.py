@@ -82,6 +82,22 @@ async def test_an_order_may_be_paid_later_or_cancelled(visit: Visit) -> None:
     await guest.guest.sees(order_id, status="cancelled", payment_status="unpaid")
 
 
+async def test_a_press_of_a_button_is_not_lost_while_the_orders_are_shown_again(visit: Visit) -> None:
+    guest = await visit()
+    order_id = await guest.order()
+    await guest.page.click(".way-back a")
+    button = guest.page.locator(f"#cancel-{order_id}")
+
+    await button.hover()
+    await guest.page.mouse.down()
+    async with guest.page.expect_response("**/v1/orders"):
+        await guest.page.evaluate("window.dispatchEvent(new Event('online'))")
+    await guest.page.evaluate("() => new Promise((done) => setTimeout(done))")
+    await guest.page.mouse.up()
+
+    await expect(guest.page.locator("dialog [data-value=cancel]")).to_be_visible()
+
+
 async def test_a_refund_shows_while_the_guest_looks_at_their_orders(visit: Visit) -> None:
     guest = await visit()
     order_id = await guest.order()
