@@ -11,6 +11,7 @@ from contracts.ids import OrderId
 from contracts.orders import OrderStatus
 from extras_service.order import Order
 from extras_service.store import ExtrasStore
+from ops.order_actions import sentences_of
 from payment_service.store import PaymentStore
 
 MOST = 200
@@ -110,5 +111,6 @@ def as_json(found: Found) -> dict[str, object]:
         "waiting_since": found.waiting_since.isoformat() if found.waiting_since else None,
         "review": order.review,
         "why": why_of(order),
+        "actions": list(sentences_of(order)),
         "refunds": [refund.model_dump(mode="json") for refund in order.staff_view().refunds or ()],
     }

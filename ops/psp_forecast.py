@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from chassis.amounts import readable
 from chassis.envelope import utc_now
 from chassis.store import Documents
 from contracts.message import Message
-from contracts.money import Money, unrefundable
+from contracts.money import unrefundable
 from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
@@ -62,7 +63,7 @@ async def _refund(command: CreatePspRefund, psp: StripeApi) -> str:
     left = from_stripe(max(0, intent.amount_received - gone), intent.currency)
     if (problem := unrefundable(command.amount, left)) is not None:
         return f"is refused: {problem}"
-    return f"gives {_words(command.amount)} back: no refund was made for {command.refund_id} yet"
+    return f"gives {readable(command.amount)} back: no refund was made for {command.refund_id} yet"
 
 
 async def _session(command: CreatePspSession, psp: StripeApi, payments: Documents[Payment]) -> str:
@@ -75,7 +76,3 @@ async def _session(command: CreatePspSession, psp: StripeApi, payments: Document
         if utc_now() - datetime.fromtimestamp(intent.created, UTC) < _KEYS_KEPT:
             return f"changes nothing: the PSP answers with {intent.id} again, which is {intent.status}"
     return "opens a PaymentIntent that the payment has no use for, and closes it at once"
-
-
-def _words(amount: Money) -> str:
-    return f"{amount.amount} minor units of {amount.currency}"

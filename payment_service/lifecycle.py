@@ -6,6 +6,7 @@ The PSP's word counts, and only as far as it matches what was asked. `polling.py
 
 from datetime import datetime
 
+from chassis.amounts import readable
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
 from chassis.errors import TransientError
 from contracts.money import Money
@@ -283,7 +284,9 @@ def _session_opened(payment: Payment, event: PspSessionCreated) -> Decision[Paym
     if payment.status is _P.CLOSING:
         return Applied(opened, _close_psp_session(opened))
     if event.amount != payment.amount:
-        return _mismatched(opened, f"asked the PSP for {payment.amount}, it opened a session for {event.amount}")
+        return _mismatched(
+            opened, f"asked the PSP for {readable(payment.amount)}, it opened a session for {readable(event.amount)}"
+        )
     if payment.status in (_P.CREATED, _P.FAILED):
         opened = opened.model_copy(update={"status": _P.SESSION_OPEN})
     return Applied(opened, _session_created(opened))
@@ -380,7 +383,9 @@ def _succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> 
         }
     )
     if report.amount_received != payment.amount:
-        return _mismatched(received, f"received {report.amount_received}, asked for {payment.amount}")
+        return _mismatched(
+            received, f"received {readable(report.amount_received)}, asked for {readable(payment.amount)}"
+        )
     if payment.session is not None and report.livemode != payment.session.livemode:
         return _mismatched(received, f"livemode is {report.livemode}, the session's was {payment.session.livemode}")
     succeeded = received.model_copy(update={"status": _P.SUCCEEDED})

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from chassis.amounts import readable
 from chassis.decision import State
 from chassis.errors import PermanentError
 from contracts.ids import OrderId, PaymentId, RefundId
@@ -226,5 +227,6 @@ class AmountChangedError(PermanentError):
 
     def __init__(self, payment: Payment, asked: Money) -> None:
         super().__init__(
-            f"{payment.payment_id} is about {payment.amount}, now {asked} is asked: an order's total never changes"
+            f"{payment.payment_id} is about {readable(payment.amount)}, now {readable(asked)} is asked: "
+            "an order's total never changes"
         )

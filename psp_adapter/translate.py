@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
 
+from chassis.amounts import readable
 from chassis.decision import Ignored
 from contracts.ids import PaymentId, RefundId
 from contracts.message import OrderCommand
@@ -293,7 +294,7 @@ def _payable_until(intent: Intent) -> datetime | None:
 def _partially_funded(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
     missing = _instructions(intent).get("amount_remaining")
     still = from_stripe(missing, intent.currency) if isinstance(missing, int) else None
-    how_much = f": {still.amount} {still.currency} minor units are missing" if still else ""
+    how_much = f": {readable(still)} are missing" if still else ""
     detail = f"the guest's bank transfer pays for a part of the order only{how_much} ({intent.id})"
     return PspPaymentHeld(**_facts(intent, occurred_at), is_authorised_only=False, detail=detail)
 

@@ -18,6 +18,7 @@ from extras_service.store import ExtrasStore
 from ops.log.gaps import Gaps
 from ops.log_stream import LogStream, NoLogError, Offset
 from ops.messages import Seen
+from ops.order_actions import sentences_of
 from ops.places import Places
 from ops.trace.causal_order import in_causal_order
 from ops.trace.model import Participant, Story
@@ -53,7 +54,13 @@ async def story_of(places: Places, wanted: str) -> Story:
             f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
         )
     ours = _of_this_order(order_id, documents, messages)
-    return told(order_id, messages, ours, [*remarks, *gaps.sentences(), *_missing(order, messages, ours)])
+    return told(
+        order_id,
+        messages,
+        ours,
+        [*remarks, *gaps.sentences(), *_missing(order, messages, ours)],
+        sentences_of(order.state) if order else (),
+    )
 
 
 def order_id_of(wanted: str) -> OrderId:

@@ -88,6 +88,8 @@ class Story:
     standing: Mapping[str, str]
     """Where each document stands now, by its name: order, payment, stock of an extra on a day."""
     steps: tuple[Step, ...]
+    actions: tuple[str, ...] = field(default=())
+    """Who did what to the order, when and why, as the order remembers it: also what the log has forgotten."""
     remarks: tuple[str, ...] = field(default=())
     """What is missing from it, and why."""
 
@@ -103,6 +105,7 @@ class Story:
             "order_id": self.order_id,
             "payment_id": self.payment_id,
             "standing": dict(self.standing),
+            "actions": list(self.actions),
             "remarks": list(self.remarks),
             "participants": [str(participant) for participant in self.participants],
             "steps": [_step_as_json(step) for step in self.steps],

@@ -30,7 +30,7 @@ pre {{ overflow-x: auto; font: 12px/1.5 ui-monospace, "DejaVu Sans Mono", monosp
 <body>
 <h1>{order}</h1>
 <p>{standing}</p>
-{remarks}<figure>
+{actions}{remarks}<figure>
 {diagram}</figure>
 <p class="legend">Blue: commands. Violet: events and webhooks; one that ends in a dot was taken by no queue.
 Green boxes: what changed. Red: what failed. Times are UTC; point at a step to see all of it.</p>
@@ -47,6 +47,7 @@ def page(story: Story) -> str:
         title=escape(f"Trace of {story.order_id}"),
         order=escape(story.order_id),
         standing=escape(standing),
+        actions="".join(f"<p>{escape(action)}</p>\n" for action in story.actions),
         remarks="".join(f'<p class="missing">{escape(remark)}</p>\n' for remark in story.remarks),
         diagram=svg(story),
         text=escape("\n".join(line.plain for line in lines(story))),

@@ -40,7 +40,13 @@ class Kept:
         return self.history[0].version - 1 if self.history and not self.is_shared else 0
 
 
-def told(order_id: str, messages: Sequence[Seen], documents: Sequence[Kept], remarks: Sequence[str] = ()) -> Story:
+def told(
+    order_id: str,
+    messages: Sequence[Seen],
+    documents: Sequence[Kept],
+    remarks: Sequence[str] = (),
+    actions: Sequence[str] = (),
+) -> Story:
     """The story of an order, from messages in the log's order and from its documents."""
     weaver = _Weaver()
     for seen in messages:
@@ -54,6 +60,7 @@ def told(order_id: str, messages: Sequence[Seen], documents: Sequence[Kept], rem
         payment_id=payment_id_of(OrderId(order_id)),
         standing={document.name: document.standing for document in documents},
         steps=tuple(numbered(weaver.drafts)),
+        actions=tuple(actions),
         remarks=tuple(remarks),
     )
 

@@ -25,6 +25,8 @@ def lines(story: Story) -> Iterator[Text]:
     yield Text.assemble((story.order_id, "bold"), "  ", story.payment_id)
     if story.standing:
         yield Text("  ".join(f"{name}: {standing}" for name, standing in story.standing.items() if standing))
+    for action in story.actions:
+        yield Text(action)
     for remark in story.remarks:
         yield Text(remark, style="yellow")
     yield Text()

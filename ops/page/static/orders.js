@@ -38,7 +38,7 @@ export function orders({ api, node }) {
     refill(list, table("Orders", ["order", "property", "reservation", "status", "payment", "#total", "placed (UTC)", "#waits for", "why"], found.map((one) => [
       order(one.order_id), one.property_id, one.reservation_id,
       chip(one.status, one.status === "needs_review" ? "bad" : ""), one.payment_status, readable(one.total),
-      clock(one.created_at), ago(one.waiting_since), h("span", { class: "wrap", text: one.why ?? "" }),
+      clock(one.created_at), ago(one.waiting_since), h("span", { class: "wrap", title: one.actions.join("\n"), text: [one.why, one.actions.at(-1)].filter(Boolean).join(" · ") }),
     ]), "No such orders."));
   }
 

@@ -29,6 +29,7 @@ export function trace({ api, id, node, go }) {
     before = now;
     refill(story,
       h("p", { class: "chips" }, Object.entries(told.standing).map(([name, standing]) => chip(`${name}: ${standing}`))),
+      told.actions.map((action) => h("p", { class: "wrap", text: action })),
       told.remarks.map((remark) => h("p", { class: "quiet", text: remark })));
     picture.replaceChildren(drawn);
     refill(steps, h("h2", { text: "Step by step" }), table("Steps", ["#no.", "at (UTC)", "who", "what", "detail"], told.steps.map((step) => ({

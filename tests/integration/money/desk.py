@@ -63,8 +63,10 @@ class Desk:
         """The order as staff see it."""
         return body(await self.http.get(f"/v1/orders/{order_id}"), 200)
 
-    async def resolve(self, order_id: str, resolution: str) -> httpx.Response:
-        return await self.http.post(f"/v1/orders/{order_id}/review", json=BECAUSE | {"resolution": resolution})
+    async def resolve(self, order_id: str, resolution: str, amount: int | None = None) -> httpx.Response:
+        """Decide a review; `amount`: so many euro cents went past the PSP."""
+        money: Json = {} if amount is None else {"amount": {"amount": amount, "currency": "EUR"}}
+        return await self.http.post(f"/v1/orders/{order_id}/review", json=BECAUSE | {"resolution": resolution} | money)
 
 
 async def cancel(guest: Guest, order_id: str) -> httpx.Response:

@@ -59,3 +59,22 @@ async def test_an_accepted_order_is_refunded_by_what_came_and_no_more(system: Sy
     await guest.sees(order_id, status="confirmed", payment_status="refunded")
     assert await kept(system, order_id) == 0
     await is_clean(system)
+
+
+async def test_a_review_settled_outside_closes_the_order_moves_no_money_and_the_books_add_up(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    order_id = await mismatched(system, guest)
+    assert (await desk.sees(order_id))["staff"]["review"] == f"received €{OTHER / 100:.2f}, asked for €48.00"
+    problem(await desk.resolve(order_id, "settled-outside", TOTAL), 422, "amount-not-settleable")
+
+    answer = body(await desk.resolve(order_id, "settled-outside"), 200)
+
+    assert (answer["status"], answer["payment_status"]) == ("cancelled", "refunded")
+    [settled] = answer["staff"]["settled_outside"]
+    assert (settled["amount"]["amount"], settled["by"], settled["reason"]) == (OTHER, "stf_vroni", "asked at the desk")
+    [action] = answer["staff"]["actions"]
+    assert (action["action"], action["by"], action["role"]) == ("review settled outside", "stf_vroni", "staff")
+    assert (await guest.sees(order_id, status="cancelled", payment_status="refunded"))["staff"] is None
+    assert await kept(system, order_id) == OTHER
+    await is_clean(system)

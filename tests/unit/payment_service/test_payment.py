@@ -2,6 +2,7 @@
 
 import pytest
 
+from chassis.amounts import readable
 from chassis.decision import Applied, Ignored, Stale
 from chassis.errors import is_transient
 from contracts.ids import PaymentId
@@ -371,7 +372,7 @@ def test_a_success_over_another_amount_is_a_mismatch(status: PaymentStage, recei
     assert decision.state.received == received
     (told,) = decision.messages
     assert isinstance(told, PaymentMismatched)
-    assert str(received.amount) in told.detail
+    assert readable(received) in told.detail
 
 
 def test_a_success_in_another_mode_is_a_mismatch() -> None:

@@ -240,7 +240,7 @@ def test_a_transfer_of_a_part_is_held_whether_an_event_or_an_answer_tells_of_it(
     for report in (told, found):
         assert isinstance(report, PspPaymentHeld)
         assert not report.is_authorised_only
-        assert "1800 EUR minor units are missing" in report.detail
+        assert "€18.00 are missing" in report.detail
 
 
 def test_an_authorisation_that_is_not_captured_is_held() -> None:
