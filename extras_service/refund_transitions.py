@@ -148,16 +148,24 @@ def settled_outside(order: Order, command: SettleRefundOutside, now: datetime) -
         return Ignored("settled outside already")
     if refund is None or refund not in order.troubled_refunds:
         return _not_failed(command.refund_id)
-    if (
-        command.amount.currency != refund.amount.currency
-        or not 0 < command.amount.in_hundredths <= refund.amount.in_hundredths
-    ):
+    most = _most_outside(order, refund)
+    is_owed_whole = refund.is_second_charge or order.status not in (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
+    least = max(1, most.in_hundredths) if is_owed_whole else 1
+    if command.amount.currency != most.currency or not least <= command.amount.in_hundredths <= most.in_hundredths:
+        of_it = "all of that" if is_owed_whole else "that, or less"
         return Refused(
             Reason.REFUND_EXCEEDS_PAID,
-            f"This refund was of {readable(refund.amount)}: it is settled with that, or with less.",
+            f"{readable(most)} of this refund are not on their way back: it is settled when the guest has {of_it}.",
         )
     settlement = RefundSettlement(by=command.staff.staff_id, at=now, reason=command.reason, amount=command.amount)
     return payment_changed(order, with_refund(order, refund.model_copy(update={"settled": settlement})))
+
+
+def _most_outside(order: Order, refund: AskedRefund) -> Money:
+    """What of a refund is not on its way back already, by another refund."""
+    if refund.is_second_charge or refund.stage is not RefundStage.FAILED:
+        return refund.amount
+    return min(refund.amount, order.refundable, key=lambda money: money.in_hundredths)
 
 
 def _not_failed(refund_id: RefundId) -> Refused:

@@ -91,6 +91,12 @@ def a_failed_refund_is_seen(order: Order, payment: Payment | None, _psp: Psp) ->
     )
 
 
+def order_and_payment_agree_about_each_refund(order: Order, payment: Payment | None, _psp: Psp) -> bool:
+    """None is waited for that was never asked for, and none is unseen."""
+    at_payment = {each.refund_id: each.stage for each in payment.refunds} if payment else {}
+    return {each.refund_id: each.stage for each in order.refunds} == at_payment
+
+
 def a_refund_made_twice_is_seen(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     ids = [refund.refund_id for refund in psp.refunds if refund.state != "failed"]
     return all(ids.count(each) == 1 or each in order.doubled_refunds for each in ids)
@@ -138,6 +144,7 @@ AT_REST: Mapping[str, Law] = {
     "the order knows what was refunded": the_order_knows_what_was_refunded,
     "no refund is forgotten": no_refund_is_forgotten,
     "a failed refund is seen": a_failed_refund_is_seen,
+    "order and payment agree about each refund": order_and_payment_agree_about_each_refund,
     "a refund made twice is seen": a_refund_made_twice_is_seen,
 }
 """Laws of a world in which nothing is under way and nothing is going to be looked at again."""

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from chassis.decision import Applied, Decision, Stale
+from contracts.orders import RetryRefund
 from contracts.payments import PaymentDisputeClosed, PaymentRefundFailed, PaymentSucceeded, RefundPayment
 from contracts.psp import (
     ClosePspSession,
@@ -121,6 +122,20 @@ def test_a_failed_refund_that_nobody_sees_is_found() -> None:
     found = explore(fails, Rules(order=forgets), stop_at_first=True)
 
     assert "a failed refund is seen" in found.violations
+
+
+def test_a_retry_that_asks_the_payment_for_nothing_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = saga.decide(order, message, now)
+        if isinstance(message, RetryRefund) and isinstance(decision, Applied):
+            return Applied(decision.state)
+        return decision
+
+    fails = Bounds("the bank sends it back", Left(staff=2, psp=1), begin=PAYS, surprises=("fails",))
+
+    found = explore(fails, Rules(order=forgets), stop_at_first=True)
+
+    assert "order and payment agree about each refund" in found.violations
 
 
 def test_a_refund_that_is_made_again_when_it_is_asked_for_again_is_found() -> None:

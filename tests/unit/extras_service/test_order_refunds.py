@@ -102,6 +102,24 @@ def test_no_more_is_settled_outside_than_was_to_be_refunded(amount: int) -> None
     refused(failed_part(given.confirmed()), given.settling_outside(amount), Reason.REFUND_EXCEEDS_PAID)
 
 
+def test_what_is_on_its_way_back_is_not_given_outside_as_well() -> None:
+    asked = given.after(failed_part(given.confirmed()), given.refunding(refund_id=RefundId("ref_all")))
+
+    refused(asked, given.settling_outside(1200), Reason.REFUND_EXCEEDS_PAID)
+
+
+def test_all_of_what_a_closed_order_owes_is_settled_outside() -> None:
+    cancelled = given.after(given.confirmed(), given.cancelling_by_guest())
+    [refund] = cancelled.refunds
+    reviewed = given.after(cancelled, given.refund_failed(refund_id=refund.refund_id))
+
+    refused(reviewed, given.settling_outside(4799, refund_id=refund.refund_id), Reason.REFUND_EXCEEDS_PAID)
+    settled = applied(reviewed, given.settling_outside(4800, refund_id=refund.refund_id))
+
+    assert settled.state.status is OrderStatus.CANCELLED
+    assert not settled.state.needs_attention
+
+
 @pytest.mark.parametrize("message", [given.retrying(), given.settling_outside()])
 def test_a_refund_that_has_not_failed_is_neither_asked_again_nor_settled_outside(message: OrderInput) -> None:
     refused(given.after(given.confirmed(), given.refunding(1200)), message, Reason.REFUND_NOT_FAILED)
