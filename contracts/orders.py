@@ -136,8 +136,21 @@ class RefundView(_Value):
     settled: RefundSettlement | None = None
 
 
+class DisputeView(_Value):
+    """One dispute of an order's payment, for staff."""
+
+    dispute_id: str = Field(description="the PSP's own id: it is answered in its dashboard")
+    stage: DisputeStage
+    amount: Money | None = Field(
+        description="what is disputed; none for disputes of before this was recorded: all of it"
+    )
+    status: str = Field(default="", description="the PSP's own word for the stage")
+    reported_at: datetime | None = Field(default=None, description="when the PSP reported it")
+    is_second_charge: bool = Field(default=False, description="of a second charge: the guest paid twice")
+
+
 class OrderView(_Value):
-    """An order as its guest may see it; `refunds` and `staff` only for staff."""
+    """An order as its guest may see it; `refunds`, `disputes` and `staff` only for staff."""
 
     order_id: OrderId
     property_id: PropertyId
@@ -152,6 +165,7 @@ class OrderView(_Value):
     payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
     refunded: Money | None = Field(default=None, description="what the PSP has given back so far")
     refunds: tuple[RefundView, ...] | None = Field(default=None, description="each refund; for staff only")
+    disputes: tuple[DisputeView, ...] | None = Field(default=None, description="each dispute; for staff only")
     staff: StaffDetails | None = Field(default=None, description="for staff only")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from contracts.money import Money
-from contracts.orders import DisputeStage
+from contracts.orders import DisputeStage, DisputeView
 from contracts.payments import PaymentDisputeClosed, PaymentDisputed
 
 DisputeEvent = PaymentDisputed | PaymentDisputeClosed
@@ -54,6 +54,10 @@ class Dispute(BaseModel):
         if self.reported_at is None or known.reported_at is None or self.reported_at == known.reported_at:
             return self.fact_no > known.fact_no
         return self.reported_at > known.reported_at
+
+    def view(self) -> DisputeView:
+        """The dispute as staff see it."""
+        return DisputeView.model_validate(self.model_dump(exclude={"fact_no"}))
 
     def share_of(self, received: Money) -> int:
         """How much of what was received this dispute is about, in hundredths of a minor unit.

@@ -158,7 +158,8 @@ class Order(State):
         """The order as the hotel's staff may see it."""
         troubled = self.troubled_refunds
         refunds = tuple(refund.view(needs_attention=refund in troubled) for refund in self.refunds)
-        return self.view().model_copy(update={"refunds": refunds})
+        disputes = tuple(dispute.view() for dispute in self.disputes)
+        return self.view().model_copy(update={"refunds": refunds, "disputes": disputes})
 
     @property
     def refundable(self) -> Money:

@@ -113,4 +113,5 @@ def as_json(found: Found) -> dict[str, object]:
         "why": why_of(order),
         "actions": list(sentences_of(order)),
         "refunds": [refund.model_dump(mode="json") for refund in order.staff_view().refunds or ()],
+        "disputes": [dispute.model_dump(mode="json") for dispute in order.staff_view().disputes or ()],
     }

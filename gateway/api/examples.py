@@ -37,6 +37,7 @@ ORDER: dict[str, Any] = {
     "payment_failure": None,
     "refunded": None,
     "refunds": None,
+    "disputes": None,
 }
 CONFIRMED = {**ORDER, "status": "confirmed", "payment_status": "paid", "pay_until": None}
 CANCELLING = {**ORDER, "status": "cancelling", "pay_until": None}

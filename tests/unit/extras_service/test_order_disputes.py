@@ -10,6 +10,7 @@ from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     DisputeStage,
+    DisputeView,
     OrderCancelled,
     OrderNeedsReview,
     OrderStatus,
@@ -186,6 +187,19 @@ def test_a_dispute_won_on_a_closed_order_that_was_refunded_changes_nothing_else(
     order = given.after(cancelled_and_refunded(), given.disputed(fact_no=2), given.dispute_closed(won=True, fact_no=3))
 
     assert (order.status, order.payment_status) == (OrderStatus.CANCELLED, PaymentStatus.REFUNDED)
+
+
+def test_staff_see_each_dispute_with_amount_stage_and_the_psps_word_and_guests_see_none() -> None:
+    event = given.disputed(amount=PART, reported_at=given.NOW).model_copy(update={"status": "needs_response"})
+
+    order = given.after(given.confirmed(), event)
+
+    assert order.view().disputes is None
+    assert order.staff_view().disputes == (
+        DisputeView(
+            dispute_id="dp_1", stage=DisputeStage.OPEN, amount=PART, status="needs_response", reported_at=given.NOW
+        ),
+    )
 
 
 # Orders stored by versions that kept ids only
