@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 from chassis.amounts import readable
-from chassis.envelope import utc_now
 from chassis.store import Documents
 from contracts.message import Message
 from contracts.money import unrefundable
@@ -15,14 +14,16 @@ from contracts.psp import (
     SweepPspEvents,
     TranslatePspEvent,
 )
-from payment_service.payment import Payment
+from payment_service.payment import Payment, PaymentStage
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import from_stripe
+from psp_adapter.translate import Intent
 
 NOT_ASKED = "what would come of it only the PSP can say, and this process has no key of its own to ask it"
 
 _KEYS_KEPT = timedelta(hours=24)
+_WANTS_NO_SESSION = (PaymentStage.SUCCEEDED, PaymentStage.MISMATCHED, PaymentStage.CLOSED)
 _UNPAID = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -37,11 +38,12 @@ async def forecast_of(command: Message, psp: StripeApi | None, payments: Documen
             case CreatePspSession():
                 return await _session(command, psp, payments)
             case ClosePspSession(psp_reference=reference):
-                status = (await psp.retrieve_session(reference)).status
-                return f"cancels {reference}" if status in _UNPAID else f"changes nothing: {reference} is {status}"
+                intent = await psp.find_session(reference)
+                if intent is not None and intent.status in _UNPAID:
+                    return f"cancels {reference}"
+                return f"changes nothing: {_stands(reference, intent)}"
             case RetrievePspSession(psp_reference=reference):
-                status = (await psp.retrieve_session(reference)).status
-                return f"only asks: {reference} is {status}"
+                return f"only asks: {_stands(reference, await psp.find_session(reference))}"
             case SweepPspEvents(since=since):
                 return f"only asks for the PSP's events since {since:%Y-%m-%d %H:%M}; known ones are dropped"
             case TranslatePspEvent(event_id=event_id, event_type=event_type, is_thin=is_thin):
@@ -51,6 +53,12 @@ async def forecast_of(command: Message, psp: StripeApi | None, payments: Documen
                 return NOT_ASKED
     except (PspUnavailableError, PspForbiddenError, PspBrokenError) as error:
         return f"the PSP could not be asked for this forecast: {error}"
+
+
+def _stands(reference: str, intent: Intent | None) -> str:
+    if intent is None:
+        return f"{reference} is not known to the account of the key in use"
+    return f"{reference} is {intent.status}"
 
 
 async def _refund(command: CreatePspRefund, psp: StripeApi) -> str:
@@ -69,10 +77,11 @@ async def _refund(command: CreatePspRefund, psp: StripeApi) -> str:
 async def _session(command: CreatePspSession, psp: StripeApi, payments: Documents[Payment]) -> str:
     stored = await payments.load(command.payment_id)
     payment = stored.state if stored else None
-    if payment is not None and payment.session is None and payment.session_no == command.session_no:
+    is_current = payment is not None and payment.session_no == command.session_no
+    if payment is not None and is_current and payment.session is None and payment.status not in _WANTS_NO_SESSION:
         return "opens a session, for which the payment waits"
-    if payment is not None and payment.session is not None and payment.session_no == command.session_no:
-        intent = await psp.retrieve_session(payment.session.psp_reference)
-        if utc_now() - datetime.fromtimestamp(intent.created, UTC) < _KEYS_KEPT:
+    if payment is not None and is_current and payment.session is not None:
+        intent = await psp.find_session(payment.session.psp_reference)
+        if intent is not None and psp.clock.now() - datetime.fromtimestamp(intent.created, UTC) < _KEYS_KEPT:
             return f"changes nothing: the PSP answers with {intent.id} again, which is {intent.status}"
     return "opens a PaymentIntent that the payment has no use for, and closes it at once"

@@ -1,0 +1,56 @@
+"""What a command to the PSP would come to now, as a forecast says it."""
+
+import time
+
+import pytest
+
+from chassis.stored_document import Stored
+from contracts.message import Message
+from contracts.psp import ClosePspSession, CreatePspSession, RetrievePspSession
+from ops.psp_forecast import forecast_of
+from payment_service.payment import Payment, PaymentStage
+from payment_service.store import PaymentStore
+from tests.component.fake_store import FakeStore
+from tests.unit.payment_service import given
+from tests.unit.psp_adapter.fake_stripe import FakeStripe, answering, error, intent
+
+_IDS = {"order_id": given.ORDER_ID, "payment_id": given.PAYMENT_ID}
+CREATE = CreatePspSession.model_validate({**_IDS, "session_no": 1, "amount": given.AMOUNT})
+CLOSE = ClosePspSession.model_validate({**_IDS, "session_no": 1, "psp_reference": given.REFERENCE})
+RETRIEVE = RetrievePspSession.model_validate({**_IDS, "psp_reference": given.REFERENCE})
+A_DAY = 24 * 3600
+
+
+def at_psp(status: str = "requires_payment_method", *, age: int = 0) -> FakeStripe:
+    return answering(200, {**intent(status), "created": int(time.time()) - age})
+
+
+UNKNOWN = error(404, code="resource_missing")
+
+
+@pytest.mark.parametrize(
+    ("command", "payment", "stripe", "says"),
+    [
+        (CREATE, given.created(), at_psp(), "opens a session, for which the payment waits"),
+        (CREATE, given.after(given.created(), given.close()), at_psp(), "no use for"),
+        (CREATE, given.payable(), at_psp(age=60), "changes nothing: the PSP answers with pi_1 again"),
+        (CREATE, given.payable(), at_psp(age=A_DAY + 60), "no use for"),
+        (CREATE, given.in_status(PaymentStage.SUCCEEDED), UNKNOWN, "no use for"),
+        (CLOSE, given.payable(), at_psp(), "cancels pi_first"),
+        (CLOSE, given.payable(), at_psp("succeeded"), "changes nothing: pi_first is succeeded"),
+        (CLOSE, given.payable(), UNKNOWN, "changes nothing: pi_first is not known to the account"),
+        (RETRIEVE, given.payable(), at_psp("canceled"), "only asks: pi_first is canceled"),
+        (RETRIEVE, given.payable(), error(401), "could not be asked for this forecast"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_forecast_for_a_command_to_the_psp_says_what_a_read_of_the_psp_and_the_payment_finds(
+    command: Message, payment: Payment, stripe: FakeStripe, says: str
+) -> None:
+    payments = PaymentStore(FakeStore().as_store()).payments
+    await payments.write(Stored(given.PAYMENT_ID, 1, payment), now=given.NOW, due_at=None)
+
+    told = await forecast_of(command, stripe.api, payments)
+
+    assert says in told
+    assert {request.method for request in stripe.requests} <= {"GET"}
