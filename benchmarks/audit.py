@@ -149,7 +149,7 @@ async def measure(payments: int) -> None:
     orders: GeneratedStates[Order] = GeneratedStates(payments, "ord_", order)
     paid: GeneratedStates[Payment] = GeneratedStates(payments, "pay_", payment)
     began = time.perf_counter()
-    result = await Auditor(orders, paid, Ledger(psp_of(payments))).run()
+    result = await Auditor(orders, paid, Ledger(psp_of(payments), "bellhop")).run()
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert (result.orders, result.findings) == (payments, ()), result.findings[:3]

@@ -18,8 +18,7 @@ from contracts.payments import ClosePaymentSession, CreatePaymentSession
 from contracts.psp import PspSessionCreated, RetrievePspSession
 from extras_service.order import Order
 from payment_service.payment import Payment, PaymentStage
-from psp_adapter.ledger import order_of
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.ledger import Ledger, order_of
 from psp_adapter.stripe_money import from_stripe
 from psp_adapter.translate import Intent
 
@@ -82,7 +81,7 @@ async def waiting_orders(orders: Documents[Order], payments: Documents[Payment])
     return found
 
 
-async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], psp: StripeApi, send: Send) -> int:
+async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], ledger: Ledger, send: Send) -> int:
     """Have the services learn what the PSP and the payments know of these orders. Returns of how many."""
     told = 0
     lost: dict[OrderId, Waiting] = {}
@@ -92,7 +91,7 @@ async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], psp:
         elif (again := one.repeated()) is not None:
             await send(again)
             told += 1
-    paid = await _paid_sessions(lost, psp)
+    paid = await _paid_sessions(lost, ledger)
     for order_id, intents in paid.items():
         order = lost[order_id].order
         if lost[order_id].payment is None:
@@ -102,14 +101,14 @@ async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], psp:
     return told + len(paid)
 
 
-async def _paid_sessions(lost: Mapping[OrderId, Waiting], psp: StripeApi) -> dict[OrderId, list[Intent]]:
+async def _paid_sessions(lost: Mapping[OrderId, Waiting], ledger: Ledger) -> dict[OrderId, list[Intent]]:
     """The PaymentIntents that name these orders and are paid: the list is read back to the oldest order."""
     found: dict[OrderId, list[Intent]] = {}
     if not lost:
         return found
     since = min(one.order.created_at for one in lost.values()) - _SKEW
-    async for raw in psp.each("/v1/payment_intents", created={"gte": int(since.timestamp())}):
-        order_id = OrderId(order_of(raw) or "")
+    async for raw in ledger.stripe.each("/v1/payment_intents", created={"gte": int(since.timestamp())}):
+        order_id = OrderId(order_of(raw, ledger.installation) or "")
         if order_id in lost and raw.get("status") == "succeeded":
             found.setdefault(order_id, []).append(Intent.model_validate(raw))
     return found

@@ -58,6 +58,10 @@ DETAILS = ("BELLHOP_MONGODB_DATABASE", "BELLHOP_STRIPE_API_BASE", "BELLHOP_MANAG
 """What says more about such a system, and means nothing without it."""
 
 
+INSTALLATION = "bellhop"
+"""Without BELLHOP_INSTALLATION, as the PSP adapter has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Addresses and keys of one system."""
@@ -69,6 +73,8 @@ class Places:
     database: str = "bellhop"
     management_url: str | None = field(default=None, repr=False)
     """RabbitMQ's management API, for rates; without a login in it, the broker's is used."""
+    installation: str = INSTALLATION
+    """Which installation of several on one account of the PSP's."""
     stack: Path | None = None
     """The folder of the local stack that it is; none: the environment names it."""
 
@@ -80,6 +86,7 @@ class Places:
         SecretFileError.
         """
         env = os.environ
+        installation = env.get("BELLHOP_INSTALLATION") or INSTALLATION
         named = {name: value for name in (*ADDRESSES, *DETAILS) if (value := secret_from(env, name))}
         if all(name in named for name in ADDRESSES):
             amqp_url, mongodb_url, key = (named[name] for name in ADDRESSES)
@@ -90,6 +97,7 @@ class Places:
                 named.get("BELLHOP_STRIPE_API_BASE"),
                 named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
                 named_management_url(env, amqp_url),
+                installation,
             )
         elsewhere = external.recorded(data_dir)
         given = {name: external.digest(value) for name, value in named.items()}
@@ -113,6 +121,7 @@ class Places:
             stripe_api_key=own_key or secrets.stripe_api_key,
             stripe_api_base=base,
             database=named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
+            installation=installation,
             stack=data_dir,
         )
 

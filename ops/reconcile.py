@@ -21,6 +21,7 @@ from ops.places import Places
 from payment_service.payment import PaymentStage
 from payment_service.store import PaymentStore
 from payment_service.sweep import SWEEP_ID
+from psp_adapter.ledger import Ledger
 
 OPEN = (
     PaymentStage.CREATED,
@@ -90,7 +91,7 @@ async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: f
                 )
                 await _send(bus, question)
         waiting = await waiting_orders(orders, payments.payments)
-        restored = await restore(waiting, payments.payments, psp, partial(_send, bus))
+        restored = await restore(waiting, payments.payments, Ledger(psp, places.installation), partial(_send, bus))
         sweep = await payments.sweeps.load(SWEEP_ID)
         since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
         await _send(bus, SweepPspEvents(since=since))

@@ -22,6 +22,8 @@ from psp_adapter.translate import dispute_state, id_of, refund_state
 _T = TypeVar("_T")
 _Raw = Mapping[str, Any]
 
+_INSTALLATION = "bellhop_installation"
+"""The key of the metadata that names the installation which opened a PaymentIntent; without one it is ours."""
 _WITH_REFUNDS = "latest_charge.refunds"
 _AT_ONCE = 8
 """Requests for single objects at the same time."""
@@ -52,7 +54,8 @@ class LedgerDispute(_Value):
 
 
 class LedgerEntry(_Value):
-    """One PaymentIntent. `order_id` is what its metadata says, which people can edit; None: not one of ours by it."""
+    """One PaymentIntent. `order_id` is what its metadata says, which people can edit; None: by that, it is not
+    one of this installation's."""
 
     psp_reference: str
     order_id: str | None
@@ -75,6 +78,8 @@ class Ledger:
     """The PSP's account, as far as it is this installation's."""
 
     stripe: StripeApi
+    installation: str
+    """Which of several on the account is ours: BELLHOP_INSTALLATION."""
 
     async def entries(self, since: datetime | None = None) -> AsyncIterator[LedgerEntry]:
         """Every entry; with `since`, those of PaymentIntents, refunds and disputes made since then. One may come twice.
@@ -113,7 +118,7 @@ class Ledger:
     async def _entry(self, raw: _Raw) -> LedgerEntry | None:
         charge = raw.get("latest_charge")
         refunds, disputes = await self._refunds(raw, charge), await self._disputes(raw, charge)
-        return ledger_entry(raw, refunds, disputes)
+        return ledger_entry(raw, refunds, disputes, installation=self.installation)
 
     async def _refunds(self, intent: _Raw, charge: object) -> Sequence[_Raw]:
         listed = charge.get("refunds") if isinstance(charge, Mapping) else None
@@ -130,8 +135,10 @@ class Ledger:
         return [dispute async for dispute in self.stripe.each("/v1/disputes", payment_intent=intent["id"])]
 
 
-def ledger_entry(intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[_Raw] = ()) -> LedgerEntry:
-    """One entry from the PSP's own objects, whatever is missing in them."""
+def ledger_entry(
+    intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[_Raw] = (), *, installation: str
+) -> LedgerEntry:
+    """One entry from the PSP's own objects, whatever is missing in them. `installation`: which is ours."""
     unreadable: list[str] = []
 
     def read(what: _Raw, build: Callable[[_Raw], _T]) -> _T | None:
@@ -149,7 +156,7 @@ def ledger_entry(intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[
     currency, amount = money if money is not None else ("", Decimal())
     return LedgerEntry(
         psp_reference=str(intent.get("id")),
-        order_id=order_of(intent),
+        order_id=order_of(intent, installation),
         currency=currency,
         captured=amount,
         refunds=tuple(refund for raw in refunds if (refund := read(raw, _refund)) is not None),
@@ -158,9 +165,10 @@ def ledger_entry(intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[
     )
 
 
-def order_of(raw: _Raw) -> str | None:
-    """The order that an object's metadata names."""
-    return _metadata(raw).get("order_id")
+def order_of(raw: _Raw, installation: str) -> str | None:
+    """The order that an object's metadata names; None for one of another installation."""
+    metadata = _metadata(raw)
+    return metadata.get("order_id") if metadata.get(_INSTALLATION, installation) == installation else None
 
 
 def _refund(raw: _Raw) -> LedgerRefund:

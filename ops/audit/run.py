@@ -75,7 +75,9 @@ async def audit(
     """
     store, psp = places.store(Metrics("audit")), places.psp()
     try:
-        auditor = Auditor(ExtrasStore(store).orders, PaymentStore(store).payments, Ledger(psp), progress)
+        auditor = Auditor(
+            ExtrasStore(store).orders, PaymentStore(store).payments, Ledger(psp, places.installation), progress
+        )
         return await auditor.run(since)
     finally:
         store.close()

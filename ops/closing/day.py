@@ -13,7 +13,6 @@ from contracts.ids import OrderId
 from contracts.payments import RefundStage
 from extras_service.order import Order
 from payment_service.payment import Payment
-from psp_adapter.ledger import order_of
 from psp_adapter.stripe_money import in_major_units
 from psp_adapter.translate import id_of
 
@@ -136,7 +135,7 @@ class Closing:
 
 
 def transaction_of(raw: Mapping[str, Any], order_id: str | None = None) -> Transaction:
-    """A balance transaction with its source expanded. `order_id`: where the source does not name it."""
+    """A balance transaction with its source expanded. `order_id`: the order it is about."""
     source = raw.get("source")
     shown: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
     currency = str(raw["currency"]).upper()
@@ -149,7 +148,7 @@ def transaction_of(raw: Mapping[str, Any], order_id: str | None = None) -> Trans
         currency=currency,
         source=id_of(source) or "",
         psp_reference=id_of(shown.get("payment_intent")) or "",
-        order_id=order_id or order_of(shown),
+        order_id=order_id,
         charged=in_major_units(shown.get("amount") or 0, charged_currency) if charged_currency else Decimal(),
         charged_currency=charged_currency,
         **amounts,

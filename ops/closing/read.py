@@ -35,7 +35,9 @@ async def closing(places: Places, day: date, property_id: str | None = None) -> 
     """
     store, psp = places.store(Metrics("closing")), places.psp()
     try:
-        return close(await _Reader(ExtrasStore(store), PaymentStore(store), psp, day, property_id).read())
+        return close(
+            await _Reader(ExtrasStore(store), PaymentStore(store), psp, places.installation, day, property_id).read()
+        )
     finally:
         store.close()
         await psp.close()
@@ -46,6 +48,7 @@ class _Reader:
     extras: ExtrasStore
     payments: PaymentStore
     psp: StripeApi
+    installation: str
     day: date
     property_id: str | None
 
@@ -82,14 +85,16 @@ class _Reader:
         """Each with the order it is about: as the charge says, else as its PaymentIntent does."""
         named: dict[str, str | None] = {}
         async for raw in self.psp.each("/v1/balance_transactions", expand=["data.source"], **params):
-            transaction = transaction_of(raw)
-            reference = transaction.psp_reference
-            if transaction.order_id is None and reference:
-                if reference not in named:
-                    intent = await self.psp.find(f"/v1/payment_intents/{reference}")
-                    named[reference] = order_of(intent) if intent is not None else None
-                transaction = transaction_of(raw, named[reference])
-            yield transaction
+            reference = transaction_of(raw).psp_reference
+            if reference and reference not in named:
+                named[reference] = await self._named(raw["source"], reference)
+            yield transaction_of(raw, named.get(reference))
+
+    async def _named(self, source: Mapping[str, Any], psp_reference: str) -> str | None:
+        if (order_id := order_of(source, self.installation)) is not None:
+            return order_id
+        intent = await self.psp.find(f"/v1/payment_intents/{psp_reference}")
+        return order_of(intent, self.installation) if intent is not None else None
 
     async def _payout(self, transaction: Transaction) -> Payout:
         contained = [one async for one in self._transactions(payout=transaction.source)]

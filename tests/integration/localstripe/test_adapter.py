@@ -96,7 +96,7 @@ async def test_a_session_nobody_opened_is_a_broken_request_not_a_silence(api: St
 async def test_the_ledger_has_every_session_of_ours(api: StripeApi) -> None:
     opened = await api.create_session(COMMAND)
 
-    entries = {entry.psp_reference: entry async for entry in Ledger(api).entries()}
+    entries = {entry.psp_reference: entry async for entry in Ledger(api, "bellhop").entries()}
 
     entry = entries[opened.id]
     assert (entry.order_id, entry.currency, entry.captured, entry.refunds) == (COMMAND.order_id, "EUR", Decimal(), ())

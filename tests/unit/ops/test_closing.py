@@ -133,15 +133,15 @@ def test_a_payout_that_is_not_what_it_contains_is_a_difference() -> None:
 
 
 def test_a_transaction_is_read_in_its_currency_and_in_the_guests() -> None:
-    source = {"id": "ch_1", "amount": 5000, "currency": "jpy", "payment_intent": "pi_1", "metadata": {"order_id": "o"}}
+    source = {"id": "ch_1", "amount": 5000, "currency": "jpy", "payment_intent": "pi_1"}
     raw = {"id": "txn_1", "created": 1_790_000_000, "currency": "eur", "amount": 3000, "fee": 70, "net": 2930}
 
     read = transaction_of(raw | {"reporting_category": "charge", "source": source})
     bare = transaction_of(raw | {"reporting_category": "something_new", "source": None})
 
     assert (read.kind, read.amount, read.currency) == (Kind.CHARGE, Decimal(30), "EUR")
-    assert (read.charged, read.charged_currency, read.order_id) == (Decimal(5000), "JPY", "o")
-    assert (bare.kind, bare.charged, bare.order_id) == (Kind.OTHER, Decimal(), None)
+    assert (read.charged, read.charged_currency, read.psp_reference) == (Decimal(5000), "JPY", "pi_1")
+    assert (bare.kind, bare.charged, bare.psp_reference) == (Kind.OTHER, Decimal(), "")
 
 
 KINDS = st.sampled_from([Kind.CHARGE, Kind.REFUND, Kind.DISPUTE, Kind.DISPUTE_REVERSAL, Kind.FEE, Kind.OTHER])

@@ -38,7 +38,7 @@ def page(*objects: dict[str, Any], has_more: bool = False) -> dict[str, Any]:
 
 
 def test_amounts_are_in_major_units_whatever_the_psp_counts_in() -> None:
-    entry = ledger_entry(paid(), [REFUND])
+    entry = ledger_entry(paid(), [REFUND], installation="bellhop")
 
     assert (entry.order_id, entry.currency, entry.captured) == (ORDER_ID, "ISK", Decimal(5000))
     assert entry.refunded(PspRefundState.SUCCEEDED) == Decimal(1000)
@@ -46,7 +46,7 @@ def test_amounts_are_in_major_units_whatever_the_psp_counts_in() -> None:
 
 @pytest.mark.parametrize("missing", ["metadata", "status", "failure_reason", "payment_intent"])
 def test_a_refund_without_a_field_that_may_be_null_is_counted(missing: str) -> None:
-    entry = ledger_entry(paid(), [REFUND | {missing: None}])
+    entry = ledger_entry(paid(), [REFUND | {missing: None}], installation="bellhop")
 
     assert [refund.amount for refund in entry.refunds] == [Decimal(1000)]
     assert entry.unreadable == ()
@@ -56,14 +56,14 @@ def test_a_refund_without_a_field_that_may_be_null_is_counted(missing: str) -> N
 async def test_an_intent_without_a_field_that_may_be_null_does_not_end_the_reading(missing: str) -> None:
     stripe = pages(page({**paid(id="pi_0"), missing: None}, paid()), page())
 
-    entries = [entry async for entry in Ledger(stripe.api).entries()]
+    entries = [entry async for entry in Ledger(stripe.api, "bellhop").entries()]
 
     assert [entry.psp_reference for entry in entries] == ["pi_0", "pi_1"]
     assert entries[1].captured == Decimal(5000)
 
 
 def test_what_cannot_be_read_is_named_in_the_entry() -> None:
-    entry = ledger_entry(paid(), [REFUND, REFUND | {"id": "re_2", "amount": None}])
+    entry = ledger_entry(paid(), [REFUND, REFUND | {"id": "re_2", "amount": None}], installation="bellhop")
 
     assert len(entry.refunds) == 1
     assert [what.startswith("re_2: TypeError") for what in entry.unreadable] == [True]
@@ -72,7 +72,7 @@ def test_what_cannot_be_read_is_named_in_the_entry() -> None:
 async def test_the_list_is_read_page_by_page() -> None:
     stripe = pages(page(paid(id="pi_2"), has_more=True), page(paid()))
 
-    entries = [entry async for entry in Ledger(stripe.api).entries()]
+    entries = [entry async for entry in Ledger(stripe.api, "bellhop").entries()]
 
     assert [entry.psp_reference for entry in entries] == ["pi_2", "pi_1"]
     assert [request.url.params.get("starting_after") for request in stripe.requests] == [None, "pi_2"]
@@ -83,7 +83,7 @@ async def test_more_refunds_than_the_charge_lists_are_read_from_their_own_list()
     charge = {"id": "ch_1", "refunds": {"data": [REFUND], "has_more": True}}
     stripe = pages(page(paid(latest_charge=charge)), page(REFUND, REFUND | {"id": "re_2"}))
 
-    (entry,) = [entry async for entry in Ledger(stripe.api).entries()]
+    (entry,) = [entry async for entry in Ledger(stripe.api, "bellhop").entries()]
 
     assert [refund.psp_refund_id for refund in entry.refunds] == ["re_1", "re_2"]
 
@@ -93,7 +93,7 @@ async def test_since_a_time_payments_refunded_or_disputed_since_are_read_as_well
     refunds = page(REFUND | {"payment_intent": "pi_old"}, REFUND | {"payment_intent": None})
     stripe = pages(page(), refunds, paid(id="pi_old"), page())
 
-    entries = [entry async for entry in Ledger(stripe.api).entries(since)]
+    entries = [entry async for entry in Ledger(stripe.api, "bellhop").entries(since)]
 
     assert [entry.psp_reference for entry in entries] == ["pi_old"]
     assert stripe.requests[0].url.params["created[gte]"] == str(int(since.timestamp()))
@@ -105,7 +105,7 @@ async def test_a_page_that_fails_is_asked_for_again(monkeypatch: pytest.MonkeyPa
     tries = iter([httpx.Response(500, json=no), httpx.Response(429, json=no), httpx.Response(200, json=page(paid()))])
     stripe = FakeStripe(lambda _request: next(tries))
 
-    assert len([entry async for entry in Ledger(stripe.api).entries()]) == 1
+    assert len([entry async for entry in Ledger(stripe.api, "bellhop").entries()]) == 1
 
 
 async def test_a_psp_that_stays_down_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +113,16 @@ async def test_a_psp_that_stays_down_ends_the_reading(monkeypatch: pytest.Monkey
     stripe = FakeStripe(lambda _request: httpx.Response(500, json={}))
 
     with pytest.raises(PspUnavailableError):
-        [entry async for entry in Ledger(stripe.api).entries()]
+        [entry async for entry in Ledger(stripe.api, "bellhop").entries()]
 
     assert len(stripe.requests) == 3
+
+
+@pytest.mark.parametrize(("named", "is_ours"), [(None, True), ("bellhop", True), ("another", False)])
+def test_a_payment_of_another_installation_is_none_of_ours(named: str | None, is_ours: bool) -> None:
+    metadata = {"order_id": ORDER_ID} | ({"bellhop_installation": named} if named else {})
+
+    entry = ledger_entry(paid(metadata=metadata), installation="bellhop")
+
+    assert (entry.order_id == ORDER_ID) is is_ours
+    assert entry.captured == Decimal(5000)

@@ -111,6 +111,6 @@ def test_the_audit_reads_a_payment_whichever_optional_fields_are_null_or_absent(
     if read.is_ours:
         report_of_intent(read, SEEN)
 
-    entry = ledger_entry(intent, refunds, disputes)
+    entry = ledger_entry(intent, refunds, disputes, installation="bellhop")
 
     assert (entry.unreadable, len(entry.refunds), len(entry.disputes)) == ((), len(refunds), len(disputes))
