@@ -140,4 +140,6 @@ class Places:
         return Store(self.mongodb_url, self.database, metrics, timeout=5.0)
 
     def psp(self) -> StripeApi:
-        return StripeApi.connect(self.stripe_api_key, base=self.stripe_api_base, timeout=20.0, retries=2)
+        return StripeApi.connect(
+            self.stripe_api_key, base=self.stripe_api_base, timeout=20.0, retries=2, installation=self.installation
+        )

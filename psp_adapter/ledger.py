@@ -17,13 +17,11 @@ from pydantic import BaseModel, ConfigDict
 from contracts.psp import PspDisputeState, PspRefundState
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import in_major_units
-from psp_adapter.translate import dispute_state, id_of, refund_state
+from psp_adapter.translate import INSTALLATION, dispute_state, id_of, refund_state
 
 _T = TypeVar("_T")
 _Raw = Mapping[str, Any]
 
-_INSTALLATION = "bellhop_installation"
-"""The key of the metadata that names the installation which opened a PaymentIntent; without one it is ours."""
 _WITH_REFUNDS = "latest_charge.refunds"
 _AT_ONCE = 8
 """Requests for single objects at the same time."""
@@ -168,7 +166,7 @@ def ledger_entry(
 def order_of(raw: _Raw, installation: str) -> str | None:
     """The order that an object's metadata names; None for one of another installation."""
     metadata = _metadata(raw)
-    return metadata.get("order_id") if metadata.get(_INSTALLATION, installation) == installation else None
+    return metadata.get("order_id") if metadata.get(INSTALLATION, installation) == installation else None
 
 
 def _refund(raw: _Raw) -> LedgerRefund:

@@ -91,6 +91,10 @@ class _Reader:
             yield transaction_of(raw, named.get(reference))
 
     async def _named(self, source: Mapping[str, Any], psp_reference: str) -> str | None:
+        """The order whose payment holds the session; else the one that metadata names, which people can edit."""
+        holders = await self.payments.holders.get([psp_reference])
+        if psp_reference in holders:
+            return holders[psp_reference].order_id
         if (order_id := order_of(source, self.installation)) is not None:
             return order_id
         intent = await self.psp.find(f"/v1/payment_intents/{psp_reference}")
