@@ -39,9 +39,11 @@ class Desk:
     async def fulfil(self, order_id: str) -> httpx.Response:
         return await self.http.post(f"/v1/orders/{order_id}/fulfil")
 
-    async def refund(self, order_id: str, amount: int | None = None, *, key: str | None = None) -> httpx.Response:
-        """Give this many euro cents back, or all that is left."""
-        asked: Json = BECAUSE | ({"amount": {"amount": amount, "currency": "EUR"}} if amount is not None else {})
+    async def refund(
+        self, order_id: str, amount: int | None = None, *, key: str | None = None, currency: str = "EUR"
+    ) -> httpx.Response:
+        """Give this many minor units back, or all that is left."""
+        asked: Json = BECAUSE | ({"amount": {"amount": amount, "currency": currency}} if amount is not None else {})
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         return await self.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
 

@@ -1,8 +1,9 @@
 """A storm: everything goes wrong at once, and afterwards every order is final and every cent accounted for.
 
 60 orders, or as many as BELLHOP_STORM_ORDERS says. Guests pay, are declined first, pay slowly, pay at the last moment,
-cancel before and after paying, or leave; they ask for what is scarce in two quantities under one key. Meanwhile
-webhooks are lost, doubled and reordered, and the PSP's API fails, repeats stored failures and refuses the key.
+cancel before and after paying, or leave; some dispute what they paid, and win or lose; they ask for what is scarce in
+two quantities under one key. They pay in euros, yen and dinars. Meanwhile webhooks are lost, doubled and reordered, and
+the PSP's API fails, repeats stored failures, refuses the key and forgets idempotency keys.
 """
 
 import asyncio
@@ -12,13 +13,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from pathlib import Path
 from time import monotonic
 
 import httpx
 import pytest
 
-from tests.integration.flow.guest import Guest, Json
-from tests.integration.flow.system import DECLINED_CARD, GOOD_CARD, PROCESSING_CARD, System
+from tests.integration.flow.guest import BREAKFAST, Guest, Json
+from tests.integration.flow.system import CATALOGUE, DECLINED_CARD, GOOD_CARD, PROCESSING_CARD, System
 from tests.integration.flow.waiting import until
 from tests.integration.money.books import Line, all_final, books_of, broken, is_settled, repeated_effects, statuses
 from tests.integration.money.desk import Desk, audited, cancel
@@ -31,6 +34,20 @@ CALM = 60.0 + ORDERS / 2
 """Seconds after the last guest until every order must be final."""
 SCARCE_DAY, PLACES = "2027-02-04", 6
 SCARCE: Json = {"extra_id": "alm-massage", "day": SCARCE_DAY}
+KUWAIT = """
+  - extra_id: kw-spa
+    property_id: kuwait
+    category: spa
+    name: {en: Spa}
+    unit_price: {amount: 4800, currency: KWD}
+    max_quantity: 1
+"""
+PROPERTIES: Mapping[str, tuple[str, Json]] = {
+    "alpenhof": ("EUR", BREAKFAST),
+    "kamogawa": ("JPY", BREAKFAST | {"extra_id": "kyo-breakfast"}),
+    "kuwait": ("KWD", {"extra_id": "kw-spa", "quantity": 1}),
+}
+"""What guests order at each property when nothing scarce is left, and its currency: of two, no and three decimals."""
 STORM: Json = {
     "webhooks": {
         "drop": {"probability": 0.1},
@@ -60,12 +77,14 @@ class Story:
     given_up: bool = False
 
     async def order(self) -> None:
-        self.order_id = await self.order_scarce() or await self.order_plenty()
+        has_scarce = self.guest.property_id == "alpenhof"
+        self.order_id = (has_scarce and await self.order_scarce()) or await self.order_plenty()
         self.session = await again(lambda: self.guest.ask_for_session(self.order_id))
 
     async def order_plenty(self) -> str:
         key = os.urandom(8).hex()
-        return str((await again(lambda: self.guest.place(key=key)))["order_id"])
+        _, line = PROPERTIES[self.guest.property_id]
+        return str((await again(lambda: self.guest.place(line, key=key)))["order_id"])
 
     async def order_scarce(self) -> str | None:
         """Ask for one and for two of what is scarce, at once and under one key. None when it is sold out."""
@@ -137,7 +156,25 @@ class Story:
         await self.pay()
         await self.guest.sees(self.order_id, status="confirmed", within=CALM)
         key = os.urandom(8).hex()
-        await again(lambda: self.desk.refund(self.order_id, 1000, key=key))
+        currency, _ = PROPERTIES[self.guest.property_id]
+        await again(lambda: self.desk.refund(self.order_id, 1000, key=key, currency=currency))
+        await self.system.switch("idempotency-keys/forget")
+
+    async def pays_and_wins_a_dispute(self) -> None:
+        await self.dispute("won")
+        await self.guest.sees(self.order_id, payment_status="paid", within=CALM)
+
+    async def pays_and_loses_a_dispute(self) -> None:
+        await self.dispute("lost")
+        await self.guest.sees(self.order_id, payment_status="charged_back", within=CALM)
+
+    async def dispute(self, outcome: str) -> None:
+        await self.pay()
+        await self.guest.sees(self.order_id, status="confirmed", within=CALM)
+        reference = self.session["client_secret"].partition("_secret")[0]
+        dispute = await self.system.switch(f"payment_intents/{reference}/dispute")
+        await self.guest.sees(self.order_id, payment_status="disputed", within=CALM)
+        await self.system.switch(f"disputes/{dispute['id']}/close", {"status": outcome})
 
     async def leaves(self) -> None:
         self.given_up = True
@@ -159,6 +196,8 @@ PLOTS: tuple[Callable[[Story], Awaitable[None]], ...] = (
     Story.pays_and_cancels_at_once,
     Story.pays_and_cancels_later,
     Story.pays_and_gets_a_part_back,
+    Story.pays_and_wins_a_dispute,
+    Story.pays_and_loses_a_dispute,
     Story.leaves,
 )
 
@@ -181,26 +220,32 @@ async def again(ask: Callable[[], Awaitable[httpx.Response]]) -> Json:
 
 @pytest.mark.timeout(180 + 3 * ORDERS)
 async def test_after_a_storm_every_order_is_final_and_every_cent_accounted_for(
-    own_system: Callable[..., Awaitable[System]],
+    own_system: Callable[..., Awaitable[System]], tmp_path: Path
 ) -> None:
+    catalogue = tmp_path / "catalogue.yaml"
+    catalogue.write_text(CATALOGUE.read_text() + KUWAIT)
     system = await own_system(
-        pay_within=PAY_WITHIN, poll_pace=0.005, psp_sweep_every=timedelta(seconds=10), settle_after=2.0
+        catalogue=catalogue,
+        pay_within=PAY_WITHIN,
+        poll_pace=0.005,
+        psp_sweep_every=timedelta(seconds=10),
+        settle_after=2.0,
     )
-    desk = Desk.of(system)
+    desks = {property_id: Desk.of(system, property_id) for property_id in PROPERTIES}
     turns = asyncio.Semaphore(AT_ONCE)
     plots = [PLOTS[number % len(PLOTS)] for number in range(ORDERS)]
     random.Random(SEED).shuffle(plots)  # noqa: S311 - chance for a test, not for a secret
 
-    async def live(plot: Callable[[Story], Awaitable[None]]) -> Story:
+    async def live(plot: Callable[[Story], Awaitable[None]], property_id: str) -> Story:
         async with turns:
-            story = Story(system, system.guest(), desk)
+            story = Story(system, system.guest(property_id), desks[property_id])
             await story.order()
             await plot(story)
             return story
 
     started = monotonic()
     async with system.faults(**STORM):
-        stories = await asyncio.gather(*(live(plot) for plot in plots))
+        stories = await asyncio.gather(*map(live, plots, cycle(PROPERTIES)))
         guests_done = monotonic()
         await until(lambda: all_final(system), "every order is final", within=CALM)
     all_done = monotonic()
