@@ -22,6 +22,7 @@ from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
+    PspPaymentEvent,
     RetrievePspSession,
 )
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
@@ -65,7 +66,7 @@ class Adapter:
         silence = self._said(_SILENT, command)
         for happened, answer in self._carried_out(psp, command):
             after, webhooks = self._book.psps.number(happened.psp), self._book.send(happened.webhooks)
-            yield Asked(ANSWERED, after, self._number(answer), webhooks)
+            yield Asked(ANSWERED, after, self._number(self._of_held(answer, command)), webhooks)
             if happened.psp != psp:
                 untold = self._book.psps.number(at_psp.untold(psp, happened.psp))
                 yield silence._replace(how="silent, yet done", psp=untold, webhooks=webhooks)
@@ -97,6 +98,13 @@ class Adapter:
             parked = str(broken)
         (answer, *_) = (*bus.published, None)
         return Asked("", 0, self._number(answer), parked=parked)
+
+    def _of_held(self, answer: Message | None, command: Message) -> Message | None:
+        """Of a session that its payment holds, an answer and an event say the same; only a restored one holds less."""
+        is_held = not isinstance(command, RetrievePspSession) or command.is_held
+        if isinstance(answer, PspPaymentEvent) and is_held and not self._bounds.left.restores:
+            return answer.model_copy(update={"is_answer": False})
+        return answer
 
     def _number(self, answer: Message | None) -> int:
         return self._book.send((answer,))[0] if answer is not None else NO_ANSWER
