@@ -93,6 +93,7 @@ async def _endpoints(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
     what = "webhook endpoint"
     try:
         all_of_them = [endpoint async for endpoint in stripe.each("/v1/webhook_endpoints")]
+        all_of_them += await _thin_destinations(stripe)
     except (PspForbiddenError, PspBrokenError) as refused:
         return [Comparison(what, str(refused), "Use a key that may read webhook endpoints for this check.")]
     ours = [endpoint for endpoint in all_of_them if _is_ours(endpoint, wanted.webhook_url)]
@@ -101,6 +102,24 @@ async def _endpoints(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
         where = wanted.webhook_url or f"https://your.host{WEBHOOK_PATH}"
         return [Comparison(what, others, f"Make an endpoint for {where} with the events of docs/psp-events.md.")]
     return [comparison for endpoint in ours for comparison in _endpoint(endpoint, livemode_of(wanted.api_key))]
+
+
+async def _thin_destinations(stripe: StripeApi) -> list[Mapping[str, Any]]:
+    """Event destinations with thin payloads, as if they were webhook endpoints; none where the key may not read them."""
+    try:
+        listed = await stripe.find("/v2/core/event_destinations", include=["webhook_endpoint.url"]) or {}
+    except (PspForbiddenError, PspBrokenError):
+        return []
+    return [
+        destination
+        | {
+            "url": (destination.get("webhook_endpoint") or {}).get("url"),
+            "enabled_events": [str(kind).removeprefix("v1.") for kind in destination.get("enabled_events") or ()],
+            "api_version": API_VERSION,  # a thin payload has none, and what it names is fetched in ours
+        }
+        for destination in listed.get("data") or ()
+        if destination.get("event_payload") == "thin"
+    ]
 
 
 def _is_ours(endpoint: Mapping[str, Any], url: str | None) -> bool:

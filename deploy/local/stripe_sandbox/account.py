@@ -22,7 +22,7 @@ def retrieve(sandbox: Sandbox, call: Call) -> Json:
 
 
 def list_endpoints(sandbox: Sandbox, call: Call) -> Json:
-    """The one endpoint there is, if any. Its secret is shown only when it is made."""
+    """The endpoint, if there is one with snapshot payloads. Its secret is shown only when it is made."""
     endpoint = sandbox.state.webhook_endpoint
     shown = [
         {
@@ -38,9 +38,28 @@ def list_endpoints(sandbox: Sandbox, call: Call) -> Json:
             "status": endpoint.get("status", "enabled"),
             "url": endpoint["url"],
         }
-        for endpoint in ([endpoint] if endpoint else [])
+        for endpoint in ([endpoint] if endpoint and endpoint.get("payload") != "thin" else [])
     ]
     return {"object": "list", "data": shown, "has_more": False, "url": "/v1/webhook_endpoints"}
+
+
+def list_destinations(sandbox: Sandbox, call: Call) -> Json:
+    """The same endpoint, if its payloads are thin: an event destination."""
+    endpoint = sandbox.state.webhook_endpoint
+    shown = [
+        {
+            "id": "ed_1BellhopSandbox",
+            "object": "v2.core.event_destination",
+            "enabled_events": [kind if kind == "*" else f"v1.{kind}" for kind in endpoint["enabled_events"]],
+            "event_payload": "thin",
+            "livemode": False,
+            "status": endpoint["status"],
+            "type": "webhook_endpoint",
+            "webhook_endpoint": {"url": endpoint["url"]},
+        }
+        for endpoint in ([endpoint] if endpoint and endpoint.get("payload") == "thin" else [])
+    ]
+    return {"data": shown, "next_page_url": None, "previous_page_url": None}
 
 
 def create_domain(sandbox: Sandbox, call: Call) -> Json:

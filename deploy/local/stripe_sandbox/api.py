@@ -87,7 +87,8 @@ class Api:
 
     def v2_routes(self) -> Mount:
         thin = Route("/core/events/{id}", self._endpoint(events.retrieve_thin, False), methods=["GET"])
-        return Mount("/v2", routes=[thin])
+        destinations = self._endpoint(account.list_destinations, False)
+        return Mount("/v2", routes=[thin, Route("/core/event_destinations", destinations, methods=["GET"])])
 
     def routes(self) -> Mount:
         routes = [

@@ -56,6 +56,18 @@ async def test_events_status_and_version_of_the_endpoint_that_are_wrong_are_name
     assert all(kind in wrong["events"]["advice"] for kind in EVENT_TYPES if kind not in five)
 
 
+async def test_an_event_destination_with_thin_payloads_is_compared_like_an_endpoint(operator: Operator) -> None:
+    await _set_endpoint(operator, payload="thin", enabled_events=list(EVENT_TYPES))
+    right = await operator.json("psp", "check")
+    await _set_endpoint(operator, payload="thin", enabled_events=list(EVENT_TYPES)[1:])
+
+    wrong = await _to_mend(operator)
+
+    assert all(one["is_right"] for one in right)
+    assert set(wrong) == {"events"}
+    assert EVENT_TYPES[0] in wrong["events"]["advice"]
+
+
 async def test_an_endpoint_elsewhere_another_account_and_a_missing_domain_are_named(operator: Operator) -> None:
     await _register(operator, "off.example.com", enabled="false")
 
