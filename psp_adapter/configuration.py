@@ -105,7 +105,7 @@ async def _endpoints(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
 
 
 async def _thin_destinations(stripe: StripeApi) -> list[Mapping[str, Any]]:
-    """Event destinations with thin payloads, as if they were webhook endpoints; none where the key may not read them."""
+    """Event destinations with thin payloads, as if they were webhook endpoints. None if the key has no right."""
     try:
         listed = await stripe.find("/v2/core/event_destinations", include=["webhook_endpoint.url"]) or {}
     except (PspForbiddenError, PspBrokenError):
