@@ -101,6 +101,10 @@ class EventTranslator:
         for an event that cannot be translated.
         """
         shape = event_of(event)
+        if event.get("account") or event.get("context"):
+            return Ignored("an event of another account")
+        if self.stripe.livemode is not None and event.get("livemode", self.stripe.livemode) != self.stripe.livemode:
+            return Ignored("an event of the other mode")
         if isinstance(shape, ThinEvent):
             current = await self._snapshot_of(shape, event)
             if isinstance(current, Ignored):
@@ -109,10 +113,6 @@ class EventTranslator:
         about = subject_of(event)
         if isinstance(about, Ignored):
             return about
-        if event.get("account"):
-            return Ignored("an event of another account")
-        if self.stripe.livemode is not None and event.get("livemode", self.stripe.livemode) != self.stripe.livemode:
-            return Ignored("an event of the other mode")
         # Refunds and disputes do not say whose payment they are about; their PaymentIntent's metadata does.
         intent = about.embedded or await self._session(about.reference, came_by)
         if intent is None:

@@ -114,10 +114,20 @@ async def test_a_thin_event_whose_object_cannot_be_fetched_is_503(status: int) -
         (thin("v1.billing.meter.error_report_triggered"), {}),
         (thin("v2.core.account.created"), {}),
         (thin("payment_intent.succeeded"), {}),
-        (thin("v1.payment_intent.succeeded"), {"metadata": {}}),
+        (thin("v1.payment_intent.processing"), {"status": "processing", "metadata": {}}),
+        (thin("v1.payment_intent.succeeded", context="acct_another"), {}),
+        (thin("v1.payment_intent.succeeded", livemode=True), {}),
         (thin("v1.payment_intent.payment_failed"), {"status": "requires_payment_method"}),
     ],
-    ids=["meter", "v2", "without its version", "of another system", "nothing new"],
+    ids=[
+        "meter",
+        "v2",
+        "without its version",
+        "of another system",
+        "of another account",
+        "of the other mode",
+        "nothing new",
+    ],
 )
 async def test_a_thin_event_that_says_nothing_to_us_is_ignored(event: dict[str, Any], payment: dict[str, Any]) -> None:
     bench = Bench("psp-adapter")

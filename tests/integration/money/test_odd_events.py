@@ -54,8 +54,9 @@ async def test_a_webhook_that_cannot_be_translated_is_answered_once_and_waits_fo
     own_system: Callable[..., Any],
 ) -> None:
     system: System = await own_system()
+    intent = await intent_of(system, await paid_order(system, system.guest()))
     event = {"id": "evt_odd", "object": "event", "type": "refund.created", "created": 1_782_896_400}
-    event |= {"data": {"object": {"id": "re_odd", "payment_intent": "pi_" + "G" * 24}}}
+    event |= {"data": {"object": {"id": "re_odd", "payment_intent": intent["id"]}}}
 
     first, again = body(await system.post_event(event), 200), body(await system.post_event(event), 200)
 
