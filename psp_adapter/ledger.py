@@ -46,6 +46,8 @@ class LedgerDispute(_Value):
 
     dispute_id: str
     amount: Decimal
+    currency: str = ""
+    """Empty: the payment's own."""
     state: PspDisputeState
     status: str
     created: datetime
@@ -68,7 +70,13 @@ class LedgerEntry(_Value):
         return sum((refund.amount for refund in self.refunds if refund.state is state), Decimal())
 
     def disputed(self, *states: PspDisputeState) -> Decimal:
-        return sum((dispute.amount for dispute in self.disputes if dispute.state in states), Decimal())
+        """The sum of the disputes in these states: at most what was captured, and all of it for another currency."""
+        amounts = (
+            dispute.amount if dispute.currency in ("", self.currency) else self.captured
+            for dispute in self.disputes
+            if dispute.state in states
+        )
+        return min(self.captured, sum(amounts, Decimal()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,7 @@ def _dispute(raw: _Raw) -> LedgerDispute:
     return LedgerDispute(
         dispute_id=raw["id"],
         amount=in_major_units(raw["amount"], raw["currency"]),
+        currency=str(raw["currency"]).upper(),
         state=dispute_state(raw.get("status")),
         status=str(raw.get("status")),
         created=datetime.fromtimestamp(raw["created"], UTC),

@@ -233,6 +233,23 @@ def test_an_open_dispute_is_an_open_question_about_its_money() -> None:
     assert (question.kind, question.amount) == (Kind.DISPUTE, Decimal(20))
 
 
+def test_a_lost_dispute_in_another_currency_counts_as_all_of_the_payment() -> None:
+    dollars = LedgerDispute(
+        dispute_id="dp_1",
+        amount=Decimal(53),
+        currency="USD",
+        state=PspDisputeState.LOST,
+        status="lost",
+        created=NOW,
+    )
+    lost = payment(
+        disputes=(Dispute(dispute_id="dp_1", amount=Money(amount=5300, currency="USD"), state=PspDisputeState.LOST),)
+    )
+    cancelled = books(order(OrderStatus.CANCELLED), entry(4800).model_copy(update={"disputes": (dollars,)}), paid=lost)
+
+    assert found(cancelled) == []
+
+
 def test_a_dispute_that_the_payment_does_not_know_is_found() -> None:
     ((kind, problem),) = found(books(order(OrderStatus.CONFIRMED), entry(4800, disputes={"lost": 4800})))
 
