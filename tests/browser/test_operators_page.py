@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Response, expect
 
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import CancelOrder
@@ -174,6 +174,28 @@ async def test_who_moves_by_keyboard_is_not_thrown_back_when_the_queues_are_look
     await expect(page.locator(".badge")).to_have_text("1")
 
     await expect(page.locator("#nav a:has-text('Trace')")).to_be_focused()
+
+
+async def test_a_press_is_not_lost_while_the_queues_are_looked_at_again(screen: Screen) -> None:
+    page = screen.page
+    await expect(page.locator("tbody tr").first).to_be_visible()
+
+    await page.hover("#nav a:has-text('Trace')")
+    await page.mouse.down()
+    await screen.operator.park(b"{", "orders.place-order.v1", "extras.commands", "m-1", "MalformedMessageError")
+    async with page.expect_response(has_a_dead_letter):
+        pass
+    await page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+    await page.mouse.up()
+
+    await expect(page.locator("h1", has_text="Trace")).to_be_visible()
+    await expect(page.locator(".badge")).to_have_text("1")
+
+
+async def has_a_dead_letter(answer: Response) -> bool:
+    if not answer.url.endswith("/queues"):
+        return False
+    return any(queue["role"] == "dead" and queue["messages"] for queue in (await answer.json())["queues"])
 
 
 async def test_a_token_that_is_not_an_operators_opens_nothing(screen: Screen) -> None:

@@ -26,8 +26,19 @@ export const byId = (id) => document.getElementById(id);
 
 const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
 
-/** Put other children into a node; what has the focus keeps it, found again by its id, or else by its place. */
+const waiting = new WeakMap();
+
+/**
+ * Put other children into a node; what has the focus keeps it, found again by its id, or else by its place.
+ * Not while something in it is pressed: a button that is replaced between press and release gets no click.
+ */
 export function refill(node, ...children) {
+  waiting.set(node, children);
+  if (node.querySelector(":is(a, button, summary):active")) {
+    requestAnimationFrame(() => { if (waiting.get(node) === children) refill(node, ...children); });
+    return;
+  }
+  waiting.delete(node);
   const focused = node.contains(document.activeElement) ? document.activeElement : null;
   const place = [...node.querySelectorAll(FOCUSABLE)].indexOf(focused);
   node.replaceChildren(...children.flat().filter(Boolean));
