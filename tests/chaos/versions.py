@@ -23,6 +23,7 @@ PREVIOUS = Path(__file__).with_name("previous_version.txt")
 
 RECEIVERS = (EXTRAS, PAYMENTS, ADAPTER)
 
+_TRIES, _TIMED_OUT = 3, 124
 _DECLARE = (
     "import asyncio, sys; from deploy.accounts import declare_topology; asyncio.run(declare_topology(sys.argv[1]))"
 )
@@ -64,7 +65,13 @@ class TwoVersions(ProcessSystem):
         """As an update begins: what each version's topology needs is there before the services are."""
         for tree in self._trees.values():
             command = [sys.executable, "-c", _DECLARE, self.setup.amqp_url]
-            declared = await asyncio.to_thread(subprocess.run, command, cwd=tree, capture_output=True, check=False)
+            # The previous version may hang at its end, with everything declared: `asyncio.wait_for` of Python 3.11 had
+            # its message log forget that it was cancelled. Declaring again is harmless.
+            command = ["timeout", "60", *command]
+            for _ in range(_TRIES):
+                declared = await asyncio.to_thread(subprocess.run, command, cwd=tree, capture_output=True, check=False)
+                if declared.returncode != _TIMED_OUT:
+                    break
             assert declared.returncode == 0, declared.stderr.decode(errors="replace")
 
     async def move(self, crowd: Crowd, guests: int) -> None:
