@@ -233,6 +233,17 @@ def test_an_open_dispute_is_an_open_question_about_its_money() -> None:
     assert (question.kind, question.amount) == (Kind.DISPUTE, Decimal(20))
 
 
+def test_a_guest_who_was_refunded_and_won_a_dispute_is_found_until_a_person_has_seen_it() -> None:
+    lost = payment(disputes=(Dispute(dispute_id="dp_1", amount=euros(4800), state=PspDisputeState.LOST),))
+    twice = entry(4800, refunded=4800, disputes={"lost": 4800})
+    cancelled = order(OrderStatus.CANCELLED)
+
+    ((kind, _),) = found(books(cancelled, twice, paid=lost))
+    seen = found(books(cancelled.model_copy(update={"accepted": True}), twice, paid=lost))
+
+    assert (kind, seen) == (Kind.UNBALANCED, [])
+
+
 def test_a_lost_dispute_in_another_currency_counts_as_all_of_the_payment() -> None:
     dollars = LedgerDispute(
         dispute_id="dp_1",
