@@ -154,9 +154,10 @@ def session_asked(psp: Psp, asked: CreatePspSession, *, forgotten: bool) -> tupl
 
 
 def untold(before: Psp, after: Psp) -> Psp:
-    """What was done without an answer: a session that was opened so has no name here."""
-    opened = len(after.sessions) > len(before.sessions)
-    return _with_told(after, len(after.sessions), told=False) if opened else after
+    """What was done without an answer: a session that was opened so, or asked for again, has no name here by that."""
+    was_told = (*(each.told for each in before.sessions), *(False for _ in after.sessions[len(before.sessions) :]))
+    sessions = zip(after.sessions, was_told, strict=True)
+    return after._replace(sessions=tuple(each._replace(told=told) for each, told in sessions))
 
 
 def _with_told(psp: Psp, number: int, *, told: bool) -> Psp:

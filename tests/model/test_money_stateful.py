@@ -111,6 +111,8 @@ def test_long_walks_find_a_late_success_that_is_not_refunded() -> None:
         model = Model(Book(Rules(order=forgets)), LONG)
         laws = Laws(model)
 
-    with pytest.raises(AssertionError, match="a closed order keeps no money"):
+    with pytest.raises(
+        AssertionError, match=r"a closed order keeps no money|order and payment agree about each refund"
+    ):
         # How Hypothesis walks depends on which modules are loaded; it stops at the first find.
         walk(Forgetful, settings=settings(WALKS, max_examples=20 * WALKS.max_examples))
