@@ -1,5 +1,6 @@
 """No app sends a browser to an address that the sender of a request made up."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -46,8 +47,7 @@ APPS = apps()
 
 def paths(routes: list[BaseRoute]) -> Iterator[str]:
     for route in iter_route_contexts(routes):
-        path = str(route.path)
-        yield path.format(order_id="ord_1", name="a", version="1", order="ord_1", letter_id="a", plan_id="a", page="a")
+        yield re.sub(r"{[^}]+}", "a", str(route.path))
 
 
 @pytest.mark.parametrize("name", APPS)
