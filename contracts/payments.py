@@ -37,6 +37,9 @@ class CreatePaymentSession(OrderCommand):
         default=None,
         description="when the order asked; for payment services that do not know `request_no`",
     )
+    description: str | None = Field(
+        default=None, max_length=500, description="what is paid for, for staff at the PSP; none from older orders"
+    )
 
 
 class ClosePaymentSession(OrderCommand):

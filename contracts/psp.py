@@ -18,6 +18,11 @@ class CreatePspSession(OrderCommand):
     payment_id: PaymentId
     session_no: int = Field(ge=1, description="counts the sessions of one payment; part of the idempotency key")
     amount: Money
+    description: str | None = Field(
+        default=None,
+        max_length=500,
+        description="what is paid for, for staff at the PSP; the same whenever this session is asked for again",
+    )
 
 
 class ClosePspSession(OrderCommand):

@@ -41,6 +41,7 @@ from contracts.payments import (
 from extras_service.catalogue import Quote, gone_by, quote
 from extras_service.disputes import Dispute, DisputeEvent, as_fields
 from extras_service.order import HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
+from extras_service.payment_description import payment_description
 from extras_service.refund import AskedRefund
 from extras_service.refund_requests import ask_refund, with_settled
 
@@ -161,6 +162,7 @@ def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decis
         amount=order.total,
         request_no=order.session_requests + 1,
         asked_at=now,
+        description=payment_description(order),
     )
     asked = {"waiting": waiting, "session_asked_at": now, "session_requests": ask.request_no}
     return Applied(order.model_copy(update=asked), (ask,))

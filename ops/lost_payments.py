@@ -17,6 +17,7 @@ from contracts.orders import OrderStatus
 from contracts.payments import ClosePaymentSession, CreatePaymentSession
 from contracts.psp import PspSessionCreated, RetrievePspSession
 from extras_service.order import Order
+from extras_service.payment_description import payment_description
 from payment_service.payment import Payment, PaymentStage
 from psp_adapter.ledger import Ledger, order_of
 from psp_adapter.stripe_money import from_stripe
@@ -66,6 +67,7 @@ def session_asked(order: Order) -> CreatePaymentSession:
         amount=order.total,
         request_no=order.session_requests,
         asked_at=order.session_asked_at or order.created_at,
+        description=payment_description(order),
     )
 
 

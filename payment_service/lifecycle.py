@@ -88,6 +88,7 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
                 status=_P.CREATED,
                 asked_at=message.asked_at,
                 request_no=message.request_no or 0,
+                description=message.description,
             )
             return Applied(payment, (polling.ask_session(payment),))
         case ClosePaymentSession():

@@ -109,6 +109,8 @@ class Payment(State):
     status: PaymentStage
     asked_at: datetime | None = None
     request_no: int = 0
+    description: str | None = None
+    """Of the first request for a session: a session that is asked for again has the same. None in older documents."""
     session_no: int = 1
     session: PspSession | None = None
     earlier_sessions: tuple[str, ...] = ()

@@ -200,6 +200,7 @@ def ask_session(payment: Payment) -> CreatePspSession:
         payment_id=payment.payment_id,
         session_no=payment.session_no,
         amount=payment.amount,
+        description=payment.description,
     )
 
 

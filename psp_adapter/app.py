@@ -38,6 +38,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
         timeout=settings.stripe_timeout,
         retries=settings.stripe_retries,
         installation=settings.installation,
+        statement_descriptor_suffix=settings.stripe_statement_descriptor_suffix,
     )
     bus.clock = api.clock.now
     events = EventTranslator(api)

@@ -23,6 +23,10 @@ class AdapterSettings(ServiceSettings):
     stripe_patience: int = Field(
         default=10, ge=1, description="failed calls in a row before it is asked whether it is there at all"
     )
+    stripe_statement_descriptor_suffix: str | None = Field(
+        default=None,
+        description="what card statements show after the account's prefix: 1 to 22 characters; unset or empty: nothing",
+    )
     installation: str = Field(
         default="bellhop",
         min_length=1,
@@ -36,6 +40,17 @@ class AdapterSettings(ServiceSettings):
     def _live_keys_go_to_stripe_only(cls, value: str | None, info: ValidationInfo) -> str | None:
         key: SecretStr = info.data.get("stripe_api_key", SecretStr(""))
         check_api_base(key.get_secret_value(), value)
+        return value
+
+    @field_validator("stripe_statement_descriptor_suffix")
+    @classmethod
+    def _suffix_is_taken_by_stripe(cls, value: str | None) -> str | None:
+        """The rule: https://docs.stripe.com/get-started/account/statement-descriptors#requirements."""
+        if not value:
+            return None
+        is_plain = value.isascii() and value.isprintable() and not set(value) & set("<>\\'\"*")
+        if len(value) > 22 or not is_plain or not any(each.isalpha() for each in value):
+            raise ValueError("must be 1 to 22 plain Latin characters, at least one a letter, without < > \\ ' \" *")
         return value
 
     @property

@@ -76,6 +76,8 @@ class StripeApi:
     """Whether the key moves real money; None when its prefix says nothing about that."""
     installation: str = "bellhop"
     """Which installation of several on one account this is."""
+    statement_descriptor_suffix: str | None = None
+    """What the guest's card statement shows after the account's own prefix."""
 
     @property
     def clock(self) -> SharedClock:
@@ -84,7 +86,14 @@ class StripeApi:
 
     @classmethod
     def connect(
-        cls, api_key: str, *, base: str | None, timeout: float, retries: int, installation: str = "bellhop"
+        cls,
+        api_key: str,
+        *,
+        base: str | None,
+        timeout: float,
+        retries: int,
+        installation: str = "bellhop",
+        statement_descriptor_suffix: str | None = None,
     ) -> "StripeApi":
         """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself.
 
@@ -99,7 +108,7 @@ class StripeApi:
             max_network_retries=retries,
             base_addresses={"api": base} if base else {},
         )
-        return cls(client, http, livemode_of(api_key), installation)
+        return cls(client, http, livemode_of(api_key), installation, statement_descriptor_suffix)
 
     async def create_session(self, command: CreatePspSession) -> Intent:
         """Open a PaymentIntent. Asking again with the same command returns the same intent."""
@@ -110,16 +119,24 @@ class StripeApi:
             "session_no": str(command.session_no),
             INSTALLATION: self.installation,
         }
+        params: Any = {"amount": amount, "currency": currency, "metadata": metadata}
+        if command.description:
+            params["description"] = command.description
+        if self.statement_descriptor_suffix:
+            params["statement_descriptor_suffix"] = self.statement_descriptor_suffix
 
         async def create(key: str) -> Intent:
             if "~" in key and (found := await self._opened_before(metadata)) is not None:
                 return found
             options: stripe.RequestOptions = {"idempotency_key": key}
-            return _intent(
-                await self.client.v1.payment_intents.create_async(
-                    {"amount": amount, "currency": currency, "metadata": metadata}, options
-                )
-            )
+            try:
+                return _intent(await self.client.v1.payment_intents.create_async(params, options))
+            except stripe.IdempotencyError as error:
+                # Asked for before with another suffix, or by a version without the texts: that session is the one.
+                found = None if error.http_status == 409 else await self._opened_before(metadata)
+                if found is None:
+                    raise
+                return found
 
         with self._translating(f"opening a session for {command.payment_id}", ("post", "/v1/payment_intents")):
             return await _beyond_stored_failures(create, f"session:{command.payment_id}:{command.session_no}")

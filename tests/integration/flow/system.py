@@ -50,6 +50,7 @@ DECLINED_CARD = "4000000000000002"
 AUTHENTICATION_CARD = "4000002500003155"
 PROCESSING_CARD = "4000000000008807"
 PROCESSING_THEN_FAILING_CARD = "4000000000008815"
+STATEMENT_SUFFIX = "EXTRAS"
 
 GATEWAY, EXTRAS, PAYMENTS, ADAPTER = "gateway", "extras_service", "payment_service", "psp_adapter"
 SERVICES = (EXTRAS, PAYMENTS, ADAPTER, GATEWAY)
@@ -174,6 +175,7 @@ class System:
             stripe_timeout=self.setup.stripe_timeout,
             stripe_retries=self.setup.stripe_retries,
             stripe_patience=self.setup.stripe_patience,
+            stripe_statement_descriptor_suffix=STATEMENT_SUFFIX,
             seal_keys=SecretStr(self.setup.seal_key),
         )
 
@@ -202,6 +204,7 @@ class System:
             "BELLHOP_MAX_LIVE_STREAMS": str(self.setup.max_live_streams),
             "BELLHOP_MAX_WAITING_ORDERS": str(self.setup.max_waiting_orders),
             "BELLHOP_STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+            "BELLHOP_STRIPE_STATEMENT_DESCRIPTOR_SUFFIX": STATEMENT_SUFFIX,
             "BELLHOP_STRIPE_RETRIES": str(self.setup.stripe_retries),
             "BELLHOP_PUBLISH_TIMEOUT": str(self.setup.publish_timeout),
             "BELLHOP_STORE_TIMEOUT": str(self.setup.store_timeout),

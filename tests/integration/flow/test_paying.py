@@ -23,6 +23,7 @@ from tests.integration.flow.system import (
     PAYMENTS,
     PROCESSING_CARD,
     PROCESSING_THEN_FAILING_CARD,
+    STATEMENT_SUFFIX,
     System,
 )
 from tests.integration.flow.waiting import PATIENCE, until
@@ -58,6 +59,19 @@ async def test_an_order_is_placed_paid_and_confirmed(system: System, guest: Gues
     assert paid["pay_until"] is None
     [intent] = await system.intents(order["order_id"])
     assert (intent["status"], intent["amount_received"], intent["currency"]) == ("succeeded", 9800, "eur")
+
+
+async def test_staff_read_at_the_psp_what_a_payment_is_for(system: System, guest: Guest) -> None:
+    order = await guest.order(BREAKFAST, LATE_CHECKOUT)
+
+    await guest.session(order["order_id"])
+
+    [intent] = await system.intents(order["order_id"])
+    assert (
+        intent["description"] == f"alpenhof: {order['order_id']}: 2 x Breakfast buffet, 1 x Late check-out until 15.00"
+    )
+    assert intent["statement_descriptor_suffix"] == STATEMENT_SUFFIX
+    assert intent["receipt_email"] is None
 
 
 async def test_yen_are_charged_without_decimals(system: System) -> None:

@@ -18,6 +18,7 @@ ASK = CreatePaymentSession(
     amount=given.TOTAL,
     request_no=1,
     asked_at=given.NOW,
+    description=f"alpenhof: {given.ORDER_ID}: 2 x Breakfast buffet",
 )
 SESSION = PaymentSessionReply(
     order_id=given.ORDER_ID,

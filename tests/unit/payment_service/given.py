@@ -45,10 +45,19 @@ def at(seconds: float) -> datetime:
 
 
 def create(
-    amount: Money = AMOUNT, *, asked_at: datetime | None = None, request_no: int | None = None
+    amount: Money = AMOUNT,
+    *,
+    asked_at: datetime | None = None,
+    request_no: int | None = None,
+    description: str | None = None,
 ) -> CreatePaymentSession:
     return CreatePaymentSession(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount, asked_at=asked_at, request_no=request_no
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        amount=amount,
+        asked_at=asked_at,
+        request_no=request_no,
+        description=description,
     )
 
 

@@ -76,6 +76,16 @@ def test_a_repeated_request_asks_the_psp_for_the_same_session_again() -> None:
     assert decision.messages == (_ask_psp(session_no=1),)
 
 
+def test_a_session_is_asked_for_with_the_description_of_the_first_request_whatever_a_later_one_says() -> None:
+    first = _applied(None, given.create(description="two breakfasts"))
+
+    again = _applied(first.state, given.create(description="written by a later version"))
+    of_older_version = _applied(given.created(), given.create(description="two breakfasts"))
+
+    assert again.messages == first.messages == (_ask_psp().model_copy(update={"description": "two breakfasts"}),)
+    assert of_older_version.messages == (_ask_psp(),)
+
+
 def test_an_opened_session_is_told() -> None:
     decision = _applied(given.created(), given.session_created())
 

@@ -1,5 +1,6 @@
 """Stripe's API through its SDK, with the answers a hand-written transport gives."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import httpx
@@ -45,6 +46,41 @@ async def test_a_session_is_opened_with_nothing_a_plain_intent_does_not_need() -
         "metadata[bellhop_installation]": ["bellhop"],
     }
     assert (opened.id, opened.client_secret) == ("pi_1", "pi_1_secret_x")
+
+
+async def test_an_intent_carries_its_description_and_the_suffix_of_the_card_statement() -> None:
+    fake = answering(200, intent("requires_payment_method"))
+    api = replace(fake.api, statement_descriptor_suffix="EXTRAS")
+
+    await api.create_session(CREATE.model_copy(update={"description": "alpenhof: ord_1: 2 x Breakfast"}))
+
+    (request,) = fake.requests
+    sent = parse_qs(request.content.decode())
+    assert sent["description"] == ["alpenhof: ord_1: 2 x Breakfast"]
+    assert sent["statement_descriptor_suffix"] == ["EXTRAS"]
+
+
+async def test_a_session_that_was_asked_for_with_another_suffix_is_found() -> None:
+    asked_before = intent("requires_payment_method") | {
+        "metadata": {
+            "order_id": ORDER_ID,
+            "payment_id": PAYMENT_ID,
+            "session_no": "2",
+            "bellhop_installation": "bellhop",
+        }
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(400, json={"error": {"type": "idempotency_error", "message": "Other parameters."}})
+        return httpx.Response(200, json={"object": "list", "has_more": False, "data": [asked_before]})
+
+    fake = FakeStripe(answer)
+
+    opened = await replace(fake.api, statement_descriptor_suffix="EXTRAS").create_session(CREATE)
+
+    assert opened.id == "pi_1"
+    assert [request.method for request in fake.requests] == ["POST", "GET"]
 
 
 async def test_the_idempotency_key_comes_from_the_business() -> None:
