@@ -61,6 +61,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("BELLHOP_MONGODB_URL", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50")
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_1")
     monkeypatch.setenv("BELLHOP_STRIPE_API_BASE", "http://127.0.0.1:1")
+    monkeypatch.setattr("psp_adapter.stripe_api._PAUSES", ())
     monkeypatch.setenv("BELLHOP_JWT_SECRET", SECRET)
     monkeypatch.setenv("BELLHOP_JWT_ISSUER", "tests")
     return tmp_path
