@@ -10,7 +10,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from chassis.amqp import connection_for_tools
 from chassis.errors import PermanentError
-from contracts.topology import EXCHANGES, LOG, MARK, QUEUES, RETIRED_BINDINGS, Queue
+from contracts.topology import EXCHANGES, LOG, MARK, QUEUES, RETIRED_LOG_BINDINGS, Queue
 
 log = structlog.get_logger()
 
@@ -68,7 +68,6 @@ async def declare_topology(connection: AbstractRobustConnection, url: str) -> No
     except ChannelPreconditionFailed as error:
         raise TopologyMismatchError(name, error) from error
     await _declare_log(url)
-    await _retire_bindings(connection)
     await _declare_queue(channel, MARK)
 
 
@@ -84,7 +83,9 @@ async def _declare_log(url: str) -> None:
             asyncio.timeout(_LOG_WITHIN),
             await connection_for_tools(url, "declaring the log", timeout=_LOG_WITHIN) as connection,
         ):
-            await _declare_queue(await connection.channel(), log_queue)
+            channel = await connection.channel()
+            await _declare_queue(channel, log_queue)
+            await _retire_bindings(channel)
     except ChannelPreconditionFailed as error:
         raise TopologyMismatchError(LOG, error) from error
     except (AMQPError, OSError, RuntimeError) as error:
@@ -95,13 +96,11 @@ async def _declare_log(url: str) -> None:
         )
 
 
-async def _retire_bindings(connection: AbstractRobustConnection) -> None:
-    """Take away what older versions bound. A binding that is not there is no error to RabbitMQ."""
-    channel = await connection.channel()
-    for queue, binding in RETIRED_BINDINGS:
-        bound = await channel.get_queue(queue, ensure=False)
+async def _retire_bindings(channel: AbstractChannel) -> None:
+    """Take away how older versions bound the log. A binding that is not there is no error to RabbitMQ."""
+    bound = await channel.get_queue(LOG, ensure=False)
+    for binding in RETIRED_LOG_BINDINGS:
         await bound.unbind(binding.exchange, binding.routing_key)
-    await channel.close()
 
 
 async def verify_topology(connection: AbstractRobustConnection) -> None:

@@ -296,10 +296,8 @@ QUEUES: tuple[Queue, ...] = (
     ),
 )
 
-RETIRED_BINDINGS: tuple[tuple[str, Binding], ...] = tuple(
-    (LOG, Binding(exchange, "#")) for exchange in (COMMANDS.name, EVENTS.name, FAILURES)
-)
-"""Bindings (queue and binding) of older versions that would do harm; taken away where the topology is declared."""
+RETIRED_LOG_BINDINGS = tuple(Binding(exchange, "#") for exchange in (COMMANDS.name, EVENTS.name, FAILURES))
+"""How older versions bound the log, which would do harm; taken away where the topology is declared."""
 
 
 def _version() -> str:

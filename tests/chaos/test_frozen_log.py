@@ -1,5 +1,6 @@
 """The node that leads the message log's stream hangs: orders flow on over the other two, and the log names its gap."""
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator
@@ -76,10 +77,34 @@ async def test_orders_flow_on_while_the_streams_leader_is_frozen_and_the_log_nam
     assert await system.parked() == dict.fromkeys(await system.parked(), 0)
 
 
+async def about_the_log(system: System) -> str:
+    return (await problems(system, EXTRAS)).get("log", "")
+
+
 async def names_its_gap(system: System) -> bool:
-    said = (await problems(system, EXTRAS)).get("log", "")
-    return said.endswith("messages are missing from it. Orders go on without it.")
+    return (await about_the_log(system)).endswith("messages are missing from it. Orders go on without it.")
 
 
 async def in_log(system: System, order_id: str) -> bool:
     return (await system.log_of(order_id))["orders.order-confirmed.v1"] > 0
+
+
+async def test_a_log_whose_node_is_gone_stops_no_service_from_starting(store: Store, tmp_path: Path) -> None:
+    if os.environ.get("BELLHOP_AMQP_URL"):
+        pytest.skip("BELLHOP_AMQP_URL is set: that broker is not ours to stop")
+    async with cluster_behind_a_door(tmp_path, OTHERS) as (cluster, url):
+        async with await connection_for_tools(cluster.url_at(cluster.amqp, LEADER), "a log", timeout=PATIENCE) as there:
+            await (await there.channel()).declare_queue(
+                LOG, durable=True
+            )  # a classic queue: on this node, and no other
+        await asyncio.to_thread(cluster.nodes[LEADER].stop)
+        system = System(Setup(amqp_url=url, mongodb_url=store.url, database=f"log-gone-{uuid.uuid4().hex[:8]}"))
+        try:
+            await system.start()
+
+            await paid_order(system)
+
+            said = await until(lambda: about_the_log(system), "a service says that the log is not written")
+            assert "NO_ROUTE" in said
+        finally:
+            await system.stop()
