@@ -17,6 +17,8 @@ log = structlog.get_logger()
 _LOG_WITHIN = 10.0
 """Seconds. A stream without a leader answers no declaration."""
 
+_TRY_AGAIN_AFTER = 0.5
+
 
 class TopologyMismatchError(PermanentError):
     """An exchange or queue exists on the broker with other properties than the contract's."""
@@ -78,21 +80,26 @@ async def _declare_log(url: str) -> None:
     closes the connection that declares it again (`541 … coordinator_unavailable`): the log has one of its own here.
     """
     log_queue = next(queue for queue in QUEUES if queue.name == LOG)
+    not_up_yet: Exception | None = None
     try:
-        async with (
-            asyncio.timeout(_LOG_WITHIN),
-            await connection_for_tools(url, "declaring the log", timeout=_LOG_WITHIN) as connection,
-        ):
-            channel = await connection.channel()
-            await _declare_queue(channel, log_queue)
-            await _retire_bindings(channel)
+        async with asyncio.timeout(_LOG_WITHIN):
+            while True:
+                try:
+                    async with await connection_for_tools(url, "declaring the log", timeout=_LOG_WITHIN) as connection:
+                        channel = await connection.channel()
+                        await _declare_queue(channel, log_queue)
+                        await _retire_bindings(channel)
+                    return
+                except ChannelNotFoundEntity as error:  # *down or inaccessible*, as right after the broker's own start
+                    not_up_yet = error
+                    await asyncio.sleep(_TRY_AGAIN_AFTER)
     except ChannelPreconditionFailed as error:
         raise TopologyMismatchError(LOG, error) from error
     except (AMQPError, OSError, RuntimeError) as error:
         log.error(
             "log.unavailable",
-            error=repr(error),
-            advice="delete the queue `log`, then restart one service or run `bellhop broker`",
+            error=repr(not_up_yet or error),
+            advice="if it stays so: delete the queue `log`, then restart one service or run `bellhop broker`",
         )
 
 

@@ -73,7 +73,8 @@ async def test_a_session_is_opened_with_what_was_asked_and_found_again(api: Stri
 
     found = await api.retrieve_session(opened.id)
     assert (found.amount, found.currency, found.status) == (4800, "eur", "requires_payment_method")
-    assert found.metadata == {"order_id": COMMAND.order_id, "payment_id": COMMAND.payment_id}
+    assert found.metadata == opened.metadata
+    assert {"order_id": COMMAND.order_id, "payment_id": COMMAND.payment_id}.items() <= found.metadata.items()
     assert opened.client_secret
     assert found.is_ours
 

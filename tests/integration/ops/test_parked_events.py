@@ -23,6 +23,9 @@ async def test_an_event_whose_payment_could_not_be_looked_up_reaches_its_order_b
     async def is_parked() -> bool:
         return (await system.parked())["psp.dead"] == 1
 
+    async def is_gauged() -> bool:
+        return await system.counted(PAYMENTS, "bellhop_waiting", what="psp_sweep") == 1
+
     unanswered = {"fail_500": {"probability": 1, "match": f"GET /v1/payment_intents/{intent['id']}"}}
     async with system.faults(webhooks={"drop": {"probability": 1}}, api=unanswered):
         await system.switch(f"payment_intents/{intent['id']}/refund", {"amount": 1200})
@@ -33,5 +36,5 @@ async def test_an_event_whose_payment_could_not_be_looked_up_reaches_its_order_b
 
     assert item["forecast"]["detail"].startswith("passes on refund.")
     await guest.sees(order_id, payment_status="partially_refunded")
-    assert await system.counted(PAYMENTS, "bellhop_waiting", what="psp_sweep") == 1
+    await until(is_gauged, "the gauge counts the sweep that goes on")
     await is_clean(system)
