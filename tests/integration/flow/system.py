@@ -437,8 +437,8 @@ class System:
     async def log_of(self, order_id: str) -> Counter[str]:
         """How many messages of each kind the log has for one order; one that was published twice counts once."""
         needle = order_id.encode()
-        found = {message.message_id: message.type or "" for message in await self.log() if needle in message.body}
-        return Counter(found.values())
+        found = {(message.message_id, message.type or "") for message in await self.log() if needle in message.body}
+        return Counter(kind for _, kind in found)
 
 
 def iso8601(time: timedelta) -> str:
