@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from time import perf_counter
@@ -34,8 +34,6 @@ _PAUSES = (1.0, 5.0, 20.0)
 API_VERSION: str = stripe.api_version
 """The version of Stripe's API that the installed SDK speaks."""
 
-_HALF_A_SECOND = timedelta(seconds=0.5)  # a `Date` has whole seconds
-
 
 class BadSignatureError(ValueError):
     """A webhook that was not signed by Stripe with a secret of ours within the tolerance."""
@@ -50,20 +48,24 @@ class _RecordedHttp(stripe.HTTPXClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        began, started, asked_at = utc_now(), perf_counter(), self.clock.steady()
+        began, started = utc_now(), perf_counter()
         try:
             answer, status, answered = await super().request_async(method, url, headers, post_data)
         except stripe.APIConnectionError:
             record(Call.to(began, method, url, None, (perf_counter() - started) * 1000))
             raise
         record(Call.to(began, method, url, status, (perf_counter() - started) * 1000, answer))
-        self._set_clock(answered, asked_at)
+        self._set_clock(answered)
         return answer, status, answered
 
-    def _set_clock(self, answered: Mapping[str, str], asked_at: float) -> None:
+    def _set_clock(self, answered: Mapping[str, str]) -> None:
+        """A `Date` has whole seconds, so this clock is up to a second late, and never early.
+
+        An answer that seemed later than it is would make the event that follows it look overtaken.
+        """
         said = next((value for name, value in answered.items() if name.lower() == "date"), "")
         with suppress(ValueError):
-            self.clock.set(parsedate_to_datetime(said) + _HALF_A_SECOND, asked_at)
+            self.clock.set(parsedate_to_datetime(said), self.clock.steady())
 
 
 @dataclass(frozen=True, slots=True)

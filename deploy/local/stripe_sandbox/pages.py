@@ -61,7 +61,10 @@ OFFERS = (
     ("POST /_sandbox/payouts", '{"currency": "eur"}: pay out all there is'),
     ("POST /_sandbox/events", 'an event about anything: {"type": …, "object": {…}}'),
     ("POST /_sandbox/events/{id}/resend", "deliver an event once more"),
-    ("POST /_sandbox/idempotency-keys/forget", "execute requests under known keys again, as after a day"),
+    (
+        "POST /_sandbox/idempotency-keys/forget",
+        "execute requests under known keys again; `older_than_s` keeps younger ones",
+    ),
     ("POST /_sandbox/reset", "forget everything"),
 )
 

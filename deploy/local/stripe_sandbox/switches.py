@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from deploy.local.stripe_sandbox import balance, confirmation, disputes, intents, refunds
 from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid
 from deploy.local.stripe_sandbox.faults import FaultPlan, Faults
+from deploy.local.stripe_sandbox.idempotency import KEPT_FOR
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
 from deploy.local.stripe_sandbox.settings import API_VERSION
 from deploy.local.stripe_sandbox.webhooks import Webhooks
@@ -20,6 +21,10 @@ from deploy.local.stripe_sandbox.webhooks import Webhooks
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class Forgetting(Body):
+    older_than_s: float = 0
 
 
 class Outcome(Body):
@@ -161,11 +166,15 @@ class Switches:
         return {"reset": True}
 
     async def forget_idempotency_keys(self, request: Request) -> Json:
-        """What a day does: requests under keys used before are executed again."""
-        forgotten = len(self._sandbox.state.idempotency)
-        self._sandbox.state.idempotency.clear()
+        """What a day does: requests under known keys are executed again; keys younger than `older_than_s` are kept."""
+        said = await _body(request, Forgetting)
+        until = self._sandbox.now() + KEPT_FOR - said.older_than_s
+        kept = self._sandbox.state.idempotency
+        old = [key for key, answer in kept.items() if answer["kept_until"] <= until]
+        for key in old:
+            del kept[key]
         self._sandbox.store.changed()
-        return {"forgotten": forgotten}
+        return {"forgotten": len(old)}
 
     async def delete_intent(self, request: Request) -> Json:
         """What deleting test data does: the id is known no more."""
