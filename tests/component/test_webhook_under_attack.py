@@ -105,7 +105,7 @@ async def test_a_replay_outside_the_tolerance_is_refused_before_a_byte_of_its_bo
     async with door.bench.running():
         assert await door.knock([event()], signed(event(), age=299)) == 200
         read = door.chunks_read
-        assert await door.knock([event()], signed(event(), age=302)) == 400
+        assert await door.knock([event()], signed(event(), age=303)) == 400
 
     assert door.chunks_read == read
     assert len(door.bench.published) == 1
