@@ -19,7 +19,9 @@ SYNC_EVERY = 10.0
 _STATED_SKEW = timedelta(seconds=60)
 
 _AGREES = timedelta(seconds=1)
-"""What two readings may differ by: Stripe's `Date` has whole seconds."""
+"""What two readings may differ by."""
+
+_SECOND = timedelta(seconds=1)
 
 
 class SharedClock:
@@ -58,10 +60,21 @@ class SharedClock:
         else move it back and forth, and what happens in order would be noted out of order.
         """
         at = self._steady()
-        least, most = time - _AGREES, time + timedelta(seconds=at - asked_at) + _AGREES
+        self._keep_or_set(time - _AGREES, time + timedelta(seconds=at - asked_at) + _AGREES, time, (asked_at + at) / 2)
+
+    def set_by_seconds(self, time: datetime, asked_at: float) -> None:
+        """As `set`, by a time in whole seconds, such as HTTP's `Date`.
+
+        The clock is never set ahead of the other party's. It is behind by less than a second and the answer's way, and
+        comes nearer with each answer that shows it to be behind.
+        """
+        at = self._steady()
+        self._keep_or_set(time, time + timedelta(seconds=at - asked_at) + _SECOND, time, at)
+
+    def _keep_or_set(self, least: datetime, most: datetime, time: datetime, at: float) -> None:
         if self._set_at is None or not least <= self.now() <= most:
-            self._time, self._at = time, (asked_at + at) / 2
-        self._set_at = at
+            self._time, self._at = time, at
+        self._set_at = self._steady()
         skew = self._wall() - self.now()
         if abs(skew) > _STATED_SKEW and not self._is_told:
             log.warning("clock.skewed", compared_with=self._whose, skew_s=round(skew.total_seconds()))

@@ -48,24 +48,21 @@ class _RecordedHttp(stripe.HTTPXClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        began, started = utc_now(), perf_counter()
+        began, started, asked_at = utc_now(), perf_counter(), self.clock.steady()
         try:
             answer, status, answered = await super().request_async(method, url, headers, post_data)
         except stripe.APIConnectionError:
             record(Call.to(began, method, url, None, (perf_counter() - started) * 1000))
             raise
         record(Call.to(began, method, url, status, (perf_counter() - started) * 1000, answer))
-        self._set_clock(answered)
+        self._set_clock(answered, asked_at)
         return answer, status, answered
 
-    def _set_clock(self, answered: Mapping[str, str]) -> None:
-        """A `Date` has whole seconds, so this clock is up to a second late, and never early.
-
-        An answer that seemed later than it is would make the event that follows it look overtaken.
-        """
+    def _set_clock(self, answered: Mapping[str, str], asked_at: float) -> None:
+        """Never ahead of Stripe's: an answer dated too late would make the event after it look overtaken."""
         said = next((value for name, value in answered.items() if name.lower() == "date"), "")
         with suppress(ValueError):
-            self.clock.set(parsedate_to_datetime(said), self.clock.steady())
+            self.clock.set_by_seconds(parsedate_to_datetime(said), asked_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ class _Weaver:
                 noted,
                 (Participant.ADAPTER,),
                 is_exact=outcome.is_exact,
+                # Dated by Stripe's clock, which may be behind the store's.
+                earlier=list(outcome.earlier),
             )
             self.drafts.append(outcome.cause)
             return

@@ -73,3 +73,39 @@ def test_an_answer_that_disagrees_moves_the_clock() -> None:
     clock.set(TRUE + HOUR, asked_at=10)
 
     assert clock.now() == TRUE + HOUR
+
+
+def test_a_time_in_whole_seconds_never_sets_the_clock_ahead_and_brings_it_nearer_with_each_answer() -> None:
+    machine = Machine(TRUE, 0)
+    clock = machine.clock()
+    behind = []
+
+    for uptime in (0.9, 3.5, 6.2, 9.05, 12.7):
+        machine.uptime = uptime
+        true = TRUE + timedelta(seconds=uptime)
+        clock.set_by_seconds(true.replace(microsecond=0), asked_at=uptime)
+        behind.append((true - clock.now()) / timedelta(seconds=1))
+
+    assert [round(seconds, 2) for seconds in behind] == [0.9, 0.5, 0.2, 0.05, 0.05]
+
+
+def test_an_answer_in_whole_seconds_that_was_long_on_its_way_does_not_set_the_clock_back() -> None:
+    machine = Machine(TRUE, 0)
+    clock = machine.clock()
+    clock.set_by_seconds(TRUE, asked_at=0)
+    machine.uptime = 26
+
+    clock.set_by_seconds(TRUE + timedelta(seconds=1), asked_at=1)
+
+    assert clock.now() == TRUE + timedelta(seconds=26)
+
+
+def test_a_clock_ahead_of_a_time_in_whole_seconds_is_set_back() -> None:
+    machine = Machine(TRUE, 0)
+    clock = machine.clock()
+    clock.set_by_seconds(TRUE, asked_at=0)
+    machine.uptime = 10
+
+    clock.set_by_seconds(TRUE + timedelta(seconds=8), asked_at=10)
+
+    assert clock.now() == TRUE + timedelta(seconds=8)

@@ -101,6 +101,15 @@ def test_messages_keep_the_order_of_the_log_although_their_clocks_differ() -> No
     assert whats(told(ORDER, [PLACED, other], []))[1:] == ["PlaceOrder", "PaymentProcessing"]
 
 
+def test_a_webhook_stands_before_its_report_and_not_before_the_order_although_the_psps_clock_is_behind() -> None:
+    note = {"psp": "webhook payment_intent.succeeded"}
+    report = seen("psp.evt_1", "psp.psp-payment-succeeded.v1", -700, sender="psp-adapter", headers=note)
+
+    it = told(ORDER, [PLACED, report], [])
+
+    assert whats(it)[1:] == ["PlaceOrder", "webhook payment_intent.succeeded", "PspPaymentSucceeded"]
+
+
 def test_a_message_without_milliseconds_is_known_to_the_second() -> None:
     it = told(ORDER, [seen("m-1", PROCESSING, None)], [])
 
