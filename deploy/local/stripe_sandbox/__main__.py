@@ -21,8 +21,16 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 12111,
-    api_key: Annotated[str, typer.Option(help="The secret key servers use.")] = "sk_test_sandbox",
-    publishable_key: Annotated[str, typer.Option(help="The key browsers use.")] = "pk_test_sandbox",
+    api_key: Annotated[
+        str | None,
+        typer.Option(help="The secret key servers use. sk_test_sandbox, or sk_live_sandbox with --livemode."),
+    ] = None,
+    publishable_key: Annotated[
+        str | None, typer.Option(help="The key browsers use. pk_test_sandbox, or pk_live_sandbox with --livemode.")
+    ] = None,
+    livemode: Annotated[
+        bool, typer.Option("--livemode", help="Say livemode: true in every object and event. Still no real money.")
+    ] = False,
     webhook_url: Annotated[
         str | None, typer.Option(help="Where events are posted. May be set later: POST /_sandbox/webhook-endpoint.")
     ] = None,
@@ -43,15 +51,20 @@ def serve(
     It is a sandbox: it takes Stripe's test cards only, and no real money ever moves. Its front page, at the
     address it listens on, lists the test cards and everything it offers.
     """
-    if any(key.startswith(("sk_live_", "rk_live_", "pk_live_")) for key in (api_key, publishable_key)):
+    mode = "live" if livemode else "test"
+    api_key = f"sk_{mode}_sandbox" if api_key is None else api_key
+    publishable_key = f"pk_{mode}_sandbox" if publishable_key is None else publishable_key
+    if any(_is_real(key) for key in (api_key, publishable_key)):
         raise typer.BadParameter(
-            "this is a live key. The sandbox confirms payments nobody makes: it takes test keys only.",
+            "this is a live key. The sandbox confirms payments no guest makes: it takes test keys, and only "
+            "those live keys that it made up itself, which begin with sk_live_sandbox and pk_live_sandbox.",
             param_hint="--api-key / --publishable-key",
         )
     _log_to_stderr(log_level)
     settings = Settings(
         api_key=api_key,
         publishable_key=publishable_key,
+        livemode=livemode,
         webhook_url=webhook_url,
         webhook_secret=webhook_secret,
         data=data,
@@ -70,6 +83,11 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("sandbox.starting", note=NOTICE, address=f"http://{host}:{port}", webhook_url=webhook_url)
     uvicorn.Server(config).run()
+
+
+def _is_real(key: str) -> bool:
+    """Whether this key moves money at Stripe."""
+    return key[2:].startswith("_live_") and not key[2:].startswith("_live_sandbox")
 
 
 def _log_to_stderr(level: str) -> None:

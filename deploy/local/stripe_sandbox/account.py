@@ -33,7 +33,7 @@ def list_endpoints(sandbox: Sandbox, call: Call) -> Json:
             "created": 0,
             "description": None,
             "enabled_events": endpoint.get("enabled_events", ["*"]),
-            "livemode": False,
+            "livemode": sandbox.livemode,
             "metadata": {},
             "status": endpoint.get("status", "enabled"),
             "url": endpoint["url"],
@@ -52,7 +52,7 @@ def list_destinations(sandbox: Sandbox, call: Call) -> Json:
             "object": "v2.core.event_destination",
             "enabled_events": [kind if kind == "*" else f"v1.{kind}" for kind in endpoint["enabled_events"]],
             "event_payload": "thin",
-            "livemode": False,
+            "livemode": sandbox.livemode,
             "status": endpoint["status"],
             "type": "webhook_endpoint",
             "webhook_endpoint": {"url": endpoint["url"]},
@@ -71,7 +71,7 @@ def create_domain(sandbox: Sandbox, call: Call) -> Json:
         "created": sandbox.seconds(),
         "domain_name": name,
         "enabled": call.params.get("enabled", "true") == "true",
-        "livemode": False,
+        "livemode": sandbox.livemode,
     }
     domain |= {method: {"status": "active"} for method in ("apple_pay", "google_pay", "link", "paypal")}
     sandbox.store.put(domain)

@@ -72,7 +72,7 @@ def pay_out(sandbox: Sandbox, currency: str) -> Json:
         "failure_balance_transaction": None,
         "failure_code": None,
         "failure_message": None,
-        "livemode": False,
+        "livemode": sandbox.livemode,
         "metadata": {},
         "method": "standard",
         "reconciliation_status": "completed",

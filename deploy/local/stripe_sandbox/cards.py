@@ -142,7 +142,7 @@ def _method(sandbox: Sandbox, method_id: str, kind: str, details: Json, billing:
         kind: details,
         "created": sandbox.seconds(),
         "customer": None,
-        "livemode": False,
+        "livemode": sandbox.livemode,
         "metadata": {},
         "type": kind,
     }

@@ -30,7 +30,7 @@ def attempt(sandbox: Sandbox, call: Call, intent: Json, *, status: str) -> Json:
         "failure_code": None,
         "failure_message": None,
         "fraud_details": {},
-        "livemode": False,
+        "livemode": sandbox.livemode,
         "metadata": dict(intent["metadata"]),
         "outcome": None,
         "paid": False,

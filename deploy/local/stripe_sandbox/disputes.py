@@ -75,7 +75,7 @@ def open_dispute(
             "submission_count": 0,
         },
         "is_charge_refundable": status == "warning_needs_response",
-        "livemode": False,
+        "livemode": sandbox.livemode,
         "metadata": {},
         "payment_intent": intent["id"],
         "reason": reason,

@@ -102,7 +102,7 @@ def create(sandbox: Sandbox, call: Call) -> Json:
         "description": None,
         "last_payment_error": None,
         "latest_charge": None,
-        "livemode": False,
+        "livemode": sandbox.livemode,
         "metadata": {},
         "next_action": None,
         "on_behalf_of": None,

@@ -41,7 +41,10 @@ OFFERS = (
         "GET, PUT, DELETE /_sandbox/faults",
         "webhooks doubled, late, reordered or dropped; API slow, failing, refusing (401, 403)",
     ),
-    ("GET, PUT /_sandbox/settings", '{"settle_after": seconds or null}'),
+    (
+        "GET, PUT /_sandbox/settings",
+        '{"settle_after": seconds or null, "livemode": whether objects and events say that they are live}',
+    ),
     (
         "GET, POST /_sandbox/webhook-endpoint",
         '{"url": …, "secret": …, "enabled_events": […], "status": …, "api_version": …, "payload": "thin"}',

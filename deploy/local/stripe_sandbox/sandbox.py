@@ -45,6 +45,7 @@ class Sandbox:
         self.settings = settings
         self.store = Store(settings.data, save_every=settings.save_every)
         self.settle_after = settings.settle_after
+        self.livemode = settings.livemode
         self.new_id = settings.new_id
         self.now = settings.now
         # Set by the composition root.
@@ -61,6 +62,11 @@ class Sandbox:
     def today(self) -> datetime:
         return datetime.fromtimestamp(self.now(), UTC)
 
+    def switch_mode(self, livemode: bool) -> None:
+        """Answer as an account of this mode: every object says so. Events stay as they were."""
+        self.livemode = livemode
+        self.store.set_livemode(livemode)
+
     def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None, at: int | None = None) -> Json:
         """Record the event with a snapshot of the object as it is now, and hand it to the webhooks.
 
@@ -75,7 +81,7 @@ class Sandbox:
             "api_version": API_VERSION,
             "created": self.seconds() if at is None else at,
             "data": data,
-            "livemode": False,
+            "livemode": self.livemode,
             "pending_webhooks": 0,
             "request": {"id": call.request_id, "idempotency_key": call.idempotency_key},
             "type": kind,

@@ -23,12 +23,14 @@ class Settings:
     """Everything that may differ between two sandboxes.
 
     Times are in seconds. `settle_after` is how long slow payments and refunds stay open;
-    None leaves them open until a switch under `/_sandbox/` settles them.
+    None leaves them open until a switch under `/_sandbox/` settles them. `livemode` is what every object and event says
+    of itself, whatever the key: still no real money moves.
     """
 
     api_key: str = "sk_test_sandbox"
     publishable_key: str = "pk_test_sandbox"
     account: str = "acct_1BellhopSandbox0"
+    livemode: bool = False
     webhook_url: str | None = None
     webhook_secret: str | None = None
     data: Path | None = None

@@ -87,6 +87,14 @@ class Store:
         bucket: dict[str, Json] = getattr(self.state, KINDS[prefix][0])
         return reversed(bucket.values())
 
+    def set_livemode(self, livemode: bool) -> None:
+        """On every object that states its mode, except events: they are history."""
+        for bucket, _ in KINDS.values():
+            for obj in getattr(self.state, bucket).values() if bucket != "events" else ():
+                if "livemode" in obj:
+                    obj["livemode"] = livemode
+        self.changed()
+
     def count_webhook(self, what: str) -> None:
         self.state.webhook_counts[what] = self.state.webhook_counts.get(what, 0) + 1
         self.changed()

@@ -74,8 +74,11 @@ class Endpoint(Body):
     payload: Literal["snapshot", "thin"] = "snapshot"
 
 
-class Pace(Body):
-    settle_after: float | None = Field(ge=0)
+class Changes(Body):
+    """What is not named stays."""
+
+    settle_after: float | None = Field(default=None, ge=0)
+    livemode: bool = False
 
 
 B = TypeVar("B", bound=BaseModel)
@@ -144,11 +147,15 @@ class Switches:
         return self._faults.plan.model_dump()
 
     async def show_settings(self, request: Request) -> Json:
-        return {"settle_after": self._sandbox.settle_after}
+        return {"settle_after": self._sandbox.settle_after, "livemode": self._sandbox.livemode}
 
     async def set_settings(self, request: Request) -> Json:
-        self._sandbox.settle_after = (await _body(request, Pace)).settle_after
-        return {"settle_after": self._sandbox.settle_after}
+        changes = await _body(request, Changes)
+        if "settle_after" in changes.model_fields_set:
+            self._sandbox.settle_after = changes.settle_after
+        if "livemode" in changes.model_fields_set:
+            self._sandbox.switch_mode(changes.livemode)
+        return await self.show_settings(request)
 
     async def show_endpoint(self, request: Request) -> Json | None:
         return self._webhooks.endpoint
@@ -162,6 +169,7 @@ class Switches:
         await self._webhooks.forget()
         self._sandbox.store.clear()
         self._sandbox.settle_after = self._sandbox.settings.settle_after
+        self._sandbox.livemode = self._sandbox.settings.livemode
         self._faults.use(FaultPlan())
         return {"reset": True}
 

@@ -99,6 +99,9 @@ class Bench:
     async def state(self) -> dict[str, Any]:
         return await self.switch("state", method="GET")
 
+    async def says_livemode(self, livemode: bool) -> None:
+        await self.switch("settings", {"livemode": livemode}, method="PUT")
+
     async def paid(self, amount: int = 2500, method: str = "pm_card_visa") -> stripe.PaymentIntent:
         return await self.intent(amount, confirm=True, payment_method=method)
 

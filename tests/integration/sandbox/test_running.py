@@ -152,3 +152,21 @@ async def test_a_live_key_is_refused_with_a_sentence() -> None:
 
     assert process.returncode == 2
     assert b"live key" in error
+
+
+async def test_a_live_sandbox_has_keys_of_its_own_making() -> None:
+    port = _free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deploy.local.stripe_sandbox", "--livemode", "--port", str(port)
+    )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            await eventually(lambda: _is_ready(http), within=20)
+
+        sdk = client_for(f"http://127.0.0.1:{port}", key="sk_live_sandbox")
+        intent = await sdk.v1.payment_intents.create_async({"amount": 100, "currency": "eur"})
+
+        assert intent.livemode
+    finally:
+        process.terminate()
+        await process.wait()
