@@ -1,6 +1,6 @@
 """The saga: one function that decides what happens to an order.
 
-`decide` is DESIGN's order table, row by row; `transitions.py` says what each row does. Both take values and return
+`decide` is the order's table, row by row; `transitions.py` says what each row does. Both take values and return
 values: no clock, no broker, no store.
 """
 

@@ -427,8 +427,8 @@ def _unchanged(found: list[Row]) -> Iterator[str]:
 INTRODUCTION = """# State machines
 
 What every message does to an order and to a payment in every status. This page is made from the code
-(`python -m ops.tables --write`) by asking the services' own `decide` functions, and CI fails when it is stale; the
-specification is DESIGN.md §5 and §6. The diagrams show only what changes a status; the tables show everything.
+(`python -m ops.tables --write`) by asking the services' own `decide` functions, and CI fails when it is stale.
+The diagrams show only what changes a status; the tables show everything.
 
 *Stale* means overtaken by something newer, *ignored* means it says nothing here, *refused* is an answer to whoever
 asked; none of the three changes anything. Statuses with a remark (`cancelled, money on its way back`) are the same

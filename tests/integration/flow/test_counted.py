@@ -22,7 +22,7 @@ FLOW = (
     "payments.payment-succeeded.v1",
     "orders.order-confirmed.v1",
 )
-"""The commands and events of one paid order, in the order of DESIGN.md's fourteen steps."""
+"""The commands and events of one paid order, in the order of docs/architecture.md."""
 SWEPT_MESSAGES = 2
 """What asking for the PSP's recent events takes, once at start and then every ten minutes."""
 IN_FLIGHT = 64

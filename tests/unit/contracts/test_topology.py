@@ -1,4 +1,4 @@
-"""The bus as data, held against DESIGN §3 and against the messages there are."""
+"""The bus as data, held against the rules of the bus and against the messages there are."""
 
 from collections import Counter
 

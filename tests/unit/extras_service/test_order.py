@@ -1,4 +1,4 @@
-"""The order table of DESIGN §5, row by row."""
+"""The order's table, row by row."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The payment table of DESIGN §6, story by story."""
+"""The payment's table, story by story."""
 
 import pytest
 

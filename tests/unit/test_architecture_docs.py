@@ -1,0 +1,59 @@
+"""docs/architecture.md and CONTRIBUTING.md lead to code that is there, and no page has a link to nowhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.integration.flow.test_counted import FLOW
+
+ROOT = Path(__file__).resolve().parents[2]
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+_CODE = re.compile(r"\[`(?P<path>[\w/.]+)`\]\([\w/.]+\)(?P<names>(?: `\w+`,?)*)")
+_LINK = re.compile(r"\]\((?!https?://|#|mailto:)(?P<target>[^)#\s]+)(?:#(?P<heading>[^)\s]+))?\)")
+
+
+def test_every_function_and_class_of_the_walk_stands_in_the_file_that_is_named() -> None:
+    walked = [
+        (found["path"], name) for found in _CODE.finditer(ARCHITECTURE) for name in re.findall(r"\w+", found["names"])
+    ]
+
+    missing = [f"{path}: {name}" for path, name in walked if not _defines(ROOT / path, name)]
+
+    assert len(walked) > 30
+    assert missing == []
+
+
+def test_the_steps_take_the_messages_that_a_paid_order_takes() -> None:
+    steps = ARCHITECTURE.partition("## A paid order")[2].partition("\n## ")[0]
+
+    assert tuple(re.findall(r"`(\w+\.[\w-]+\.v\d+)`", steps)) == FLOW
+
+
+def test_every_room_is_described() -> None:
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"tests"}
+    described = set(re.findall(r"`(\w+)/`", ARCHITECTURE.partition("\n## Rooms")[2]))
+
+    assert rooms - described == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for link in _LINK.finditer(page.read_text()):
+        target = page.parent / link["target"]
+        assert target.exists(), link["target"]
+        if link["heading"] and target.suffix == ".md":
+            assert link["heading"] in _headings(target), link[0]
+
+
+def _defines(file: Path, name: str) -> bool:
+    there = rf"(?:def|class) {name}\b" if file.suffix == ".py" else rf"\b{name}\("
+    return re.search(there, file.read_text()) is not None
+
+
+def _headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
