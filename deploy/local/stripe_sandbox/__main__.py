@@ -78,6 +78,7 @@ def serve(
         access_log=False,
         timeout_graceful_shutdown=1,
         server_header=False,
+        date_header=False,
     )
     # uvicorn shuts down first and then raises the signal again: being asked to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

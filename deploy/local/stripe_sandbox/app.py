@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -24,15 +25,21 @@ from deploy.local.stripe_sandbox.webhooks import Webhooks
 
 
 class SaysItIsASandbox:
-    """Marks every answer, so that nobody mistakes it for Stripe's."""
+    """Marks every answer, so that no reader mistakes it for Stripe's, and dates it by the account's clock.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The server in front must not add a `Date` itself (uvicorn: `date_header=False`).
+    """
+
+    def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self._app = app
+        self._sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Stripe-Sandbox"] = NOTICE
+                headers = MutableHeaders(scope=message)
+                headers["X-Stripe-Sandbox"] = NOTICE
+                headers["Date"] = formatdate(self._sandbox.now(), usegmt=True)
             await send(message)
 
         await self._app(scope, receive, marked)
@@ -70,10 +77,10 @@ def create_app(settings: Settings) -> Starlette:
             Route("/health/ready", _healthy),
             api.routes(),
             api.v2_routes(),
-            Switches(sandbox, faults, webhooks).routes(),
+            Switches(sandbox, faults, webhooks, timers).routes(),
             *Pages(sandbox).routes(),
         ],
-        middleware=[Middleware(SaysItIsASandbox)],
+        middleware=[Middleware(SaysItIsASandbox, sandbox=sandbox)],
         lifespan=lifespan,
     )
 

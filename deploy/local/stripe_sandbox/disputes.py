@@ -8,7 +8,10 @@ from deploy.local.stripe_sandbox.errors import Json, refused
 from deploy.local.stripe_sandbox.lists import page
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
 
-WEEK = 7 * 24 * 3600
+DAY = 24 * 3600
+TIME_TO_ANSWER = 7 * DAY
+INQUIRY = 120 * DAY
+"""Seconds after which an inquiry that did not become a dispute is closed."""
 
 Beginning = Literal["needs_response", "warning_needs_response", "prevented"]
 Status = Literal[
@@ -68,7 +71,7 @@ def open_dispute(
         "enhanced_eligibility_types": [],
         "evidence": {},
         "evidence_details": {
-            "due_by": sandbox.seconds() + WEEK,
+            "due_by": None,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
@@ -83,6 +86,7 @@ def open_dispute(
     }
     charge["disputed"] = True
     sandbox.store.put(dispute)
+    _wait(sandbox, dispute)
     _changed(sandbox, call, dispute, "created", was_withdrawn=False)
     return dispute
 
@@ -93,9 +97,29 @@ def proceed(sandbox: Sandbox, dispute: Json, status: Status) -> Json:
     if status not in _NEXT.get(before, ()):
         raise refused(f"Dispute {dispute['id']} has a status of {before}: it cannot become {status}.")
     dispute.update(status=status, is_charge_refundable=status.startswith("warning_"))
+    _wait(sandbox, dispute)
     what = "closed" if status in (*_DECISIONS, "warning_closed") else "updated"
     _changed(sandbox, OWN_DOING, dispute, what, was_withdrawn=_is_withdrawn(before))
     return dispute
+
+
+def run_out(sandbox: Sandbox, dispute: Json) -> Json:
+    """Its time is over: what was not answered is lost, and an inquiry that the bank did not pursue is closed."""
+    if dispute["status"] not in ("needs_response", "warning_needs_response", "warning_under_review"):
+        return dispute
+    dispute["evidence_details"]["past_due"] = not dispute["status"].endswith("under_review")
+    return proceed(sandbox, dispute, "lost" if dispute["status"] == "needs_response" else "warning_closed")
+
+
+def _wait(sandbox: Sandbox, dispute: Json) -> None:
+    """Set the time by which it must be answered, and what becomes of it when that is over."""
+    if dispute["status"].endswith("needs_response"):
+        dispute["evidence_details"]["due_by"] = sandbox.seconds() + TIME_TO_ANSWER
+    match dispute["status"]:
+        case "needs_response":
+            sandbox.at(dispute["evidence_details"]["due_by"], "dispute", dispute["id"])
+        case "warning_needs_response":
+            sandbox.at(dispute["created"] + INQUIRY, "dispute", dispute["id"])
 
 
 def is_contested(sandbox: Sandbox, charge: Json) -> bool:

@@ -3,15 +3,28 @@
 from datetime import UTC, datetime
 
 from deploy.local.stripe_sandbox import forms
-from deploy.local.stripe_sandbox.errors import Json, invalid
+from deploy.local.stripe_sandbox.errors import Json, invalid, no_such
 from deploy.local.stripe_sandbox.lists import PAGING, cut
 from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
 
 _THIN = "evt_test_"
+_LISTED_FOR = 30 * 24 * 3600
+"""Seconds for which an event can be had. See https://docs.stripe.com/api/events."""
 
 
 def retrieve(sandbox: Sandbox, call: Call) -> Json:
-    return sandbox.store.get(call.path["id"], "evt")
+    return _listed(sandbox, call.path["id"])
+
+
+def _listed(sandbox: Sandbox, event_id: str) -> Json:
+    event = sandbox.store.get(event_id, "evt")
+    if not _is_listed(sandbox, event):
+        raise no_such("event", event_id)
+    return event
+
+
+def _is_listed(sandbox: Sandbox, event: Json) -> bool:
+    return bool(event["created"] > sandbox.seconds() - _LISTED_FOR)
 
 
 def thin(event: Json) -> Json:
@@ -33,7 +46,7 @@ def thin(event: Json) -> Json:
 
 
 def retrieve_thin(sandbox: Sandbox, call: Call) -> Json:
-    return thin(sandbox.store.get("evt_" + call.path["id"].removeprefix(_THIN), "evt"))
+    return thin(_listed(sandbox, "evt_" + call.path["id"].removeprefix(_THIN)))
 
 
 def list_all(sandbox: Sandbox, call: Call) -> Json:
@@ -45,7 +58,8 @@ def list_all(sandbox: Sandbox, call: Call) -> Json:
     wanted = [kind] if kind is not None else kinds
 
     def matches(event: Json) -> bool:
-        return not wanted or any(_is(event["type"], pattern) for pattern in wanted)
+        is_wanted = not wanted or any(_is(event["type"], pattern) for pattern in wanted)
+        return is_wanted and _is_listed(sandbox, event)
 
     return cut(sandbox, call, "evt", "/v1/events", matches)
 

@@ -68,7 +68,11 @@ OFFERS = (
         "POST /_sandbox/idempotency-keys/forget",
         "execute requests under known keys again; `older_than_s` keeps younger ones",
     ),
-    ("POST /_sandbox/reset", "forget everything"),
+    (
+        "GET /_sandbox/clock, POST /_sandbox/clock/advance",
+        '{"seconds": …}: set the clock forward, never back; what is due by then happens',
+    ),
+    ("POST /_sandbox/reset", "forget everything but the webhook endpoint and the time"),
 )
 
 

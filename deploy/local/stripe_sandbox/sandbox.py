@@ -1,7 +1,9 @@
 """What every part of the sandbox stands on: memory, time, ids, and the events it tells of."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -47,7 +49,8 @@ class Sandbox:
         self.settle_after = settings.settle_after
         self.livemode = settings.livemode
         self.new_id = settings.new_id
-        self.now = settings.now
+        self._wall = settings.now
+        self._set_forward = asyncio.Event()
         # Set by the composition root.
         self.deliver: Callable[[Json, str], None] = lambda event, lane: None
         self.wake_timers: Callable[[], None] = lambda: None
@@ -55,6 +58,24 @@ class Sandbox:
     @property
     def state(self) -> State:
         return self.store.state
+
+    def now(self) -> float:
+        """The account's time in Unix seconds: the wall clock's, set forward by `advance`."""
+        return self._wall() + self.state.clock_ahead_s
+
+    def advance(self, seconds: float) -> None:
+        """Set the clock forward. It never goes back, as the events and answers of before are known to others."""
+        self.state.clock_ahead_s += seconds
+        self.store.changed()
+        self._set_forward.set()
+        self._set_forward = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the account's clock is this much later."""
+        due_at = self.now() + seconds
+        while (left := due_at - self.now()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._set_forward.wait(), left)
 
     def seconds(self) -> int:
         return int(self.now())
@@ -96,7 +117,10 @@ class Sandbox:
 
     def later(self, kind: str, object_id: str) -> None:
         """Remember to settle the object after `settle_after`; without one, only a switch settles it."""
-        if self.settle_after is None:
-            return
-        self.state.timers[object_id] = {"kind": kind, "due_at": self.now() + self.settle_after}
+        if self.settle_after is not None:
+            self.at(self.now() + self.settle_after, kind, object_id)
+
+    def at(self, due_at: float, kind: str, object_id: str) -> None:
+        """Remember what happens to the object at a time, by the account's clock; one thing for each object."""
+        self.state.timers[object_id] = {"kind": kind, "due_at": due_at}
         self.wake_timers()

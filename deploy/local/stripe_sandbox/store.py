@@ -41,6 +41,8 @@ class State:
     deliveries: dict[str, Json] = field(default_factory=dict)
     webhook_counts: dict[str, int] = field(default_factory=dict)
     webhook_endpoint: Json | None = None
+    # Seconds by which the account's clock was set forward, all in all.
+    clock_ahead_s: float = 0.0
 
 
 KINDS = {
@@ -103,8 +105,8 @@ class Store:
         self._dirty.set()
 
     def clear(self) -> None:
-        """Forget everything but where webhooks go."""
-        self.state = State(webhook_endpoint=self.state.webhook_endpoint)
+        """Forget everything but where webhooks go and how late it is."""
+        self.state = State(webhook_endpoint=self.state.webhook_endpoint, clock_ahead_s=self.state.clock_ahead_s)
         self.changed()
 
     def load(self) -> None:

@@ -16,6 +16,7 @@ from deploy.local.stripe_sandbox.faults import FaultPlan, Faults
 from deploy.local.stripe_sandbox.idempotency import KEPT_FOR
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
 from deploy.local.stripe_sandbox.settings import API_VERSION
+from deploy.local.stripe_sandbox.timers import Timers
 from deploy.local.stripe_sandbox.webhooks import Webhooks
 
 
@@ -25,6 +26,10 @@ class Body(BaseModel):
 
 class Forgetting(Body):
     older_than_s: float = 0
+
+
+class Advance(Body):
+    seconds: float = Field(ge=0, le=10 * 365 * 24 * 3600)
 
 
 class Outcome(Body):
@@ -85,10 +90,11 @@ B = TypeVar("B", bound=BaseModel)
 
 
 class Switches:
-    def __init__(self, sandbox: Sandbox, faults: Faults, webhooks: Webhooks) -> None:
+    def __init__(self, sandbox: Sandbox, faults: Faults, webhooks: Webhooks, timers: Timers) -> None:
         self._sandbox = sandbox
         self._faults = faults
         self._webhooks = webhooks
+        self._timers = timers
 
     def routes(self) -> Mount:
         table: tuple[tuple[str, str, Callable[[Request], Awaitable[object]]], ...] = (
@@ -98,6 +104,8 @@ class Switches:
             ("DELETE", "/faults", self.clear_faults),
             ("GET", "/settings", self.show_settings),
             ("PUT", "/settings", self.set_settings),
+            ("GET", "/clock", self.show_clock),
+            ("POST", "/clock/advance", self.advance_clock),
             ("GET", "/webhook-endpoint", self.show_endpoint),
             ("POST", "/webhook-endpoint", self.set_endpoint),
             ("POST", "/idempotency-keys/forget", self.forget_idempotency_keys),
@@ -157,6 +165,15 @@ class Switches:
             self._sandbox.switch_mode(changes.livemode)
         return await self.show_settings(request)
 
+    async def show_clock(self, request: Request) -> Json:
+        return {"now": self._sandbox.now(), "ahead_s": self._sandbox.state.clock_ahead_s}
+
+    async def advance_clock(self, request: Request) -> Json:
+        """Set the account's clock forward. What is due by then has happened when this answers."""
+        self._sandbox.advance((await _body(request, Advance)).seconds)
+        self._timers.set_forward()
+        return await self.show_clock(request)
+
     async def show_endpoint(self, request: Request) -> Json | None:
         return self._webhooks.endpoint
 
@@ -165,7 +182,7 @@ class Switches:
         return self._webhooks.listen_at(**endpoint.model_dump())
 
     async def reset(self, request: Request) -> Json:
-        """Forget every object, event, key, fault and pending delivery; the webhook endpoint stays."""
+        """Forget every object, event, key, fault and pending delivery; the webhook endpoint and the time stay."""
         await self._webhooks.forget()
         self._sandbox.store.clear()
         self._sandbox.settle_after = self._sandbox.settings.settle_after

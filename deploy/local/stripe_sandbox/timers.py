@@ -1,9 +1,9 @@
-"""What settles by itself after a while: slow payments and slow refunds."""
+"""What happens by itself after a while: slow payments and refunds settle, vouchers expire, disputes run out."""
 
 import asyncio
 from contextlib import suppress
 
-from deploy.local.stripe_sandbox import confirmation, refunds
+from deploy.local.stripe_sandbox import confirmation, disputes, refunds
 from deploy.local.stripe_sandbox.errors import ApiError
 from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Sandbox
 
@@ -18,6 +18,11 @@ class Timers:
     def wake(self) -> None:
         self._woken.set()
 
+    def set_forward(self) -> None:
+        """The clock was set forward: what is due now has happened when this returns."""
+        self._settle_due()
+        self.wake()
+
     async def run(self) -> None:
         while True:
             self._woken.clear()
@@ -31,14 +36,24 @@ class Timers:
 
     def _settle_due(self) -> None:
         state = self._sandbox.state
-        due = [name for name, timer in state.timers.items() if timer["due_at"] <= self._sandbox.now()]
-        for object_id in due:
+        now = self._sandbox.now()
+        due = sorted((timer["due_at"], name) for name, timer in state.timers.items() if timer["due_at"] <= now)
+        for _, object_id in due:
             kind = state.timers.pop(object_id)["kind"]
             # A switch may have settled it first; then there is nothing left to do.
             with suppress(ApiError):
-                if kind == "intent":
-                    confirmation.settle(self._sandbox, OWN_DOING, state.payment_intents[object_id])
-                else:
-                    refunds.settle(self._sandbox, state.refunds[object_id])
+                self._happen(kind, object_id)
         if due:
             self._sandbox.store.changed()
+
+    def _happen(self, kind: str, object_id: str) -> None:
+        sandbox, state = self._sandbox, self._sandbox.state
+        match kind:
+            case "intent":
+                confirmation.settle(sandbox, OWN_DOING, state.payment_intents[object_id])
+            case "voucher":
+                confirmation.expire(sandbox, OWN_DOING, state.payment_intents[object_id])
+            case "refund":
+                refunds.settle(sandbox, state.refunds[object_id])
+            case "dispute":
+                disputes.run_out(sandbox, state.disputes[object_id])

@@ -12,8 +12,10 @@ def show(sandbox: Sandbox, call: Call, intent: Json) -> None:
     """The guest gets what to pay with, and leaves."""
     if sandbox.state.behaviours[intent["payment_method"]] == "voucher":
         kind = "oxxo_display_details"
+        expires_after = sandbox.seconds() + 3 * DAY
+        sandbox.at(expires_after, "voucher", intent["id"])
         shown: Json = {
-            "expires_after": sandbox.seconds() + 3 * DAY,
+            "expires_after": expires_after,
             "hosted_voucher_url": f"{call.address}/v3/voucher",
             "number": "12345678901234657890123456789012",
         }

@@ -161,7 +161,9 @@ class Webhooks:
                 return
             self._sandbox.store.count_webhook("retried" if delivery["attempts"] < settings.retry_attempts else "failed")
             if delivery["attempts"] < settings.retry_attempts:
-                await asyncio.sleep(min(settings.retry_longest, settings.retry_first * 2 ** (delivery["attempts"] - 1)))
+                await self._sandbox.sleep(
+                    min(settings.retry_longest, settings.retry_first * 2 ** (delivery["attempts"] - 1))
+                )
         log.error("sandbox.webhook_given_up", event_id=event["id"], type=event["type"], attempts=delivery["attempts"])
 
     async def _post(self, event: Json, attempt: int) -> bool:

@@ -44,7 +44,13 @@ class Served:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, self.port))
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5, timeout_keep_alive=60
+            app,
+            log_config=None,
+            access_log=False,
+            date_header=False,  # the sandbox has its own time
+            lifespan="on",
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=60,
         )
         server = uvicorn.Server(config)
         # Not `serve()`: the test runner keeps its own signal handlers.

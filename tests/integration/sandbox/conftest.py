@@ -38,7 +38,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The app on a free port of this machine; yields its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, log_level="critical", access_log=False, timeout_graceful_shutdown=1, date_header=False
+        )
         server = uvicorn.Server(config)
         # The test runner keeps its own signal handlers.
         task = asyncio.create_task(server._serve([listener]))
@@ -98,6 +100,10 @@ class Bench:
 
     async def state(self) -> dict[str, Any]:
         return await self.switch("state", method="GET")
+
+    async def advance(self, seconds: float) -> None:
+        """Set the account's clock forward."""
+        await self.switch("clock/advance", {"seconds": seconds})
 
     async def says_livemode(self, livemode: bool) -> None:
         await self.switch("settings", {"livemode": livemode}, method="PUT")
