@@ -207,6 +207,9 @@ class StartPayment(OrderCommand):
     kind: Literal["orders.start-payment.v1"] = "orders.start-payment.v1"
     guest_id: GuestId
     property_id: PropertyId
+    sealed_receipt_email: str | None = Field(
+        default=None, max_length=1000, description="where the guest wants a receipt; only the PSP adapter can open it"
+    )
 
 
 class CancelOrder(OrderCommand):

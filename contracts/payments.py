@@ -40,6 +40,9 @@ class CreatePaymentSession(OrderCommand):
     description: str | None = Field(
         default=None, max_length=500, description="what is paid for, for staff at the PSP; none from older orders"
     )
+    sealed_receipt_email: str | None = Field(
+        default=None, max_length=1000, description="where the guest wants a receipt; only the PSP adapter can open it"
+    )
 
 
 class ClosePaymentSession(OrderCommand):

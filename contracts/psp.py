@@ -23,6 +23,11 @@ class CreatePspSession(OrderCommand):
         max_length=500,
         description="what is paid for, for staff at the PSP; the same whenever this session is asked for again",
     )
+    sealed_receipt_email: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="where the guest wants a receipt, sealed; the same whenever this session is asked for again",
+    )
 
 
 class ClosePspSession(OrderCommand):

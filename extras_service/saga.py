@@ -70,8 +70,8 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return to.holds_confirmed(order)
         case _S.PENDING_PAYMENT, HoldsLost():
             return to.holds_lost(order)
-        case _S.PENDING_PAYMENT, Starting(waiter=waiter):
-            return to.payment_started(order, waiter, now)
+        case _S.PENDING_PAYMENT, Starting():
+            return to.payment_started(order, message, now)
         case _, Starting():
             return Refused(Reason.ORDER_NOT_PAYABLE, to.not_payable(order))
         case _S.PENDING_PAYMENT, PaymentSessionCreated():

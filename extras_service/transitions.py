@@ -40,7 +40,7 @@ from contracts.payments import (
 )
 from extras_service.catalogue import Quote, gone_by, quote
 from extras_service.disputes import Dispute, DisputeEvent, as_fields
-from extras_service.order import HoldsStage, HoldsUnconfirmedError, Order, Placing, guest_key
+from extras_service.order import HoldsStage, HoldsUnconfirmedError, Order, Placing, Starting, guest_key
 from extras_service.payment_description import payment_description
 from extras_service.refund import AskedRefund
 from extras_service.refund_requests import ask_refund, with_settled
@@ -146,14 +146,14 @@ def not_payable(order: Order) -> str:
             return f"This order can no longer be paid: it is {status}."
 
 
-def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decision[Order]:
+def payment_started(order: Order, starting: Starting, now: datetime) -> Decision[Order]:
     if order.holds is HoldsStage.UNCONFIRMED:
         raise HoldsUnconfirmedError(order.order_id)
     if order.payment_status is PaymentStatus.PROCESSING:
         return Refused(Reason.ORDER_NOT_PAYABLE, "A payment for this order is being processed.")
     if order.session is not None:
         return Ignored("the payment session is open already")
-    waiting = (*order.waiting, waiter)[-MAX_WAITERS:] if waiter else order.waiting
+    waiting = (*order.waiting, starting.waiter)[-MAX_WAITERS:] if starting.waiter else order.waiting
     if order.session_asked_at is not None and now - order.session_asked_at < ASK_AGAIN_AFTER:
         return Applied(order.model_copy(update={"waiting": waiting}))
     ask = CreatePaymentSession(
@@ -163,6 +163,7 @@ def payment_started(order: Order, waiter: Waiter | None, now: datetime) -> Decis
         request_no=order.session_requests + 1,
         asked_at=now,
         description=payment_description(order),
+        sealed_receipt_email=starting.command.sealed_receipt_email,
     )
     asked = {"waiting": waiting, "session_asked_at": now, "session_requests": ask.request_no}
     return Applied(order.model_copy(update=asked), (ask,))

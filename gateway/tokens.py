@@ -1,6 +1,7 @@
 """Tokens: who is asking, as a signed JWT says."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -12,6 +13,7 @@ from chassis.envelope import utc_now
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
+from gateway.receipts import receipt_email_of
 from gateway.settings import TokenSettings
 from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, fetching
 
@@ -59,6 +61,15 @@ class Operator(BaseModel):
     role: OperatorRole
 
 
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """A guest who pays, as the signed token says."""
+
+    guest: Guest
+    receipt_email: str | None = field(repr=False)
+    """Where the PSP may send a receipt. Leaves the gateway sealed."""
+
+
 class _StaffClaims(BaseModel):
     sub: _Name
     property: _Name
@@ -96,6 +107,11 @@ class Tokens:
     async def guest(self, authorization: str | None) -> Guest:
         """The guest behind an `Authorization` header. Raises ProblemError 401 or 403, KeysUnavailableError."""
         return _guest_of(await self._claims(authorization))
+
+    async def payer(self, authorization: str | None) -> Payer:
+        """The guest behind an `Authorization` header, with the address for a receipt. Raises as `guest` does."""
+        claims = await self._claims(authorization)
+        return Payer(_guest_of(claims), receipt_email_of(claims))
 
     async def staff(self, authorization: str | None) -> Staff:
         """The member of staff behind an `Authorization` header. Raises as `guest` does."""

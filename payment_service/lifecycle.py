@@ -89,6 +89,7 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
                 asked_at=message.asked_at,
                 request_no=message.request_no or 0,
                 description=message.description,
+                sealed_receipt_email=message.sealed_receipt_email,
             )
             return Applied(payment, (polling.ask_session(payment),))
         case ClosePaymentSession():
@@ -140,7 +141,8 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
         case _P.FAILED | _P.CLOSED, CreatePaymentSession() if _had(payment, message):
             return Stale("a request whose session was closed already")
         case _P.FAILED | _P.CLOSED, CreatePaymentSession():
-            return _open_again(_asked(payment, message))
+            receipt = {"sealed_receipt_email": message.sealed_receipt_email}
+            return _open_again(_asked(payment, message).model_copy(update=receipt))
         case _P.SUCCEEDED, CreatePaymentSession() | ClosePaymentSession():
             return Applied(payment, (_success_told(payment),))
         case _, PspSessionCreated(psp_reference=reference) if payment.knows(reference):

@@ -111,6 +111,8 @@ class Payment(State):
     request_no: int = 0
     description: str | None = None
     """Of the first request for a session: a session that is asked for again has the same. None in older documents."""
+    sealed_receipt_email: str | None = None
+    """Of the request that opened the current session: only the PSP adapter can open it."""
     session_no: int = 1
     session: PspSession | None = None
     earlier_sessions: tuple[str, ...] = ()

@@ -201,6 +201,7 @@ def ask_session(payment: Payment) -> CreatePspSession:
         session_no=payment.session_no,
         amount=payment.amount,
         description=payment.description,
+        sealed_receipt_email=payment.sealed_receipt_email,
     )
 
 

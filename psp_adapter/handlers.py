@@ -10,7 +10,7 @@ from chassis.bus import Bus
 from chassis.consumer import Handlers
 from chassis.decision import Done, Ignored, Outcome
 from chassis.envelope import Delivery
-from chassis.seal import Seal
+from chassis.seal import BrokenSealError, Seal
 from contracts.ids import bounded_id
 from contracts.message import Event
 from contracts.psp import (
@@ -89,7 +89,7 @@ class AdapterHandlers:
 
     async def _create_session(self, command: CreatePspSession) -> PspSessionCreated | PspSessionFailed:
         try:
-            intent = await self.stripe.create_session(command)
+            intent = await self.stripe.create_session(command, self._receipt_email(command))
         except (PspBrokenError, UnpayableAmountError) as error:
             # Told as a fact, not parked: the guest is waiting for a clear answer, and may ask again once it is mended.
             log.error("psp.refused", payment_id=command.payment_id, error=str(error))
@@ -101,6 +101,16 @@ class AdapterHandlers:
                 detail="The payment provider did not accept this payment. Please contact the hotel.",
             )
         return self._created(command, intent)
+
+    def _receipt_email(self, command: CreatePspSession) -> str | None:
+        """Where Stripe sends a receipt. None as well for an address that none of the keys opens: no receipt, then."""
+        if command.sealed_receipt_email is None:
+            return None
+        try:
+            return self.seal.open(command.sealed_receipt_email)
+        except BrokenSealError as error:
+            log.warning("psp.no_receipt", payment_id=command.payment_id, reason=str(error))
+            return None
 
     def _created(self, command: CreatePspSession, intent: Intent) -> PspSessionCreated:
         return PspSessionCreated(

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 import stripe
+import structlog
 
 from chassis.clock import SharedClock
 from chassis.envelope import utc_now
@@ -22,6 +23,8 @@ from psp_adapter.signature import cannot_hold
 from psp_adapter.stripe_keys import check_api_base, livemode_of
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, INSTALLATION, Intent, RefundObject
+
+log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
@@ -109,8 +112,12 @@ class StripeApi:
         )
         return cls(client, http, livemode_of(api_key), installation, statement_descriptor_suffix)
 
-    async def create_session(self, command: CreatePspSession) -> Intent:
-        """Open a PaymentIntent. Asking again with the same command returns the same intent."""
+    async def create_session(self, command: CreatePspSession, receipt_email: str | None = None) -> Intent:
+        """Open a PaymentIntent. Asking again with the same command returns the same intent.
+
+        A request that Stripe refuses with a `receipt_email` is made without. That one has a key of its own: under the
+        other key Stripe expects the address.
+        """
         amount, currency = to_stripe(command.amount)
         metadata = {
             "order_id": command.order_id,
@@ -124,12 +131,12 @@ class StripeApi:
         if self.statement_descriptor_suffix:
             params["statement_descriptor_suffix"] = self.statement_descriptor_suffix
 
-        async def create(key: str) -> Intent:
+        async def create(key: str, **receipt: str) -> Intent:
             if "~" in key and (found := await self._opened_before(metadata)) is not None:
                 return found
             options: stripe.RequestOptions = {"idempotency_key": key}
             try:
-                return _intent(await self.client.v1.payment_intents.create_async(params, options))
+                return _intent(await self.client.v1.payment_intents.create_async(params | receipt, options))
             except stripe.IdempotencyError as error:
                 # Asked for before with another suffix, or by a version without the texts: that session is the one.
                 found = None if error.http_status == 409 else await self._opened_before(metadata)
@@ -138,7 +145,15 @@ class StripeApi:
                 return found
 
         with self._translating(f"opening a session for {command.payment_id}", ("post", "/v1/payment_intents")):
-            return await _beyond_stored_failures(create, f"session:{command.payment_id}:{command.session_no}")
+            key = f"session:{command.payment_id}:{command.session_no}"
+            if command.sealed_receipt_email is None:
+                return await _beyond_stored_failures(create, key)
+            if receipt_email is not None:
+                with _without_receipt(command):
+                    return await _beyond_stored_failures(partial(create, receipt_email=receipt_email), key)
+            if (found := await self._opened_before(metadata)) is not None:
+                return found
+            return await _beyond_stored_failures(create, f"{key}:no-receipt")
 
     async def _opened_before(self, metadata: Mapping[str, str]) -> Intent | None:
         """A PaymentIntent that a request which seemed to fail has opened, among the newest of the account."""
@@ -405,6 +420,21 @@ async def _beyond_stored_failures(create: Callable[[str], Awaitable[_T]], key: s
                 raise
         key = f"{key.partition('~')[0]}~{number}"
     return await create(key)
+
+
+@contextmanager
+def _without_receipt(command: CreatePspSession) -> Iterator[None]:
+    """Leave the block where Stripe refuses a request that has a `receipt_email`, or expects others under its key.
+
+    Whatever the refusal is about: one that is not about the address comes again without it, and its text, which is
+    logged and stored, cannot quote the address. 409 is no refusal: the first request with that key is still running.
+    """
+    try:
+        yield
+    except (stripe.InvalidRequestError, stripe.IdempotencyError) as error:
+        if error.http_status == 409:
+            raise
+        log.warning("psp.no_receipt", payment_id=command.payment_id, reason=f"the PSP refused it: {_code(error)}")
 
 
 def _said(error: stripe.StripeError) -> str:

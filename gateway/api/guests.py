@@ -27,12 +27,14 @@ from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.who import Who
 from gateway.backlog import Backlog
 from gateway.settings import GatewaySettings
+from gateway.tokens import Payer
 
 
 def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings) -> APIRouter:
     router = APIRouter(tags=["guests"])
     seal = Seal(settings.seal_keys)
     asks = Annotated[Guest, Depends(who.guest)]
+    pays = Annotated[Payer, Depends(who.payer)]
 
     @router.get(
         "/extras",
@@ -100,9 +102,14 @@ def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings
         | ACCEPTED
         | problems(*OF_AN_ORDER, "order-not-payable", "payment-session-failed"),
     )
-    async def start_payment(order_id: OrderIdPath, guest: asks, request: Request) -> PaymentSession | Response:
+    async def start_payment(order_id: OrderIdPath, payer: pays, request: Request) -> PaymentSession | Response:
         """Open the payment of an order, or return the one that is open. Safe to repeat."""
-        command = StartPayment(order_id=OrderId(order_id), guest_id=guest.guest_id, property_id=guest.property_id)
+        command = StartPayment(
+            order_id=OrderId(order_id),
+            guest_id=payer.guest.guest_id,
+            property_id=payer.guest.property_id,
+            sealed_receipt_email=seal.close(payer.receipt_email) if payer.receipt_email else None,
+        )
         try:
             reply = expected(await asking.ask(command, request), PaymentSessionReply)
         except ReplyTimeoutError:

@@ -8,7 +8,7 @@ from fastapi.security.http import HTTPBearer
 
 from contracts.orders import Guest, Staff
 from gateway.rates import Rates
-from gateway.tokens import Operator, Tokens
+from gateway.tokens import Operator, Payer, Tokens
 
 WhoT = TypeVar("WhoT", bound=Guest | Staff | Operator)
 
@@ -37,6 +37,11 @@ class Who:
 
     async def guest(self, authorization: _Header) -> Guest:
         return await self._counted(await self._tokens.guest(authorization))
+
+    async def payer(self, authorization: _Header) -> Payer:
+        payer = await self._tokens.payer(authorization)
+        await self._counted(payer.guest)
+        return payer
 
     async def staff(self, authorization: _Header) -> Staff:
         return await self._counted(await self._tokens.staff(authorization))

@@ -89,6 +89,40 @@ async def test_an_opened_session_is_told_with_its_secret_sealed() -> None:
     assert (published.message_id, published.correlation_id) == ("m-1.psp.pi_1", "c-1")
 
 
+async def test_the_receipt_goes_to_the_address_in_the_command() -> None:
+    fake = answering(200, intent("requires_payment_method"))
+    sealed = SEAL.close("anna@b.example")
+
+    bench = await _taking(CREATE.model_copy(update={"sealed_receipt_email": sealed}), fake)
+
+    (request,) = fake.requests
+    assert b"receipt_email=anna%40b.example" in request.content
+    (published,) = bench.published
+    assert isinstance(published.message, PspSessionCreated)
+    assert b"anna" not in published.body
+
+
+async def test_an_address_sealed_with_a_key_that_is_gone_costs_the_receipt_and_not_the_payment(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone = Seal(SecretStr(Fernet.generate_key().decode())).close("anna@b.example")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"object": "list", "has_more": False, "data": []})
+        return httpx.Response(200, json=intent("requires_payment_method"))
+
+    fake = FakeStripe(answer)
+
+    bench = await _taking(CREATE.model_copy(update={"sealed_receipt_email": gone}), fake)
+
+    (told,) = bench.sent
+    assert isinstance(told, PspSessionCreated)
+    (created,) = [request for request in fake.requests if request.method == "POST"]
+    assert b"receipt_email" not in created.content
+    assert capsys.readouterr().out.count("psp.no_receipt") == 1
+
+
 async def test_a_session_stripe_refuses_is_told_as_a_fact() -> None:
     bench = await _taking(CREATE, error(400, code="parameter_unknown"))
 

@@ -33,6 +33,7 @@ from gateway.api.asking import _traceparent_of
 from gateway.api.idempotency import checked
 from gateway.app import create_app
 from gateway.problems import ProblemError
+from gateway.receipts import receipt_email_of
 from gateway.settings import GatewaySettings
 from ops.dead.editing import EditError, with_fields
 from ops.log.finding import offset_of
@@ -205,6 +206,8 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "Authorization": lambda text: _ask(authorization=text),
     "a token": lambda text: _ask(authorization=f"Bearer {text}"),
     "a token's parts": _unverified,
+    "a token's address": lambda text: receipt_email_of({"email": text, "email_verified": text}),
+    "a token's address, cut": lambda text: receipt_email_of({"email": f"a@{text[:200]}.example"}),
     "Content-Length": lambda text: _ask("/v1/orders", b"", "POST", content_length=text),
     "Content-Type": lambda text: _ask(
         "/v1/orders", b"{}", "POST", content_type=text, authorization=f"Bearer {TOKEN}", idempotency_key="k"

@@ -48,6 +48,14 @@ def text(params: Json, name: str) -> str | None:
     return value
 
 
+def email(params: Json, name: str) -> str | None:
+    """An e-mail address, or None when it is absent or emptied. The code: https://docs.stripe.com/error-codes."""
+    value = text(params, name)
+    if value is not None and not re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", value):
+        raise invalid(f"Invalid email address: {value}", param=name, code="email_invalid")
+    return value
+
+
 def whole(params: Json, name: str, *, least: int, most: int = 99_999_999) -> int | None:
     """An integer between `least` and `most`, or None when absent."""
     value = params.get(name)

@@ -211,9 +211,11 @@ def _set(sandbox: Sandbox, intent: Json, params: Json) -> None:
     changes: Json = {}
     if "metadata" in params:
         changes["metadata"] = forms.metadata(params, intent["metadata"])
-    for name in ("customer", "description", "receipt_email", "statement_descriptor", "statement_descriptor_suffix"):
+    for name in ("customer", "description", "statement_descriptor", "statement_descriptor_suffix"):
         if name in params:
             changes[name] = forms.text(params, name)
+    if "receipt_email" in params:
+        changes["receipt_email"] = forms.email(params, "receipt_email")
     if "capture_method" in params:
         changes["capture_method"] = forms.one_of(params, "capture_method", ("automatic", "automatic_async", "manual"))
     if "setup_future_usage" in params:

@@ -5,14 +5,17 @@ import urllib.parse
 
 import pytest
 
-from tests.integration.flow.guest import JWT_SECRET, Guest
+from tests.integration.flow.guest import JWT_SECRET
 from tests.integration.flow.system import API_KEY, DECLINED_CARD, GOOD_CARD, WEBHOOK_SECRET, System
+
+RECEIPT_EMAIL = "anna.berg@mail.alpenhof.example"
 
 
 async def test_neither_messages_nor_documents_nor_logs_hold_a_secret_a_token_or_a_card(
-    system: System, guest: Guest, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    system: System, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.INFO)
+    guest = system.guest(email=RECEIPT_EMAIL, email_verified=True)
     order_id = (await guest.order())["order_id"]
     session = await guest.session(order_id)
     await system.pay(session, DECLINED_CARD)
@@ -22,7 +25,11 @@ async def test_neither_messages_nor_documents_nor_logs_hold_a_secret_a_token_or_
     written = {
         "messages": "".join(f"{message.body!r} {message.headers}" for message in await system.log()),
         "documents": "".join(
-            [str(await document) for document in (system.document(order_id), system.payment_of(order_id))]
+            [
+                str(document)
+                for collection in await system.documents.list_collection_names()
+                async for document in system.documents[collection].find()
+            ]
         ),
         "logs": caplog.text + capsys.readouterr().out,
     }
@@ -38,8 +45,11 @@ async def test_neither_messages_nor_documents_nor_logs_hold_a_secret_a_token_or_
         "broker password": f":{broker.password}@" if broker.password == broker.username else broker.password or "-",
         "card": GOOD_CARD,
         "declined card": DECLINED_CARD,
+        "receipt address": RECEIPT_EMAIL,
     }
+    [intent] = await system.intents(order_id)
 
+    assert intent["receipt_email"] == RECEIPT_EMAIL
     assert order_id in written["messages"]
     assert order_id in written["documents"]
     assert order_id in written["logs"]

@@ -19,6 +19,16 @@ async def test_an_intent_is_updated_and_its_metadata_merged(bench: Bench) -> Non
     assert after.metadata.to_dict() == {"order_id": "ord_1", "payment_id": "pay_1"}
 
 
+async def test_the_address_for_a_receipt_is_kept_and_one_that_is_no_address_refused(bench: Bench) -> None:
+    intent = await bench.intent(receipt_email="anna@b.example")
+
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        await bench.intent(receipt_email="anna")
+
+    assert intent.receipt_email == "anna@b.example"
+    assert (caught.value.http_status, caught.value.code, caught.value.param) == (400, "email_invalid", "receipt_email")
+
+
 async def test_an_unpaid_intent_is_cancelled_once(bench: Bench) -> None:
     intent = await bench.intent()
 

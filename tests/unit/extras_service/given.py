@@ -107,8 +107,19 @@ def waiter(number: int = 1) -> Waiter:
     return Waiter(reply_to=f"amq.rabbitmq.reply-to.{number}", correlation_id=f"request-{number}")
 
 
-def starting(who: Waiter | None = None, *, guest_id: str = "guest-anna", property_id: str = "alpenhof") -> Starting:
-    command = StartPayment(order_id=ORDER_ID, guest_id=GuestId(guest_id), property_id=PropertyId(property_id))
+def starting(
+    who: Waiter | None = None,
+    *,
+    guest_id: str = "guest-anna",
+    property_id: str = "alpenhof",
+    sealed_receipt_email: str | None = None,
+) -> Starting:
+    command = StartPayment(
+        order_id=ORDER_ID,
+        guest_id=GuestId(guest_id),
+        property_id=PropertyId(property_id),
+        sealed_receipt_email=sealed_receipt_email,
+    )
     return Starting(command, who)
 
 

@@ -50,6 +50,14 @@ def test_a_request_nobody_waits_for_is_asked_all_the_same() -> None:
     assert decision.messages == (ASK,)
 
 
+def test_the_sealed_address_for_a_receipt_is_passed_on_and_not_kept() -> None:
+    decision = decide(given.placed(), given.starting(sealed_receipt_email="sealed-address"), given.NOW)
+
+    assert isinstance(decision, Applied)
+    assert decision.messages == (ASK.model_copy(update={"sealed_receipt_email": "sealed-address"}),)
+    assert "sealed-address" not in decision.state.model_dump_json()
+
+
 def test_a_second_request_before_the_session_exists_waits_too_and_asks_nothing() -> None:
     order = given.asked(given.waiter(1))
 

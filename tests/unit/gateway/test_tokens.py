@@ -53,6 +53,28 @@ async def _refused(authorization: str | None) -> ProblemError:
     return raised.value
 
 
+async def test_the_payer_of_a_token_has_the_address_for_a_receipt_and_shows_it_in_no_log_line() -> None:
+    payer = await TOKENS.payer(_header(email="anna@b.example"))
+
+    assert payer.receipt_email == "anna@b.example"
+    assert payer.guest.guest_id == "guest-anna"
+    assert "anna@b.example" not in repr(payer)
+
+
+@pytest.mark.parametrize("email", ["not an address", 17, ["a@b.example"], "x" * 300])
+async def test_an_address_that_cannot_be_used_does_not_refuse_the_token(email: object) -> None:
+    payer = await TOKENS.payer(_header(email=email))
+
+    assert payer.receipt_email is None
+
+
+async def test_a_member_of_staff_pays_for_no_guest() -> None:
+    with pytest.raises(ProblemError) as raised:
+        await TOKENS.payer(_header(role="staff", email="desk@alpenhof.example"))
+
+    assert raised.value.status == 403
+
+
 async def test_a_good_token_says_who_the_guest_is() -> None:
     assert await TOKENS.guest(_header()) == Guest.model_validate(
         {

@@ -50,6 +50,7 @@ def create(
     asked_at: datetime | None = None,
     request_no: int | None = None,
     description: str | None = None,
+    sealed_receipt_email: str | None = None,
 ) -> CreatePaymentSession:
     return CreatePaymentSession(
         order_id=ORDER_ID,
@@ -58,6 +59,7 @@ def create(
         asked_at=asked_at,
         request_no=request_no,
         description=description,
+        sealed_receipt_email=sealed_receipt_email,
     )
 
 

@@ -86,6 +86,19 @@ def test_a_session_is_asked_for_with_the_description_of_the_first_request_whatev
     assert of_older_version.messages == (_ask_psp(),)
 
 
+def test_one_session_is_always_asked_for_with_the_same_address_for_a_receipt_and_a_later_one_with_its_own() -> None:
+    first = _applied(None, given.create(request_no=1, sealed_receipt_email="first"))
+
+    again = _applied(first.state, given.create(request_no=2, sealed_receipt_email="second"))
+    failed = first.state.model_copy(update={"status": PaymentStage.FAILED})
+    next_session = _applied(failed, given.create(request_no=2, sealed_receipt_email="second"))
+
+    assert again.messages == first.messages == (_ask_psp().model_copy(update={"sealed_receipt_email": "first"}),)
+    (asked,) = next_session.messages
+    assert isinstance(asked, CreatePspSession)
+    assert (asked.session_no, asked.sealed_receipt_email) == (2, "second")
+
+
 def test_an_opened_session_is_told() -> None:
     decision = _applied(given.created(), given.session_created())
 

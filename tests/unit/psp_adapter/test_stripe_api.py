@@ -83,6 +83,84 @@ async def test_a_session_that_was_asked_for_with_another_suffix_is_found() -> No
     assert [request.method for request in fake.requests] == ["POST", "GET"]
 
 
+def _refusing_with(receipt: dict[str, object]) -> FakeStripe:
+    """Stripe as it refuses a PaymentIntent with a `receipt_email`, and knows of none before."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"object": "list", "has_more": False, "data": []})
+        if b"receipt_email" in request.content:
+            return httpx.Response(400, json={"error": receipt})
+        return httpx.Response(200, json=intent("requires_payment_method"))
+
+    return FakeStripe(answer)
+
+
+WITH_RECEIPT = CREATE.model_copy(update={"sealed_receipt_email": "sealed"})
+
+
+async def test_a_session_is_opened_with_the_address_for_a_receipt() -> None:
+    fake = answering(200, intent("requires_payment_method"))
+
+    await fake.api.create_session(WITH_RECEIPT, "anna@b.example")
+
+    (request,) = fake.requests
+    assert parse_qs(request.content.decode())["receipt_email"] == ["anna@b.example"]
+    assert request.headers["idempotency-key"] == f"session:{PAYMENT_ID}:2"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {
+            "type": "invalid_request_error",
+            "code": "email_invalid",
+            "param": "receipt_email",
+            "message": "Invalid email address: anna@b.example",
+        },
+        {"type": "invalid_request_error", "message": "anna@b.example is not for us"},
+        {"type": "idempotency_error", "message": "Other parameters."},
+    ],
+    ids=["invalid", "no reason", "first asked for without it"],
+)
+async def test_a_payment_goes_on_without_a_receipt_that_stripe_refuses(
+    refusal: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = _refusing_with(refusal)
+
+    first = await fake.api.create_session(WITH_RECEIPT, "anna@b.example")
+    again = await fake.api.create_session(WITH_RECEIPT, "anna@b.example")
+
+    assert first.id == again.id == "pi_1"
+    asked = [request.headers["idempotency-key"] for request in fake.requests if request.method == "POST"]
+    assert asked == [f"session:{PAYMENT_ID}:2", f"session:{PAYMENT_ID}:2:no-receipt"] * 2
+    assert "anna@b.example" not in capsys.readouterr().out
+
+
+async def test_a_refusal_that_is_not_about_the_receipt_comes_again_without_it_and_cannot_quote_it() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"object": "list", "has_more": False, "data": []})
+        said = f"No: {parse_qs(request.content.decode()).get('receipt_email')}"
+        return httpx.Response(400, json={"error": {"type": "invalid_request_error", "code": "x", "message": said}})
+
+    with pytest.raises(PspBrokenError) as refused:
+        await FakeStripe(answer).api.create_session(WITH_RECEIPT, "anna@b.example")
+
+    assert "anna@b.example" not in str(refused.value)
+
+
+async def test_a_session_whose_receipt_can_no_longer_be_unsealed_is_looked_for_before_it_is_opened() -> None:
+    metadata = {"order_id": ORDER_ID, "payment_id": PAYMENT_ID, "session_no": "2", "bellhop_installation": "bellhop"}
+    opened_before = intent("requires_payment_method") | {"metadata": metadata}
+    fake = answering(200, {"object": "list", "has_more": False, "data": [opened_before]})
+
+    opened = await fake.api.create_session(WITH_RECEIPT, None)
+
+    assert opened.id == "pi_1"
+    assert [request.method for request in fake.requests] == ["GET"]
+
+
 async def test_the_idempotency_key_comes_from_the_business() -> None:
     fake = answering(200, intent("requires_payment_method"))
 
