@@ -38,13 +38,13 @@ check: setup ## formatting, lint, types, import rules, lock, installed packages,
 	$(VENV)/ruff check
 	$(VENV)/mypy
 	$(VENV)/lint-imports
-	$(VENV)/python -m ops.lock --check
-	$(VENV)/python -m ops.tables --check
-	$(VENV)/python -m ops.openapi --check
-	$(VENV)/python -m ops.asyncapi --check
-	$(VENV)/python -m ops.psp_events --check
-	$(VENV)/python -m ops.definitions --check
-	$(VENV)/python -m ops.installed --check
+	$(VENV)/python -m tools.check_lock --check
+	$(VENV)/python -m tools.state_machines --check
+	$(VENV)/python -m tools.openapi_document --check
+	$(VENV)/python -m tools.asyncapi --check
+	$(VENV)/python -m tools.psp_events --check
+	$(VENV)/python -m tools.broker_definitions --check
+	$(VENV)/python -m tools.check_environment --check
 	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yaml && promtool test rules tests/alerts/alerts_test.yaml; fi
 	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis contracts gateway extras_service payment_service psp_adapter ops deploy tools benchmarks
 
@@ -59,7 +59,7 @@ lock: setup ## pin requirements.txt anew from pyproject.toml
 		--python-version 3.11 --universal --constraint requirements.txt -o deploy/requirements.txt
 	printf 'hatchling>=1.27\n' | $(VENV)/uv pip compile - --quiet --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --universal --constraint requirements.txt -o deploy/requirements-build.txt
-	$(VENV)/python -m ops.lock --check
+	$(VENV)/python -m tools.check_lock --check
 
 clean: ## remove the virtual environment, caches and the local stack's data
 	rm -rf .venv .bellhop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-artefacts

@@ -19,8 +19,8 @@ from contracts.accounts import ACCOUNTS
 from deploy.accounts import declare_topology, url_for
 from deploy.local.broker import LocalBroker, find_rabbitmq
 from deploy.local.ports import Ports
-from ops.definitions import FILE, placeholder, text
 from tests.integration.containers.compose import ROOT, services
+from tools.broker_definitions import FILE, placeholder, text
 
 START = ROOT / "deploy" / "rabbitmq" / "start.sh"
 PASSWORDS = {account.name: f"made{number}up" for number, account in enumerate(ACCOUNTS)}
@@ -42,7 +42,7 @@ def variables(operator: str, others: Mapping[str, str]) -> dict[str, str]:
 
 
 def test_the_definitions_are_current() -> None:
-    assert FILE.read_text(encoding="utf-8") == text(), "run `python -m ops.definitions --write`"
+    assert FILE.read_text(encoding="utf-8") == text(), "run `python -m tools.broker_definitions --write`"
 
 
 def test_the_compose_file_hands_the_script_every_password_it_asks_for() -> None:

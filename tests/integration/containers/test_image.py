@@ -6,8 +6,8 @@ import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ops.lock import ADDRESS, pins
 from tests.integration.containers.compose import ROOT
+from tools.check_lock import ADDRESS, pins
 
 DEPLOY = ROOT / "deploy"
 LOCKS = ("requirements.txt", "requirements-build.txt")

@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ops.openapi import described
 from tests.integration.flow.guest import token
 from tests.integration.flow.system import GATEWAY, System
+from tools.openapi_document import described
 
 EXAMPLES = 12
 """Requests of each operation, kind of caller and kind of data."""

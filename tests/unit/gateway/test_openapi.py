@@ -15,7 +15,7 @@ from gateway.api import examples
 from gateway.api.bodies import Because, OrderRequest, PaymentSession, RefundRequest, ReviewRequest
 from gateway.problem_types import PREFIX, PROBLEM_TYPES, Problem
 from gateway.problems import _STATUS_OF_REASON, _UNPROCESSABLE
-from ops.openapi import FILE, text
+from tools.openapi_document import FILE, text
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
@@ -50,7 +50,7 @@ def documented(operation: dict[str, Any]) -> set[str]:
 
 
 def test_the_file_is_what_the_gateway_says() -> None:
-    assert FILE.read_text() == text(), "run python -m ops.openapi --write"
+    assert FILE.read_text() == text(), "run python -m tools.openapi_document --write"
 
 
 def test_every_problem_the_gateway_makes_is_a_known_type_with_that_status_and_title() -> None:

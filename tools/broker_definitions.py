@@ -1,4 +1,4 @@
-"""`python -m ops.definitions --write`: what the compose file's RabbitMQ imports at its start; `--check`: is it current?
+"""What the compose file's RabbitMQ imports at its start. `python -m tools.broker_definitions --write`; `--check`.
 
 Accounts with their rights, and the topology but for its mark: an import takes nothing away that an older version bound,
 so only what `bellhop broker` has declared is marked as complete. The passwords are placeholders, filled in by
@@ -11,7 +11,7 @@ from typing import Any
 from contracts.accounts import ACCOUNTS, ANYTHING, OPERATOR
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.accounts import definitions
-from ops.generated import ROOT, keep
+from tools.generated_file import ROOT, keep
 
 FILE = ROOT / "deploy" / "rabbitmq" / "definitions.json"
 VHOST = "/"
@@ -76,4 +76,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, text, "ops.definitions")
+    keep(FILE, text, "tools.broker_definitions")

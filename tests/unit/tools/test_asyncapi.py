@@ -9,8 +9,8 @@ from asyncapi3 import AsyncAPI3  # type: ignore[import-untyped]
 
 from contracts.message import Message, Reply
 from contracts.topology import QUEUES
-from ops.asyncapi import FILE, document, key, kinds, text
 from tests.contracts.stored import FILES, kind_of
+from tools.asyncapi import FILE, document, key, kinds, text
 
 DOCUMENT = document()
 
@@ -28,7 +28,7 @@ def test_it_is_a_valid_document_of_asyncapi_3() -> None:
 
 
 def test_the_stored_one_is_current() -> None:
-    assert FILE.read_text(encoding="utf-8") == text(), "run `python -m ops.asyncapi --write`"
+    assert FILE.read_text(encoding="utf-8") == text(), "run `python -m tools.asyncapi --write`"
 
 
 def test_every_reference_leads_somewhere() -> None:

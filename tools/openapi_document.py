@@ -1,4 +1,4 @@
-"""`python -m ops.openapi --write`: docs/openapi.json, as the gateway describes itself; `--check`: is it current?"""
+"""docs/openapi.json, as the gateway describes itself. `python -m tools.openapi_document --write`; `--check`."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
-from ops.generated import ROOT, keep
+from tools.generated_file import ROOT, keep
 
 FILE = ROOT / "docs" / "openapi.json"
 
@@ -31,4 +31,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, text, "ops.openapi")
+    keep(FILE, text, "tools.openapi_document")

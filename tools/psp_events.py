@@ -1,14 +1,14 @@
-"""`python -m ops.psp_events --write`: the events to subscribe to, as a page; `--check`: is it current?"""
+"""`python -m tools.psp_events --write`: the events to subscribe to, as a page; `--check`: is it current?"""
 
-from ops.generated import ROOT, keep
 from psp_adapter.stripe_api import API_VERSION
 from psp_adapter.translate import EVENT_TYPES
+from tools.generated_file import ROOT, keep
 
 FILE = ROOT / "docs" / "psp-events.md"
 
 _TEXT = """# Events to subscribe to at Stripe
 
-Written by `python -m ops.psp_events --write` from the code that reads them; `make check` holds it current.
+Written by `python -m tools.psp_events --write` from the code that reads them; `make check` holds it current.
 
 A webhook endpoint for `https://your.host/webhooks/stripe` needs these events, in the API version `{version}`.
 Each one that is missing is found by the sweep of Stripe's own list instead, up to ten minutes later. Any other event is
@@ -31,4 +31,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, page, "ops.psp_events")
+    keep(FILE, page, "tools.psp_events")

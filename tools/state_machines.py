@@ -1,4 +1,4 @@
-"""`python -m ops.tables --write`: docs/state-machines.md, made from the code by asking it; `--check`: is it current?
+"""docs/state-machines.md, made from the code by asking it. `python -m tools.state_machines --write`; `--check`.
 
 Every status meets every message: the page says what the services' own `decide` functions answered.
 """
@@ -68,9 +68,9 @@ from contracts.psp import (
 from extras_service import saga
 from extras_service.catalogue import Extra
 from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, Order, Placing, Resolving, Starting
-from ops.generated import ROOT, keep
 from payment_service import lifecycle
 from payment_service.payment import Payment, PaymentStage, PollDue
+from tools.generated_file import ROOT, keep
 
 PAGE = ROOT / "docs" / "state-machines.md"
 
@@ -329,7 +329,9 @@ def _after(decide: Callable[[Any, Any, datetime], Decision[Any]], state: Any, *m
     for message in messages:
         decision = decide(state, message, _when(state, message))
         if not isinstance(decision, Applied):
-            raise AssertionError(f"an example of ops/tables.py no longer holds: {message} ended as {decision}")
+            raise AssertionError(
+                f"an example of tools/state_machines.py no longer holds: {message} ended as {decision}"
+            )
         state = decision.state
     return state
 
@@ -427,8 +429,8 @@ def _unchanged(found: list[Row]) -> Iterator[str]:
 INTRODUCTION = """# State machines
 
 What every message does to an order and to a payment in every status. This page is made from the code
-(`python -m ops.tables --write`) by asking the services' own `decide` functions, and CI fails when it is stale.
-The diagrams show only what changes a status; the tables show everything.
+(`python -m tools.state_machines --write`) by asking the services' own `decide` functions, and CI fails
+when it is stale. The diagrams show only what changes a status; the tables show everything.
 
 *Stale* means overtaken by something newer, *ignored* means it says nothing here, *refused* is an answer to whoever
 asked; none of the three changes anything. Statuses with a remark (`cancelled, money on its way back`) are the same
@@ -471,4 +473,4 @@ def missing() -> list[str]:
 
 
 if __name__ == "__main__":
-    keep(PAGE, page, "ops.tables")
+    keep(PAGE, page, "tools.state_machines")

@@ -1,4 +1,4 @@
-"""`python -m ops.asyncapi --write`: docs/asyncapi.json, the bus as AsyncAPI 3, made from contracts/; `--check`.
+"""`python -m tools.asyncapi --write`: docs/asyncapi.json, the bus as AsyncAPI 3, made from contracts/; `--check`.
 
 A channel per kind and exchange, for whoever sends; a channel per queue, for whoever receives; one for all replies.
 Who may do either is what the accounts at the broker allow (contracts/accounts.py).
@@ -26,7 +26,7 @@ from contracts.topology import (
     Exchange,
     Queue,
 )
-from ops.generated import ROOT, keep
+from tools.generated_file import ROOT, keep
 
 FILE = ROOT / "docs" / "asyncapi.json"
 MESSAGES_OF = {COMMANDS.name: Command, EVENTS.name: Event, "queries": Query}
@@ -223,4 +223,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, text, "ops.asyncapi")
+    keep(FILE, text, "tools.asyncapi")

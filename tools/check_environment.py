@@ -1,4 +1,4 @@
-"""`python -m ops.installed --check`: is what is installed what the lock says, unaltered, and may we use it? Offline.
+"""Is what is installed what the lock says, unaltered, and may we use it? `python -m tools.check_environment --check`
 
 What this cannot know is whether somebody has found a hole in a pinned version meanwhile. That takes a database of
 advisories, and so a network: docs/security.md names the command for a machine that has one.
@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from packaging.utils import NormalizedName, canonicalize_name
 
-from ops.lock import ROOT, pins
+from tools.check_lock import ROOT, pins
 
 FREE_OF_THE_LOCK = {"bellhop", "pip", "setuptools"}
 """Bellhop itself, and what a virtual environment brings along."""
@@ -98,7 +98,7 @@ def locked_versions(lock: str) -> dict[NormalizedName, str]:
 
 
 def main(check: Annotated[bool, typer.Option("--check", help="Check, and change nothing.")] = False) -> None:
-    """Check this environment's packages against requirements.txt. Example: python -m ops.installed --check"""
+    """Check this environment's packages against requirements.txt. Example: python -m tools.check_environment --check"""
     if not check:
         raise typer.BadParameter("say --check; `make setup` installs what is locked", param_hint="--check")
     locked = locked_versions((ROOT / "requirements.txt").read_text())
@@ -106,7 +106,9 @@ def main(check: Annotated[bool, typer.Option("--check", help="Check, and change 
     for problem in found:
         sys.stderr.write(f"{problem}\n")
     if found:
-        sys.stderr.write("Remove .venv and run `make setup`; for a licence, decide and say so in ops/installed.py.\n")
+        sys.stderr.write(
+            "Remove .venv and run `make setup`; for a licence, decide and say so in tools/check_environment.py.\n"
+        )
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""`python -m ops.lock --check`: is requirements.txt current, complete and free of addresses? Works offline."""
+"""`python -m tools.check_lock --check`: is requirements.txt current, complete and free of addresses? Works offline."""
 
 import re
 import sys
@@ -64,7 +64,7 @@ def problems(pyproject: str, lock: str) -> list[str]:
 
 
 def main(check: Annotated[bool, typer.Option("--check", help="Check, and change nothing.")] = False) -> None:
-    """Check requirements.txt against pyproject.toml. Example: python -m ops.lock --check"""
+    """Check requirements.txt against pyproject.toml. Example: python -m tools.check_lock --check"""
     if not check:
         raise typer.BadParameter("say --check; `make lock` writes the file anew", param_hint="--check")
     found = problems((ROOT / "pyproject.toml").read_text(), (ROOT / "requirements.txt").read_text())

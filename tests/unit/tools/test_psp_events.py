@@ -1,7 +1,7 @@
 """The page that names the events to subscribe to."""
 
-from ops.psp_events import FILE, page
 from psp_adapter.translate import EVENT_TYPES
+from tools.psp_events import FILE, page
 
 
 def test_the_docs_name_every_event_that_the_code_reads() -> None:

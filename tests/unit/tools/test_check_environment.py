@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from ops.installed import is_accepted, locked_versions, problems
+from tools.check_environment import is_accepted, locked_versions, problems
 
 LOCKED = {canonicalize_name("thing"): "1.0"}
 IMAGE = "other==2 \\\n    --hash=sha256:00\n"
