@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -99,9 +99,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A message that touches no document did its work: a query answered, a PSP called, a fact passed on."""
+    """The work was done, and no document remembers the message: a query answered, a PSP called, a fact passed on."""
 
-    name: ClassVar[str] = "applied"
+    name: ClassVar[str] = "done"
 
 
 Decision = Applied[StateT] | Duplicate | Stale | Ignored | Refused
@@ -111,10 +111,12 @@ Outcome = Applied[StateT] | Duplicate | Stale | Ignored | Refused | Done
 """How one input ended. Logged once, counted once."""
 
 
-def reason_of(outcome: object) -> str | None:
+def reason_of(outcome: Outcome[Any]) -> str | None:
     """The named reason of an outcome that has one."""
     match outcome:
         case Stale(reason=reason) | Ignored(reason=reason) | Refused(reason=reason):
             return reason
-        case _:
+        case Applied() | Done() | Duplicate():
             return None
+        case _:
+            assert_never(outcome)

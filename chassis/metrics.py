@@ -19,7 +19,7 @@ class Metrics:
         )
         self.handled = Counter(
             "bellhop_messages_handled",
-            "How inputs ended: applied, duplicate, stale, ignored, refused, retried, parked or given back.",
+            "How inputs ended: applied, done, duplicate, stale, ignored, refused, retried, parked or given back.",
             ["service", "kind", "outcome"],
             registry=self.registry,
         )

@@ -79,6 +79,11 @@ class TranslatePspEvent(Command):
     is_thin: bool = Field(default=False, description="whether the event only names the object that it is about")
 
 
+PspCommand = (
+    CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund | SweepPspEvents | TranslatePspEvent
+)
+
+
 # Events
 
 

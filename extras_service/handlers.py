@@ -1,10 +1,10 @@
 """Messages in. Each handler parses nothing, decides nothing: it calls once, and answers whoever waits."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, assert_never, get_args
 
 from chassis.consumer import Handlers
-from chassis.decision import Applied, Done, Duplicate, Ignored, Outcome, Refused
+from chassis.decision import Applied, Done, Duplicate, Ignored, Outcome, Refused, Stale
 from chassis.envelope import Delivery, Envelope, Publisher
 from chassis.write_path import Handled, WritePath
 from contracts.ids import bounded_id
@@ -128,13 +128,15 @@ def _may_see(order: Order, query: GetOrder) -> bool:
 
 def placed_reply(handled: Handled[Order]) -> Reply | None:
     """The answer to PlaceOrder. A repeat gets the first answer, whatever became of the order since."""
-    match handled:
-        case Handled(outcome=Refused() as refused):
+    match handled.outcome:
+        case Refused() as refused:
             return _refusal(refused)
-        case Handled(outcome=Applied() | Duplicate(), state=Order() as order):
-            return OrderReply(order=order.first_view())
-        case _:
+        case Applied() | Duplicate():
+            return OrderReply(order=handled.state.first_view()) if handled.state else None
+        case Stale() | Ignored() | Done():
             return None
+        case _:
+            assert_never(handled.outcome)
 
 
 def _order_reply(order: Order, *, for_staff: bool) -> OrderReply:

@@ -5,10 +5,12 @@ values: no clock, no broker, no store.
 """
 
 from datetime import datetime
+from typing import assert_never
 
 from chassis.amounts import readable
 from chassis.decision import Decision, Ignored, Refused, Stale
 from contracts.ids import GuestId, PropertyId
+from contracts.message import OrderEvent
 from contracts.orders import (
     CancelOrder,
     FulfilOrder,
@@ -145,12 +147,35 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             PaymentSucceeded(amount=amount),
         ) if order.received is None:
             return to.received_after_all(order, amount)
-        case _S.NEEDS_REVIEW, _:
+        case status, (
+            HoldsConfirmed()
+            | HoldsLost()
+            | DeadlinePassed()
+            | PaymentSessionCreated()
+            | PaymentSessionFailed()
+            | PaymentInstructionsIssued()
+            | PaymentProcessing()
+            | PaymentFailed()
+            | PaymentSucceeded()
+            | PaymentMismatched()
+            | PaymentUnresolved()
+            | PaymentSessionClosed()
+        ):
+            return _overtaken(status, message)
+        case _:
+            assert_never(message)
+
+
+def _overtaken(status: OrderStatus, message: OrderInput) -> Decision[Order]:
+    match status:
+        case _S.NEEDS_REVIEW:
             return Ignored("a person decides on this order")
-        case _, PaymentSucceeded():
+        case _ if isinstance(message, PaymentSucceeded):
             return Ignored("paid already")
-        case status, _:
+        case _S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING | _S.CONFIRMED | _S.FULFILLED | _S.EXPIRED | _S.CANCELLED:
             return Stale(f"the order is {status} already")
+        case _:
+            assert_never(status)
 
 
 def _may_touch(order: Order, message: OrderInput) -> bool:
@@ -169,8 +194,10 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
             | Resolving(command=ResolveReview(staff=staff))
         ):
             return staff is not None and is_staffs(order, staff)
-        case _:
+        case Placing() | HoldsConfirmed() | HoldsLost() | DeadlinePassed() | OrderEvent():
             return True
+        case _:
+            assert_never(message)
 
 
 def is_staffs(order: Order, staff: Staff) -> bool:

@@ -9,6 +9,7 @@ between the two writes blocks a place for no longer than an unpaid order lives.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import assert_never
 
 from pydantic import BaseModel, ConfigDict
 
@@ -164,6 +165,8 @@ def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decisi
             return _lapse(stock, holder, now)
         case RecheckHold():
             return _recheck(stock, message, now)
+        case _:
+            assert_never(message)
 
 
 def _hold(stock: StockDay | None, message: HoldStock) -> Decision[StockDay]:

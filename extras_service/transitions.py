@@ -1,6 +1,7 @@
 """What each row of the order table does. `saga.py` is the table."""
 
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from chassis.amounts import readable
@@ -142,8 +143,16 @@ def not_payable(order: Order) -> str:
             return "This order is paid already."
         case OrderStatus.NEEDS_REVIEW:
             return "This order is being looked at by the hotel; please do not pay again."
-        case status:
-            return f"This order can no longer be paid: it is {status}."
+        case (
+            OrderStatus.PENDING_PAYMENT
+            | OrderStatus.EXPIRING
+            | OrderStatus.CANCELLING
+            | OrderStatus.EXPIRED
+            | OrderStatus.CANCELLED
+        ):
+            return f"This order can no longer be paid: it is {order.status}."
+        case _:
+            assert_never(order.status)
 
 
 def payment_started(order: Order, starting: Starting, now: datetime) -> Decision[Order]:

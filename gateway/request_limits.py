@@ -1,6 +1,7 @@
 """How large a request's body may be, and how long a request may take until its answer begins."""
 
 import asyncio
+from typing import assert_never
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,6 +65,8 @@ class RequestLimits:
                 crowded = unavailable("Too many bodies were sent at once. Please send this one again.")
                 crowded.headers |= close
                 return crowded
-            case _:
+            case Refused.TOO_SLOW | Refused.HUNG_UP:
                 detail = f"The body of the request did not come within {self._seconds:g} s."
                 return ProblemError(408, "request-timeout", "Request too slow", detail, headers=close)
+            case _:
+                assert_never(why)

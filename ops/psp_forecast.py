@@ -1,15 +1,16 @@
 """What a command to the PSP would come to now: found out by reading, at the PSP and in the payment."""
 
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 
 from chassis.amounts import readable
 from chassis.store import Documents
-from contracts.message import Message
 from contracts.money import unrefundable
 from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
+    PspCommand,
     RetrievePspSession,
     SweepPspEvents,
     TranslatePspEvent,
@@ -27,7 +28,7 @@ _WANTS_NO_SESSION = (PaymentStage.SUCCEEDED, PaymentStage.MISMATCHED, PaymentSta
 _UNPAID = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
-async def forecast_of(command: Message, psp: StripeApi | None, payments: Documents[Payment]) -> str:
+async def forecast_of(command: PspCommand, psp: StripeApi | None, payments: Documents[Payment]) -> str:
     """One sentence. Raises StoreUnavailableError."""
     if psp is None:
         return NOT_ASKED
@@ -50,7 +51,7 @@ async def forecast_of(command: Message, psp: StripeApi | None, payments: Documen
                 await psp.event(event_id, is_thin=is_thin)
                 return f"passes on {event_type} {event_id}, if it can be translated now; a known one is dropped"
             case _:
-                return NOT_ASKED
+                assert_never(command)
     except (PspUnavailableError, PspForbiddenError, PspBrokenError) as error:
         return f"the PSP could not be asked for this forecast: {error}"
 

@@ -12,13 +12,14 @@ from typing import Any, Generic, TypeVar
 
 from chassis.audit_log import Act, AuditLog
 from chassis.consumer import Handlers
-from chassis.decision import Done, Outcome, State, reason_of
+from chassis.decision import Applied, Done, Ignored, Outcome, State, reason_of
 from chassis.envelope import Delivery, Envelope
 from chassis.errors import NoHandlerError, StoreUnavailableError
 from chassis.store import Documents, Store
 from chassis.stored_document import Stored
 from chassis.write_path import WritePath
 from contracts.message import parse
+from contracts.psp import PspCommand
 from contracts.topology import (
     EXTRAS_COMMANDS,
     EXTRAS_PAYMENTS,
@@ -53,7 +54,7 @@ class Forecast:
     """What a message would do now."""
 
     outcome: str
-    """applied, duplicate, stale, ignored, refused; `fails`, or `asks the PSP`."""
+    """applied, done, duplicate, stale, ignored, refused; `fails`, or `asks the PSP`."""
     detail: str = ""
     """The status it leads to, the reason for doing nothing, or the error."""
     sends: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ class Forecast:
         return f"{self}, sending {', '.join(self.sends)}" if self.sends else str(self)
 
     def __str__(self) -> str:
-        arrow = " → " if self.outcome == "applied" else ": "
+        arrow = " → " if self.outcome in (Applied.name, Done.name) else ": "
         return f"{self.outcome}{arrow}{self.detail}" if self.detail else self.outcome
 
 
@@ -170,7 +171,7 @@ class Rehearsal:
             misroute = seen.misroute(queue)
             if misroute:
                 return Forecast(FAILS, misroute)
-            if queue == PSP_COMMANDS.name and seen.kind in {binding.routing_key for binding in PSP_COMMANDS.bindings}:
+            if queue == PSP_COMMANDS.name and isinstance(body, PspCommand):
                 return Forecast(ASKS_PSP, await forecast_of(body, self._psp, self._payments))
             handler = self._handlers.get(queue, {}).get(type(body))
             if handler is None:
@@ -183,10 +184,9 @@ class Rehearsal:
             return Forecast(FAILS, f"{type(error).__name__}: {error}")
 
     def _told(self, outcome: Outcome[Any]) -> Forecast:
+        if not isinstance(outcome, Applied | Done):
+            return Forecast(outcome.name, reason_of(outcome) or "")
         sends = tuple(envelope.kind for envelope in self._bus.noted)
-        reason = reason_of(outcome)
-        if outcome.name != "applied":
-            return Forecast(outcome.name, reason or "")
         if isinstance(outcome, Done) and not self._changed and not sends:
-            return Forecast("ignored", "it would change nothing")
-        return Forecast("applied", ", ".join(sorted(set(self._changed.values()))), sends)
+            return Forecast(Ignored.name, "it would change nothing")
+        return Forecast(outcome.name, ", ".join(sorted(set(self._changed.values()))), sends)

@@ -1,6 +1,7 @@
 """Disputes: the guest's bank asks about the money, or for it, and decides; after an appeal, more than once."""
 
 from datetime import datetime
+from typing import assert_never
 
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
 from contracts.payments import PaymentDisputeClosed, PaymentDisputed
@@ -52,5 +53,7 @@ def _reported(payment: Payment, dispute: Dispute) -> Outgoing:
     match dispute.state:
         case PspDisputeState.WON | PspDisputeState.LOST:
             return PaymentDisputeClosed.model_validate({**about, "won": dispute.state is PspDisputeState.WON})
-        case _:
+        case PspDisputeState.INQUIRY | PspDisputeState.OPEN:
             return PaymentDisputed.model_validate({**about, "inquiry": dispute.state is PspDisputeState.INQUIRY})
+        case _:
+            assert_never(dispute.state)

@@ -5,6 +5,7 @@ The PSP's word counts, and only as far as it matches what was asked. `polling.py
 """
 
 from datetime import datetime
+from typing import assert_never
 
 from chassis.amounts import readable
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
@@ -67,6 +68,16 @@ class ClosedBeforeCreatedError(TransientError):
 _P = PaymentStage
 _CLOSED_OR_DONE = (_P.SUCCEEDED, _P.CLOSED, _P.MISMATCHED, _P.FAILED)
 
+_SessionMessage = CreatePaymentSession | ClosePaymentSession | PspSessionCreated | PspSessionFailed
+_UnpaidReport = (
+    PspSessionOpen
+    | PspPaymentActionRequired
+    | PspPaymentHeld
+    | PspPaymentProcessing
+    | PspPaymentFailed
+    | PspPaymentCanceled
+)
+
 
 def decide(
     payment: Payment | None, message: PaymentInput, now: datetime, polls: Polls = polling.USUAL
@@ -118,17 +129,24 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
             return _claimed(payment, message, now)
         case PspPaymentSucceeded():
             return _succeeded(payment, message, now)
-        case PspPaymentEvent():
+        case (
+            PspSessionOpen()
+            | PspPaymentActionRequired()
+            | PspPaymentHeld()
+            | PspPaymentProcessing()
+            | PspPaymentFailed()
+            | PspPaymentCanceled()
+        ):
             return _reported(payment, message)
+        case PspSessionCreated() | PspSessionFailed():
+            return _session(polling.resolved(payment), message)
+        case CreatePaymentSession() | ClosePaymentSession():
+            return _session(payment, message)
         case _:
-            return _session(polling.resolved(payment) if _is_answer(message) else payment, message)
+            assert_never(message)
 
 
-def _is_answer(message: PaymentInput) -> bool:
-    return isinstance(message, PspSessionCreated | PspSessionFailed)
-
-
-def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
+def _session(payment: Payment, message: _SessionMessage) -> Decision[Payment]:
     """Opening and closing the session in which the guest can pay."""
     match payment.status, message:
         case _, CreatePaymentSession(amount=amount) if amount != payment.amount:
@@ -170,11 +188,27 @@ def _session(payment: Payment, message: PaymentInput) -> Decision[Payment]:
         case _, ClosePaymentSession():
             closing = payment.model_copy(update={"status": _P.CLOSING})
             return Applied(closing, _close_psp_session(closing))
-        case status, _:
-            return Stale(f"the payment is {status} already")
+        case (
+            (
+                _P.CREATED
+                | _P.SESSION_OPEN
+                | _P.ACTION_REQUIRED
+                | _P.PROCESSING
+                | _P.SUCCEEDED
+                | _P.CLOSING
+                | _P.CLOSED
+                | _P.FAILED
+                | _P.UNKNOWN
+                | _P.MISMATCHED
+            ),
+            CreatePaymentSession() | PspSessionFailed(),
+        ):
+            return Stale(f"the payment is {payment.status} already")
+        case _:
+            assert_never(message)
 
 
-def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
+def _reported(payment: Payment, report: _UnpaidReport) -> Decision[Payment]:
     """What the PSP reported about an unpaid session: believed while it is news."""
     if report.psp_reference in payment.unclosed and isinstance(report, PspPaymentCanceled):
         return Applied(payment.model_copy(update={"unclosed": _without(payment.unclosed, report.psp_reference)}))
@@ -195,7 +229,7 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
             return _held(payment, report)
         case _P.CLOSING, PspPaymentFailed() | PspSessionOpen():
             return Applied(payment, _close_psp_session(payment))
-        case _P.CLOSING, _:
+        case _P.CLOSING, PspPaymentActionRequired():
             return Stale("the payment is closing already")
         case _, PspSessionOpen():
             return _found_unpaid(
@@ -212,7 +246,7 @@ def _reported(payment: Payment, report: PspPaymentEvent) -> Decision[Payment]:
         case _, PspPaymentFailed():
             return _attempt_failed(payment, report)
         case _:
-            return Ignored(f"no rule for {report.kind}")
+            assert_never(report)
 
 
 def _claimed(payment: Payment, report: PspPaymentEvent, now: datetime) -> Decision[Payment]:

@@ -5,6 +5,7 @@ One document holds how far it got. It moves on only when the adapter has put eve
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from chassis.decision import Applied, Decision, Ignored, Stale, State
 from contracts.psp import PspEventsSwept, SweepPspEvents
@@ -30,18 +31,18 @@ class SweepDue:
 
 def decide(sweep: EventSweep | None, message: SweepDue | PspEventsSwept, now: datetime) -> Decision[EventSweep]:
     """What `message` does to the sweep."""
-    match sweep, message:
-        case None, SweepDue(every=every):
-            first = EventSweep(since=now - FIRST_LOOK_BACK, asked_at=now, due_at=now + every)
-            return Applied(first, (SweepPspEvents(since=first.since),))
-        case None, _:
-            return Ignored("nothing is being swept")
-        case EventSweep(due_at=due_at), SweepDue(every=every):
-            if due_at is None or now < due_at:
+    match message:
+        case SweepDue(every=every):
+            if sweep is not None and (sweep.due_at is None or now < sweep.due_at):
                 return Stale("not due yet")
+            sweep = sweep or EventSweep(since=now - FIRST_LOOK_BACK)
             asked = sweep.model_copy(update={"asked_at": now, "due_at": now + every})
             return Applied(asked, (SweepPspEvents(since=sweep.since),))
-        case EventSweep(since=since), PspEventsSwept(until=until):
-            return (
-                Applied(sweep.model_copy(update={"since": until})) if until > since else Stale("swept further already")
-            )
+        case PspEventsSwept(until=until):
+            if sweep is None:
+                return Ignored("nothing is being swept")
+            if until <= sweep.since:
+                return Stale("swept further already")
+            return Applied(sweep.model_copy(update={"since": until}))
+        case _:
+            assert_never(message)

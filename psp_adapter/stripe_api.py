@@ -8,7 +8,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 import stripe
 import structlog
@@ -319,8 +319,10 @@ class StripeApi:
         match reason:
             case Forbidden.UNKNOWN_OBJECT if held is not None:
                 return partial(self.is_our_account, held)
-            case _:
+            case Forbidden.UNKNOWN_OBJECT | Forbidden.KEY | Forbidden.RIGHT | Forbidden.IDEMPOTENCY_KEY:
                 return partial(self._may_call, *call)
+            case _:
+                assert_never(reason)
 
     async def refusal_of(self, method: str, path: str) -> str | None:
         """Why the key may not make this call, in Stripe's words; None when it may. Raises PspUnavailableError.

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from chassis.bodies import BodyReaders, BodyRefusedError, Refused
 from chassis.bus import Bus
 from chassis.clock import SharedClock
-from chassis.decision import Ignored
+from chassis.decision import Done, Ignored
 from chassis.errors import TransientError
 from chassis.metrics import Metrics
 from chassis.seldom import Seldom
@@ -95,8 +95,8 @@ class Webhook:
             return self._not_now(shape, error)
         except Exception as error:
             return await self._parked(shape, error)
-        log.info("webhook.handled", message_id=envelope.message_id, kind=envelope.kind, outcome="applied")
-        return self._answer(200, "applied", "The event is recorded.")
+        log.info("webhook.handled", message_id=envelope.message_id, kind=envelope.kind, outcome=Done.name)
+        return self._answer(200, Done.name, "The event is recorded.")
 
     async def _signed_body(self, request: Request) -> str:
         """The body, once it is known to be signed. Raises _RefusedError."""

@@ -6,9 +6,9 @@ Every status meets every message: the page says what the services' own `decide` 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
-from chassis.decision import Answer, Applied, Decision, Duplicate, Refused, State, reason_of
+from chassis.decision import Answer, Applied, Decision, Duplicate, Ignored, Refused, Stale, State
 from chassis.errors import PermanentError, TransientError
 from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.message import Message
@@ -363,8 +363,10 @@ def _row(machine: Machine, status: str, state: State, name: str, message: Any) -
             return Row(status, name, None, f"refused: {detail}")
         case Duplicate():
             return Row(status, name, None, "duplicate")
-        case other:
-            return Row(status, name, None, f"{other.name}: {reason_of(other)}")
+        case Stale(reason=reason) | Ignored(reason=reason):
+            return Row(status, name, None, f"{decision.name}: {reason}")
+        case _:
+            assert_never(decision)
 
 
 def _name(message: Message) -> str:

@@ -294,7 +294,7 @@ async def test_money_that_moves_without_metadata_of_ours_is_passed_on_for_its_re
     response = await posted(bench, json.dumps(_event(metadata={**metadata, **names})))
 
     (published,) = bench.sent
-    assert response.json()["outcome"] == "applied"
+    assert response.json()["outcome"] == "done"
     assert isinstance(published, PspPaymentSucceeded)
     assert (published.payment_id, published.psp_reference) == ("", "pi_1")
 

@@ -206,4 +206,4 @@ async def test_a_refund_with_its_payment_expanded_is_told() -> None:
         bench, json.dumps(refund_event("evt_1", payment_intent={"id": "pi_1", "object": "payment_intent"}))
     )
 
-    assert response.json()["outcome"] == "applied"
+    assert response.json()["outcome"] == "done"

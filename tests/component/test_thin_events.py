@@ -77,7 +77,7 @@ async def test_a_thin_event_is_told_as_its_object_is_when_it_is_fetched(
 
     response = await posted(bench, json.dumps(event), stripe_says=stripe_that_has(**payment))
 
-    assert response.json()["outcome"] == "applied"
+    assert response.json()["outcome"] == "done"
     assert [type(told) for told in bench.sent] == [message]
 
 

@@ -298,7 +298,7 @@ async def test_a_success_told_by_two_different_events_confirms_once(system: Syst
 
     answer = await system.post_event(event | {"id": event["id"] + "Again"})
 
-    assert answer.json()["outcome"] == "applied"
+    assert answer.json()["outcome"] == "done"
     await until(lambda: counts_more(system, PAYMENTS, ignored, outcome="ignored"), "the payment service has ignored it")
     await confirmed_once(system, order_id)
 

@@ -166,7 +166,7 @@ async def test_a_success_over_another_amount_sends_the_order_to_a_person(system:
 
     answer = await system.post_event(event_about(order_id, id=intent["id"], amount_received=1))
 
-    assert body(answer, 200)["outcome"] == "applied"
+    assert body(answer, 200)["outcome"] == "done"
     await guest.sees(order_id, status="needs_review", payment_status="mismatched")
 
 

@@ -57,7 +57,7 @@ async def test_a_success_that_only_metadata_connects_with_an_order_is_asked_abou
     del event["account"]
     before = await system.counted(ADAPTER, "bellhop_messages_handled", kind=ASKED, outcome="ignored")
 
-    assert body(await system.post_event(event), 200)["outcome"] == "applied"
+    assert body(await system.post_event(event), 200)["outcome"] == "done"
     await until(lambda: was_asked(system, before), "the adapter was asked about it")
 
     assert (await guest.see(order_id))["status"] == "pending_payment"

@@ -5,8 +5,7 @@ import time
 import pytest
 
 from chassis.stored_document import Stored
-from contracts.message import Message
-from contracts.psp import ClosePspSession, CreatePspSession, RetrievePspSession
+from contracts.psp import ClosePspSession, CreatePspSession, PspCommand, RetrievePspSession
 from ops.psp_forecast import forecast_of
 from payment_service.payment import Payment, PaymentStage
 from payment_service.store import PaymentStore
@@ -45,7 +44,7 @@ UNKNOWN = error(404, code="resource_missing")
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_forecast_for_a_command_to_the_psp_says_what_a_read_of_the_psp_and_the_payment_finds(
-    command: Message, payment: Payment, stripe: FakeStripe, says: str
+    command: PspCommand, payment: Payment, stripe: FakeStripe, says: str
 ) -> None:
     payments = PaymentStore(FakeStore().as_store()).payments
     await payments.write(Stored(given.PAYMENT_ID, 1, payment), now=given.NOW, due_at=None)

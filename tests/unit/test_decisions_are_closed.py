@@ -1,0 +1,81 @@
+"""What is added tomorrow is decided on by name: mypy names every table that does not list a new message, status or
+outcome. Members are added in a copy."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGES = ("contracts", "chassis", "extras_service", "payment_service", "psp_adapter", "ops")
+_CHECKED = (
+    "chassis/decision.py",
+    "extras_service/handlers.py",
+    "extras_service/saga.py",
+    "extras_service/stock.py",
+    "extras_service/transitions.py",
+    "ops/psp_forecast.py",
+    "payment_service/disputes.py",
+    "payment_service/lifecycle.py",
+    "payment_service/sweep.py",
+    "psp_adapter/stripe_api.py",
+)
+
+_UNIONS = {
+    "OrderFact": ("extras_service/order.py", "PaymentEvent = (\n"),
+    "OrderInput": ("extras_service/order.py", "OrderInput = (\n"),
+    "StockInput": ("extras_service/stock.py", "StockInput = "),
+    "PaymentInput": ("payment_service/payment.py", "PaymentMessage = (\n"),
+    "PspCommand": ("contracts/psp.py", "PspCommand = (\n"),
+    "Outcome": ("chassis/decision.py", "Outcome = "),
+}
+_ENUMS = {
+    "OrderStatus": "contracts/orders.py",
+    "PaymentStage": "payment_service/payment.py",
+    "PspDisputeState": "contracts/psp.py",
+    "Forbidden": "psp_adapter/errors.py",
+}
+_COMPLAINTS = [
+    ("extras_service/saga.py", "NewOrderFact"),
+    ("extras_service/saga.py", "NewOrderInput"),
+    ("extras_service/saga.py", "OrderStatus.NEW"),
+    ("extras_service/transitions.py", "OrderStatus.NEW"),
+    ("extras_service/stock.py", "NewStockInput"),
+    ("extras_service/handlers.py", "NewOutcome"),
+    ("chassis/decision.py", "NewOutcome"),
+    ("payment_service/lifecycle.py", "NewPaymentInput"),
+    ("payment_service/lifecycle.py", "CreatePaymentSession | PspSessionFailed"),  # in a new stage
+    ("payment_service/disputes.py", "PspDisputeState.NEW"),
+    ("psp_adapter/stripe_api.py", "Forbidden.NEW"),
+    ("ops/psp_forecast.py", "NewPspCommand"),
+]
+
+
+@pytest.fixture(scope="module")
+def complaints(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What mypy says about the tables of a copy with a new member in every union and enum."""
+    project = tmp_path_factory.mktemp("project")
+    for package in _PACKAGES:
+        shutil.copytree(_ROOT / package, project / package, ignore=shutil.ignore_patterns("__pycache__", "static"))
+    shutil.copy(_ROOT / "pyproject.toml", project)
+    for name, (file, start) in _UNIONS.items():
+        replace(project / file, start, f"class New{name}: ...\n\n\n{start}New{name} | ")
+    for name, file in _ENUMS.items():
+        start = f"class {name}(StrEnum):\n"
+        replace(project / file, start, f'{start}    NEW = "new"\n')
+    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--cache-dir=cache", *_CHECKED]
+    said = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    return [line for line in said.stdout.splitlines() if 'to "assert_never"' in line]
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, f"{old!r} in {path}"
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(("table", "added"), _COMPLAINTS)
+def test_a_table_that_does_not_list_a_new_member_is_named(complaints: list[str], table: str, added: str) -> None:
+    assert any(line.startswith(table) and added in line for line in complaints), complaints
