@@ -1,5 +1,5 @@
-"""What is added tomorrow is decided on by name: mypy names every table that does not list a new message, status or
-outcome. Members are added in a copy."""
+"""A new message, status or outcome must be listed in every table that decides on it: mypy names the tables that do not
+list it. Members are added in a copy."""
 
 import shutil
 import subprocess
