@@ -17,9 +17,9 @@ from typing import Any, Generic
 import httpx
 
 from chassis.decision import StateT
-from extras_service.order import Order
+from extras_service.order.state import Order
 from ops.audit.run import Auditor
-from payment_service.payment import Payment
+from payment_service.payment.state import Payment
 from psp_adapter.ledger import Ledger
 from psp_adapter.stripe_api import StripeApi
 

@@ -11,7 +11,7 @@ from limits import parse
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from rich.console import Console
 
-from gateway.rates import Counts
+from gateway.rate_limits import Counts
 
 ADDRESSES = (100, 1_000, 10_000, 50_000, 150_000)
 _COUNTED = 1_000

@@ -5,8 +5,8 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from chassis.bus import Bus
-from chassis.metrics import Metrics
+from chassis.messaging.bus import Bus
+from chassis.runtime.metrics import Metrics
 from contracts.accounts import ACCOUNTS, OPERATOR
 from deploy.management import Management
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import httpx
 
-from chassis.secret_files import secret_from
+from chassis.runtime.secret_files import secret_from
 
 VARIABLE = "BELLHOP_MANAGEMENT_URL"
 _OLD_VARIABLE = "BELLHOP_RABBITMQ_MANAGEMENT_URL"

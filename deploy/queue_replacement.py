@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from chassis.amqp import connection_for_tools
+from chassis.messaging.amqp import connection_for_tools
 from contracts.topology import EARLIER_MARKS, EXTRAS_QUERIES, MARK, MARKS, QUEUES
 from deploy.accounts import vhost_of
 from deploy.management import Management, quoted

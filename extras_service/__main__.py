@@ -2,8 +2,8 @@
 
 import sys
 
-from chassis.service import serve
-from chassis.settings import load
+from chassis.runtime.settings import load
+from chassis.runtime.startup import serve
 from extras_service.app import SERVICE, create_app
 from extras_service.catalogue_file import CatalogueError
 from extras_service.settings import ExtrasSettings

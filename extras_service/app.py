@@ -6,27 +6,27 @@ from functools import partial
 
 from starlette.applications import Starlette
 
-from chassis.audit_log import AuditLog
-from chassis.background import Loop, looping
-from chassis.breaker import Breaker
-from chassis.bus import Bus
-from chassis.consumer import Consumer
 from chassis.errors import StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, once_there, operator_routes, web_app
-from chassis.store import Store
-from chassis.waiting import Waiting
-from chassis.write_path import WritePath
+from chassis.messaging.breaker import Breaker
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer
+from chassis.runtime.background import Loop, looping
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, once_there, operator_routes, web_app
+from chassis.runtime.waiting import Waiting
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Store
+from chassis.storage.write_path import WritePath
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
 from extras_service.catalogue_file import read_catalogue
+from extras_service.collections import ExtrasStore
 from extras_service.handlers import ExtrasHandlers
-from extras_service.order import DeadlinePassed
-from extras_service.placement import Placement
-from extras_service.review_keeper import ReviewKeeper
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.placement import Placement
+from extras_service.order.review_keeper import ReviewKeeper
+from extras_service.order.state import DeadlinePassed
 from extras_service.settings import ExtrasSettings
-from extras_service.stock_keeper import StockKeeper
-from extras_service.store import ExtrasStore
+from extras_service.stock.keeper import StockKeeper
 
 SERVICE = "extras-service"
 DEAD_QUEUE = "extras.dead"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, assert_never, get_args
 
-from chassis.consumer import Handlers
 from chassis.decision import Applied, Done, Duplicate, Ignored, Outcome, Refused, Stale
-from chassis.envelope import Delivery, Envelope, Publisher
-from chassis.write_path import Handled, WritePath
+from chassis.messaging.consumer import Handlers
+from chassis.messaging.envelope import Delivery, Envelope, Publisher
+from chassis.storage.write_path import Handled, WritePath
 from contracts.ids import bounded_id
 from contracts.message import Reply
 from contracts.orders import (
@@ -25,13 +25,13 @@ from contracts.orders import (
     ResolveReview,
     StartPayment,
 )
-from extras_service.order import Order, PaymentEvent, StaffCommand, Starting, guest_key
-from extras_service.placement import Placement
-from extras_service.review_keeper import ReviewKeeper
-from extras_service.saga import NOT_FOUND, decide
-from extras_service.staff_view import staff_view
-from extras_service.stock_keeper import StockKeeper
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.decide import NOT_FOUND, decide
+from extras_service.order.placement import Placement
+from extras_service.order.review_keeper import ReviewKeeper
+from extras_service.order.staff_view import staff_view
+from extras_service.order.state import Order, PaymentEvent, StaffCommand, Starting, guest_key
+from extras_service.stock.keeper import StockKeeper
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chassis.settings import StoreSettings
-from extras_service.placement import Terms
+from chassis.runtime.settings import StoreSettings
+from extras_service.order.placement import Terms
 
 
 class ExtrasSettings(StoreSettings):

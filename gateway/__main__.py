@@ -1,7 +1,7 @@
 """`python -m gateway`"""
 
-from chassis.service import serve
-from chassis.settings import load
+from chassis.runtime.settings import load
+from chassis.runtime.startup import serve
 from gateway.app import SERVICE, create_app
 from gateway.settings import GatewaySettings
 

@@ -7,27 +7,27 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from chassis.background import Loop, looping
-from chassis.bus import Bus
-from chassis.depth import depth_of
-from chassis.envelope import Envelope
 from chassis.errors import TransientError
-from chassis.metrics import Metrics
-from chassis.requests import RequestClient
-from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.messaging.queue_depth import depth_of
+from chassis.messaging.requests import RequestClient
+from chassis.runtime.background import Loop, looping
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
 from contracts.ids import PropertyId
 from contracts.orders import ListExtras
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
+from gateway.admission import Backlog
 from gateway.api import api
-from gateway.api.asking import Asking
-from gateway.api.who import Who
-from gateway.backlog import Backlog
+from gateway.api.auth import Who
+from gateway.api.bus_gateway import Asking
 from gateway.docs_page import docs_page
-from gateway.edge import guard
+from gateway.guest_page import Page
 from gateway.live import LiveFeed
+from gateway.middleware import guard
 from gateway.openapi import TAGS, document, operation_id
-from gateway.page import Page
-from gateway.rates import Rates
+from gateway.rate_limits import Rates
 from gateway.settings import GatewaySettings
 from gateway.tokens import Tokens
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-from chassis.page_files import ASK_AGAIN, File
+from chassis.web.static_assets import ASK_AGAIN, File
 
 _FILES = {
     "swagger-ui-bundle.js": "swagger/swagger-ui-bundle.js",

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
-from gateway.api.bodies import Accepted
+from gateway.api.schemas import Accepted
 from gateway.problem_types import PROBLEM_TYPES, Problem
 
 TAGS = [

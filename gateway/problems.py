@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.status import HTTP_400_BAD_REQUEST
 
 from chassis.errors import TransientError
-from chassis.requests import ReplyTimeoutError
+from chassis.messaging.requests import ReplyTimeoutError
 from chassis.text import cut
 from contracts.orders import Reason, Refusal
 from gateway.headers import SECURITY_HEADERS

@@ -6,7 +6,7 @@ from typing import assert_never
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.bodies import BodyReaders, BodyRefusedError, Refused
+from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
 from gateway.problems import ProblemError, unavailable
 
 

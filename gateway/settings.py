@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import limits
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from chassis.runtime.settings import ServiceSettings
 from chassis.seal import SealKeys
-from chassis.settings import ServiceSettings
 
 _SHORTEST_SECRET = 32
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

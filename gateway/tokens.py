@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import jwt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError

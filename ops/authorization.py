@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from chassis.audit_log import current_user
-from chassis.secret_files import secret_from
+from chassis.runtime.secret_files import secret_from
+from chassis.storage.audit_log import current_user
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from gateway.problems import ProblemError
 from gateway.settings import TokenSettings

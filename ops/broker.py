@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from chassis.declaring import TopologyMismatchError
-from chassis.secret_files import SecretFileError, secret_from
+from chassis.messaging.topology import TopologyMismatchError
+from chassis.runtime.secret_files import SecretFileError, secret_from
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import definitions, set_up, vhost_of
 from deploy.management import Management, ManagementError, management_of, named_management_url

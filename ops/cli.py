@@ -16,7 +16,7 @@ import typer
 from cryptography.fernet import Fernet
 from rich.table import Table
 
-from chassis.declaring import TopologyMismatchError
+from chassis.messaging.topology import TopologyMismatchError
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
 from deploy.local.parts import OPERATORS_PAGE, SERVICES

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 
 from pydantic import BaseModel, ConfigDict
 
-from chassis.store import Records, Store
+from chassis.storage.store import Records, Store
 from ops.messages import LargeBody, Seen
 
 INLINE = 256 * 1024

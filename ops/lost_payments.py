@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis.store import Documents
+from chassis.storage.store import Documents
 from contracts.ids import OrderId, PaymentId
 from contracts.message import Command, Event
 from contracts.orders import OrderStatus
 from contracts.payments import ClosePaymentSession, CreatePaymentSession
 from contracts.psp import PspSessionCreated, RetrievePspSession
-from extras_service.order import Order
-from extras_service.payment_description import payment_description
-from payment_service.payment import Payment, PaymentStage
+from extras_service.order.payment_description import payment_description
+from extras_service.order.state import Order
+from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.ledger import Ledger, order_of
 from psp_adapter.stripe_money import from_stripe
 from psp_adapter.translate import Intent

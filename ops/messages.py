@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from chassis.amqp_decoding import UndecodedHeaders
 from chassis.errors import UndecodableMessageError
-from chassis.headers import ORIGIN_ROUTING_KEY, SENT_BY, text, undecoded
+from chassis.messaging.amqp_decoding import UndecodedHeaders
+from chassis.messaging.headers import ORIGIN_ROUTING_KEY, SENT_BY, text, undecoded
 from contracts.topology import COMMANDS, COPIES, DEAD, EVENTS, QUEUES, queue_named
 from ops.plain import plain
 

@@ -2,8 +2,8 @@
 
 from chassis.amounts import readable
 from contracts.order_actions import OrderAction
-from extras_service.order import Order
-from extras_service.staff_view import actions_of
+from extras_service.order.staff_view import actions_of
+from extras_service.order.state import Order
 
 
 def sentences_of(order: Order) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ from datetime import datetime
 from operator import attrgetter
 
 from chassis.amounts import readable
-from chassis.store import Documents, Store
+from chassis.storage.store import Documents, Store
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus
-from extras_service.order import Order
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
 from ops.order_actions import sentences_of
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
 
 MOST = 200
 """Orders that one look lists at most."""

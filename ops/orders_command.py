@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from chassis.amounts import readable
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from contracts.orders import OrderStatus
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from aio_pika.abc import AbstractConnection
 
-from chassis.amqp import connection_for_tools
-from chassis.metrics import Metrics
-from chassis.secret_files import secret_from
-from chassis.store import Store
+from chassis.messaging.amqp import connection_for_tools
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.secret_files import secret_from
+from chassis.storage.store import Store
 from deploy.local import external
 from deploy.local.broker import broker_for
 from deploy.local.credentials import Credentials

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from chassis.amqp_decoding import Undecoded
+from chassis.messaging.amqp_decoding import Undecoded
 
 _DEEPEST = 50
 """Levels. The document store takes 100, and a page should not have to draw as many."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from chassis.amounts import readable
-from chassis.store import Documents
+from chassis.storage.store import Documents
 from contracts.money import unrefundable
 from contracts.psp import (
     ClosePspSession,
@@ -15,7 +15,7 @@ from contracts.psp import (
     SweepPspEvents,
     TranslatePspEvent,
 )
-from payment_service.payment import Payment, PaymentStage
+from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import from_stripe

@@ -12,7 +12,7 @@ import httpx
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from contracts.topology import LOG, MARK, QUEUES, RETRY_LADDER
 from deploy.topology_drift import by_queue, drift_of
 from ops.dead.letters import DEAD_QUEUES, DeadLetter

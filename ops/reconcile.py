@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from chassis.audit_log import AuditLog
-from chassis.bus import Bus
-from chassis.envelope import Envelope
-from chassis.metrics import Metrics
-from chassis.store import Documents, Store
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.runtime.metrics import Metrics
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Documents, Store
 from contracts.message import Command, Event
 from contracts.psp import RetrievePspSession, SweepPspEvents
-from extras_service.order import Order
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
 from ops.lost_payments import restore, waiting_orders
 from ops.places import Places
-from payment_service.payment import PaymentStage
-from payment_service.store import PaymentStore
-from payment_service.sweep import SWEEP_ID
+from payment_service.collections import PaymentStore
+from payment_service.event_backfill import SWEEP_ID
+from payment_service.payment.state import PaymentStage
 from psp_adapter.ledger import Ledger
 
 OPEN = (

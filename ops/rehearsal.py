@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from chassis.audit_log import Act, AuditLog
-from chassis.consumer import Handlers
 from chassis.decision import Applied, Done, Ignored, Outcome, State, reason_of
-from chassis.envelope import Delivery, Envelope
 from chassis.errors import NoHandlerError, StoreUnavailableError
-from chassis.store import Documents, Store
-from chassis.stored_document import Stored
-from chassis.write_path import WritePath
+from chassis.messaging.consumer import Handlers
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.storage.audit_log import Act, AuditLog
+from chassis.storage.store import Documents, Store
+from chassis.storage.stored_document import Stored
+from chassis.storage.write_path import WritePath
 from contracts.message import parse
 from contracts.psp import PspCommand
 from contracts.topology import (
@@ -28,17 +28,17 @@ from contracts.topology import (
     PAYMENTS_PSP,
     PSP_COMMANDS,
 )
+from extras_service.collections import ExtrasStore
 from extras_service.handlers import ExtrasHandlers
-from extras_service.placement import Placement, Terms
-from extras_service.review_keeper import ReviewKeeper
+from extras_service.order.placement import Placement, Terms
+from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.settings import ExtrasSettings
-from extras_service.stock_keeper import StockKeeper
-from extras_service.store import ExtrasStore
+from extras_service.stock.keeper import StockKeeper
 from ops.messages import Seen
 from ops.psp_forecast import forecast_of
+from payment_service.collections import PaymentStore, SessionHolder
 from payment_service.handlers import PaymentHandlers, SessionHolders
-from payment_service.payment import Payment
-from payment_service.store import PaymentStore, SessionHolder
+from payment_service.payment.state import Payment
 from psp_adapter.stripe_api import StripeApi
 
 StateT = TypeVar("StateT", bound=State)

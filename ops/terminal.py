@@ -15,12 +15,12 @@ import typer
 from aio_pika.exceptions import AMQPError
 from rich.console import Console
 
-from chassis.envelope import utc_now
 from chassis.errors import NewerDocumentError, StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.redaction import Redaction
-from chassis.secret_files import SecretFileError
-from chassis.store import Store
+from chassis.messaging.envelope import utc_now
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.redaction import Redaction
+from chassis.runtime.secret_files import SecretFileError
+from chassis.storage.store import Store
 from gateway.tokens import Operator, OperatorRole
 from ops.authorization import NotAllowedError, authorized
 from ops.dead.letters import DeadLetters, NoSuchLetterError

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from chassis.audit_log import AuditEntry, AuditLog
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
+from chassis.storage.audit_log import AuditEntry, AuditLog
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.moments import ago

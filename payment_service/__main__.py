@@ -1,7 +1,7 @@
 """`python -m payment_service`"""
 
-from chassis.service import serve
-from chassis.settings import load
+from chassis.runtime.settings import load
+from chassis.runtime.startup import serve
 from payment_service.app import SERVICE, create_app
 from payment_service.settings import PaymentSettings
 

@@ -7,26 +7,26 @@ from functools import partial
 
 from starlette.applications import Starlette
 
-from chassis.background import Loop, looping
-from chassis.breaker import Breaker
-from chassis.bus import Bus
-from chassis.consumer import Consumer
-from chassis.envelope import Delivery
 from chassis.errors import StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, once_there, operator_routes, web_app
-from chassis.store import Store
-from chassis.waiting import Waiting
-from chassis.write_path import WritePath
+from chassis.messaging.breaker import Breaker
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.envelope import Delivery
+from chassis.runtime.background import Loop, looping
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, once_there, operator_routes, web_app
+from chassis.runtime.waiting import Waiting
+from chassis.storage.store import Store
+from chassis.storage.write_path import WritePath
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
+from payment_service.collections import PaymentStore
+from payment_service.event_backfill import SWEEP_ID, SweepDue
+from payment_service.event_backfill import decide as decide_sweep
 from payment_service.handlers import PaymentHandlers
-from payment_service.lifecycle import decide
-from payment_service.payment import PollDue
-from payment_service.polling import USUAL
+from payment_service.payment.decide import decide
+from payment_service.payment.polling import USUAL
+from payment_service.payment.state import PollDue
 from payment_service.settings import PaymentSettings
-from payment_service.store import PaymentStore
-from payment_service.sweep import SWEEP_ID, SweepDue
-from payment_service.sweep import decide as decide_sweep
 
 SERVICE = "payment-service"
 DEAD_QUEUE = "payments.dead"

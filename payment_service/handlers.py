@@ -8,19 +8,19 @@ from typing import Any, Protocol, get_args
 
 import structlog
 
-from chassis.consumer import Handlers
 from chassis.decision import Decision, Ignored, Outcome
-from chassis.envelope import Delivery
-from chassis.write_path import WritePath
+from chassis.messaging.consumer import Handlers
+from chassis.messaging.envelope import Delivery
+from chassis.storage.write_path import WritePath
 from contracts.message import Command
 from contracts.payments import CreatePaymentSession
 from contracts.psp import PspEventsSwept, PspPaymentEvent, PspSessionCreated
-from payment_service.lifecycle import decide
-from payment_service.payment import Payment, PaymentMessage
-from payment_service.polling import USUAL, Polls
-from payment_service.store import SessionHolder
-from payment_service.sweep import SWEEP_ID, EventSweep
-from payment_service.sweep import decide as decide_sweep
+from payment_service.collections import SessionHolder
+from payment_service.event_backfill import SWEEP_ID, EventSweep
+from payment_service.event_backfill import decide as decide_sweep
+from payment_service.payment.decide import decide
+from payment_service.payment.polling import USUAL, Polls
+from payment_service.payment.state import Payment, PaymentMessage
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from chassis.settings import StoreSettings
+from chassis.runtime.settings import StoreSettings
 
 
 class PaymentSettings(StoreSettings):

@@ -1,7 +1,7 @@
 """`python -m psp_adapter`"""
 
-from chassis.service import serve
-from chassis.settings import load
+from chassis.runtime.settings import load
+from chassis.runtime.startup import serve
 from psp_adapter.app import SERVICE, create_app
 from psp_adapter.settings import AdapterSettings
 

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from chassis import background
-from chassis.background import Loop, looping
-from chassis.breaker import Breaker
-from chassis.bus import Bus
-from chassis.consumer import Consumer
-from chassis.metrics import Metrics
+from chassis.messaging.breaker import Breaker
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer
+from chassis.runtime import background
+from chassis.runtime.background import Loop, looping
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from chassis.seal import Seal
-from chassis.service import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.errors import Forbidden, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill

@@ -7,10 +7,10 @@ from typing import Any
 
 import structlog
 
-from chassis.bus import Bus
 from chassis.decision import Done, Ignored, Outcome
-from chassis.envelope import Delivery
 from chassis.errors import ForbiddenError, PublishFailedError
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery
 from contracts.ids import bounded_id
 from contracts.psp import PspEventsSwept, SweepPspEvents, TranslatePspEvent
 from psp_adapter.errors import PspUnavailableError

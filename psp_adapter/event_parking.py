@@ -2,12 +2,12 @@
 
 import structlog
 
-from chassis.bus import Bus
-from chassis.dead_letter import failure_headers, origin_headers
-from chassis.headers import ATTEMPT, kept
-from chassis.message_log import Copy
-from chassis.metrics import Metrics
-from chassis.service import VERSION
+from chassis.messaging.bus import Bus
+from chassis.messaging.dead_letter import failure_headers, origin_headers
+from chassis.messaging.headers import ATTEMPT, kept
+from chassis.messaging.message_log import Copy
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import VERSION
 from contracts.ids import bounded_id
 from contracts.psp import TranslatePspEvent
 from contracts.topology import COMMANDS, DEAD, FAILURES, PSP_COMMANDS

@@ -9,8 +9,8 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from chassis.decision import Ignored
-from chassis.envelope import Envelope
 from chassis.errors import PermanentError, TransientError
+from chassis.messaging.envelope import Envelope
 from contracts.ids import bounded_id
 from contracts.psp import PspDisputeUpdated
 from psp_adapter.stripe_api import StripeApi

@@ -6,10 +6,10 @@ from typing import Any
 
 import structlog
 
-from chassis.bus import Bus
-from chassis.consumer import Handlers
 from chassis.decision import Done, Ignored, Outcome
-from chassis.envelope import Delivery
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Handlers
+from chassis.messaging.envelope import Delivery
 from chassis.seal import BrokenSealError, Seal
 from contracts.ids import bounded_id
 from contracts.message import Event
@@ -25,9 +25,9 @@ from contracts.psp import (
     SweepPspEvents,
     TranslatePspEvent,
 )
-from psp_adapter.calls import noted, recorded
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
+from psp_adapter.http_trace import noted, recorded
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
 from psp_adapter.translate import Intent, report_of_intent, report_of_refund

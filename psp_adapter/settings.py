@@ -2,8 +2,8 @@
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 
+from chassis.runtime.settings import ServiceSettings
 from chassis.seal import SealKeys
-from chassis.settings import ServiceSettings
 from psp_adapter.stripe_keys import check_api_base
 
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar, assert_never
 import stripe
 import structlog
 
-from chassis.clock import SharedClock
-from chassis.envelope import utc_now
-from chassis.redaction import Redaction
+from chassis.messaging.envelope import utc_now
+from chassis.runtime.clock import SharedClock
+from chassis.runtime.redaction import Redaction
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
-from psp_adapter.calls import Call, record
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.http_trace import Call, record
 from psp_adapter.signature import cannot_hold
 from psp_adapter.stripe_keys import check_api_base, livemode_of
 from psp_adapter.stripe_money import to_stripe
@@ -436,7 +436,7 @@ def _without_receipt(command: CreatePspSession) -> Iterator[None]:
     except (stripe.InvalidRequestError, stripe.IdempotencyError) as error:
         if error.http_status == 409:
             raise
-        log.warning("psp.no_receipt", payment_id=command.payment_id, reason=f"the PSP refused it: {_code(error)}")
+        log.warning("psp.no_receipt", payment_id=command.payment_id, reason="the PSP refused it", code=_code(error))
 
 
 def _said(error: stripe.StripeError) -> str:

@@ -14,13 +14,13 @@ from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from chassis.bodies import BodyReaders, BodyRefusedError, Refused
-from chassis.bus import Bus
-from chassis.clock import SharedClock
 from chassis.decision import Done, Ignored
 from chassis.errors import TransientError
-from chassis.metrics import Metrics
-from chassis.seldom import Seldom
+from chassis.messaging.bus import Bus
+from chassis.runtime.clock import SharedClock
+from chassis.runtime.log_throttle import Seldom
+from chassis.runtime.metrics import Metrics
+from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator, MalformedEventError, SnapshotEvent, ThinEvent, event_of
 from psp_adapter.signature import cannot_hold

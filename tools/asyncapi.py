@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic.json_schema import models_json_schema
 
-from chassis.service import VERSION
+from chassis.runtime.startup import VERSION
 from contracts.accounts import ACCOUNTS, Account
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.topology import (

@@ -65,11 +65,11 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
-from extras_service import saga
 from extras_service.catalogue import Extra
-from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, Order, Placing, Resolving, Starting
-from payment_service import lifecycle
-from payment_service.payment import Payment, PaymentStage, PollDue
+from extras_service.order import decide as saga
+from extras_service.order.state import DeadlinePassed, HoldsConfirmed, HoldsLost, Order, Placing, Resolving, Starting
+from payment_service.payment import decide as lifecycle
+from payment_service.payment.state import Payment, PaymentStage, PollDue
 from tools.generated_file import ROOT, keep
 
 PAGE = ROOT / "docs" / "state-machines.md"

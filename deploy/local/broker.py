@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from aio_pika.exceptions import AMQPError
 
-from chassis.amqp import connection_for_tools
+from chassis.messaging.amqp import connection_for_tools
 from contracts.accounts import OPERATOR
 from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from chassis.amqp import login_of
+from chassis.messaging.amqp import login_of
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from deploy.local.ports import HOST
 from deploy.local.process import Process

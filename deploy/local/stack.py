@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.markup import escape
 
-from chassis.declaring import TopologyMismatchError
+from chassis.messaging.topology import TopologyMismatchError
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import derived, set_up, url_for
 from deploy.local import external

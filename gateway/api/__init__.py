@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter
 
+from gateway.admission import Backlog
 from gateway.api import guests, orders, staff
-from gateway.api.asking import Asking
-from gateway.api.who import Who
-from gateway.backlog import Backlog
+from gateway.api.auth import Who
+from gateway.api.bus_gateway import Asking
 from gateway.live import LiveFeed
-from gateway.rates import Streams
+from gateway.rate_limits import Streams
 from gateway.settings import GatewaySettings
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from chassis.requests import ReplyTimeoutError
+from chassis.messaging.requests import ReplyTimeoutError
 from chassis.seal import Seal
 from contracts.ids import OrderId
 from contracts.orders import (
@@ -19,13 +19,13 @@ from contracts.orders import (
     PlaceOrder,
     StartPayment,
 )
+from gateway.admission import Backlog
 from gateway.api import examples
-from gateway.api.asking import Asking, accepted, expected, place_of
-from gateway.api.bodies import Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
-from gateway.api.documented import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
+from gateway.api.auth import Who
+from gateway.api.bus_gateway import Asking, accepted, expected, place_of
 from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
-from gateway.api.who import Who
-from gateway.backlog import Backlog
+from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
+from gateway.api.schemas import Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
 from gateway.settings import GatewaySettings
 from gateway.tokens import Payer
 

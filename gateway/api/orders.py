@@ -10,12 +10,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder, Guest, OrderView, Staff
 from gateway.api import examples
-from gateway.api.asking import Asking
-from gateway.api.bodies import Because, OrderIdPath
-from gateway.api.documented import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, answers, event_stream, problems
-from gateway.api.who import Who
+from gateway.api.auth import Who
+from gateway.api.bus_gateway import Asking
+from gateway.api.responses import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, answers, event_stream, problems
+from gateway.api.schemas import Because, OrderIdPath
 from gateway.live import LiveFeed, LiveUpdate
-from gateway.rates import Streams
+from gateway.rate_limits import Streams
 
 
 @dataclass(frozen=True, slots=True)

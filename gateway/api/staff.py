@@ -15,8 +15,11 @@ from contracts.orders import (
     Staff,
 )
 from gateway.api import examples
-from gateway.api.asking import Asking
-from gateway.api.bodies import (
+from gateway.api.auth import Who
+from gateway.api.bus_gateway import Asking
+from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
+from gateway.api.responses import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, WITH_A_KEY, answers, problems
+from gateway.api.schemas import (
     OrderIdPath,
     RefundIdPath,
     RefundRequest,
@@ -24,9 +27,6 @@ from gateway.api.bodies import (
     ReviewRequest,
     SettledOutsideRequest,
 )
-from gateway.api.documented import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, WITH_A_KEY, answers, problems
-from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
-from gateway.api.who import Who
 
 
 def routes(asking: Asking, who: Who) -> APIRouter:

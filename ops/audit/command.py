@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgre
 from rich.table import Table
 
 from chassis.amounts import written
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.audit.findings import Audit, Finding

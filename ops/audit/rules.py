@@ -17,9 +17,9 @@ from contracts.order_actions import Direction
 from contracts.orders import OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
-from extras_service.order import Order
+from extras_service.order.state import Order
 from ops.audit.findings import Finding, Kind
-from payment_service.payment import Payment, PaymentStage, Refund
+from payment_service.payment.state import Payment, PaymentStage, Refund
 from psp_adapter.ledger import LedgerDispute, LedgerEntry
 
 REFUND_SETTLES_WITHIN = timedelta(days=1)

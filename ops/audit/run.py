@@ -18,18 +18,18 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from chassis.decision import StateT
-from chassis.envelope import utc_now
-from chassis.metrics import Metrics
+from chassis.messaging.envelope import utc_now
+from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId, PaymentId, order_id_of, payment_id_of
 from contracts.orders import OrderStatus
-from extras_service.order import Order
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
 from ops.audit.findings import Audit, Finding
 from ops.audit.rules import Books, examine
 from ops.audit.worksheet import Worksheet
 from ops.places import Places
-from payment_service.payment import Payment
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
+from payment_service.payment.state import Payment
 from psp_adapter.ledger import Ledger, LedgerEntry
 
 BATCH = 500

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from chassis.amounts import major_units, written
 from deploy.local.stack import DATA_DIR
-from extras_service.order import Order
+from extras_service.order.state import Order
 from gateway.tokens import OperatorRole
 from ops.audit.command import AsCsv
 from ops.closing.day import ACCOUNT, Closing, Line

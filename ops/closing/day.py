@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from chassis.amounts import major_units, written
 from contracts.ids import OrderId
 from contracts.payments import RefundStage
-from extras_service.order import Order
-from payment_service.payment import Payment
+from extras_service.order.state import Order
+from payment_service.payment.state import Payment
 from psp_adapter.stripe_money import in_major_units
 from psp_adapter.translate import id_of
 

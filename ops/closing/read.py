@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from chassis.metrics import Metrics
+from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import OrderStatus
-from extras_service.order import Order
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
 from ops.closing.day import Closing, Kind, Line, Payout, Transaction, close, is_on, order_ids, transaction_of, window
 from ops.places import Places
-from payment_service.payment import Payment
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
+from payment_service.payment.state import Payment
 from psp_adapter.ledger import order_of
 from psp_adapter.stripe_api import StripeApi
 

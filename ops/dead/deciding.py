@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.audit_log import AuditLog
+from chassis.storage.audit_log import AuditLog
 from ops.dead.editing import edited, put_in_place, with_fields
 from ops.dead.letters import DeadLetter, Stage
 from ops.log_stream import NoLogError

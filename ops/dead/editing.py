@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chassis.headers import EDITED_FROM, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, SENT_BY, kept
+from chassis.messaging.headers import EDITED_FROM, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, SENT_BY, kept
 from contracts.ids import bounded_id
 from contracts.message import parse
 from ops.dead.letters import DeadLetter, DeadLetters, Stage

@@ -16,11 +16,11 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.envelope import utc_now
 from chassis.errors import StoreUnavailableError
-from chassis.headers import REPLAY_PLAN, kept
-from chassis.parked_outbox import ParkedMessage
-from chassis.store import Records, Store
+from chassis.messaging.envelope import utc_now
+from chassis.messaging.headers import REPLAY_PLAN, kept
+from chassis.storage.parked_outbox import ParkedMessage
+from chassis.storage.store import Records, Store
 from contracts.topology import DEAD, QUEUES
 from ops.dead.outboxes import Outboxes, seen
 from ops.large_bodies import LargeBodies

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-from chassis.envelope import Envelope, StoredMessage, utc_now
-from chassis.headers import text
-from chassis.parked_outbox import ParkedMessage, ParkedOutbox
-from chassis.store import Store
-from extras_service.store import ExtrasStore
+from chassis.messaging.envelope import Envelope, StoredMessage, utc_now
+from chassis.messaging.headers import text
+from chassis.storage.parked_outbox import ParkedMessage, ParkedOutbox
+from chassis.storage.store import Store
+from extras_service.collections import ExtrasStore
 from ops.messages import Seen
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
 
 _MUST_BE_ROUTED = "must_be_routed"
 

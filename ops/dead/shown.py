@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from ops.dead.letters import DeadLetter
 from ops.moments import ago
 from ops.terminal import console

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from rich.console import Console
 from rich.markup import escape
 
-from chassis.amqp import connection_for_tools
+from chassis.messaging.amqp import connection_for_tools
 
 STEPS = {
     "orders.place-order.v1": 2,

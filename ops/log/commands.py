@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from contracts.log import LogGap
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole

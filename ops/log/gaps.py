@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from chassis.message_log import INSTANCE
+from chassis.messaging.message_log import INSTANCE
 from contracts.log import LogClosed, LogGap, LogOpened
 from contracts.message import Message
 from ops.messages import Seen

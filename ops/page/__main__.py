@@ -1,7 +1,7 @@
 """`python -m ops.page`"""
 
-from chassis.service import serve
-from chassis.settings import load
+from chassis.runtime.settings import load
+from chassis.runtime.startup import serve
 from ops.page.app import SERVICE, create_app
 from ops.page.settings import PageSettings
 

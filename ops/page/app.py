@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
-from chassis.background import looping
-from chassis.metrics import Metrics
-from chassis.service import VERSION, operator_routes
-from chassis.waiting import Waiting
+from chassis.runtime.background import looping
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import VERSION, operator_routes
+from chassis.runtime.waiting import Waiting
 from gateway.headers import SecurityHeaders
 from gateway.http_log import HttpLog
 from gateway.request_limits import RequestLimits

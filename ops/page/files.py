@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from chassis.page_files import ASK_AGAIN, PageFiles
+from chassis.web.static_assets import ASK_AGAIN, PageFiles
 from gateway.problems import ProblemError
 from ops.trace.svg import STYLE
 

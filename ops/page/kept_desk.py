@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 from aio_pika.abc import AbstractConnection
 
-from chassis.health import Check
-from chassis.metrics import Metrics
+from chassis.runtime.health import Check
+from chassis.runtime.metrics import Metrics
 from ops.places import Places
 from ops.terminal import Desk
 

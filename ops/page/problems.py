@@ -5,7 +5,7 @@ from aio_pika.exceptions import AMQPError
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from chassis.redaction import Redaction
+from chassis.runtime.redaction import Redaction
 from gateway import problems
 from gateway.problems import ProblemError, unavailable
 from ops.dead.editing import EditError

@@ -6,9 +6,9 @@ from time import monotonic
 
 import structlog
 
-from chassis import background
 from chassis.errors import TransientError
-from chassis.redaction import Redaction
+from chassis.runtime import background
+from chassis.runtime.redaction import Redaction
 from ops.page.kept_desk import KeptDesk
 from ops.replay.plans import Plans, PlanStage
 from ops.replay.run import NotRunnableError, Orders, Runner

@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from chassis.settings import StoreSettings
+from chassis.runtime.settings import StoreSettings
 from gateway.settings import TokenSettings
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.envelope import utc_now
-from chassis.headers import REPLAY_PLAN
-from chassis.store import Records, Store
+from chassis.messaging.envelope import utc_now
+from chassis.messaging.headers import REPLAY_PLAN
+from chassis.storage.store import Records, Store
 from ops.plain import plain_text
 from ops.replay.plans import Planned
 

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from chassis import background
+from chassis.runtime import background
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.replay import planning

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chassis.audit_log import AuditLog
+from chassis.storage.audit_log import AuditLog
 from ops.dead import deciding
 from ops.log.finding import matching
 from ops.log_stream import Offset

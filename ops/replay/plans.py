@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.envelope import utc_now
-from chassis.store import Records, Store
+from chassis.messaging.envelope import utc_now
+from chassis.storage.store import Records, Store
 from ops.large_bodies import LargeBodies
 from ops.messages import Seen
 from ops.rehearsal import Forecast, Rehearsal

@@ -10,9 +10,9 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import DeliveryError
 
-from chassis.audit_log import AuditLog
-from chassis.headers import ATTEMPT, FAILURE, ORIGIN, REPLAY_PLAN, kept
-from chassis.store import Store
+from chassis.messaging.headers import ATTEMPT, FAILURE, ORIGIN, REPLAY_PLAN, kept
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Store
 from ops.dead.letters import DeadLetters, Stage
 from ops.large_bodies import BodyGoneError
 from ops.messages import Seen

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chassis.decision import StateT
-from chassis.history import Transition
-from chassis.metrics import Metrics
-from chassis.store import Store
-from chassis.stored_document import Stored
+from chassis.runtime.metrics import Metrics
+from chassis.storage.history import Transition
+from chassis.storage.store import Store
+from chassis.storage.stored_document import Stored
 from contracts.ids import OrderId, payment_id_of
-from extras_service.order import Order
-from extras_service.stock import stock_id
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
+from extras_service.stock.decide import stock_id
 from ops.log.gaps import Gaps
 from ops.log_stream import LogStream, NoLogError, Offset
 from ops.messages import Seen
@@ -23,7 +23,7 @@ from ops.places import Places
 from ops.trace.causal_order import in_causal_order
 from ops.trace.model import Participant, Story
 from ops.trace.story import Kept, told
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
 
 _ID = re.compile(r"(?:ord|pay)_([a-z0-9]+)")
 _BEFORE = timedelta(minutes=1)

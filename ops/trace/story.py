@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from chassis.consumer import PARKED
-from chassis.headers import SENT_AT_MS
-from chassis.history import Transition
+from chassis.messaging.consumer import PARKED
+from chassis.messaging.headers import SENT_AT_MS
+from chassis.storage.history import Transition
 from contracts.ids import OrderId, payment_id_of
 from contracts.topology import COMMANDS, FAILURES
 from ops.messages import Seen

@@ -11,19 +11,19 @@ from functools import partial
 from time import time
 from urllib.parse import urlsplit
 
-from chassis.amqp import connection_for_tools
 from chassis.decision import Applied
-from chassis.envelope import Delivery
 from chassis.errors import StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.store import Store
+from chassis.messaging.amqp import connection_for_tools
+from chassis.messaging.envelope import Delivery
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import OrderStatus
 from contracts.payments import PaymentSucceeded
 from contracts.psp import PspPaymentSucceeded
 from contracts.topology import EVENTS, EXTRAS_PAYMENTS, PAYMENTS_PSP
-from extras_service import transitions
-from extras_service.order import Order
+from extras_service.order import transitions
+from extras_service.order.state import Order
 from ops.dead.letters import DeadLetters
 from tests.chaos import poison
 from tests.chaos.faulty import Point

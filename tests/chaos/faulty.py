@@ -16,11 +16,11 @@ from unittest.mock import patch
 
 from faststream.rabbit.message import RabbitMessage
 
-from chassis.bus import Bus
-from chassis.envelope import Envelope
-from chassis.requests import RequestClient
-from chassis.stored_document import Stored
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.messaging.requests import RequestClient
+from chassis.storage.stored_document import Stored
+from chassis.storage.write_path import WritePath
 
 FUSES = "BELLHOP_CHAOS_FUSES"
 

@@ -6,7 +6,7 @@ from time import monotonic
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from chassis.headers import REPLAY_PLAN, kept
+from chassis.messaging.headers import REPLAY_PLAN, kept
 from contracts.topology import LOG, QUEUES
 from tests.integration.flow.guest import Json
 from tests.integration.flow.system import ADAPTER, EXTRAS, PAYMENTS, System

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.amqp import connection_for_tools
+from chassis.messaging.amqp import connection_for_tools
 from contracts.topology import LOG, QUEUES
 from deploy.local.store import Store
 from tests.chaos.cluster import ADDRESSES, Cluster, cluster_behind_a_door

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.audit_log import AuditLog
 from chassis.errors import StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.store import Store as StoreClient
+from chassis.runtime.metrics import Metrics
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Store as StoreClient
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from deploy.local.broker import Broker

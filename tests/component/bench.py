@@ -14,13 +14,13 @@ from faststream.message.message import AckStatus
 from faststream.rabbit import ExchangeType, RabbitExchange, RabbitQueue, TestRabbitBroker
 from faststream.rabbit.message import RabbitMessage
 
-from chassis.bus import Bus
-from chassis.consumer import Consumer, Handlers
-from chassis.envelope import Envelope, utc_now
 from chassis.errors import PublishFailedError
-from chassis.message_log import Copy
-from chassis.metrics import Metrics
-from chassis.replies import Replies
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer, Handlers
+from chassis.messaging.envelope import Envelope, utc_now
+from chassis.messaging.message_log import Copy
+from chassis.messaging.replies import Replies
+from chassis.runtime.metrics import Metrics
 from contracts.message import Message, parse
 from contracts.topology import EXCHANGES, FAILURES, Queue, queue_named
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Generic, cast
 
-from chassis.clock import SharedClock
 from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
-from chassis.store import ModelT, Store
-from chassis.stored_document import Stored, document_of, state_of, stored_of
+from chassis.runtime.clock import SharedClock
+from chassis.storage.store import ModelT, Store
+from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
 
 
 class FakeDocuments(Generic[StateT]):

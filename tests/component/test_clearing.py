@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
-from chassis.bus import Bus
 from chassis.decision import Applied, Decision, State
-from chassis.envelope import Delivery, Envelope
 from chassis.errors import StoreUnavailableError
-from chassis.store import Documents
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.storage.store import Documents
+from chassis.storage.write_path import WritePath
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 from tests.component.fake_store import FakeDocuments

@@ -9,9 +9,9 @@ import pytest
 from faststream.message.message import AckStatus
 
 from chassis.decision import Done, Ignored, Outcome
-from chassis.envelope import Delivery, Failure
 from chassis.errors import NewerDocumentError, PermanentError, StoreUnavailableError
-from chassis.headers import ORIGIN
+from chassis.messaging.envelope import Delivery, Failure
+from chassis.messaging.headers import ORIGIN
 from contracts.message import Message
 from contracts.orders import GetOrder, PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.audit_log import AuditLog
-from chassis.bus import Bus
-from chassis.store import Store
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Store
+from chassis.storage.write_path import WritePath
 from contracts.message import Message
 from contracts.orders import (
     ExtrasReply,
@@ -24,12 +24,12 @@ from contracts.orders import (
     Refusal,
 )
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK, Queue
+from extras_service.collections import ExtrasStore
 from extras_service.handlers import ExtrasHandlers
-from extras_service.order import Order
-from extras_service.placement import Placement, Terms
-from extras_service.review_keeper import ReviewKeeper
-from extras_service.stock_keeper import StockKeeper
-from extras_service.store import ExtrasStore
+from extras_service.order.placement import Placement, Terms
+from extras_service.order.review_keeper import ReviewKeeper
+from extras_service.order.state import Order
+from extras_service.stock.keeper import StockKeeper
 from tests.component.bench import REPLY_TO, Bench
 from tests.component.fake_store import FakeDocuments, FakeStore
 from tests.unit.extras_service import given

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Ignored, State
-from chassis.envelope import Delivery, Failure
-from chassis.history import HISTORY_KEPT, Transition
-from chassis.store import Documents
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery, Failure
+from chassis.storage.history import HISTORY_KEPT, Transition
+from chassis.storage.store import Documents
+from chassis.storage.write_path import WritePath
 from tests.component.fake_store import FakeDocuments
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)

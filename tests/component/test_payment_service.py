@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.bus import Bus
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.storage.write_path import WritePath
 from contracts.payments import PaymentSucceeded
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
+from payment_service.collections import PaymentStore
 from payment_service.handlers import PaymentHandlers
-from payment_service.store import PaymentStore
 from tests.component.bench import Bench
 from tests.component.fake_store import FakeStore
 from tests.unit.payment_service import given

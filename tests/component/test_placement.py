@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from chassis.decision import Applied, Duplicate, Refused
-from chassis.envelope import Delivery, Envelope
-from chassis.stored_document import Stored
-from chassis.write_path import WritePath
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.storage.stored_document import Stored
+from chassis.storage.write_path import WritePath
 from contracts.ids import OrderId
 from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason
-from extras_service.order import HoldsStage, Order, Starting
-from extras_service.placement import Placement, Terms
-from extras_service.stock import stock_id
-from extras_service.stock_keeper import StockKeeper
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.placement import Placement, Terms
+from extras_service.order.state import HoldsStage, Order, Starting
+from extras_service.stock.decide import stock_id
+from extras_service.stock.keeper import StockKeeper
 from tests.component.fake_store import FakeDocuments, FakeStore
 from tests.unit.extras_service import given
 

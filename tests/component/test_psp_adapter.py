@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from chassis.bus import Bus
-from chassis.clock import SharedClock
+from chassis.messaging.bus import Bus
+from chassis.runtime.clock import SharedClock
 from chassis.seal import Seal
 from contracts.money import Money
 from contracts.psp import (

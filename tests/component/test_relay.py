@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Outgoing, State
-from chassis.envelope import Delivery, Envelope
 from chassis.errors import DestinationUnavailableError, PublishFailedError, PublishRefusedError
-from chassis.parked_outbox import ParkedOutbox
-from chassis.store import Documents
-from chassis.stored_document import Stored
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.storage.parked_outbox import ParkedOutbox
+from chassis.storage.store import Documents
+from chassis.storage.stored_document import Stored
+from chassis.storage.write_path import WritePath
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired, OrderFulfilled
 from tests.component.fake_store import FakeDocuments

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
-from chassis.bus import Bus
 from chassis.decision import Applied, Decision, Duplicate, State
-from chassis.envelope import Delivery, Envelope
-from chassis.store import Documents
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.storage.store import Documents
+from chassis.storage.write_path import WritePath
 from contracts.message import Event
 from tests.component.fake_store import FakeDocuments
 from tests.contracts.stored import sample

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from chassis.audit_log import AuditLog
 from chassis.decision import Applied, Refused
-from chassis.write_path import WritePath
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.write_path import WritePath
 from contracts.ids import RefundId
 from contracts.message import Message
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderCancelled, OrderStatus, PaymentStatus, Reason
 from contracts.payments import PaymentRefundFailed, RefundPayment
 from extras_service.handlers import ExtrasHandlers
-from extras_service.order import AnotherReviewError, Order
-from extras_service.review_keeper import ReviewKeeper
-from extras_service.stock_keeper import StockKeeper
+from extras_service.order.review_keeper import ReviewKeeper
+from extras_service.order.state import AnotherReviewError, Order
+from extras_service.stock.keeper import StockKeeper
 from tests.component.test_placement import Hotel, ordering
 from tests.unit.extras_service import given
 

@@ -14,8 +14,8 @@ import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from chassis.http_server import config_of
-from chassis.settings import ServiceSettings
+from chassis.runtime.settings import ServiceSettings
+from chassis.web.http_server import config_of
 from tests.component.test_webhook_under_attack import Door, event, signed
 from tests.integration.flow.waiting import until
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Message
 
-from chassis.clock import SharedClock
+from chassis.runtime.clock import SharedClock
 from psp_adapter import webhook as endpoint
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from chassis.envelope import Envelope
+from chassis.messaging.envelope import Envelope
 from contracts import upcasting
 from contracts.message import Event, MalformedMessageError, Message, NewerKindError, parse
 from contracts.topology import EVENTS, Binding, _kinds

@@ -12,9 +12,9 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from chassis.bus import Bus
-from chassis.envelope import Delivery, Envelope
 from chassis.errors import PermanentError, TransientError
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery, Envelope
 from chassis.seal import Seal
 from contracts.ids import RefundId
 from contracts.message import Event, Message

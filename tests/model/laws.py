@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from contracts.ids import RefundId
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
-from extras_service.order import Order
-from payment_service.payment import Payment
+from extras_service.order.state import Order
+from payment_service.payment.state import Payment
 from tests.model.bounds import OBJECT
 from tests.model.psp import TAKEN, TOTAL, UNPAID, Psp, number_of
 from tests.model.rules import BY_THE_PSP, Book

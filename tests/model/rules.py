@@ -41,14 +41,14 @@ from contracts.psp import (
     PspSessionOpen,
     RetrievePspSession,
 )
-from extras_service import saga
 from extras_service.catalogue import Extra
-from extras_service.order import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Resolving, Starting
-from extras_service.refund import AskedRefund
-from extras_service.transitions import ASK_AGAIN_AFTER
-from payment_service import lifecycle
-from payment_service.payment import Attempt, Payment, PaymentInput, PaymentMessage, PaymentStage, PollDue
-from payment_service.polling import REFUSED_POLLS, UNKNOWN_POLLS
+from extras_service.order import decide as saga
+from extras_service.order.refund import AskedRefund
+from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Resolving, Starting
+from extras_service.order.transitions import ASK_AGAIN_AFTER
+from payment_service.payment import decide as lifecycle
+from payment_service.payment.polling import REFUSED_POLLS, UNKNOWN_POLLS
+from payment_service.payment.state import Attempt, Payment, PaymentInput, PaymentMessage, PaymentStage, PollDue
 from tests.model.psp import NOW, ORDER_ID, PART, TOTAL, Psp
 
 GUEST = Guest(

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, cast
 
-from chassis.audit_log import AuditLog
 from chassis.decision import Decision, StateT
-from chassis.envelope import Delivery, Envelope
 from chassis.errors import TransientError
-from chassis.stored_document import Stored
-from chassis.write_path import WritePath
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.stored_document import Stored
+from chassis.storage.write_path import WritePath
 from contracts.ids import ExtraId, OrderId, payment_id_of
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
@@ -32,13 +32,13 @@ from contracts.orders import (
     StartPayment,
 )
 from contracts.payments import PaymentRefundFailed, PaymentSessionCreated, PaymentSucceeded
-from extras_service.order import DeadlinePassed, HoldsStage, Order, OrderInput, Starting
-from extras_service.placement import Placement, Terms
-from extras_service.review_keeper import ReviewKeeper
-from extras_service.saga import decide
-from extras_service.stock import StockDay, lapse_at
-from extras_service.stock_keeper import StockKeeper
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.decide import decide
+from extras_service.order.placement import Placement, Terms
+from extras_service.order.review_keeper import ReviewKeeper
+from extras_service.order.state import DeadlinePassed, HoldsStage, Order, OrderInput, Starting
+from extras_service.stock.decide import StockDay, lapse_at
+from extras_service.stock.keeper import StockKeeper
 from tests.unit.extras_service import given
 
 MASSAGE = given.offered("alm-massage", name="Massage").model_copy(update={"daily_limit": 2, "max_quantity": 2})

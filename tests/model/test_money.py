@@ -17,10 +17,10 @@ from contracts.psp import (
     PspRefundUpdated,
     PspSessionCreated,
 )
-from extras_service import saga
-from extras_service.order import Order, OrderInput
-from payment_service import lifecycle
-from payment_service.payment import Payment, PaymentInput
+from extras_service.order import decide as saga
+from extras_service.order.state import Order, OrderInput
+from payment_service.payment import decide as lifecycle
+from payment_service.payment.state import Payment, PaymentInput
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
 from tests.model.bounds import DEEP, EXTRAS_BACKUP, KEY_REFUSED, PAYMENT_BACKUP, PAYS, SHORT, Bounds, Left
 from tests.model.explore import NEVER_FINAL, explore

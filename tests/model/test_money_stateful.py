@@ -11,8 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test as walk
 
 from chassis.decision import Applied, Decision
 from contracts.payments import PaymentSucceeded, RefundPayment
-from extras_service import saga
-from extras_service.order import Order, OrderInput
+from extras_service.order import decide as saga
+from extras_service.order.state import Order, OrderInput
 from tests.model.bounds import Bounds, Left
 from tests.model.laws import Laws
 from tests.model.rules import Book, Rules

@@ -8,14 +8,15 @@ from datetime import datetime
 import pytest
 
 from chassis.decision import Decision
-from chassis.envelope import Delivery
-from chassis.write_path import Handled
+from chassis.messaging.envelope import Delivery
+from chassis.storage.write_path import Handled
 from contracts.orders import PlaceOrder
-from extras_service import placement, stock_keeper
-from extras_service.order import HoldsConfirmed, Order
-from extras_service.placement import Placement
-from extras_service.stock import RecheckHold, StockDay, StockInput, decide
-from extras_service.stock_keeper import StockKeeper
+from extras_service.order import placement
+from extras_service.order.placement import Placement
+from extras_service.order.state import HoldsConfirmed, Order
+from extras_service.stock import keeper as stock_keeper
+from extras_service.stock.decide import RecheckHold, StockDay, StockInput, decide
+from extras_service.stock.keeper import StockKeeper
 from tests.model.stock import Walk, ordering
 
 WALKS = 20_000 if os.environ.get("BELLHOP_MODEL_DEPTH") == "deep" else 2_000

@@ -13,41 +13,41 @@ _PACKAGES = ("contracts", "chassis", "extras_service", "payment_service", "psp_a
 _CHECKED = (
     "chassis/decision.py",
     "extras_service/handlers.py",
-    "extras_service/saga.py",
-    "extras_service/stock.py",
-    "extras_service/transitions.py",
+    "extras_service/order/decide.py",
+    "extras_service/stock/decide.py",
+    "extras_service/order/transitions.py",
     "ops/psp_forecast.py",
-    "payment_service/disputes.py",
-    "payment_service/lifecycle.py",
-    "payment_service/sweep.py",
+    "payment_service/payment/disputes.py",
+    "payment_service/payment/decide.py",
+    "payment_service/event_backfill.py",
     "psp_adapter/stripe_api.py",
 )
 
 _UNIONS = {
-    "OrderFact": ("extras_service/order.py", "PaymentEvent = (\n"),
-    "OrderInput": ("extras_service/order.py", "OrderInput = (\n"),
-    "StockInput": ("extras_service/stock.py", "StockInput = "),
-    "PaymentInput": ("payment_service/payment.py", "PaymentMessage = (\n"),
+    "OrderFact": ("extras_service/order/state.py", "PaymentEvent = (\n"),
+    "OrderInput": ("extras_service/order/state.py", "OrderInput = (\n"),
+    "StockInput": ("extras_service/stock/decide.py", "StockInput = "),
+    "PaymentInput": ("payment_service/payment/state.py", "PaymentMessage = (\n"),
     "PspCommand": ("contracts/psp.py", "PspCommand = (\n"),
     "Outcome": ("chassis/decision.py", "Outcome = "),
 }
 _ENUMS = {
     "OrderStatus": "contracts/orders.py",
-    "PaymentStage": "payment_service/payment.py",
+    "PaymentStage": "payment_service/payment/state.py",
     "PspDisputeState": "contracts/psp.py",
     "Forbidden": "psp_adapter/errors.py",
 }
 _COMPLAINTS = [
-    ("extras_service/saga.py", "NewOrderFact"),
-    ("extras_service/saga.py", "NewOrderInput"),
-    ("extras_service/saga.py", "OrderStatus.NEW"),
-    ("extras_service/transitions.py", "OrderStatus.NEW"),
-    ("extras_service/stock.py", "NewStockInput"),
+    ("extras_service/order/decide.py", "NewOrderFact"),
+    ("extras_service/order/decide.py", "NewOrderInput"),
+    ("extras_service/order/decide.py", "OrderStatus.NEW"),
+    ("extras_service/order/transitions.py", "OrderStatus.NEW"),
+    ("extras_service/stock/decide.py", "NewStockInput"),
     ("extras_service/handlers.py", "NewOutcome"),
     ("chassis/decision.py", "NewOutcome"),
-    ("payment_service/lifecycle.py", "NewPaymentInput"),
-    ("payment_service/lifecycle.py", "CreatePaymentSession | PspSessionFailed"),  # in a new stage
-    ("payment_service/disputes.py", "PspDisputeState.NEW"),
+    ("payment_service/payment/decide.py", "NewPaymentInput"),
+    ("payment_service/payment/decide.py", "CreatePaymentSession | PspSessionFailed"),  # in a new stage
+    ("payment_service/payment/disputes.py", "PspDisputeState.NEW"),
     ("psp_adapter/stripe_api.py", "Forbidden.NEW"),
     ("ops/psp_forecast.py", "NewPspCommand"),
 ]

@@ -19,17 +19,17 @@ from pydantic import SecretStr, ValidationError
 from starlette.requests import Request
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from chassis.addresses import network_of
-from chassis.page_files import File
-from chassis.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError
-from chassis.redaction import Redaction
+from chassis.messaging.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError
+from chassis.runtime.redaction import Redaction
+from chassis.web.client_addresses import network_of
+from chassis.web.static_assets import File
 from contracts.accounts import may_receive_replies
 from contracts.ids import ExtraId
 from contracts.message import known_version, parse
 from contracts.orders import PlaceOrder, RequestedLine
 from contracts.topology import EXTRAS_COMMANDS
 from extras_service.catalogue import quote
-from gateway.api.asking import _traceparent_of
+from gateway.api.bus_gateway import _traceparent_of
 from gateway.api.idempotency import checked
 from gateway.app import create_app
 from gateway.problems import ProblemError
@@ -45,7 +45,7 @@ from ops.trace.collect import UnknownOrderError, order_id_of
 from ops.trace.model import Participant, Step, StepKind
 from ops.trace.story import told
 from ops.trace.svg import svg
-from psp_adapter.calls import Call
+from psp_adapter.http_trace import Call
 from psp_adapter.signature import cannot_hold
 from psp_adapter.stripe_api import BadSignatureError, verify_signature
 from tests.unit.extras_service import given as given_extras

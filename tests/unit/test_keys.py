@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from chassis.keys import joined
 from contracts.ids import ExtraId
 from contracts.orders import Guest, Staff
-from extras_service.order import guest_key
-from extras_service.stock import stock_id
+from extras_service.order.state import guest_key
+from extras_service.stock.decide import stock_id
 from gateway.api.idempotency import order_id_of, refund_id_of
-from gateway.rates import key_of
+from gateway.rate_limits import key_of
 from gateway.tokens import Operator, OperatorRole
 from tests.unit.extras_service.given import guest
 

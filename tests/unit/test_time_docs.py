@@ -7,8 +7,10 @@ import aiormq.connection
 import pymongo.common
 import uvicorn
 
-from chassis import bus, consuming, health, replies
-from chassis.settings import ServiceSettings, StoreSettings
+from chassis.messaging import bus, replies
+from chassis.messaging import consumers as consuming
+from chassis.runtime import health
+from chassis.runtime.settings import ServiceSettings, StoreSettings
 from gateway import app as gateway_app
 from gateway.settings import GatewaySettings
 from psp_adapter import webhook

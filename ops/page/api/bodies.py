@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from ops.messages import WORK_QUEUES, Filter
 from ops.moments import moment
 from ops.page.problems import unreadable

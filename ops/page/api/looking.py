@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from chassis.audit_log import AuditLog
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
+from chassis.storage.audit_log import AuditLog
 from ops.log.finding import matching, offset_of
 from ops.messages import Seen
 from ops.page.api.bodies import Text, Wanted

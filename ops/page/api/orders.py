@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from contracts.orders import OrderStatus
 from ops.moments import moment
 from ops.orders import MOST, Wanted, as_json, find

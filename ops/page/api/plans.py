@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from chassis.envelope import utc_now
+from chassis.messaging.envelope import utc_now
 from gateway.problems import ProblemError
 from gateway.tokens import Operator
 from ops.log.finding import offset_of

@@ -12,9 +12,9 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import AMQPError
 
-from chassis.bus import Bus
-from chassis.declaring import MissingTopologyError, verify_topology
-from chassis.metrics import Metrics
+from chassis.messaging.bus import Bus
+from chassis.messaging.topology import MissingTopologyError, verify_topology
+from chassis.runtime.metrics import Metrics
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import declare_topology, url_for
 from deploy.local.broker import LocalBroker, find_rabbitmq

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices, SecretStr
 
+from chassis.runtime.settings import ServiceSettings, load
 from chassis.seal import Seal
-from chassis.settings import ServiceSettings, load
 from deploy.local.ports import HOST, Ports
 from extras_service.catalogue_file import read_catalogue
 from extras_service.settings import ExtrasSettings

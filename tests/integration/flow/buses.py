@@ -4,8 +4,8 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chassis.bus import Bus
-from chassis.metrics import Metrics
+from chassis.messaging.bus import Bus
+from chassis.runtime.metrics import Metrics
 from deploy.local.broker import Broker
 
 

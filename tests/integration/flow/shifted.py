@@ -10,8 +10,8 @@ import time
 from datetime import datetime, tzinfo
 from unittest.mock import patch
 
-import chassis.clock
-import chassis.envelope
+import chassis.messaging.envelope
+import chassis.runtime.clock
 
 SHIFT = "BELLHOP_TEST_CLOCK_SHIFT"
 
@@ -26,8 +26,8 @@ def shift(seconds: float) -> None:
             return datetime.fromtimestamp(wall() + seconds, tz)
 
     patch.object(time, "time", lambda: wall() + seconds).start()
-    patch.object(chassis.envelope, "datetime", Shifted).start()
-    patch.object(chassis.clock, "datetime", Shifted).start()
+    patch.object(chassis.messaging.envelope, "datetime", Shifted).start()
+    patch.object(chassis.runtime.clock, "datetime", Shifted).start()
 
 
 if __name__ == "__main__":

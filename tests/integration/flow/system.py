@@ -24,7 +24,7 @@ import extras_service.app
 import gateway.app
 import payment_service.app
 import psp_adapter.app
-from chassis.amqp import login_of
+from chassis.messaging.amqp import login_of
 from contracts.topology import COPIES, LOG
 from deploy.local import stripe_sandbox
 from deploy.local.broker import Broker

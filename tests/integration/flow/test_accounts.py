@@ -13,11 +13,11 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
-from chassis.bus import Bus
-from chassis.declaring import MissingTopologyError, TopologyUnreadableError
-from chassis.depth import depth_of
-from chassis.metrics import Metrics
-from chassis.service import bus_notices
+from chassis.messaging.bus import Bus
+from chassis.messaging.queue_depth import depth_of
+from chassis.messaging.topology import MissingTopologyError, TopologyUnreadableError
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import bus_notices
 from contracts.accounts import ACCOUNTS, Account
 from contracts.message import Command, Event, Message, Query
 from contracts.topology import EXCHANGES, EXTRAS_COMMANDS, LIVE_KINDS, MARK, QUEUES, RETRY_LADDER

@@ -8,8 +8,8 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractConnection
 
-from chassis.bus import Bus
-from chassis.depth import DepthUnknownError, depth_of
+from chassis.messaging.bus import Bus
+from chassis.messaging.queue_depth import DepthUnknownError, depth_of
 from contracts.topology import EXTRAS_COMMANDS
 from deploy.local.broker import Broker
 from tests.integration.flow.buses import bus_on

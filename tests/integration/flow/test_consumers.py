@@ -10,13 +10,13 @@ import aiormq
 import httpx
 import pytest
 
-from chassis.background import looping
-from chassis.bus import Bus
-from chassis.consumer import Consumer, Handler
 from chassis.decision import Done, Outcome
-from chassis.envelope import Delivery, Envelope
-from chassis.metrics import Metrics
-from chassis.service import bus_checks, bus_loops
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer, Handler
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.runtime.background import looping
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import bus_checks, bus_loops
 from contracts.ids import OrderId
 from contracts.orders import PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS

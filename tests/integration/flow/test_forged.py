@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chassis.amqp import login_of
+from chassis.messaging.amqp import login_of
 from contracts.payments import PaymentSucceeded
 from contracts.psp import CreatePspRefund
 from tests.integration.flow.guest import Guest

@@ -14,11 +14,12 @@ from aio_pika import connect
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ConnectionInternalError
 
-from chassis import declaring, message_log
-from chassis.amqp import ShieldedConnection
-from chassis.declaring import verify_topology
-from chassis.message_log import Copy, MessageLog
-from chassis.metrics import Metrics
+from chassis.messaging import message_log
+from chassis.messaging import topology as declaring
+from chassis.messaging.amqp import ShieldedConnection
+from chassis.messaging.message_log import Copy, MessageLog
+from chassis.messaging.topology import verify_topology
+from chassis.runtime.metrics import Metrics
 from contracts.log import LogGap
 from contracts.topology import COPIES, FAILURES, LOG
 from deploy.accounts import declare_topology

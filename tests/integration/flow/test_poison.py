@@ -8,12 +8,12 @@ import pamqp.frame
 import pytest
 from pamqp.exceptions import UnmarshalingException
 
-from chassis.amqp import connection_for_tools
-from chassis.bus import Bus
-from chassis.consumer import Consumer
 from chassis.decision import Done, Outcome
-from chassis.envelope import Delivery, Envelope
-from chassis.metrics import Metrics
+from chassis.messaging.amqp import connection_for_tools
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId
 from contracts.orders import PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS
@@ -35,7 +35,7 @@ def vhost(broker: Broker) -> Iterator[str]:
 
 @pytest.fixture
 def a_client_library_with_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its decoder fails where chassis/amqp_decoding.py does not help."""
+    """Its decoder fails where chassis/messaging/amqp_decoding.py does not help."""
     decode = pamqp.frame.unmarshal
 
     def fail(data: bytes) -> Any:

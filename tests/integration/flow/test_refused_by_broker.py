@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from chassis.bus import Bus
-from chassis.envelope import Envelope
 from chassis.errors import PublishFailedError
-from chassis.metrics import Metrics
-from chassis.requests import RequestClient
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.messaging.requests import RequestClient
+from chassis.runtime.metrics import Metrics
 from contracts.ids import GuestId, PropertyId
 from contracts.orders import ListOrders, OrdersReply
 from contracts.topology import EXTRAS_QUERIES

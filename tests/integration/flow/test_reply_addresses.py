@@ -6,9 +6,9 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from chassis.bus import Bus
-from chassis.envelope import Envelope
-from chassis.metrics import Metrics
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId
 from contracts.orders import StartPayment
 from deploy.local.broker import Broker, vhost_url

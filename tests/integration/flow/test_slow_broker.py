@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.bus import Bus
-from chassis.envelope import Envelope
 from chassis.errors import PublishFailedError
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
 from contracts.message import Message
 from deploy.local.broker import Broker
 from tests.contracts.stored import sample

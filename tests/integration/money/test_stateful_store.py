@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from chassis.amounts import major_units
-from chassis.bus import Bus
-from chassis.envelope import Delivery, Envelope
 from chassis.errors import PublishFailedError, TransientError
-from chassis.metrics import Metrics
-from chassis.store import Store
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store
+from chassis.storage.write_path import WritePath
 from contracts.message import Message, OrderCommand, OrderEvent, parse
 from contracts.money import Money
 from contracts.orders import OrderStatus
@@ -43,13 +43,13 @@ from contracts.psp import (
     RetrievePspSession,
 )
 from deploy.local.store import Store as StoreServer
-from extras_service.order import DeadlinePassed, Order, OrderInput, Placing
-from extras_service.saga import decide as decide_order
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.order.decide import decide as decide_order
+from extras_service.order.state import DeadlinePassed, Order, OrderInput, Placing
 from ops.audit import Books, examine
-from payment_service.lifecycle import decide as decide_payment
-from payment_service.payment import Payment, PaymentInput, PollDue
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
+from payment_service.payment.decide import decide as decide_payment
+from payment_service.payment.state import Payment, PaymentInput, PollDue
 from psp_adapter.ledger import LedgerEntry, LedgerRefund
 from tests.unit.extras_service import given
 

@@ -7,14 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 import aio_pika
 import pytest
 
-from chassis.metrics import Metrics
-from chassis.store import Store as DocumentStore
-from chassis.stored_document import Stored
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store as DocumentStore
+from chassis.storage.stored_document import Stored
 from contracts.ids import ExtraId, OrderId
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from extras_service.stock import Hold, StockDay, stock_id
-from extras_service.store import ExtrasStore
+from extras_service.collections import ExtrasStore
+from extras_service.stock.decide import Hold, StockDay, stock_id
 from tests.integration.flow.guest import Guest, Json, body, problem
 from tests.integration.flow.system import PROCESSING_CARD, System, system_on
 from tests.integration.flow.waiting import until

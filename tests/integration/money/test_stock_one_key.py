@@ -4,7 +4,7 @@ import asyncio
 from datetime import date
 
 from contracts.ids import ExtraId
-from extras_service.stock import stock_id
+from extras_service.stock.decide import stock_id
 from tests.integration.flow.guest import Json, body
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until

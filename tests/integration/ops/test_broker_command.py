@@ -10,9 +10,9 @@ import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 from typer.testing import CliRunner
 
-from chassis.bus import Bus
-from chassis.envelope import Envelope
-from chassis.metrics import Metrics
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.runtime.metrics import Metrics
 from contracts.accounts import ACCOUNTS
 from contracts.topology import MARK
 from deploy.accounts import url_for

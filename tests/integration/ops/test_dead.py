@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis.metrics import Metrics
+from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId, payment_id_of
 from contracts.money import Money
 from contracts.orders import CancelOrder

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from chassis.metrics import Metrics
+from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from ops.page.app import create_app

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from chassis.bus import Bus
 from chassis.decision import Applied, Decision
-from chassis.envelope import Delivery, Envelope, Publisher, utc_now
 from chassis.errors import PublishRefusedError
-from chassis.metrics import Metrics
-from chassis.store import Store
-from chassis.write_path import WritePath
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Delivery, Envelope, Publisher, utc_now
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store
+from chassis.storage.write_path import WritePath
 from contracts.ids import OrderId, payment_id_of
 from contracts.money import Money
 from contracts.payments import PaymentSucceeded
-from payment_service.payment import Payment
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
+from payment_service.payment.state import Payment
 from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until

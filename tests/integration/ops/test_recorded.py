@@ -1,11 +1,11 @@
 """What services leave behind for whoever traces an order: histories, notes, and copies of failures."""
 
-from chassis.metrics import Metrics
-from extras_service.store import ExtrasStore
+from chassis.runtime.metrics import Metrics
+from extras_service.collections import ExtrasStore
 from ops.log_stream import LogStream
 from ops.messages import Seen
 from ops.places import Places
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
 from tests.integration.flow.guest import body
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from chassis.audit_log import AuditLog
-from chassis.envelope import utc_now
 from chassis.errors import StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.store import Records, Store
+from chassis.messaging.envelope import utc_now
+from chassis.runtime.metrics import Metrics
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Records, Store
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from ops.dead import deciding

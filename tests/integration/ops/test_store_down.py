@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chassis.errors import StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.store import Store
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store
 from ops.dead import deciding
 from ops.dead.letters import DeadLetter, DeadLetters
 from ops.messages import Filter

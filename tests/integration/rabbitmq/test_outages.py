@@ -12,14 +12,14 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
-from chassis.breaker import Breaker
-from chassis.bus import Bus
-from chassis.consumer import Consumer
 from chassis.decision import Done
-from chassis.envelope import Delivery
 from chassis.errors import StoreUnavailableError
-from chassis.headers import REPLAY_PLAN
-from chassis.metrics import Metrics
+from chassis.messaging.breaker import Breaker
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.envelope import Delivery
+from chassis.messaging.headers import REPLAY_PLAN
+from chassis.runtime.metrics import Metrics
 from contracts.message import Message
 from contracts.orders import PlaceOrder
 from contracts.topology import COMMANDS, DEAD, RETRY_LADDER, Binding, Queue, QueueType

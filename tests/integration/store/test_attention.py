@@ -7,10 +7,10 @@ from typing import Any
 from pymongo.database import Database
 
 from chassis.decision import Applied, Decision, State
-from chassis.envelope import Delivery, Envelope
-from chassis.metrics import Metrics
-from chassis.store import Documents, Store
-from chassis.write_path import WritePath
+from chassis.messaging.envelope import Delivery, Envelope
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Documents, Store
+from chassis.storage.write_path import WritePath
 from deploy.local.store import Store as Server
 
 NOW = datetime(2027, 2, 1, 12, tzinfo=UTC)

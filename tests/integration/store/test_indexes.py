@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from pymongo.database import Database
 
 from chassis.decision import State
-from chassis.envelope import Envelope
-from chassis.metrics import Metrics
-from chassis.store import Documents, Store
-from chassis.stored_document import Stored
+from chassis.messaging.envelope import Envelope
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Documents, Store
+from chassis.storage.stored_document import Stored
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 from deploy.local.store import Store as Server

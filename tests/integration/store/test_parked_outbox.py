@@ -9,12 +9,12 @@ import pytest
 from pymongo.database import Database
 
 from chassis.decision import State
-from chassis.envelope import Envelope
 from chassis.errors import PublishRefusedError
-from chassis.metrics import Metrics
-from chassis.parked_outbox import Refusal
-from chassis.store import Documents, Store
-from chassis.stored_document import Stored
+from chassis.messaging.envelope import Envelope
+from chassis.runtime.metrics import Metrics
+from chassis.storage.parked_outbox import Refusal
+from chassis.storage.store import Documents, Store
+from chassis.storage.stored_document import Stored
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 from deploy.local.store import Store as Server

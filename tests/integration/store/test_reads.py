@@ -7,9 +7,9 @@ from pydantic import BaseModel
 from pymongo.database import Database
 
 from chassis.decision import State
-from chassis.metrics import Metrics
-from chassis.store import Store
-from chassis.stored_document import Stored
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store
+from chassis.storage.stored_document import Stored
 from deploy.local.store import Store as Server
 from tests.integration.store.conftest import Recorder
 

@@ -44,4 +44,4 @@ def test_one_file_opens_connections_to_the_broker() -> None:
 
     found = {str(file.relative_to(ROOT)) for file in files if list(opened_in(file.read_text()))}
 
-    assert found == {"chassis/amqp.py"}
+    assert found == {"chassis/messaging/amqp.py"}

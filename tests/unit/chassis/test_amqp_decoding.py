@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pamqp import commands, decode, frame, header
 
-from chassis.amqp_decoding import MAX_DEPTH, Undecoded, UndecodedHeaders, install
+from chassis.messaging.amqp_decoding import MAX_DEPTH, Undecoded, UndecodedHeaders, install
 
 MICROSECONDS = struct.pack(">Q", 1_772_000_000_000_000)
 BEFORE_1970 = struct.pack(">q", -1)

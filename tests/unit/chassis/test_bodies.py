@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.bodies import READER_BYTES, BodyReaders, BodyRefusedError, Refused
+from chassis.web.request_bodies import READER_BYTES, BodyReaders, BodyRefusedError, Refused
 
 LONGEST = 1000
 

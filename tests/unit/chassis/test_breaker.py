@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chassis.breaker import Breaker
-from chassis.consuming import Consuming
 from chassis.errors import ConflictError, ForbiddenError, StoreUnavailableError
-from chassis.metrics import Metrics
+from chassis.messaging.breaker import Breaker
+from chassis.messaging.consumers import Consuming
+from chassis.runtime.metrics import Metrics
 
 NOON = datetime(2027, 2, 3, 12, tzinfo=UTC)
 AWAY = StoreUnavailableError("loading ord_1", OSError("connection refused"))

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from chassis.clock import SharedClock
+from chassis.runtime.clock import SharedClock
 
 TRUE = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

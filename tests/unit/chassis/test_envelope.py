@@ -9,10 +9,10 @@ from hypothesis import given as each
 from hypothesis import strategies as st
 
 from chassis.decision import Answer, Applied, Waiter
-from chassis.envelope import Delivery, Envelope
+from chassis.messaging.envelope import Delivery, Envelope
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.orders import OrderPendingPayment
-from extras_service.saga import decide
+from extras_service.order.decide import decide
 from tests.contracts.stored import sample, samples
 from tests.unit.extras_service import given
 

@@ -16,8 +16,8 @@ from chassis.errors import (
 )
 from chassis.seal import BrokenSealError
 from contracts.message import MalformedMessageError, UnknownKindError, parse
-from extras_service.order import UnknownOrderError
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.state import UnknownOrderError
 from psp_adapter.stripe_money import UnpayableAmountError
 from tests.unit.extras_service import given
 

@@ -14,10 +14,10 @@ from pydantic import SecretStr, ValidationError
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from chassis import http_server
-from chassis.http_server import config_of
-from chassis.seldom import Seldom
-from chassis.settings import ServiceSettings
+from chassis.runtime.log_throttle import Seldom
+from chassis.runtime.settings import ServiceSettings
+from chassis.web import http_server
+from chassis.web.http_server import config_of
 from tests.integration.flow.waiting import until
 from tests.patience import patient
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
-from chassis.logs import set_up_logs
-from chassis.settings import LogFormat
+from chassis.runtime.logs import set_up_logs
+from chassis.runtime.settings import LogFormat
 
 ROOMS = ("chassis", "gateway", "extras_service", "payment_service", "psp_adapter")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}

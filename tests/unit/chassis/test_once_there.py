@@ -3,7 +3,7 @@
 import pytest
 
 from chassis.errors import PermanentError, TransientError
-from chassis.service import once_there
+from chassis.runtime.startup import once_there
 
 
 class Steps:

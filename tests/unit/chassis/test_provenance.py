@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chassis.headers import ORIGIN_EXCHANGE, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, REPLAY_PLAN
-from chassis.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError, original_of
+from chassis.messaging.headers import ORIGIN_EXCHANGE, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, REPLAY_PLAN
+from chassis.messaging.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError, original_of
 from contracts.accounts import ACCOUNTS
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS, PSP_COMMANDS, QUEUES, Binding, copy_key, queue_named
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from chassis.logs import set_up_logs
-from chassis.redaction import REDACTED, Redaction
-from chassis.settings import LogFormat
+from chassis.runtime.logs import set_up_logs
+from chassis.runtime.redaction import REDACTED, Redaction
+from chassis.runtime.settings import LogFormat
 from gateway.settings import GatewaySettings
 from tests.unit.chassis.test_logs import logs_as_they_were
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from chassis.secret_files import secret_from
-from chassis.settings import ServiceSettings, load
+from chassis.runtime.secret_files import secret_from
+from chassis.runtime.settings import ServiceSettings, load
 from gateway.settings import GatewaySettings
 from psp_adapter.settings import AdapterSettings
 from tests.unit.chassis.test_settings import ALL, SECRETS, environment

@@ -1,6 +1,6 @@
 """Lines an outsider can cause at will are written seldom."""
 
-from chassis.seldom import Seldom
+from chassis.runtime.log_throttle import Seldom
 
 
 def test_one_in_every_interval_is_due_and_knows_how_many_were_held_back() -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from chassis.settings import ServiceSettings, load
+from chassis.runtime.settings import ServiceSettings, load
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from payment_service.settings import PaymentSettings

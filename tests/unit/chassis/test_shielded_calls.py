@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aio_pika.exceptions import AMQPConnectionError
 
-from chassis.amqp import shielded
+from chassis.messaging.amqp import shielded
 
 
 async def test_a_call_that_the_client_library_gives_up_fails_as_a_lost_connection_does() -> None:

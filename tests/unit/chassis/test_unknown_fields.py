@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from chassis.decision import State
-from chassis.envelope import Envelope, Failure
 from chassis.errors import NewerDocumentError
-from chassis.history import Transition
-from chassis.stored_document import Stored, document_of, stored_of
+from chassis.messaging.envelope import Envelope, Failure
+from chassis.storage.history import Transition
+from chassis.storage.stored_document import Stored, document_of, stored_of
 from tests.contracts.stored import sample
 from tests.unit.extras_service import given
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from chassis.errors import StoreUnavailableError
-from chassis.metrics import Metrics
-from chassis.waiting import Waiting
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.waiting import Waiting
 
 NOW = datetime(2027, 2, 1, 12, tzinfo=UTC)
 

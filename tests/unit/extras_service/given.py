@@ -36,8 +36,8 @@ from contracts.payments import (
     PaymentUnresolved,
 )
 from extras_service.catalogue import Catalogue, Extra
-from extras_service.order import DeadlinePassed, Order, OrderInput, Placing, Resolving, Starting
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.state import DeadlinePassed, Order, OrderInput, Placing, Resolving, Starting
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 PAY_WITHIN = timedelta(minutes=30)

@@ -17,8 +17,8 @@ from contracts.orders import (
     Reason,
 )
 from contracts.payments import ClosePaymentSession
-from extras_service.order import DeadlinePassed, Order, PaymentEvent, UnknownOrderError
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.state import DeadlinePassed, Order, PaymentEvent, UnknownOrderError
 from tests.unit.extras_service import given
 
 

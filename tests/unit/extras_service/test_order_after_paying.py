@@ -19,8 +19,8 @@ from contracts.orders import (
     Reason,
 )
 from contracts.payments import ClosePaymentSession, RefundPayment
-from extras_service.order import Order, OrderInput
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.state import Order, OrderInput
 from tests.unit.extras_service import given
 
 

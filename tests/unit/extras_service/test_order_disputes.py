@@ -18,8 +18,8 @@ from contracts.orders import (
     Reason,
 )
 from contracts.payments import RefundPayment
-from extras_service.order import Order, OrderInput
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.state import Order, OrderInput
 from tests.unit.extras_service import given
 from tests.unit.extras_service.test_order_after_paying import applied, refused
 

@@ -9,8 +9,8 @@ from chassis.decision import Applied
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
-from extras_service.order import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.state import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
 from tests.unit.extras_service import given
 
 MESSAGES: dict[str, OrderInput] = {

@@ -8,8 +8,8 @@ from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderNeedsReview, OrderRefundFailed, OrderStatus, PaymentStatus, Reason
 from contracts.payments import PaymentRefunded, PaymentRefundFailed, RefundPayment, RefundStage
-from extras_service.order import Order, OrderInput
-from extras_service.saga import decide
+from extras_service.order.decide import decide
+from extras_service.order.state import Order, OrderInput
 from tests.unit.extras_service import given
 from tests.unit.extras_service.given import REFUND_ID
 from tests.unit.extras_service.test_order_after_paying import applied, refused, standing

@@ -7,9 +7,9 @@ import pytest
 from chassis.decision import Answer, Applied, Ignored, Refused
 from contracts.orders import OrderStatus, PaymentSessionReply, Reason, Refusal
 from contracts.payments import CreatePaymentSession
-from extras_service.order import DeadlinePassed, Order, OrderInput
-from extras_service.saga import decide
-from extras_service.transitions import ASK_AGAIN_AFTER, MAX_WAITERS
+from extras_service.order.decide import decide
+from extras_service.order.state import DeadlinePassed, Order, OrderInput
+from extras_service.order.transitions import ASK_AGAIN_AFTER, MAX_WAITERS
 from tests.unit.extras_service import given
 
 ASK = CreatePaymentSession(

@@ -6,9 +6,9 @@ from chassis.decision import Ignored, Stale
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
 from contracts.payments import ClosePaymentSession
-from extras_service.order import DeadlinePassed
-from extras_service.saga import decide
-from extras_service.transitions import REPORTED_WITHIN
+from extras_service.order.decide import decide
+from extras_service.order.state import DeadlinePassed
+from extras_service.order.transitions import REPORTED_WITHIN
 from tests.unit.extras_service import given
 from tests.unit.extras_service.test_order_after_paying import applied
 

@@ -4,7 +4,7 @@ from hypothesis import given as each
 from hypothesis import strategies as st
 
 from contracts.payments import CreatePaymentSession
-from extras_service.payment_description import payment_description
+from extras_service.order.payment_description import payment_description
 from tests.unit.extras_service import given
 
 

@@ -15,10 +15,10 @@ from contracts.orders import (
     Reason,
 )
 from contracts.payments import RefundPayment
-from extras_service.order import AnotherReviewError, Order
-from extras_service.reviews import status_before
-from extras_service.saga import decide
-from extras_service.staff_view import staff_view
+from extras_service.order.decide import decide
+from extras_service.order.reviews import status_before
+from extras_service.order.staff_view import staff_view
+from extras_service.order.state import AnotherReviewError, Order
 from tests.unit.extras_service import given
 
 SOLD_OUT = Refused(Reason.OUT_OF_STOCK, "Massage on 2026-07-03: sold out.")

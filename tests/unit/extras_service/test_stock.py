@@ -12,8 +12,8 @@ from chassis.decision import Applied, Decision, Ignored, Refused
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus, Reason
 from extras_service.catalogue import Extra, Quote, quote
-from extras_service.order import Order, digest_of
-from extras_service.stock import (
+from extras_service.order.state import Order, digest_of
+from extras_service.stock.decide import (
     Demand,
     Hold,
     Holder,

@@ -13,14 +13,14 @@ from fastapi import FastAPI, Request
 from pydantic import SecretStr, ValidationError
 
 from benchmarks.rates import microseconds
-from chassis.addresses import network_of
-from chassis.bodies import BodyReaders
 from chassis.errors import TransientError
+from chassis.web.client_addresses import network_of
+from chassis.web.request_bodies import BodyReaders
 from contracts.orders import Guest, Staff
 from gateway import problems
-from gateway.backlog import FRESH, RETRY_AFTER, Backlog
+from gateway.admission import FRESH, RETRY_AFTER, Backlog
 from gateway.problems import ProblemError
-from gateway.rates import AddressRate, Counts, Rates, Streams
+from gateway.rate_limits import AddressRate, Counts, Rates, Streams
 from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 from gateway.tokens import Operator, OperatorRole
@@ -209,14 +209,14 @@ async def test_counts_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPa
     for number in range(100):
         await rates.address(f"203.0.113.{number}")
 
-    monkeypatch.setattr("gateway.rates.time", lambda: now + 300)
+    monkeypatch.setattr("gateway.rate_limits.time", lambda: now + 300)
     await rates.address("203.0.113.200")
 
     assert len(_counts(rates).expirations) == len(_counts(rates).storage) == 1
 
 
 async def test_counts_are_bounded_however_many_addresses_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.rates.MOST_COUNTS", 50)
+    monkeypatch.setattr("gateway.rate_limits.MOST_COUNTS", 50)
     rates = Rates(_settings(address_rate="10/minute"))
 
     for number in range(200):

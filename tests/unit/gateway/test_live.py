@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.provenance import original_of
+from chassis.messaging.provenance import original_of
 from contracts.message import Event, Message
 from contracts.topology import LIVE_KINDS
 from gateway.live import LiveFeed, LiveUpdate, update_of

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from contracts.orders import ExtraView, OrderView, Reason
 from gateway.api import examples
-from gateway.api.bodies import Because, OrderRequest, PaymentSession, RefundRequest, ReviewRequest
+from gateway.api.schemas import Because, OrderRequest, PaymentSession, RefundRequest, ReviewRequest
 from gateway.problem_types import PREFIX, PROBLEM_TYPES, Problem
 from gateway.problems import _STATUS_OF_REASON, _UNPROCESSABLE
 from tools.openapi_document import FILE, text

@@ -6,8 +6,8 @@ from typing import get_args
 from hypothesis import given as each
 from hypothesis import strategies as st
 
-from gateway.api.bodies import OrderIdPath
 from gateway.api.idempotency import order_id_of
+from gateway.api.schemas import OrderIdPath
 from tests.unit.extras_service import given
 
 KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)

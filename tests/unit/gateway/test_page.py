@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from gateway import problems
-from gateway.page import FOLDER, Page, decimals, policy_for
+from gateway.guest_page import FOLDER, Page, decimals, policy_for
 from gateway.settings import GatewaySettings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -169,6 +169,6 @@ def test_the_page_is_in_the_wheel(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
 
     [wheel] = tmp_path.glob("*.whl")
-    packed = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("gateway/page/")}
+    packed = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("gateway/static/")}
 
     assert packed == {file.name for file in FOLDER.iterdir()}

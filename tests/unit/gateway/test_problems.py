@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from chassis.errors import PublishFailedError, StoreUnavailableError
-from chassis.requests import NobodyListensError, ReplyTimeoutError
+from chassis.messaging.requests import NobodyListensError, ReplyTimeoutError
 from contracts.orders import Reason, Refusal
 from gateway.problems import ProblemError, install
 

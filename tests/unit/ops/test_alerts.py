@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chassis.metrics import Metrics
+from chassis.runtime.metrics import Metrics
 from contracts.message import Message
 from contracts.topology import QUEUES, RETRY_LADDER
 from deploy.local.parts import ROOT

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from contracts.ids import RefundId
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
-from extras_service.order import Order
+from extras_service.order.state import Order
 from ops.closing.day import Closing, Kind, Line, Payout, Transaction, close, is_on, transaction_of, window
-from payment_service.payment import Payment, Refund
+from payment_service.payment.state import Payment, Refund
 from tests.unit.ops.test_audit import NOW, euros, order, payment
 
 ORDER = order(OrderStatus.CONFIRMED)

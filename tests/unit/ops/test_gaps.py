@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from chassis.message_log import INSTANCE
+from chassis.messaging.message_log import INSTANCE
 from contracts.log import LogClosed, LogGap, LogOpened
 from contracts.message import Message
 from ops.log.gaps import Gaps

@@ -2,7 +2,7 @@
 
 from contracts.order_actions import ReviewResolution
 from contracts.payments import PaymentRefundFailed
-from extras_service.order import Order
+from extras_service.order.state import Order
 from ops.order_actions import sentences_of
 from ops.trace.story import told
 from ops.trace.text import lines

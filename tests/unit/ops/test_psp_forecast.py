@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from chassis.stored_document import Stored
+from chassis.storage.stored_document import Stored
 from contracts.psp import ClosePspSession, CreatePspSession, PspCommand, RetrievePspSession
 from ops.psp_forecast import forecast_of
-from payment_service.payment import Payment, PaymentStage
-from payment_service.store import PaymentStore
+from payment_service.collections import PaymentStore
+from payment_service.payment.state import Payment, PaymentStage
 from tests.component.fake_store import FakeStore
 from tests.unit.payment_service import given
 from tests.unit.psp_adapter.fake_stripe import FakeStripe, answering, error, intent

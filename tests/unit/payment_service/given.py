@@ -26,8 +26,8 @@ from contracts.psp import (
     PspSessionOpen,
     RetrievePspSession,
 )
-from payment_service.lifecycle import decide
-from payment_service.payment import Payment, PaymentInput, PaymentStage
+from payment_service.payment.decide import decide
+from payment_service.payment.state import Payment, PaymentInput, PaymentStage
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 ORDER_ID = OrderId("ord_" + "a" * 26)

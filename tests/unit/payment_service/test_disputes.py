@@ -8,8 +8,8 @@ from chassis.decision import Applied, Ignored, Stale
 from contracts.money import Money
 from contracts.payments import PaymentDisputeClosed, PaymentDisputed, PaymentRefundFailed
 from contracts.psp import PspDisputeState, PspDisputeUpdated
-from payment_service.lifecycle import decide
-from payment_service.payment import Payment
+from payment_service.payment.decide import decide
+from payment_service.payment.state import Payment
 from tests.unit.payment_service import given
 
 PART = Money(amount=1000, currency="EUR")

@@ -6,7 +6,7 @@ from contracts.ids import RefundId
 from contracts.money import Money
 from contracts.payments import PaymentRefunded, PaymentRefundFailed
 from contracts.psp import CreatePspRefund, PspRefundUpdated
-from payment_service.payment import Payment
+from payment_service.payment.state import Payment
 from tests.unit.payment_service import given
 from tests.unit.payment_service.test_polling import applied
 

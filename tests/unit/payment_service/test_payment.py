@@ -19,8 +19,8 @@ from contracts.payments import (
     RefundStage,
 )
 from contracts.psp import ClosePspSession, CreatePspSession, PspPaymentSucceeded, RetrievePspSession
-from payment_service.lifecycle import ATTEMPTS_KEPT, ClosedBeforeCreatedError, decide
-from payment_service.payment import (
+from payment_service.payment.decide import ATTEMPTS_KEPT, ClosedBeforeCreatedError, decide
+from payment_service.payment.state import (
     AmountChangedError,
     Payment,
     PaymentInput,

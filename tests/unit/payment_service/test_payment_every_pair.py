@@ -7,8 +7,8 @@ import pytest
 
 from chassis.decision import Applied
 from contracts.money import Money
-from payment_service.lifecycle import decide
-from payment_service.payment import PaymentInput, PaymentStage, PollDue
+from payment_service.payment.decide import decide
+from payment_service.payment.state import PaymentInput, PaymentStage, PollDue
 from tests.unit.payment_service import given
 
 MESSAGES: dict[str, PaymentInput] = {

@@ -17,9 +17,9 @@ from contracts.payments import (
     RefundStage,
 )
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspRefundState, RetrievePspSession
-from payment_service.lifecycle import decide
-from payment_service.payment import Payment, PaymentInput, PaymentStage, PollDue
-from payment_service.polling import OPEN_POLL, REFUND_ANSWER, REFUND_SETTLEMENT, SETTLING_POLL, UNKNOWN_POLLS
+from payment_service.payment.decide import decide
+from payment_service.payment.polling import OPEN_POLL, REFUND_ANSWER, REFUND_SETTLEMENT, SETTLING_POLL, UNKNOWN_POLLS
+from payment_service.payment.state import Payment, PaymentInput, PaymentStage, PollDue
 from tests.unit.payment_service import given
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from chassis.decision import Applied, Ignored, Stale
 from contracts.psp import PspEventsSwept, SweepPspEvents
-from payment_service.sweep import FIRST_LOOK_BACK, EventSweep, SweepDue, decide
+from payment_service.event_backfill import FIRST_LOOK_BACK, EventSweep, SweepDue, decide
 
 NOW = datetime(2026, 7, 1, 9, tzinfo=UTC)
 DUE = SweepDue(timedelta(minutes=10))

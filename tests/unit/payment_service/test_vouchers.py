@@ -10,8 +10,8 @@ from contracts.payments import (
     PaymentUnresolved,
 )
 from contracts.psp import ClosePspSession
-from payment_service.lifecycle import decide
-from payment_service.payment import Payment, PaymentInput, PaymentStage
+from payment_service.payment.decide import decide
+from payment_service.payment.state import Payment, PaymentInput, PaymentStage
 from tests.unit.payment_service import given
 
 

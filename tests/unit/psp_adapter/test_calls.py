@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from psp_adapter.calls import Call, noted, record, recorded
+from psp_adapter.http_trace import Call, noted, record, recorded
 
 BEGAN = datetime(2026, 7, 1, 9, 0, 0, 123_456, UTC)
 OPENED = Call.to(

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chassis.history import Transition
+from chassis.storage.history import Transition
 from ops.messages import Seen
 from ops.trace.model import Participant, Story
 from ops.trace.story import Kept, told

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chassis.history import Transition
+from chassis.storage.history import Transition
 from ops.messages import Seen
 from ops.trace.model import Participant, Step, StepKind, Story
 from ops.trace.story import Kept, told

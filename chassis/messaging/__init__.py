@@ -1,0 +1,1 @@
+"""Messages: the bus, its consumers, requests and replies, and what protects them."""

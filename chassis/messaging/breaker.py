@@ -1,0 +1,126 @@
+"""A circuit breaker: a service stops consuming while something it cannot work without is away.
+
+Without it every message would climb the retry ladder and be parked, though nothing is wrong with any of them. While the
+breaker is open the messages stay in their queues, where an instance that still reaches the dependency may take them.
+The pattern: Nygard, Release It!, "Circuit Breaker"; here the trial that closes it is a ping, never somebody's order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import structlog
+
+from chassis.errors import ForbiddenError
+from chassis.messaging.consumers import Consuming
+from chassis.messaging.envelope import utc_now
+from chassis.runtime.background import Loop
+from chassis.runtime.health import Check
+from chassis.runtime.metrics import Metrics
+
+log = structlog.get_logger()
+
+_PROBE_EVERY = 1.0
+
+
+class Breaker:
+    """Watches one dependency on behalf of all queues of a process."""
+
+    def __init__(
+        self,
+        dependency: str,
+        error_type: type[Exception],
+        answers: Callable[[], Awaitable[bool]],
+        consuming: Consuming,
+        metrics: Metrics,
+        *,
+        patience: int = 1,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`error_type` is how a failure of this dependency shows itself, `answers` a cheap call that says it is there.
+
+        After `patience` such failures in a row it is asked; if it does not answer, the breaker opens. A ForbiddenError
+        is the dependency's as well, needs no patience, and knows itself how to ask.
+        """
+        self._dependency = dependency
+        self._error_type = error_type
+        self._answers = answers
+        self._consuming = consuming
+        self._metrics = metrics
+        self._patience = patience
+        self._clock = clock
+        self._failures = 0
+        self._opened_at: datetime | None = None
+        self._refusal: ForbiddenError | None = None
+        self._deciding = asyncio.Lock()
+        self._gauge = metrics.breaker_open.labels(metrics.service, dependency)
+        self._gauge.set(0)
+        self._refused_gauge = metrics.refused.labels(metrics.service, dependency)
+        self._refused_gauge.set(0)
+
+    @property
+    def is_open(self) -> bool:
+        return self._opened_at is not None
+
+    def succeeded(self) -> None:
+        """A message was handled: whatever failed before was no outage."""
+        self._failures = 0
+
+    async def stops(self, error: Exception) -> bool:
+        """Whether this failure is the dependency's, which is away. Consuming has stopped when it says so."""
+        refusal = error if isinstance(error, ForbiddenError) else None
+        if refusal is None and not isinstance(error, self._error_type):
+            return False
+        if refusal is not None:
+            self._metrics.forbidden.labels(self._metrics.service, refusal.reason).inc()
+        self._failures += 1
+        if refusal is None and self._failures < self._patience and not self.is_open:
+            return False
+        async with self._deciding:  # whoever comes meanwhile waits for the one answer
+            if not self.is_open and not await self._is_well(refusal):
+                await self._open(error, refusal)
+            return self.is_open
+
+    async def probe(self) -> None:
+        """While open: ask the dependency, and go on consuming as soon as it answers."""
+        async with self._deciding:
+            if self.is_open and await self._is_well(self._refusal):
+                await self._close()
+
+    def loop(self) -> Loop:
+        return Loop(f"probe of {self._dependency}", _PROBE_EVERY, self.probe)
+
+    def check(self) -> Check:
+        """For health: what is not consumed, since when and why."""
+
+        async def breaker() -> str | None:
+            if self._opened_at is None:
+                return None
+            since = self._opened_at.isoformat(timespec="seconds")
+            if self._refusal is not None:
+                return (
+                    f"{self._dependency} refuses this service since {since}: nothing is consumed until it accepts it "
+                    f"again. {self._refusal}"
+                )
+            return f"{self._dependency} is away since {since}: nothing is consumed until it answers again"
+
+        return breaker
+
+    async def _is_well(self, refusal: ForbiddenError | None) -> bool:
+        return await (self._answers() if refusal is None else refusal.is_over())
+
+    async def _open(self, error: Exception, refusal: ForbiddenError | None) -> None:
+        self._opened_at, self._refusal = self._clock(), refusal
+        self._gauge.set(1)
+        self._refused_gauge.set(refusal is not None)
+        log.error("breaker.opened", dependency=self._dependency, error=str(error), advice="consuming has stopped")
+        await self._consuming.pause()
+
+    async def _close(self) -> None:
+        assert self._opened_at is not None
+        away = self._clock() - self._opened_at
+        self._opened_at, self._refusal, self._failures = None, None, 0
+        self._gauge.set(0)
+        self._refused_gauge.set(0)
+        log.warning("breaker.closed", dependency=self._dependency, away_s=round(away.total_seconds(), 1))
+        await self._consuming.resume()

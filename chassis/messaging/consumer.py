@@ -1,0 +1,296 @@
+"""The one place where a message is parsed, handed on, and answered for: acknowledged, retried or parked.
+
+A message is acknowledged only after its effect is stored and its consequences are confirmed, or after its retry or
+parking is confirmed. When the broker goes away in between, nothing is acknowledged and the broker delivers it again.
+While a dependency is down (see breaker.py) messages go back to their queue by way of the shortest retry tier,
+without an attempt counted. They are not requeued: before RabbitMQ 4.3 each requeue counts towards the delivery limit,
+and an outage that came often enough would dead-letter messages with which nothing is wrong.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+
+import structlog
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from faststream.rabbit.message import RabbitMessage
+
+from chassis.decision import Outcome, reason_of
+from chassis.errors import (
+    NoHandlerError,
+    PermanentError,
+    PublishFailedError,
+    TransientError,
+    UndecodableMessageError,
+    is_for_newer,
+    is_transient,
+)
+from chassis.messaging.amqp_decoding import UndecodedHeaders
+from chassis.messaging.breaker import Breaker
+from chassis.messaging.bus import Bus
+from chassis.messaging.dead_letter import failure_headers, origin_headers
+from chassis.messaging.deliveries import delivery_of, headers_of
+from chassis.messaging.envelope import Delivery, utc_now
+from chassis.messaging.headers import ATTEMPT, SENT_BY, kept, undecoded
+from chassis.messaging.message_log import Copy
+from chassis.messaging.provenance import Arrival, Door
+from chassis.runtime.metrics import Metrics
+from contracts.accounts import may_receive_replies
+from contracts.message import Message, Query, UnknownKindError, known_version, parse
+from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue, queue_named
+
+log = structlog.get_logger()
+
+RETRIED, PARKED = "retried", "parked"
+"""How a failed message ends; also what the copy of a failure says in its header `ended`."""
+
+UNKNOWN_KIND = "unknown"
+"""What metrics count a message under whose kind is in no contract."""
+
+_GIVEN_BACK, _REQUEUED = "given_back", "requeued"
+
+_PUBLISH_AGAIN_AFTER = 1.0
+# Well below the half hour after which RabbitMQ closes the channel of a consumer that has not settled a message.
+_HELD_AT_MOST = 600.0
+
+Handler = Callable[[Any, Delivery], Awaitable[Outcome[Any]]]
+"""Takes a parsed message and what came with it; says how it ended."""
+
+Handlers = Mapping[type[Message], Handler]
+
+
+class Consumer:
+    """Consumes one queue on behalf of one service."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        queue: Queue | str,
+        dead_queue: str | None,
+        handlers: Handlers,
+        metrics: Metrics,
+        version: str,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self._bus = bus
+        declared = queue_named(queue) if isinstance(queue, str) else queue
+        self._queue = declared.name
+        self._door = Door(declared.name, declared.bindings, bus.trust)
+        self._dead_queue = dead_queue
+        self._handlers = handlers
+        self._metrics = metrics
+        self._version = version
+        metrics.expect((*(kind.wire_kind() for kind in handlers), UNKNOWN_KIND), (RETRIED, PARKED))
+        self._breaker = breaker
+
+    async def __call__(self, message: RabbitMessage) -> None:
+        started = perf_counter()
+        arrival = Arrival.of(message.raw_message)
+        delivery = self._with_checked_reply_address(delivery_of(message, arrival), message)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            kind=delivery.kind,
+            message_id=delivery.message_id,
+            correlation_id=delivery.correlation_id,
+            causation_id=delivery.causation_id,
+        )
+        try:
+            if isinstance(message.headers, UndecodedHeaders):
+                raise UndecodableMessageError(message.headers.reasons)
+            if known_version(delivery.kind) is None:
+                raise UnknownKindError(delivery.kind)
+            self._door.admit(arrival)
+            body = parse(delivery.kind, message.body)
+            order_id = getattr(body, "order_id", None)
+            if order_id:
+                structlog.contextvars.bind_contextvars(order_id=order_id)
+            outcome = await self._handler_of(body)(body, delivery)
+        except Exception as error:
+            ended = await self._failed(message, delivery, error)
+        else:
+            ended = outcome.name
+            if self._breaker is not None:
+                self._breaker.succeeded()
+            level = log.debug if isinstance(body, Query) else log.info
+            level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
+        await self._answer(message, ended)
+        # A made-up kind would be a new series each time.
+        kind = delivery.kind if known_version(delivery.kind) == delivery.kind else UNKNOWN_KIND
+        self._metrics.handled.labels(self._metrics.service, kind, ended).inc()
+        self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
+
+    def _with_checked_reply_address(self, delivery: Delivery, message: RabbitMessage) -> Delivery:
+        """A request keeps only an address that may be answered. It is handled all the same."""
+        address, sender = delivery.reply_to, message.raw_message.user_id
+        is_own_retry = sender == self._metrics.service  # its address was checked when it first came
+        if address is None or may_receive_replies(address, None if is_own_retry else sender):
+            return delivery
+        self._metrics.replies_dropped.labels(self._metrics.service).inc()
+        log.info("reply.address_refused", kind=delivery.kind, address=address[:100], sender=sender)
+        return replace(delivery, reply_to=None)
+
+    async def _answer(self, message: RabbitMessage, ended: str) -> None:
+        """Tell the broker that a message is done with, or is to be delivered again."""
+        try:
+            if ended == _REQUEUED:
+                await message.nack(requeue=True)
+            else:
+                await message.ack()
+        except (AMQPError, OSError, RuntimeError) as error:
+            # Its channel is gone, and with it this delivery: the broker delivers the message again, as a duplicate.
+            log.warning("message.unanswered", outcome=ended, error=repr(error))
+
+    def _handler_of(self, body: Message) -> Handler:
+        handler = self._handlers.get(type(body))
+        if handler is None:
+            raise NoHandlerError(body.kind, self._queue)
+        return handler
+
+    async def _failed(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        is_outage = self._breaker is not None and await self._breaker.stops(error)
+        # Of a query no copy is kept: its requester asks again.
+        if self._dead_queue is None and is_outage:
+            log.warning("message.requeued", error=repr(error))
+            return _REQUEUED
+        if self._dead_queue is None:
+            log.warning("message.dropped", error=repr(error))
+            return "dropped"
+        is_left = is_for_newer(error)
+        if is_left:
+            self._bus.newer_versions.leave(str(error))
+        put_elsewhere = self._put_back if is_outage or is_left else self._retried_or_parked
+        return await self._held_until(lambda: put_elsewhere(message, delivery, error), message)
+
+    async def _held_until(self, put_elsewhere: Callable[[], Awaitable[str]], message: RabbitMessage) -> str:
+        """Keep a message in hand until the broker takes it for another queue. That costs it no delivery."""
+        began = perf_counter()
+        while True:
+            try:
+                return await put_elsewhere()
+            except PublishFailedError as unpublished:
+                held = perf_counter() - began
+                if held > _HELD_AT_MOST or not _has_channel(message):
+                    log.error("message.requeued", held_s=round(held, 1), error=str(unpublished))
+                    return _REQUEUED
+                log.warning("message.held", held_s=round(held, 1), error=str(unpublished))
+                await asyncio.sleep(_PUBLISH_AGAIN_AFTER)
+
+    async def _put_back(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        """Into its own queue again, as it was."""
+        headers = self._known_headers(message)
+        await self._publish_again(message, delivery, RETRY_LADDER[0].name, self._queue, headers)
+        log.warning("message.given_back", error=str(error))
+        return _GIVEN_BACK
+
+    async def _retried_or_parked(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        assert self._dead_queue is not None
+        rung = delivery.attempt - 1
+        if is_transient(error) and rung < len(RETRY_LADDER):
+            tier = RETRY_LADDER[rung]
+            headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt + 1)
+            await self._publish_again(message, delivery, tier.name, self._queue, headers)
+            log.warning("message.retried", attempt=delivery.attempt, after_s=tier.seconds, error=str(error))
+            self._tell_the_log(message, delivery, error, headers, {"ended": RETRIED, "again_in_s": tier.seconds})
+            return RETRIED
+        headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt)
+        await self._publish_again(message, delivery, DEAD.name, self._dead_queue, headers)
+        log.error(
+            "message.parked",
+            queue=self._dead_queue,
+            attempts=delivery.attempt,
+            error_type=type(error).__name__,
+            error=str(error),
+            exc_info=None if is_transient(error) else error,
+        )
+        self._tell_the_log(message, delivery, error, headers, {"ended": PARKED})
+        return PARKED
+
+    def _failure_headers(
+        self, message: RabbitMessage, delivery: Delivery, error: Exception, *, attempt: int
+    ) -> dict[str, Any]:
+        """What came with the message and is ours, and how it failed. `attempt` is the one it is on from now on."""
+        headers = self._known_headers(message)
+        now = utc_now()
+        return {
+            **headers,
+            **undecoded(message.headers),
+            ATTEMPT: attempt,
+            **failure_headers(
+                error,
+                first_failed_at=str(headers.get("first_failed_at", now.isoformat())),
+                failed_at=now,
+                version=self._version,
+                redact=self._bus.redact,
+            ),
+        }
+
+    def _known_headers(self, message: RabbitMessage) -> dict[str, Any]:
+        """What came with the message and is ours, with where it came from and who sent it first."""
+        arrival = Arrival.of(message.raw_message)
+        headers = headers_of(arrival, self._bus.redact)
+        sender: object = arrival.sender or ""
+        try:
+            binding = self._door.admit(arrival)
+        except PermanentError:  # refused: it is dead-lettered as it came, for an operator to see
+            exchange, key = arrival.exchange, arrival.routing_key
+        else:
+            exchange, key = binding.exchange, arrival.kind
+            sender = headers.get(SENT_BY, sender)
+        origin = origin_headers(self._queue, exchange, key)
+        return {**headers, **kept(origin), **({SENT_BY: sender} if sender else {})}
+
+    async def _publish_again(
+        self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, headers: dict[str, Any]
+    ) -> None:
+        raw = message.raw_message
+        await self._bus.publish_raw(
+            message.body,
+            exchange=exchange,
+            routing_key=routing_key,
+            kind=delivery.kind,
+            must_arrive=True,
+            must_be_routed=True,
+            message_id=delivery.message_id,
+            correlation_id=delivery.correlation_id,
+            reply_to=delivery.reply_to,
+            timestamp=raw.timestamp if isinstance(raw.timestamp, datetime) else None,
+            headers=headers,
+        )
+
+    def _tell_the_log(
+        self,
+        message: RabbitMessage,
+        delivery: Delivery,
+        error: Exception,
+        headers: Mapping[str, Any],
+        ended: Mapping[str, str | int],
+    ) -> None:
+        """Leave a copy of a failure in the message log."""
+        notes = error.notes if isinstance(error, TransientError) else {}
+        said = {**headers, **notes, **ended, ATTEMPT: delivery.attempt}
+        self._bus.message_log.copy(
+            Copy(
+                FAILURES,
+                delivery.kind,
+                message.body,
+                delivery.message_id,
+                delivery.correlation_id,
+                kept(said, self._bus.redact),
+                utc_now(),
+            )
+        )
+
+
+def _has_channel(message: RabbitMessage) -> bool:
+    """Whether a message can still be settled; if not, the broker delivers it again."""
+    try:
+        return not message.raw_message.channel.is_closed
+    except ChannelInvalidStateError:
+        return False
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 1)

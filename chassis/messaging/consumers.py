@@ -1,0 +1,152 @@
+"""What this process consumes, and whether it really does: started, paused, resumed, and mended when it was lost.
+
+A connected client may have lost its consumers, and the broker's count of a queue's consumers does not tell whose they
+are. The channel knows: a consumer the broker has confirmed and not cancelled is in its table.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, cast
+
+import aiormq
+import structlog
+from aio_pika import RobustChannel
+from aio_pika.abc import AbstractQueue
+from aio_pika.exceptions import AMQPError
+
+from chassis.messaging.amqp import shielded
+
+log = structlog.get_logger()
+
+TIMEOUT = 5.0
+# aio-pika restores lost consumers itself. Only what is still missing after so many looks is consumed anew.
+_LOOKS_BEFORE_MENDING = 5
+
+
+@dataclass(slots=True)
+class Consumption:
+    """One queue's consumer in this process. `tag` names it on its channel; None: there is none."""
+
+    name: str
+    queue: AbstractQueue
+    consume: Callable[[], Awaitable[str]]
+    tag: str | None = None
+    missed: int = 0
+    prefetch: int = 0
+    """Messages it may hold at once; 0: any number."""
+
+    async def is_live(self) -> bool:
+        """Whether the broker delivers to it, as far as this end of the connection knows."""
+        if self.tag is None or self.queue.channel.is_closed:
+            return False
+        channel = cast(aiormq.Channel, await self.queue.channel.get_underlay_channel())
+        return not channel.is_closed and self.tag in channel.consumers
+
+    def begin_again(self, prefetch: int) -> None:
+        """For a channel that is closed: what it restores its consumers with."""
+        self.prefetch = cast(RobustChannel, self.queue.channel)._prefetch_count = prefetch
+
+    async def start(self) -> None:
+        self.tag = await self.consume()
+        self.missed = 0
+
+    async def limit(self, prefetch: int) -> None:
+        """Hold at most so many messages. RabbitMQ applies a limit to the consumers that start after it."""
+        await self.queue.channel.set_qos(prefetch_count=prefetch)
+        self.prefetch = prefetch
+        before = self.tag
+        if before is not None:
+            await self.start()
+            await self.queue.cancel(before)
+
+    async def cancel(self) -> None:
+        tag, self.tag = self.tag, None
+        if tag is not None and not self.queue.channel.is_closed:
+            await self.queue.cancel(tag)
+
+
+class Consuming:
+    """All consumers of a process."""
+
+    def __init__(self, is_connected: Callable[[], bool]) -> None:
+        self._is_connected = is_connected
+        self._all: list[Consumption] = []
+        self._paused = False
+        self._changing = asyncio.Lock()
+
+    def add(
+        self, name: str, queue: AbstractQueue, tag: str | None, consume: Callable[[], Awaitable[str]], prefetch: int = 0
+    ) -> None:
+        """Keep a queue consumed. `tag` is its consumer, `consume` makes another one.
+
+        With a `prefetch`, each new channel begins with it again, whatever `limit` has set.
+        """
+        consumption = Consumption(name, queue, consume, tag, prefetch=prefetch)
+        self._all.append(consumption)
+        if prefetch:
+            queue.channel.close_callbacks.add(lambda *_: consumption.begin_again(prefetch))
+
+    def prefetch_of(self, name: str) -> int | None:
+        """How many messages a queue's consumer may hold; None when there is none."""
+        return next((consumption.prefetch for consumption in self._all if consumption.name == name), None)
+
+    async def limit(self, name: str, prefetch: int) -> None:
+        """Let a queue's consumer hold at most so many messages at once, from now on."""
+        async with self._changing:
+            for consumption in self._all:
+                if consumption.name == name and consumption.prefetch != prefetch:
+                    await self._try(lambda c=consumption: c.limit(prefetch), name)  # type: ignore[misc]
+
+    async def pause(self) -> None:
+        """Take nothing more. What is in hand is still to be answered for."""
+        async with self._changing:
+            self._paused = True
+            for consumption in self._all:
+                await self._try(consumption.cancel, consumption.name)
+
+    async def resume(self) -> None:
+        async with self._changing:
+            self._paused = False
+            for consumption in self._all:
+                if consumption.tag is None:
+                    await self._try(consumption.start, consumption.name)
+
+    async def mend(self) -> None:
+        """Consume again what this process has lost. What a pause has not been able to cancel is cancelled now."""
+        if not self._is_connected():
+            return  # with the connection, aio-pika brings back channels and consumers
+        async with self._changing:
+            for consumption in self._all:
+                await self._try(lambda c=consumption: self._mend(c), consumption.name)  # type: ignore[misc]
+
+    async def _mend(self, consumption: Consumption) -> None:
+        if self._paused:
+            await consumption.cancel()
+            return
+        if await consumption.is_live():
+            consumption.missed = 0
+            return
+        consumption.missed += 1
+        if consumption.missed < _LOOKS_BEFORE_MENDING:
+            return
+        if consumption.queue.channel.is_closed:
+            await consumption.queue.channel.reopen()  # brings its consumers back with it
+        else:
+            await consumption.cancel()
+            await consumption.start()
+        log.warning("consumer.restored", queue=consumption.name)
+
+    async def missing(self) -> list[str]:
+        """Queues that this process should be consuming and does not."""
+        if self._paused:
+            return []  # on purpose: the breaker says why
+        return [consumption.name for consumption in self._all if not await consumption.is_live()]
+
+    async def _try(self, change: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await shielded(change())
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            # Without a connection there is no consumer either; the next look finds what is to be done then.
+            log.info("consumer.unchanged", queue=name, error=repr(error))

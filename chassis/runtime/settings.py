@@ -1,0 +1,100 @@
+"""Settings every service shares.
+
+They come from the environment, prefix `BELLHOP_`; secrets also from files. A bad one stops the start.
+"""
+
+import sys
+from enum import StrEnum
+from ipaddress import ip_network
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chassis.runtime.secret_files import SecretFileError, SecretFiles, variables_of
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class ServiceSettings(BaseSettings):
+    """Where the broker and the store are, and how this process shows itself."""
+
+    model_config = SettingsConfigDict(env_prefix="BELLHOP_", extra="ignore", populate_by_name=True)
+
+    amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
+    declare_topology: bool = Field(
+        default=True, description="whether to declare exchanges and queues at start; else they must be there"
+    )
+    operator_accounts: str = Field(
+        default="bellhop",
+        description="logins at the broker, with commas, whose messages are believed whatever they say",
+    )
+    require_sender: bool = Field(
+        default=True, description="whether a message that names no account in user_id is refused (dead-lettered)"
+    )
+    http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
+    http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
+    trusted_proxies: str = Field(
+        default="", description="addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    )
+    max_header_bytes: int = Field(default=16384, ge=1024, description="address and headers of a request, together")
+    header_timeout: float = Field(default=10.0, gt=0, description="seconds a client may take to send its headers")
+    log_format: LogFormat | None = Field(default=None, description="default: readable on a terminal, else JSON")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    prefetch: int = Field(default=64, ge=1, description="messages in work at once, per queue")
+    publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
+    graceful_timeout: float = Field(default=15.0, gt=0, description="seconds a stopping service lets handlers finish")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Secrets may come from files as well."""
+        return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings, file_secret_settings
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _each_proxy_is_named(cls, value: str) -> str:
+        # uvicorn takes `*` for everyone, and a name it cannot parse for nobody.
+        for item in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(item)
+        return value
+
+
+class StoreSettings(ServiceSettings):
+    """For services that keep documents."""
+
+    mongodb_url: SecretStr = Field(description="mongodb://host:27017")
+    mongodb_database: str = "bellhop"
+    store_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for the store to answer")
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load(settings_type: type[SettingsT]) -> SettingsT:
+    """Settings from the environment; on a bad or missing one, exit 2 with a line per problem, showing no value."""
+    try:
+        return settings_type()
+    except SecretFileError as error:
+        problems = [str(error)]
+    except ValidationError as error:
+        problems = [
+            f"{_variable(settings_type, str(problem['loc'][0]) if problem['loc'] else '?')}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+    advice = "Set these in the environment (docs/configuration.md lists them all) and start again."
+    sys.stderr.write("\n".join([*problems, advice, ""]))
+    raise SystemExit(2)
+
+
+def _variable(settings_type: type[BaseSettings], field: str) -> str:
+    return variables_of(settings_type, field)[0] if field in settings_type.model_fields else field.upper()

@@ -1,0 +1,150 @@
+"""What makes parts a process: start and stop in order, background loops, health and metrics over HTTP."""
+
+import asyncio
+import importlib.metadata
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from time import monotonic
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from chassis.errors import TransientError
+from chassis.messaging.bus import Bus
+from chassis.runtime.background import Loop
+from chassis.runtime.health import Check, problems_of
+from chassis.runtime.logs import set_up_logs
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.redaction import Redaction
+from chassis.runtime.settings import ServiceSettings
+from chassis.web.http_server import config_of
+
+log = structlog.get_logger()
+
+VERSION = importlib.metadata.version("bellhop")
+
+_VERIFY_EVERY = 10.0
+
+
+async def once_there(*steps: Callable[[], Awaitable[object]], within: float = 15.0, every: float = 1.0) -> None:
+    """Take a service's first steps in order, each again while what it needs is away or slow.
+
+    Raises the last TransientError when `within` seconds did not do: a service with a wrong address ends, and says so.
+    """
+    until = monotonic() + within
+    for step in steps:
+        while True:
+            try:
+                await step()
+                break
+            except TransientError as error:
+                if monotonic() > until:
+                    raise
+                log.warning("start.waiting", error=str(error))
+                await asyncio.sleep(every)
+
+
+def bus_checks(bus: Bus) -> dict[str, Check]:
+    """Is the broker there, and does this process consume what it should be consuming?"""
+
+    async def broker() -> str | None:
+        return None if await bus.is_connected() else "the broker does not answer"
+
+    async def consumers() -> str | None:
+        missing = await bus.consuming.missing()
+        return f"this process does not consume {', '.join(missing)}" if missing else None
+
+    return {"broker": broker, "consumers": consumers}
+
+
+def bus_notices(bus: Bus) -> dict[str, Check]:
+    """What is wrong with the bus although this process can work."""
+
+    async def topology() -> str | None:
+        return bus.topology_problem
+
+    async def routing() -> str | None:
+        return " ".join(bus.unroutable.values()) or None
+
+    notices = {"topology": topology, "routing": routing, "log": bus.message_log.check}
+    return notices | bus.newer_versions.notices()
+
+
+def bus_loops(bus: Bus) -> tuple[Loop, ...]:
+    """The background work that belongs to a connection to the bus."""
+    return (
+        Loop("mending of consumers", 1.0, bus.consuming.mend),
+        Loop("verification of the topology", _VERIFY_EVERY, bus.verify_topology),
+    )
+
+
+def operator_routes(
+    metrics: Metrics, checks: Mapping[str, Check], notices: Mapping[str, Check] | None = None
+) -> list[Route]:
+    """`/health/live`: the process runs. `/health/ready`: it can work now. `/metrics`: what it counted.
+
+    A check that fails makes the process unready. A notice is shown as well, and leaves it ready: there is something it
+    cannot do, and other work it still can. Liveness asks nobody else, so an outage restarts nothing.
+    """
+    notices = notices or {}
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "live", "service": metrics.service, "version": VERSION})
+
+    async def ready(_request: Request) -> Response:
+        problems, noticed = await asyncio.gather(problems_of(checks), problems_of(notices))
+        status = "unavailable" if problems else "degraded" if noticed else "ready"
+        body = {"status": status, "service": metrics.service, "problems": problems | noticed}
+        return JSONResponse(body, status_code=503 if problems else 200)
+
+    async def exposition(_request: Request) -> Response:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+    return [
+        Route("/health/live", live, include_in_schema=False),
+        Route("/health/ready", ready, include_in_schema=False),
+        Route("/metrics", exposition, include_in_schema=False),
+    ]
+
+
+def web_app(
+    routes: Sequence[BaseRoute], lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+) -> Starlette:
+    """An app that answers exactly these routes.
+
+    Starlette's redirect to a path with a slash more or less would repeat the `Host` that the sender named.
+    """
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
+
+
+def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Callable[[], None] = lambda: None) -> None:
+    """Run a service until SIGTERM or Ctrl-C. Exit code 1 when it cannot start, with the reason in the log.
+
+    `on_exit` is called as soon as the process is asked to stop, while requests are still being answered.
+    """
+    set_up_logs(service, settings.log_level, settings.log_format, Redaction.of(settings))
+    server = _Server(config_of(app, settings), on_exit)
+    server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+class _Server(uvicorn.Server):
+    """Tells the app at once that it is to stop; uvicorn itself waits for open connections first."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)

@@ -1,0 +1,1 @@
+"""Documents: one message changes one, in one write."""

@@ -1,0 +1,99 @@
+"""Who did what to messages, and why: every replay, edit, discard and restore leaves a record here."""
+
+import getpass
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis.errors import StoreUnavailableError
+from chassis.messaging.envelope import utc_now
+from chassis.runtime.redaction import Redaction
+from chassis.storage.store import Store
+
+log = structlog.get_logger()
+
+_LONGEST_OUTCOME = 500
+"""Characters."""
+
+
+class AuditEntry(BaseModel):
+    """One thing an operator did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entry_id: str
+    at: datetime
+    who: str
+    why: str
+    action: str = Field(description="replay, pause, edit, discard, restore, put back, empty, reconcile")
+    subjects: tuple[str, ...] = Field(description="ids of the dead letters, or of the plan")
+    detail: str = ""
+    outcome: str = Field(default="", description="how it ended; empty: it goes on, or the process died at it")
+
+
+@dataclass
+class Act:
+    """What is being done. Whoever does it says how it ended."""
+
+    outcome: str = "done"
+
+
+class AuditLog:
+    """Kept in the document store beside the orders. An entry gets its outcome once; nothing else changes it."""
+
+    def __init__(self, store: Store) -> None:
+        self._entries = store.records("audit_log", AuditEntry, indexed=("entry_id",))
+
+    @asynccontextmanager
+    async def recorded(
+        self, action: str, who: str, why: str, subjects: tuple[str, ...], detail: str = ""
+    ) -> AsyncIterator[Act]:
+        """Record what is about to be done, let it be done in the block, and add how it ended.
+
+        Raises StoreUnavailableError before the block begins: what cannot be recorded is not done.
+        """
+        entry = await self._begin(action, who, why, subjects, detail)
+        act = Act()
+        try:
+            yield act
+        except BaseException as error:
+            await self._end(entry, f"failed: {Redaction()(str(error) or repr(error))}")
+            raise
+        await self._end(entry, act.outcome)
+
+    async def _begin(self, action: str, who: str, why: str, subjects: tuple[str, ...], detail: str) -> str:
+        now = utc_now()
+        entry_id = f"{_id_at(now)}-{uuid.uuid4().hex[:6]}"
+        entry = AuditEntry(entry_id=entry_id, at=now, who=who, why=why, action=action, subjects=subjects, detail=detail)
+        await self._entries.add(entry_id, entry)
+        return entry_id
+
+    async def _end(self, entry_id: str, outcome: str) -> None:
+        try:
+            await self._entries.change(entry_id, {"outcome": outcome[:_LONGEST_OUTCOME]}, outcome="")
+        except StoreUnavailableError as error:  # it is done all the same
+            log.warning("audit.outcome_lost", entry_id=entry_id, outcome=outcome[:_LONGEST_OUTCOME], error=str(error))
+
+    async def entries(self, since: datetime | None = None) -> list[AuditEntry]:
+        """The newest last."""
+        found = await (self._entries.between("entry_id", _id_at(since)) if since else self._entries.find())
+        return [entry for _, entry in sorted(found.items())]
+
+
+def _id_at(moment: datetime) -> str:
+    """What the ids of entries made at that time begin with; they sort by time."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%f}"
+
+
+def current_user() -> str:
+    """Who is at the keyboard, also behind sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,0 +1,401 @@
+"""The document store: one MongoDB document is the unit of consistency. The only file that names motor.
+
+A document carries its state, the ids of the newest messages it has handled, its outbox, and its newest transitions, so
+that state, outgoing messages, de-duplication and history commit in one atomic write, guarded by the version it was
+decided on.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Generic, Self, TypeVar
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from chassis.decision import StateT
+from chassis.errors import StoreUnavailableError
+from chassis.runtime.background import Loop
+from chassis.runtime.clock import SYNC_EVERY, SharedClock
+from chassis.runtime.health import Check
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.settings import StoreSettings
+from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
+from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
+
+_SWEPT = ("unsent_since", "due_at", "attention_since", PARKED_SINCE)
+"""Fields that sweeps look for. A document that needs no sweep has none, and so no entry in the sparse indexes."""
+
+_PAGE = 500
+"""Documents per page when all are read."""
+
+_NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
+
+# An acknowledged write that is not journaled can be lost to a kill of the server.
+_DURABLE = WriteConcern(w="majority", j=True)
+# A secondary may be behind, and what a majority does not have yet may be rolled back: neither is decided on.
+_MAJORITY = ReadConcern("majority")
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Store:
+    """One process's connection to the document store."""
+
+    def __init__(self, url: str, database: str, metrics: Metrics, *, timeout: float) -> None:
+        milliseconds = int(timeout * 1000)
+        self._client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            serverSelectionTimeoutMS=milliseconds,
+            connectTimeoutMS=milliseconds,
+            socketTimeoutMS=milliseconds,
+            appname=metrics.service,
+        )
+        # Stated here, they win over what the address says.
+        self._database = self._client.get_database(
+            database,
+            codec_options=CodecOptions(tz_aware=True),
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=_MAJORITY,
+            write_concern=_DURABLE,
+        )
+        self._metrics = metrics
+        self.clock = SharedClock("the document store")
+        """The store's time: what all services that keep documents in it go by."""
+
+    @classmethod
+    def of(cls, settings: StoreSettings, metrics: Metrics) -> Self:
+        return cls(
+            settings.mongodb_url.get_secret_value(), settings.mongodb_database, metrics, timeout=settings.store_timeout
+        )
+
+    def checks(self) -> dict[str, Check]:
+        """For readiness: does the store answer?"""
+
+        async def store() -> str | None:
+            return None if await self.is_available() else "the document store does not answer"
+
+        return {"store": store}
+
+    async def sync_clock(self) -> None:
+        """Set the clock by the store's. Raises StoreUnavailableError."""
+        try:
+            await self.clock.sync(self._server_time)
+        except PyMongoError as error:
+            raise StoreUnavailableError("asking what time it is", error) from error
+
+    async def _server_time(self) -> datetime:
+        answer = await self._client.admin.command("hello")
+        time: datetime = answer["localTime"]
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+    def loop(self) -> Loop:
+        return Loop("clock of the store", SYNC_EVERY, self.sync_clock)
+
+    async def is_available(self) -> bool:
+        """Whether the store answers now."""
+        try:
+            await self._client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+    async def require_writes(self) -> None:
+        """Make one durable write, cheap and without meaning. Raises StoreUnavailableError when the store refuses it."""
+        try:
+            await self._database["write_checks"].update_one({"_id": "check"}, {"$inc": {"count": 1}}, upsert=True)
+        except PyMongoError as error:
+            raise StoreUnavailableError("checking that it takes writes", error) from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> "Documents[StateT]":
+        """The documents of one business thing. `indexed` names fields of the state that `find` looks for."""
+        return Documents(self._database[name], state_type, indexed, self._metrics)
+
+    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "Records[ModelT]":
+        """Plain records without version or outbox: reference data. `indexed` names fields that queries look for."""
+        return Records(self._database[name], record_type, indexed, self._metrics)
+
+
+class Documents(Generic[StateT]):
+    """Versioned documents with an outbox."""
+
+    def __init__(self, collection: Any, state_type: type[StateT], indexed: tuple[str, ...], metrics: Metrics) -> None:
+        self._collection = collection
+        self._state_type = state_type
+        self._indexed = indexed
+        self._metrics = metrics
+        self.parked = ParkedOutbox(collection, metrics.service, self._asked)
+        """What the broker has refused for too long."""
+
+    async def prepare(self) -> None:
+        """Make sure the indexes exist. Safe to call at every start, also while older versions run.
+
+        The sweeps' indexes are sparse, not partial: SecantusDB never uses a partial index. They have names of their
+        own, because an older version creates its partial ones at its start, and one name with two meanings stops it.
+        """
+        async with self._asked("creating indexes", "index"):
+            for name in _SWEPT:
+                await self._drop_index(f"{name}_1")
+                await self._collection.create_index(name, name=f"{name}_sparse", sparse=True)
+            for name in self._indexed:
+                await self._drop_index(f"state.{name}_1")
+                await self._collection.create_index([(f"state.{name}", 1), ("state.created_at", -1)])
+
+    async def _drop_index(self, name: str) -> None:
+        """Drop an index of an older version, if it is there."""
+        try:
+            await self._collection.drop_index(name)
+        except OperationFailure as error:
+            if error.code not in (_NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND):
+                raise
+
+    async def load(self, document_id: str) -> Stored[StateT] | None:
+        async with self._asked(f"loading {document_id}", "read"):
+            raw = await self._collection.find_one({"_id": document_id})
+        return stored_of(raw, self._state_type) if raw else None
+
+    async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
+        """Write version n over version n-1 (version 1: insert). False when another writer was first."""
+        document = document_of(new, now, due_at)
+        async with self._asked(f"writing {new.id}", "write"):
+            if new.version == 1:
+                try:
+                    await self._collection.insert_one(document)
+                except DuplicateKeyError:
+                    return False
+                written = True
+            else:
+                result = await self._collection.replace_one({"_id": new.id, "version": new.version - 1}, document)
+                written = result.matched_count == 1
+        if written:
+            self._metrics.store_writes.labels(self._metrics.service, "state").inc()
+        return written
+
+    async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
+        """Empty the outboxes of documents still at the version whose messages were all sent. One round trip."""
+        clear = {"$set": {"outbox": []}, "$unset": {"unsent_since": ""}}
+        updates = [UpdateOne({"_id": document_id, "version": version}, clear) for document_id, version in sent.items()]
+        async with self._asked("clearing outboxes", "clear"):
+            await self._collection.bulk_write(updates, ordered=False)
+        self._metrics.store_writes.labels(self._metrics.service, "clear").inc(len(updates))
+
+    async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
+        """Documents whose outbox has waited since before that time, the oldest first."""
+        return [raw["_id"] for raw in await self._swept({"unsent_since": {"$lt": before}}, "unsent_since", limit)]
+
+    async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
+        """How many documents have an outbox that has waited since before that time, and since when the oldest."""
+        return await self._oldest("unsent_since", before)
+
+    async def attention_since(self, before: datetime, **fields: Any) -> tuple[int, datetime | None]:
+        """How many documents have needed attention since before that time, and since when the oldest.
+
+        `fields` are conditions on their states: values, or MongoDB's operators.
+        """
+        return await self._oldest("attention_since", before, fields)
+
+    async def parked_since(self, before: datetime) -> tuple[int, datetime | None]:
+        """How many documents have messages that were parked before that time, and since when the oldest."""
+        return await self._oldest(PARKED_SINCE, before)
+
+    async def mark_attention(self, now: datetime, **fields: str) -> None:
+        """Let documents whose state has these values need attention from now on, where an older version wrote them."""
+        query = {f"state.{name}": value for name, value in fields.items()} | {"attention_since": {"$exists": False}}
+        async with self._asked("marking what needs attention", "write"):
+            await self._collection.update_many(query, {"$set": {"attention_since": now}})
+
+    async def _oldest(
+        self, field: str, before: datetime, fields: Mapping[str, Any] | None = None
+    ) -> tuple[int, datetime | None]:
+        conditions = {f"state.{name}": value for name, value in (fields or {}).items()}
+        query: dict[str, Any] = {field: {"$lt": before}, **conditions}
+        async with self._asked(f"counting by {field}", "health"):
+            oldest = await self._collection.find_one(query, projection={field: 1}, sort=[(field, 1)])
+            if oldest is None:
+                return 0, None
+            return await self._collection.count_documents(query), oldest[field]
+
+    async def due(self, now: datetime, limit: int) -> dict[str, int]:
+        """Documents whose deadline has passed, the most overdue first, with their versions."""
+        return {raw["_id"]: raw["version"] for raw in await self._swept({"due_at": {"$lte": now}}, "due_at", limit)}
+
+    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]:
+        """States that need attention and whose fields have these values, with since when: the oldest first."""
+        query = {"attention_since": {"$exists": True}, **{f"state.{name}": value for name, value in fields.items()}}
+        async with self._asked("searching", "read"):
+            cursor = self._collection.find(query).sort("attention_since", 1).limit(limit)
+            return [(raw["attention_since"], state_of(raw, self._state_type)) async for raw in cursor]
+
+    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
+        """States whose fields have these values, the newest first (by `created_at`), none created before `since`."""
+        query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
+        if since is not None:
+            query["state.created_at"] = {"$gte": to_jsonable_python(since)}  # as the state holds it
+        async with self._asked("searching", "read"):
+            cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
+            return [state_of(raw, self._state_type) async for raw in cursor]
+
+    async def ids_of(self, limit: int, **fields: str) -> list[str]:
+        """Ids of documents whose state has fields of these values, in no order and at most `limit` of them."""
+        query = {f"state.{name}": value for name, value in fields.items()}
+        async with self._asked("searching", "read"):
+            return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
+
+    async def each(self) -> AsyncIterator[StateT]:
+        """Every state there is, one after the other."""
+        ids = [document_id async for document_id in self.ids()]
+        for start in range(0, len(ids), _PAGE):
+            for _, state in await self.load_many(ids[start : start + _PAGE]):
+                yield state
+
+    async def ids(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        waiting: bool = False,
+        **fields: str,
+    ) -> AsyncIterator[str]:
+        """The ids of all documents, or of those whose state has fields of these values, in no order.
+
+        `since`, `until`: only of those created then or later, and before; an index helps where `fields` names what is
+        indexed. `waiting`: only of those that need attention.
+        """
+        query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
+        if waiting:
+            query["attention_since"] = {"$exists": True}
+        bounds = {"$gte": since, "$lt": until}
+        created = {name: to_jsonable_python(bound) for name, bound in bounds.items() if bound is not None}
+        if created:
+            query["state.created_at"] = created  # as the state holds it
+        async with self._asked("listing ids", "read"):
+            async for raw in self._collection.find(query, projection={"_id": 1}):
+                yield raw["_id"]
+
+    async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
+        """These documents' states, each with since when it needs attention, in no order. Unknown ids are left out.
+
+        Some hundreds at a time: SecantusDB puts an answer together as a whole before it sends any of it, and by ids it
+        finds them fast, while reading on from an id takes it as long as reading everything.
+        """
+        if not document_ids:
+            return []
+        async with self._asked("reading by ids", "read"):
+            found = [raw async for raw in self._collection.find({"_id": {"$in": list(document_ids)}})]
+        return [(raw.get("attention_since"), state_of(raw, self._state_type)) for raw in found]
+
+    async def _swept(self, query: Mapping[str, Any], order: str, limit: int) -> list[Mapping[str, Any]]:
+        async with self._asked(f"sweeping by {order}", "sweep"):
+            cursor = self._collection.find(query, projection={"version": 1}).sort(order, 1).limit(limit)
+            return [raw async for raw in cursor]
+
+    @asynccontextmanager
+    async def _asked(self, doing: str, kind: str) -> AsyncIterator[None]:
+        self._metrics.store_round_trips.labels(self._metrics.service, kind).inc()
+        try:
+            yield
+        except PyMongoError as error:
+            raise StoreUnavailableError(doing, error) from error
+
+
+class Records(Generic[ModelT]):
+    """Plain records: read by id or field, replaced as a whole or changed on condition."""
+
+    def __init__(self, collection: Any, record_type: type[ModelT], indexed: tuple[str, ...], metrics: Metrics) -> None:
+        self._collection = collection
+        self._record_type = record_type
+        self._missing_indexes = list(indexed)
+        self._metrics = metrics
+
+    async def _prepare(self) -> None:
+        """Create the indexes before this process's first new record."""
+        while self._missing_indexes:
+            name = self._missing_indexes[-1]
+            await self._collection.create_index(name, name=f"{name}_sparse", sparse=True)
+            self._missing_indexes = [missing for missing in self._missing_indexes if missing != name]
+
+    async def put(self, records: Mapping[str, ModelT]) -> None:
+        """Insert or replace records by id."""
+        if not records:
+            return
+        writes = [
+            ReplaceOne({"_id": record_id}, {"_id": record_id, **record.model_dump(mode="json")}, upsert=True)
+            for record_id, record in records.items()
+        ]
+        try:
+            await self._prepare()
+            await self._collection.bulk_write(writes, ordered=False)
+        except PyMongoError as error:
+            raise StoreUnavailableError("putting records", error) from error
+
+    async def add(self, record_id: str, record: ModelT) -> bool:
+        """Insert a record. False when there is one of that id already; it stays as it is.
+
+        That one is believed only when a majority has it: another could still be rolled back, and the caller takes
+        False for safely stored. Raises StoreUnavailableError otherwise.
+        """
+        try:
+            await self._prepare()
+            await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
+        except DuplicateKeyError as duplicate:
+            if await self.get([record_id]):
+                return False
+            raise StoreUnavailableError("adding a record", duplicate) from duplicate
+        except PyMongoError as error:
+            raise StoreUnavailableError("adding a record", error) from error
+        return True
+
+    async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
+        """Set fields of a record whose other fields still have these values. False when they have not: another was
+        first."""
+        try:
+            result = await self._collection.update_one({"_id": record_id, **only_if}, {"$set": dict(changes)})
+        except PyMongoError as error:
+            raise StoreUnavailableError("changing a record", error) from error
+        return bool(result.matched_count)
+
+    async def remove(self, record_ids: Iterable[str]) -> int:
+        """Delete records for good. Returns how many there were."""
+        try:
+            result = await self._collection.delete_many({"_id": {"$in": list(record_ids)}})
+        except PyMongoError as error:
+            raise StoreUnavailableError("removing records", error) from error
+        return int(result.deleted_count)
+
+    async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
+        """The records with these ids, by id; unknown ids are left out."""
+        return await self._find({"_id": {"$in": list(record_ids)}})
+
+    async def find(self, **fields: str) -> dict[str, ModelT]:
+        """The records whose fields have these values, by id."""
+        return await self._find(fields)
+
+    async def between(self, field: str, least: str, below: str | None = None) -> dict[str, ModelT]:
+        """The records whose field is at least the one and below the other text (None: any), by id."""
+        bounds = {"$gte": least} if below is None else {"$gte": least, "$lt": below}
+        return await self._find({field: bounds})
+
+    async def oldest(self, by: str, **fields: str) -> tuple[int, ModelT | None]:
+        """How many records have these values, and the one of them that is least by another field."""
+        try:
+            raw = await self._collection.find_one(fields, sort=[(by, 1)])
+            number = await self._collection.count_documents(fields) if raw is not None else 0
+        except PyMongoError as error:
+            raise StoreUnavailableError("counting records", error) from error
+        return number, self._record_type.model_validate(raw) if raw is not None else None
+
+    async def _find(self, query: Mapping[str, Any]) -> dict[str, ModelT]:
+        self._metrics.store_round_trips.labels(self._metrics.service, "read").inc()
+        try:
+            return {raw["_id"]: self._record_type.model_validate(raw) async for raw in self._collection.find(query)}
+        except PyMongoError as error:
+            raise StoreUnavailableError("reading records", error) from error

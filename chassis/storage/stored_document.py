@@ -1,0 +1,88 @@
+"""A document as the store has it: state, handled ids, outbox and history, with what belongs to no version alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic
+
+from chassis.decision import StateT
+from chassis.errors import NewerDocumentError
+from chassis.messaging.envelope import Envelope
+from chassis.storage.history import Transition
+from chassis.storage.unknown_fields import Origin, origin_of, with_unknown
+
+HANDLED_KEPT = 64
+"""How many handled message ids a document remembers."""
+
+_FOR_SWEEPS = ("updated_at", "unsent_since", "due_at", "attention_since")
+"""Fields beside the document proper, written for sweeps and for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[StateT]):
+    """A document as loaded or about to be written.
+
+    `life` is drawn when the document is first written: one that is deleted and made again has another. `origin` is what
+    it was read from, if that held fields this version does not know.
+    """
+
+    id: str
+    version: int
+    state: StateT
+    handled: tuple[str, ...] = ()
+    outbox: tuple[Envelope, ...] = ()
+    history: tuple[Transition, ...] = ()
+    attention_since: datetime | None = None
+    life: str = ""
+    origin: Origin | None = None
+
+
+def document_of(new: Stored[StateT], now: datetime, due_at: datetime | None) -> dict[str, Any]:
+    """As it is written, together with the unknown fields of what it was read from."""
+    document = with_unknown(_understood(new), new.origin)
+    document["updated_at"] = now
+    if new.outbox:
+        document["unsent_since"] = now
+    if due_at is not None:
+        document["due_at"] = due_at
+    if new.attention_since is not None:
+        document["attention_since"] = new.attention_since
+    return document
+
+
+def stored_of(raw: Mapping[str, Any], state_type: type[StateT]) -> Stored[StateT]:
+    """As it was read. Raises NewerDocumentError when only a newer version knows what it means."""
+    stored = Stored(
+        id=raw["_id"],
+        version=raw["version"],
+        state=state_of(raw, state_type),
+        handled=tuple(raw["handled"]),
+        outbox=tuple(Envelope.from_document(entry) for entry in raw["outbox"]),
+        # Documents written before there was a history have none, and before there were lives, none either.
+        history=tuple(Transition.from_document(entry) for entry in raw.get("history", ())),
+        attention_since=raw.get("attention_since"),
+        life=raw.get("life", ""),
+    )
+    understood = _understood(stored) | {name: raw[name] for name in _FOR_SWEEPS if name in raw}
+    return replace(stored, origin=origin_of(raw, understood))
+
+
+def state_of(raw: Mapping[str, Any], state_type: type[StateT]) -> StateT:
+    """The state alone. Raises NewerDocumentError as `stored_of` does."""
+    schema = raw.get("schema", 1)
+    if schema > state_type.schema_number:
+        raise NewerDocumentError(raw["_id"], schema, state_type.schema_number)
+    return state_type.model_validate(raw["state"])
+
+
+def _understood(stored: Stored[StateT]) -> dict[str, Any]:
+    return {
+        "_id": stored.id,
+        "version": stored.version,
+        "schema": stored.state.schema_number,
+        "life": stored.life,
+        "state": stored.state.model_dump(mode="json"),
+        "handled": list(stored.handled[-HANDLED_KEPT:]),
+        "outbox": [envelope.to_document() for envelope in stored.outbox],
+        "history": [transition.to_document() for transition in stored.history],
+    }

@@ -1,0 +1,384 @@
+"""One message, one document, one write: load, decide, write on condition, publish, clear.
+
+See docs/how-a-message-is-handled.md for why nothing is lost at any step in between.
+"""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+import structlog
+
+from chassis.decision import Applied, Decision, Duplicate, Outcome, StateT
+from chassis.errors import (
+    ConflictError,
+    DestinationUnavailableError,
+    NewerDocumentError,
+    PublishFailedError,
+    PublishRefusedError,
+    StoreUnavailableError,
+    is_outage,
+    is_transient,
+)
+from chassis.messaging.envelope import Delivery, Envelope, Publisher, utc_now
+from chassis.runtime.background import Loop
+from chassis.runtime.backoff import Backoff
+from chassis.runtime.health import Check
+from chassis.runtime.waiting import Waiting
+from chassis.storage.history import HISTORY_KEPT, Transition
+from chassis.storage.parked_outbox import Refusal
+from chassis.storage.store import Documents
+from chassis.storage.stored_document import Stored
+from contracts.ids import bounded_id
+
+log = structlog.get_logger()
+
+_TRIES = 8
+_RELAY_AFTER = timedelta(seconds=2)
+_TOO_OLD = timedelta(seconds=30)
+_PARK_AFTER = timedelta(minutes=5)
+_SWEEP_LIMIT = 200
+# Well below the 2 s of the relay. A document written again meanwhile needs no clearing: its next write does it.
+_CLEAR_EVERY = 1.0
+# Documents per round trip. After an outage hundreds are to be cleared: a batch without bound takes longer than the
+# store is given to answer, fails as a whole, grows, and never gets through (measured: 10 ms per document).
+_CLEAR_AT_ONCE = 50
+_REMEMBERED = 2048
+_LONGEST_PAUSE = 60.0
+_FAILURES_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Handled(Generic[StateT]):
+    """How a message ended, and the document's state after it (None: there is no such document)."""
+
+    outcome: Outcome[StateT]
+    state: StateT | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What the broker has refused of a document's outbox at this version. Everything else of it has left."""
+
+    version: int
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def envelopes(self) -> tuple[Envelope, ...]:
+        return tuple(refusal.envelope for refusal in self.refusals)
+
+    def since(self, message_id: str, now: datetime) -> datetime:
+        """Since when the broker has refused a message; now, if it did not before."""
+        return next((each.since for each in self.refusals if each.envelope.message_id == message_id), now)
+
+
+class WritePath(Generic[StateT]):
+    """Applies decisions to documents and sends what they decided."""
+
+    def __init__(
+        self,
+        documents: Documents[StateT],
+        bus: Publisher,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        new_life: Callable[[], str] = lambda: secrets.token_hex(6),
+        park_after: timedelta = _PARK_AFTER,
+    ) -> None:
+        """`park_after`: how long the broker must have refused a message for its own sake until it is parked."""
+        self._documents = documents
+        self._bus = bus
+        self._clock = clock
+        self._new_life = new_life
+        self._park_after = park_after
+        self._locks = _KeyedLocks()
+        self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
+        # Documents whose outbox was sent in full at this version, not yet cleared in the store.
+        self._sent: dict[str, int] = {}
+        self._refused: dict[str, _Refused] = {}
+        self._backoff = Backoff(_LONGEST_PAUSE)
+
+    async def handle(
+        self,
+        document_id: str,
+        delivery: Delivery,
+        decide: Callable[[StateT | None, datetime], Decision[StateT]],
+        *,
+        likely_new: bool = False,
+    ) -> Handled[StateT]:
+        """Decide on the current document and carry the decision out. Returns once everything is stored and confirmed.
+
+        `decide` may be called again on a newer document when another writer was first. `likely_new` says that the
+        document probably does not exist yet, which saves looking. Raises TransientError when the store or the broker is
+        away, or other writers keep winning.
+        """
+        async with self._locks.holding(document_id):
+            # What we wrote last is decided on without reading it again. If it has changed since, the guarded write
+            # fails; and only what was just read is believed for any other outcome.
+            stored = self._written.get(document_id)
+            guessed = stored is not None or likely_new
+            for _ in range(_TRIES):
+                if not guessed:
+                    stored = await self._documents.load(document_id)
+                decided = await self._decide(document_id, stored, delivery, decide)
+                if decided is not None and (isinstance(decided.outcome, Applied) or not guessed):
+                    return decided
+                guessed = False
+        raise ConflictError(document_id, _TRIES)
+
+    async def _decide(
+        self,
+        document_id: str,
+        stored: Stored[StateT] | None,
+        delivery: Delivery,
+        decide: Callable[[StateT | None, datetime], Decision[StateT]],
+    ) -> Handled[StateT] | None:
+        """One try. None when another writer was first."""
+        state = stored.state if stored else None
+        now = self._clock()
+        known = stored is not None and delivery.message_id in stored.handled
+        decision = Duplicate() if known else decide(state, now)
+        if isinstance(decision, Applied):
+            new = self._next(stored, document_id, delivery, decision, now)
+            if not await self._documents.write(new, now=now, due_at=decision.state.due_at):
+                self._written.pop(document_id)
+                return None
+            self._sent.pop(document_id, None)
+            self._written.put(document_id, new)
+            state, stored = new.state, new
+        if stored is not None:
+            await self._send_outbox(stored)
+        return Handled(decision, state)
+
+    def _next(
+        self,
+        stored: Stored[StateT] | None,
+        document_id: str,
+        delivery: Delivery,
+        decision: Applied[StateT],
+        now: datetime,
+    ) -> Stored[StateT]:
+        version = stored.version + 1 if stored else 1
+        life = stored.life if stored else self._new_life()
+        transition = Transition.by(delivery, version, now, decision.state.standing)
+        unsent = self._unsent(stored) if stored else ()
+        return Stored(
+            id=document_id,
+            version=version,
+            state=decision.state,
+            handled=(*(stored.handled if stored else ()), delivery.message_id),
+            outbox=(*unsent, *delivery.sent_by(document_id, version, decision.messages, life=life)),
+            history=(*(stored.history if stored else ()), transition)[-HISTORY_KEPT:],
+            attention_since=((stored and stored.attention_since) or now) if decision.state.needs_attention else None,
+            life=life,
+            origin=stored.origin if stored else None,
+        )
+
+    async def _send_outbox(self, stored: Stored[StateT]) -> None:
+        """Publish a document's outbox in order. Clearing it is left to the next write or the next batch.
+
+        A message that the broker refuses stays in the outbox, where the relay tries it again; the others leave.
+        """
+        unsent = self._unsent(stored)
+        if not unsent:
+            return
+        before, refusals = self._refused.get(stored.id, _Refused(stored.version)), []
+        for envelope in unsent:
+            try:
+                await self._bus.publish(envelope)
+            except PublishRefusedError as error:
+                refusals.append(Refusal(envelope, error, before.since(envelope.message_id, self._clock())))
+                log.error("outbox.refused", document_id=stored.id, message_id=envelope.message_id, error=str(error))
+        refused = _Refused(stored.version, tuple(refusals))
+        if refusals:
+            self._refused[stored.id] = refused
+        else:
+            self._refused.pop(stored.id, None)
+            self._sent[stored.id] = stored.version
+        remembered = self._written.get(stored.id)
+        if remembered is not None and remembered.version == stored.version:
+            self._written.put(stored.id, replace(remembered, outbox=refused.envelopes))
+
+    def _unsent(self, stored: Stored[StateT]) -> tuple[Envelope, ...]:
+        """What of a document's outbox this process has not sent."""
+        if self._sent.get(stored.id) == stored.version:
+            return ()
+        refused = self._refused.get(stored.id)
+        return refused.envelopes if refused and refused.version == stored.version else stored.outbox
+
+    def loops(self, name: str, sweep_every: float) -> tuple[Loop, ...]:
+        """The background work that belongs to these documents."""
+        return (
+            Loop(f"relay {name}", sweep_every, self.relay),
+            Loop(f"clear {name}", _CLEAR_EVERY, self.clear_sent),
+        )
+
+    def checks(self, name: str) -> dict[str, Check]:
+        """For readiness: an outbox this old means that nobody sends it, or that the broker takes nothing."""
+
+        async def outbox() -> str | None:
+            now = self._clock()
+            try:
+                waiting, oldest = await self._documents.unsent_since(now - _TOO_OLD)
+            except StoreUnavailableError:
+                return None  # that is another check's sentence
+            if oldest is None:
+                return None
+            age = (now - oldest).total_seconds()
+            reasons = [
+                f"; {document_id}: {refused.refusals[-1].error}" for document_id, refused in self._refused.items()
+            ]
+            return f"{waiting} of the {name} have unsent messages, the oldest for {age:.0f} s{''.join(reasons[:1])}"
+
+        return {f"outbox of {name}": outbox}
+
+    def watch(self, waiting: Waiting, name: str, attention: str | None = None) -> None:
+        """Show by gauges how many outboxes are unsent, in how many documents messages are parked and, under the label
+        `attention`, what needs attention."""
+        waiting.watch(f"outbox_{name}", lambda: self._documents.unsent_since(self._clock() - _RELAY_AFTER))
+        waiting.watch(f"parked_{name}", lambda: self._documents.parked_since(self._clock()))
+        if attention is not None:
+            waiting.watch(attention, lambda: self._documents.attention_since(self._clock()))
+
+    async def relay(self) -> int:
+        """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents.
+
+        A document whose outbox does not leave is put off, each time for longer, and the others have their turn. Raises
+        StoreUnavailableError, and PublishFailedError once several in a row could not be published.
+        """
+        limit = _SWEEP_LIMIT + len(self._backoff)  # what is put off must not keep the others from the list
+        waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, limit)
+        for document_id in self._backoff.forget_all_but(waiting):
+            self._refused.pop(document_id, None)
+        failed_in_a_row = relayed = 0
+        for document_id in waiting:
+            if self._backoff.waits(document_id):
+                continue
+            self._backoff.failed(document_id)  # until the store no longer lists it
+            try:
+                with others_go_on(document_id):
+                    await self._relay_one(document_id)
+                    relayed += 1
+                failed_in_a_row = 0
+            except PublishFailedError:
+                failed_in_a_row += 1
+                if failed_in_a_row >= _FAILURES_IN_A_ROW:
+                    raise
+        if relayed:
+            log.warning("outbox.relayed", documents=relayed)
+        return relayed
+
+    async def _relay_one(self, document_id: str) -> None:
+        async with self._locks.holding(document_id):
+            stored = await self._documents.load(document_id)
+            if stored is not None:
+                await self._send_outbox(stored)
+                await self._park(stored)
+
+    async def _park(self, stored: Stored[StateT]) -> None:
+        """Park what the broker has refused for too long, and not because its destination is missing."""
+        refused, now = self._refused.get(stored.id), self._clock()
+        if refused is None or refused.version != stored.version:
+            return
+        parked = {
+            refusal.envelope.message_id: refusal
+            for refusal in refused.refusals
+            if now - refusal.since >= self._park_after and not isinstance(refusal.error, DestinationUnavailableError)
+        }
+        left = tuple(each for each in refused.refusals if each.envelope.message_id not in parked)
+        unsent = [refusal.envelope.message_id for refusal in left]
+        if not parked or not await self._documents.parked.park(stored.id, stored.version, parked.values(), unsent, now):
+            return
+        self._written.pop(stored.id)
+        self._refused.pop(stored.id)
+        if left:
+            self._refused[stored.id] = _Refused(stored.version + 1, left)
+        for message_id, refusal in parked.items():
+            log.error("outbox.parked", document_id=stored.id, message_id=message_id, error=str(refusal.error))
+
+    async def clear_sent(self) -> None:
+        """Clear every outbox sent since the last time, many in one round trip."""
+        sent = list(self._sent.items())
+        for start in range(0, len(sent), _CLEAR_AT_ONCE):
+            batch = dict(sent[start : start + _CLEAR_AT_ONCE])
+            await self._documents.clear_outboxes(batch)
+            # Forgotten only now: until the store has cleared it, a message must not be taken for unsent.
+            for document_id, version in batch.items():
+                if self._sent.get(document_id) == version:
+                    del self._sent[document_id]
+
+    async def sweep_deadlines(self, decide: Callable[[StateT | None, datetime], Decision[StateT]]) -> int:
+        """Call documents back whose deadline has passed. Every instance sweeps; a conditional write lets one win."""
+        due = await self._documents.due(self._clock(), _SWEEP_LIMIT)
+        for document_id, version in due.items():
+            delivery = Delivery(
+                # Named after the version that set the deadline, not after a clock that may jump back.
+                message_id=bounded_id(f"{document_id}.deadline.{version}"),
+                correlation_id=bounded_id(f"{document_id}.deadline"),
+                kind="deadline",
+            )
+            with others_go_on(document_id):
+                handled = await self.handle(document_id, delivery, decide)
+                log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
+        return len(due)
+
+
+@contextmanager
+def others_go_on(document_id: str) -> Iterator[None]:
+    """One document that cannot be read or decided on must not keep a sweep from all the others."""
+    try:
+        yield
+    except NewerDocumentError as newer:
+        log.info("document.left_to_newer", document_id=document_id, reason=str(newer))
+    except Exception as error:
+        if is_outage(error):
+            raise  # the others would fare no better
+        log.warning("document.unswept", document_id=document_id, error=str(error), exc_info=not is_transient(error))
+
+
+RecentT = TypeVar("RecentT")
+
+
+class _Recent(Generic[RecentT]):
+    """The newest values by key; the oldest are forgotten."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[str, RecentT] = OrderedDict()
+
+    def get(self, key: str) -> RecentT | None:
+        return self._values.get(key)
+
+    def put(self, key: str, value: RecentT) -> None:
+        self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
+
+    def pop(self, key: str) -> None:
+        self._values.pop(key, None)
+
+
+class _KeyedLocks:
+    """A lock per document within this process, so that its messages leave in order and it rarely races itself."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def holding(self, key: str) -> AsyncIterator[None]:
+        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks[key]
+            if users == 1:
+                del self._locks[key]
+            else:
+                self._locks[key] = (lock, users - 1)

@@ -1,0 +1,1 @@
+"""HTTP that the gateway, the operator's page and the services share."""

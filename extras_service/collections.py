@@ -1,0 +1,31 @@
+"""What the extras service keeps: orders and the catalogue."""
+
+from datetime import datetime
+
+from chassis.storage.store import Documents, Records, Store
+from contracts.orders import OrderStatus
+from extras_service.catalogue import Extra
+from extras_service.order.state import Order
+from extras_service.stock.decide import StockDay
+
+
+class ExtrasStore:
+    def __init__(self, store: Store) -> None:
+        self._now = store.clock.now
+        self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status", "open_of"))
+        self.stock: Documents[StockDay] = store.documents("stock", StockDay)
+        self.extras: Records[Extra] = store.records("extras", Extra)
+
+    async def reviews(self) -> tuple[int, datetime | None]:
+        """How many orders are under review, and since when the oldest."""
+        return await self.orders.attention_since(self._now(), status=OrderStatus.NEEDS_REVIEW)
+
+    async def failed_refunds(self) -> tuple[int, datetime | None]:
+        """How many orders have a refund that failed and is not settled, those under review left out; and since when."""
+        return await self.orders.attention_since(self._now(), status={"$ne": OrderStatus.NEEDS_REVIEW})
+
+    async def prepare(self) -> None:
+        """Make sure that indexes exist, and that reviews of older versions are seen by their gauge."""
+        await self.orders.prepare()
+        await self.stock.prepare()
+        await self.orders.mark_attention(self._now(), status=OrderStatus.NEEDS_REVIEW)

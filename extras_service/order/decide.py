@@ -1,0 +1,229 @@
+"""The saga: one function that decides what happens to an order.
+
+`decide` is the order's table, row by row; `transitions.py` says what each row does. Both take values and return
+values: no clock, no broker, no store.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from chassis.amounts import readable
+from chassis.decision import Decision, Ignored, Refused, Stale
+from contracts.ids import GuestId, PropertyId
+from contracts.message import OrderEvent
+from contracts.orders import (
+    CancelOrder,
+    FulfilOrder,
+    OrderStatus,
+    Reason,
+    RefundOrder,
+    ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
+    Staff,
+    StartPayment,
+)
+from contracts.payments import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentFailed,
+    PaymentInstructionsIssued,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+    PaymentUnresolved,
+)
+from extras_service.order import refund_transitions as refund_to
+from extras_service.order import transitions as to
+from extras_service.order.reviews import review_resolved
+from extras_service.order.state import (
+    DeadlinePassed,
+    HoldsConfirmed,
+    HoldsLost,
+    Order,
+    OrderInput,
+    Placing,
+    Resolving,
+    Starting,
+    UnknownOrderError,
+    guest_key,
+)
+
+NOT_FOUND = Refused(Reason.ORDER_NOT_FOUND, "There is no such order.")
+
+_S = OrderStatus
+
+
+def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+    """What `message` does to `order` at `now`. Raises UnknownOrderError for a payment fact without an order."""
+    if order is None:
+        return _without_order(message, now)
+    if not _may_touch(order, message):
+        return NOT_FOUND
+    match order.status, message:
+        case _, Placing(command=command):
+            return to.placed_before(order, command)
+        case _S.PENDING_PAYMENT, HoldsConfirmed():
+            return to.holds_confirmed(order)
+        case _S.PENDING_PAYMENT, HoldsLost():
+            return to.holds_lost(order)
+        case _S.PENDING_PAYMENT, Starting():
+            return to.payment_started(order, message, now)
+        case _, Starting():
+            return Refused(Reason.ORDER_NOT_PAYABLE, to.not_payable(order))
+        case _S.PENDING_PAYMENT, PaymentSessionCreated():
+            return to.session_created(order, message)
+        case _, PaymentSessionCreated() if order.received is None:
+            return to.opened_too_late(order)
+        case _S.PENDING_PAYMENT, PaymentSessionFailed():
+            return to.session_failed(order, message)
+        case _S.PENDING_PAYMENT, PaymentInstructionsIssued(payable_until=until):
+            return to.instructions_issued(order, until, now)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentProcessing()):
+            return to.processing(order)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentFailed()):
+            return to.attempt_failed(order, message, now)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)) if amount == order.total:
+            return to.paid(order)
+        case ((_S.CANCELLING | _S.EXPIRED | _S.CANCELLED), PaymentSucceeded()) if order.received is None:
+            return to.paid_too_late(order, message, now)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)):
+            return to.needs_review(order, f"paid {readable(amount)}, owed {readable(order.total)}", received=amount)
+        case _, PaymentMismatched(received=received, detail=detail) if order.received is None:
+            return to.needs_review(order, detail, received=received)
+        case _, PaymentUnresolved(refund_id=refund_id) if refund_id is not None:
+            return refund_to.unanswered(order, message, refund_id, now)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentUnresolved(detail=detail)):
+            return to.unresolved(order, detail)
+        case _S.PENDING_PAYMENT, DeadlinePassed():
+            return to.deadline_passed(order, now)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING), CancelOrder()):
+            return to.cancelled_unpaid(order, message, now)
+        case _S.PENDING_PAYMENT, PaymentSessionClosed():
+            return to.session_lost(order, now)
+        case _S.EXPIRING, PaymentSessionClosed():
+            return to.expired(order)
+        case _S.CANCELLING, PaymentSessionClosed():
+            return to.cancelled(order)
+        case _S.CONFIRMED, CancelOrder():
+            return to.cancelled_paid(order, message, now)
+        case ((_S.CANCELLING | _S.CANCELLED), CancelOrder()):
+            return Ignored("cancelled already")
+        case _, CancelOrder():
+            return Refused(
+                Reason.ORDER_NOT_CANCELLABLE, f"This order can no longer be cancelled: it is {order.status}."
+            )
+        case _S.CONFIRMED, FulfilOrder():
+            return to.fulfilled(order, message, now)
+        case _S.FULFILLED, FulfilOrder():
+            return Ignored("fulfilled already")
+        case _, FulfilOrder():
+            return Refused(
+                Reason.ORDER_NOT_FULFILLABLE, f"Only a confirmed order can be fulfilled; it is {order.status}."
+            )
+        case _, RefundOrder():
+            return to.refund_asked(order, message, now)
+        case _, RetryRefund():
+            return refund_to.retried(order, message, now)
+        case _, SettleRefundOutside():
+            return refund_to.settled_outside(order, message, now)
+        case _S.NEEDS_REVIEW, Resolving():
+            return review_resolved(order, message, now)
+        case _, Resolving():
+            return Refused(Reason.ORDER_NOT_IN_REVIEW, f"This order is not under review; it is {order.status}.")
+        case _, PaymentRefunded():
+            return refund_to.settled(order, message, now)
+        case _, PaymentRefundFailed():
+            return refund_to.failed(order, message, now)
+        case _, PaymentDisputed() | PaymentDisputeClosed():
+            return to.dispute_reported(order, message)
+        case (
+            (_S.NEEDS_REVIEW | _S.CONFIRMED | _S.FULFILLED),
+            PaymentSucceeded(amount=amount),
+        ) if order.received is None:
+            return to.received_after_all(order, amount)
+        case status, (
+            HoldsConfirmed()
+            | HoldsLost()
+            | DeadlinePassed()
+            | PaymentSessionCreated()
+            | PaymentSessionFailed()
+            | PaymentInstructionsIssued()
+            | PaymentProcessing()
+            | PaymentFailed()
+            | PaymentSucceeded()
+            | PaymentMismatched()
+            | PaymentUnresolved()
+            | PaymentSessionClosed()
+        ):
+            return _overtaken(status, message)
+        case _:
+            assert_never(message)
+
+
+def _overtaken(status: OrderStatus, message: OrderInput) -> Decision[Order]:
+    match status:
+        case _S.NEEDS_REVIEW:
+            return Ignored("a person decides on this order")
+        case _ if isinstance(message, PaymentSucceeded):
+            return Ignored("paid already")
+        case _S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING | _S.CONFIRMED | _S.FULFILLED | _S.EXPIRED | _S.CANCELLED:
+            return Stale(f"the order is {status} already")
+        case _:
+            assert_never(status)
+
+
+def _may_touch(order: Order, message: OrderInput) -> bool:
+    """Guests touch their own orders, staff those of their property; facts touch any."""
+    match message:
+        case Starting(command=StartPayment(guest_id=guest_id, property_id=property_id)):
+            return _is_guests(order, guest_id, property_id)
+        case CancelOrder(staff=None, guest_id=guest_id, property_id=property_id):
+            return guest_id is not None and _is_guests(order, guest_id, property_id)
+        case (
+            CancelOrder(staff=staff)
+            | FulfilOrder(staff=staff)
+            | RefundOrder(staff=staff)
+            | RetryRefund(staff=staff)
+            | SettleRefundOutside(staff=staff)
+            | Resolving(command=ResolveReview(staff=staff))
+        ):
+            return staff is not None and is_staffs(order, staff)
+        case Placing() | HoldsConfirmed() | HoldsLost() | DeadlinePassed() | OrderEvent():
+            return True
+        case _:
+            assert_never(message)
+
+
+def is_staffs(order: Order, staff: Staff) -> bool:
+    """Whether it is an order of their property."""
+    return staff.property_id == order.guest.property_id
+
+
+def _is_guests(order: Order, guest_id: GuestId, property_id: PropertyId) -> bool:
+    return order.guest_key == guest_key(guest_id, property_id)
+
+
+def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
+    match message:
+        case Placing():
+            return to.placed(message, now)
+        case (
+            Starting()
+            | CancelOrder()
+            | FulfilOrder()
+            | RefundOrder()
+            | RetryRefund()
+            | SettleRefundOutside()
+            | Resolving()
+        ):
+            return NOT_FOUND
+        case DeadlinePassed() | HoldsConfirmed() | HoldsLost():
+            return Ignored("no such order")
+        case event:
+            raise UnknownOrderError(event)

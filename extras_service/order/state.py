@@ -1,0 +1,344 @@
+"""An order: its frozen state, and everything that can happen to it. `saga.py` decides what follows."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import model_validator
+
+from chassis.decision import Refused, State, Waiter
+from chassis.errors import PermanentError, TransientError
+from chassis.keys import joined
+from contracts.ids import OrderId, PaymentId, RefundId
+from contracts.money import Money
+from contracts.order_actions import Direction, OrderAction, SettledOutside
+from contracts.orders import (
+    CancelOrder,
+    DisputeStage,
+    FulfilOrder,
+    Guest,
+    OrderLine,
+    OrderStatus,
+    OrderView,
+    PaymentSessionReply,
+    PaymentStatus,
+    PlaceOrder,
+    RefundOrder,
+    RequestedLine,
+    ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
+    StartPayment,
+)
+from contracts.payments import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentFailed,
+    PaymentInstructionsIssued,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+    PaymentUnresolved,
+)
+from extras_service.catalogue import Catalogue
+from extras_service.order.disputes import Dispute, lost_of, with_records
+from extras_service.order.refund import AskedRefund, asked_of, given_outside, with_failed_stages
+
+
+class HoldsStage(StrEnum):
+    """Whether the places that an order needs of limited extras are known to be held."""
+
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED = "confirmed"
+    """Held again after the order was placed, or the order needs none."""
+    LOST = "lost"
+    """They had lapsed before the order was placed, and another order has them."""
+
+
+class Order(State):
+    """The state of one order."""
+
+    order_id: OrderId
+    guest: Guest
+    guest_key: str
+    requested: tuple[RequestedLine, ...]
+    lines: tuple[OrderLine, ...]
+    total: Money
+    status: OrderStatus
+    payment_status: PaymentStatus
+    created_at: datetime
+    pay_within: timedelta
+    cancel_before: datetime | None = None
+    time_zone: str = "UTC"
+    """Of its property, for the times its guest reads."""
+    payment_id: PaymentId
+    session: str | None = None
+    session_asked_at: datetime | None = None
+    session_requests: int = 0
+    waiting: tuple[Waiter, ...] = ()
+    payment_failure: str | None = None
+    received: Money | None = None
+    accepted: bool = False
+    refunded: Money | None = None
+    refunds: tuple[AskedRefund, ...] = ()
+    failed_refunds: tuple[RefundId, ...] = ()
+    doubled_refunds: tuple[RefundId, ...] = ()
+    latest_fact_no: int = 0
+    disputes: tuple[Dispute, ...] = ()
+    open_disputes: tuple[str, ...] = ()
+    lost_disputes: tuple[str, ...] = ()
+    review: str | None = None
+    back_to: OrderStatus | None = None
+    """Where the order returns by itself when the refund that alone brought it under review is settled."""
+    reviews: int = 0
+    """How often the order has come under review: a decision is about one of them."""
+    reviewed_from: OrderStatus | None = None
+    """The status that the open review interrupted. None: no review is open, or an earlier version opened it."""
+    settled_outside: tuple[SettledOutside, ...] = ()
+    """What staff settled outside the PSP when they ended a review; for a refund that failed, see `AskedRefund`."""
+    actions: tuple[OrderAction, ...] = ()
+    """Who cancelled it, gave its extras to the guest or ended a review, the oldest first; see `refunds` for those."""
+    closed_by: str | None = None
+    """Who closed it, as versions before `actions` wrote it: `id: reason`."""
+    holds: HoldsStage = HoldsStage.CONFIRMED
+    open_of: str | None = None
+    """The guest's key while the order is open and unpaid: an index finds these among all orders of a guest."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        return with_failed_stages(with_records(values)) if isinstance(values, Mapping) else values
+
+    @property
+    def lines_digest(self) -> str:
+        """Names the lines this order was placed for: its holds carry it."""
+        return digest_of(self.requested)
+
+    @property
+    def needs_attention(self) -> bool:
+        """A person must decide, or see to a refund that failed."""
+        return self.status is OrderStatus.NEEDS_REVIEW or bool(self.troubled_refunds)
+
+    @property
+    def standing(self) -> str:
+        troubled = len(self.troubled_refunds)
+        return f"{self.status} / {self.payment_status}" + (f", {troubled} refund failed" if troubled else "")
+
+    def view(self) -> OrderView:
+        """The order as its guest may see it."""
+        return OrderView(
+            order_id=self.order_id,
+            property_id=self.guest.property_id,
+            reservation_id=self.guest.reservation_id,
+            guest_id=self.guest.guest_id,
+            status=self.status,
+            payment_status=self.payment_status,
+            lines=self.lines,
+            total=self.total,
+            created_at=self.created_at,
+            pay_until=self.due_at if self.status is OrderStatus.PENDING_PAYMENT else None,
+            payment_failure=self.payment_failure,
+            refunded=self.refunded,
+        )
+
+    def refund(self, refund_id: RefundId) -> AskedRefund | None:
+        """The refund of this id, asked here or known from the PSP."""
+        return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
+
+    def staff_view(self) -> OrderView:
+        """The order as the hotel's staff may see it."""
+        troubled = self.troubled_refunds
+        refunds = tuple(refund.view(needs_attention=refund in troubled) for refund in self.refunds)
+        disputes = tuple(dispute.view() for dispute in self.disputes)
+        return self.view().model_copy(update={"refunds": refunds, "disputes": disputes})
+
+    @property
+    def refundable(self) -> Money:
+        """What the PSP holds for this order, and no refund has asked for. What a dispute has taken is not held.
+
+        What staff gave the guest outside the PSP is left out, too.
+        """
+        if self.received is None:
+            return Money.zero(self.total.currency)
+        told = self.refunded.in_hundredths if self.refunded else 0
+        left = self.received.in_hundredths - max(told, asked_of(self.refunds)) - self.lost.in_hundredths
+        return Money.of_hundredths(max(0, left - self.given_outside), self.received.currency)
+
+    @property
+    def given_outside(self) -> int:
+        """What staff gave the guest outside the PSP, of the order's own money, in hundredths of a minor unit."""
+        return given_outside(self.refunds) + self.settled(Direction.TO_GUEST).in_hundredths
+
+    def settled(self, direction: Direction) -> Money:
+        """The sum of what went past the PSP this way when reviews were ended."""
+        amounts = [each.amount for each in self.settled_outside if each.direction is direction]
+        return sum(amounts, start=Money.zero((*amounts, self.received or self.total)[0].currency))
+
+    @property
+    def lost(self) -> Money:
+        """What the guest's bank has taken back of what was paid."""
+        return lost_of(self.disputes, self.received or Money.zero(self.total.currency))
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether the bank is deciding who has the money. It does not while it only inquires."""
+        return any(dispute.stage is DisputeStage.OPEN for dispute in self.disputes)
+
+    @property
+    def returned(self) -> int:
+        """What the guest has back, refunded or taken by the bank, in hundredths of a minor unit."""
+        return self.lost.in_hundredths + (self.refunded.in_hundredths if self.refunded else 0)
+
+    @property
+    def troubled_refunds(self) -> tuple[AskedRefund, ...]:
+        """Refunds that failed or have no outcome, and whose money no person, other refund or bank has given back."""
+        all_is_back = self.received is not None and self.returned >= self.received.in_hundredths
+        repeated = {refund.repeats for refund in self.refunds}
+        return tuple(
+            refund
+            for refund in self.refunds
+            if refund.is_troubled and refund.refund_id not in repeated and (refund.is_second_charge or not all_is_back)
+        )
+
+    def first_view(self) -> OrderView:
+        """The order as it was when it was placed: what a repeated request is answered with."""
+        return self.view().model_copy(
+            update={
+                "status": OrderStatus.PENDING_PAYMENT,
+                "payment_status": PaymentStatus.UNPAID,
+                "pay_until": self.created_at + self.pay_within,
+                "payment_failure": None,
+                "refunded": None,
+            }
+        )
+
+    def session_reply(self) -> PaymentSessionReply | None:
+        """What the guest needs to pay, once there is an open session."""
+        if self.session is None or self.status is not OrderStatus.PENDING_PAYMENT:
+            return None
+        return PaymentSessionReply(
+            order_id=self.order_id,
+            payment_id=self.payment_id,
+            amount=self.total,
+            sealed_client_secret=self.session,
+            pay_until=self.due_at,
+        )
+
+
+def guest_key(guest_id: str, property_id: str) -> str:
+    """Whose order it is, in one field an index can hold."""
+    return joined(property_id, guest_id)
+
+
+def digest_of(lines: tuple[RequestedLine, ...]) -> str:
+    """Names the lines of one command; the same lines in another order are another command, as for the order itself."""
+    text = json.dumps([line.model_dump(mode="json") for line in lines], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """PlaceOrder with what it takes to decide on it."""
+
+    command: PlaceOrder
+    catalogue: Catalogue
+    pay_within: timedelta
+    cancel_until: timedelta = timedelta(hours=24)
+    open_orders: int = 0
+    """How many unpaid orders the guest has open."""
+    max_open_orders: int = 10
+    needs_holds: bool = False
+    """Whether places of limited extras must be confirmed before the order may be paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """StartPayment with whoever waits for its answer."""
+
+    command: StartPayment
+    waiter: Waiter | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolving:
+    """ResolveReview with what it takes to decide on it."""
+
+    command: ResolveReview
+    review_no: int = 0
+    """The review that was open when the order's places were held: `Order.reviews`."""
+    no_places: Refused | None = None
+    """Why the order's places cannot be held."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsConfirmed:
+    """All places the order needs are held, read after it was placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsLost:
+    """Places the order needs are not held, and another order has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The sweeper found the order's deadline behind it."""
+
+
+StaffCommand = FulfilOrder | RefundOrder | RetryRefund | SettleRefundOutside
+PaymentEvent = (
+    PaymentSessionCreated
+    | PaymentSessionFailed
+    | PaymentProcessing
+    | PaymentInstructionsIssued
+    | PaymentFailed
+    | PaymentSucceeded
+    | PaymentMismatched
+    | PaymentSessionClosed
+    | PaymentUnresolved
+    | PaymentRefunded
+    | PaymentRefundFailed
+    | PaymentDisputed
+    | PaymentDisputeClosed
+)
+OrderInput = (
+    Placing
+    | HoldsConfirmed
+    | HoldsLost
+    | Starting
+    | Resolving
+    | CancelOrder
+    | StaffCommand
+    | DeadlinePassed
+    | PaymentEvent
+)
+
+
+class HoldsUnconfirmedError(TransientError):
+    """A payment was asked for before the order's places were confirmed."""
+
+    def __init__(self, order_id: OrderId) -> None:
+        super().__init__(f"the places that {order_id} needs are not confirmed yet")
+
+
+class AnotherReviewError(TransientError):
+    """The review for which an order's places were held was decided meanwhile, and another one is open."""
+
+    def __init__(self, order_id: OrderId) -> None:
+        super().__init__(f"{order_id} has come under review again since its places were held")
+
+
+class UnknownOrderError(PermanentError):
+    """A payment fact about an order that does not exist."""
+
+    def __init__(self, event: PaymentEvent) -> None:
+        super().__init__(f"{event.kind} for {event.order_id}, which this service has never taken")

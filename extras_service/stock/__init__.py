@@ -1,0 +1,1 @@
+"""Places of an extra on a day: held, confirmed and released."""

@@ -1,0 +1,125 @@
+"""Carries out what `stock.py` decides, over as many extras and days as an order needs."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from chassis.decision import Decision, Refused
+from chassis.messaging.envelope import Delivery, utc_now
+from chassis.storage.store import Documents
+from chassis.storage.write_path import WritePath, others_go_on
+from extras_service.order.state import Order
+from extras_service.stock.decide import (
+    Demand,
+    Hold,
+    Holder,
+    HoldStock,
+    LapseHold,
+    RecheckHold,
+    ReclaimHold,
+    StockDay,
+    StockInput,
+    decide,
+    hold_of,
+    lapse_at,
+    lapsed,
+    stock_id,
+)
+
+log = structlog.get_logger()
+
+_SWEEP_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StockKeeper:
+    """Holds and releases places of limited extras."""
+
+    days: WritePath[StockDay]
+    documents: Documents[StockDay]
+    orders: Documents[Order]
+    pay_within: timedelta
+    clock: Callable[[], datetime] = utc_now
+
+    async def hold(
+        self, holder: Holder, demands: tuple[Demand, ...], delivery: Delivery, *, confirms: bool = False
+    ) -> Refused | None:
+        """Hold all of it. What was held before a refusal lapses at once, unless an order relies on it."""
+        for number, demand in enumerate(demands):
+            until = lapse_at(self.clock() + self.pay_within)
+            outcome = await self._apply(demand.stock_id, delivery, HoldStock(holder, demand, until, confirms))
+            if isinstance(outcome, Refused):
+                await self.lapse(holder, demands[:number], delivery)
+                return outcome
+        return None
+
+    async def lapse(self, holder: Holder, demands: tuple[Demand, ...], delivery: Delivery) -> None:
+        """A command does not rely on its holds: they go, unless its order is open after all.
+
+        Another delivery of the same command may be placing the order at this moment, so the holds are not taken away:
+        they lapse, and then the order is read, as it is for every hold that lapses.
+        """
+        for demand in demands:
+            await self._apply(demand.stock_id, delivery, LapseHold(holder))
+            await self._recheck_lapsed(demand.stock_id)
+
+    async def reclaim(
+        self, order: Order, demands: tuple[Demand, ...], delivery: Delivery, *, beyond_limit: bool
+    ) -> Refused | None:
+        """Hold what an order under review needs, whether or not it still holds it. None of it goes while the review is
+        open: what was held before a refusal stays held until the order is decided.
+        """
+        for demand in demands:
+            until = lapse_at(self.clock() + self.pay_within)
+            claim = ReclaimHold(Holder.of(order), demand, until, beyond_limit)
+            outcome = await self._apply(demand.stock_id, delivery, claim)
+            if isinstance(outcome, Refused):
+                return outcome
+        return None
+
+    async def release(self, order: Order, delivery: Delivery) -> None:
+        """Let go what an order holds, if it is expired or cancelled when it is read after its hold."""
+        for key in {(line.extra_id, line.day) for line in order.lines if line.day is not None}:
+            document_id = stock_id(*key)
+            day = await self.documents.load(document_id)
+            hold = hold_of(day.state, Holder.of(order)) if day else None
+            if hold is not None:
+                await self._recheck(document_id, hold, delivery)
+
+    async def sweep(self) -> None:
+        """Read the orders whose holds have lapsed: keep what is paid, extend what may be, release the rest."""
+        for document_id in await self.documents.due(self.clock(), _SWEEP_LIMIT):
+            with others_go_on(document_id):
+                await self._recheck_lapsed(document_id)
+
+    async def _recheck_lapsed(self, document_id: str) -> None:
+        stored = await self.documents.load(document_id)
+        for hold in lapsed(stored.state, self.clock()) if stored else ():
+            step_id = f"{document_id}.lapsed.{hold.order_id}.{hold.lines_digest}"
+            delivery = Delivery(step_id, f"{document_id}.lapsed", "lapsed")
+            await self._recheck(document_id, hold, delivery)
+            log.info("stock.rechecked", stock_id=document_id, order_id=hold.order_id)
+
+    async def _recheck(self, document_id: str, hold: Hold, delivery: Delivery) -> None:
+        order = await self.orders.load(hold.order_id)  # after the hold was read, see RecheckHold
+        await self._apply(document_id, delivery, RecheckHold(hold, order.state if order else None))
+
+    async def _apply(self, document_id: str, delivery: Delivery, message: StockInput) -> object:
+        # What a step changes is known by its order, not by its message: a delivery that comes again after its holds
+        # were released, or an order that is looked at a second time, must find the day as it is now.
+        step = Delivery(
+            f"{delivery.message_id}.{type(message).__name__}.{uuid.uuid4().hex}",
+            delivery.correlation_id,
+            delivery.kind,
+            delivery.message_id,
+        )
+        handled = await self.days.handle(document_id, step, partial(_decide, message))
+        return handled.outcome
+
+
+def _decide(message: StockInput, stock: StockDay | None, now: datetime) -> Decision[StockDay]:
+    return decide(stock, message, now)

@@ -1,0 +1,57 @@
+"""Who may use a route: dependencies that turn the `Authorization` header into a guest, staff or an operator."""
+
+from typing import Annotated, TypeVar
+
+from fastapi import Request, Security
+from fastapi.security.base import SecurityBase
+from fastapi.security.http import HTTPBearer
+
+from contracts.orders import Guest, Staff
+from gateway.rate_limits import Rates
+from gateway.tokens import Operator, Payer, Tokens
+
+WhoT = TypeVar("WhoT", bound=Guest | Staff | Operator)
+
+
+class _BearerToken(SecurityBase):
+    """Says in the OpenAPI document that a route wants a token. `Tokens` gets the whole header, to say what is wrong."""
+
+    def __init__(self) -> None:
+        description = "A JWT of the hotel's login; `role` says whether a guest, staff or an operator asks."
+        self.model = HTTPBearer(bearerFormat="JWT", description=description).model
+        self.scheme_name = "token"
+
+    async def __call__(self, request: Request) -> str | None:
+        return request.headers.get("Authorization")
+
+
+_Header = Annotated[str | None, Security(_BearerToken())]
+
+
+class Who:
+    """The dependencies, over one token check. Whoever asks too often is told so (429)."""
+
+    def __init__(self, tokens: Tokens, rates: Rates) -> None:
+        self._tokens = tokens
+        self._rates = rates
+
+    async def guest(self, authorization: _Header) -> Guest:
+        return await self._counted(await self._tokens.guest(authorization))
+
+    async def payer(self, authorization: _Header) -> Payer:
+        payer = await self._tokens.payer(authorization)
+        await self._counted(payer.guest)
+        return payer
+
+    async def staff(self, authorization: _Header) -> Staff:
+        return await self._counted(await self._tokens.staff(authorization))
+
+    async def guest_or_staff(self, authorization: _Header) -> Guest | Staff:
+        return await self._counted(await self._tokens.guest_or_staff(authorization))
+
+    async def operator(self, authorization: _Header) -> Operator:
+        return await self._counted(await self._tokens.operator(authorization))
+
+    async def _counted(self, who: WhoT) -> WhoT:
+        await self._rates.bearer(who)
+        return who

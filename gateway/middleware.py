@@ -1,0 +1,33 @@
+"""What a request passes before it comes to a route."""
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway import problems
+from gateway.headers import SecurityHeaders
+from gateway.http_log import HttpLog
+from gateway.rate_limits import AddressRate, Rates
+from gateway.request_limits import RequestLimits
+from gateway.settings import GatewaySettings
+
+_ONE_HOUR = 3600
+
+
+def guard(app: FastAPI, settings: GatewaySettings, rates: Rates) -> None:
+    """Add limits, headers, the log, and problem documents for what goes wrong."""
+    problems.install(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(RequestLimits, max_body=settings.max_body_bytes, seconds=settings.request_timeout)
+    app.add_middleware(HttpLog)
+    app.add_middleware(AddressRate, rates=rates)
+    if settings.cors_origins:
+        # No cookies are ever asked for: tokens travel in a header that a script sets.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "traceparent"],
+            expose_headers=["Location", "Retry-After"],
+            max_age=_ONE_HOUR,
+        )
+    app.add_middleware(SecurityHeaders)

@@ -1,0 +1,23 @@
+"""What the payment service keeps: payments, and which payment holds which session of the PSP."""
+
+from pydantic import BaseModel
+
+from chassis.storage.store import Documents, Records, Store
+from contracts.ids import OrderId, PaymentId
+from payment_service.event_backfill import EventSweep
+from payment_service.payment.state import Payment
+
+
+class SessionHolder(BaseModel):
+    """The payment that a session of the PSP was opened for."""
+
+    order_id: OrderId
+    payment_id: PaymentId
+
+
+class PaymentStore:
+    def __init__(self, store: Store) -> None:
+        self.payments: Documents[Payment] = store.documents("payments", Payment)
+        self.sweeps: Documents[EventSweep] = store.documents("psp_sweeps", EventSweep)
+        self.holders: Records[SessionHolder] = store.records("psp_session_holders", SessionHolder)
+        """By the PSP's id of the session."""

@@ -1,0 +1,1 @@
+"""Payments: their sessions, refunds and disputes, and what decides on them."""

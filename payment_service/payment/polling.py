@@ -1,0 +1,224 @@
+"""When to ask the PSP again: nothing is guessed, and nothing is waited for without end."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
+from contracts.payments import PaymentUnresolved, RefundStage
+from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspOutcomeUnknown, RetrievePspSession
+from payment_service.payment.state import Payment, PaymentStage, Refund
+
+OPEN_POLL = timedelta(minutes=10)
+"""Open payments older than this are compared with the PSP, so a lost webhook is found."""
+
+SETTLING_POLL = timedelta(hours=1)
+UNKNOWN_POLLS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), *([timedelta(days=1)] * 7))
+"""After an unanswered request: when to ask again. After the last, a person must look.
+
+Questions about an open payment that nothing answers, because the adapter is down or may not ask, are put off by the
+same steps, so that they do not pile up, and end like them.
+"""
+
+REFUSED_POLLS = 3
+"""After how many of these steps a person must look when the PSP answers, and does not know the session."""
+
+
+REFUND_ANSWER = timedelta(days=7)
+"""After this long without any answer to a refund, a person must look."""
+
+REFUND_SETTLEMENT = timedelta(days=14)
+"""After this long at the PSP without being settled, likewise; a bank may take ten days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """How long after what the PSP is asked again."""
+
+    open: timedelta = OPEN_POLL
+    settling: timedelta = SETTLING_POLL
+    unknown: tuple[timedelta, ...] = UNKNOWN_POLLS
+    refund_answer: timedelta = REFUND_ANSWER
+    refund_settlement: timedelta = REFUND_SETTLEMENT
+
+    def step(self, payment: Payment) -> timedelta:
+        """How long after the last question the next one may follow."""
+        return self.unknown[min(payment.polls, len(self.unknown) - 1)]
+
+    def are_over(self, payment: Payment) -> bool:
+        """Whether the PSP was asked about this payment, and said nothing about it, for so long that asking ends."""
+        return payment.polls >= (min(REFUSED_POLLS, len(self.unknown)) if payment.is_refused else len(self.unknown))
+
+    def paced(self, factor: float) -> "Polls":
+        """All of them longer, or shorter, by a factor."""
+        return Polls(
+            self.open * factor,
+            self.settling * factor,
+            tuple(step * factor for step in self.unknown),
+            self.refund_answer * factor,
+            self.refund_settlement * factor,
+        )
+
+    def refund_deadline(self, refund: Refund, now: datetime) -> datetime | None:
+        """When a person must look at a refund that has no outcome by then; None when that time has come before."""
+        patience = {RefundStage.REQUESTED: self.refund_answer, RefundStage.PENDING: self.refund_settlement}
+        if refund.unresolved or refund.stage not in patience:
+            return None
+        return (refund.asked_at or now) + patience[refund.stage]
+
+
+USUAL = Polls()
+
+_DETAIL_KEPT = 300
+
+_OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.CLOSING)
+
+
+def armed(payment: Payment, now: datetime, polls: Polls = USUAL) -> Payment:
+    """The payment with the time set at which the PSP is asked again, if ever."""
+    times = (_next_poll(payment, now, polls), *(polls.refund_deadline(refund, now) for refund in payment.refunds))
+    return payment.model_copy(update={"due_at": min((at for at in times if at is not None), default=None)})
+
+
+def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None:
+    step = polls.step(payment)
+    if any(refund.stage is RefundStage.REQUESTED for refund in payment.refunds):
+        return now + step
+    if polls.are_over(payment):
+        return None
+    if payment.status is PaymentStage.UNKNOWN:
+        return now + step
+    if payment.status in _OPEN or payment.unclosed:
+        return now + max(step, polls.open)
+    if payment.status is PaymentStage.PROCESSING:
+        return now + max(step, polls.settling)
+    return None
+
+
+def unanswered(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
+    """The PSP did not say whether it did what it was asked: unknown, until it says something."""
+    if event.asked == CreatePspRefund.wire_kind():
+        return Applied(payment)
+    because = {"unknown_because": event.detail[:_DETAIL_KEPT], "is_refused": event.is_refused}
+    if payment.status is PaymentStage.UNKNOWN and event.is_refused and not payment.is_refused:
+        return Applied(payment.model_copy(update={**because, "polls": 0}))
+    if payment.status not in (*_OPEN, PaymentStage.PROCESSING):
+        return Stale(f"the payment is {payment.status} already")
+    unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, "polls": 0, **because}
+    return Applied(payment.model_copy(update=unknown))
+
+
+def resolved(payment: Payment) -> Payment:
+    """The PSP has answered: back to where the payment stood before it fell silent."""
+    if payment.status is not PaymentStage.UNKNOWN:
+        return payment.model_copy(update={"polls": 0})
+    before = payment.before_unknown or PaymentStage.CREATED
+    if before is PaymentStage.CREATED and payment.session is not None:
+        before = PaymentStage.SESSION_OPEN
+    return payment.model_copy(update={"status": before, "before_unknown": None, "is_refused": False, "polls": 0})
+
+
+def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Payment]:
+    if payment.due_at is None or now < payment.due_at:
+        return Stale("the poll was moved")
+    looked_at = tuple(_looked_at(refund, now, polls) for refund in payment.refunds)
+    asked = payment.model_copy(update={"polls": payment.polls + 1, "refunds": looked_at})
+    messages: list[Outgoing] = [
+        _refund_unresolved(payment, new)
+        for new, old in zip(looked_at, payment.refunds, strict=True)
+        if new.unresolved and not old.unresolved
+    ]
+    messages += [ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED]
+    if not polls.are_over(payment):
+        messages += [close_session(payment, reference) for reference in payment.unclosed]
+        question = _question(payment)
+        if question is not None and polls.are_over(asked):
+            messages.append(_unresolved(payment))
+        elif question is not None:
+            messages.append(question)
+    if not messages and looked_at == payment.refunds:
+        return Ignored("nothing is open with the PSP")
+    return Applied(asked, tuple(messages))
+
+
+def _looked_at(refund: Refund, now: datetime, polls: Polls) -> Refund:
+    """A refund at the time of a poll: for those of before times were kept, the wait begins now."""
+    deadline = polls.refund_deadline(refund, now)
+    if deadline is None:
+        return refund
+    is_late = refund.asked_at is not None and now >= deadline
+    return refund.model_copy(update={"asked_at": refund.asked_at or now, "unresolved": is_late})
+
+
+def _refund_unresolved(payment: Payment, refund: Refund) -> PaymentUnresolved:
+    detail = "the PSP has not said whether it made this refund; look it up in its dashboard"
+    if refund.stage is RefundStage.PENDING:
+        detail = "the PSP has this refund and has not settled it; ask the PSP about it"
+    return PaymentUnresolved(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        detail=detail,
+        refund_id=refund.refund_id,
+        amount=refund.amount,
+        is_second_charge=payment.is_second_charge(refund.psp_reference),
+    )
+
+
+def _unresolved(payment: Payment) -> PaymentUnresolved:
+    if payment.is_refused:
+        detail = (
+            "the PSP says nothing about the session of this payment; it is of another account or mode than the key in "
+            "use, or was deleted: look it up in the dashboard"
+        )
+    else:
+        detail = "the PSP has said nothing about this payment for a week; look it up in its dashboard"
+    if payment.unknown_because:
+        detail = f"{detail} ({payment.unknown_because})"
+    return PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
+
+
+def _question(payment: Payment) -> Outgoing | None:
+    stage = payment.before_unknown if payment.status is PaymentStage.UNKNOWN else payment.status
+    if stage not in (*_OPEN, PaymentStage.PROCESSING):
+        return None
+    if payment.session is None:
+        return ask_session(payment)
+    if stage is PaymentStage.CLOSING:
+        return close_session(payment, payment.session.psp_reference)
+    return ask_about(payment, payment.session.psp_reference)
+
+
+def ask_about(payment: Payment, psp_reference: str, *, is_held: bool = True) -> RetrievePspSession:
+    return RetrievePspSession(
+        order_id=payment.order_id, payment_id=payment.payment_id, psp_reference=psp_reference, is_held=is_held
+    )
+
+
+def ask_session(payment: Payment) -> CreatePspSession:
+    """The same question has the same idempotency key, however often it is asked."""
+    return CreatePspSession(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        session_no=payment.session_no,
+        amount=payment.amount,
+        description=payment.description,
+        sealed_receipt_email=payment.sealed_receipt_email,
+    )
+
+
+def close_session(payment: Payment, psp_reference: str) -> ClosePspSession:
+    return ClosePspSession(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        session_no=payment.session_no,
+        psp_reference=psp_reference,
+    )
+
+
+def ask_refund(payment: Payment, refund: Refund) -> CreatePspRefund:
+    return CreatePspRefund(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        refund_id=refund.refund_id,
+        psp_reference=refund.psp_reference,
+        amount=refund.amount,
+    )
