@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
 from psp_adapter.stripe_api import API_VERSION, StripeApi
-from psp_adapter.stripe_keys import livemode_of
+from psp_adapter.stripe_keys import livemode_of, mode_name
 from psp_adapter.translate import EVENT_TYPES
 
 WEBHOOK_PATH = "/webhooks/stripe"
@@ -59,7 +59,7 @@ async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
 
 
 def _mode(wanted: Wanted) -> Comparison:
-    mode, page_mode = _word(livemode_of(wanted.api_key)), _word(_page_livemode(wanted.publishable_key))
+    mode, page_mode = mode_name(livemode_of(wanted.api_key)), mode_name(_page_livemode(wanted.publishable_key))
     if mode == "unknown":
         return Comparison("mode", mode, "STRIPE_API_KEY is not a key of Stripe's: sk_live_…, rk_live_…, sk_test_…")
     if wanted.publishable_key and page_mode != mode:
@@ -70,10 +70,6 @@ def _mode(wanted: Wanted) -> Comparison:
 
 def _page_livemode(publishable_key: str | None) -> bool | None:
     return livemode_of("s" + (publishable_key or "").removeprefix("p"))
-
-
-def _word(livemode: bool | None) -> str:
-    return "unknown" if livemode is None else "live" if livemode else "test"
 
 
 async def _account(stripe: StripeApi, account: str | None) -> Comparison:
@@ -138,7 +134,7 @@ def _endpoint(endpoint: Mapping[str, Any], livemode: bool | None) -> list[Compar
         ),
         Comparison(
             f"mode of {url}",
-            _word(endpoint.get("livemode")),
+            mode_name(endpoint.get("livemode")),
             "" if endpoint.get("livemode") == livemode else "Make the endpoint in the mode of STRIPE_API_KEY.",
         ),
         Comparison(

@@ -33,16 +33,25 @@ class Forbidden(StrEnum):
     UNKNOWN_OBJECT = "unknown_object"
     """An id we hold is not known: the key is of another account or mode, or test data was deleted."""
 
+    MODE = "mode"
+    """An answer is of the other mode, live or test, than the key's prefix says."""
+
     @property
     def concerns_one_payment(self) -> bool:
         """Whether it may be about one payment alone, while others can be asked for."""
-        return self in (Forbidden.IDEMPOTENCY_KEY, Forbidden.UNKNOWN_OBJECT)
+        return self in (Forbidden.IDEMPOTENCY_KEY, Forbidden.UNKNOWN_OBJECT, Forbidden.MODE)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether what a payment holds seems to be of another account or mode than the key."""
+        return self in (Forbidden.UNKNOWN_OBJECT, Forbidden.MODE)
 
 
 _ADVICE = {
     Forbidden.KEY: "Set STRIPE_API_KEY to a valid key.",
     Forbidden.RIGHT: "Give the key of STRIPE_API_KEY this right.",
     Forbidden.IDEMPOTENCY_KEY: "It is asked again later. Does a second installation use this account?",
+    Forbidden.MODE: "Is BELLHOP_STRIPE_API_BASE the address of the right server?",
     Forbidden.UNKNOWN_OBJECT: "Is STRIPE_API_KEY of another account or mode than before?",
 }
 

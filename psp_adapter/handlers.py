@@ -25,7 +25,7 @@ from contracts.psp import (
     SweepPspEvents,
     TranslatePspEvent,
 )
-from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.http_trace import noted, recorded
 from psp_adapter.stripe_api import StripeApi
@@ -139,6 +139,8 @@ class AdapterHandlers:
 
     async def _create_refund(self, command: CreatePspRefund) -> Event:
         try:
+            # First, because it says its mode, which a refund does not: no money is moved in another one.
+            intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
             refund = await self.stripe.create_refund(command)
         except (PspBrokenError, UnpayableAmountError) as error:
             log.error(
@@ -150,7 +152,6 @@ class AdapterHandlers:
                 refund_id=command.refund_id,
                 detail=str(error),
             )
-        intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
         answer = intent.answering(command, command.payment_id)
         return report_of_refund(refund, answer, self.stripe.clock.now().replace(microsecond=0))
 
@@ -173,5 +174,5 @@ def _unknown(command: PaymentCommand, error: PspUnavailableError | PspForbiddenE
         payment_id=command.payment_id,
         asked=command.kind,
         detail=str(error),
-        is_refused=isinstance(error, PspForbiddenError) and error.forbidden is Forbidden.UNKNOWN_OBJECT,
+        is_refused=isinstance(error, PspForbiddenError) and error.forbidden.is_elsewhere,
     )

@@ -20,7 +20,7 @@ from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.http_trace import Call, record
 from psp_adapter.signature import cannot_hold
-from psp_adapter.stripe_keys import check_api_base, livemode_of
+from psp_adapter.stripe_keys import check_api_base, livemode_of, mode_name
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, INSTALLATION, Intent, RefundObject
 
@@ -30,6 +30,9 @@ _T = TypeVar("_T")
 
 _PAGE = 100
 """Objects per page: the most Stripe gives."""
+
+_MONEY = frozenset(("payment_intent", "charge", "refund", "dispute", "balance_transaction", "payout"))
+"""Types of objects whose mode is compared with the key's. Events are compared where they are translated."""
 
 _PAUSES = (1.0, 5.0, 20.0)
 """Seconds before a page of a list is asked for again."""
@@ -136,7 +139,7 @@ class StripeApi:
                 return found
             options: stripe.RequestOptions = {"idempotency_key": key}
             try:
-                return _intent(await self.client.v1.payment_intents.create_async(params | receipt, options))
+                return self._intent(await self.client.v1.payment_intents.create_async(params | receipt, options))
             except stripe.IdempotencyError as error:
                 # Asked for before with another suffix, or by a version without the texts: that session is the one.
                 found = None if error.http_status == 409 else await self._opened_before(metadata)
@@ -160,7 +163,7 @@ class StripeApi:
         page = await self.client.v1.payment_intents.list_async({"limit": 100})
         seen = 0
         async for raw in page.auto_paging_iter():
-            intent, seen = _intent(raw), seen + 1
+            intent, seen = self._intent(raw), seen + 1
             if metadata.items() <= intent.metadata.items():
                 return intent
             if seen == _LOOKED_THROUGH:
@@ -178,13 +181,13 @@ class StripeApi:
                 current = getattr(error.error, "payment_intent", None)
                 if error.code != "payment_intent_unexpected_state" or current is None:
                     raise
-                return _intent(current)
-        return _intent(intent)
+                return self._intent(current)
+        return self._intent(intent)
 
     async def retrieve_session(self, psp_reference: str, *, held: bool = False) -> Intent:
         """A PaymentIntent as it is now. `held`: by a payment of ours, so that it must exist."""
         with self._translating(f"asking for {psp_reference}", _RETRIEVE, held=psp_reference if held else None):
-            return _intent(await self.client.v1.payment_intents.retrieve_async(psp_reference))
+            return self._intent(await self.client.v1.payment_intents.retrieve_async(psp_reference))
 
     async def find_session(self, psp_reference: str) -> Intent | None:
         """A PaymentIntent as it is now, or None when the account does not know it."""
@@ -300,7 +303,33 @@ class StripeApi:
         with self._translating(f"reading {path}", ("get", path)):
             answer = await self.client.raw_request_async("get", path, **params)
         found: Mapping[str, Any] = answer.data
+        for each in found["data"] if found.get("object") == "list" else (found,):
+            self._check_mode(each)
         return found
+
+    def _intent(self, raw: Any) -> Intent:
+        data: Mapping[str, Any] = raw.to_dict() if isinstance(raw, stripe.StripeObject) else raw
+        self._check_mode(data)
+        return Intent.model_validate(data)
+
+    def _check_mode(self, found: Mapping[str, Any]) -> None:
+        """Raises PspForbiddenError for money of the other mode than the key's: no decision rests on such an answer."""
+        livemode = found.get("livemode")
+        if self.livemode is None or not isinstance(livemode, bool) or found.get("object") not in _MONEY:
+            return
+        if livemode is not self.livemode:
+            names = mode_name(livemode), mode_name(self.livemode)
+            said = f"{found.get('id')} is of {names[0]} mode, and STRIPE_API_KEY is a {names[1]} key."
+            raise PspForbiddenError("reading its answer", said, Forbidden.MODE, self._is_our_mode)
+
+    async def _is_our_mode(self) -> bool:
+        """Whether any of the newest PaymentIntents is of the key's mode, or there is none: then only the one is odd."""
+        try:
+            page = await self.client.v1.payment_intents.list_async({"limit": _PAGE}, {"max_network_retries": 0})
+        except stripe.StripeError:
+            return False
+        modes = {intent.livemode for intent in page.data}
+        return not modes or self.livemode in modes
 
     @contextmanager
     def _translating(self, doing: str, call: "_Call", *, held: str | None = None) -> Iterator[None]:
@@ -319,6 +348,8 @@ class StripeApi:
         match reason:
             case Forbidden.UNKNOWN_OBJECT if held is not None:
                 return partial(self.is_our_account, held)
+            case Forbidden.MODE:
+                return self._is_our_mode
             case Forbidden.UNKNOWN_OBJECT | Forbidden.KEY | Forbidden.RIGHT | Forbidden.IDEMPOTENCY_KEY:
                 return partial(self._may_call, *call)
             case _:
@@ -357,9 +388,9 @@ class StripeApi:
             page = await self.client.v1.payment_intents.list_async({"limit": 100}, {"max_network_retries": 0})
             async for intent in page.auto_paging_iter():
                 seen += 1
-                if _intent(intent).is_ours or seen == _LOOKED_THROUGH:
-                    return _intent(intent).is_ours
-        except stripe.StripeError:
+                if self._intent(intent).is_ours or seen == _LOOKED_THROUGH:
+                    return self._intent(intent).is_ours
+        except (stripe.StripeError, PspForbiddenError):
             pass
         return False
 
@@ -382,11 +413,6 @@ def verify_signature(body: str, header: str, secrets: tuple[str, ...], now: floa
             continue
         return
     raise BadSignatureError("the signature matches none of the webhook secrets")
-
-
-def _intent(raw: Any) -> Intent:
-    data: Mapping[str, Any] = raw.to_dict() if isinstance(raw, stripe.StripeObject) else raw
-    return Intent.model_validate(data)
 
 
 _Call = tuple[str, str]

@@ -13,6 +13,11 @@ def livemode_of(api_key: str) -> bool | None:
     return None
 
 
+def mode_name(livemode: bool | None) -> str:
+    """The word for a mode in sentences for people."""
+    return "unknown" if livemode is None else "live" if livemode else "test"
+
+
 def check_api_base(api_key: str, base: str | None) -> None:
     """Raises ValueError where a key for real money would be sent to a server that is not Stripe's."""
     url = urlsplit(base or f"https://{STRIPE_API}")

@@ -23,6 +23,7 @@ from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
+    PspOutcomeUnknown,
     PspPaymentCanceled,
     PspPaymentSucceeded,
     PspRefundRefused,
@@ -34,7 +35,7 @@ from contracts.topology import PSP_COMMANDS
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator
-from psp_adapter.handlers import AdapterHandlers
+from psp_adapter.handlers import TRIES, AdapterHandlers
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench, DeafBus
 from tests.unit.payment_service import given
@@ -50,6 +51,14 @@ CREATE = CreatePspSession(
 CLOSE = ClosePspSession(
     order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, session_no=1, psp_reference=given.REFERENCE
 )
+REFUND = CreatePspRefund(
+    order_id=given.ORDER_ID,
+    payment_id=given.PAYMENT_ID,
+    refund_id=given.REFUND_ID,
+    psp_reference=given.REFERENCE,
+    amount=Money(amount=1000, currency="ISK"),
+)
+LIVE = intent("succeeded") | {"livemode": True}
 
 
 def handlers_of(bench: Bench, fake: FakeStripe) -> AdapterHandlers:
@@ -139,6 +148,38 @@ async def test_a_wrong_key_tells_the_payment_nothing(status: int) -> None:
     assert (retry.exchange, retry.headers["error_type"]) == ("retry.1s", "PspForbiddenError")
 
 
+@pytest.mark.parametrize("attempt", [1, TRIES])
+async def test_an_answer_of_the_other_mode_tells_the_payment_only_that_nothing_is_known(attempt: int) -> None:
+    fake = answering(200, intent("requires_payment_method") | {"livemode": True})
+    bench = Bench("psp-adapter")
+    bench.consume(PSP_COMMANDS, "psp.dead", handlers_of(bench, fake).commands())
+
+    async with bench.running():
+        await bench.deliver(PSP_COMMANDS, CREATE, reply_to=None, headers={"attempt": attempt})
+
+    (published,) = bench.published
+    if attempt < TRIES:
+        assert (published.exchange, published.headers["error_type"]) == ("retry.1s", "PspForbiddenError")
+    else:
+        assert isinstance(published.message, PspOutcomeUnknown)
+        assert published.message.is_refused
+        assert "live mode" in published.message.detail
+
+
+async def test_no_money_goes_back_of_an_intent_of_the_other_mode() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        refunds = {"object": "list", "has_more": False, "data": []}
+        return httpx.Response(200, json=refunds if request.url.path == "/v1/refunds" else LIVE)
+
+    fake = FakeStripe(answer)
+
+    bench = await _taking(REFUND, fake)
+
+    (retry,) = bench.published
+    assert retry.exchange == "retry.1s"
+    assert [request for request in fake.requests if request.method == "POST"] == []
+
+
 async def test_an_amount_stripe_cannot_charge_is_told_as_a_fact() -> None:
     command = CREATE.model_copy(update={"amount": Money(amount=1, currency="KWD")})
 
@@ -188,15 +229,9 @@ async def test_a_session_that_was_paid_before_it_could_be_closed_is_reported_as_
 
 
 async def test_a_refund_of_an_amount_stripe_cannot_move_is_told_as_refused_and_not_parked() -> None:
-    refund = CreatePspRefund(
-        order_id=given.ORDER_ID,
-        payment_id=given.PAYMENT_ID,
-        refund_id=given.REFUND_ID,
-        psp_reference=given.REFERENCE,
-        amount=Money(amount=5, currency="KWD"),
-    )
+    refund = REFUND.model_copy(update={"amount": Money(amount=5, currency="KWD")})
 
-    bench = await _taking(refund, answering(200, {}))
+    bench = await _taking(refund, answering(200, intent("succeeded")))
 
     (told,) = bench.sent
     assert isinstance(told, PspRefundRefused)

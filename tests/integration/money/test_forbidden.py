@@ -1,5 +1,6 @@
 """The PSP will not be asked by us: an outage of our configuration. Nothing is decided, and afterwards all goes on."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -60,6 +61,31 @@ async def test_a_key_of_another_account_stops_the_adapter_and_decides_nothing(br
         await until(lambda: refuses(system, "another account or mode"), "the adapter says what is wrong")
         assert (await guest.see(order_id))["status"] == "cancelling"
         assert set((await system.parked()).values()) == {0}
+
+
+async def test_answers_of_live_mode_to_a_test_key_decide_nothing_until_they_are_of_test_mode_again(
+    broker: Broker, store: Store
+) -> None:
+    async with system_on(broker, store) as system:
+        guest = system.guest()
+        paid = await paid_order(system, guest)
+        unpaid = (await guest.order())["order_id"]
+
+        await system.switch("settings", {"livemode": True}, method="PUT")
+        body(await cancel(guest, paid), 200)
+        await until(lambda: refuses(system, "is of live mode, and STRIPE_API_KEY is a test key"), "the adapter says so")
+        asked = asyncio.create_task(guest.ask_for_session(unpaid))
+        meanwhile = await refund_stages(system, paid)
+        refunded = await refunds_of(system, paid)
+        await system.switch("settings", {"livemode": False}, method="PUT")
+        await guest.sees(paid, within=RECOVERY, status="cancelled", payment_status="refunded")
+
+        body(await asked, 201)
+        assert meanwhile == ["requested"]
+        assert refunded == []
+        assert len(await refunds_of(system, paid)) == 1
+        await until(lambda: is_ready(system), "the adapter is well again")
+        await is_clean(system)
 
 
 async def test_an_intent_that_is_gone_from_our_account_stops_no_other_payment(broker: Broker, store: Store) -> None:

@@ -1,5 +1,6 @@
 """Stripe's API through its SDK, with the answers a hand-written transport gives."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -11,6 +12,7 @@ from contracts.ids import RefundId
 from contracts.money import Money
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError
 from tests.unit.psp_adapter.fake_stripe import ORDER_ID, PAYMENT_ID, FakeStripe, answering, error, intent, unreachable
 
@@ -212,6 +214,64 @@ async def test_an_intent_we_hold_that_stripe_does_not_know_is_no_decision_about_
 
         assert raised.value.forbidden is Forbidden.UNKNOWN_OBJECT
         assert is_transient(raised.value)
+
+
+LIVE = intent("succeeded") | {"livemode": True}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda api: api.create_session(CREATE),
+        lambda api: api.cancel_session(CLOSE),
+        lambda api: api.retrieve_session("pi_1", held=True),
+        lambda api: api.find_session("pi_1"),
+        lambda api: api.find("/v1/payment_intents/pi_1"),
+        lambda api: api.related_object({"related_object": {"url": "/v1/payment_intents/pi_1"}}),
+    ],
+    ids=["create", "cancel", "retrieve", "find", "the ledger's", "a thin event's"],
+)
+async def test_an_answer_of_the_other_mode_than_the_key_is_no_decision_about_the_payment(
+    call: Callable[[StripeApi], Awaitable[object]],
+) -> None:
+    with pytest.raises(PspForbiddenError) as raised:
+        await call(answering(200, LIVE).api)
+
+    assert raised.value.forbidden is Forbidden.MODE
+    assert "pi_1 is of live mode, and STRIPE_API_KEY is a test key" in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["payment_intent", "refund", "dispute", "charge", "balance_transaction"])
+async def test_a_list_with_an_object_of_the_other_mode_is_not_read_on(kind: str) -> None:
+    ours = {"id": "x_1", "object": kind, "livemode": False}
+    fake = answering(200, {"object": "list", "has_more": False, "data": [ours, ours | {"livemode": True}]})
+
+    with pytest.raises(PspForbiddenError):
+        [_ async for _ in fake.api.each("/v1/things")]
+
+
+async def test_a_key_whose_prefix_says_no_mode_has_answers_of_both() -> None:
+    api = replace(answering(200, LIVE).api, livemode=None)
+
+    assert (await api.retrieve_session("pi_1")).livemode
+
+
+@pytest.mark.parametrize(
+    ("modes", "is_over"), [([], True), ([False], True), ([True, False], True), ([True], False), ([True, True], False)]
+)
+async def test_the_other_mode_is_over_once_the_account_shows_an_intent_of_ours(
+    modes: list[bool], is_over: bool
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/payment_intents":
+            data = [intent("succeeded") | {"livemode": mode} for mode in modes]
+            return httpx.Response(200, json={"object": "list", "has_more": False, "data": data})
+        return httpx.Response(200, json=LIVE)
+
+    with pytest.raises(PspForbiddenError) as raised:
+        await FakeStripe(answer).api.retrieve_session("pi_1", held=True)
+
+    assert await raised.value.is_over() is is_over
 
 
 async def test_an_intent_of_an_event_that_stripe_does_not_know_is_refused() -> None:
