@@ -110,6 +110,7 @@ class System:
             timeout=PATIENCE, limits=httpx.Limits(keepalive_expiry=1), trust_env=False, verify=PLAIN_HTTP
         )
         self._guests: list[httpx.AsyncClient] = []
+        self._psp_ahead = 0.0
 
     @property
     def login(self) -> str:
@@ -301,6 +302,11 @@ class System:
         answer = await self._http.request(method, f"{self.sandbox.url}/_sandbox/{path}", json=said or {})
         return body(answer, 200)
 
+    async def advance_psp_clock(self, by: timedelta) -> None:
+        """Set the PSP's clock forward, for good. The services follow it where they go by the PSP's time."""
+        clock = await self.switch("clock/advance", {"seconds": by.total_seconds()})
+        self._psp_ahead = clock["ahead_s"]
+
     @asynccontextmanager
     async def faults(self, **plan: Any) -> AsyncIterator[None]:
         """Let the PSP misbehave for a while."""
@@ -344,7 +350,8 @@ class System:
     async def post_event(self, event: Json) -> httpx.Response:
         """A webhook as the PSP would send it now: signed and timestamped."""
         content = json.dumps(event).encode()
-        return await self.post_webhook(content, {"Stripe-Signature": sign(content, WEBHOOK_SECRET, int(time.time()))})
+        signature = sign(content, WEBHOOK_SECRET, int(time.time() + self._psp_ahead))
+        return await self.post_webhook(content, {"Stripe-Signature": signature})
 
     async def counted(self, part: str, name: str, **labels: str) -> int:
         """The sum of one counter of a part over all labels that are not named."""

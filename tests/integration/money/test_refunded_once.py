@@ -1,26 +1,31 @@
 """A command to the PSP that comes again after the PSP has forgotten its idempotency key moves no money twice."""
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
 import aio_pika
 import httpx
 
-from tests.integration.flow.guest import Guest, body
+from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest, body
 from tests.integration.flow.system import API_KEY, System
 from tests.integration.flow.waiting import until
-from tests.integration.money.desk import TOTAL, Desk, kept, paid_order, refunds_of
+from tests.integration.money.desk import TOTAL, Desk, is_clean, kept, paid_order, refunds_of
 
 CREATE_REFUND = "psp.create-psp-refund.v1"
 
 
-async def test_a_part_refund_handled_again_after_its_key_was_forgotten_is_made_once(
-    system: System, guest: Guest, desk: Desk
+async def test_a_part_refund_handled_again_a_day_later_is_made_once(
+    own_system: Callable[..., Awaitable[System]],
 ) -> None:
+    system = await own_system()
+    guest, desk = system.guest(), Desk.of(system)
     order_id = await paid_order(system, guest)
     body(await desk.refund(order_id, 1000), 200)
     await guest.sees(order_id, payment_status="partially_refunded")
     [asked] = [m for m in await system.log() if m.type == CREATE_REFUND and order_id.encode() in m.body]
     handled = await system.counted("psp_adapter", "bellhop_messages_handled", kind=CREATE_REFUND)
 
-    await system.switch("idempotency-keys/forget")
+    await system.advance_psp_clock(timedelta(hours=25))
     async with system.channel() as channel:
         commands = await channel.get_exchange("commands", ensure=False)
         again = aio_pika.Message(
@@ -38,6 +43,11 @@ async def test_a_part_refund_handled_again_after_its_key_was_forgotten_is_made_o
     await until(handled_again, "the adapter has handled the command again")
     assert [refund["amount"] for refund in await refunds_of(system, order_id)] == [1000]
     assert await kept(system, order_id) == TOTAL - 1000
+    # The PSP is right a day later about everything else as well: its webhooks are believed, its books add up.
+    body(await desk.refund(order_id, 500), 200)
+    await guest.sees(order_id, refunded=BREAKFAST_TOTAL | {"amount": 1500})
+    await until(system.webhooks_delivered, "the webhooks signed a day later are taken")
+    await is_clean(system)
 
 
 async def test_a_failure_the_psp_has_stored_under_a_key_holds_up_neither_session_nor_refund(
