@@ -10,9 +10,17 @@ from chassis.errors import StoreUnavailableError
 from chassis.messaging.breaker import Breaker
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer
-from chassis.runtime.background import Loop, looping
+from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, once_there, operator_routes, web_app
+from chassis.runtime.startup import (
+    VERSION,
+    bus_checks,
+    bus_loops,
+    bus_notices,
+    operator_routes,
+    retry_until_available,
+    web_app,
+)
 from chassis.runtime.waiting import Waiting
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
@@ -80,9 +88,9 @@ def create_app(settings: ExtrasSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await once_there(store.sync_clock, kept.prepare, partial(kept.extras.put, extras))
+        await retry_until_available(store.sync_clock, kept.prepare, partial(kept.extras.put, extras))
         await bus.start()
-        async with looping(loops):
+        async with run_loops(loops):
             yield
             await bus.stop()
             await orders.clear_sent()

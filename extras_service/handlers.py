@@ -30,7 +30,7 @@ from extras_service.order.decide import NOT_FOUND, decide
 from extras_service.order.placement import Placement
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.staff_view import staff_view
-from extras_service.order.state import Order, PaymentEvent, StaffCommand, Starting, guest_key
+from extras_service.order.state import Order, PaymentEvent, PaymentStart, StaffCommand, guest_key
 from extras_service.stock.keeper import StockKeeper
 
 
@@ -75,7 +75,7 @@ class ExtrasHandlers:
         return Done()
 
     async def start_payment(self, command: StartPayment, delivery: Delivery) -> Outcome[Any]:
-        handled = await self.placement.start_payment(Starting(command, delivery.waiter), delivery)
+        handled = await self.placement.start_payment(PaymentStart(command, delivery.waiter), delivery)
         await self._reply(delivery, session_reply(handled))
         return handled.outcome
 

@@ -17,7 +17,7 @@ RETRY_AFTER = 5
 """Seconds after which somebody refused may try again."""
 
 
-class Backlog:
+class AdmissionControl:
     """Commands waiting for the extras service, counted at most once a second however many ask."""
 
     def __init__(self, count: Callable[[], Awaitable[int]], limit: int, now: Callable[[], float] = monotonic) -> None:

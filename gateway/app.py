@@ -12,22 +12,22 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.queue_depth import depth_of
 from chassis.messaging.requests import RequestClient
-from chassis.runtime.background import Loop, looping
+from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
 from contracts.ids import PropertyId
 from contracts.orders import ListExtras
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
-from gateway.admission import Backlog
+from gateway import middleware
+from gateway.admission import AdmissionControl
 from gateway.api import api
 from gateway.api.auth import Who
-from gateway.api.bus_gateway import Asking
+from gateway.api.bus_gateway import BusGateway
 from gateway.docs_page import docs_page
 from gateway.guest_page import Page
 from gateway.live import LiveFeed
-from gateway.middleware import guard
 from gateway.openapi import TAGS, document, operation_id
-from gateway.rate_limits import Rates
+from gateway.rate_limits import RateLimits
 from gateway.settings import GatewaySettings
 from gateway.tokens import Tokens
 
@@ -45,7 +45,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     requests = RequestClient(bus, metrics)
     bus.clock = requests.clock.now
     live = LiveFeed(settings.longest_live_stream)
-    rates = Rates(settings)
+    rates = RateLimits(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -54,7 +54,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         await bus.follow(LIVE_KINDS, live.on_event)
         with suppress(TransientError):
             await _ask_the_time(requests)
-        async with looping((*bus_loops(bus), Loop("clock", _LOOK_EVERY, partial(_keep_the_time, requests)))):
+        async with run_loops((*bus_loops(bus), Loop("clock", _LOOK_EVERY, partial(_keep_the_time, requests)))):
             yield
             await bus.stop()
 
@@ -74,9 +74,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redirect_slashes=False,  # the address in such a redirect would be the sender's Host
         redoc_url=None,
     )
-    guard(app, settings, rates)
-    backlog = Backlog(lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=COUNT_TIMEOUT), settings.max_waiting_orders)
-    asking = Asking(requests, settings.reply_timeout)
+    middleware.install(app, settings, rates)
+    backlog = AdmissionControl(
+        lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=COUNT_TIMEOUT), settings.max_waiting_orders
+    )
+    asking = BusGateway(requests, settings.reply_timeout)
     app.include_router(api(asking, Who(Tokens.of(settings, requests.clock.now), rates), live, backlog, settings))
     app.include_router(Page(settings).routes())
     if settings.shows_docs:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-from chassis.web.static_assets import ASK_AGAIN, File
+from chassis.web.static_assets import REVALIDATE, File
 
 _FILES = {
     "swagger-ui-bundle.js": "swagger/swagger-ui-bundle.js",
@@ -42,7 +42,7 @@ def docs_page(title: str, openapi_url: str) -> APIRouter:
 
     @router.get("/docs/{name}")
     async def file(request: Request, name: Annotated[str, Path(pattern=f"^({'|'.join(_FILES)})$")]) -> Response:
-        return _file(name).response(request, ASK_AGAIN)
+        return _file(name).response(request, REVALIDATE)
 
     return router
 

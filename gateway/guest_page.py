@@ -10,7 +10,7 @@ from babel.numbers import get_currency_precision
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 
-from chassis.web.static_assets import ASK_AGAIN, File, PageFiles
+from chassis.web.static_assets import REVALIDATE, File, StaticAssets
 from gateway.problems import ProblemError
 from gateway.settings import GatewaySettings
 
@@ -62,18 +62,18 @@ class Page:
             "X-Content-Type-Options": "nosniff",
         }
         known = {"decimals.json": json.dumps(decimals(), separators=(",", ":")).encode()}
-        self._files = PageFiles(FOLDER, "/page", known)
+        self._files = StaticAssets(FOLDER, "/page", known)
 
     def routes(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
 
         @router.api_route("/", methods=["GET", "HEAD"])
         async def index(request: Request) -> Response:
-            return self._files.index.response(request, ASK_AGAIN, self._headers)
+            return self._files.index.response(request, REVALIDATE, self._headers)
 
         @router.api_route("/page/theme/{name}.css", methods=["GET", "HEAD"])
         async def theme(request: Request, name: Annotated[str, InPath(pattern=r"^[\w-]{1,64}$")]) -> Response:
-            return self._theme(name).response(request, ASK_AGAIN, self._headers)
+            return self._theme(name).response(request, REVALIDATE, self._headers)
 
         @router.api_route("/page/{version}/{name}", methods=["GET", "HEAD"])
         async def file(request: Request, version: str, name: str) -> Response:

@@ -6,14 +6,14 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import problems
 from gateway.headers import SecurityHeaders
 from gateway.http_log import HttpLog
-from gateway.rate_limits import AddressRate, Rates
+from gateway.rate_limits import AddressRate, RateLimits
 from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 
 _ONE_HOUR = 3600
 
 
-def guard(app: FastAPI, settings: GatewaySettings, rates: Rates) -> None:
+def install(app: FastAPI, settings: GatewaySettings, rates: RateLimits) -> None:
     """Add limits, headers, the log, and problem documents for what goes wrong."""
     problems.install(app)
     # The last one added is the first to see a request.

@@ -20,10 +20,10 @@ class Problem(BaseModel):
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="a sentence for the person who is asking")
     instance: str = Field(default="", description="the path that was asked")
-    errors: list["Place"] = Field(default_factory=list, description="where the request is wrong")
+    errors: list["FieldError"] = Field(default_factory=list, description="where the request is wrong")
 
 
-class Place(BaseModel):
+class FieldError(BaseModel):
     """One place of a request that is wrong."""
 
     pointer: str = Field(description="a JSON pointer; begins with /body, /path, /query or /header")

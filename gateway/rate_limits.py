@@ -17,7 +17,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.keys import joined
-from chassis.runtime.log_throttle import Seldom
+from chassis.runtime.log_throttle import LogThrottle
 from chassis.web.client_addresses import network_of
 from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
@@ -55,7 +55,7 @@ class Counts(MemoryStorage):
         return next(iter(self.expirations.values()))
 
 
-class Rates:
+class RateLimits:
     """Requests per time, by address and by whoever a token names."""
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -88,10 +88,10 @@ class AddressRate:
     Refuses before the request is logged, and tells of it once a second: a flood fills no disk.
     """
 
-    def __init__(self, app: ASGIApp, rates: Rates) -> None:
+    def __init__(self, app: ASGIApp, rates: RateLimits) -> None:
         self._app = app
         self._rates = rates
-        self._told = Seldom(every=1.0)
+        self._told = LogThrottle(every=1.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith(_UNLIMITED):
@@ -99,14 +99,14 @@ class AddressRate:
             try:
                 await self._rates.address(client[0] if client else "")
             except ProblemError as problem:
-                if (held_back := self._told.due()) is not None:
+                if (held_back := self._told.admit()) is not None:
                     log.warning("http.too_many", client=client and client[0], held_back=held_back)
                 await problem.response(Request(scope))(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-class Streams:
+class StreamLimit:
     """How many live streams each guest has open."""
 
     def __init__(self, at_once: int) -> None:
@@ -114,7 +114,7 @@ class Streams:
         self._open: Counter[tuple[str, ...]] = Counter()
 
     @contextmanager
-    def one_more(self, who: Guest | Staff) -> Iterator[None]:
+    def slot(self, who: Guest | Staff) -> Iterator[None]:
         """Count a stream while it is open. Raises ProblemError 429."""
         key = key_of(who)
         if self._open[key] >= self._at_once:

@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 FETCH_TIMEOUT = 5.0
 """Seconds the issuer has to answer."""
-FETCH_PAUSE = 10.0
+MIN_REFETCH_INTERVAL = 10.0
 """Seconds between two fetches, at least: made-up key ids cannot make us hammer the issuer."""
-KEEP = 24 * 3600.0
+MAX_STALE = 24 * 3600.0
 """Seconds a key set is believed while the issuer cannot be reached. Bounds how long a withdrawn key may live on."""
 _LARGEST = 256 * 1024
 _SMALLEST_RSA = 2048
@@ -68,7 +68,7 @@ class PublishedKeys:
     """The issuer's key set, fetched when it is first needed, when it is old, and when a token names an unknown key.
 
     A key that the issuer adds is believed at the next fetch, one that it withdraws no longer than `cache` seconds (or
-    `KEEP` while the issuer is away).
+    `MAX_STALE` while the issuer is away).
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class PublishedKeys:
         # While somebody else fetches, a key that is known will do: a slow issuer slows one request, not all.
         if not known or (self._age() > self._cache and not self._fetching.locked()):
             await self._refresh()
-        if self._age() > KEEP:
+        if self._age() > MAX_STALE:
             raise KeysUnavailableError
         return self._keys.get(key_id) if key_id is not None else None
 
@@ -95,7 +95,7 @@ class PublishedKeys:
 
     async def _refresh(self) -> None:
         async with self._fetching:
-            if self._now() - self._tried < FETCH_PAUSE:
+            if self._now() - self._tried < MIN_REFETCH_INTERVAL:
                 return
             self._tried = self._now()
             try:
@@ -140,7 +140,7 @@ def _usable(jwk: Mapping[str, Any]) -> SigningKey | None:
     return SigningKey(key, algorithm)
 
 
-def fetching(url: str) -> Callable[[], Awaitable[bytes]]:
+def jwks_fetcher(url: str) -> Callable[[], Awaitable[bytes]]:
     """How a key set is fetched: directly (no redirects), within `FETCH_TIMEOUT` seconds, at most 256 KiB."""
 
     async def fetch() -> bytes:

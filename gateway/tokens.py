@@ -15,7 +15,7 @@ from contracts.orders import Guest, Staff
 from gateway.problems import ProblemError
 from gateway.receipts import receipt_email_of
 from gateway.settings import TokenSettings
-from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, fetching
+from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, jwks_fetcher
 
 CLOCK_SKEW_SECONDS = 60
 _TIMES_CHECKED_HERE: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
@@ -101,7 +101,7 @@ class Tokens:
     def of(cls, settings: TokenSettings, clock: Callable[[], datetime] = utc_now) -> "Tokens":
         keys: SigningKeys = SharedSecret(settings.jwt_secret.get_secret_value())
         if settings.jwt_jwks_url:
-            keys = PublishedKeys(fetching(settings.jwt_jwks_url), settings.jwt_jwks_cache)
+            keys = PublishedKeys(jwks_fetcher(settings.jwt_jwks_url), settings.jwt_jwks_cache)
         return cls(keys, settings.jwt_issuer, settings.jwt_audience, clock)
 
     async def guest(self, authorization: str | None) -> Guest:

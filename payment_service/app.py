@@ -12,9 +12,17 @@ from chassis.messaging.breaker import Breaker
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.envelope import Delivery
-from chassis.runtime.background import Loop, looping
+from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, once_there, operator_routes, web_app
+from chassis.runtime.startup import (
+    VERSION,
+    bus_checks,
+    bus_loops,
+    bus_notices,
+    operator_routes,
+    retry_until_available,
+    web_app,
+)
 from chassis.runtime.waiting import Waiting
 from chassis.storage.store import Store
 from chassis.storage.write_path import WritePath
@@ -43,7 +51,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
     payments = WritePath(kept.payments, bus, clock=store.clock.now)
     sweeps = WritePath(kept.sweeps, bus, clock=store.clock.now)
     due = SweepDue(settings.psp_sweep_every)
-    polls = USUAL.paced(settings.poll_pace)
+    polls = USUAL.scaled(settings.poll_pace)
     handlers = PaymentHandlers(payments, sweeps, kept.holders, polls)
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         consumer = Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION, breaker)
@@ -84,11 +92,11 @@ def create_app(settings: PaymentSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await once_there(store.sync_clock, kept.payments.prepare, kept.sweeps.prepare)
+        await retry_until_available(store.sync_clock, kept.payments.prepare, kept.sweeps.prepare)
         await bus.start()
         first = Delivery(f"{SWEEP_ID}.first", SWEEP_ID, "start")
         await sweeps.handle(SWEEP_ID, first, lambda sweep, now: decide_sweep(sweep, due, now))
-        async with looping(loops):
+        async with run_loops(loops):
             yield
             await bus.stop()
             await payments.clear_sent()

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from chassis.storage.store import Documents, Records, Store
 from contracts.ids import OrderId, PaymentId
-from payment_service.event_backfill import EventSweep
+from payment_service.event_backfill import EventBackfill
 from payment_service.payment.state import Payment
 
 
@@ -18,6 +18,6 @@ class SessionHolder(BaseModel):
 class PaymentStore:
     def __init__(self, store: Store) -> None:
         self.payments: Documents[Payment] = store.documents("payments", Payment)
-        self.sweeps: Documents[EventSweep] = store.documents("psp_sweeps", EventSweep)
+        self.sweeps: Documents[EventBackfill] = store.documents("psp_sweeps", EventBackfill)
         self.holders: Records[SessionHolder] = store.records("psp_session_holders", SessionHolder)
         """By the PSP's id of the session."""

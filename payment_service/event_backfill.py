@@ -14,7 +14,7 @@ SWEEP_ID = "psp-sweep"
 FIRST_LOOK_BACK = timedelta(hours=24)
 
 
-class EventSweep(State):
+class EventBackfill(State):
     """How far the PSP's events have been swept."""
 
     since: datetime
@@ -29,13 +29,13 @@ class SweepDue:
     every: timedelta
 
 
-def decide(sweep: EventSweep | None, message: SweepDue | PspEventsSwept, now: datetime) -> Decision[EventSweep]:
+def decide(sweep: EventBackfill | None, message: SweepDue | PspEventsSwept, now: datetime) -> Decision[EventBackfill]:
     """What `message` does to the sweep."""
     match message:
         case SweepDue(every=every):
             if sweep is not None and (sweep.due_at is None or now < sweep.due_at):
                 return Stale("not due yet")
-            sweep = sweep or EventSweep(since=now - FIRST_LOOK_BACK)
+            sweep = sweep or EventBackfill(since=now - FIRST_LOOK_BACK)
             asked = sweep.model_copy(update={"asked_at": now, "due_at": now + every})
             return Applied(asked, (SweepPspEvents(since=sweep.since),))
         case PspEventsSwept(until=until):

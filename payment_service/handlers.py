@@ -16,7 +16,7 @@ from contracts.message import Command
 from contracts.payments import CreatePaymentSession
 from contracts.psp import PspEventsSwept, PspPaymentEvent, PspSessionCreated
 from payment_service.collections import SessionHolder
-from payment_service.event_backfill import SWEEP_ID, EventSweep
+from payment_service.event_backfill import SWEEP_ID, EventBackfill
 from payment_service.event_backfill import decide as decide_sweep
 from payment_service.payment.decide import decide
 from payment_service.payment.polling import USUAL, Polls
@@ -41,7 +41,7 @@ class PaymentHandlers:
     """What the payment service does with each message."""
 
     payments: WritePath[Payment]
-    sweeps: WritePath[EventSweep]
+    sweeps: WritePath[EventBackfill]
     holders: SessionHolders
     polls: Polls = USUAL
 

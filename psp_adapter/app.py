@@ -10,7 +10,7 @@ from chassis.messaging.breaker import Breaker
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer
 from chassis.runtime import background
-from chassis.runtime.background import Loop, looping
+from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from chassis.seal import Seal
@@ -57,7 +57,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await bus.start()
         first_look = background.start(api.answers(), "first look at Stripe's clock")
-        async with looping((*bus_loops(bus), breaker.loop(), Loop("clock of Stripe", _LOOK_EVERY, api.answers))):
+        async with run_loops((*bus_loops(bus), breaker.loop(), Loop("clock of Stripe", _LOOK_EVERY, api.answers))):
             yield
             first_look.cancel()
             await bus.stop()

@@ -12,7 +12,7 @@ MAX_HEADER = 1024
 _SHA256_HEX = 64
 
 
-def cannot_hold(header: str, now: float) -> str | None:
+def rejection_of(header: str, now: float) -> str | None:
     """Why no secret could ever match this header, or None when it has to be tried. `now` is in Unix seconds."""
     if len(header) > MAX_HEADER:
         return "the signature header is too long"

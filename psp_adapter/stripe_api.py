@@ -19,7 +19,7 @@ from chassis.runtime.redaction import Redaction
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.http_trace import Call, record
-from psp_adapter.signature import cannot_hold
+from psp_adapter.signature import rejection_of
 from psp_adapter.stripe_keys import check_api_base, livemode_of, mode_name
 from psp_adapter.stripe_money import to_stripe
 from psp_adapter.translate import EVENT_TYPES, INSTALLATION, Intent, RefundObject
@@ -403,7 +403,7 @@ def verify_signature(body: str, header: str, secrets: tuple[str, ...], now: floa
 
     Rule: https://docs.stripe.com/webhooks#verify-manually. Raises BadSignatureError.
     """
-    if reason := cannot_hold(header, now):
+    if reason := rejection_of(header, now):
         raise BadSignatureError(reason)
     for secret in secrets:
         try:

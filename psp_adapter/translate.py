@@ -109,22 +109,22 @@ class _DisputeObject(_PspObject):
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class EventSubject:
     """The PaymentIntent an event is about: in the event itself, or to be asked for by its id."""
 
     reference: str
     embedded: Intent | None
 
 
-def subject_of(event: Mapping[str, Any]) -> About | Ignored:
+def subject_of(event: Mapping[str, Any]) -> EventSubject | Ignored:
     """Which PaymentIntent a webhook event is about, or why the event says nothing to us."""
     kind, subject = str(event["type"]), event["data"]["object"]
     if kind in _BY_EVENT_TYPE:
         intent = Intent.model_validate(subject)
-        return About(intent.id, intent)
+        return EventSubject(intent.id, intent)
     if kind in _REFUND_EVENTS or kind in _DISPUTE_EVENTS:
         reference = id_of(subject.get("payment_intent"))
-        return About(reference, None) if reference else Ignored("a charge without a PaymentIntent")
+        return EventSubject(reference, None) if reference else Ignored("a charge without a PaymentIntent")
     return Ignored(f"no rule for events of type {kind}")
 
 

@@ -18,12 +18,12 @@ from chassis.decision import Done, Ignored
 from chassis.errors import TransientError
 from chassis.messaging.bus import Bus
 from chassis.runtime.clock import SharedClock
-from chassis.runtime.log_throttle import Seldom
+from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.metrics import Metrics
 from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator, MalformedEventError, SnapshotEvent, ThinEvent, event_of
-from psp_adapter.signature import cannot_hold
+from psp_adapter.signature import rejection_of
 from psp_adapter.stripe_api import BadSignatureError, verify_signature
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ class Webhook:
     clock: SharedClock
     """Stripe's time, which the age of a signature is measured by."""
     _readers: BodyReaders = field(default_factory=BodyReaders)
-    _seldom: Seldom = field(default_factory=lambda: Seldom(every=1.0))
+    _throttle: LogThrottle = field(default_factory=lambda: LogThrottle(every=1.0))
 
     async def __call__(self, request: Request) -> Response:
         if not self.secrets:
@@ -102,7 +102,7 @@ class Webhook:
         """The body, once it is known to be signed. Raises _RefusedError."""
         header = request.headers.get("stripe-signature", "")
         now = self.clock.now().timestamp()
-        if reason := cannot_hold(header, now):
+        if reason := rejection_of(header, now):
             raise _unsigned(reason)
         until = asyncio.get_running_loop().time() + READ_SECONDS
         try:
@@ -116,7 +116,7 @@ class Webhook:
         return body
 
     def _refuse(self, refused: _RefusedError) -> Response:
-        held_back = self._seldom.due()
+        held_back = self._throttle.admit()
         if held_back is not None:
             log.warning("webhook.refused", status=refused.status, reason=refused.reason, more_before_it=held_back)
         answer = self._answer(refused.status, "refused", refused.told)

@@ -67,7 +67,15 @@ from contracts.psp import (
 )
 from extras_service.catalogue import Extra
 from extras_service.order import decide as saga
-from extras_service.order.state import DeadlinePassed, HoldsConfirmed, HoldsLost, Order, Placing, Resolving, Starting
+from extras_service.order.state import (
+    DeadlinePassed,
+    HoldsConfirmed,
+    HoldsLost,
+    Order,
+    PaymentStart,
+    Placing,
+    Resolving,
+)
 from payment_service.payment import decide as lifecycle
 from payment_service.payment.state import Payment, PaymentStage, PollDue
 from tools.generated_file import ROOT, keep
@@ -215,9 +223,9 @@ def _resolving(resolution: ReviewResolution) -> Resolving:
     return Resolving(command, review_no=1)
 
 
-def _starting() -> Starting:
+def _starting() -> PaymentStart:
     command = StartPayment(order_id=ORDER_ID, guest_id=GUEST.guest_id, property_id=GUEST.property_id)
-    return Starting(command, None)
+    return PaymentStart(command, None)
 
 
 def _session_created() -> PaymentSessionCreated:

@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 
 from chassis.errors import ForbiddenError
-from chassis.messaging.consumers import Consuming
+from chassis.messaging.consumers import Consumers
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
@@ -31,7 +31,7 @@ class Breaker:
         dependency: str,
         error_type: type[Exception],
         answers: Callable[[], Awaitable[bool]],
-        consuming: Consuming,
+        consuming: Consumers,
         metrics: Metrics,
         *,
         patience: int = 1,

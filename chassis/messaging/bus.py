@@ -29,7 +29,7 @@ from chassis.errors import (
 from chassis.messaging.amqp import ShieldedBroker, login_of, named, shielded
 from chassis.messaging.attachment import attach_only
 from chassis.messaging.broker_calls import Calls
-from chassis.messaging.consumers import Consuming
+from chassis.messaging.consumers import Consumers
 from chassis.messaging.envelope import Envelope, utc_now
 from chassis.messaging.message_log import Copy, MessageLog
 from chassis.messaging.newer_versions import NewerVersions
@@ -112,7 +112,7 @@ class Bus:
         self.calls = Calls()
         self._replies = Replies(lambda: _open(self.connection), self.login, metrics, self._now)
         self.newer_versions = NewerVersions()
-        self.consuming = Consuming(self._has_connection)
+        self.consuming = Consumers(self._has_connection)
 
     @classmethod
     def of(cls, settings: ServiceSettings, service: str, metrics: Metrics) -> Self:

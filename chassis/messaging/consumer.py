@@ -193,7 +193,7 @@ class Consumer:
             headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt + 1)
             await self._publish_again(message, delivery, tier.name, self._queue, headers)
             log.warning("message.retried", attempt=delivery.attempt, after_s=tier.seconds, error=str(error))
-            self._tell_the_log(message, delivery, error, headers, {"ended": RETRIED, "again_in_s": tier.seconds})
+            self._copy_to_log(message, delivery, error, headers, {"ended": RETRIED, "again_in_s": tier.seconds})
             return RETRIED
         headers = self._failure_headers(message, delivery, error, attempt=delivery.attempt)
         await self._publish_again(message, delivery, DEAD.name, self._dead_queue, headers)
@@ -205,7 +205,7 @@ class Consumer:
             error=str(error),
             exc_info=None if is_transient(error) else error,
         )
-        self._tell_the_log(message, delivery, error, headers, {"ended": PARKED})
+        self._copy_to_log(message, delivery, error, headers, {"ended": PARKED})
         return PARKED
 
     def _failure_headers(
@@ -260,7 +260,7 @@ class Consumer:
             headers=headers,
         )
 
-    def _tell_the_log(
+    def _copy_to_log(
         self,
         message: RabbitMessage,
         delivery: Delivery,

@@ -25,7 +25,7 @@ _LOOKS_BEFORE_MENDING = 5
 
 
 @dataclass(slots=True)
-class Consumption:
+class QueueConsumer:
     """One queue's consumer in this process. `tag` names it on its channel; None: there is none."""
 
     name: str
@@ -66,12 +66,12 @@ class Consumption:
             await self.queue.cancel(tag)
 
 
-class Consuming:
+class Consumers:
     """All consumers of a process."""
 
     def __init__(self, is_connected: Callable[[], bool]) -> None:
         self._is_connected = is_connected
-        self._all: list[Consumption] = []
+        self._all: list[QueueConsumer] = []
         self._paused = False
         self._changing = asyncio.Lock()
 
@@ -82,7 +82,7 @@ class Consuming:
 
         With a `prefetch`, each new channel begins with it again, whatever `limit` has set.
         """
-        consumption = Consumption(name, queue, consume, tag, prefetch=prefetch)
+        consumption = QueueConsumer(name, queue, consume, tag, prefetch=prefetch)
         self._all.append(consumption)
         if prefetch:
             queue.channel.close_callbacks.add(lambda *_: consumption.begin_again(prefetch))
@@ -120,7 +120,7 @@ class Consuming:
             for consumption in self._all:
                 await self._try(lambda c=consumption: self._mend(c), consumption.name)  # type: ignore[misc]
 
-    async def _mend(self, consumption: Consumption) -> None:
+    async def _mend(self, consumption: QueueConsumer) -> None:
         if self._paused:
             await consumption.cancel()
             return

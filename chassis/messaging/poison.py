@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from chassis.messaging.consumers import Consuming
+from chassis.messaging.consumers import Consumers
 from chassis.runtime import background
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ def is_suspicious(headers: Mapping[str, Any]) -> bool:
 class Caution:
     """How many messages of one queue this process holds."""
 
-    def __init__(self, queue: str, most: int, consuming: Consuming) -> None:
+    def __init__(self, queue: str, most: int, consuming: Consumers) -> None:
         self._queue = queue
         self._most = most
         self._consuming = consuming

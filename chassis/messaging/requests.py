@@ -39,7 +39,7 @@ class ReplyTimeoutError(TransientError):
         super().__init__(f"no reply to {kind} within {seconds:g} s; it may still be carried out")
 
 
-class NobodyListensError(TransientError):
+class NoResponderError(TransientError):
     """No queue takes the request: the topology was never declared, or a binding is missing."""
 
     def __init__(self, kind: str) -> None:
@@ -117,7 +117,7 @@ class RequestClient:
                 await shielded(_send(self._channel, envelope, message))
         except PublishError as error:
             self._bus.returned(envelope.kind, envelope.exchange, error)
-            raise NobodyListensError(envelope.kind) from error
+            raise NoResponderError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             self._bus.calls.refused(self._channel, error)
             raise PublishFailedError(envelope.kind, envelope.exchange, error) from error

@@ -51,7 +51,7 @@ async def stop(*tasks: asyncio.Task[Any]) -> None:
 
 
 @asynccontextmanager
-async def looping(loops: Sequence[Loop]) -> AsyncIterator[None]:
+async def run_loops(loops: Sequence[Loop]) -> AsyncIterator[None]:
     """Run background loops. One that fails says so and goes on: the next round may find broker and store back."""
     tasks = [start(_forever(loop), loop.name) for loop in loops]
     try:

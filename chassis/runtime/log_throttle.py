@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import monotonic
 
 
-class Seldom:
+class LogThrottle:
     """Lets one of many through in every interval, and knows how many it held back."""
 
     def __init__(self, every: float, clock: Callable[[], float] = monotonic) -> None:
@@ -14,7 +14,7 @@ class Seldom:
         self._due_at = float("-inf")
         self._held_back = 0
 
-    def due(self) -> int | None:
+    def admit(self) -> int | None:
         """How many were held back since the last one, or None when this one is to be held back as well."""
         now = self._clock()
         if now < self._due_at:

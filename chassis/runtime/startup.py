@@ -33,8 +33,10 @@ VERSION = importlib.metadata.version("bellhop")
 _VERIFY_EVERY = 10.0
 
 
-async def once_there(*steps: Callable[[], Awaitable[object]], within: float = 15.0, every: float = 1.0) -> None:
-    """Take a service's first steps in order, each again while what it needs is away or slow.
+async def retry_until_available(
+    *steps: Callable[[], Awaitable[object]], within: float = 15.0, every: float = 1.0
+) -> None:
+    """Run start-up steps in order, retrying each while a dependency is unavailable or slow.
 
     Raises the last TransientError when `within` seconds did not do: a service with a wrong address ends, and says so.
     """

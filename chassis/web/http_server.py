@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from chassis.runtime.log_throttle import Seldom
+from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ class _HeadersTooLargeError(Exception):
 class _BoundedHttp(HttpToolsProtocol):
     max_header_bytes: int
     header_timeout: float
-    refusals: Seldom
+    refusals: LogThrottle
 
     _head_size = 0
     """Bytes of address and headers, trailers included, that the parser has given out."""
@@ -147,7 +147,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._log_refusal(_NAMES[status])
 
     def _log_refusal(self, reason: str) -> None:
-        held_back = self.refusals.due()
+        held_back = self.refusals.admit()
         if held_back is not None:
             client = self.client and self.client[0]
             log.warning("connection.refused", reason=reason, client=client, more_before_it=held_back)
@@ -161,7 +161,7 @@ def bounded_http(max_header_bytes: int, header_timeout: float) -> type[asyncio.P
     limits = {
         "max_header_bytes": max_header_bytes,
         "header_timeout": header_timeout,
-        "refusals": Seldom(every=1.0),
+        "refusals": LogThrottle(every=1.0),
     }
     return cast("type[asyncio.Protocol]", type("BoundedHttp", (_BoundedHttp,), limits))
 

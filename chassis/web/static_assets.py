@@ -19,8 +19,8 @@ TYPES = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
 }
-FOREVER = "public, max-age=31536000, immutable"
-ASK_AGAIN = "no-cache"
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class File:
         return Response(self.content, headers=sent, media_type=self.media_type)
 
 
-class PageFiles:
+class StaticAssets:
     """A folder with an `index.html` and what it needs, under one version that changes with any of them.
 
     In the index, `$version` is that version and `$preloads` a link per script, so that all of them load at once.
@@ -74,7 +74,7 @@ class PageFiles:
     def response(self, request: Request, version: str, name: str, headers: Mapping[str, str]) -> Response:
         """One of the files. Raises KeyError when there is none of that name."""
         # While versions change, another process's page may ask here: it gets what there is, and does not keep it.
-        caching = FOREVER if version == self.version else "no-store"
+        caching = IMMUTABLE if version == self.version else "no-store"
         return self._files[name].response(request, caching, headers)
 
 

@@ -47,9 +47,9 @@ from extras_service.order.state import (
     HoldsLost,
     Order,
     OrderInput,
+    PaymentStart,
     Placing,
     Resolving,
-    Starting,
     UnknownOrderError,
     guest_key,
 )
@@ -72,9 +72,9 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return to.holds_confirmed(order)
         case _S.PENDING_PAYMENT, HoldsLost():
             return to.holds_lost(order)
-        case _S.PENDING_PAYMENT, Starting():
+        case _S.PENDING_PAYMENT, PaymentStart():
             return to.payment_started(order, message, now)
-        case _, Starting():
+        case _, PaymentStart():
             return Refused(Reason.ORDER_NOT_PAYABLE, to.not_payable(order))
         case _S.PENDING_PAYMENT, PaymentSessionCreated():
             return to.session_created(order, message)
@@ -181,7 +181,7 @@ def _overtaken(status: OrderStatus, message: OrderInput) -> Decision[Order]:
 def _may_touch(order: Order, message: OrderInput) -> bool:
     """Guests touch their own orders, staff those of their property; facts touch any."""
     match message:
-        case Starting(command=StartPayment(guest_id=guest_id, property_id=property_id)):
+        case PaymentStart(command=StartPayment(guest_id=guest_id, property_id=property_id)):
             return _is_guests(order, guest_id, property_id)
         case CancelOrder(staff=None, guest_id=guest_id, property_id=property_id):
             return guest_id is not None and _is_guests(order, guest_id, property_id)
@@ -214,7 +214,7 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
         case Placing():
             return to.placed(message, now)
         case (
-            Starting()
+            PaymentStart()
             | CancelOrder()
             | FulfilOrder()
             | RefundOrder()

@@ -27,8 +27,8 @@ from extras_service.order.state import (
     HoldsUnconfirmedError,
     Order,
     OrderInput,
+    PaymentStart,
     Placing,
-    Starting,
     digest_of,
     guest_key,
 )
@@ -80,7 +80,7 @@ class Placement:
             await self._stock.lapse(Holder.of(order), needed, delivery)  # confirmed before, or closed meanwhile
         return Handled(refused, handled.state) if refused else handled
 
-    async def start_payment(self, starting: Starting, delivery: Delivery) -> Handled[Order]:
+    async def start_payment(self, starting: PaymentStart, delivery: Delivery) -> Handled[Order]:
         """Start a payment; an order whose places were never confirmed (a crash was between) confirms them first."""
         order_id = starting.command.order_id
         try:

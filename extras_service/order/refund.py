@@ -15,7 +15,7 @@ _PROGRESS = (RefundStage.REQUESTED, RefundStage.PENDING, RefundStage.SUCCEEDED, 
 """A refund moves forward in this order only: facts may overtake each other."""
 
 
-class AskedRefund(BaseModel):
+class RequestedRefund(BaseModel):
     """A refund this order has asked for, or has heard of from the PSP."""
 
     model_config = ConfigDict(frozen=True)
@@ -42,7 +42,7 @@ class AskedRefund(BaseModel):
         waits = self.unanswered and self.stage in (RefundStage.REQUESTED, RefundStage.PENDING)
         return self.settled is None and (self.stage is RefundStage.FAILED or waits)
 
-    def moved(self, stage: RefundStage | None, detail: str = "") -> "AskedRefund":
+    def moved(self, stage: RefundStage | None, detail: str = "") -> "RequestedRefund":
         """The refund after a fact about it; itself when it was further already."""
         if stage is None or _PROGRESS.index(stage) <= _PROGRESS.index(self.stage):
             return self
@@ -65,13 +65,13 @@ class AskedRefund(BaseModel):
         )
 
 
-def asked_of(refunds: Iterable[AskedRefund]) -> int:
+def asked_of(refunds: Iterable[RequestedRefund]) -> int:
     """What is on its way back or there, of the order's own money, in hundredths of a minor unit."""
     own = (refund for refund in refunds if not refund.is_second_charge and refund.stage is not RefundStage.FAILED)
     return sum(refund.amount.in_hundredths for refund in own)
 
 
-def given_outside(refunds: Iterable[AskedRefund]) -> int:
+def given_outside(refunds: Iterable[RequestedRefund]) -> int:
     """What staff gave the guest outside the PSP, of the order's own money, in hundredths of a minor unit."""
     own = (refund.settled for refund in refunds if not refund.is_second_charge)
     return sum(settled.amount.in_hundredths for settled in own if settled is not None and settled.amount is not None)

@@ -6,11 +6,11 @@ from datetime import datetime
 from contracts.ids import RefundId, bounded_id
 from contracts.orders import RefundSettlement
 from contracts.payments import RefundPayment, RefundStage
-from extras_service.order.refund import AskedRefund
+from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import Order
 
 
-def ask_refund(order: Order, refund: AskedRefund) -> tuple[Order, RefundPayment]:
+def ask_refund(order: Order, refund: RequestedRefund) -> tuple[Order, RefundPayment]:
     """The order with this refund, and the command for it."""
     return with_refund(order, refund), RefundPayment(
         order_id=order.order_id,
@@ -22,14 +22,16 @@ def ask_refund(order: Order, refund: AskedRefund) -> tuple[Order, RefundPayment]
     )
 
 
-def ask_again(order: Order, failed: AskedRefund, by: str, reason: str, now: datetime) -> tuple[Order, RefundPayment]:
+def ask_again(
+    order: Order, failed: RequestedRefund, by: str, reason: str, now: datetime
+) -> tuple[Order, RefundPayment]:
     """Another refund in the place of one that failed, under a new id; the failed one keeps its own, also at the PSP.
 
     One without an outcome is asked under the same id, so that the PSP cannot make it twice.
     """
     if failed.stage is not RefundStage.FAILED:
         return ask_refund(order, failed.model_copy(update={"unanswered": False}))
-    again = AskedRefund(
+    again = RequestedRefund(
         refund_id=RefundId(bounded_id(f"{failed.refund_id}_again")),
         amount=failed.amount,
         reason=reason,
@@ -41,7 +43,7 @@ def ask_again(order: Order, failed: AskedRefund, by: str, reason: str, now: date
     return ask_refund(order, again)
 
 
-def with_refund(order: Order, refund: AskedRefund) -> Order:
+def with_refund(order: Order, refund: RequestedRefund) -> Order:
     """The order with this refund, in the place of an earlier record of it or as the newest."""
     if all(each.refund_id != refund.refund_id for each in order.refunds):
         return order.model_copy(update={"refunds": (*order.refunds, refund)})
@@ -49,7 +51,7 @@ def with_refund(order: Order, refund: AskedRefund) -> Order:
     return order.model_copy(update={"refunds": replaced})
 
 
-def with_settled(order: Order, refunds: Iterable[AskedRefund], settlement: RefundSettlement) -> Order:
+def with_settled(order: Order, refunds: Iterable[RequestedRefund], settlement: RefundSettlement) -> Order:
     """The order with these refunds settled by a person."""
     for refund in refunds:
         order = with_refund(order, refund.model_copy(update={"settled": settlement}))

@@ -15,7 +15,7 @@ from contracts.orders import (
     SettleRefundOutside,
 )
 from contracts.payments import PaymentRefunded, PaymentRefundFailed, PaymentUnresolved, RefundStage
-from extras_service.order.refund import AskedRefund
+from extras_service.order.refund import RequestedRefund
 from extras_service.order.refund_requests import ask_again, with_refund
 from extras_service.order.state import Order
 from extras_service.order.transitions import DISPUTED, money_moved, needs_review, payment_changed
@@ -64,7 +64,7 @@ def unanswered(order: Order, event: PaymentUnresolved, refund_id: RefundId, now:
     return _in_trouble(order, with_refund(order, refund), refund, f"a refund has no outcome: {event.detail}")
 
 
-def _in_trouble(before: Order, after: Order, refund: AskedRefund, detail: str) -> Decision[Order]:
+def _in_trouble(before: Order, after: Order, refund: RequestedRefund, detail: str) -> Decision[Order]:
     """Staff hear of it, unless the guest has all the money back in another way."""
     if refund not in after.troubled_refunds:
         return _changed(before, after)
@@ -90,7 +90,7 @@ def _changed(before: Order, after: Order) -> Applied[Order]:
     return Applied(after) if after.received is None else money_moved(before, after)
 
 
-def _must_be_decided(order: Order, refund: AskedRefund) -> bool:
+def _must_be_decided(order: Order, refund: RequestedRefund) -> bool:
     """The hotel holds money of the guest's for which it gives nothing."""
     return order.status in _CLOSED or (refund.is_second_charge and order.status is not OrderStatus.NEEDS_REVIEW)
 
@@ -101,13 +101,15 @@ def _with_totals(order: Order, event: PaymentRefunded | PaymentRefundFailed) -> 
     return order.model_copy(update={"refunded": event.refunded, "latest_fact_no": event.fact_no})
 
 
-def _known(order: Order, event: PaymentRefunded | PaymentRefundFailed, now: datetime) -> AskedRefund:
+def _known(order: Order, event: PaymentRefunded | PaymentRefundFailed, now: datetime) -> RequestedRefund:
     return order.refund(event.refund_id) or _new(event.refund_id, event.amount, event.is_second_charge, order, now)
 
 
-def _new(refund_id: RefundId, amount: Money | None, is_second_charge: bool, order: Order, now: datetime) -> AskedRefund:
+def _new(
+    refund_id: RefundId, amount: Money | None, is_second_charge: bool, order: Order, now: datetime
+) -> RequestedRefund:
     """A refund that the order has not asked for."""
-    return AskedRefund(
+    return RequestedRefund(
         refund_id=refund_id,
         amount=amount or Money.zero(order.total.currency),
         reason="the guest paid twice" if is_second_charge else _BY_THE_PSP,
@@ -161,7 +163,7 @@ def settled_outside(order: Order, command: SettleRefundOutside, now: datetime) -
     return payment_changed(order, with_refund(order, refund.model_copy(update={"settled": settlement})))
 
 
-def _most_outside(order: Order, refund: AskedRefund) -> Money:
+def _most_outside(order: Order, refund: RequestedRefund) -> Money:
     """What of a refund is not on its way back already, by another refund."""
     if refund.is_second_charge or refund.stage is not RefundStage.FAILED:
         return refund.amount

@@ -8,7 +8,7 @@ from contracts.money import Money
 from contracts.order_actions import ActionKind, Direction, ReviewResolution, SettledOutside
 from contracts.orders import OrderPaymentChanged, OrderStatus, Reason, RefundSettlement, ResolveReview
 from contracts.payments import ClosePaymentSession, RefundPayment, RefundStage
-from extras_service.order.refund import AskedRefund
+from extras_service.order.refund import RequestedRefund
 from extras_service.order.refund_requests import ask_again, with_settled
 from extras_service.order.state import AnotherReviewError, Order, Resolving
 from extras_service.order.transitions import (
@@ -105,7 +105,7 @@ def _settled_outside(order: Order, command: ResolveReview, now: datetime) -> Dec
 
 
 def _second_charges_settled(
-    order: Order, second: tuple[AskedRefund, ...], before: OrderStatus, command: ResolveReview, now: datetime
+    order: Order, second: tuple[RequestedRefund, ...], before: OrderStatus, command: ResolveReview, now: datetime
 ) -> Decision[Order]:
     """The guest has a second charge back by another way; the order itself is as good as before."""
     whole = sum((refund.amount for refund in second), start=Money.zero(second[0].amount.currency))
@@ -124,7 +124,7 @@ def _settlement(command: ResolveReview, now: datetime, amount: Money | None = No
 
 
 def _with_second_charges(
-    order: Order, refunds: tuple[AskedRefund, ...], command: ResolveReview, now: datetime
+    order: Order, refunds: tuple[RequestedRefund, ...], command: ResolveReview, now: datetime
 ) -> Order:
     """Failed refunds of a second charge are settled by all of it: no part of it is the hotel's."""
     for refund in refunds:

@@ -1,4 +1,4 @@
-"""An order: its frozen state, and everything that can happen to it. `saga.py` decides what follows."""
+"""An order: its frozen state, and everything that can happen to it. `decide.py` decides what follows."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ from contracts.payments import (
 )
 from extras_service.catalogue import Catalogue
 from extras_service.order.disputes import Dispute, lost_of, with_records
-from extras_service.order.refund import AskedRefund, asked_of, given_outside, with_failed_stages
+from extras_service.order.refund import RequestedRefund, asked_of, given_outside, with_failed_stages
 
 
 class HoldsStage(StrEnum):
@@ -89,7 +89,7 @@ class Order(State):
     received: Money | None = None
     accepted: bool = False
     refunded: Money | None = None
-    refunds: tuple[AskedRefund, ...] = ()
+    refunds: tuple[RequestedRefund, ...] = ()
     failed_refunds: tuple[RefundId, ...] = ()
     doubled_refunds: tuple[RefundId, ...] = ()
     latest_fact_no: int = 0
@@ -104,7 +104,7 @@ class Order(State):
     reviewed_from: OrderStatus | None = None
     """The status that the open review interrupted. None: no review is open, or an earlier version opened it."""
     settled_outside: tuple[SettledOutside, ...] = ()
-    """What staff settled outside the PSP when they ended a review; for a refund that failed, see `AskedRefund`."""
+    """What staff settled outside the PSP when they ended a review; for a refund that failed, see `RequestedRefund`."""
     actions: tuple[OrderAction, ...] = ()
     """Who cancelled it, gave its extras to the guest or ended a review, the oldest first; see `refunds` for those."""
     closed_by: str | None = None
@@ -150,7 +150,7 @@ class Order(State):
             refunded=self.refunded,
         )
 
-    def refund(self, refund_id: RefundId) -> AskedRefund | None:
+    def refund(self, refund_id: RefundId) -> RequestedRefund | None:
         """The refund of this id, asked here or known from the PSP."""
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
 
@@ -199,7 +199,7 @@ class Order(State):
         return self.lost.in_hundredths + (self.refunded.in_hundredths if self.refunded else 0)
 
     @property
-    def troubled_refunds(self) -> tuple[AskedRefund, ...]:
+    def troubled_refunds(self) -> tuple[RequestedRefund, ...]:
         """Refunds that failed or have no outcome, and whose money no person, other refund or bank has given back."""
         all_is_back = self.received is not None and self.returned >= self.received.in_hundredths
         repeated = {refund.repeats for refund in self.refunds}
@@ -261,7 +261,7 @@ class Placing:
 
 
 @dataclass(frozen=True, slots=True)
-class Starting:
+class PaymentStart:
     """StartPayment with whoever waits for its answer."""
 
     command: StartPayment
@@ -314,7 +314,7 @@ OrderInput = (
     Placing
     | HoldsConfirmed
     | HoldsLost
-    | Starting
+    | PaymentStart
     | Resolving
     | CancelOrder
     | StaffCommand

@@ -1,4 +1,4 @@
-"""What each row of the order table does. `saga.py` is the table."""
+"""What each row of the order table does. `decide.py` is the table."""
 
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -42,9 +42,9 @@ from contracts.payments import (
 from extras_service.catalogue import Quote, gone_by, quote
 from extras_service.order.disputes import Dispute, DisputeEvent, as_fields
 from extras_service.order.payment_description import payment_description
-from extras_service.order.refund import AskedRefund
+from extras_service.order.refund import RequestedRefund
 from extras_service.order.refund_requests import ask_refund, with_settled
-from extras_service.order.state import HoldsStage, HoldsUnconfirmedError, Order, Placing, Starting, guest_key
+from extras_service.order.state import HoldsStage, HoldsUnconfirmedError, Order, PaymentStart, Placing, guest_key
 
 MAX_WAITERS = 16
 """How many requests for one payment session are answered at once; older ones time out and ask again."""
@@ -155,7 +155,7 @@ def not_payable(order: Order) -> str:
             assert_never(order.status)
 
 
-def payment_started(order: Order, starting: Starting, now: datetime) -> Decision[Order]:
+def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Decision[Order]:
     if order.holds is HoldsStage.UNCONFIRMED:
         raise HoldsUnconfirmedError(order.order_id)
     if order.payment_status is PaymentStatus.PROCESSING:
@@ -479,8 +479,8 @@ def _settled(order: Order, status: OrderStatus) -> Order:
     return settled.model_copy(update={"payment_status": payment_status_of(settled)})
 
 
-def _refund_of(refund_id: RefundId, amount: Money, reason: str, actor: str, now: datetime) -> AskedRefund:
-    return AskedRefund(refund_id=refund_id, amount=amount, reason=reason, asked_by=actor, asked_at=now)
+def _refund_of(refund_id: RefundId, amount: Money, reason: str, actor: str, now: datetime) -> RequestedRefund:
+    return RequestedRefund(refund_id=refund_id, amount=amount, reason=reason, asked_by=actor, asked_at=now)
 
 
 def acted(

@@ -2,19 +2,21 @@
 
 from fastapi import APIRouter
 
-from gateway.admission import Backlog
+from gateway.admission import AdmissionControl
 from gateway.api import guests, orders, staff
 from gateway.api.auth import Who
-from gateway.api.bus_gateway import Asking
+from gateway.api.bus_gateway import BusGateway
 from gateway.live import LiveFeed
-from gateway.rate_limits import Streams
+from gateway.rate_limits import StreamLimit
 from gateway.settings import GatewaySettings
 
 
-def api(asking: Asking, who: Who, live: LiveFeed, backlog: Backlog, settings: GatewaySettings) -> APIRouter:
+def api(
+    asking: BusGateway, who: Who, live: LiveFeed, backlog: AdmissionControl, settings: GatewaySettings
+) -> APIRouter:
     """Every route under `/v1`."""
     router = APIRouter(prefix="/v1")
     router.include_router(guests.routes(asking, who, backlog, settings))
-    router.include_router(orders.routes(asking, who, live, Streams(settings.max_live_streams)))
+    router.include_router(orders.routes(asking, who, live, StreamLimit(settings.max_live_streams)))
     router.include_router(staff.routes(asking, who))
     return router

@@ -7,7 +7,7 @@ from fastapi.security.base import SecurityBase
 from fastapi.security.http import HTTPBearer
 
 from contracts.orders import Guest, Staff
-from gateway.rate_limits import Rates
+from gateway.rate_limits import RateLimits
 from gateway.tokens import Operator, Payer, Tokens
 
 WhoT = TypeVar("WhoT", bound=Guest | Staff | Operator)
@@ -31,7 +31,7 @@ _Header = Annotated[str | None, Security(_BearerToken())]
 class Who:
     """The dependencies, over one token check. Whoever asks too often is told so (429)."""
 
-    def __init__(self, tokens: Tokens, rates: Rates) -> None:
+    def __init__(self, tokens: Tokens, rates: RateLimits) -> None:
         self._tokens = tokens
         self._rates = rates
 

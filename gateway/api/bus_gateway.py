@@ -20,7 +20,7 @@ ReplyT = TypeVar("ReplyT", bound=Message)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class Asking:
+class BusGateway:
     """One request on the bus per question, with a time limit."""
 
     def __init__(self, requests: RequestClient, reply_timeout: float) -> None:
@@ -62,14 +62,16 @@ def expected(reply: Message, reply_type: type[ReplyT]) -> ReplyT:
     return reply
 
 
-def place_of(order_id: OrderId) -> dict[str, str]:
+def location_header(order_id: OrderId) -> dict[str, str]:
     """The header that says where an order is."""
     return {"Location": f"/v1/orders/{order_id}"}
 
 
 def accepted(order_id: OrderId) -> JSONResponse:
     """202: the command is in its queue and will be carried out."""
-    return JSONResponse(Accepted(order_id=order_id).model_dump(), 202, {**place_of(order_id), "Retry-After": "1"})
+    return JSONResponse(
+        Accepted(order_id=order_id).model_dump(), 202, {**location_header(order_id), "Retry-After": "1"}
+    )
 
 
 def _traceparent_of(request: Request) -> str | None:

@@ -19,10 +19,10 @@ from contracts.orders import (
     PlaceOrder,
     StartPayment,
 )
-from gateway.admission import Backlog
+from gateway.admission import AdmissionControl
 from gateway.api import examples
 from gateway.api.auth import Who
-from gateway.api.bus_gateway import Asking, accepted, expected, place_of
+from gateway.api.bus_gateway import BusGateway, accepted, expected, location_header
 from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.schemas import Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
@@ -30,7 +30,7 @@ from gateway.settings import GatewaySettings
 from gateway.tokens import Payer
 
 
-def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings) -> APIRouter:
+def routes(asking: BusGateway, who: Who, backlog: AdmissionControl, settings: GatewaySettings) -> APIRouter:
     router = APIRouter(tags=["guests"])
     seal = Seal(settings.seal_keys)
     asks = Annotated[Guest, Depends(who.guest)]
@@ -82,7 +82,7 @@ def routes(asking: Asking, who: Who, backlog: Backlog, settings: GatewaySettings
             reply = await asking.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
         except ReplyTimeoutError:
             return accepted(order_id)
-        response.headers.update(place_of(order_id))
+        response.headers.update(location_header(order_id))
         return expected(reply, OrderReply).order
 
     @router.get(

@@ -11,11 +11,11 @@ from contracts.ids import OrderId
 from contracts.orders import CancelOrder, Guest, OrderView, Staff
 from gateway.api import examples
 from gateway.api.auth import Who
-from gateway.api.bus_gateway import Asking
+from gateway.api.bus_gateway import BusGateway
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, answers, event_stream, problems
-from gateway.api.schemas import Because, OrderIdPath
+from gateway.api.schemas import CancelRequest, OrderIdPath
 from gateway.live import LiveFeed, LiveUpdate
-from gateway.rate_limits import Streams
+from gateway.rate_limits import StreamLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Watched:
     updates: AsyncIterator[LiveUpdate]
 
 
-def routes(asking: Asking, who: Who, feed: LiveFeed, streams: Streams) -> APIRouter:
+def routes(asking: BusGateway, who: Who, feed: LiveFeed, streams: StreamLimit) -> APIRouter:
     router = APIRouter(tags=["guests and staff"])
     looks = Annotated[Guest | Staff, Depends(who.guest_or_staff)]
 
@@ -35,7 +35,7 @@ def routes(asking: Asking, who: Who, feed: LiveFeed, streams: Streams) -> APIRou
 
     async def watched(order_id: OrderIdPath, asks: looks, request: Request) -> AsyncIterator[Watched]:
         # Watch first, read then: whatever happens in between is in the stream.
-        with streams.one_more(asks), feed.watching(order_id) as updates:
+        with streams.slot(asks), feed.watching(order_id) as updates:
             yield Watched(await asking.order(asks, order_id, request), updates)
 
     @router.get(
@@ -54,7 +54,7 @@ def routes(asking: Asking, who: Who, feed: LiveFeed, streams: Streams) -> APIRou
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-cancellable", "cancellation-too-late"),
     )
     async def cancel(
-        order_id: OrderIdPath, asks: looks, request: Request, body: Because | None = None
+        order_id: OrderIdPath, asks: looks, request: Request, body: CancelRequest | None = None
     ) -> OrderView | Response:
         """Cancel an order; what was paid goes back. Guests until the cut-off, staff at any time. Safe to repeat."""
         command = CancelOrder(

@@ -27,7 +27,7 @@ class OrderRequest(BaseModel):
     lines: Annotated[tuple[RequestedLine, ...], FailFast()] = Field(max_length=100)
 
 
-class Because(BaseModel):
+class CancelRequest(BaseModel):
     """Why somebody does it, for whoever reads it later."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "We leave a day earlier."}]})

@@ -16,7 +16,7 @@ from contracts.orders import (
 )
 from gateway.api import examples
 from gateway.api.auth import Who
-from gateway.api.bus_gateway import Asking
+from gateway.api.bus_gateway import BusGateway
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.schemas import (
@@ -29,7 +29,7 @@ from gateway.api.schemas import (
 )
 
 
-def routes(asking: Asking, who: Who) -> APIRouter:
+def routes(asking: BusGateway, who: Who) -> APIRouter:
     router = APIRouter(tags=["staff"])
     acts = Annotated[Staff, Depends(who.staff)]
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
-from chassis.runtime.background import looping
+from chassis.runtime.background import run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, operator_routes
 from chassis.runtime.waiting import Waiting
@@ -41,7 +41,7 @@ def create_app(settings: PageSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with looping(waiting.loops()):
+        async with run_loops(waiting.loops()):
             yield
             await runs.stop()
         await desk.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from chassis.web.static_assets import ASK_AGAIN, PageFiles
+from chassis.web.static_assets import REVALIDATE, StaticAssets
 from gateway.problems import ProblemError
 from ops.trace.svg import STYLE
 
@@ -19,11 +19,11 @@ HEADERS = {
 def files() -> APIRouter:
     """The routes of the page. Its files are read once, at start."""
     router = APIRouter(include_in_schema=False)
-    page = PageFiles(FOLDER, PATH, {"trace.css": STYLE.encode()})
+    page = StaticAssets(FOLDER, PATH, {"trace.css": STYLE.encode()})
 
     @router.api_route("/ops", methods=["GET", "HEAD"])
     async def index(request: Request) -> Response:
-        return page.index.response(request, ASK_AGAIN, HEADERS)
+        return page.index.response(request, REVALIDATE, HEADERS)
 
     @router.api_route(PATH + "/{version}/{name}", methods=["GET", "HEAD"])
     async def file(request: Request, version: str, name: str) -> Response:

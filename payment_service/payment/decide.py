@@ -1,7 +1,7 @@
 """The payment's lifecycle: one function that decides what happens to a payment.
 
 The PSP's word counts, and only as far as it matches what was asked. `polling.py` says when to ask again,
-`money_back.py` what becomes of refunds, `disputes.py` what becomes of disputes.
+`refunds.py` what becomes of refunds, `disputes.py` what becomes of disputes.
 """
 
 from datetime import datetime
@@ -41,8 +41,7 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
-from payment_service.payment import disputes, polling
-from payment_service.payment import refunds as money_back
+from payment_service.payment import disputes, polling, refunds
 from payment_service.payment.polling import Polls
 from payment_service.payment.state import (
     AmountChangedError,
@@ -86,7 +85,7 @@ def decide(
     """What `message` does to `payment` at `now`; every change sets anew when the PSP is asked again."""
     decision = _without_payment(message) if payment is None else _decide(payment, message, now, polls)
     if isinstance(decision, Applied):
-        return Applied(polling.armed(decision.state, now, polls), decision.messages)
+        return Applied(polling.with_next_poll(decision.state, now, polls), decision.messages)
     return decision
 
 
@@ -119,11 +118,11 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
         case PspOutcomeUnknown():
             return polling.unanswered(payment, message)
         case RefundPayment():
-            return money_back.refund_asked(payment, message, now)
+            return refunds.refund_asked(payment, message, now)
         case PspRefundUpdated():
-            return money_back.refund_reported(payment, message)
+            return refunds.refund_reported(payment, message)
         case PspRefundRefused():
-            return money_back.refund_refused(payment, message)
+            return refunds.refund_refused(payment, message)
         case PspDisputeUpdated():
             return disputes.dispute_reported(payment, message)
         case PspPaymentEvent() if not payment.knows(message.psp_reference):
@@ -411,7 +410,7 @@ def _succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> 
     """A success is believed in every status, once it matches what was asked."""
     if payment.paid_reference is not None:
         if report.psp_reference != payment.paid_reference:
-            return money_back.charged_twice(payment, report, now)
+            return refunds.refund_duplicate_charge(payment, report, now)
         return Ignored(f"the payment is {payment.status} already")
     received = polling.resolved(payment).model_copy(
         update={
@@ -427,7 +426,11 @@ def _succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> 
     if payment.session is not None and report.livemode != payment.session.livemode:
         return _mismatched(received, f"livemode is {report.livemode}, the session's was {payment.session.livemode}")
     succeeded = received.model_copy(update={"status": _P.SUCCEEDED})
-    messages = (_success_told(succeeded), *money_back.told_late(succeeded), *_close_other_session(payment, report))
+    messages = (
+        _success_told(succeeded),
+        *refunds.refunds_seen_before_payment(succeeded),
+        *_close_other_session(payment, report),
+    )
     return Applied(succeeded, messages)
 
 
@@ -447,7 +450,7 @@ def _mismatched(payment: Payment, detail: str) -> Applied[Payment]:
         order_id=payment.order_id, payment_id=payment.payment_id, detail=detail, received=payment.received
     )
     mismatched = payment.model_copy(update={"status": _P.MISMATCHED})
-    return Applied(mismatched, (told, *money_back.told_late(mismatched)))
+    return Applied(mismatched, (told, *refunds.refunds_seen_before_payment(mismatched)))
 
 
 def _close_psp_session(payment: Payment) -> tuple[Outgoing, ...]:

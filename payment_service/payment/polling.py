@@ -48,7 +48,7 @@ class Polls:
         """Whether the PSP was asked about this payment, and said nothing about it, for so long that asking ends."""
         return payment.polls >= (min(REFUSED_POLLS, len(self.unknown)) if payment.is_refused else len(self.unknown))
 
-    def paced(self, factor: float) -> "Polls":
+    def scaled(self, factor: float) -> "Polls":
         """All of them longer, or shorter, by a factor."""
         return Polls(
             self.open * factor,
@@ -73,7 +73,7 @@ _DETAIL_KEPT = 300
 _OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.CLOSING)
 
 
-def armed(payment: Payment, now: datetime, polls: Polls = USUAL) -> Payment:
+def with_next_poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Payment:
     """The payment with the time set at which the PSP is asked again, if ever."""
     times = (_next_poll(payment, now, polls), *(polls.refund_deadline(refund, now) for refund in payment.refunds))
     return payment.model_copy(update={"due_at": min((at for at in times if at is not None), default=None)})

@@ -107,7 +107,7 @@ def refund_refused(payment: Payment, event: PspRefundRefused) -> Decision[Paymen
     return _noted(payment, known.model_copy(update={"stage": RefundStage.FAILED, "detail": event.detail}))
 
 
-def charged_twice(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> Decision[Payment]:
+def refund_duplicate_charge(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> Decision[Payment]:
     """A second session was paid as well: all of it goes back."""
     refund_id = RefundId(f"ref_{payment.payment_id.removeprefix('pay_')}_twice_{report.psp_reference}")
     if _refund(payment, refund_id) is not None:
@@ -124,7 +124,7 @@ def charged_twice(payment: Payment, report: PspPaymentSucceeded, now: datetime) 
     return Applied(asked, (ask_refund(asked, refund),))
 
 
-def told_late(payment: Payment) -> tuple[Outgoing, ...]:
+def refunds_seen_before_payment(payment: Payment) -> tuple[Outgoing, ...]:
     """Refunds that were reported before the success itself: the order hears of them once it knows it is paid."""
     return tuple(_told(payment, refund) for refund in payment.refunds if refund.psp_reference == payment.paid_reference)
 

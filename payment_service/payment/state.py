@@ -1,4 +1,4 @@
-"""A payment: its frozen state, and everything that can happen to it. `lifecycle.py` decides what follows."""
+"""A payment: its frozen state, and everything that can happen to it. `decide.py` decides what follows."""
 
 from dataclasses import dataclass
 from datetime import datetime

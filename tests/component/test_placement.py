@@ -14,7 +14,7 @@ from contracts.ids import OrderId
 from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason
 from extras_service.collections import ExtrasStore
 from extras_service.order.placement import Placement, Terms
-from extras_service.order.state import HoldsStage, Order, Starting
+from extras_service.order.state import HoldsStage, Order, PaymentStart
 from extras_service.stock.decide import stock_id
 from extras_service.stock.keeper import StockKeeper
 from tests.component.fake_store import FakeDocuments, FakeStore
@@ -148,7 +148,7 @@ async def test_a_crash_before_the_places_were_confirmed_is_made_good_by_whoever_
     assert (await hotel.order()).holds is HoldsStage.UNCONFIRMED
 
     start = given.starting().command.model_copy(update={"order_id": OrderId("ord_a")})
-    started = await hotel.placement.start_payment(Starting(start, None), hotel.delivery())
+    started = await hotel.placement.start_payment(PaymentStart(start, None), hotel.delivery())
 
     assert isinstance(started.outcome, Applied)
     assert (await hotel.order()).holds is HoldsStage.CONFIRMED

@@ -43,8 +43,8 @@ from contracts.psp import (
 )
 from extras_service.catalogue import Extra
 from extras_service.order import decide as saga
-from extras_service.order.refund import AskedRefund
-from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentEvent, Placing, Resolving, Starting
+from extras_service.order.refund import RequestedRefund
+from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentEvent, PaymentStart, Placing, Resolving
 from extras_service.order.transitions import ASK_AGAIN_AFTER
 from payment_service.payment import decide as lifecycle
 from payment_service.payment.polling import REFUSED_POLLS, UNKNOWN_POLLS
@@ -99,7 +99,7 @@ POLL = "the poll"
 REFUNDS = tuple((f"RefundOrder (all, {number})", f"RefundOrder (a part, {number})") for number in range(4))
 """What staff may ask for: all or a part, each time under an id of its own."""
 
-_STARTING = Starting(StartPayment(order_id=ORDER_ID, guest_id=GUEST.guest_id, property_id=GUEST.property_id), None)
+_STARTING = PaymentStart(StartPayment(order_id=ORDER_ID, guest_id=GUEST.guest_id, property_id=GUEST.property_id), None)
 COMMANDS: Mapping[str, OrderInput] = {
     START: _STARTING,
     START_LATER: _STARTING,
@@ -351,7 +351,7 @@ BY_THE_PSP = "made at the PSP"
 """The reason that an order gives for a refund it has not asked for."""
 
 
-def _same_refund(refund: AskedRefund) -> AskedRefund:
+def _same_refund(refund: RequestedRefund) -> RequestedRefund:
     settled = refund.settled and refund.settled.model_copy(update={"reason": "", "at": NOW})
     reason = refund.reason if refund.reason == BY_THE_PSP else ""
     same = {"asked_at": NOW, "asked_by": "", "reason": reason, "detail": "", "settled": settled}

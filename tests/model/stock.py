@@ -36,7 +36,7 @@ from extras_service.collections import ExtrasStore
 from extras_service.order.decide import decide
 from extras_service.order.placement import Placement, Terms
 from extras_service.order.review_keeper import ReviewKeeper
-from extras_service.order.state import DeadlinePassed, HoldsStage, Order, OrderInput, Starting
+from extras_service.order.state import DeadlinePassed, HoldsStage, Order, OrderInput, PaymentStart
 from extras_service.stock.decide import StockDay, lapse_at
 from extras_service.stock.keeper import StockKeeper
 from tests.unit.extras_service import given
@@ -326,7 +326,7 @@ class Walk:
         async def pay() -> None:
             order = self._store.orders.kept[order_id].state
             start = StartPayment(order_id=order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
-            await self._service()[2].start_payment(Starting(start, None), self._delivery(f"start-{order_id}"))
+            await self._service()[2].start_payment(PaymentStart(start, None), self._delivery(f"start-{order_id}"))
             ids = {"order_id": order_id, "payment_id": payment_id_of(order_id), "amount": order.total}
             if self._store.orders.kept[order_id].state.session_asked_at is None:
                 return  # refused: there is no session to pay in

@@ -69,7 +69,7 @@ async def test_a_loop_goes_on_after_a_call_that_a_library_has_cancelled() -> Non
             raise asyncio.CancelledError
         went_on.set()
 
-    async with background.looping([background.Loop("one", 0.0, work)]):
+    async with background.run_loops([background.Loop("one", 0.0, work)]):
         await asyncio.wait_for(went_on.wait(), timeout=60)
 
     assert rounds >= 2

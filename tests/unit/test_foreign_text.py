@@ -46,7 +46,7 @@ from ops.trace.model import Participant, Step, StepKind
 from ops.trace.story import told
 from ops.trace.svg import svg
 from psp_adapter.http_trace import Call
-from psp_adapter.signature import cannot_hold
+from psp_adapter.signature import rejection_of
 from psp_adapter.stripe_api import BadSignatureError, verify_signature
 from tests.unit.extras_service import given as given_extras
 
@@ -194,7 +194,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "If-None-Match": lambda text: FILE.response(_request({"if-none-match": text}), "no-cache"),
     "traceparent": lambda text: _traceparent_of(_request({"traceparent": text})),
     "Idempotency-Key": checked,
-    "Stripe-Signature": lambda text: cannot_hold(text, 0.0),
+    "Stripe-Signature": lambda text: rejection_of(text, 0.0),
     "Stripe-Signature by the SDK": lambda text: verify_signature("body", text[:1024], ("whsec_1",), 0.0),
     "an address": network_of,
     "X-Forwarded-For": _forwarded,

@@ -14,7 +14,7 @@ from chassis.decision import Done, Outcome
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer, Handler
 from chassis.messaging.envelope import Delivery, Envelope
-from chassis.runtime.background import looping
+from chassis.runtime.background import run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import bus_checks, bus_loops
 from contracts.ids import OrderId
@@ -46,7 +46,7 @@ async def consuming(url: str, handle: Handler) -> AsyncIterator[Bus]:
     bus.subscribe(EXTRAS_COMMANDS, consumer, prefetch=8)
     await bus.start()
     try:
-        async with looping(bus_loops(bus)):
+        async with run_loops(bus_loops(bus)):
             yield bus
     finally:
         await bus.stop()

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
-from gateway.signing_keys import fetching
+from gateway.signing_keys import jwks_fetcher
 from tests.integration.flow.guest import problem
 from tests.integration.flow.waiting import until
 
@@ -155,7 +155,7 @@ async def test_what_is_no_key_set_is_not_taken(
     login.status, login.body, login.headers = status, body, headers
 
     with pytest.raises(ValueError, match="answers"):
-        await fetching(login.url)()
+        await jwks_fetcher(login.url)()
 
     assert login.asked == 1
 
@@ -165,4 +165,4 @@ async def test_a_login_that_does_not_answer_is_not_waited_for(login: Login, monk
     login.hangs = True
 
     with pytest.raises((TimeoutError, httpx.TimeoutException)):
-        await fetching(login.url)()
+        await jwks_fetcher(login.url)()

@@ -164,8 +164,8 @@ async def watch(guest: Guest, order_id: str) -> httpx.Response:
         return answer
 
 
-Asking = Callable[[Guest, str], Awaitable[httpx.Response]]
-OF_AN_ORDER: dict[str, Asking] = {
+BusGateway = Callable[[Guest, str], Awaitable[httpx.Response]]
+OF_AN_ORDER: dict[str, BusGateway] = {
     "seeing it": lambda guest, order_id: guest.http.get(f"/v1/orders/{order_id}"),
     "paying it": lambda guest, order_id: guest.ask_for_session(order_id),
     "watching it": watch,

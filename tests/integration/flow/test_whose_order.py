@@ -11,15 +11,15 @@ from tests.integration.flow.system import System
 UNKNOWN_ORDER = "ord_" + "a" * 26
 KEY = {"Idempotency-Key": "k"}
 
-Asking = Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
+BusGateway = Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
 
-GUESTS_ASK: dict[str, Asking] = {
+GUESTS_ASK: dict[str, BusGateway] = {
     "seeing it": lambda http, order_id: http.get(f"/v1/orders/{order_id}"),
     "paying it": lambda http, order_id: http.post(f"/v1/orders/{order_id}/payment-session"),
     "cancelling it": lambda http, order_id: http.post(f"/v1/orders/{order_id}/cancel"),
     "watching it": lambda http, order_id: http.get(f"/v1/orders/{order_id}/live"),
 }
-STAFF_ASK: dict[str, Asking] = {
+STAFF_ASK: dict[str, BusGateway] = {
     "seeing it": GUESTS_ASK["seeing it"],
     "cancelling it": GUESTS_ASK["cancelling it"],
     "watching it": GUESTS_ASK["watching it"],
@@ -33,7 +33,7 @@ STAFF_ASK: dict[str, Asking] = {
 }
 
 
-async def told_apart(http: httpx.AsyncClient, asking: Asking, order_id: str) -> bool:
+async def told_apart(http: httpx.AsyncClient, asking: BusGateway, order_id: str) -> bool:
     """Whether the two answers differ in anything but the address that was asked."""
     real, unknown = await asking(http, order_id), await asking(http, UNKNOWN_ORDER)
     seen, none = problem(real, 404, "order-not-found"), problem(unknown, 404, "order-not-found")

@@ -8,7 +8,7 @@ import pytest
 
 from chassis.errors import ConflictError, ForbiddenError, StoreUnavailableError
 from chassis.messaging.breaker import Breaker
-from chassis.messaging.consumers import Consuming
+from chassis.messaging.consumers import Consumers
 from chassis.runtime.metrics import Metrics
 
 NOON = datetime(2027, 2, 3, 12, tzinfo=UTC)
@@ -16,7 +16,7 @@ AWAY = StoreUnavailableError("loading ord_1", OSError("connection refused"))
 
 
 @dataclass
-class Switch(Consuming):
+class Switch(Consumers):
     """Knows only whether it is paused."""
 
     is_paused: bool = False

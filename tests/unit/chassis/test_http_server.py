@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from chassis.runtime.log_throttle import Seldom
+from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.settings import ServiceSettings
 from chassis.web import http_server
 from chassis.web.http_server import config_of
@@ -173,7 +173,7 @@ async def test_refused_connections_are_logged_at_most_once_a_second_with_how_man
     sent: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = iter([0.0] * 20 + [1.0])
-    monkeypatch.setattr(http_server, "Seldom", partial(Seldom, clock=lambda: next(seconds)))
+    monkeypatch.setattr(http_server, "LogThrottle", partial(LogThrottle, clock=lambda: next(seconds)))
 
     async with serving() as port:
         with capture_logs() as lines:

@@ -37,7 +37,7 @@ from contracts.payments import (
 )
 from extras_service.catalogue import Catalogue, Extra
 from extras_service.order.decide import decide
-from extras_service.order.state import DeadlinePassed, Order, OrderInput, Placing, Resolving, Starting
+from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentStart, Placing, Resolving
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 PAY_WITHIN = timedelta(minutes=30)
@@ -113,14 +113,14 @@ def starting(
     guest_id: str = "guest-anna",
     property_id: str = "alpenhof",
     sealed_receipt_email: str | None = None,
-) -> Starting:
+) -> PaymentStart:
     command = StartPayment(
         order_id=ORDER_ID,
         guest_id=GuestId(guest_id),
         property_id=PropertyId(property_id),
         sealed_receipt_email=sealed_receipt_email,
     )
-    return Starting(command, who)
+    return PaymentStart(command, who)
 
 
 # Payment facts

@@ -18,9 +18,9 @@ from chassis.web.client_addresses import network_of
 from chassis.web.request_bodies import BodyReaders
 from contracts.orders import Guest, Staff
 from gateway import problems
-from gateway.admission import FRESH, RETRY_AFTER, Backlog
+from gateway.admission import FRESH, RETRY_AFTER, AdmissionControl
 from gateway.problems import ProblemError
-from gateway.rate_limits import AddressRate, Counts, Rates, Streams
+from gateway.rate_limits import AddressRate, Counts, RateLimits, StreamLimit
 from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 from gateway.tokens import Operator, OperatorRole
@@ -142,7 +142,7 @@ async def test_an_answer_that_has_begun_may_go_on() -> None:
 
 
 async def test_an_address_may_ask_so_often_and_is_told_when_to_come_back() -> None:
-    app = AddressRate(_app(), Rates(_settings(address_rate="3/day")))
+    app = AddressRate(_app(), RateLimits(_settings(address_rate="3/day")))
 
     answers = [await _http(app).get("/v1/extras") for _ in range(4)]
     other = await _http(app, "203.0.113.8").get("/v1/extras")
@@ -172,7 +172,7 @@ def test_an_ipv6_client_has_a_whole_network_and_counts_once(client: str, network
 
 
 async def test_everyone_a_token_can_name_is_counted_by_themselves() -> None:
-    rates = Rates(_settings(guest_rate="2/day"))
+    rates = RateLimits(_settings(guest_rate="2/day"))
     anna = given.guest()
     others: list[Guest | Staff | Operator] = [
         given.guest("guest-bert"),
@@ -191,7 +191,7 @@ async def test_everyone_a_token_can_name_is_counted_by_themselves() -> None:
 
 
 async def test_two_guests_whose_names_run_together_are_counted_apart() -> None:
-    rates = Rates(_settings(guest_rate="1/day"))
+    rates = RateLimits(_settings(guest_rate="1/day"))
 
     await rates.bearer(given.guest("c", property_id="a/b"))
     await rates.bearer(given.guest("b/c", property_id="a"))
@@ -204,7 +204,7 @@ async def test_counting_costs_as_much_at_50_000_addresses_as_at_1_000() -> None:
 
 
 async def test_counts_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = Rates(_settings(address_rate="10/minute"))
+    rates = RateLimits(_settings(address_rate="10/minute"))
     now = time.time()
     for number in range(100):
         await rates.address(f"203.0.113.{number}")
@@ -217,7 +217,7 @@ async def test_counts_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPa
 
 async def test_counts_are_bounded_however_many_addresses_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.rate_limits.MOST_COUNTS", 50)
-    rates = Rates(_settings(address_rate="10/minute"))
+    rates = RateLimits(_settings(address_rate="10/minute"))
 
     for number in range(200):
         await rates.address(f"203.0.113.{number}")
@@ -225,7 +225,7 @@ async def test_counts_are_bounded_however_many_addresses_ask(monkeypatch: pytest
     assert len(_counts(rates).expirations) == len(_counts(rates).storage) == 50
 
 
-def _counts(rates: Rates) -> Counts:
+def _counts(rates: RateLimits) -> Counts:
     counts = rates._addresses.storage
     assert isinstance(counts, Counts)
     return counts
@@ -242,13 +242,13 @@ def test_a_rate_that_is_none_stops_the_start(name: str, rate: str) -> None:
 
 
 def test_a_guest_may_have_so_many_streams_open_and_another_when_one_closes() -> None:
-    streams = Streams(2)
+    streams = StreamLimit(2)
     anna, bert = given.guest(), given.guest("guest-bert")
 
-    with streams.one_more(anna), streams.one_more(bert):
-        with streams.one_more(anna), pytest.raises(ProblemError) as raised, streams.one_more(anna):
+    with streams.slot(anna), streams.slot(bert):
+        with streams.slot(anna), pytest.raises(ProblemError) as raised, streams.slot(anna):
             pass
-        with streams.one_more(anna):
+        with streams.slot(anna):
             pass
 
     assert (raised.value.status, raised.value.name) == (429, "too-many-live-streams")
@@ -276,7 +276,7 @@ class Queue:
 
 async def test_an_order_is_let_in_up_to_the_limit_and_refused_beyond_it() -> None:
     queue = Queue(waiting=10)
-    backlog = Backlog(queue.count, 10, lambda: queue.now)
+    backlog = AdmissionControl(queue.count, 10, lambda: queue.now)
 
     await backlog.admit()
     queue.waiting, queue.now = 11, queue.now + 2 * FRESH
@@ -291,7 +291,7 @@ async def test_an_order_is_let_in_up_to_the_limit_and_refused_beyond_it() -> Non
 
 async def test_the_queue_is_counted_once_a_second_however_many_order() -> None:
     queue = Queue(waiting=0)
-    backlog = Backlog(queue.count, 10, lambda: queue.now)
+    backlog = AdmissionControl(queue.count, 10, lambda: queue.now)
 
     await asyncio.gather(*(backlog.admit() for _ in range(100)))
 
@@ -301,7 +301,7 @@ async def test_the_queue_is_counted_once_a_second_however_many_order() -> None:
 async def test_while_the_broker_does_not_say_how_many_wait_the_limit_is_off_and_readiness_says_so() -> None:
     queue = Queue(waiting=99)
     queue.is_away = True
-    backlog = Backlog(queue.count, 10, lambda: queue.now)
+    backlog = AdmissionControl(queue.count, 10, lambda: queue.now)
 
     await backlog.admit()
     unknown = await backlog.check()

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from contracts.orders import ExtraView, OrderView, Reason
 from gateway.api import examples
-from gateway.api.schemas import Because, OrderRequest, PaymentSession, RefundRequest, ReviewRequest
+from gateway.api.schemas import CancelRequest, OrderRequest, PaymentSession, RefundRequest, ReviewRequest
 from gateway.problem_types import PREFIX, PROBLEM_TYPES, Problem
 from gateway.problems import _STATUS_OF_REASON, _UNPROCESSABLE
 from tools.openapi_document import FILE, text
@@ -149,7 +149,7 @@ def test_a_problem_example_is_a_problem(name: str) -> None:
         (PaymentSession, examples.SESSION),
         *(
             (model, example)
-            for model in (OrderRequest, Because, RefundRequest, ReviewRequest)
+            for model in (OrderRequest, CancelRequest, RefundRequest, ReviewRequest)
             for example in DOCUMENT["components"]["schemas"][model.__name__]["examples"]
         ),
     ],

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from chassis.errors import PublishFailedError, StoreUnavailableError
-from chassis.messaging.requests import NobodyListensError, ReplyTimeoutError
+from chassis.messaging.requests import NoResponderError, ReplyTimeoutError
 from contracts.orders import Reason, Refusal
 from gateway.problems import ProblemError, install
 
@@ -100,7 +100,7 @@ async def test_every_refusal_has_its_status_and_a_type_of_its_own(reason: Reason
     "error",
     [
         ReplyTimeoutError("orders.get-order.v1", 5),
-        NobodyListensError("orders.get-order.v1"),
+        NoResponderError("orders.get-order.v1"),
         PublishFailedError("orders.place-order.v1", "commands/x", OSError("amqp://user:hush@broker")),
         StoreUnavailableError("loading ord_1", OSError("mongodb://user:hush@store")),
     ],

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from gateway.problems import ProblemError
-from gateway.signing_keys import FETCH_PAUSE, KEEP, KeysUnavailableError, PublishedKeys, keys_of
+from gateway.signing_keys import MAX_STALE, MIN_REFETCH_INTERVAL, KeysUnavailableError, PublishedKeys, keys_of
 from gateway.tokens import Tokens
 
 ISSUER = "https://login.alpenhof.example"
@@ -197,7 +197,7 @@ async def test_a_new_key_is_found_at_once_and_a_withdrawn_one_goes() -> None:
     assert await _accepted(issuer, _token(EC_KEY, "ES256", "old"))
 
     issuer.publishes(_jwk(NEW_EC_KEY, "new"))
-    issuer.now += FETCH_PAUSE
+    issuer.now += MIN_REFETCH_INTERVAL
 
     assert await _accepted(issuer, _token(NEW_EC_KEY, "ES256", "new"))
     assert not await _accepted(issuer, _token(EC_KEY, "ES256", "old"))
@@ -207,7 +207,7 @@ async def test_a_flood_of_unknown_key_ids_does_not_hammer_the_issuer() -> None:
     issuer = Issuer(_jwk(EC_KEY, "e"))
 
     for number in range(200):
-        issuer.now += FETCH_PAUSE / 100
+        issuer.now += MIN_REFETCH_INTERVAL / 100
         assert not await _accepted(issuer, _token(NEW_EC_KEY, "ES256", f"made-up-{number}"))
 
     assert issuer.fetches <= 3  # in 2 pauses
@@ -219,13 +219,13 @@ async def test_while_the_issuer_is_away_the_keys_it_had_go_on_for_a_day() -> Non
     assert await _accepted(issuer, good)
 
     issuer.is_away = True
-    issuer.now += KEEP - 1
+    issuer.now += MAX_STALE - 1
     still = await _accepted(issuer, good)
     issuer.now += 2
     with pytest.raises(KeysUnavailableError):
         await issuer.tokens.guest(good)
     issuer.is_away = False
-    issuer.now += FETCH_PAUSE
+    issuer.now += MIN_REFETCH_INTERVAL
     again = await _accepted(issuer, good)
 
     assert (still, again) == (True, True)

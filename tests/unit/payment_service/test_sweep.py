@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from chassis.decision import Applied, Ignored, Stale
 from contracts.psp import PspEventsSwept, SweepPspEvents
-from payment_service.event_backfill import FIRST_LOOK_BACK, EventSweep, SweepDue, decide
+from payment_service.event_backfill import FIRST_LOOK_BACK, EventBackfill, SweepDue, decide
 
 NOW = datetime(2026, 7, 1, 9, tzinfo=UTC)
 DUE = SweepDue(timedelta(minutes=10))
@@ -13,12 +13,12 @@ DUE = SweepDue(timedelta(minutes=10))
 def test_the_first_sweep_looks_back_a_day_and_is_asked_for_at_once() -> None:
     decision = decide(None, DUE, NOW)
 
-    first = EventSweep(since=NOW - FIRST_LOOK_BACK, asked_at=NOW, due_at=NOW + DUE.every)
+    first = EventBackfill(since=NOW - FIRST_LOOK_BACK, asked_at=NOW, due_at=NOW + DUE.every)
     assert decision == Applied(first, (SweepPspEvents(since=first.since),))
 
 
 def test_a_due_sweep_asks_for_everything_since_the_last_and_sets_the_next() -> None:
-    decision = decide(EventSweep(since=NOW - timedelta(hours=1), due_at=NOW), DUE, NOW)
+    decision = decide(EventBackfill(since=NOW - timedelta(hours=1), due_at=NOW), DUE, NOW)
 
     assert isinstance(decision, Applied)
     assert decision.messages == (SweepPspEvents(since=NOW - timedelta(hours=1)),)
@@ -27,13 +27,13 @@ def test_a_due_sweep_asks_for_everything_since_the_last_and_sets_the_next() -> N
 
 
 def test_a_sweep_that_is_not_due_is_left_alone() -> None:
-    later = EventSweep(since=NOW, due_at=NOW + timedelta(minutes=1))
+    later = EventBackfill(since=NOW, due_at=NOW + timedelta(minutes=1))
 
     assert isinstance(decide(later, DUE, NOW), Stale)
 
 
 def test_a_finished_sweep_moves_on() -> None:
-    sweep = EventSweep(since=NOW - timedelta(hours=1), due_at=NOW)
+    sweep = EventBackfill(since=NOW - timedelta(hours=1), due_at=NOW)
 
     decision = decide(sweep, PspEventsSwept(until=NOW), NOW)
 
@@ -43,7 +43,7 @@ def test_a_finished_sweep_moves_on() -> None:
 
 
 def test_an_overtaken_sweep_does_not_move_back() -> None:
-    sweep = EventSweep(since=NOW, due_at=NOW)
+    sweep = EventBackfill(since=NOW, due_at=NOW)
 
     assert isinstance(decide(sweep, PspEventsSwept(until=NOW - timedelta(minutes=5)), NOW), Stale)
 

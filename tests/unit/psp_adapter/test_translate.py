@@ -24,7 +24,7 @@ from contracts.psp import (
     PspSessionOpen,
     RetrievePspSession,
 )
-from psp_adapter.translate import DISPUTE_STATES, About, Intent, report_of_event, report_of_intent, subject_of
+from psp_adapter.translate import DISPUTE_STATES, EventSubject, Intent, report_of_event, report_of_intent, subject_of
 
 CREATED = 1_782_896_400
 SEEN = datetime(2026, 7, 1, 9, 0, 0, 654_321, tzinfo=UTC)
@@ -54,7 +54,7 @@ def _event(event_type: str, **changes: Any) -> dict[str, Any]:
 def _told(event: dict[str, Any]) -> PspPaymentEvent | Ignored:
     """What an event says about the intent it carries."""
     about = subject_of(event)
-    assert isinstance(about, About)
+    assert isinstance(about, EventSubject)
     assert about.embedded is not None
     return report_of_event(event, about.embedded)
 
@@ -262,7 +262,7 @@ def test_an_intent_never_shows_its_client_secret() -> None:
 
 def _about_money(event_type: str, subject: dict[str, Any]) -> PspPaymentEvent | Ignored:
     event = {"id": "evt_2", "type": event_type, "created": CREATED, "data": {"object": subject}}
-    assert subject_of(event) == About("pi_1", None)
+    assert subject_of(event) == EventSubject("pi_1", None)
     return report_of_event(event, Intent.model_validate(_intent()))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from chassis.errors import PermanentError, TransientError
-from chassis.runtime.startup import once_there
+from chassis.runtime.startup import retry_until_available
 
 
 class Steps:
@@ -25,7 +25,7 @@ class Steps:
 async def test_a_step_is_taken_again_until_what_it_needs_is_there() -> None:
     steps = Steps(failures=2)
 
-    await once_there(steps.first, steps.second, every=0)
+    await retry_until_available(steps.first, steps.second, every=0)
 
     assert steps.taken == ["first", "first", "first", "second"]
 
@@ -34,7 +34,7 @@ async def test_a_service_whose_store_never_comes_ends_with_the_reason() -> None:
     steps = Steps(failures=1000)
 
     with pytest.raises(TransientError, match="away"):
-        await once_there(steps.first, steps.second, within=0.05, every=0.01)
+        await retry_until_available(steps.first, steps.second, within=0.05, every=0.01)
 
     assert "second" not in steps.taken
 
@@ -43,6 +43,6 @@ async def test_what_waiting_cannot_mend_ends_at_once() -> None:
     steps = Steps(failures=1, error=PermanentError)
 
     with pytest.raises(PermanentError):
-        await once_there(steps.first, every=0)
+        await retry_until_available(steps.first, every=0)
 
     assert steps.taken == ["first"]
