@@ -144,7 +144,8 @@ class PspOutcomeUnknown(OrderEvent):
     asked: str = Field(description="the kind of the command that went unanswered")
     detail: str
     is_refused: bool = Field(
-        default=False, description="it did answer, and does not know the session: another account or mode, or deleted"
+        default=False,
+        description="it did answer: it does not know the session (another account or mode, deleted), or refuses it",
     )
 
 

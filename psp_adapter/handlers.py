@@ -63,7 +63,8 @@ class AdapterHandlers:
     def _asking(
         self, ask: Callable[[Any], Awaitable[Event | None]]
     ) -> Callable[[PaymentCommand, Delivery], Awaitable[Outcome[Any]]]:
-        """Publish what the PSP answers. When it stays silent, say that: the payment service asks again."""
+        """Publish what the PSP answers. When it stays silent, or says nothing about a session, say that: the payment
+        service asks again, a few times."""
 
         async def handle(command: PaymentCommand, delivery: Delivery) -> Outcome[Any]:
             with recorded() as calls:
@@ -79,6 +80,11 @@ class AdapterHandlers:
                     if not error.forbidden.concerns_one_payment or delivery.attempt < TRIES:
                         error.notes = noted(calls)
                         raise
+                    answer = _unknown(command, error)
+                except PspBrokenError as error:
+                    if not isinstance(command, ClosePspSession | RetrievePspSession) or _is_about_a_claim(command):
+                        raise
+                    log.error("psp.refused", kind=command.kind, payment_id=command.payment_id, error=str(error))
                     answer = _unknown(command, error)
             if answer is None:
                 return Ignored("the PSP has nothing new to say; its webhook will tell")
@@ -167,12 +173,15 @@ def _is_about_a_claim(command: PaymentCommand) -> bool:
     return isinstance(command, RetrievePspSession) and not command.is_held
 
 
-def _unknown(command: PaymentCommand, error: PspUnavailableError | PspForbiddenError) -> PspOutcomeUnknown:
+def _unknown(
+    command: PaymentCommand, error: PspUnavailableError | PspForbiddenError | PspBrokenError
+) -> PspOutcomeUnknown:
     log.warning("psp.silent", kind=command.kind, error=str(error))
     return PspOutcomeUnknown(
         order_id=command.order_id,
         payment_id=command.payment_id,
         asked=command.kind,
         detail=str(error),
-        is_refused=isinstance(error, PspForbiddenError) and error.forbidden.is_elsewhere,
+        is_refused=isinstance(error, PspBrokenError)
+        or (isinstance(error, PspForbiddenError) and error.forbidden.is_elsewhere),
     )

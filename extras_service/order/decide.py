@@ -100,6 +100,8 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return refund_to.unanswered(order, message, refund_id, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentUnresolved(detail=detail)):
             return to.unresolved(order, detail)
+        case ((_S.EXPIRED | _S.CANCELLED), PaymentUnresolved(detail=detail)) if order.received is None:
+            return to.unresolved(order, detail)
         case _S.PENDING_PAYMENT, DeadlinePassed():
             return to.deadline_passed(order, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), CancelOrder()):

@@ -407,7 +407,8 @@ def _attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Paym
 
 
 def _succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> Decision[Payment]:
-    """A success is believed in every status, once it matches what was asked."""
+    """A success is believed in every status, once it matches what was asked. What was paid need not be closed."""
+    payment = payment.model_copy(update={"unclosed": _without(payment.unclosed, report.psp_reference)})
     if payment.paid_reference is not None:
         if report.psp_reference != payment.paid_reference:
             return refunds.refund_duplicate_charge(payment, report, now)
@@ -461,7 +462,8 @@ def _close_psp_session(payment: Payment) -> tuple[Outgoing, ...]:
 
 
 def _closed(payment: Payment) -> Decision[Payment]:
-    closed = payment.model_copy(update={"status": _P.CLOSED, "before_unknown": None, "is_refused": False})
+    settled = {"status": _P.CLOSED, "before_unknown": None, "is_refused": False, "polls": 0}
+    closed = payment.model_copy(update=settled)
     return Applied(closed, (_closed_told(closed),))
 
 

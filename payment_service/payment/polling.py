@@ -20,7 +20,7 @@ same steps, so that they do not pile up, and end like them.
 """
 
 REFUSED_POLLS = 3
-"""After how many of these steps a person must look when the PSP answers, and does not know the session."""
+"""After how many of these steps a person must look when the PSP answers, and refuses to close or show the session."""
 
 
 REFUND_ANSWER = timedelta(days=7)
@@ -166,8 +166,8 @@ def _refund_unresolved(payment: Payment, refund: Refund) -> PaymentUnresolved:
 def _unresolved(payment: Payment) -> PaymentUnresolved:
     if payment.is_refused:
         detail = (
-            "the PSP says nothing about the session of this payment; it is of another account or mode than the key in "
-            "use, or was deleted: look it up in the dashboard"
+            "the PSP refuses what it is asked about the session of this payment; it may be of another account or mode "
+            "than the key in use, or was deleted: look it up in the dashboard"
         )
     else:
         detail = "the PSP has said nothing about this payment for a week; look it up in its dashboard"

@@ -93,7 +93,13 @@ def refund_reported(payment: Payment, report: PspRefundUpdated) -> Decision[Paym
 
 
 def _identity(payment: Payment, report: PspRefundUpdated) -> tuple[RefundId, RefundId | None]:
-    """Which refund a report is about, and which one that doubles: the PSP has made another under the same id."""
+    """Which refund a report is about, and which one that doubles: the PSP has made another under the same id.
+
+    The PSP's own id decides where it is known: our id is in the refund's metadata, which can be changed at the PSP.
+    """
+    for refund in payment.refunds:
+        if report.psp_refund_id and refund.psp_refund_id == report.psp_refund_id:
+            return refund.refund_id, refund.doubles
     known = _refund(payment, report.refund_id)
     if known is None or not report.psp_refund_id or known.psp_refund_id in ("", report.psp_refund_id):
         return report.refund_id, None

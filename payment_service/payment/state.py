@@ -127,7 +127,7 @@ class Payment(State):
     unknown_because: str = ""
     """What the PSP said, or did not, when it was asked in vain for the first time."""
     is_refused: bool = False
-    """The PSP answers, and refuses to say anything about the session: its id is not known to the account in use."""
+    """The PSP answers, and refuses to close or show the session: it does not know its id, say."""
     polls: int = 0
     """Questions in a row that were not answered."""
     claimed: tuple[str, ...] = ()

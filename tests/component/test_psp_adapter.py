@@ -48,6 +48,7 @@ CREATE = CreatePspSession(
     session_no=1,
     amount=given.AMOUNT,
 )
+RETRIEVE = RetrievePspSession(order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, psp_reference=given.REFERENCE)
 CLOSE = ClosePspSession(
     order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID, session_no=1, psp_reference=given.REFERENCE
 )
@@ -218,6 +219,17 @@ async def test_a_cancelled_session_is_reported() -> None:
 
     (told,) = bench.sent
     assert isinstance(told, PspPaymentCanceled)
+
+
+@pytest.mark.parametrize("command", [CLOSE, RETRIEVE], ids=["close", "retrieve"])
+async def test_a_session_that_stripe_will_not_close_or_show_is_told_and_not_parked(
+    command: ClosePspSession | RetrievePspSession,
+) -> None:
+    bench = await _taking(command, error(400, code="payment_intent_unexpected_state"))
+
+    (told,) = bench.sent
+    assert isinstance(told, PspOutcomeUnknown)
+    assert (told.asked, told.is_refused) == (command.kind, True)
 
 
 async def test_a_session_that_was_paid_before_it_could_be_closed_is_reported_as_paid() -> None:

@@ -64,7 +64,11 @@ class Adapter:
 
     def _ask(self, number: int, psp: Psp, command: Message) -> Iterator[Asked]:
         silence = self._said(_SILENT, command)
-        for happened, answer in self._carried_out(psp, command):
+        failure = self._for_good(psp, command)
+        if failure is not None:
+            yield self._said(self._book.refusal(failure), command)._replace(how=ANSWERED, psp=number)
+            return
+        for happened, answer in self._carried_out(_without_failure(psp, command), command):
             after, webhooks = self._book.psps.number(happened.psp), self._book.send(happened.webhooks)
             yield Asked(ANSWERED, after, self._number(self._of_held(answer, command)), webhooks)
             if happened.psp != psp:
@@ -73,12 +77,30 @@ class Adapter:
         for happened, answer in self._forgotten(psp, command):
             after, webhooks = self._book.psps.number(happened.psp), self._book.send(happened.webhooks)
             yield Asked(FORGOTTEN, after, self._number(answer), webhooks)
-        yield silence._replace(how="silent, not done", psp=number)
+        yield silence._replace(how="silent, not done", psp=self._with_failure(psp, command))
         for name, error in _REFUSALS.items():
             if name in self._bounds.refusals and _may_be_refused(command, name):
                 said = self._said(self._book.refusal(error), command)
                 if said.answer != NO_ANSWER or said.parked:  # else it waits in its queue, as if not delivered yet
                     yield said._replace(how=f"{REFUSED}: {name}", psp=number)
+
+    def _for_good(self, psp: Psp, command: Message) -> Exception | None:
+        """How this command fails whenever it is asked, if it does."""
+        if isinstance(command, self._bounds.never):
+            return _REFUSALS[OBJECT]
+        if not self._bounds.new_keys and _key(command) in psp.stored:
+            return _SILENT
+        match command:
+            case ClosePspSession(psp_reference=reference) | RetrievePspSession(psp_reference=reference):
+                is_gone = psp.sessions[at_psp.number_of(reference) - 1].status == at_psp.GONE
+                return _REFUSALS[UNKNOWN] if is_gone else None
+            case _:
+                return None
+
+    def _with_failure(self, psp: Psp, command: Message) -> int:
+        """The PSP after an answer of 500, which it stores under the idempotency key and repeats."""
+        stored = {*psp.stored, _key(command)} if self._bounds.stores_failures and _key(command) else psp.stored
+        return self._book.psps.number(psp._replace(stored=tuple(sorted(stored))))
 
     def _said(self, error: Exception, command: Message) -> Asked:
         """What the adapter's handlers publish when the PSP fails in this way for the last time, if anything."""
@@ -140,7 +162,8 @@ class Adapter:
         is_made = any(refund.refund_id == asked.refund_id for refund in psp.refunds)
         if is_made and not at_psp.refusal(psp, number, amount):
             happened = at_psp.refunded(psp, asked.refund_id, number, amount, "succeeded", self._bounds.tick)
-            yield happened, at_psp.refund_report(happened.psp, happened.psp.refunds[-1], self._bounds.ahead)
+            made = max(each for each in happened.psp.refunds if each.refund_id == asked.refund_id)
+            yield happened, at_psp.refund_report(happened.psp, made, self._bounds.ahead)
 
     def _refund_asked(self, psp: Psp, asked: CreatePspRefund) -> Iterator[tuple[Happened, Message | None]]:
         tick, ahead = self._bounds.tick, self._bounds.ahead
@@ -174,10 +197,24 @@ _REFUSALS: dict[str, Exception] = {
 
 
 def _may_be_refused(command: Message, name: str) -> bool:
-    """A session that is to be opened has no id yet; one that is open can be closed and asked for."""
-    if name == UNKNOWN:
-        return not isinstance(command, CreatePspSession)
-    return name != OBJECT or isinstance(command, CreatePspSession | CreatePspRefund)
+    """A session that is to be opened has no id yet."""
+    return name != UNKNOWN or not isinstance(command, CreatePspSession)
+
+
+def _without_failure(psp: Psp, command: Message) -> Psp:
+    """The PSP once the command is asked under another key, after it was looked whether it was carried out."""
+    return psp._replace(stored=tuple(key for key in psp.stored if key != _key(command)))
+
+
+def _key(command: Message) -> str:
+    """The idempotency key of a command; empty for one without."""
+    match command:
+        case CreatePspSession(session_no=number):
+            return f"session {number}"
+        case CreatePspRefund(refund_id=refund_id):
+            return refund_id
+        case _:
+            return ""
 
 
 @dataclass
@@ -197,4 +234,4 @@ class _Failing:
     async def _fail(self, *_args: Any, **_options: Any) -> None:
         raise self.error
 
-    create_session = cancel_session = retrieve_session = create_refund = _fail
+    create_session = cancel_session = retrieve_session = find_session = create_refund = _fail

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from contracts.message import Message
+from contracts.psp import ClosePspSession, CreatePspSession, RetrievePspSession
+
 
 class Left(NamedTuple):
     """What may still happen. Whatever the system does by itself costs nothing and is always explored."""
@@ -16,6 +19,7 @@ class Left(NamedTuple):
     forgets: int = 0  # the PSP executes a command again whose idempotency key it has forgotten
     refuses: int = 0  # the PSP refuses what it is asked, in one of the ways that the bounds name
     replays: int = 0  # an operator sends a message again, of any age, in any state, its id remembered no more
+    weeks: int = 0  # the PSP says nothing about a refund for two weeks
     restores: int = 0  # one service's store goes back to a backup, and the log since then is sent to it again
 
 
@@ -32,6 +36,9 @@ class Bounds:
     begin: tuple[str, ...] = ()  # steps that have happened already, to reach further into what comes afterwards
     looks_first: bool = True  # whether the adapter looks for a refund before it makes one
     refusals: tuple[str, ...] = ()  # ways in which the PSP refuses
+    never: tuple[type[Message], ...] = ()  # commands that the PSP refuses as about this object, whenever it is asked
+    stores_failures: bool = False  # whether the PSP stores a failure under its idempotency key, and repeats it
+    new_keys: bool = True  # whether the adapter asks under another key where the PSP repeats a stored failure
     catches_up: bool = True  # whether a restored store is sent its part of the log
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
     disputes: tuple[str, ...] = ("whole",)  # how a dispute may begin (whole, part, inquiry, prevented); appeals
@@ -90,6 +97,44 @@ DISPUTES = (
     ),
 )
 
+NO_WAY_OUT = (
+    Bounds(
+        "after opening: 2 guest, 1 staff action, a session that is gone at the PSP",
+        Left(guest=2, staff=1, psp=1),
+        begin=OPENS,
+        surprises=("gone",),
+    ),
+    Bounds(
+        "after opening: 2 guest, 1 staff action, the PSP neither closes nor shows a session",
+        Left(guest=2, staff=1),
+        begin=OPENS,
+        never=(ClosePspSession, RetrievePspSession),
+    ),
+    Bounds("2 guest, 1 staff action, the PSP opens no session", Left(2, 1), never=(CreatePspSession,)),
+    Bounds("1 guest action, 1 failure that the PSP repeats", Left(guest=1, silent=1), stores_failures=True),
+)
+METADATA = (
+    Bounds(
+        "after paying: 1 staff action, 1 change of metadata, 1 refund in the dashboard",
+        Left(staff=1, psp=2),
+        begin=PAYS,
+        surprises=("metadata", "a part is refunded"),
+    ),
+    Bounds(
+        "after paying: 1 staff action, 1 change of metadata, disputed and decided",
+        Left(staff=1, psp=3),
+        begin=PAYS,
+        surprises=("metadata", "dispute"),
+    ),
+    Bounds(
+        "after opening: 1 guest action, 1 change of metadata",
+        Left(guest=1, psp=1),
+        begin=OPENS,
+        cards=("fine", "declining"),
+        surprises=("metadata",),
+    ),
+)
+
 # What CI explores: about a minute.
 SHORT = (
     Bounds("3 guest actions", Left(guest=3)),
@@ -135,6 +180,8 @@ SHORT = (
     Bounds("the extras store goes back, 2 staff actions", Left(staff=2, restores=1), begin=(EXTRAS_BACKUP, *PAYS)),
     Bounds("the payment store goes back, 1 staff action", Left(staff=1, restores=1), begin=(PAYMENT_BACKUP, *PAYS)),
     *DISPUTES,
+    *NO_WAY_OUT,
+    *METADATA,
 )
 # Further: minutes, and a few GB.
 DEEP = (

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contracts.ids import RefundId
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
+from contracts.psp import ClosePspSession
 from extras_service.order.state import Order
 from payment_service.payment.state import Payment
 from tests.model.bounds import OBJECT
@@ -133,18 +134,25 @@ def _outside(order: Order) -> int:
     return order.given_outside // 100
 
 
+def a_repeated_failure_is_got_over(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    return order.status is not OrderStatus.NEEDS_REVIEW or not psp.stored
+
+
+BY_A_FAILURE = "no order comes before a person because the PSP repeats a failure"
+LEFT_OPEN = "no session is left open"
 AT_REST: Mapping[str, Law] = {
     "what the bank has not taken can be given back": what_is_left_can_be_given_back,
     "no guest has more than they paid, unseen": no_guest_of_a_closed_order_has_more_than_they_paid,
     "a closed order keeps no money, unless a refund or review is open": a_closed_order_keeps_no_money,
     "nobody pays twice": nobody_pays_twice,
     "no order is stuck": no_order_is_stuck,
-    "no session is left open": no_session_is_left_open,
+    LEFT_OPEN: no_session_is_left_open,
     "the order knows what was captured": the_order_knows_what_was_captured,
     "the order knows what was refunded": the_order_knows_what_was_refunded,
     "no refund is forgotten": no_refund_is_forgotten,
     "a failed refund is seen": a_failed_refund_is_seen,
     "order and payment agree about each refund": order_and_payment_agree_about_each_refund,
+    BY_A_FAILURE: a_repeated_failure_is_got_over,
     "a refund made twice is seen": a_refund_made_twice_is_seen,
 }
 """Laws of a world in which nothing is under way and nothing is going to be looked at again."""
@@ -173,7 +181,7 @@ class Laws:
         bounds = model.bounds
         only_the_key = bool(bounds.refusals) and not bounds.left.psp and OBJECT not in bounds.refusals
         self._at_rest: Mapping[str, Law] = {
-            **AT_REST,
+            **{law: holds for law, holds in AT_REST.items() if law != LEFT_OPEN or ClosePspSession not in bounds.never},
             **({BY_THE_KEY: no_refund_fails_by_itself} if only_the_key else {}),
             **(WHERE_NO_STORE_GOES_BACK if not bounds.left.restores else {}),
         }

@@ -19,6 +19,12 @@ PAYMENT_ID = payment_id_of(ORDER_ID)
 TOTAL = 100
 PART = 40
 UNPAID = ("requires_payment_method", "requires_action")
+GONE = "gone"
+"""Of a session that the PSP does not know any more: of another account or mode, or deleted."""
+OURS, REMOVED, FOREIGN = "ours", "removed", "foreign"
+"""What the metadata of a session says, which people can edit in the PSP's dashboard."""
+PAYABLE_FOR = timedelta(days=3)
+"""How long a voucher can be paid."""
 CONTESTED = ("needs_response", "appeal_needs_response")
 TAKEN = ("lost", "prevented")
 
@@ -33,6 +39,8 @@ class Session(NamedTuple):
     captured: int = 0
     asked_no: int = 1
     told: bool = True
+    metadata: str = OURS
+    is_voucher: bool = False
 
 
 class Refund(NamedTuple):
@@ -43,6 +51,18 @@ class Refund(NamedTuple):
     amount: int
     state: str
     first: str
+    copy: int = 1
+    """Which of the refunds under one id it is: the PSP gives each an id of its own."""
+    is_named: bool = True
+    """Whether its metadata still has our id."""
+
+    @property
+    def is_ours(self) -> bool:
+        return not self.refund_id.startswith("re_")
+
+    @property
+    def psp_id(self) -> str:
+        return self.refund_id if self.copy == 1 else f"{self.refund_id}.{self.copy}"
 
 
 class Psp(NamedTuple):
@@ -54,6 +74,10 @@ class Psp(NamedTuple):
     dispute: str = ""
     dispute_amount: int = 0
     seconds: int = 0
+    stored: tuple[str, ...] = ()
+    """Idempotency keys under which it has stored a failure, which it repeats."""
+    late: tuple[str, ...] = ()
+    """Refunds about which it has said nothing for two weeks, since they were asked for the last time."""
 
     def returned(self, session_no: int) -> int:
         """What was given back of a session, or is on its way."""
@@ -79,9 +103,19 @@ class Psp(NamedTuple):
     @property
     def is_settling(self) -> bool:
         """Whether it is going to say more by itself."""
-        return any(session.status == "processing" for session in self.sessions) or any(
+        return any(session.status == "processing" or session.is_voucher for session in self.sessions) or any(
             refund.state == "pending" for refund in self.refunds
         )
+
+    @property
+    def has_voucher(self) -> bool:
+        """Whether a voucher can still be paid."""
+        return any(session.is_voucher for session in self.sessions)
+
+    def with_session(self, number: int, **changes: Any) -> "Psp":
+        sessions = list(self.sessions)
+        sessions[number - 1] = sessions[number - 1]._replace(**changes)
+        return self._replace(sessions=tuple(sessions))
 
 
 class Happened(NamedTuple):
@@ -102,25 +136,36 @@ def number_of(psp_reference: str) -> int:
 # What happens there
 
 
-def changed(psp: Psp, session_no: int, status: str, told: str, tick: int, captured: int = 0) -> Happened:
+def changed(
+    psp: Psp, session_no: int, status: str, told: str, tick: int, captured: int = 0, *, is_voucher: bool = False
+) -> Happened:
     """A session gets another status, and the webhook `told` says so."""
-    sessions = list(psp.sessions)
-    sessions[session_no - 1] = sessions[session_no - 1]._replace(status=status, captured=captured)
-    after = psp._replace(sessions=tuple(sessions), seconds=psp.seconds + tick)
-    return Happened(after, (_webhook(after, session_no, told, {}),))
+    after = psp.with_session(session_no, status=status, captured=captured, is_voucher=is_voucher)
+    after = after._replace(seconds=psp.seconds + tick)
+    return Happened(after, _webhook(after, session_no, told, {}))
 
 
-def refund_changed(psp: Psp, refund_id: str, state: str, tick: int) -> Happened:
-    refunds = tuple(each._replace(state=state) if each.refund_id == refund_id else each for each in psp.refunds)
+def refund_changed(psp: Psp, refund: Refund, tick: int, **changes: Any) -> Happened:
+    """A refund gets another state, or loses its metadata."""
+    changed_one = refund._replace(**changes)
+    refunds = tuple(changed_one if each == refund else each for each in psp.refunds)
     after = psp._replace(refunds=refunds, seconds=psp.seconds + tick)
-    return Happened(after, (_refund_webhook(after, refund_id, "refund.updated"),))
+    return Happened(after, _refund_webhook(after, changed_one, "refund.updated"))
+
+
+def paid_elsewhere(psp: Psp, asked_no: int, tick: int) -> Happened:
+    """A second session of the payment is paid, as after its idempotency key was forgotten."""
+    opened = psp._replace(sessions=(*psp.sessions, Session(asked_no=asked_no)))
+    paid = changed(opened, len(opened.sessions), "succeeded", "payment_intent.succeeded", tick, TOTAL)
+    return Happened(paid.psp, (session_created(asked_no, len(opened.sessions)), *paid.webhooks))
 
 
 def refunded(psp: Psp, refund_id: str, session_no: int, amount: int, state: str, tick: int) -> Happened:
     """Money goes back. The caller has looked whether it may."""
-    refund = Refund(refund_id, session_no, amount, state, state)
+    copies = sum(each.refund_id == refund_id for each in psp.refunds)
+    refund = Refund(refund_id, session_no, amount, state, state, copy=copies + 1)
     after = psp._replace(refunds=tuple(sorted((*psp.refunds, refund))), seconds=psp.seconds + tick)
-    return Happened(after, (_refund_webhook(after, refund_id, "refund.created"),))
+    return Happened(after, _refund_webhook(after, refund, "refund.created"))
 
 
 def refusal(psp: Psp, session_no: int, amount: int) -> str:
@@ -138,7 +183,7 @@ def dispute_changed(psp: Psp, session_no: int, state: str, tick: int, amount: in
     amount = psp.dispute_amount or amount or psp.sessions[session_no - 1].captured
     after = psp._replace(disputed=session_no, dispute=state, dispute_amount=amount, seconds=psp.seconds + tick)
     subject = {"id": "dp_1", "amount": amount, "currency": "eur", "status": state}
-    return Happened(after, (_webhook(after, session_no, "charge.dispute.updated", subject),))
+    return Happened(after, _webhook(after, session_no, "charge.dispute.updated", subject))
 
 
 # What it answers
@@ -148,9 +193,9 @@ def session_asked(psp: Psp, asked: CreatePspSession, *, forgotten: bool) -> tupl
     """A session is opened, or the one named that was opened under this key before, unless the key was forgotten."""
     known = [number for number, each in enumerate(psp.sessions, start=1) if each.asked_no == asked.session_no]
     if known and not forgotten:
-        return _with_told(psp, known[-1], told=True), session_created(asked, known[-1])
+        return psp.with_session(known[-1], told=True), session_created(asked.session_no, known[-1])
     after = psp._replace(sessions=(*psp.sessions, Session(asked_no=asked.session_no)))
-    return after, session_created(asked, len(after.sessions))
+    return after, session_created(asked.session_no, len(after.sessions))
 
 
 def untold(before: Psp, after: Psp) -> Psp:
@@ -160,18 +205,12 @@ def untold(before: Psp, after: Psp) -> Psp:
     return after._replace(sessions=tuple(each._replace(told=told) for each, told in sessions))
 
 
-def _with_told(psp: Psp, number: int, *, told: bool) -> Psp:
-    sessions = list(psp.sessions)
-    sessions[number - 1] = sessions[number - 1]._replace(told=told)
-    return psp._replace(sessions=tuple(sessions))
-
-
-def session_created(asked: CreatePspSession, number: int) -> PspSessionCreated:
+def session_created(asked_no: int, number: int) -> PspSessionCreated:
     """The answer to opening a session: the same one, whatever became of the session since."""
     return PspSessionCreated(
         order_id=ORDER_ID,
         payment_id=PAYMENT_ID,
-        session_no=asked.session_no,
+        session_no=asked_no,
         psp_reference=reference(number),
         amount=Money(amount=TOTAL, currency="EUR"),
         livemode=False,
@@ -202,8 +241,16 @@ def _at(psp: Psp, ahead: int = 0) -> datetime:
     return NOW + timedelta(seconds=psp.seconds + ahead)
 
 
+_METADATA = {
+    OURS: {"order_id": ORDER_ID, "payment_id": PAYMENT_ID},
+    REMOVED: {},
+    FOREIGN: {"order_id": "ord_another", "payment_id": "pay_another"},
+}
+
+
 def _intent(psp: Psp, session_no: int) -> Intent:
     session = psp.sessions[session_no - 1]
+    voucher = {"type": "boleto_display_details", "boleto_display_details": {"expires_at": PAYABLE_UNTIL}}
     return Intent(
         id=reference(session_no),
         status=session.status,
@@ -211,30 +258,34 @@ def _intent(psp: Psp, session_no: int) -> Intent:
         currency="eur",
         amount_received=session.captured,
         livemode=False,
-        metadata={"order_id": ORDER_ID, "payment_id": PAYMENT_ID},
+        metadata=_METADATA[session.metadata],
+        next_action=voucher if session.is_voucher else {},
     )
+
+
+PAYABLE_UNTIL = int((NOW + PAYABLE_FOR).timestamp())
 
 
 def _answer(psp: Psp, session_no: int) -> Intent:
-    return _intent(psp, session_no).model_copy(update={"is_answer": True})
+    return _intent(psp, session_no).model_copy(update={"metadata": _METADATA[OURS], "is_answer": True})
 
 
 def _refund_object(refund: Refund) -> RefundObject:
-    metadata = {} if refund.refund_id.startswith("re_") else {"refund_id": refund.refund_id}
-    return RefundObject(
-        id=refund.refund_id, amount=refund.amount, currency="eur", status=refund.state, metadata=metadata
-    )
+    metadata = {"refund_id": refund.refund_id} if refund.is_ours and refund.is_named else {}
+    return RefundObject(id=refund.psp_id, amount=refund.amount, currency="eur", status=refund.state, metadata=metadata)
 
 
-def _refund_webhook(psp: Psp, refund_id: str, told: str) -> Event:
-    refund = next(each for each in psp.refunds if each.refund_id == refund_id)
+def _refund_webhook(psp: Psp, refund: Refund, told: str) -> tuple[Event, ...]:
     return _webhook(psp, refund.session_no, told, _refund_object(refund).model_dump())
 
 
-def _webhook(psp: Psp, session_no: int, told: str, subject: dict[str, Any]) -> Event:
+def _webhook(psp: Psp, session_no: int, told: str, subject: dict[str, Any]) -> tuple[Event, ...]:
+    """What the adapter makes of it: nothing, where it does not move money and claims no payment of ours."""
     intent = _intent(psp, session_no)
     event = {"type": told, "created": _at(psp).timestamp(), "data": {"object": subject or intent.model_dump()}}
     message = report_of_event(event, intent)
-    if isinstance(message, Ignored):
+    if not isinstance(message, Ignored):
+        return (message,)
+    if intent.is_ours:
         raise AssertionError(f"the adapter has no rule for {told}: {message.reason}")
-    return message
+    return ()

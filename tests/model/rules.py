@@ -35,6 +35,7 @@ from contracts.psp import (
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
+    PspPaymentEvent,
     PspRefundRefused,
     PspRefundUpdated,
     PspSessionCreated,
@@ -46,10 +47,12 @@ from extras_service.order import decide as saga
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentEvent, PaymentStart, Placing, Resolving
 from extras_service.order.transitions import ASK_AGAIN_AFTER
+from payment_service.handlers import PaymentHandlers
 from payment_service.payment import decide as lifecycle
-from payment_service.payment.polling import REFUSED_POLLS, UNKNOWN_POLLS
-from payment_service.payment.state import Attempt, Payment, PaymentInput, PaymentMessage, PaymentStage, PollDue
+from payment_service.payment.polling import REFUND_ANSWER, REFUND_SETTLEMENT, REFUSED_POLLS, UNKNOWN_POLLS
+from payment_service.payment.state import Attempt, Payment, PaymentMessage, PaymentStage, PollDue
 from tests.model.psp import NOW, ORDER_ID, PART, TOTAL, Psp
+from tests.model.routing import PaymentRule, decided_on_event
 
 GUEST = Guest(
     guest_id=GuestId("guest-anna"),
@@ -95,7 +98,7 @@ ACCEPT = "ResolveReview (accept)"
 GIVE_BACK = "ResolveReview (refund)"
 SETTLED = "ResolveReview (settled outside)"
 DEADLINE = "the deadline"
-POLL = "the poll"
+POLL, LATE_POLL = "the poll", "the poll after two weeks"
 REFUNDS = tuple((f"RefundOrder (all, {number})", f"RefundOrder (a part, {number})") for number in range(4))
 """What staff may ask for: all or a part, each time under an id of its own."""
 
@@ -129,7 +132,6 @@ ASKING: tuple[type[Message], ...] = (*TO_ADAPTER, PspSessionCreated, PspSessionO
 """What is asked of the PSP, and what it answers."""
 
 OrderRule = Callable[[Order | None, OrderInput, datetime], Decision[Order]]
-PaymentRule = Callable[[Payment | None, PaymentInput, datetime], Decision[Payment]]
 
 ValueT = TypeVar("ValueT")
 
@@ -181,11 +183,13 @@ class Decided(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The two decision functions under test, and how the adapter reads a refusal. Planted bugs replace one of them."""
+    """The two decision functions under test, how the adapter reads a refusal, and how the payment service finds the
+    payment that an event is about. Planted bugs replace one of them."""
 
     order: OrderRule = saga.decide
     payment: PaymentRule = lifecycle.decide
     refusal: Callable[[Exception], Exception] = lambda error: error
+    handlers: type[PaymentHandlers] = PaymentHandlers
 
 
 class Book:
@@ -240,7 +244,7 @@ class Book:
         return self._ordered[key]
 
     def payment_decides(self, payment: int, message: int | str) -> Decided:
-        """By the message's number; POLL is the sweeper."""
+        """By the message's number; POLL and LATE_POLL are the sweeper."""
         key = (payment, message)
         if key not in self._paid:
             self._paid[key] = self._ask_payment(payment, message)
@@ -273,9 +277,11 @@ class Book:
     def _ask_payment(self, number: int, message: int | str) -> Decided:
         payment = self.payments[number]
         asked: Any = PollDue() if isinstance(message, str) else self.messages[message]
-        now = payment.due_at if isinstance(asked, PollDue) and payment and payment.due_at else NOW
+        now = NOW
+        if isinstance(asked, PollDue) and payment and payment.due_at:
+            now = NOW + max(REFUND_ANSWER, REFUND_SETTLEMENT) if message == LATE_POLL else payment.due_at
         try:
-            decision = self._rules.payment(payment, asked, now)
+            decision = self._payment_rule(payment, asked, now)
         except TransientError:
             return Decided(RETRIED, number)
         except PermanentError as error:
@@ -283,11 +289,16 @@ class Book:
         if not isinstance(decision, Applied):
             return Decided(decision.name, number)
         state = self._payment_number(decision.state)
-        again = "" if message == POLL else self._payment_again(state, asked)
+        again = "" if isinstance(asked, PollDue) else self._payment_again(state, asked)
         return Decided("applied", state, self._sent(decision), again=again)
 
+    def _payment_rule(self, payment: Payment | None, asked: Any, now: datetime) -> Decision[Payment]:
+        if isinstance(asked, PspPaymentEvent) and not asked.is_answer:
+            return decided_on_event(self._rules.handlers, self._rules.payment, payment, asked, now)
+        return self._rules.payment(payment, asked, now)
+
     def _payment_again(self, number: int, asked: Any) -> str:
-        decision = self._rules.payment(self.payments[number], asked, NOW)
+        decision = self._payment_rule(self.payments[number], asked, NOW)
         if not isinstance(decision, Applied) or self._payment_number(decision.state) == number:
             return ""
         return f"{type(asked).__name__}, handled again, changes the payment"
@@ -334,7 +345,7 @@ def _when(order: Order | None, message: int | str) -> datetime:
 def _same_order(order: Order) -> Order:
     return order.model_copy(
         update={
-            "due_at": NOW + timedelta(minutes=30) if order.due_at else None,
+            "due_at": _same_deadline(order.due_at),
             "session_asked_at": NOW if order.session_asked_at else None,
             "session_requests": min(order.session_requests, 1),
             "payment_failure": None,
@@ -345,6 +356,16 @@ def _same_order(order: Order) -> Order:
             "failed_refunds": tuple(sorted(order.failed_refunds)),
         }
     )
+
+
+def _same_deadline(due_at: datetime | None) -> datetime | None:
+    """One that was moved for a voucher comes after the voucher has expired."""
+    return due_at if due_at is None or is_moved(due_at) else NOW + timedelta(minutes=30)
+
+
+def is_moved(due_at: datetime | None) -> bool:
+    """Whether the deadline follows a voucher."""
+    return due_at is not None and due_at > NOW + timedelta(days=1)
 
 
 BY_THE_PSP = "made at the PSP"

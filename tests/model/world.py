@@ -9,22 +9,27 @@ one that was not (stale, ignored) is decided again, and one for the adapter, whi
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from contracts.payments import RefundStage
 from contracts.psp import (
     PspDisputeUpdated,
     PspPaymentEvent,
     PspRefundUpdated,
     PspSessionCreated,
 )
-from tests.model import psp as at_psp
+from extras_service.order.state import Order
+from payment_service.payment.state import Payment
 from tests.model.adapter import ANSWERED, FORGOTTEN, NO_ANSWER, REFUSED, Adapter
 from tests.model.bounds import Bounds, Left
-from tests.model.psp import PART, TOTAL, UNPAID, Happened, Psp
+from tests.model.flight import ALIKE, TWINS, with_sent, without
+from tests.model.happenings import Happenings, Possible
+from tests.model.psp import Psp
 from tests.model.rules import (
     ACCEPT,
     CANCEL,
     DEADLINE,
     FULFIL,
     GIVE_BACK,
+    LATE_POLL,
     NAMES,
     OUTSIDE,
     POLL,
@@ -37,10 +42,9 @@ from tests.model.rules import (
     Book,
     Decided,
     Receiver,
+    is_moved,
 )
 
-_TWINS = 8
-_ALIKE = 2
 STORES = {Receiver.ORDER: "extras", Receiver.PAYMENT: "payment"}
 
 
@@ -105,6 +109,7 @@ class Model:
         self.book = book
         self.bounds = bounds
         self._adapter_asks = Adapter(book, bounds)
+        self._happenings = Happenings(bounds)
 
     def start(self) -> World:
         book = self.book
@@ -144,9 +149,9 @@ class Model:
     # Messages
 
     def _delivered(self, world: World, item: int) -> Iterator[Step]:
-        number, twin = divmod(item, _TWINS)
+        number, twin = divmod(item, TWINS)
         receiver = self.book.receivers[number]
-        rest = _without(world.flight, item)
+        rest = without(world.flight, item)
         if receiver is Receiver.ADAPTER:
             yield from self._adapter(world, rest, number, twin)
         elif twin and world.answered & (1 << twin):
@@ -161,7 +166,7 @@ class Model:
             yield from self._handled(world, _payment_changed(world, rest, decided), decided, item)
 
     def _handled(self, world: World, after: World, decided: Decided, item: int) -> Iterator[Step]:
-        number, twin = divmod(item, _TWINS)
+        number, twin = divmod(item, TWINS)
         if decided.outcome == RETRIED:
             return
         if decided.is_applied and twin:
@@ -173,11 +178,11 @@ class Model:
         if world.left.twice and not decided.is_applied and not decided.parked:
             left = world.left._replace(twice=world.left.twice - 1)
             what = f"{decided.outcome}, and will come again:"
-            yield Step(what, after._replace(flight=_sorted((*after.flight, item)), left=left), False, number)
+            yield Step(what, after._replace(flight=tuple(sorted((*after.flight, item))), left=left), False, number)
 
     def _order_changed(self, world: World, rest: tuple[int, ...], decided: Decided) -> World:
         known = world.known | self.book.shown[decided.state]
-        after = world._replace(order=decided.state, flight=_with(rest, decided.sent), known=known)
+        after = world._replace(order=decided.state, flight=with_sent(rest, decided.sent), known=known)
         return _with_said(after, Receiver.ORDER, decided.sent)
 
     # The adapter
@@ -187,7 +192,7 @@ class Model:
             left = _spent(world.left, said)
             if left is None:
                 continue
-            flight = _with(rest, () if answer == NO_ANSWER else (answer,), self._twin_of(answer, twin))
+            flight = with_sent(rest, () if answer == NO_ANSWER else (answer,), self._twin_of(answer, twin))
             for lost, after in self._webhooks(world._replace(psp=psp, flight=flight, left=left), webhooks):
                 free = said == ANSWERED and not lost
                 yield Step(f"the PSP is asked ({said}{lost}):", after, free, number, parked)
@@ -207,14 +212,14 @@ class Model:
         """The same command will be asked once more, and its answers share one id."""
         left = world.left._replace(twice=world.left.twice - 1)
         twin = world.left.twice
-        flight = _with(rest, (number,), twin)
+        flight = with_sent(rest, (number,), twin)
         if answer != NO_ANSWER:
-            flight = _with(flight, (answer,), self._twin_of(answer, twin))
+            flight = with_sent(flight, (answer,), self._twin_of(answer, twin))
         return world._replace(flight=flight, left=left)
 
     def _webhooks(self, world: World, webhooks: tuple[int, ...]) -> Iterator[tuple[str, World]]:
         """The world with these webhooks under way; and, while one may be lost, without them."""
-        yield "", world._replace(flight=_with(world.flight, webhooks))
+        yield "", world._replace(flight=with_sent(world.flight, webhooks))
         if webhooks and world.left.lost and self._may_be_lost(webhooks[0]):
             yield ", its webhook lost", world._replace(left=world.left._replace(lost=world.left.lost - 1))
 
@@ -228,7 +233,7 @@ class Model:
 
     def _swept(self, world: World) -> Iterator[Step]:
         order, payment = self.book.orders[world.order], self.book.payments[world.payment]
-        if order is not None and order.due_at is not None and not is_behind(world, Receiver.ORDER):
+        if order is not None and not is_behind(world, Receiver.ORDER) and self._is_due(order, world):
             decided = self.book.order_decides(world.order, DEADLINE)
             yield Step(
                 "the order's deadline passes",
@@ -242,9 +247,27 @@ class Model:
                 after = _payment_changed(world, world.flight, decided)
                 yield Step("the payment is polled", after, True, parked=decided.parked)
 
+        if payment is not None and world.left.weeks and (waiting := _without_outcome(payment)):
+            yield from self._silent_for_weeks(world, waiting)
+
+    def _is_due(self, order: Order, world: World) -> bool:
+        """A deadline that follows a voucher passes after the voucher has expired, the usual one at any time."""
+        return order.due_at is not None and not (is_moved(order.due_at) and self.book.psps[world.psp].has_voucher)
+
+    def _silent_for_weeks(self, world: World, waiting: tuple[str, ...]) -> Iterator[Step]:
+        """The PSP says nothing about a refund, however often it is asked, until the patience with it is over."""
+        if self._is_asking(world):
+            return
+        psp = self.book.psps[world.psp]
+        late = self.book.psps.number(psp._replace(late=tuple(sorted({*psp.late, *waiting}))))
+        left = world.left._replace(weeks=world.left.weeks - 1)
+        decided = self.book.payment_decides(world.payment, LATE_POLL)
+        after = _payment_changed(world, world.flight, decided)._replace(psp=late, left=left)
+        yield Step("the payment is polled after two weeks of silence", after, parked=decided.parked)
+
     def _is_asking(self, world: World) -> bool:
         """Polls are minutes apart: the next one comes when what the last one asked was answered and heard."""
-        return any(self.book.asking[item // _TWINS] for item in world.flight)
+        return any(self.book.asking[item // TWINS] for item in world.flight)
 
     # People
 
@@ -255,35 +278,10 @@ class Model:
         for name, words in ((START, "opens the payment page"), (START_LATER, "opens it again"), (CANCEL, "cancels")):
             yield from self._commanded(world, spent, name, f"the guest {words}")
         psp = self.book.psps[world.psp]
-        for number, session in enumerate(psp.sessions, start=1):
+        for number in range(1, len(psp.sessions) + 1):
             if world.known & (1 << number):
-                yield from self._pays(spent, psp, number, session.status)
-
-    def _pays(self, world: World, psp: Psp, number: int, status: str) -> Iterator[Step]:
-        if status not in UNPAID:
-            return
-        cards = self.bounds.cards
-        if "fine" in cards:
-            yield from self._at_psp(world, self._captured(psp, number, TOTAL), "the guest pays")
-        if "odd" in cards:
-            yield from self._at_psp(world, self._captured(psp, number, TOTAL - 1), "the guest pays another amount")
-        if "declining" in cards:
-            yield from self._at_psp(world, self._declined(psp, number), "the guest's card is declined")
-        if "slow" in cards:
-            happened = at_psp.changed(psp, number, "processing", "payment_intent.processing", self.bounds.tick)
-            yield from self._at_psp(world, happened, "the guest pays with a method that settles later")
-        if "asking" in cards and status != "requires_action":
-            happened = at_psp.changed(
-                psp, number, "requires_action", "payment_intent.requires_action", self.bounds.tick
-            )
-            yield from self._at_psp(world, happened, "the guest's bank asks who they are")
-
-    def _captured(self, psp: Psp, number: int, amount: int) -> Happened:
-        return at_psp.changed(psp, number, "succeeded", "payment_intent.succeeded", self.bounds.tick, amount)
-
-    def _declined(self, psp: Psp, number: int) -> Happened:
-        told = "payment_intent.payment_failed"
-        return at_psp.changed(psp, number, "requires_payment_method", told, self.bounds.tick)
+                for possible in self._happenings.payments(psp, number):
+                    yield from self._at_psp(spent, possible)
 
     def _staff(self, world: World) -> Iterator[Step]:
         if not world.left.staff:
@@ -297,6 +295,8 @@ class Model:
         decided = self.book.order_decides(world.order, name)
         if (decided.is_applied or decided.parked) and not is_behind(world):  # else the gateway is stopped
             after = _recorded(self._order_changed(spent, spent.flight, decided), Receiver.ORDER, _code(name))
+            if name == RETRY:
+                after = after._replace(psp=self.book.psps.number(self.book.psps[after.psp]._replace(late=())))
             step = Step(what, after, parked=decided.parked, again=decided.again)
             yield step
             if world.left.replays:
@@ -309,7 +309,7 @@ class Model:
         for position, code in enumerate(world.aside):
             waits = world._replace(aside=world.aside[:position] + world.aside[position + 1 :])
             if code >= 0:
-                flight = _with(world.flight, (code,))
+                flight = with_sent(world.flight, (code,))
                 yield Step("an operator sends again:", waits._replace(flight=flight), message=code)
                 continue
             decided = self.book.order_decides(world.order, NAMES[-1 - code])
@@ -346,78 +346,35 @@ class Model:
         yield Step(what, after, True, code, decided.parked)
         known = tuple(message for message in decided.sent if message in restored.said)
         if known:  # said for the second time, by the same id: it is dropped where it was handled
-            flight = _with(world.flight, tuple(message for message in decided.sent if message not in known))
+            flight = with_sent(world.flight, tuple(message for message in decided.sent if message not in known))
             yield Step(f"{what}, what it says is known,", after._replace(flight=flight), True, code, decided.parked)
 
     # The PSP by itself
 
     def _psp(self, world: World) -> Iterator[Step]:
         psp = self.book.psps[world.psp]
-        for number, session in enumerate(psp.sessions, start=1):
-            if session.status == "processing":
-                yield from self._at_psp(world, self._captured(psp, number, TOTAL), "the payment settles", free=True)
-                yield from self._at_psp(world, self._declined(psp, number), "the payment does not settle", free=True)
-        for refund in psp.refunds:
-            if refund.state == "pending":
-                happened = at_psp.refund_changed(psp, refund.refund_id, "succeeded", self.bounds.tick)
-                yield from self._at_psp(world, happened, f"the refund {refund.refund_id} settles", free=True)
+        for possible in self._happenings.by_itself(psp):
+            yield from self._at_psp(world, possible, free=True)
         if world.left.psp:
             spent = world._replace(left=world.left._replace(psp=world.left.psp - 1))
-            yield from self._surprises(spent, psp)
+            payment = self.book.payments[world.payment]
+            for possible in self._happenings.surprises(psp, payment, spent.left.psp):
+                yield from self._at_psp(spent, possible)
 
-    def _surprises(self, world: World, psp: Psp) -> Iterator[Step]:
-        for step in self._every_surprise(world, psp):
-            if any(word in step.what for word in self.bounds.surprises):
-                yield step
-
-    def _every_surprise(self, world: World, psp: Psp) -> Iterator[Step]:
-        tick = self.bounds.tick
-        for refund in psp.refunds:
-            if refund.state != "failed":
-                happened = at_psp.refund_changed(psp, refund.refund_id, "failed", tick)
-                yield from self._at_psp(world, happened, f"the refund {refund.refund_id} fails")
-        for number, session in enumerate(psp.sessions, start=1):
-            if session.status in UNPAID:
-                happened = at_psp.changed(psp, number, "canceled", "payment_intent.canceled", tick)
-                yield from self._at_psp(world, happened, "the session is cancelled at the PSP")
-            if session.status != "succeeded":
-                continue
-            if not at_psp.refusal(psp, number, PART):
-                happened = at_psp.refunded(psp, f"re_{world.left.psp}", number, PART, "succeeded", tick)
-                yield from self._at_psp(world, happened, "a part is refunded in the PSP's dashboard")
-            for state, amount, what in self._disputes(psp, number):
-                yield from self._at_psp(world, at_psp.dispute_changed(psp, number, state, tick, amount), what)
-
-    def _disputes(self, psp: Psp, number: int) -> Iterator[tuple[str, int, str]]:
-        """How the one dispute may begin or go on: its next status, the amount it begins with, what to call it."""
-        if not psp.dispute:
-            beginnings = {
-                "whole": ("needs_response", TOTAL, "the guest's bank disputes the payment"),
-                "part": ("needs_response", PART, "the guest's bank disputes a part of the payment"),
-                "inquiry": ("warning_needs_response", TOTAL, "the guest's bank asks before it disputes the payment"),
-                "prevented": ("prevented", TOTAL, "the card network ends a dispute before it begins"),
-            }
-            yield from (beginnings[kind] for kind in self.bounds.disputes if kind in beginnings)
-        elif psp.disputed == number:
-            for state in self._after_dispute(psp.dispute):
-                yield state, 0, f"the dispute is {state}"
-
-    def _after_dispute(self, state: str) -> tuple[str, ...]:
-        if state in at_psp.CONTESTED:
-            return ("won", "lost")
-        if state == "warning_needs_response":
-            return ("needs_response", "warning_closed")
-        return ("appeal_needs_response",) if state in ("won", "lost") and "appeals" in self.bounds.disputes else ()
-
-    def _at_psp(self, world: World, happened: Happened, what: str, *, free: bool = False) -> Iterator[Step]:
-        after = world._replace(psp=self.book.psps.number(happened.psp))
-        for lost, told in self._webhooks(after, self.book.send(happened.webhooks)):
-            yield Step(what + lost, told, free and not lost)
+    def _at_psp(self, world: World, possible: Possible, *, free: bool = False) -> Iterator[Step]:
+        after = world._replace(psp=self.book.psps.number(possible.happened.psp))
+        for lost, told in self._webhooks(after, self.book.send(possible.happened.webhooks)):
+            yield Step(possible.what + lost, told, free and not lost)
 
 
 def _payment_changed(world: World, rest: tuple[int, ...], decided: Decided) -> World:
-    after = world._replace(payment=decided.state, flight=_with(rest, decided.sent))
+    after = world._replace(payment=decided.state, flight=with_sent(rest, decided.sent))
     return _with_said(after, Receiver.PAYMENT, decided.sent)
+
+
+def _without_outcome(payment: Payment) -> tuple[str, ...]:
+    stages = (RefundStage.REQUESTED, RefundStage.PENDING)
+    return tuple(each.refund_id for each in payment.refunds if each.stage in stages and not each.unresolved)
 
 
 def _code(name: str) -> int:
@@ -437,7 +394,7 @@ def _set_aside(world: World, step: Step, code: int) -> Step:
 
 def _recorded(world: World, of: Receiver, code: int) -> World:
     """The log has what was sent to a service since the backup of its store."""
-    if world.backup is None or world.backup.of is not of or world.backup.sent.count(code) == _ALIKE:
+    if world.backup is None or world.backup.of is not of or world.backup.sent.count(code) == ALIKE:
         return world
     return world._replace(backup=world.backup._replace(sent=(*world.backup.sent, code)))
 
@@ -460,21 +417,3 @@ def _spent(left: Left, said: str) -> Left | None:
     if (silent and not left.silent) or (forgets and not left.forgets) or (refuses and not left.refuses):
         return None
     return left._replace(silent=left.silent - silent, forgets=left.forgets - forgets, refuses=left.refuses - refuses)
-
-
-def _sorted(flight: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(flight))
-
-
-def _with(flight: tuple[int, ...], messages: tuple[int, ...], twin: int = 0) -> tuple[int, ...]:
-    """Two messages under way that say the same are explored, a third adds nothing."""
-    for message in messages:
-        item = message * _TWINS + twin
-        if flight.count(item) < _ALIKE:
-            flight = _sorted((*flight, item))
-    return flight
-
-
-def _without(flight: tuple[int, ...], item: int) -> tuple[int, ...]:
-    at = flight.index(item)
-    return flight[:at] + flight[at + 1 :]

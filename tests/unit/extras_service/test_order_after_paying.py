@@ -153,6 +153,14 @@ def test_a_payment_the_psp_never_answered_for_goes_to_a_person_and_can_no_longer
     assert [type(message) for message in decision.messages] == [OrderNeedsReview, ClosePaymentSession]
 
 
+@pytest.mark.parametrize("order", [given.expired(), given.cancelled()], ids=["expired", "cancelled"])
+def test_a_closed_order_whose_late_session_the_psp_never_answered_for_goes_to_a_person(order: Order) -> None:
+    decision = applied(order, given.unresolved())
+
+    assert standing(decision) == (OrderStatus.NEEDS_REVIEW, PaymentStatus.MISMATCHED)
+    assert isinstance(decide(given.after(order, given.succeeded()), given.unresolved(), given.NOW), Stale)
+
+
 # Reviews
 
 

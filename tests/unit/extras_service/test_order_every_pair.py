@@ -69,7 +69,7 @@ succeeded                 | -> confirmed       | -> confirmed    | -> cancelled 
 succeeded, other amount   | -> needs_review    | -> needs_review | -> cancelled    | -> cancelled    | -> cancelled    | ignored      | ignored      | -> needs_review
 mismatched                | -> needs_review    | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | -> needs_review
 session closed            | -> pending_payment | -> expired      | -> cancelled    | stale           | stale           | stale        | stale        | ignored
-unresolved                | -> needs_review    | -> needs_review | -> needs_review | stale           | stale           | stale        | stale        | ignored
+unresolved                | -> needs_review    | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | ignored
 cancel                    | -> cancelling      | -> cancelling   | ignored         | refused         | ignored         | -> cancelled | refused      | refused
 cancel by another guest   | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 cancel by staff           | -> cancelling      | -> cancelling   | ignored         | refused         | ignored         | -> cancelled | refused      | refused

@@ -5,7 +5,7 @@ import pytest
 from chassis.amounts import readable
 from chassis.decision import Applied, Ignored, Stale
 from chassis.errors import is_transient
-from contracts.ids import PaymentId
+from contracts.ids import PaymentId, RefundId
 from contracts.money import Money
 from contracts.payments import (
     PaymentFailed,
@@ -18,7 +18,7 @@ from contracts.payments import (
     PaymentSucceeded,
     RefundStage,
 )
-from contracts.psp import ClosePspSession, CreatePspSession, PspPaymentSucceeded, RetrievePspSession
+from contracts.psp import ClosePspSession, CreatePspSession, PspPaymentSucceeded, PspRefundState, RetrievePspSession
 from payment_service.payment.decide import ATTEMPTS_KEPT, ClosedBeforeCreatedError, decide
 from payment_service.payment.state import (
     AmountChangedError,
@@ -190,6 +190,20 @@ def test_two_refunds_under_one_id_are_both_counted_and_told_as_doubled() -> None
     assert (told.refund_id, told.doubles, told.refunded.amount) == ("ref_psp_re_2", given.REFUND_ID, 2000)
     assert isinstance(decide(decision.state, second, given.NOW), Ignored)
     assert isinstance(decide(decision.state, first, given.NOW), Ignored)
+
+
+def test_a_refund_whose_metadata_was_removed_at_the_psp_is_the_same_refund() -> None:
+    named = given.refund_updated(amount=1000).model_copy(update={"psp_refund_id": "re_1"})
+    known = given.after(given.in_status(PaymentStage.SUCCEEDED), given.refund(1000), named)
+    unnamed = named.model_copy(update={"refund_id": RefundId("ref_psp_re_1")})
+
+    again = decide(known, unnamed, given.NOW)
+    failed = _applied(known, unnamed.model_copy(update={"state": PspRefundState.FAILED}))
+
+    assert isinstance(again, Ignored)
+    assert [(refund.refund_id, refund.stage) for refund in failed.state.refunds] == [
+        (given.REFUND_ID, RefundStage.FAILED)
+    ]
 
 
 def test_a_refund_known_from_an_older_adapter_learns_the_psps_id_of_it() -> None:
@@ -462,6 +476,30 @@ def test_a_session_named_after_its_payment_was_closed_is_closed_until_the_psp_sa
     assert isinstance(again, Applied)
     assert again.messages == (CLOSE_AT_PSP,)
     assert (done.status, done.unclosed, done.due_at) == (PaymentStage.CLOSED, (), None)
+
+
+def test_a_session_that_is_to_be_closed_and_was_paid_is_not_closed_again_and_again() -> None:
+    named = given.after(given.created(), given.close(), given.session_created())
+
+    paid = _applied(named, given.succeeded())
+
+    assert (paid.state.unclosed, paid.state.due_at) == ((), None)
+
+
+def test_a_payment_that_is_closed_after_a_week_of_silence_still_has_its_other_session_closed() -> None:
+    closed_once = given.after(given.created(), given.close(), given.session_created())
+    silent = given.after(closed_once, given.create(request_no=2), given.unanswered())
+    while silent.due_at is not None:
+        polled = decide(silent, PollDue(), silent.due_at)
+        assert isinstance(polled, Applied)
+        silent = polled.state
+
+    closed = _applied(silent, given.close()).state
+    assert closed.due_at is not None
+    again = decide(closed, PollDue(), closed.due_at)
+
+    assert isinstance(again, Applied)
+    assert [type(message) for message in again.messages] == [ClosePspSession]
 
 
 def test_a_payment_left_closing_without_a_session_ends_when_the_psp_refuses_to_open_it() -> None:

@@ -1,0 +1,337 @@
+"""Plant a bug, and find it; within the same bounds, the real code breaks no law."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from chassis.decision import Applied, Decision, Ignored, Outcome, Stale
+from chassis.errors import PermanentError
+from chassis.messaging.envelope import Delivery
+from contracts.orders import RetryRefund
+from contracts.payments import (
+    PaymentDisputeClosed,
+    PaymentRefundFailed,
+    PaymentSessionClosed,
+    PaymentSucceeded,
+    PaymentUnresolved,
+    RefundPayment,
+)
+from contracts.psp import (
+    ClosePspSession,
+    CreatePspSession,
+    PspDisputeState,
+    PspDisputeUpdated,
+    PspPaymentEvent,
+    PspPaymentSucceeded,
+    PspRefundUpdated,
+    PspSessionCreated,
+    RetrievePspSession,
+)
+from extras_service.order import decide as saga
+from extras_service.order.state import Order, OrderInput
+from payment_service.handlers import PaymentHandlers
+from payment_service.payment import decide as lifecycle
+from payment_service.payment import polling
+from payment_service.payment.state import Payment, PaymentInput, PollDue
+from psp_adapter.errors import PspBrokenError, PspForbiddenError
+from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, Bounds, Left
+from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore
+from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_MADE_GOOD
+from tests.model.rules import Rules
+
+
+def broken(bounds: Bounds, rules: Rules | None = None, *, stop: bool = True, **others: bool) -> Mapping[str, Violation]:
+    """The laws that break by these rules, and where these fields of the bounds are others. Without, none may break."""
+    sound = explore(bounds)
+    assert not sound.violations, "\n".join(str(each) for each in sound.violations.values())
+    return explore(replace(bounds, **others), rules, stop_at_first=stop).violations  # type: ignore[arg-type]
+
+
+SESSION_GONE = Bounds("a session is gone", Left(guest=1, psp=1), begin=OPENS, surprises=("gone",))
+SESSION_REFUSED = Bounds("refused", Left(guest=1), begin=OPENS, never=(ClosePspSession, RetrievePspSession))
+METADATA_CHANGED = Bounds(
+    "metadata is changed", Left(staff=1, psp=2), begin=PAYS, surprises=("metadata", "a part is refunded")
+)
+PAYS_LATE = Bounds("pays late", Left(guest=3))
+PAYS_LESS = Bounds("pays another amount", Left(guest=2), cards=("odd",))
+
+
+def test_a_late_success_that_is_not_refunded_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = saga.decide(order, message, now)
+        if isinstance(message, PaymentSucceeded) and isinstance(decision, Applied):
+            kept = tuple(each for each in decision.messages if not isinstance(each, RefundPayment))
+            return Applied(decision.state, kept)
+        return decision
+
+    found = broken(PAYS_LATE, Rules(order=forgets))
+
+    assert "a closed order keeps no money, unless a refund or review is open" in found
+
+
+def test_a_payment_that_is_not_compared_with_what_was_asked_is_found() -> None:
+    def trusts(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, PspPaymentSucceeded):
+            message = message.model_copy(update={"amount_received": payment.amount})
+        return lifecycle.decide(payment, message, now)
+
+    found = broken(PAYS_LESS, Rules(payment=trusts))
+
+    assert "never confirmed without the full amount captured" in found
+
+
+def test_a_session_that_is_never_closed_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        decision = lifecycle.decide(payment, message, now)
+        if isinstance(decision, Applied):
+            kept = tuple(each for each in decision.messages if not isinstance(each, ClosePspSession))
+            return Applied(decision.state, kept)
+        return decision
+
+    found = broken(PAYS_LATE, Rules(payment=forgets), stop=False)
+
+    assert any(law.startswith(NEVER_FINAL) for law in found)
+
+
+def test_an_adapter_that_does_not_look_before_it_refunds_is_found() -> None:
+    hasty = Bounds("a part is refunded", Left(staff=1, twice=1, forgets=1), begin=PAYS)
+
+    found = broken(hasty, looks_first=False)
+
+    assert "no refund is made twice" in found
+
+
+def test_a_refund_made_twice_that_nobody_hears_of_is_found() -> None:
+    def ignores(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if isinstance(message, PspRefundUpdated):
+            message = message.model_copy(update={"psp_refund_id": ""})
+        return lifecycle.decide(payment, message, now)
+
+    hasty = Bounds("a part is refunded", Left(staff=1, twice=1, forgets=1), begin=PAYS)
+
+    found = broken(hasty, Rules(payment=ignores), stop=False, looks_first=False)
+
+    assert "a refund made twice is seen" in found
+
+
+def test_an_adapter_that_takes_a_refused_key_for_a_refused_refund_is_found() -> None:
+    def every_4xx_is_final(error: Exception) -> Exception:
+        return PspBrokenError("refunding", str(error), "401") if isinstance(error, PspForbiddenError) else error
+
+    rolled = Bounds("the key is rolled", Left(staff=1, refuses=1), begin=PAYS, refusals=KEY_REFUSED)
+
+    found = broken(rolled, Rules(refusal=every_4xx_is_final))
+
+    assert set(found) == {BY_THE_KEY}
+
+
+def test_a_failed_refund_that_nobody_sees_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        return Stale("it failed") if isinstance(message, PaymentRefundFailed) else saga.decide(order, message, now)
+
+    fails = Bounds("the bank sends it back", Left(staff=1, psp=1), begin=PAYS, surprises=("fails",))
+
+    found = broken(fails, Rules(order=forgets))
+
+    assert "a failed refund is seen" in found
+
+
+def test_a_retry_that_asks_the_payment_for_nothing_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = saga.decide(order, message, now)
+        if isinstance(message, RetryRefund) and isinstance(decision, Applied):
+            return Applied(decision.state)
+        return decision
+
+    fails = Bounds("the bank sends it back", Left(staff=2, psp=1), begin=PAYS, surprises=("fails",))
+
+    found = broken(fails, Rules(order=forgets))
+
+    assert "order and payment agree about each refund" in found
+
+
+def test_a_refund_that_is_made_again_when_it_is_asked_for_again_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, RefundPayment) and payment.refunds:
+            message = message.model_copy(update={"refund_id": f"{message.refund_id}_{len(payment.refunds)}"})
+        return lifecycle.decide(payment, message, now)
+
+    again = Bounds("an old command comes again", Left(staff=1, replays=1), begin=PAYS)
+
+    found = broken(again, Rules(payment=forgets), stop=False)
+
+    assert "only what was asked for is refunded" in found
+
+
+def test_a_store_that_went_back_and_was_not_sent_its_part_of_the_log_is_found() -> None:
+    for backup in (EXTRAS_BACKUP, PAYMENT_BACKUP):
+        forgets = Bounds(f"after {backup}", Left(staff=1, restores=1), begin=(backup, *PAYS))
+
+        found = broken(forgets, catches_up=False)
+
+        assert NOT_MADE_GOOD in found
+
+
+def test_a_refund_made_again_by_a_payment_that_went_back_is_found() -> None:
+    hasty = Bounds(
+        "the payment store goes back to before a refund",
+        Left(staff=1, restores=1, forgets=1),
+        begin=(PAYMENT_BACKUP, *PAYS),
+        surprises=(),
+        looks_first=False,
+    )
+
+    found = explore(hasty, stop_at_first=True)  # the real code takes minutes within these bounds
+
+    assert "no refund is made twice" in found.violations
+
+
+def test_a_session_opened_again_that_is_left_open_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if isinstance(message, PspSessionCreated) and payment is not None and payment.session is not None:
+            return Stale("a session is open already")
+        return lifecycle.decide(payment, message, now)
+
+    again = Bounds("the key is forgotten", Left(guest=1, twice=1, forgets=1))
+    found = broken(again, Rules(payment=forgets))
+
+    assert "no session is left open" in found
+
+
+def test_an_order_that_takes_a_part_dispute_for_all_of_it_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        if isinstance(message, PaymentDisputeClosed) and order is not None:
+            message = message.model_copy(update={"amount": order.total})
+        return saga.decide(order, message, now)
+
+    part = Bounds("a part is lost", Left(psp=2), begin=PAYS, surprises=("dispute",), disputes=("part",))
+    found = broken(part, Rules(order=forgets))
+
+    assert set(found) == {"what the bank has not taken can be given back"}
+
+
+def test_a_payment_that_takes_an_end_for_the_last_word_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, PspDisputeUpdated):
+            ended = (PspDisputeState.WON, PspDisputeState.LOST)
+            if any(dispute.state in ended for dispute in payment.disputes):
+                return Stale("the dispute is closed already")
+        return lifecycle.decide(payment, message, now)
+
+    appeal = Bounds("an appeal", Left(psp=4), begin=PAYS, surprises=("dispute",), disputes=("whole", "appeals"))
+    found = broken(appeal, Rules(payment=forgets))
+
+    assert set(found) == {"what the bank has not taken can be given back"}
+
+
+def test_an_order_that_does_not_see_that_the_guest_has_the_money_twice_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = saga.decide(order, message, now)
+        if isinstance(message, PaymentDisputeClosed) and order is not None and isinstance(decision, Applied):
+            return Applied(decision.state.model_copy(update={"status": order.status, "review": None}))
+        return decision
+
+    twice = Bounds(
+        "refunded and lost",
+        Left(psp=2),
+        begin=(*PAYS, "the guest cancels"),
+        surprises=("dispute",),
+    )
+    found = broken(twice, Rules(order=forgets))
+
+    assert set(found) == {"no guest has more than they paid, unseen"}
+
+
+def test_a_violation_is_told_step_by_step() -> None:
+    def trusts(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, PspPaymentSucceeded):
+            message = message.model_copy(update={"amount_received": payment.amount})
+        return lifecycle.decide(payment, message, now)
+
+    found = broken(PAYS_LESS, Rules(payment=trusts))
+    violation = found["never confirmed without the full amount captured"]
+
+    assert "the guest pays another amount" in str(violation)
+    assert "order: pending_payment/unpaid -> confirmed/paid" in violation.trace[-1]
+
+
+# Point 7
+
+
+def test_polls_that_go_on_for_ever_are_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        decision = lifecycle.decide(payment, message, now)
+        if isinstance(message, PollDue) and isinstance(decision, Applied):
+            asked = polling.with_next_poll(decision.state.model_copy(update={"polls": 0}), now)
+            return Applied(asked, tuple(each for each in decision.messages if not isinstance(each, PaymentUnresolved)))
+        return decision
+
+    for bounds in (SESSION_GONE, SESSION_REFUSED):
+        found = broken(bounds, Rules(payment=forgets), stop=False)
+
+        assert any(law.startswith(NEVER_FINAL) for law in found)
+
+
+def test_an_order_whose_session_cannot_be_closed_and_that_stays_so_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        return Stale("no news") if isinstance(message, PaymentUnresolved) else saga.decide(order, message, now)
+
+    for bounds in (SESSION_GONE, SESSION_REFUSED):
+        found = broken(bounds, Rules(order=forgets))
+
+        assert "no order is stuck" in found
+
+
+def test_an_order_that_waits_for_a_session_which_the_psp_does_not_open_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = saga.decide(order, message, now)
+        if isinstance(message, PaymentSessionClosed) and isinstance(decision, Applied):
+            return Stale("there was no session")
+        return decision
+
+    found = broken(Bounds("opens no session", Left(1), never=(CreatePspSession,)), Rules(order=forgets), stop=False)
+
+    assert "no order is stuck" in found
+
+
+def test_a_refusal_about_a_session_that_is_parked_is_found() -> None:
+    def is_broken(error: Exception) -> Exception:
+        return PermanentError(str(error)) if isinstance(error, PspBrokenError) else error
+
+    found = broken(SESSION_REFUSED, Rules(refusal=is_broken))
+
+    assert set(found) == {PARKED}
+
+
+def test_an_adapter_that_repeats_a_stored_failure_is_found() -> None:
+    stored = Bounds("the PSP repeats a failure", Left(guest=1, silent=1), stores_failures=True)
+
+    found = broken(stored, new_keys=False)
+
+    assert set(found) == {BY_A_FAILURE}
+
+
+# Point 11
+
+
+def test_a_service_that_believes_the_metadata_of_an_event_is_found() -> None:
+    class Believing(PaymentHandlers):
+        async def _event(self, event: PspPaymentEvent, delivery: Delivery) -> Outcome[Any]:
+            return await self._decide(event, delivery) if event.payment_id else Ignored("another system's")
+
+    found = broken(METADATA_CHANGED, Rules(handlers=Believing), stop=False)
+
+    assert "the order knows what was refunded" in found
+    assert PARKED in found
+
+
+def test_a_refund_that_is_another_one_without_its_metadata_is_found() -> None:
+    def believes(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if isinstance(message, PspRefundUpdated) and message.refund_id.startswith("ref_psp_"):
+            message = message.model_copy(update={"psp_refund_id": ""})
+        return lifecycle.decide(payment, message, now)
+
+    found = broken(METADATA_CHANGED, Rules(payment=believes), stop=False)
+
+    assert "the order knows what was refunded" in found
