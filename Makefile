@@ -43,6 +43,7 @@ check: setup ## formatting, lint, types, import rules, lock, installed packages,
 	$(VENV)/python -m tools.openapi_document --check
 	$(VENV)/python -m tools.asyncapi --check
 	$(VENV)/python -m tools.psp_events --check
+	$(VENV)/python -m tools.decisions --check
 	$(VENV)/python -m tools.broker_definitions --check
 	$(VENV)/python -m tools.check_environment --check
 	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yaml && promtool test rules tests/alerts/alerts_test.yaml; fi
