@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from aio_pika import Channel, Connection, RobustChannel, RobustConnection, RobustQueue, connect
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractConnection, TimeoutType
 from aio_pika.exceptions import AMQPConnectionError
 from aiormq.abc import ExceptionType
 from faststream.rabbit import RabbitBroker
@@ -129,6 +129,15 @@ class ShieldedConnection(Connection):
     """For tools: ends when it is lost."""
 
     CHANNEL_CLASS = ShieldedChannel
+
+    async def connect(self, timeout: TimeoutType = None) -> None:  # noqa: ASYNC109
+        """Connect once. On failure the connection is closed here: the library would close it when it is collected, when
+        no loop may be running."""
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
 
 
 class ShieldedRobustConnection(RobustConnection):

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 from aio_pika.exceptions import AMQPConnectionError
+from yarl import URL
 
-from chassis.messaging.amqp import shielded
+from chassis.messaging.amqp import ShieldedConnection, shielded
 
 
 async def test_a_call_that_the_client_library_gives_up_fails_as_a_lost_connection_does() -> None:
@@ -42,3 +43,12 @@ async def test_a_caller_that_is_cancelled_stops_waiting_and_the_call_goes_on() -
     answer.set_result(None)
 
     await asyncio.wait_for(answered.wait(), timeout=60)
+
+
+async def test_a_connection_that_cannot_be_opened_is_closed() -> None:
+    connection = ShieldedConnection(URL("amqp://127.0.0.1:1/"))
+
+    with pytest.raises(AMQPConnectionError):
+        await connection.connect(timeout=60)
+
+    assert connection.is_closed
