@@ -1,15 +1,34 @@
 """Amounts as people write them."""
 
+import re
 from decimal import Decimal
 
 from babel.numbers import format_currency, get_currency_precision, get_currency_symbol
 
 from contracts.money import Money
 
+_DIGITS = re.compile(r"[0-9]+")
+_LONGEST_AMOUNT = 16
+"""Characters of an amount that a person types."""
+
 
 def readable(money: Money) -> str:
     """An amount as people write it in English: €48.00, ¥500, KWD 1.250; with more decimals where it needs them."""
     return written(major_units(money), money.currency)
+
+
+def amount_of(text: str, currency: str) -> Money:
+    """The amount in a currency that a person has typed, in its major units: `48.00`, `5000`, `1.250`.
+
+    Raises ValueError, with a sentence, for what is no amount of this currency.
+    """
+    digits = get_currency_precision(currency)
+    whole, _, part = text[:_LONGEST_AMOUNT].partition(".")
+    if len(text) >= _LONGEST_AMOUNT or not (_DIGITS.fullmatch(whole) and (part == "" or _DIGITS.fullmatch(part))):
+        raise ValueError(f"Not an amount in {currency}: write it as 48 or 48.00, without the currency.")
+    if len(part) > digits:
+        raise ValueError(f"Amounts in {currency} have at most {digits} decimals.")
+    return Money(amount=int(whole + part.ljust(digits, "0")), currency=currency)
 
 
 def major_units(money: Money) -> Decimal:

@@ -41,7 +41,7 @@ class OperatorRole(StrEnum):
     REPLAYER = "replayer"
     """Plan and run replays, put dead letters aside and take them back."""
     EDITOR = "editor"
-    """Correct dead letters, and delete those that were put aside."""
+    """Correct dead letters, delete those that were put aside, and decide reviews with `bellhop review`."""
 
     def allows(self, needed: "OperatorRole") -> bool:
         ranks = list(OperatorRole)
@@ -53,7 +53,7 @@ _DEPRECATED_ROLES = {"operator": OperatorRole.EDITOR}
 
 
 class Operator(BaseModel):
-    """Who runs the system, as the signed token says. Belongs to no property and may neither order nor refund."""
+    """Who runs the system, as the signed token says. Belongs to no property; no route of the gateway takes it."""
 
     model_config = ConfigDict(frozen=True)
 

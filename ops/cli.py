@@ -32,11 +32,12 @@ from ops.log import commands as log
 from ops.places import Places
 from ops.reconcile import reconcile as run_reconcile
 from ops.replay import commands as plans
+from ops.review import command as review
 from ops.terminal import AsJson, DataDir, Who, acting_as, complaints, console, needs, print_json, reachable
 from ops.trace import command as tracing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
-for part in (dead, log, plans, psp_command):
+for part in (dead, log, plans, psp_command, review):
     app.add_typer(part.app, name=part.NAME)
 app.command("broker")(broker.broker)
 app.command("queues")(watching.queues)

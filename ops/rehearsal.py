@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from chassis.decision import Applied, Done, Ignored, Outcome, State, reason_of
+from chassis.decision import Applied, Done, Ignored, Outcome, Refused, State, reason_of
 from chassis.errors import NoHandlerError, StoreUnavailableError
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope
@@ -59,6 +59,8 @@ class Forecast:
     """The status it leads to, the reason for doing nothing, or the error."""
     sends: tuple[str, ...] = ()
     """The kinds of the messages that would follow."""
+    sentence: str = field(default="", compare=False)
+    """What a refusal says to people."""
 
     @property
     def is_handled_already(self) -> bool:
@@ -185,7 +187,8 @@ class Rehearsal:
 
     def _told(self, outcome: Outcome[Any]) -> Forecast:
         if not isinstance(outcome, Applied | Done):
-            return Forecast(outcome.name, reason_of(outcome) or "")
+            sentence = outcome.detail if isinstance(outcome, Refused) else ""
+            return Forecast(outcome.name, reason_of(outcome) or "", sentence=sentence)
         sends = tuple(envelope.kind for envelope in self._bus.noted)
         if isinstance(outcome, Done) and not self._changed and not sends:
             return Forecast(Ignored.name, "it would change nothing")

@@ -31,7 +31,7 @@ class AuditEntry(BaseModel):
     at: datetime
     who: str
     why: str
-    action: str = Field(description="replay, pause, edit, discard, restore, put back, empty, reconcile")
+    action: str = Field(description="replay, pause, edit, discard, restore, put back, empty, reconcile, review …")
     subjects: tuple[str, ...] = Field(description="ids of the dead letters, or of the plan")
     detail: str = ""
     outcome: str = Field(default="", description="how it ended; empty: it goes on, or the process died at it")

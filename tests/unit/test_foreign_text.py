@@ -19,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 from starlette.requests import Request
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from chassis.amounts import amount_of
 from chassis.messaging.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError
 from chassis.runtime.redaction import Redaction
 from chassis.web.client_addresses import network_of
@@ -226,6 +227,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "an extra's id": _ordered,
     "a call's answer": lambda text: Call.to(NOW, "GET", "http://psp/" + text, 200, 1.0, text.encode()),
     "a moment": lambda text: moment(text, NOW),
+    "an amount": lambda text: amount_of(text, "EUR"),
     "an offset": lambda text: offset_of(text, NOW),
     "a filter": _filtered,
     "a message found": lambda text: (_seen(text).order_id, _seen(text).readable_body(), _seen(text).failed_at),

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.amounts import major_units, readable, written
+from chassis.amounts import amount_of, major_units, readable, written
 from contracts.money import Money
 
 
@@ -41,3 +41,35 @@ def test_a_number_is_written_with_every_decimal_it_has(number: str, currency: st
 def test_an_amount_in_major_units_is_exact() -> None:
     assert str(major_units(Money(amount=4800, currency="EUR"))) == "48.00"
     assert major_units(Money(amount=500, currency="RSD", hundredths=7)) == Decimal("500.07")
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"),
+    [
+        ("48.00", "EUR", 4800),
+        ("48", "EUR", 4800),
+        ("48.5", "EUR", 4850),
+        ("0.07", "EUR", 7),
+        ("0", "EUR", 0),
+        ("5000", "JPY", 5000),
+        ("1.250", "KWD", 1250),
+    ],
+)
+def test_an_amount_that_a_person_types_is_read_in_the_currencys_major_units(
+    text: str, currency: str, amount: int
+) -> None:
+    assert amount_of(text, currency) == Money(amount=amount, currency=currency)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", ".5", "-1", "+1", "48,00", "€48", "48 EUR", "1e3", "4_8", "²", "1" * 16, " 48"]
+)
+def test_what_is_no_amount_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="Not an amount in EUR"):
+        amount_of(text, "EUR")
+
+
+@pytest.mark.parametrize(("text", "currency"), [("48.001", "EUR"), ("5000.5", "JPY"), ("1.2505", "KWD")])
+def test_an_amount_that_is_finer_than_its_currency_is_refused(text: str, currency: str) -> None:
+    with pytest.raises(ValueError, match="decimals"):
+        amount_of(text, currency)

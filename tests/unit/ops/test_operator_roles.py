@@ -78,6 +78,9 @@ WORDS = {
     "plans show": ["rp_1"],
     "plans run": ["rp_1", "--why", "w"],
     "plans pause": ["rp_1"],
+    "review accept": ["ord_1", "--why", "w"],
+    "review refund": ["ord_1", "--why", "w"],
+    "review settled-outside": ["ord_1", "--why", "w"],
     "trace": ["ord_" + "a" * 26],
     "closing": ["2026-11-24"],
 }

@@ -1,0 +1,1 @@
+"""Decisions about orders under review, from the command line."""
