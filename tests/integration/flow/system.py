@@ -95,6 +95,7 @@ class System:
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
+        self.reply_timeout = patient(setup.reply_timeout)
         self.sandbox = Served("sandbox", self._build_sandbox)
         self.opening = InFlight(_not_built_yet, "POST", "/v1/payment_intents")
         self.parts = {
@@ -143,7 +144,7 @@ class System:
             jwt_issuer=ISSUER,
             jwt_audience=AUDIENCE,
             seal_keys=SecretStr(self.setup.seal_key),
-            reply_timeout=patient(self.setup.reply_timeout),
+            reply_timeout=self.reply_timeout,
             request_timeout=self.setup.request_timeout,
             address_rate="1000000/minute",
             guest_rate=self.setup.guest_rate,
