@@ -40,9 +40,19 @@ def settled(order: Order, event: PaymentRefunded, now: datetime) -> Decision[Ord
         # Money that went back twice is news even when newer facts have overtaken it.
         detail = f"the PSP made the refund {event.doubles} twice, the second time as {event.refund_id}"
         return needs_review(changed, detail, received=order.received)
+    if _is_made_after_all(known, event):
+        changed = changed.model_copy(update={"doubled_refunds": (*order.doubled_refunds, known.refund_id)})
+        detail = f"the PSP made the refund {known.refund_id} of {readable(known.amount)} after staff had settled it"
+        return needs_review(changed, detail, received=order.received)
     if changed == order:
         return Stale("overtaken by a newer fact about the payment")
     return _changed(order, changed)
+
+
+def _is_made_after_all(known: RequestedRefund, event: PaymentRefunded) -> bool:
+    """Staff had settled it in another way while it had no outcome: the guest may have the money twice."""
+    had_no_outcome = known.stage in (RefundStage.REQUESTED, RefundStage.PENDING)
+    return had_no_outcome and known.settled is not None and event.stage is RefundStage.SUCCEEDED
 
 
 def failed(order: Order, event: PaymentRefundFailed, now: datetime) -> Decision[Order]:

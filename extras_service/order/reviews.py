@@ -84,8 +84,9 @@ def _settled_outside(order: Order, command: ResolveReview, now: datetime) -> Dec
     if before in _KEPT:
         direction, most, amount = Direction.FROM_GUEST, order.total, command.amount
     else:
-        direction, most = Direction.TO_GUEST, order.refundable if order.received else order.total
-        amount = command.amount or order.refundable
+        unmade = _without_outcome(order)
+        direction, most = Direction.TO_GUEST, order.refundable + unmade if order.received else order.total
+        amount = command.amount or order.refundable + unmade
     if amount is None:
         return Refused(Reason.AMOUNT_NOT_SETTLEABLE, "Say how much the guest has paid outside.")
     if amount.in_hundredths and (problem := _unsettleable(amount, most)):
@@ -102,6 +103,13 @@ def _settled_outside(order: Order, command: ResolveReview, now: datetime) -> Dec
     # Nothing may come any more, as far as the PSP can help it.
     close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
     return Applied(closed.state, (*closed.messages, close))
+
+
+def _without_outcome(order: Order) -> Money:
+    """What the guest is still to get by refunds that have no outcome, and gets outside instead."""
+    own = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
+    unmade = (refund.amount for refund in own if refund.stage is not RefundStage.FAILED)
+    return sum(unmade, start=Money.zero((order.received or order.total).currency))
 
 
 def _second_charges_settled(

@@ -53,6 +53,7 @@ class Bounds:
 
 
 OPENS = ("the guest opens the payment page",)
+PAYS_TWICE = ("the guest opens the payment page", "the guest pays", "the guest pays a second session")
 PAYS = ("the guest opens the payment page", "the guest pays")
 SILENCE = ("the payment is polled", "the PSP is asked (silent, not done):")
 WEEK_OF_SILENCE = ("the guest opens the payment page", *SILENCE, *SILENCE, "the payment is polled")
@@ -112,6 +113,40 @@ NO_WAY_OUT = (
     ),
     Bounds("2 guest, 1 staff action, the PSP opens no session", Left(2, 1), never=(CreatePspSession,)),
     Bounds("1 guest action, 1 failure that the PSP repeats", Left(guest=1, silent=1), stores_failures=True),
+)
+REFUNDS_IN_TROUBLE = (
+    Bounds(
+        "after paying twice: 2 staff actions, 1 refund fails",
+        Left(staff=2, psp=1),
+        begin=PAYS_TWICE,
+        surprises=("a second session", "fails"),
+    ),
+    Bounds(
+        "after paying twice: 1 staff action, a refund that is pending for weeks or fails",
+        Left(staff=1, psp=1, weeks=1),
+        begin=PAYS_TWICE,
+        slow_refunds=True,
+        surprises=("a second session", "fails"),
+    ),
+    Bounds("after paying: a second session paid", Left(psp=1), begin=PAYS, surprises=("a second session",)),
+    Bounds(
+        "after paying: 2 staff actions, a refund without an answer for weeks",
+        Left(staff=2, silent=1, weeks=1),
+        begin=PAYS,
+    ),
+    Bounds(
+        "after paying: 2 staff actions, a refund pending for weeks",
+        Left(staff=2, weeks=1),
+        begin=PAYS,
+        slow_refunds=True,
+    ),
+    Bounds(
+        "after paying: 1 staff action, a refund pending for weeks, and failing",
+        Left(staff=1, weeks=1, psp=1),
+        begin=PAYS,
+        slow_refunds=True,
+        surprises=("fails",),
+    ),
 )
 METADATA = (
     Bounds(
@@ -182,6 +217,7 @@ SHORT = (
     *DISPUTES,
     *NO_WAY_OUT,
     *METADATA,
+    *REFUNDS_IN_TROUBLE,
 )
 # Further: minutes, and a few GB.
 DEEP = (

@@ -53,12 +53,22 @@ ALWAYS: Mapping[str, Law] = {
 
 
 def a_closed_order_keeps_no_money(order: Order, _payment: Payment | None, psp: Psp) -> bool:
-    """What the PSP holds for it was given back outside, and not more than that."""
-    return order.status not in CLOSED or psp.held_in_all * 100 <= order.given_outside
+    """What the PSP holds for it was given back outside, or is of a second charge whose failed refund staff see."""
+    seen = sum(each.amount.amount for each in order.troubled_refunds if each.is_second_charge)
+    known = order.given_outside + 100 * (_second_outside(order) + seen)
+    return order.status not in CLOSED or psp.held_in_all * 100 <= known
 
 
-def nobody_pays_twice(_order: Order, _payment: Payment | None, psp: Psp) -> bool:
-    return psp.held_in_all <= TOTAL
+def _second_outside(order: Order) -> int:
+    """What staff gave the guest outside of a second charge, in minor units."""
+    settled = (each.settled for each in order.refunds if each.is_second_charge)
+    return sum(each.amount.amount for each in settled if each is not None and each.amount is not None)
+
+
+def nobody_pays_twice(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """Unless a person is asked, or has given it back outside."""
+    is_decided = order.status is OrderStatus.NEEDS_REVIEW or order.accepted
+    return is_decided or psp.held_in_all - _second_outside(order) <= TOTAL
 
 
 def no_session_is_left_open(order: Order, _payment: Payment | None, psp: Psp) -> bool:
@@ -134,10 +144,27 @@ def _outside(order: Order) -> int:
     return order.given_outside // 100
 
 
+def a_refund_without_an_outcome_is_seen(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """Once the PSP has said nothing about it for two weeks."""
+    known = [order.refund(RefundId(each)) for each in psp.late]
+    return all(
+        each is not None and (each.unanswered or each.stage in (RefundStage.SUCCEEDED, RefundStage.FAILED))
+        for each in known
+    )
+
+
+def no_refund_is_given_twice_unseen(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """By the PSP, after a person had given the money back in another way."""
+    made = {refund.refund_id for refund in psp.refunds if refund.state == "succeeded"}
+    settled = {each.refund_id for each in order.refunds if each.settled is not None}
+    return made & settled <= set(order.doubled_refunds)
+
+
 def a_repeated_failure_is_got_over(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     return order.status is not OrderStatus.NEEDS_REVIEW or not psp.stored
 
 
+UNSEEN = "a refund without an outcome is seen"
 BY_A_FAILURE = "no order comes before a person because the PSP repeats a failure"
 LEFT_OPEN = "no session is left open"
 AT_REST: Mapping[str, Law] = {
@@ -152,11 +179,17 @@ AT_REST: Mapping[str, Law] = {
     "no refund is forgotten": no_refund_is_forgotten,
     "a failed refund is seen": a_failed_refund_is_seen,
     "order and payment agree about each refund": order_and_payment_agree_about_each_refund,
+    "a refund settled outside and made as well is seen": no_refund_is_given_twice_unseen,
     BY_A_FAILURE: a_repeated_failure_is_got_over,
     "a refund made twice is seen": a_refund_made_twice_is_seen,
 }
 """Laws of a world in which nothing is under way and nothing is going to be looked at again."""
 
+
+WHILE_NOTHING_IS_UNDER_WAY: Mapping[str, Law] = {
+    UNSEEN: a_refund_without_an_outcome_is_seen,
+}
+"""Laws of every world in which no message is under way."""
 
 WITHOUT_A_RESTORE: Mapping[str, Law] = {
     "an order never knows of money its payment does not": order_and_payment_agree_about_what_came,
@@ -177,7 +210,7 @@ class Laws:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._judged: dict[tuple[int, int, int, bool, bool], tuple[str, ...]] = {}
+        self._judged: dict[tuple[int, int, int, bool, bool, bool], tuple[str, ...]] = {}
         bounds = model.bounds
         only_the_key = bool(bounds.refusals) and not bounds.left.psp and OBJECT not in bounds.refusals
         self._at_rest: Mapping[str, Law] = {
@@ -189,9 +222,14 @@ class Laws:
     def broken(self, world: World) -> tuple[str, ...]:
         resting = self._model.is_at_rest(world)
         behind = is_behind(world)
-        key = (world.order, world.payment, world.psp, resting, behind)
+        key = (world.order, world.payment, world.psp, resting, behind, not world.flight)
         if key not in self._judged:
-            laws = {**ALWAYS, **(WITHOUT_A_RESTORE if not behind else {}), **(self._at_rest if resting else {})}
+            laws = {
+                **ALWAYS,
+                **(WITHOUT_A_RESTORE if not behind else {}),
+                **(WHILE_NOTHING_IS_UNDER_WAY if not world.flight else {}),
+                **(self._at_rest if resting else {}),
+            }
             self._judged[key] = tuple(_broken(self._model.book, world, laws))
         return self._judged[key] if self._is_made_good(world, resting=resting) else (*self._judged[key], NOT_MADE_GOOD)
 

@@ -11,6 +11,7 @@ from chassis.messaging.envelope import Delivery
 from contracts.orders import RetryRefund
 from contracts.payments import (
     PaymentDisputeClosed,
+    PaymentRefunded,
     PaymentRefundFailed,
     PaymentSessionClosed,
     PaymentSucceeded,
@@ -35,9 +36,10 @@ from payment_service.payment import decide as lifecycle
 from payment_service.payment import polling
 from payment_service.payment.state import Payment, PaymentInput, PollDue
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
-from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, Bounds, Left
+from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, PAYS_TWICE, Bounds, Left
 from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore
-from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_MADE_GOOD
+from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_MADE_GOOD, UNSEEN
+from tests.model.psp import NOW
 from tests.model.rules import Rules
 
 
@@ -48,6 +50,8 @@ def broken(bounds: Bounds, rules: Rules | None = None, *, stop: bool = True, **o
     return explore(replace(bounds, **others), rules, stop_at_first=stop).violations  # type: ignore[arg-type]
 
 
+UNANSWERED = Bounds("a refund is not answered", Left(staff=2, silent=1, weeks=1), begin=PAYS)
+PENDING = Bounds("a refund does not settle", Left(staff=2, weeks=1), begin=PAYS, slow_refunds=True)
 SESSION_GONE = Bounds("a session is gone", Left(guest=1, psp=1), begin=OPENS, surprises=("gone",))
 SESSION_REFUSED = Bounds("refused", Left(guest=1), begin=OPENS, never=(ClosePspSession, RetrievePspSession))
 METADATA_CHANGED = Bounds(
@@ -254,6 +258,55 @@ def test_a_violation_is_told_step_by_step() -> None:
 
     assert "the guest pays another amount" in str(violation)
     assert "order: pending_payment/unpaid -> confirmed/paid" in violation.trace[-1]
+
+
+# Point 3
+
+
+def test_a_failed_refund_of_a_second_charge_that_brings_no_review_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        if isinstance(message, PaymentRefunded | PaymentRefundFailed):
+            message = message.model_copy(update={"is_second_charge": False})
+        return saga.decide(order, message, now)
+
+    twice = Bounds("paid twice", Left(psp=1), begin=PAYS_TWICE, surprises=("a second session", "fails"))
+
+    found = broken(twice, Rules(order=forgets), stop=False)
+
+    assert "nobody pays twice" in found
+
+
+def test_a_refund_that_the_psp_neither_makes_nor_refuses_and_nobody_hears_of_is_found() -> None:
+    def never_late(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        return lifecycle.decide(payment, message, NOW if isinstance(message, PollDue) else now)
+
+    for bounds in (UNANSWERED, PENDING):
+        found = broken(bounds, Rules(payment=never_late))
+
+        assert UNSEEN in found
+
+
+def test_an_order_that_does_not_hear_of_a_refund_without_an_outcome_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        return Stale("no news") if isinstance(message, PaymentUnresolved) else saga.decide(order, message, now)
+
+    found = broken(PENDING, Rules(order=forgets))
+
+    assert UNSEEN in found
+
+
+def test_a_refund_made_after_staff_had_given_the_money_back_that_nobody_sees_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = saga.decide(order, message, now)
+        if isinstance(message, PaymentRefunded) and order is not None and isinstance(decision, Applied):
+            same = {"status": order.status, "doubled_refunds": order.doubled_refunds}
+            return Applied(decision.state.model_copy(update=same))
+        return decision
+
+    for bounds in (UNANSWERED, PENDING):
+        found = broken(bounds, Rules(order=forgets))
+
+        assert "a refund settled outside and made as well is seen" in found
 
 
 # Point 7

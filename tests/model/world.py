@@ -119,7 +119,8 @@ class Model:
     def _led(self, world: World) -> World:
         """The world after the steps to begin with; the messages of each arrive before the next."""
         begin = self.bounds.begin
-        world = world._replace(left=Left(guest=len(begin), silent=len(begin), restores=self.bounds.left.restores))
+        many = len(begin)
+        world = world._replace(left=Left(guest=many, psp=many, silent=many, restores=self.bounds.left.restores))
         for wanted in begin:
             world = next(step.world for step in self.steps(world) if step.what == wanted)
             while world.flight and wanted != "the payment is polled":
@@ -256,7 +257,7 @@ class Model:
 
     def _silent_for_weeks(self, world: World, waiting: tuple[str, ...]) -> Iterator[Step]:
         """The PSP says nothing about a refund, however often it is asked, until the patience with it is over."""
-        if self._is_asking(world):
+        if world.flight:
             return
         psp = self.book.psps[world.psp]
         late = self.book.psps.number(psp._replace(late=tuple(sorted({*psp.late, *waiting}))))

@@ -29,6 +29,19 @@ def second_charge_failed(order: Order) -> Applied[Order]:
     return applied(order, told)
 
 
+def without_an_outcome() -> Order:
+    """A cancelled order; about the refund of all of it the PSP says nothing."""
+    asked = given.after(given.confirmed(), given.cancelling_by_guest())
+    silent = given.refund_unanswered(given.TOTAL.amount).model_copy(update={"refund_id": asked.refunds[0].refund_id})
+    return given.after(asked, silent)
+
+
+def made(order: Order) -> PaymentRefunded:
+    """The PSP has made the order's refund after all."""
+    told = given.refunded(given.TOTAL.amount, fact_no=3, refund_id=order.refunds[0].refund_id)
+    return told.model_copy(update={"amount": given.TOTAL, "stage": RefundStage.SUCCEEDED})
+
+
 def commands(decision: Applied[Order]) -> list[RefundPayment]:
     return [message for message in decision.messages if isinstance(message, RefundPayment)]
 
@@ -51,6 +64,33 @@ def test_a_failed_refund_of_a_paid_order_is_seen_by_staff_and_tells_an_event(sta
 
 def test_a_guest_sees_no_refunds_one_by_one() -> None:
     assert failed_part(given.confirmed()).view().refunds is None
+
+
+@pytest.mark.parametrize("how", ["settled outside", "review settled outside", "review accepted"])
+def test_a_refund_that_the_psp_makes_after_staff_had_settled_it_comes_before_a_person(how: str) -> None:
+    silent = without_an_outcome()
+    refund_id = silent.refunds[0].refund_id
+    decided: dict[str, OrderInput] = {
+        "settled outside": given.settling_outside(given.TOTAL.amount, refund_id=refund_id),
+        "review settled outside": given.resolving(ReviewResolution.SETTLED_OUTSIDE),
+        "review accepted": given.resolving(ReviewResolution.ACCEPT),
+    }
+    settled = applied(silent, decided[how]).state
+
+    both = applied(settled, made(settled)).state
+
+    assert both.status is OrderStatus.NEEDS_REVIEW
+    assert "after staff had settled it" in (both.review or "")
+    assert isinstance(decide(both, made(both), given.NOW), Stale)
+
+
+def test_a_review_of_a_refund_without_an_outcome_is_settled_outside_by_all_of_it() -> None:
+    settled = applied(without_an_outcome(), given.resolving(ReviewResolution.SETTLED_OUTSIDE)).state
+
+    failed = applied(settled, given.refund_failed(fact_no=3, refund_id=settled.refunds[0].refund_id)).state
+
+    assert settled.given_outside == given.TOTAL.in_hundredths
+    assert (failed.status, failed.refundable.amount) == (OrderStatus.CANCELLED, 0)
 
 
 def test_a_failed_refund_is_told_once() -> None:
