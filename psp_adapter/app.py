@@ -1,7 +1,7 @@
 """Composition root of the PSP adapter: the only place that names its concrete parts."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -15,10 +15,11 @@ from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from chassis.seal import Seal
 from contracts.topology import PSP_COMMANDS
-from psp_adapter.errors import Forbidden, PspUnavailableError
+from psp_adapter.errors import Forbidden, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.event_parking import DEAD_QUEUE, EventParking
 from psp_adapter.events import EventTranslator
+from psp_adapter.expected_account import ExpectedAccount
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.settings import AdapterSettings
 from psp_adapter.stripe_api import StripeApi
@@ -43,7 +44,9 @@ def create_app(settings: AdapterSettings) -> Starlette:
     bus.clock = api.clock.now
     events = EventTranslator(api)
     parking = EventParking(bus, metrics)
-    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), EventBackfill(api, bus, events, parking))
+    account = ExpectedAccount(api, settings.stripe_account)
+    backfill = EventBackfill(api, bus, events, parking)
+    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), backfill, account.check)
     breaker = Breaker(
         "the PSP", PspUnavailableError, api.answers, bus.consuming, metrics, patience=settings.stripe_patience
     )
@@ -53,11 +56,20 @@ def create_app(settings: AdapterSettings) -> Starlette:
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
     webhook = Webhook(bus, metrics, settings.webhook_secrets, events, parking, api.clock)
 
+    async def look() -> None:
+        """Read Stripe's clock, and compare the account before a command needs it. Silence is no reason not to start."""
+        await api.answers()
+        with suppress(PspUnavailableError):
+            try:
+                await account.check()
+            except PspForbiddenError as refused:
+                await breaker.stops(refused)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await bus.start()
-        first_look = background.start(api.answers(), "first look at Stripe's clock")
-        async with run_loops((*bus_loops(bus), breaker.loop(), Loop("clock of Stripe", _LOOK_EVERY, api.answers))):
+        first_look = background.start(look(), "first look at Stripe")
+        async with run_loops((*bus_loops(bus), breaker.loop(), Loop("look at Stripe", _LOOK_EVERY, look))):
             yield
             first_look.cancel()
             await bus.stop()

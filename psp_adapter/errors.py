@@ -36,6 +36,9 @@ class Forbidden(StrEnum):
     MODE = "mode"
     """An answer is of the other mode, live or test, than the key's prefix says."""
 
+    ACCOUNT = "account"
+    """The key is of another account than BELLHOP_STRIPE_ACCOUNT names."""
+
     @property
     def concerns_one_payment(self) -> bool:
         """Whether it may be about one payment alone, while others can be asked for."""
@@ -48,6 +51,7 @@ class Forbidden(StrEnum):
 
 
 _ADVICE = {
+    Forbidden.ACCOUNT: "Set STRIPE_API_KEY to a key of the account that BELLHOP_STRIPE_ACCOUNT names, or correct that.",
     Forbidden.KEY: "Set STRIPE_API_KEY to a valid key.",
     Forbidden.RIGHT: "Give the key of STRIPE_API_KEY this right.",
     Forbidden.IDEMPOTENCY_KEY: "It is asked again later. Does a second installation use this account?",

@@ -41,6 +41,10 @@ answer that is no decision about the payment: another request under its idempote
 PaymentCommand = CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund
 
 
+async def _any_account() -> None:
+    """Without BELLHOP_STRIPE_ACCOUNT."""
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterHandlers:
     """What the adapter does with each command."""
@@ -49,6 +53,8 @@ class AdapterHandlers:
     bus: Bus
     seal: Seal
     backfill: EventBackfill
+    check_account: Callable[[], Awaitable[None]] = _any_account
+    """Raises PspForbiddenError for a key of another account than the expected one: nothing is asked or made there."""
 
     def commands(self) -> Handlers:
         return {
@@ -56,8 +62,8 @@ class AdapterHandlers:
             ClosePspSession: self._asking(self._close_session),
             RetrievePspSession: self._asking(self._retrieve_session),
             CreatePspRefund: self._asking(self._create_refund),
-            SweepPspEvents: self.backfill.sweep,
-            TranslatePspEvent: self.backfill.translate,
+            SweepPspEvents: self._sweep,
+            TranslatePspEvent: self._translate,
         }
 
     def _asking(
@@ -69,6 +75,7 @@ class AdapterHandlers:
         async def handle(command: PaymentCommand, delivery: Delivery) -> Outcome[Any]:
             with recorded() as calls:
                 try:
+                    await self.check_account()
                     answer = await ask(command)
                 except PspUnavailableError as error:
                     if delivery.attempt < TRIES or _is_about_a_claim(command):
@@ -92,6 +99,14 @@ class AdapterHandlers:
             return Done()
 
         return handle
+
+    async def _sweep(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
+        await self.check_account()
+        return await self.backfill.sweep(command, delivery)
+
+    async def _translate(self, command: TranslatePspEvent, delivery: Delivery) -> Outcome[Any]:
+        await self.check_account()
+        return await self.backfill.translate(command, delivery)
 
     async def _create_session(self, command: CreatePspSession) -> PspSessionCreated | PspSessionFailed:
         try:

@@ -18,6 +18,11 @@ class AdapterSettings(ServiceSettings):
         default=None,
         description="the sandbox's address, for test keys only; unset or empty means Stripe itself",
     )
+    stripe_account: str | None = Field(
+        default=None,
+        pattern=r"^(acct_[A-Za-z0-9]{1,64})?$",
+        description="the account that the key must be of (acct_…); unset or empty: not compared",
+    )
     stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer of Stripe's")
     stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call at once")
     stripe_patience: int = Field(

@@ -350,7 +350,13 @@ class StripeApi:
                 return partial(self.is_our_account, held)
             case Forbidden.MODE:
                 return self._is_our_mode
-            case Forbidden.UNKNOWN_OBJECT | Forbidden.KEY | Forbidden.RIGHT | Forbidden.IDEMPOTENCY_KEY:
+            case (
+                Forbidden.UNKNOWN_OBJECT
+                | Forbidden.KEY
+                | Forbidden.RIGHT
+                | Forbidden.IDEMPOTENCY_KEY
+                | Forbidden.ACCOUNT
+            ):
                 return partial(self._may_call, *call)
             case _:
                 assert_never(reason)

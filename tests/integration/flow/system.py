@@ -84,6 +84,7 @@ class Setup:
     stripe_retries: int = 2
     stripe_patience: int = 10
     stripe_timeout: float = 10.0
+    stripe_account: str | None = None
     stripe_api_base: str = ""
     """Empty: the sandbox's own address."""
     accounts: Mapping[str, str] = field(default_factory=dict)
@@ -174,6 +175,7 @@ class System:
             stripe_api_key=SecretStr(API_KEY),
             stripe_webhook_secret=SecretStr(self.setup.webhook_secret),
             stripe_api_base=self.setup.stripe_api_base or self.sandbox.url,
+            stripe_account=self.setup.stripe_account,
             stripe_timeout=self.setup.stripe_timeout,
             stripe_retries=self.setup.stripe_retries,
             stripe_patience=self.setup.stripe_patience,

@@ -88,6 +88,41 @@ async def test_answers_of_live_mode_to_a_test_key_decide_nothing_until_they_are_
         await is_clean(system)
 
 
+async def test_nothing_is_made_at_another_account_than_the_expected_one(broker: Broker, store: Store) -> None:
+    async with system_on(broker, store, stripe_account="acct_1Another", reply_timeout=0.5) as system:
+        await until(lambda: refuses(system, "acct_1Another is expected"), "the adapter says so before any command")
+        guest = system.guest()
+        order_id = (await guest.order())["order_id"]
+
+        asked = await guest.ask_for_session(order_id)
+
+        assert asked.status_code == 202
+        assert await system.intents(order_id) == []
+        assert set((await system.parked()).values()) == {0}
+
+
+async def test_payments_are_made_at_the_expected_account(broker: Broker, store: Store) -> None:
+    async with system_on(broker, store, stripe_account="acct_1BellhopSandbox0") as system:
+        guest = system.guest()
+
+        order_id = await paid_order(system, guest)
+
+        assert (await guest.see(order_id))["status"] == "confirmed"
+        assert await is_ready(system)
+
+
+async def test_a_psp_that_cannot_be_asked_for_its_account_does_not_keep_the_adapter_from_starting(
+    broker: Broker, store: Store
+) -> None:
+    changes = {"stripe_account": "acct_1BellhopSandbox0", "stripe_api_base": "http://127.0.0.1:1", "stripe_retries": 0}
+
+    async with system_on(broker, store, **changes) as system:
+        answer = await system.operator(ADAPTER, "/health/ready")
+
+        assert answer.status_code == 200
+        assert (await system.guest().order())["status"] == "pending_payment"
+
+
 async def test_an_intent_that_is_gone_from_our_account_stops_no_other_payment(broker: Broker, store: Store) -> None:
     async with system_on(broker, store, poll_pace=0.005) as system:
         guest = system.guest()

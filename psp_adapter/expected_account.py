@@ -1,0 +1,38 @@
+"""The account that the key must be of, where BELLHOP_STRIPE_ACCOUNT names one."""
+
+from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
+from psp_adapter.stripe_api import StripeApi
+
+
+class ExpectedAccount:
+    """Compares the account of the key with the expected one until it is right: a key never changes its account."""
+
+    def __init__(self, stripe: StripeApi, expected: str | None) -> None:
+        """`expected` None or empty: any account is right."""
+        self._stripe = stripe
+        self._expected = expected
+        self._is_right = not expected
+
+    async def check(self) -> None:
+        """Raises PspForbiddenError for a key of another account and for one that may not read its account, and
+        PspUnavailableError while the PSP cannot be asked.
+        """
+        if self._is_right:
+            return
+        doing = "comparing its account"
+        try:
+            found = await self._stripe.find("/v1/account")
+        except PspBrokenError as refused:
+            raise PspForbiddenError(doing, str(refused), Forbidden.ACCOUNT, self._is_over) from refused
+        known = found.get("id") if found else None
+        if known != self._expected:
+            said = f"the key is of {known}, and {self._expected} is expected."
+            raise PspForbiddenError(doing, said, Forbidden.ACCOUNT, self._is_over)
+        self._is_right = True
+
+    async def _is_over(self) -> bool:
+        try:
+            await self.check()
+        except (PspForbiddenError, PspUnavailableError):
+            return False
+        return True
