@@ -146,7 +146,7 @@ def adapter_environment(around: Surroundings) -> dict[str, str]:
 
 def sandbox_command(port: int, around: Surroundings) -> list[str]:
     keys = around.credentials
-    command = [sys.executable, "-m", "deploy.local.stripe_sandbox", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "stripe_sandbox", "--host", HOST, "--port", str(port)]
     command += ["--api-key", keys.stripe_api_key, "--publishable-key", keys.stripe_publishable_key]
     if "psp_adapter" in around.urls:
         command += ["--webhook-url", f"{around.urls['psp_adapter']}/webhooks/stripe"]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from playwright.async_api import expect
 
-from deploy.local.stripe_sandbox.cards import CARDS
+from stripe_sandbox.cards import CARDS
 from tests.browser.conftest import Visit
 from tests.integration.flow.conftest import MakeSystem
 from tests.integration.flow.system import (

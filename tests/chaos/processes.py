@@ -67,7 +67,7 @@ class ProcessSystem(System):
         return self._process(part, ["tests.chaos.faulty", part], self.parts[part].port, "/health/ready", env)
 
     def _sandbox_process(self) -> Process:
-        module = ["deploy.local.stripe_sandbox", "--port", str(self.sandbox.port), "--settle-after", "1"]
+        module = ["stripe_sandbox", "--port", str(self.sandbox.port), "--settle-after", "1"]
         keys = ["--api-key", API_KEY, "--publishable-key", PUBLISHABLE_KEY]
         hooks = ["--webhook-url", self.webhook_url, "--webhook-secret", WEBHOOK_SECRET]
         data = ["--data", str(self.folder / "sandbox.json")]

@@ -24,17 +24,17 @@ import extras_service.app
 import gateway.app
 import payment_service.app
 import psp_adapter.app
+import stripe_sandbox
 from chassis.messaging.amqp import login_of
 from contracts.topology import COPIES, LOG
-from deploy.local import stripe_sandbox
 from deploy.local.broker import Broker
 from deploy.local.parts import PLAIN_HTTP
 from deploy.local.store import Store
-from deploy.local.stripe_sandbox.webhooks import sign
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
+from stripe_sandbox.webhooks import sign
 from tests.integration.flow.accounts import accounts_at
 from tests.integration.flow.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
 from tests.integration.flow.serving import InFlight, Served

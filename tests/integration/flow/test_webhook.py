@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 import psp_adapter.app
-from deploy.local.stripe_sandbox.webhooks import sign
 from psp_adapter.settings import AdapterSettings
+from stripe_sandbox.webhooks import sign
 from tests.integration.flow.guest import Guest, Json, body
 from tests.integration.flow.serving import Served
 from tests.integration.flow.system import ADAPTER, WEBHOOK_SECRET, System

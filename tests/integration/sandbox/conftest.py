@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from deploy.local.stripe_sandbox import Settings, create_app
+from stripe_sandbox import Settings, create_app
 from tests.patience import patient
 
 SECRET = "whsec_for_tests"

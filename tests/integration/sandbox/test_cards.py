@@ -5,7 +5,7 @@ import time
 import pytest
 import stripe
 
-from deploy.local.stripe_sandbox.cards import CARDS, Card
+from stripe_sandbox.cards import CARDS, Card
 from tests.integration.sandbox.conftest import Bench, bench_of, eventually
 
 CARD_DATA = {"payment_method_data[type]": "card", "payment_method_data[card][cvc]": "123"}

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import stripe
 
-from deploy.local.stripe_sandbox.disputes import STATUSES
+from stripe_sandbox.disputes import STATUSES
 from tests.integration.sandbox.conftest import Bench
 
 

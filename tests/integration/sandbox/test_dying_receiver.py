@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from deploy.local.stripe_sandbox import background
+from stripe_sandbox import background
 from tests.integration.sandbox.conftest import SECRET, Bench, Inbox, eventually
 from tests.patience import patient
 

@@ -98,7 +98,7 @@ async def test_the_process_stops_cleanly_and_soon_with_webhooks_pending_and_call
     url = f"http://127.0.0.1:{port}"
     arguments = ["--port", str(port), "--webhook-url", "http://127.0.0.1:9/nobody", "--webhook-secret", "whsec_x"]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.local.stripe_sandbox", *arguments, stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "stripe_sandbox", *arguments, stderr=asyncio.subprocess.PIPE
     )
     try:
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
@@ -145,7 +145,7 @@ async def _is_ready(http: httpx.AsyncClient) -> bool:
 
 
 async def test_a_live_key_is_refused_with_a_sentence() -> None:
-    command = (sys.executable, "-m", "deploy.local.stripe_sandbox", "--api-key", "sk_live_made_up")
+    command = (sys.executable, "-m", "stripe_sandbox", "--api-key", "sk_live_made_up")
 
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     _, error = await asyncio.wait_for(process.communicate(), patient(30))
@@ -157,7 +157,7 @@ async def test_a_live_key_is_refused_with_a_sentence() -> None:
 async def test_a_live_sandbox_has_keys_of_its_own_making() -> None:
     port = _free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.local.stripe_sandbox", "--livemode", "--port", str(port)
+        sys.executable, "-m", "stripe_sandbox", "--livemode", "--port", str(port)
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:

@@ -8,7 +8,17 @@ import pytest
 
 CLIENTS = ("aio_pika", "aiormq", "faststream")
 ROOT = Path(__file__).resolve().parents[3]
-SHIPPED = ("chassis", "contracts", "deploy", "extras_service", "gateway", "ops", "payment_service", "psp_adapter")
+SHIPPED = (
+    "chassis",
+    "contracts",
+    "deploy",
+    "extras_service",
+    "gateway",
+    "ops",
+    "payment_service",
+    "psp_adapter",
+    "stripe_sandbox",
+)
 OPENS = {"connect", "connect_robust", "Connection", "RobustConnection", "RabbitBroker"}
 
 

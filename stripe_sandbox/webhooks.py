@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import structlog
 
-from deploy.local.stripe_sandbox import background, events
-from deploy.local.stripe_sandbox.errors import Json
-from deploy.local.stripe_sandbox.faults import Faults
-from deploy.local.stripe_sandbox.sandbox import Sandbox
-from deploy.local.stripe_sandbox.settings import NOTICE
+from stripe_sandbox import background, events
+from stripe_sandbox.errors import Json
+from stripe_sandbox.faults import Faults
+from stripe_sandbox.sandbox import Sandbox
+from stripe_sandbox.settings import NOTICE
 
 log = structlog.get_logger("stripe_sandbox")
 AT_ONCE = 32

@@ -1,7 +1,7 @@
 """Ways to pay that end after the guest has left the page: a voucher (OXXO) and a bank transfer (customer balance)."""
 
-from deploy.local.stripe_sandbox.errors import Json, refused
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox.errors import Json, refused
+from stripe_sandbox.sandbox import Call, Sandbox
 
 DAY = 24 * 3600
 TYPES = {"oxxo": "voucher", "customer_balance": "transfer"}

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.local.stripe_sandbox.errors import ApiError, Json
-from deploy.local.stripe_sandbox.sandbox import Sandbox
+from stripe_sandbox.errors import ApiError, Json
+from stripe_sandbox.sandbox import Sandbox
 
 KEPT_FOR = 24 * 3600.0
 

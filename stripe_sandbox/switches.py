@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from deploy.local.stripe_sandbox import balance, confirmation, disputes, intents, refunds
-from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid
-from deploy.local.stripe_sandbox.faults import FaultPlan, Faults
-from deploy.local.stripe_sandbox.idempotency import KEPT_FOR
-from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
-from deploy.local.stripe_sandbox.settings import API_VERSION
-from deploy.local.stripe_sandbox.timers import Timers
-from deploy.local.stripe_sandbox.webhooks import Webhooks
+from stripe_sandbox import balance, confirmation, disputes, intents, refunds
+from stripe_sandbox.errors import ApiError, Json, invalid
+from stripe_sandbox.faults import FaultPlan, Faults
+from stripe_sandbox.idempotency import KEPT_FOR
+from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from stripe_sandbox.settings import API_VERSION
+from stripe_sandbox.timers import Timers
+from stripe_sandbox.webhooks import Webhooks
 
 
 class Body(BaseModel):

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from deploy.local.stripe_sandbox import forms
-from deploy.local.stripe_sandbox.errors import Json, invalid, no_such
-from deploy.local.stripe_sandbox.lists import PAGING, cut
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox import forms
+from stripe_sandbox.errors import Json, invalid, no_such
+from stripe_sandbox.lists import PAGING, cut
+from stripe_sandbox.sandbox import Call, Sandbox
 
 _THIN = "evt_test_"
 _LISTED_FOR = 30 * 24 * 3600

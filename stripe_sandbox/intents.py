@@ -1,10 +1,10 @@
 """Payment intents: the calls. What happens on confirmation is in `confirmation.py`."""
 
-from deploy.local.stripe_sandbox import cards, confirmation, forms
-from deploy.local.stripe_sandbox.errors import Json, invalid, refused, secret_key_required
-from deploy.local.stripe_sandbox.forms import required
-from deploy.local.stripe_sandbox.lists import page
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox import cards, confirmation, forms
+from stripe_sandbox.errors import Json, invalid, refused, secret_key_required
+from stripe_sandbox.forms import required
+from stripe_sandbox.lists import page
+from stripe_sandbox.sandbox import Call, Sandbox
 
 SETTABLE = (
     "amount",

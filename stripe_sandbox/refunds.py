@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from deploy.local.stripe_sandbox import balance, disputes, forms
-from deploy.local.stripe_sandbox.errors import Json, missing, refused
-from deploy.local.stripe_sandbox.lists import page
-from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from stripe_sandbox import balance, disputes, forms
+from stripe_sandbox.errors import Json, missing, refused
+from stripe_sandbox.lists import page
+from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
 
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 FAILURE = "expired_or_canceled_card"

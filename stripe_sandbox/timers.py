@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import suppress
 
-from deploy.local.stripe_sandbox import confirmation, disputes, refunds
-from deploy.local.stripe_sandbox.errors import ApiError
-from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Sandbox
+from stripe_sandbox import confirmation, disputes, refunds
+from stripe_sandbox.errors import ApiError
+from stripe_sandbox.sandbox import OWN_DOING, Sandbox
 
 
 class Timers:

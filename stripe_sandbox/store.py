@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from deploy.local.stripe_sandbox.errors import Json, no_such
+from stripe_sandbox.errors import Json, no_such
 
 log = structlog.get_logger("stripe_sandbox")
 

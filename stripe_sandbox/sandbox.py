@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from deploy.local.stripe_sandbox.errors import Json
-from deploy.local.stripe_sandbox.settings import API_VERSION, Settings
-from deploy.local.stripe_sandbox.store import State, Store
+from stripe_sandbox.errors import Json
+from stripe_sandbox.settings import API_VERSION, Settings
+from stripe_sandbox.store import State, Store
 
 log = structlog.get_logger("stripe_sandbox")
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from deploy.local.stripe_sandbox import balance
-from deploy.local.stripe_sandbox.errors import Json, refused
-from deploy.local.stripe_sandbox.lists import page
-from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from stripe_sandbox import balance
+from stripe_sandbox.errors import Json, refused
+from stripe_sandbox.lists import page
+from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
 
 DAY = 24 * 3600
 TIME_TO_ANSWER = 7 * DAY

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from deploy.local.stripe_sandbox import account, balance, charges, disputes, events, forms, intents, refunds
-from deploy.local.stripe_sandbox.errors import (
+from stripe_sandbox import account, balance, charges, disputes, events, forms, intents, refunds
+from stripe_sandbox.errors import (
     ApiError,
     Json,
     invalid,
@@ -25,11 +25,11 @@ from deploy.local.stripe_sandbox.errors import (
     secret_key_required,
     unauthorized,
 )
-from deploy.local.stripe_sandbox.faults import Faults
-from deploy.local.stripe_sandbox.idempotency import Keys, fingerprint_of
-from deploy.local.stripe_sandbox.lists import expand
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
-from deploy.local.stripe_sandbox.settings import API_VERSION
+from stripe_sandbox.faults import Faults
+from stripe_sandbox.idempotency import Keys, fingerprint_of
+from stripe_sandbox.lists import expand
+from stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox.settings import API_VERSION
 
 log = structlog.get_logger("stripe_sandbox")
 Operation = Callable[[Sandbox, Call], Json]

@@ -13,15 +13,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.local.stripe_sandbox import background
-from deploy.local.stripe_sandbox.api import Api
-from deploy.local.stripe_sandbox.faults import Faults
-from deploy.local.stripe_sandbox.pages import Pages
-from deploy.local.stripe_sandbox.sandbox import Sandbox
-from deploy.local.stripe_sandbox.settings import NOTICE, Settings
-from deploy.local.stripe_sandbox.switches import Switches
-from deploy.local.stripe_sandbox.timers import Timers
-from deploy.local.stripe_sandbox.webhooks import Webhooks
+from stripe_sandbox import background
+from stripe_sandbox.api import Api
+from stripe_sandbox.faults import Faults
+from stripe_sandbox.pages import Pages
+from stripe_sandbox.sandbox import Sandbox
+from stripe_sandbox.settings import NOTICE, Settings
+from stripe_sandbox.switches import Switches
+from stripe_sandbox.timers import Timers
+from stripe_sandbox.webhooks import Webhooks
 
 
 class SaysItIsASandbox:

@@ -1,4 +1,4 @@
-"""`python -m deploy.local.stripe_sandbox`: serve the sandbox until it is told to stop."""
+"""`python -m stripe_sandbox`: serve the sandbox until it is told to stop."""
 
 import logging
 import signal
@@ -10,8 +10,8 @@ import structlog
 import typer
 import uvicorn
 
-from deploy.local.stripe_sandbox.app import create_app
-from deploy.local.stripe_sandbox.settings import NOTICE, Settings
+from stripe_sandbox.app import create_app
+from stripe_sandbox.settings import NOTICE, Settings
 
 log = structlog.get_logger("stripe_sandbox")
 

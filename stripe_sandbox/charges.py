@@ -1,10 +1,10 @@
 """Charges: one per attempt to take a payment intent's money."""
 
-from deploy.local.stripe_sandbox import balance
-from deploy.local.stripe_sandbox.cards import DECLINES
-from deploy.local.stripe_sandbox.errors import Json
-from deploy.local.stripe_sandbox.lists import page
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox import balance
+from stripe_sandbox.cards import DECLINES
+from stripe_sandbox.errors import Json
+from stripe_sandbox.lists import page
+from stripe_sandbox.sandbox import Call, Sandbox
 
 NO_OUTCOME: Json = {"network_status": "approved_by_network", "reason": None, "risk_level": "normal"}
 

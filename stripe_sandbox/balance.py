@@ -6,10 +6,10 @@ available at once, and one currency is never converted to another.
 
 from typing import Literal
 
-from deploy.local.stripe_sandbox.errors import Json, refused
-from deploy.local.stripe_sandbox.forms import only, text
-from deploy.local.stripe_sandbox.lists import PAGING, cut, page
-from deploy.local.stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox, copied
+from stripe_sandbox.errors import Json, refused
+from stripe_sandbox.forms import only, text
+from stripe_sandbox.lists import PAGING, cut, page
+from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox, copied
 
 DISPUTE_FEE = 2000
 """Minor units, whatever the currency. It is not given back when a dispute is won."""

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from deploy.local.stripe_sandbox.cards import CARDS
-from deploy.local.stripe_sandbox.sandbox import Sandbox
+from stripe_sandbox.cards import CARDS
+from stripe_sandbox.sandbox import Sandbox
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = {

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from itertools import dropwhile, islice, takewhile
 from typing import Any
 
-from deploy.local.stripe_sandbox.errors import Json, invalid
-from deploy.local.stripe_sandbox.forms import many, only, text, whole
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox, copied
+from stripe_sandbox.errors import Json, invalid
+from stripe_sandbox.forms import many, only, text, whole
+from stripe_sandbox.sandbox import Call, Sandbox, copied
 
 PAGING = ("limit", "starting_after", "ending_before", "created")
 EXPANDABLE = (

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import parse_qsl
 
-from deploy.local.stripe_sandbox.errors import Json, invalid, missing
+from stripe_sandbox.errors import Json, invalid, missing
 
 
 def decode(text: str) -> Json:

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid, no_such
-from deploy.local.stripe_sandbox.forms import group, only
-from deploy.local.stripe_sandbox.sandbox import Sandbox
-from deploy.local.stripe_sandbox.vouchers import TYPES
+from stripe_sandbox.errors import ApiError, Json, invalid, no_such
+from stripe_sandbox.forms import group, only
+from stripe_sandbox.sandbox import Sandbox
+from stripe_sandbox.vouchers import TYPES
 
 
 @dataclass(frozen=True, slots=True)

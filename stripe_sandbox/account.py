@@ -1,10 +1,10 @@
 """The account itself, and what its owner sets up in the dashboard: webhook endpoints and payment method domains."""
 
-from deploy.local.stripe_sandbox import forms
-from deploy.local.stripe_sandbox.errors import Json
-from deploy.local.stripe_sandbox.lists import page
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
-from deploy.local.stripe_sandbox.settings import API_VERSION
+from stripe_sandbox import forms
+from stripe_sandbox.errors import Json
+from stripe_sandbox.lists import page
+from stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox.settings import API_VERSION
 
 
 def retrieve(sandbox: Sandbox, call: Call) -> Json:

@@ -3,11 +3,11 @@
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
-from deploy.local.stripe_sandbox import charges, forms, vouchers
-from deploy.local.stripe_sandbox.cards import DECLINES
-from deploy.local.stripe_sandbox.disputes import open_dispute
-from deploy.local.stripe_sandbox.errors import ApiError, Json, invalid, refused
-from deploy.local.stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox import charges, forms, vouchers
+from stripe_sandbox.cards import DECLINES
+from stripe_sandbox.disputes import open_dispute
+from stripe_sandbox.errors import ApiError, Json, invalid, refused
+from stripe_sandbox.sandbox import Call, Sandbox
 
 Outcome = Literal["succeed", "fail"]
 AUTHENTICATION_FAILED = "The card's owner could not be authenticated. Try again or use another card."
