@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from psp_adapter.errors import PspBrokenError, PspForbiddenError
+from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError
 from psp_adapter.stripe_api import API_VERSION, StripeApi
 from psp_adapter.stripe_keys import livemode_of, mode_name
 from psp_adapter.translate import EVENT_TYPES
@@ -50,7 +50,7 @@ class Comparison:
 async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
     """Everything that is set at the PSP and can be read, against what is wanted. Raises PspUnavailableError."""
     return [
-        _mode(wanted),
+        await _mode(stripe, wanted),
         await _account(stripe, wanted.account),
         *await _endpoints(stripe, wanted),
         *await _domains(stripe, wanted.domains),
@@ -58,13 +58,21 @@ async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
     ]
 
 
-def _mode(wanted: Wanted) -> Comparison:
+async def _mode(stripe: StripeApi, wanted: Wanted) -> Comparison:
     mode, page_mode = mode_name(livemode_of(wanted.api_key)), mode_name(_page_livemode(wanted.publishable_key))
     if mode == "unknown":
         return Comparison("mode", mode, "STRIPE_API_KEY is not a key of Stripe's: sk_live_…, rk_live_…, sk_test_…")
     if wanted.publishable_key and page_mode != mode:
         advice = "Set BELLHOP_STRIPE_PUBLISHABLE_KEY and STRIPE_API_KEY to keys of the same mode."
         return Comparison("mode", f"{mode}, but the page's key is {page_mode}", advice)
+    try:
+        await stripe.find("/v1/payment_intents", limit=1)
+    except PspForbiddenError as refused:
+        if refused.forbidden is Forbidden.MODE:
+            advice = "Set BELLHOP_STRIPE_API_BASE to the right server, or switch the sandbox to the key's mode."
+            return Comparison("mode", str(refused), advice)
+    except PspBrokenError:
+        pass  # what the key may not read is compared below
     return Comparison("mode", mode)
 
 

@@ -138,6 +138,7 @@ def adapter_environment(around: Surroundings) -> dict[str, str]:
         env["STRIPE_API_KEY"] = around.credentials.stripe_api_key
         env["STRIPE_WEBHOOK_SECRET"] = around.credentials.stripe_webhook_secret
         env["BELLHOP_STRIPE_API_BASE"] = around.sandbox_url
+        env["BELLHOP_STRIPE_ACCOUNT"] = ""  # what the shell has set is about the real Stripe
     else:
         env["STRIPE_API_KEY"] = os.environ["STRIPE_API_KEY"]
         env["STRIPE_WEBHOOK_SECRET"] = os.environ["STRIPE_WEBHOOK_SECRET"]

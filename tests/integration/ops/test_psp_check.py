@@ -9,6 +9,7 @@ import pytest
 from psp_adapter.translate import EVENT_TYPES
 from tests.integration.flow.guest import Json, body
 from tests.integration.flow.system import API_KEY, WEBHOOK_SECRET
+from tests.integration.money.desk import paid_order
 from tests.integration.ops.operator import Operator
 
 DOMAIN = "book.example.com"
@@ -86,6 +87,17 @@ async def test_an_endpoint_elsewhere_another_account_and_a_missing_domain_are_na
         "payment method domain off.example.com",
         "mode",
     }
+
+
+async def test_answers_of_the_other_mode_than_the_keys_are_named(operator: Operator) -> None:
+    await paid_order(operator.system, operator.system.guest())
+    await operator.system.switch("settings", {"livemode": True}, method="PUT")
+
+    compared = await operator.json("psp", "check", code=1)
+
+    [mode] = [one for one in compared if one["what"] == "mode"]
+    assert "is of live mode, and STRIPE_API_KEY is a test key" in mode["found"]
+    assert mode["advice"]
 
 
 async def test_a_right_that_the_key_lacks_is_named(operator: Operator) -> None:

@@ -9,8 +9,10 @@ from chassis.runtime.metrics import Metrics
 from contracts.order_actions import ReviewResolution
 from ops.review.decision import NotDecidableError, carry_out, propose, under_review
 from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.money.desk import Desk, is_clean, kept, paid_order, refunds_of
+from tests.integration.money.desk import Desk, cancel, is_clean, kept, paid_order, refunds_of
 from tests.integration.money.test_mismatch import OTHER, mismatched
+from tests.integration.money.test_staff import REFUND_FAILS_CARD
+from tests.integration.money.test_stock import PLACES, massage, taken
 from tests.integration.ops.conftest import places_of
 from tests.integration.ops.operator import NAME, Operator
 
@@ -106,6 +108,26 @@ async def test_an_amount_that_cannot_be_is_refused_with_a_sentence_and_nothing_i
     assert says in answer.said
     assert (await guest.see(order_id))["status"] == "needs_review"
     assert await _acts(operator) == []
+
+
+async def test_an_order_whose_places_are_sold_is_accepted_by_force_alone(operator: Operator, guest: Guest) -> None:
+    system, day = operator.system, "2038-02-05"
+    order_id = await paid_order(system, guest, massage(day), card=REFUND_FAILS_CARD)
+    body(await cancel(guest, order_id), 200)
+    await guest.sees(order_id, status="cancelled", payment_status="refunded")
+    for _ in range(PLACES):
+        await system.guest().order(massage(day))
+    [refund] = await refunds_of(system, order_id)
+    await system.switch(f"refunds/{refund['id']}/settle", {"outcome": "fail"})
+    await guest.sees(order_id, status="needs_review")
+
+    refused = await operator.runs("review", "accept", order_id, *WHY, "--yes", code=2)
+    forced = await operator.json("review", "accept", order_id, *WHY, "--force", "--yes")
+
+    assert "out_of_stock" in refused.said
+    assert forced["status"] == "confirmed"
+    assert any("by force" in action for action in forced["actions"])
+    assert await taken(system, day) == PLACES + 1
 
 
 async def test_an_order_that_is_not_under_review_or_not_there_is_not_decided(operator: Operator, guest: Guest) -> None:
