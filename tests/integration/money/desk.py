@@ -56,18 +56,22 @@ class Desk:
     async def retry(self, order_id: str, refund_id: str) -> httpx.Response:
         return await self.http.post(f"/v1/orders/{order_id}/refunds/{refund_id}/retry", json=BECAUSE)
 
-    async def settle_outside(self, order_id: str, refund_id: str, amount: int) -> httpx.Response:
-        """The guest was given this many euro cents in another way."""
-        said = BECAUSE | {"amount": {"amount": amount, "currency": "EUR"}}
+    async def settle_outside(
+        self, order_id: str, refund_id: str, amount: int, *, currency: str = "EUR"
+    ) -> httpx.Response:
+        """The guest was given this many minor units in another way."""
+        said = BECAUSE | {"amount": {"amount": amount, "currency": currency}}
         return await self.http.post(f"/v1/orders/{order_id}/refunds/{refund_id}/settled-outside", json=said)
 
     async def sees(self, order_id: str) -> Json:
         """The order as staff see it."""
         return body(await self.http.get(f"/v1/orders/{order_id}"), 200)
 
-    async def resolve(self, order_id: str, resolution: str, amount: int | None = None) -> httpx.Response:
-        """Decide a review; `amount`: so many euro cents went past the PSP."""
-        money: Json = {} if amount is None else {"amount": {"amount": amount, "currency": "EUR"}}
+    async def resolve(
+        self, order_id: str, resolution: str, amount: int | None = None, *, currency: str = "EUR"
+    ) -> httpx.Response:
+        """Decide a review; `amount`: so many minor units went past the PSP."""
+        money: Json = {} if amount is None else {"amount": {"amount": amount, "currency": currency}}
         return await self.http.post(f"/v1/orders/{order_id}/review", json=BECAUSE | {"resolution": resolution} | money)
 
 
