@@ -66,6 +66,7 @@ class ClosedBeforeCreatedError(TransientError):
 
 
 _P = PaymentStage
+_ATTEMPTING = (_P.PROCESSING, _P.ACTION_REQUIRED)
 _CLOSED_OR_DONE = (_P.SUCCEEDED, _P.CLOSED, _P.MISMATCHED, _P.FAILED)
 
 _SessionMessage = CreatePaymentSession | ClosePaymentSession | PspSessionCreated | PspSessionFailed
@@ -232,9 +233,7 @@ def _reported(payment: Payment, report: _UnpaidReport) -> Decision[Payment]:
         case _P.CLOSING, PspPaymentActionRequired():
             return Stale("the payment is closing already")
         case _, PspSessionOpen():
-            return _found_unpaid(
-                payment, report, _P.SESSION_OPEN if payment.status is _P.PROCESSING else payment.status
-            )
+            return _found_unpaid(payment, report, _P.SESSION_OPEN if payment.status in _ATTEMPTING else payment.status)
         case _, PspPaymentActionRequired(payable_until=datetime() as until):
             return _instructions_issued(payment, until)
         case _, PspPaymentActionRequired():
@@ -363,9 +362,12 @@ def _session_failed(payment: Payment, event: PspSessionFailed) -> Decision[Payme
 
 
 def _found_unpaid(payment: Payment, report: PspPaymentEvent, status: PaymentStage) -> Decision[Payment]:
-    """Open and unpaid. What failed is told again: the order may have heard of it before that it was settling."""
+    """Open and unpaid. What failed is told again: the order may have heard of it before that it was settling.
+
+    An attempt that the PSP knows no more has failed; the event that said so comes after this report, and is old news.
+    """
     found = payment.model_copy(update={"status": status, "polls": 0})
-    if payment.status is _P.PROCESSING:
+    if payment.status in _ATTEMPTING and status is not payment.status:
         attempt = Attempt(at=report.occurred_at, code="not_settled", detail="The payment did not go through.")
         found = found.model_copy(update={"attempts": (*payment.attempts, attempt)[-ATTEMPTS_KEPT:]})
     if not found.attempts:

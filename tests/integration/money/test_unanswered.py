@@ -14,6 +14,7 @@ from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest, Json, body
 from tests.integration.flow.system import PROCESSING_CARD, System, system_on
 from tests.integration.flow.waiting import until
 from tests.integration.money.desk import TOTAL, cancel, intent_of, is_clean, kept, paid_order, payment_is, refunds_of
+from tests.integration.money.test_vouchers import waits_for_days
 
 SILENT = {"probability": 1}
 """Every call has its effect and no answer, and so has asking again: nothing can be found out meanwhile."""
@@ -106,6 +107,23 @@ async def test_a_slow_payment_whose_webhooks_never_come_is_found_by_asking(eager
         body(await eager.pay(session, PROCESSING_CARD), 200)
         await eager.switch(f"payment_intents/{(await intent_of(eager, order_id))['id']}/settle", {"outcome": "succeed"})
         await guest.sees(order_id, status="confirmed", payment_status="paid")
+
+
+async def test_a_voucher_whose_expiry_is_never_told_is_found_expired_by_asking(eager: System) -> None:
+    guest = eager.guest()
+    order_id = (await guest.order())["order_id"]
+    body(await eager.show_voucher(await guest.session(order_id), "oxxo"), 200)
+    await until(lambda: waits_for_days(guest, order_id), "the order waits as long as the voucher can be paid")
+
+    async with eager.faults(webhooks=NO_WEBHOOKS):
+        await eager.switch(f"payment_intents/{(await intent_of(eager, order_id))['id']}/expire")
+
+        async def waits_as_usual() -> bool:
+            return not await waits_for_days(guest, order_id)
+
+        await until(waits_as_usual, "the order waits no longer than usual")
+
+    body(await cancel(guest, order_id), 200)
 
 
 async def test_a_dashboard_refund_whose_webhook_never_comes_is_found_in_the_psps_own_list(

@@ -55,7 +55,7 @@ failed                    | stale              | -> session_open    | -> session
 succeeded                 | -> created         | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded  | -> succeeded  | -> failed       | ignored      | ignored
 succeeded, other amount   | -> created         | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched | -> mismatched | -> failed       | ignored      | ignored
 canceled                  | stale              | -> closed          | -> closed          | -> closed          | -> closed          | -> closed     | stale         | stale           | stale        | stale
-session open              | stale              | -> session_open    | -> action_required | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
+session open              | stale              | -> session_open    | -> session_open    | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
 unanswered                | -> unknown         | -> unknown         | -> unknown         | -> unknown         | stale              | -> unknown    | stale         | stale           | stale        | stale
 session not known         | -> unknown         | -> unknown         | -> unknown         | -> unknown         | -> unknown         | -> unknown    | stale         | stale           | stale        | stale
 poll due                  | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | stale         | stale           | stale        | stale

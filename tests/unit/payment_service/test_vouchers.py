@@ -1,6 +1,6 @@
 """Payments that are not over when the guest leaves the page: vouchers, transfers in part, authorisations."""
 
-from chassis.decision import Applied, Decision
+from chassis.decision import Applied, Decision, Stale
 from contracts.payments import (
     ClosePaymentSession,
     PaymentFailed,
@@ -38,6 +38,19 @@ def test_a_voucher_after_a_declined_card_is_not_told_as_a_failure() -> None:
     decision = applied(declined, given.action_required(2, payable_until=given.at(99)))
 
     assert not any(isinstance(message, PaymentFailed) for message in decision.messages)
+
+
+def test_a_voucher_that_a_poll_finds_gone_is_told_as_a_failure_once_and_its_event_is_old_news() -> None:
+    shown = given.after(given.payable(), given.action_required(payable_until=given.at(3 * 24 * 3600)))
+
+    found = applied(shown, given.session_open(9))
+    again = applied(found.state, given.session_open(10))
+    event = decide(found.state, given.failed(8), given.NOW)
+
+    assert found.state.status is PaymentStage.SESSION_OPEN
+    assert [type(message) for message in found.messages] == [PaymentFailed]
+    assert len(again.state.attempts) == 1
+    assert isinstance(event, Stale)
 
 
 def test_a_transfer_of_a_part_goes_before_a_person_and_the_session_stays_open() -> None:
