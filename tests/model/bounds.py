@@ -114,6 +114,15 @@ NO_WAY_OUT = (
     Bounds("2 guest, 1 staff action, the PSP opens no session", Left(2, 1), never=(CreatePspSession,)),
     Bounds("1 guest action, 1 failure that the PSP repeats", Left(guest=1, silent=1), stores_failures=True),
 )
+VOUCHERS = (
+    Bounds("after opening: 2 guest actions, vouchers and cards", Left(2), ("voucher", "fine"), begin=OPENS),
+    Bounds(
+        "after opening: 1 guest action, a voucher, 1 webhook lost",
+        Left(guest=1, lost=1),
+        cards=("voucher",),
+        begin=OPENS,
+    ),
+)
 REFUNDS_IN_TROUBLE = (
     Bounds(
         "after paying twice: 2 staff actions, 1 refund fails",
@@ -218,6 +227,7 @@ SHORT = (
     *NO_WAY_OUT,
     *METADATA,
     *REFUNDS_IN_TROUBLE,
+    *VOUCHERS,
 )
 # Further: minutes, and a few GB.
 DEEP = (

@@ -7,10 +7,10 @@ from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
 from contracts.psp import ClosePspSession
 from extras_service.order.state import Order
-from payment_service.payment.state import Payment
+from payment_service.payment.state import Payment, PaymentStage
 from tests.model.bounds import OBJECT
 from tests.model.psp import TAKEN, TOTAL, UNPAID, Psp, number_of
-from tests.model.rules import BY_THE_PSP, Book
+from tests.model.rules import BY_THE_PSP, Book, is_moved
 from tests.model.world import Model, World, is_behind
 
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
@@ -153,6 +153,13 @@ def a_refund_without_an_outcome_is_seen(order: Order, _payment: Payment | None, 
     )
 
 
+def a_voucher_is_waited_for(order: Order, payment: Payment | None, psp: Psp) -> bool:
+    """As long as it can be paid, once its payment knows of it; after a failed attempt, from the next poll on."""
+    knows = payment is not None and payment.status is PaymentStage.ACTION_REQUIRED and not payment.attempts
+    waits = order.status is OrderStatus.PENDING_PAYMENT and order.due_at is not None
+    return not (knows and waits and psp.has_voucher) or is_moved(order.due_at)
+
+
 def no_refund_is_given_twice_unseen(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     """By the PSP, after a person had given the money back in another way."""
     made = {refund.refund_id for refund in psp.refunds if refund.state == "succeeded"}
@@ -187,6 +194,7 @@ AT_REST: Mapping[str, Law] = {
 
 
 WHILE_NOTHING_IS_UNDER_WAY: Mapping[str, Law] = {
+    "a voucher is waited for as long as it can be paid": a_voucher_is_waited_for,
     UNSEEN: a_refund_without_an_outcome_is_seen,
 }
 """Laws of every world in which no message is under way."""

@@ -11,6 +11,7 @@ from chassis.messaging.envelope import Delivery
 from contracts.orders import RetryRefund
 from contracts.payments import (
     PaymentDisputeClosed,
+    PaymentInstructionsIssued,
     PaymentRefunded,
     PaymentRefundFailed,
     PaymentSessionClosed,
@@ -363,6 +364,21 @@ def test_an_adapter_that_repeats_a_stored_failure_is_found() -> None:
     found = broken(stored, new_keys=False)
 
     assert set(found) == {BY_A_FAILURE}
+
+
+# Point 8
+
+
+def test_an_order_that_expires_before_its_voucher_is_found() -> None:
+    def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        is_issued = isinstance(message, PaymentInstructionsIssued)
+        return Stale("no news") if is_issued else saga.decide(order, message, now)
+
+    voucher = Bounds("a voucher", Left(guest=1), cards=("voucher",), begin=OPENS)
+
+    found = broken(voucher, Rules(order=forgets))
+
+    assert set(found) == {"a voucher is waited for as long as it can be paid"}
 
 
 # Point 11
