@@ -26,6 +26,7 @@ from psp_adapter.translate import Intent
 WAITING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
 """The statuses in which an order waits for its payment."""
 
+_PAYABLE = (PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED)
 _SKEW = timedelta(minutes=5)
 """How much earlier by the PSP's clock a PaymentIntent may seem to be made than its order."""
 _BATCH = 500
@@ -49,14 +50,24 @@ class Waiting:
         return payment is None or not (payment.session or payment.paid_reference or payment.earlier_sessions)
 
     def repeated(self) -> Command | None:
-        """The order's own command again, where the payment has an outcome that the order has not heard of."""
+        """The order's own command again, where one of both has forgotten what the other knows."""
         stage = self.payment.status if self.payment else None
-        is_closing = self.order.status is not OrderStatus.PENDING_PAYMENT
         if stage is PaymentStage.SUCCEEDED:
             return session_asked(self.order)
-        if stage in (PaymentStage.CLOSED, PaymentStage.FAILED) and is_closing:
+        if self.is_closing and stage in (PaymentStage.CLOSED, PaymentStage.FAILED, *_PAYABLE):
             return ClosePaymentSession(order_id=self.order.order_id, payment_id=self.order.payment_id)
+        if stage in _PAYABLE and self.order.session is None:
+            return session_asked(self.order)
         return None
+
+    @property
+    def is_closing(self) -> bool:
+        return self.order.status is not OrderStatus.PENDING_PAYMENT
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the order has asked for a session, and there is no payment of it: it could not even be closed."""
+        return self.payment is None and self.order.session_requests > 0
 
 
 def session_asked(order: Order) -> CreatePaymentSession:
@@ -94,13 +105,16 @@ async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], ledg
             await send(again)
             told += 1
     paid = await _paid_sessions(lost, ledger)
+    unpaid = [one.order for order_id, one in lost.items() if order_id not in paid and one.is_forgotten]
+    for order in unpaid:
+        await send(session_asked(order))
     for order_id, intents in paid.items():
         order = lost[order_id].order
         if lost[order_id].payment is None:
             await send(session_asked(order))
         for intent in intents:
             await _adopt(order, intent, payments, send)
-    return told + len(paid)
+    return told + len(paid) + len(unpaid)
 
 
 async def _paid_sessions(lost: Mapping[OrderId, Waiting], ledger: Ledger) -> dict[OrderId, list[Intent]]:

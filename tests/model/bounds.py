@@ -39,6 +39,7 @@ class Bounds:
     never: tuple[type[Message], ...] = ()  # commands that the PSP refuses as about this object, whenever it is asked
     stores_failures: bool = False  # whether the PSP stores a failure under its idempotency key, and repeats it
     new_keys: bool = True  # whether the adapter asks under another key where the PSP repeats a stored failure
+    reconciles: bool = False  # whether a restored store has no log, and is brought up to date by `bellhop reconcile`
     catches_up: bool = True  # whether a restored store is sent its part of the log
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
     disputes: tuple[str, ...] = ("whole",)  # how a dispute may begin (whole, part, inquiry, prevented); appeals
@@ -113,6 +114,26 @@ NO_WAY_OUT = (
     ),
     Bounds("2 guest, 1 staff action, the PSP opens no session", Left(2, 1), never=(CreatePspSession,)),
     Bounds("1 guest action, 1 failure that the PSP repeats", Left(guest=1, silent=1), stores_failures=True),
+)
+WITHOUT_LOG = (
+    Bounds(
+        "the payment store goes back without a log: 1 guest action",
+        Left(guest=1, restores=1),
+        begin=(PAYMENT_BACKUP, *OPENS),
+        reconciles=True,
+    ),
+    Bounds(
+        "the payment store goes back to an open session without a log: 1 guest action",
+        Left(guest=1, restores=1),
+        begin=(*OPENS, PAYMENT_BACKUP),
+        reconciles=True,
+    ),
+    Bounds(
+        "the extras store goes back without a log: 1 guest action",
+        Left(guest=1, restores=1),
+        begin=(EXTRAS_BACKUP, *OPENS),
+        reconciles=True,
+    ),
 )
 VOUCHERS = (
     Bounds("after opening: 2 guest actions, vouchers and cards", Left(2), ("voucher", "fine"), begin=OPENS),
@@ -228,6 +249,7 @@ SHORT = (
     *METADATA,
     *REFUNDS_IN_TROUBLE,
     *VOUCHERS,
+    *WITHOUT_LOG,
 )
 # Further: minutes, and a few GB.
 DEEP = (

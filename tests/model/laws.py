@@ -209,6 +209,13 @@ WHERE_NO_STORE_GOES_BACK: Mapping[str, Law] = {
 }
 """Laws at rest within bounds that restore no store: what follows a restore may be asked for in another order."""
 
+RECONCILED = (
+    "no order is stuck",
+    "the order knows what was captured",
+    "a closed order keeps no money, unless a refund or review is open",
+)
+"""The laws at rest that hold where a store went back and its log was lost as well."""
+
 NOT_MADE_GOOD = "a store that went back ends where it was, once it has had its part of the log"
 BY_THE_KEY = "no refund fails because our key is refused"
 
@@ -227,6 +234,9 @@ class Laws:
             **(WHERE_NO_STORE_GOES_BACK if not bounds.left.restores else {}),
         }
 
+        if bounds.reconciles:
+            self._at_rest = {law: holds for law, holds in AT_REST.items() if law in RECONCILED}
+
     def broken(self, world: World) -> tuple[str, ...]:
         resting = self._model.is_at_rest(world)
         behind = is_behind(world)
@@ -234,7 +244,7 @@ class Laws:
         if key not in self._judged:
             laws = {
                 **ALWAYS,
-                **(WITHOUT_A_RESTORE if not behind else {}),
+                **(WITHOUT_A_RESTORE if not behind and not self._model.bounds.reconciles else {}),
                 **(WHILE_NOTHING_IS_UNDER_WAY if not world.flight else {}),
                 **(self._at_rest if resting else {}),
             }
@@ -244,6 +254,8 @@ class Laws:
     def _is_made_good(self, world: World, *, resting: bool) -> bool:
         """Whether order and payment stand where they stood when a store went back, if all was at rest then."""
         restored, book = world.restored, self._model.book
+        if self._model.bounds.reconciles:  # the order may know more than its payment, and the other way round
+            return True
         if not resting or restored is None or restored.was is None or restored.left != world.left:
             return True
         order, payment = restored.was

@@ -248,7 +248,7 @@ _METADATA = {
 }
 
 
-def _intent(psp: Psp, session_no: int) -> Intent:
+def intent(psp: Psp, session_no: int) -> Intent:
     session = psp.sessions[session_no - 1]
     voucher = {"type": "boleto_display_details", "boleto_display_details": {"expires_at": PAYABLE_UNTIL}}
     return Intent(
@@ -267,7 +267,7 @@ PAYABLE_UNTIL = int((NOW + PAYABLE_FOR).timestamp())
 
 
 def _answer(psp: Psp, session_no: int) -> Intent:
-    return _intent(psp, session_no).model_copy(update={"metadata": _METADATA[OURS], "is_answer": True})
+    return intent(psp, session_no).model_copy(update={"metadata": _METADATA[OURS], "is_answer": True})
 
 
 def _refund_object(refund: Refund) -> RefundObject:
@@ -281,11 +281,11 @@ def _refund_webhook(psp: Psp, refund: Refund, told: str) -> tuple[Event, ...]:
 
 def _webhook(psp: Psp, session_no: int, told: str, subject: dict[str, Any]) -> tuple[Event, ...]:
     """What the adapter makes of it: nothing, where it does not move money and claims no payment of ours."""
-    intent = _intent(psp, session_no)
-    event = {"type": told, "created": _at(psp).timestamp(), "data": {"object": subject or intent.model_dump()}}
-    message = report_of_event(event, intent)
+    about = intent(psp, session_no)
+    event = {"type": told, "created": _at(psp).timestamp(), "data": {"object": subject or about.model_dump()}}
+    message = report_of_event(event, about)
     if not isinstance(message, Ignored):
         return (message,)
-    if intent.is_ours:
+    if about.is_ours:
         raise AssertionError(f"the adapter has no rule for {told}: {message.reason}")
     return ()

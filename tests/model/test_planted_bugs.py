@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from chassis.decision import Applied, Decision, Ignored, Outcome, Stale
 from chassis.errors import PermanentError
 from chassis.messaging.envelope import Delivery
@@ -32,6 +34,7 @@ from contracts.psp import (
 )
 from extras_service.order import decide as saga
 from extras_service.order.state import Order, OrderInput
+from ops import lost_payments
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment import decide as lifecycle
 from payment_service.payment import polling
@@ -379,6 +382,24 @@ def test_an_order_that_expires_before_its_voucher_is_found() -> None:
     found = broken(voucher, Rules(order=forgets))
 
     assert set(found) == {"a voucher is waited for as long as it can be paid"}
+
+
+# Point 14
+
+
+@pytest.mark.parametrize("word", ["repeated", "is_forgotten"])
+def test_a_reconciliation_that_leaves_out_what_one_store_has_forgotten_is_found(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, backup = {"repeated": ("extras", EXTRAS_BACKUP), "is_forgotten": ("payment", PAYMENT_BACKUP)}[word]
+    back = Bounds(f"the {store} store goes back", Left(restores=1), begin=(backup, *OPENS), reconciles=True)
+    sound = explore(back)
+
+    monkeypatch.setattr(lost_payments.Waiting, word, {"repeated": lambda _: None, "is_forgotten": False}[word])
+    found = explore(back)
+
+    assert not sound.violations
+    assert any(law.startswith(NEVER_FINAL) for law in found.violations)
 
 
 # Point 11

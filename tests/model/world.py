@@ -23,6 +23,7 @@ from tests.model.bounds import Bounds, Left
 from tests.model.flight import ALIKE, TWINS, with_sent, without
 from tests.model.happenings import Happenings, Possible
 from tests.model.psp import Psp
+from tests.model.reconcile import Reconciled, reconcile
 from tests.model.rules import (
     ACCEPT,
     CANCEL,
@@ -69,6 +70,7 @@ class Restored(NamedTuple):
     said: frozenset[int]
     was: tuple[int, int] | None
     left: Left
+    is_unreconciled: bool = False
 
 
 class World(NamedTuple):
@@ -110,6 +112,7 @@ class Model:
         self.bounds = bounds
         self._adapter_asks = Adapter(book, bounds)
         self._happenings = Happenings(bounds)
+        self._reconciliations: dict[tuple[int, int, int], Reconciled] = {}
 
     def start(self) -> World:
         book = self.book
@@ -327,12 +330,27 @@ class Model:
         elif world.backup is not None:
             of, state, sent, said = world.backup
             was = (world.order, world.payment) if self.is_at_rest(world) else None
-            behind = sent if self.bounds.catches_up else ()
-            back = world._replace(backup=None, restored=Restored(of, behind, said, was, world.left))
+            without_log = self.bounds.reconciles
+            behind = sent if self.bounds.catches_up and not without_log else ()
+            back = world._replace(
+                backup=None, restored=Restored(of, behind, said, was, world.left, is_unreconciled=without_log)
+            )
             changed = back._replace(order=state) if of is Receiver.ORDER else back._replace(payment=state)
             yield Step(f"the {STORES[of]} store is restored", changed)
         elif world.restored is not None and world.restored.behind:
             yield from self._caught_up(world, world.restored)
+        elif world.restored is not None and world.restored.is_unreconciled:
+            yield self._reconciled(world, world.restored)
+
+    def _reconciled(self, world: World, restored: Restored) -> Step:
+        """What `bellhop reconcile` has the payment service handle; the gateway is started after it."""
+        key = (world.order, world.payment, world.psp)
+        if key not in self._reconciliations:
+            self._reconciliations[key] = reconcile(self.book, *key)
+        payment, sent, parked = self._reconciliations[key]
+        after = world._replace(payment=payment, flight=with_sent(world.flight, sent))
+        is_reconciled = restored._replace(is_unreconciled=False)
+        return Step("bellhop reconcile", after._replace(restored=is_reconciled), True, parked=parked)
 
     def _caught_up(self, world: World, restored: Restored) -> Iterator[Step]:
         code, *rest = restored.behind
@@ -409,7 +427,8 @@ def _with_said(world: World, of: Receiver, sent: tuple[int, ...]) -> World:
 
 def is_behind(world: World, of: Receiver | None = None) -> bool:
     """Whether a store, or this one, was restored and does not know yet what the log knows."""
-    return world.restored is not None and bool(world.restored.behind) and of in (None, world.restored.of)
+    restored = world.restored
+    return restored is not None and bool(restored.behind or restored.is_unreconciled) and of in (None, restored.of)
 
 
 def _spent(left: Left, said: str) -> Left | None:
