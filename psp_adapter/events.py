@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from chassis.decision import Ignored
 from chassis.errors import PermanentError, TransientError
@@ -50,6 +50,8 @@ class _Data(BaseModel):
 class SnapshotEvent(BaseModel):
     """What every event has that carries its object as it was (https://docs.stripe.com/api/events/object)."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     id: _Name
     type: _Name
     created: Annotated[int, Field(ge=0, le=_LAST_SECOND)]
@@ -62,6 +64,8 @@ class SnapshotEvent(BaseModel):
 
 class ThinEvent(BaseModel):
     """What every event has that only names its object (https://docs.stripe.com/api/v2/core/events/object)."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     id: _Name
     type: _Name

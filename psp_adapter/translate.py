@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.amounts import readable
 from chassis.decision import Ignored
@@ -34,6 +34,8 @@ INSTALLATION = "bellhop_installation"
 
 class _PspObject(BaseModel):
     """An object of Stripe's. A field without a value is null in some API versions and absent in others: the same."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # such texts are logged and stored, and may quote an address
 
     @model_validator(mode="before")
     @classmethod

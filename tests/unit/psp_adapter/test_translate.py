@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 import stripe
+from pydantic import ValidationError
 
 from chassis.decision import Ignored
 from contracts.ids import OrderId, PaymentId
@@ -343,3 +344,11 @@ def test_a_charge_without_a_payment_intent_is_ignored() -> None:
     event = {"id": "evt_3", "type": "refund.created", "created": CREATED, "data": {"object": {"id": "re_1"}}}
 
     assert subject_of(event) == Ignored("a charge without a PaymentIntent")
+
+
+def test_an_object_that_cannot_be_read_is_named_without_what_it_holds() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Intent.model_validate({"id": "pi_1", "receipt_email": "a@b.example"})
+
+    assert "livemode" in str(refused.value)
+    assert "a@b.example" not in str(refused.value)
