@@ -66,7 +66,8 @@ async def test_a_read_is_refused_with_a_problem(outage: Outage) -> None:
 async def test_readiness_names_the_store_where_one_is_needed(outage: Outage) -> None:
     for part in (EXTRAS, PAYMENTS):
         problems: Json = body(outage.readiness[part], 503)["problems"]
-        assert problems["store"] == "the document store does not answer"
+        # A check has 3 s; on a busy machine the store's own time-out, which these services were given, is longer.
+        assert problems["store"] in ("the document store does not answer", "no answer within 3 s")
         assert set(problems) <= {"store", "breaker"}
     for part in (GATEWAY, ADAPTER):
         body(outage.readiness[part], 200)

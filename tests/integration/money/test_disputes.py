@@ -189,6 +189,7 @@ async def test_two_disputes_of_one_payment_each_take_their_part(system: System, 
     order_id = await paid_order(system, guest)
     first = await disputed(system, order_id, amount=PART)
     await becomes(system, first, "lost")
+    await guest.sees(order_id, payment_status="charged_back")
     second = await disputed(system, order_id, amount=2 * PART)
     await guest.sees(order_id, payment_status="disputed")
     await becomes(system, second, "lost")

@@ -1,9 +1,10 @@
 """The books over a real system: the audit as a command, and a day's closing from the PSP's own transactions."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,12 +20,28 @@ from tests.integration.money.test_failed_refunds import failed_part
 from tests.integration.money.test_mismatch import mismatched
 from tests.integration.ops.operator import Operator
 
-TODAY = datetime.now(ZoneInfo("Europe/Vienna")).date().isoformat()
+VIENNA, TOKYO = "Europe/Vienna", "Asia/Tokyo"
+ENOUGH = 120
+"""Seconds that a test's day must still have: a closing is of one day."""
 
 
 @pytest.fixture
 async def operator(own_system: Callable[..., Any]) -> Operator:
     return Operator(await own_system(settle_after=None))
+
+
+@pytest.fixture
+async def today() -> str:
+    return await day_in(VIENNA)
+
+
+async def day_in(zone: str) -> str:
+    """The day it is there, once it is not about to end."""
+    now = datetime.now(ZoneInfo(zone))
+    midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    if (left := (midnight - now).total_seconds()) < ENOUGH:
+        await asyncio.sleep(left + 1)
+    return datetime.now(ZoneInfo(zone)).date().isoformat()
 
 
 def rows(answer: Json, section: str, kind: str | None = None) -> list[Json]:
@@ -45,7 +62,7 @@ async def is_refunded(system: System, order_id: str) -> None:
     await until(told, "the order knows of the refund")
 
 
-async def test_a_day_is_closed_with_totals_that_add_up(operator: Operator) -> None:
+async def test_a_day_is_closed_with_totals_that_add_up(operator: Operator, today: str) -> None:
     system = operator.system
     first, second = await paid_order(system, system.guest()), await paid_order(system, system.guest())
     unpaid = (await system.guest().order())["order_id"]
@@ -53,7 +70,7 @@ async def test_a_day_is_closed_with_totals_that_add_up(operator: Operator) -> No
     await is_refunded(system, first)
     payout = await system.switch("payouts", {"currency": "eur"})
 
-    closed = await operator.json("closing", TODAY, "--property", "alpenhof")
+    closed = await operator.json("closing", today, "--property", "alpenhof")
 
     assert closed["differences"] == []
     assert {row["order_id"]: row["amount"] for row in rows(closed, "order")} == dict.fromkeys(
@@ -74,14 +91,14 @@ async def test_a_day_is_closed_with_totals_that_add_up(operator: Operator) -> No
     }
 
 
-async def test_a_closing_says_by_what_it_does_not_add_up(operator: Operator) -> None:
+async def test_a_closing_says_by_what_it_does_not_add_up(operator: Operator, today: str) -> None:
     system = operator.system
     order_id = await paid_order(system, system.guest())
     await system.documents["payments"].update_one(
         {"state.order_id": order_id}, {"$set": {"state.received.amount": 4000}}
     )
 
-    closed = await operator.json("closing", TODAY, code=1)
+    closed = await operator.json("closing", today, code=1)
 
     (difference,) = closed["differences"]
     assert order_id in difference
@@ -91,20 +108,20 @@ async def test_a_closing_says_by_what_it_does_not_add_up(operator: Operator) -> 
     assert Decimal(mismatched_by["amount"]) == 8
 
 
-async def test_a_day_of_another_property_or_another_date_is_empty(operator: Operator) -> None:
+async def test_a_day_of_another_property_or_another_date_is_empty(operator: Operator, today: str) -> None:
     await paid_order(operator.system, operator.system.guest())
 
-    for words in (("2020-02-29",), (TODAY, "--property", "kamogawa")):
+    for words in (("2020-02-29",), (today, "--property", "kamogawa")):
         closed = await operator.json("closing", *words)
         assert (closed["rows"], closed["differences"]) == ([], [])
-    await operator.runs("closing", TODAY, "--property", "another-hotel", code=2)
+    await operator.runs("closing", today, "--property", "another-hotel", code=2)
 
 
-async def test_a_closing_is_a_table_for_people_and_for_spreadsheets(operator: Operator) -> None:
+async def test_a_closing_is_a_table_for_people_and_for_spreadsheets(operator: Operator, today: str) -> None:
     order_id = await paid_order(operator.system, operator.system.guest())
 
-    shown = await operator.runs("closing", TODAY)
-    table = await operator.runs("closing", TODAY, "--csv")
+    shown = await operator.runs("closing", today)
+    table = await operator.runs("closing", today, "--csv")
 
     assert "everything adds up" in shown.said
     assert order_id in shown.said
@@ -182,6 +199,7 @@ async def test_a_dispute_is_an_open_question_until_the_bank_has_decided(operator
 
 async def test_a_day_in_yen_with_a_dispute_that_is_won_adds_up(operator: Operator) -> None:
     system, guest = operator.system, operator.system.guest("kamogawa")
+    today = await day_in(TOKYO)
     order_id = (await guest.order({"extra_id": "kyo-late-checkout", "quantity": 1}))["order_id"]
     body(await system.pay(await guest.session(order_id)), 200)
     await guest.sees(order_id, payment_status="paid")
@@ -189,7 +207,6 @@ async def test_a_day_in_yen_with_a_dispute_that_is_won_adds_up(operator: Operato
     await guest.sees(order_id, payment_status="disputed")
     await becomes(system, dispute, "won")
     await guest.sees(order_id, payment_status="paid")
-    today = datetime.now(ZoneInfo("Asia/Tokyo")).date().isoformat()
 
     closed = await operator.json("closing", today, "--property", "kamogawa")
 
