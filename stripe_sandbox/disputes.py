@@ -142,17 +142,18 @@ def _is_withdrawn(status: str) -> bool:
 
 def _changed(sandbox: Sandbox, call: Call, dispute: Json, what: str, *, was_withdrawn: bool) -> None:
     """Move the money and tell of it. Banks take days: no two steps of one dispute are in the same second."""
-    times = sandbox.state.dispute_steps
-    at = max(sandbox.seconds(), times.get(dispute["id"], 0) + 1)
-    times[dispute["id"]] = at
+    steps = sandbox.state.dispute_steps
+    if dispute["id"] in steps:
+        sandbox.go_past(steps[dispute["id"]])
+    steps[dispute["id"]] = sandbox.seconds()
     is_withdrawn = _is_withdrawn(dispute["status"])
     moves = is_withdrawn is not was_withdrawn
     if moves:
         balance.dispute_moved(sandbox, dispute, "withdrawn" if is_withdrawn else "reinstated")
-    sandbox.emit(call, f"charge.dispute.{what}", dispute, at=at)
+    sandbox.emit(call, f"charge.dispute.{what}", dispute)
     if moves:
         funds = "funds_withdrawn" if is_withdrawn else "funds_reinstated"
-        sandbox.emit(call, f"charge.dispute.{funds}", dispute, at=at)
+        sandbox.emit(call, f"charge.dispute.{funds}", dispute)
 
 
 def retrieve(sandbox: Sandbox, call: Call) -> Json:

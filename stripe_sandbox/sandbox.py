@@ -69,6 +69,12 @@ class Sandbox:
         self.store.changed()
         self._set_forward.set()
         self._set_forward = asyncio.Event()
+        self.wake_timers()
+
+    def go_past(self, second: int) -> None:
+        """Set the clock forward to the end of a second, in Unix time, if that is not over: nothing is of the future."""
+        if self.seconds() <= second:
+            self.advance(second + 1.001 - self.now())
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the account's clock is this much later."""
@@ -88,7 +94,7 @@ class Sandbox:
         self.livemode = livemode
         self.store.set_livemode(livemode)
 
-    def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None, at: int | None = None) -> Json:
+    def emit(self, call: Call, kind: str, obj: Json, *, before: Json | None = None) -> Json:
         """Record the event with a snapshot of the object as it is now, and hand it to the webhooks.
 
         Events of one payment share a lane, so that they arrive in order unless a fault reorders them.
@@ -100,7 +106,7 @@ class Sandbox:
             "id": self.new_id("evt"),
             "object": "event",
             "api_version": API_VERSION,
-            "created": self.seconds() if at is None else at,
+            "created": self.seconds(),
             "data": data,
             "livemode": self.livemode,
             "pending_webhooks": 0,

@@ -21,7 +21,6 @@ class Timers:
     def set_forward(self) -> None:
         """The clock was set forward: what is due now has happened when this returns."""
         self._settle_due()
-        self.wake()
 
     async def run(self) -> None:
         while True:

@@ -20,7 +20,7 @@ async def all_final(system: System) -> bool:
 
 
 async def is_settled(system: System) -> bool:
-    """No refund is open, no webhook on its way, and what the orders say of refunds is what the payments say."""
+    """No refund is open, no webhook on its way, every dispute is known as it is, and orders and payments agree."""
     return not await unsettled(system)
 
 
@@ -41,6 +41,12 @@ async def unsettled(system: System) -> dict[str, str]:
         given = refunds.get(state["order_id"], 0)
         if not asked == told == given:
             found[document["_id"]] = f"asked for {asked}, told {told}, given {given}"
+    for dispute in await everything(system, "disputes"):
+        known = await system.documents["payments"].find_one({"state.disputes.dispute_id": dispute["id"]})
+        disputes = known["state"]["disputes"] if known else []
+        known_as = [each["status"] for each in disputes if each["dispute_id"] == dispute["id"]]
+        if known_as != [dispute["status"]]:
+            found[dispute["id"]] = f"{dispute['status']}, known as {known_as}"
     if not await system.webhooks_delivered():
         found["webhooks"] = "on their way"
     return found

@@ -311,6 +311,14 @@ PLOTS: tuple[Callable[[Story], Awaitable[None]], ...] = (
     Story.leaves,
 )
 
+WAITING = (
+    Story.pays_at_the_last_moment,
+    Story.pays_a_voucher_after_the_usual_deadline,
+    Story.lets_a_voucher_expire_and_leaves,
+    Story.leaves,
+)
+"""Plots that end no sooner than a deadline of the order."""
+
 
 async def answered(ask: Callable[[], Awaitable[httpx.Response]], *final: int) -> httpx.Response:
     """Ask until there is an answer; every request of a guest is safe to repeat."""

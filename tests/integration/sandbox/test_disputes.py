@@ -65,6 +65,8 @@ async def test_each_step_of_an_appeal_moves_the_money_and_is_told_later_than_the
         "lost",
     ]
     assert len(set(steps.values())) == 5
+    clock = await bench.switch("clock", method="GET")
+    assert max(steps.values()) <= clock["now"], "no event is of the future"
 
 
 async def test_a_step_that_no_bank_takes_is_refused(bench: Bench) -> None:
