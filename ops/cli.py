@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import importlib.metadata
 import json
 import signal
 from collections.abc import Iterator
@@ -57,12 +58,21 @@ class Role(StrEnum):
     OPERATOR = "operator"  # deprecated: an editor
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bellhop {importlib.metadata.version('bellhop')}")
+        raise typer.Exit
+
+
 @app.callback()
 def bellhop(
     token: Annotated[
         str | None,
         typer.Option(help="An operator's signed token; else BELLHOP_OPERATOR_TOKEN. The local stack needs none."),
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Paid orders for hotel extras over a message bus.
 
