@@ -170,7 +170,15 @@ class Walk:
         self.broken = ""
 
     def run(self) -> "Walk":
-        """Walk until everything has happened."""
+        """Walk until everything has happened, or a law is broken."""
+        try:
+            self._walk()
+        finally:
+            for running in self._live:
+                running.steps.close()
+        return self
+
+    def _walk(self) -> None:
         if self._staff:
             self._begin_paid()
         for _ in range(400):
@@ -181,10 +189,9 @@ class Walk:
             self.trace.append(what)
             do()
             if self._breaks(at_end=False):
-                return self
+                return
         self._settle()
         self._breaks(at_end=True)
-        return self
 
     def _begin_paid(self) -> None:
         """The first order is placed and paid before the walk begins: what staff do comes after that."""

@@ -123,13 +123,14 @@ class Bench:
         return await self.http.post(path, data=form, headers=headers)
 
 
-def client_for(url: str, *, key: str = "sk_test_sandbox", retries: int = 0) -> stripe.StripeClient:
-    return stripe.StripeClient(
-        key,
-        base_addresses={"api": url},
-        http_client=stripe.HTTPXClient(),
-        max_network_retries=retries,
-    )
+@asynccontextmanager
+async def client_for(url: str, *, key: str = "sk_test_sandbox", retries: int = 0) -> AsyncIterator[stripe.StripeClient]:
+    """Stripe's SDK, whose connections are closed in the end."""
+    http = stripe.HTTPXClient()
+    try:
+        yield stripe.StripeClient(key, base_addresses={"api": url}, http_client=http, max_network_retries=retries)
+    finally:
+        await http.close_async()  # type: ignore[no-untyped-call]
 
 
 @asynccontextmanager
@@ -143,8 +144,12 @@ async def bench_of(inbox: Inbox, **settings: Any) -> AsyncIterator[Bench]:
         "save_every": 0.01,
     }
     app = create_app(Settings(**(defaults | settings)))
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
-        yield Bench(url, client_for(url), http, inbox)
+    async with (
+        serving(app) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+        client_for(url) as sdk,
+    ):
+        yield Bench(url, sdk, http, inbox)
 
 
 @pytest.fixture(scope="session")

@@ -77,10 +77,10 @@ async def test_a_second_request_while_the_first_is_at_work_is_a_conflict(bench: 
 
 
 async def test_the_sdk_retries_a_broken_connection_into_one_effect(bench: Bench) -> None:
-    patient = client_for(bench.url, retries=2)
     await bench.faults(api={"close_after_effect": {"next": 1, "match": "POST /v1/payment_intents"}})
 
-    intent = await patient.v1.payment_intents.create_async(ORDER, {"idempotency_key": "create:1"})
+    async with client_for(bench.url, retries=2) as patient:
+        intent = await patient.v1.payment_intents.create_async(ORDER, {"idempotency_key": "create:1"})
 
     assert intent.status == "requires_payment_method"
     assert (await bench.state())["payment_intents"] == {"requires_payment_method": 1}

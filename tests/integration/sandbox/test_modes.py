@@ -6,9 +6,10 @@ from tests.integration.sandbox.conftest import Bench, Inbox, bench_of, client_fo
 
 
 async def test_a_live_account_says_so_in_every_object_and_event(inbox: Inbox) -> None:
-    async with bench_of(inbox, api_key="sk_live_sandbox", livemode=True) as bench:
-        sdk = client_for(bench.url, key="sk_live_sandbox")
-
+    async with (
+        bench_of(inbox, api_key="sk_live_sandbox", livemode=True) as bench,
+        client_for(bench.url, key="sk_live_sandbox") as sdk,
+    ):
         paid = await sdk.v1.payment_intents.create_async(
             {"amount": 2500, "currency": "eur", "confirm": True, "payment_method": "pm_card_createDispute"}
         )

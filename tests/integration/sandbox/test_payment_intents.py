@@ -110,10 +110,9 @@ async def test_an_intent_that_does_not_exist_is_404(bench: Bench) -> None:
 
 
 async def test_a_wrong_secret_key_is_an_authentication_error(bench: Bench) -> None:
-    stranger = client_for(bench.url, key="sk_test_wrong")
-
-    with pytest.raises(stripe.AuthenticationError) as caught:
-        await stranger.v1.payment_intents.list_async()
+    async with client_for(bench.url, key="sk_test_wrong") as stranger:
+        with pytest.raises(stripe.AuthenticationError) as caught:
+            await stranger.v1.payment_intents.list_async()
 
     assert caught.value.http_status == 401
     assert (await bench.http.get("/v1/events")).status_code == 401

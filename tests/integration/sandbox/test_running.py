@@ -101,9 +101,9 @@ async def test_the_process_stops_cleanly_and_soon_with_webhooks_pending_and_call
         sys.executable, "-m", "stripe_sandbox", *arguments, stderr=asyncio.subprocess.PIPE
     )
     try:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http, client_for(url) as sdk:
             await eventually(lambda: _is_ready(http), within=20)
-            await client_for(url).v1.payment_intents.create_async({"amount": 100, "currency": "eur"})
+            await sdk.v1.payment_intents.create_async({"amount": 100, "currency": "eur"})
             state = (await http.get("/_sandbox/state")).json()
             await http.put("/_sandbox/faults", json={"api": {"latency_ms": 60_000}})
             twins = {asyncio.create_task(_create(http)) for _ in range(2)}
@@ -163,8 +163,8 @@ async def test_a_live_sandbox_has_keys_of_its_own_making() -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
             await eventually(lambda: _is_ready(http), within=20)
 
-        sdk = client_for(f"http://127.0.0.1:{port}", key="sk_live_sandbox")
-        intent = await sdk.v1.payment_intents.create_async({"amount": 100, "currency": "eur"})
+        async with client_for(f"http://127.0.0.1:{port}", key="sk_live_sandbox") as sdk:
+            intent = await sdk.v1.payment_intents.create_async({"amount": 100, "currency": "eur"})
 
         assert intent.livemode
     finally:

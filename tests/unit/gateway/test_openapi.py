@@ -100,7 +100,7 @@ def examples_of_answers() -> Iterator[Any]:
                     yield pytest.param(media["schema"], example, id=f"{name} {status}")
 
 
-@pytest.mark.parametrize(("schema", "example"), examples_of_answers())
+@pytest.mark.parametrize(("schema", "example"), list(examples_of_answers()))
 def test_an_example_of_an_answer_has_all_that_its_schema_requires_nulls_included(
     schema: dict[str, Any], example: Any
 ) -> None:
