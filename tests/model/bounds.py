@@ -265,7 +265,7 @@ DEEP = (
     Bounds("2 guest actions, 1 old message again", Left(guest=2, replays=1)),
     Bounds("after paying: 3 staff actions, 1 refund fails", Left(staff=3, psp=1), begin=PAYS, surprises=("fails",)),
     Bounds("another amount, 1 surprise, 1 staff action", Left(guest=2, staff=1, psp=1), cards=("odd",)),
-    Bounds("2 guest actions, a store goes back", Left(guest=2, restores=1)),
+    Bounds("after opening: 1 guest action, a store goes back", Left(guest=1, restores=1), begin=OPENS),
     Bounds(
         "the payment store goes back, 1 staff action, 1 forgotten key",
         Left(staff=1, restores=1, forgets=1),

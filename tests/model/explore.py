@@ -1,5 +1,6 @@
 """Breadth first through every world within bounds, so that the first trace found to a broken law is a shortest one."""
 
+import math
 from array import array
 from collections import deque
 from dataclasses import dataclass, field
@@ -8,8 +9,9 @@ from time import perf_counter
 from tests.model.bounds import Bounds
 from tests.model.laws import Laws
 from tests.model.rules import Book, Rules
+from tests.model.steps import Model
 from tests.model.words import standing, told
-from tests.model.world import Model, World
+from tests.model.world import World
 
 NEVER_FINAL = "a final state can be reached without anybody's help"
 REPLAYED = "replaying a handled message changes nothing"
@@ -72,8 +74,17 @@ class _Seen:
         return way[::-1]
 
 
-def explore(bounds: Bounds, rules: Rules | None = None, *, stop_at_first: bool = False) -> Exploration:
-    """Every world within `bounds`. Raises OverflowError when there are more than can be explored."""
+class UnfinishedError(Exception):
+    """There are more worlds within these bounds than time or memory allow."""
+
+    def __init__(self, bounds: Bounds, states: int, why: str) -> None:
+        super().__init__(f"{bounds}: {states:,} states seen, {why}")
+
+
+def explore(
+    bounds: Bounds, rules: Rules | None = None, *, stop_at_first: bool = False, seconds: float = math.inf
+) -> Exploration:
+    """Every world within `bounds`. Raises UnfinishedError when there are too many, also for so many seconds."""
     started = perf_counter()
     model = Model(Book(rules or Rules(), counts_polls=bounds.has_silence), bounds)
     laws = Laws(model)
@@ -95,7 +106,9 @@ def explore(bounds: Bounds, rules: Rules | None = None, *, stop_at_first: bool =
                 sources.append(number)
                 targets.append(target)
         if len(seen.worlds) > MOST:
-            raise OverflowError(f"{bounds} has more than {MOST:,} states: choose smaller bounds")
+            raise UnfinishedError(bounds, len(seen.worlds), "more than are explored: choose smaller bounds")
+        if perf_counter() - started > seconds:
+            raise UnfinishedError(bounds, len(seen.worlds), f"{len(seen.worlds) - number:,} of them not looked at yet")
         number += 1
     finals = [number for number, world in enumerate(seen.worlds) if laws.is_final(world)]
     found.final = len(finals)

@@ -11,7 +11,8 @@ from payment_service.payment.state import Payment, PaymentStage
 from tests.model.bounds import OBJECT
 from tests.model.psp import TAKEN, TOTAL, UNPAID, Psp, number_of
 from tests.model.rules import BY_THE_PSP, Book, is_moved
-from tests.model.world import Model, World, is_behind
+from tests.model.steps import Model
+from tests.model.world import World, is_behind
 
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 KEPT = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)

@@ -16,8 +16,9 @@ from extras_service.order.state import Order, OrderInput
 from tests.model.bounds import Bounds, Left
 from tests.model.laws import Laws
 from tests.model.rules import Book, Rules
+from tests.model.steps import Model
 from tests.model.words import words
-from tests.model.world import Model, Step, World
+from tests.model.world import Step, World
 
 LONG = Bounds(
     "long walks",

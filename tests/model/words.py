@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from tests.model.world import Model, Step, World
+from tests.model.steps import Model
+from tests.model.world import Step, World
 
 
 def told(model: Model, way: Iterable[World]) -> Iterator[str]:

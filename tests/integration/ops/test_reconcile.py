@@ -8,7 +8,7 @@ import pytest
 from tests.integration.flow.guest import body
 from tests.integration.flow.system import GOOD_CARD, System
 from tests.integration.flow.waiting import until
-from tests.integration.money.desk import is_clean, paid_order
+from tests.integration.money.desk import cancel, is_clean, paid_order
 from tests.integration.ops.operator import Operator
 
 
@@ -59,6 +59,28 @@ async def test_an_order_restored_to_before_it_was_paid_is_confirmed_again(operat
 
     assert result["restored"] == 1
     await guest.sees(order_id, status="confirmed", payment_status="paid")
+    await is_clean(system)
+
+
+@pytest.mark.parametrize("forgotten", ["payment", "session"])
+async def test_an_unpaid_order_of_which_a_restored_store_has_forgotten_a_part_can_be_cancelled_and_no_longer_paid(
+    operator: Operator, forgotten: str
+) -> None:
+    system, guest = operator.system, operator.system.guest()
+    order_id = (await guest.order())["order_id"]
+    backup = await order_of(system, order_id)
+    await guest.session(order_id)
+    if forgotten == "payment":
+        await system.documents["payments"].delete_one({"state.order_id": order_id})
+    else:
+        await system.documents["orders"].replace_one({"_id": order_id}, backup)
+
+    result = await reconciled(operator)
+    body(await cancel(guest, order_id), 200)
+
+    assert result["restored"] == 1
+    await guest.sees(order_id, status="cancelled")
+    assert [intent["status"] for intent in await system.intents(order_id)] == ["canceled"]
     await is_clean(system)
 
 
