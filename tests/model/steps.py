@@ -6,7 +6,8 @@ messages are delivered in any order anyway. A duplicate of a message that was *a
 one that was not (stale, ignored) is decided again, and one for the adapter, which remembers nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from contracts.psp import (
     PspDisputeUpdated,
@@ -60,6 +61,14 @@ from tests.model.world import (
 )
 
 
+class _Numbered(NamedTuple):
+    """Something that may happen at the PSP: the PSP after it, and the webhooks, by number."""
+
+    what: str
+    psp: int
+    webhooks: tuple[int, ...]
+
+
 class Model:
     """The steps of a world, within bounds."""
 
@@ -68,6 +77,7 @@ class Model:
         self.bounds = bounds
         self._adapter_asks = Adapter(book, bounds)
         self._happenings = Happenings(bounds)
+        self._possible: dict[tuple[str | int, ...], tuple[_Numbered, ...]] = {}
         self._reconciliations: dict[tuple[int, int, int], Reconciled] = {}
 
     def start(self) -> World:
@@ -240,8 +250,8 @@ class Model:
         psp = self.book.psps[world.psp]
         for number in range(1, len(psp.sessions) + 1):
             if world.known & (1 << number):
-                for possible in self._happenings.payments(psp, number):
-                    yield from self._at_psp(spent, possible)
+                possible = self._numbered(("pays", world.psp, number), self._happenings.payments(psp, number))
+                yield from self._at_psp(spent, possible)
 
     def _staff(self, world: World) -> Iterator[Step]:
         if not world.left.staff:
@@ -331,15 +341,24 @@ class Model:
 
     def _psp(self, world: World) -> Iterator[Step]:
         psp = self.book.psps[world.psp]
-        for possible in self._happenings.by_itself(psp):
-            yield from self._at_psp(world, possible, free=True)
+        possible = self._numbered(("by itself", world.psp), self._happenings.by_itself(psp))
+        yield from self._at_psp(world, possible, free=True)
         if world.left.psp:
-            spent = world._replace(left=world.left._replace(psp=world.left.psp - 1))
-            payment = self.book.payments[world.payment]
-            for possible in self._happenings.surprises(psp, payment, spent.left.psp):
-                yield from self._at_psp(spent, possible)
+            left = world.left._replace(psp=world.left.psp - 1)
+            surprises = self._happenings.surprises(psp, self.book.payments[world.payment], left.psp)
+            possible = self._numbered(("surprises", world.psp, world.payment, left.psp), surprises)
+            yield from self._at_psp(world._replace(left=left), possible)
 
-    def _at_psp(self, world: World, possible: Possible, *, free: bool = False) -> Iterator[Step]:
-        after = world._replace(psp=self.book.psps.number(possible.happened.psp))
-        for lost, told in self._webhooks(after, self.book.send(possible.happened.webhooks)):
-            yield Step(possible.what + lost, told, free and not lost)
+    def _numbered(self, key: tuple[str | int, ...], possible: Iterable[Possible]) -> tuple[_Numbered, ...]:
+        """What may happen at the PSP, found out once."""
+        if key not in self._possible:
+            self._possible[key] = tuple(
+                _Numbered(each.what, self.book.psps.number(each.happened.psp), self.book.send(each.happened.webhooks))
+                for each in possible
+            )
+        return self._possible[key]
+
+    def _at_psp(self, world: World, possible: Iterable[_Numbered], *, free: bool = False) -> Iterator[Step]:
+        for what, psp, webhooks in possible:
+            for lost, told in self._webhooks(world._replace(psp=psp), webhooks):
+                yield Step(what + lost, told, free and not lost)
