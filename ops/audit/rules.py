@@ -130,7 +130,8 @@ def _is_superseded(books: Books, refund: Refund) -> bool:
 def _disputes(books: Books) -> Iterator[Finding]:
     known = {dispute.dispute_id: dispute.state for dispute in books.payment.disputes} if books.payment else {}
     for dispute in (dispute for entry in books.entries for dispute in entry.disputes):
-        if known.get(dispute.dispute_id) is not dispute.state and not _is_over(dispute):
+        known_as = known.get(dispute.dispute_id)
+        if known_as is not dispute.state and not (known_as is None and _is_over(dispute)):
             problem = f"the payment does not know that the dispute {dispute.dispute_id} is {dispute.status}"
             yield books.finding(Kind.UNKNOWN_DISPUTE, problem, dispute.amount, dispute.created)
         elif dispute.state is PspDisputeState.OPEN:

@@ -31,7 +31,7 @@ from tests.integration.money.stories import CALM, PLOTS, PROPERTIES, SCARCE, SCA
 
 ORDERS = int(os.environ.get("BELLHOP_STORM_ORDERS", str(3 * len(PLOTS))))
 AT_ONCE = 32
-SEED = 20270201
+SEED = int(os.environ.get("BELLHOP_STORM_SEED", "20270201"))
 PAY_WITHIN = timedelta(seconds=15)
 PLACES = 6
 KUWAIT = """

@@ -268,6 +268,22 @@ def test_a_dispute_that_the_payment_does_not_know_is_found() -> None:
     assert "dp_1 is lost" in problem
 
 
+@pytest.mark.parametrize("known_as", [PspDisputeState.OPEN, PspDisputeState.INQUIRY, PspDisputeState.LOST])
+def test_a_dispute_that_is_won_and_that_the_payment_still_takes_for_something_else_is_found(
+    known_as: PspDisputeState,
+) -> None:
+    known = payment(disputes=(Dispute(dispute_id="dp_1", amount=euros(4800), state=known_as),))
+
+    ((kind, problem),) = found(books(order(OrderStatus.CONFIRMED), entry(4800, disputes={"won": 4800}), paid=known))
+
+    assert kind is Kind.UNKNOWN_DISPUTE
+    assert "dp_1 is won" in problem
+
+
+def test_a_dispute_that_was_won_before_the_payment_heard_of_it_is_no_finding() -> None:
+    assert found(books(order(OrderStatus.CONFIRMED), entry(4800, disputes={"won": 4800}))) == []
+
+
 def test_money_the_bank_has_taken_back_is_not_held_for_a_cancelled_order() -> None:
     lost = payment(disputes=(Dispute(dispute_id="dp_1", amount=euros(4800), state=PspDisputeState.LOST),))
 
