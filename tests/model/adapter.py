@@ -29,7 +29,7 @@ from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, Psp
 from psp_adapter.handlers import TRIES, AdapterHandlers
 from tests.model import psp as at_psp
 from tests.model.bounds import KEY, OBJECT, RIGHT, UNKNOWN, Bounds
-from tests.model.psp import UNPAID, Happened, Psp
+from tests.model.psp import CANCELLABLE, Happened, Psp
 from tests.model.rules import Book
 
 NO_ANSWER = -1
@@ -140,7 +140,7 @@ class Adapter:
             case ClosePspSession(psp_reference=reference):
                 number = at_psp.number_of(reference)
                 happened = Happened(psp)
-                if psp.sessions[number - 1].status in UNPAID:
+                if psp.sessions[number - 1].status in CANCELLABLE:
                     happened = at_psp.changed(psp, number, "canceled", "payment_intent.canceled", tick)
                 yield happened, at_psp.report(happened.psp, number, ahead)
             case RetrievePspSession(psp_reference=reference):

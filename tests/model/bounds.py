@@ -143,6 +143,12 @@ VOUCHERS = (
         cards=("voucher",),
         begin=OPENS,
     ),
+    Bounds(
+        "after opening: 1 guest, 1 staff action, an authorisation that is not captured",
+        Left(guest=1, staff=1),
+        cards=("authorised",),
+        begin=OPENS,
+    ),
 )
 REFUNDS_IN_TROUBLE = (
     Bounds(

@@ -41,6 +41,10 @@ class Happenings:
         if "asking" in cards:
             happened = at_psp.changed(psp, number, "requires_action", asks, tick)
             yield Possible("the guest's bank asks who they are", happened)
+        if "authorised" in cards:
+            told = "payment_intent.amount_capturable_updated"
+            happened = at_psp.changed(psp, number, at_psp.AUTHORISED, told, tick)
+            yield Possible("the guest's payment is authorised and not captured", happened)
         if "voucher" in cards:
             happened = at_psp.changed(psp, number, "requires_action", asks, tick, is_voucher=True)
             yield Possible("the guest takes a voucher", happened)

@@ -9,7 +9,7 @@ from contracts.psp import ClosePspSession
 from extras_service.order.state import Order
 from payment_service.payment.state import Payment, PaymentStage
 from tests.model.bounds import OBJECT
-from tests.model.psp import TAKEN, TOTAL, UNPAID, Psp, number_of
+from tests.model.psp import AUTHORISED, CANCELLABLE, TAKEN, TOTAL, Psp, number_of
 from tests.model.rules import BY_THE_PSP, Book, is_moved
 from tests.model.steps import Model
 from tests.model.world import World, is_behind
@@ -74,7 +74,7 @@ def nobody_pays_twice(order: Order, _payment: Payment | None, psp: Psp) -> bool:
 
 def no_session_is_left_open(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     """Not even one that a late command has opened again, once the PSP has named it."""
-    is_open = any(each.told and each.status in UNPAID for each in psp.sessions)
+    is_open = any(each.told and each.status in CANCELLABLE for each in psp.sessions)
     return order.status is OrderStatus.NEEDS_REVIEW or not is_open
 
 
@@ -161,6 +161,10 @@ def a_voucher_is_waited_for(order: Order, payment: Payment | None, psp: Psp) -> 
     return not (knows and waits and psp.has_voucher) or is_moved(order.due_at)
 
 
+def no_authorisation_is_waited_for(_order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    return all(each.status != AUTHORISED for each in psp.sessions)
+
+
 def no_refund_is_given_twice_unseen(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     """By the PSP, after a person had given the money back in another way."""
     made = {refund.refund_id for refund in psp.refunds if refund.state == "succeeded"}
@@ -172,6 +176,7 @@ def a_repeated_failure_is_got_over(order: Order, _payment: Payment | None, psp: 
     return order.status is not OrderStatus.NEEDS_REVIEW or not psp.stored
 
 
+NOT_CAPTURED = "an authorisation that is not captured is cancelled at once"
 UNSEEN = "a refund without an outcome is seen"
 BY_A_FAILURE = "no order comes before a person because the PSP repeats a failure"
 LEFT_OPEN = "no session is left open"
@@ -196,6 +201,7 @@ AT_REST: Mapping[str, Law] = {
 
 WHILE_NOTHING_IS_UNDER_WAY: Mapping[str, Law] = {
     "a voucher is waited for as long as it can be paid": a_voucher_is_waited_for,
+    NOT_CAPTURED: no_authorisation_is_waited_for,
     UNSEEN: a_refund_without_an_outcome_is_seen,
 }
 """Laws of every world in which no message is under way."""

@@ -19,6 +19,9 @@ PAYMENT_ID = payment_id_of(ORDER_ID)
 TOTAL = 100
 PART = 40
 UNPAID = ("requires_payment_method", "requires_action")
+AUTHORISED = "requires_capture"
+"""Of a session whose capture method was changed in the dashboard: the money is authorised and not taken."""
+CANCELLABLE = (*UNPAID, AUTHORISED)
 GONE = "gone"
 """Of a session that the PSP does not know any more: of another account or mode, or deleted."""
 OURS, REMOVED, FOREIGN = "ours", "removed", "foreign"

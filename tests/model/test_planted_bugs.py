@@ -27,6 +27,7 @@ from contracts.psp import (
     PspDisputeState,
     PspDisputeUpdated,
     PspPaymentEvent,
+    PspPaymentHeld,
     PspPaymentSucceeded,
     PspRefundUpdated,
     PspSessionCreated,
@@ -42,7 +43,7 @@ from payment_service.payment.state import Payment, PaymentInput, PollDue
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
 from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, PAYS_TWICE, Bounds, Left
 from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore
-from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_MADE_GOOD, UNSEEN
+from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_CAPTURED, NOT_MADE_GOOD, UNSEEN
 from tests.model.psp import NOW
 from tests.model.rules import Rules
 
@@ -382,6 +383,19 @@ def test_an_order_that_expires_before_its_voucher_is_found() -> None:
     found = broken(voucher, Rules(order=forgets))
 
     assert set(found) == {"a voucher is waited for as long as it can be paid"}
+
+
+def test_an_authorisation_that_is_waited_for_is_found() -> None:
+    def waits(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        return (
+            Ignored("not captured") if isinstance(message, PspPaymentHeld) else lifecycle.decide(payment, message, now)
+        )
+
+    authorised = Bounds("an authorisation", Left(guest=1), cards=("authorised",), begin=OPENS)
+
+    found = broken(authorised, Rules(payment=waits))
+
+    assert set(found) == {NOT_CAPTURED}
 
 
 # Point 14
