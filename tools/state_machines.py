@@ -474,8 +474,8 @@ seen. And from every state a final one is reached by deliveries, clocks and the 
 decisions, in the adapter and in the restoring of a store are found, and the real code breaks no law within the same
 bounds (`test_planted_bugs.py`).
 
-CI explores 46 bounds, 1,710,000 states when this was written, in about a minute of processor time; with
-`BELLHOP_MODEL_DEPTH=deep`, 14 wider ones after them. `python -m tests.model` prints each bound and how many states
+CI explores 46 bounds, 1,451,000 states when this was written, in about a minute of processor time; with
+`BELLHOP_MODEL_DEPTH=deep`, 15 wider ones after them. `python -m tests.model` prints each bound and how many states
 were visited ([figures](testing.md#the-model-of-money)); the bounds are in `tests/model/bounds.py`. The random walks
 are the same 500 each time in CI; the deep run takes 5,000 others.
 """

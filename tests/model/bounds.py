@@ -136,7 +136,7 @@ WITHOUT_LOG = (
     ),
 )
 VOUCHERS = (
-    Bounds("after opening: 2 guest actions, vouchers and cards", Left(2), ("voucher", "fine"), begin=OPENS),
+    Bounds("after opening: 1 guest action, a voucher or a card", Left(1), ("voucher", "fine"), begin=OPENS),
     Bounds(
         "after opening: 1 guest action, a voucher, 1 webhook lost",
         Left(guest=1, lost=1),
@@ -278,4 +278,5 @@ DEEP = (
         begin=(PAYMENT_BACKUP, *PAYS),
     ),
     Bounds("after paying: 2 staff actions, 2 surprises at the PSP", Left(staff=2, psp=2), begin=PAYS),
+    Bounds("after opening: 2 guest actions, vouchers", Left(2), ("voucher",), begin=OPENS),
 )

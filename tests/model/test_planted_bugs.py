@@ -62,7 +62,7 @@ SESSION_REFUSED = Bounds("refused", Left(guest=1), begin=OPENS, never=(ClosePspS
 METADATA_CHANGED = Bounds(
     "metadata is changed", Left(staff=1, psp=2), begin=PAYS, surprises=("metadata", "a part is refunded")
 )
-PAYS_LATE = Bounds("pays late", Left(guest=3))
+PAYS_LATE = Bounds("pays late", Left(guest=2), begin=OPENS)
 PAYS_LESS = Bounds("pays another amount", Left(guest=2), cards=("odd",))
 
 
