@@ -18,7 +18,7 @@ import httpx
 
 from chassis.decision import StateT
 from extras_service.order.state import Order
-from ops.audit.run import Auditor
+from ops.core.audit.run import Auditor
 from payment_service.payment.state import Payment
 from psp_adapter.ledger import Ledger
 from psp_adapter.stripe_api import StripeApi

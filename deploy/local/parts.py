@@ -167,4 +167,4 @@ SERVICES = (
     service("payment_service", lambda _: {}),
     service("psp_adapter", adapter_environment),
 )
-OPERATORS_PAGE = service("ops.page", operators_page_environment)
+OPERATORS_PAGE = service("ops.web", operators_page_environment)

@@ -16,11 +16,11 @@ from chassis.amounts import readable
 from chassis.errors import TransientError
 from contracts.money import Money
 from deploy.local.stack import LocalStack
-from ops.audit import audit
+from ops.core.audit import audit
+from ops.core.target import Places
 from ops.demo.figures import Counted, count
 from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, Session
 from ops.demo.story import told
-from ops.places import Places
 
 MAX_MESSAGES = 12
 MAX_STATE_WRITES = 7

@@ -13,9 +13,9 @@ from aio_pika.abc import AbstractIncomingMessage
 from contracts.topology import LOG, QUEUES
 from deploy.local.broker import Broker
 from deploy.local.parts import PLAIN_HTTP
-from ops.audit import Finding
-from ops.dead.letters import DeadLetter
-from ops.messages import Seen
+from ops.core.audit import Finding
+from ops.core.dead_letters.letters import DeadLetter
+from ops.core.messages import Seen
 from tests.chaos.guests import Crowd
 from tests.integration.flow.system import DEAD_QUEUES, System
 from tests.integration.flow.waiting import until

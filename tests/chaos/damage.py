@@ -24,7 +24,7 @@ from contracts.psp import PspPaymentSucceeded
 from contracts.topology import EVENTS, EXTRAS_PAYMENTS, PAYMENTS_PSP
 from extras_service.order import transitions
 from extras_service.order.state import Order
-from ops.dead.letters import DeadLetters
+from ops.core.dead_letters.letters import DeadLetters
 from tests.chaos import poison
 from tests.chaos.faulty import Point
 from tests.chaos.guests import PERSISTENCE, Crowd, Story

@@ -18,14 +18,14 @@ from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from ops.dead import deciding
-from ops.dead.editing import EditError
-from ops.dead.letters import Stage
-from ops.messages import Filter
-from ops.replay import planning, plans
-from ops.replay.plans import PlanStage
-from ops.replay.run import NotRunnableError, Orders
-from ops.terminal import Desk
+from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters.editing import EditError
+from ops.core.dead_letters.letters import Stage
+from ops.core.messages import Filter
+from ops.core.replay import planning, plans
+from ops.core.replay.plans import PlanStage
+from ops.core.replay.run import NotRunnableError, Orders
+from ops.core.session import OperatorSession
 from tests.integration.flow.outages import store_to_kill
 from tests.integration.flow.system import System, system_on
 from tests.integration.flow.waiting import until
@@ -46,7 +46,7 @@ BROKEN = "MalformedMessageError"
 class Busy:
     """An operator who goes on after every failure, until nothing is left to decide."""
 
-    desk: Desk
+    desk: OperatorSession
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
     seen: Counter[str] = field(default_factory=Counter)
 
@@ -86,11 +86,11 @@ class Busy:
 
 
 @asynccontextmanager
-async def desk_of(system: System) -> AsyncIterator[Desk]:
+async def desk_of(system: System) -> AsyncIterator[OperatorSession]:
     places = places_of(system)
     client = StoreClient(places.mongodb_url, places.database, Metrics("tests"), timeout=0.5)
     async with places.connection() as connection:
-        yield Desk(places, client, connection)
+        yield OperatorSession(places, client, connection)
     client.close()
 
 

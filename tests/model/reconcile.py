@@ -1,4 +1,4 @@
-"""`bellhop reconcile` on the model's one order: what ops.lost_payments sends, handled by the payment as it comes."""
+"""`bellhop reconcile` on the model's one order: what `lost_payments` sends, handled by the payment as it comes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from contracts.message import Message
-from ops import lost_payments
+from ops.core import lost_payments
 from payment_service.payment.state import Payment
 from tests.model import psp as at_psp
 from tests.model.psp import Psp

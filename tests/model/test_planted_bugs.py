@@ -35,7 +35,7 @@ from contracts.psp import (
 )
 from extras_service.order import decide as saga
 from extras_service.order.state import Order, OrderInput
-from ops import lost_payments
+from ops.core import lost_payments
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment import decide as lifecycle
 from payment_service.payment import polling

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from chassis.runtime.settings import ServiceSettings, StoreSettings
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings, TokenSettings
-from ops.page.settings import PageSettings
+from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 

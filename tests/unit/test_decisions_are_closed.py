@@ -16,7 +16,7 @@ _CHECKED = (
     "extras_service/order/decide.py",
     "extras_service/stock/decide.py",
     "extras_service/order/transitions.py",
-    "ops/psp_forecast.py",
+    "ops/core/psp_forecast.py",
     "payment_service/payment/disputes.py",
     "payment_service/payment/decide.py",
     "payment_service/event_backfill.py",
@@ -49,7 +49,7 @@ _COMPLAINTS = [
     ("payment_service/payment/decide.py", "CreatePaymentSession | PspSessionFailed"),  # in a new stage
     ("payment_service/payment/disputes.py", "PspDisputeState.NEW"),
     ("psp_adapter/stripe_api.py", "Forbidden.NEW"),
-    ("ops/psp_forecast.py", "NewPspCommand"),
+    ("ops/core/psp_forecast.py", "NewPspCommand"),
 ]
 
 

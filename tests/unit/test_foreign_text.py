@@ -36,16 +36,16 @@ from gateway.app import create_app
 from gateway.problems import ProblemError
 from gateway.receipts import receipt_email_of
 from gateway.settings import GatewaySettings
-from ops.dead.editing import EditError, with_fields
-from ops.log.finding import offset_of
-from ops.messages import Seen
-from ops.moments import moment
-from ops.page.api.bodies import Wanted
-from ops.trace.captions import caption
-from ops.trace.collect import UnknownOrderError, order_id_of
-from ops.trace.model import Participant, Step, StepKind
-from ops.trace.story import told
-from ops.trace.svg import svg
+from ops.core.dead_letters.editing import EditError, with_fields
+from ops.core.message_log.search import offset_of
+from ops.core.messages import Seen
+from ops.core.timespec import moment
+from ops.core.trace.captions import caption
+from ops.core.trace.collect import UnknownOrderError, order_id_of
+from ops.core.trace.model import Participant, Step, StepKind
+from ops.core.trace.story import told
+from ops.core.trace.svg import svg
+from ops.web.api.bodies import Wanted
 from psp_adapter.http_trace import Call
 from psp_adapter.signature import rejection_of
 from psp_adapter.stripe_api import BadSignatureError, verify_signature

@@ -13,12 +13,12 @@ from starlette.routing import BaseRoute
 
 import extras_service.app
 import gateway.app
-import ops.page.app
+import ops.web.app
 import payment_service.app
 import psp_adapter.app
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
-from ops.page.settings import PageSettings
+from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 
@@ -35,7 +35,7 @@ def apps() -> Mapping[str, Starlette]:
 
     return {
         "gateway": gateway.app.create_app(made(GatewaySettings, BROKER | TOKENS | SEAL)),
-        "operator's page": ops.page.app.create_app(made(PageSettings, STORE | TOKENS)),
+        "operator's page": ops.web.app.create_app(made(PageSettings, STORE | TOKENS)),
         "extras service": extras_service.app.create_app(made(ExtrasSettings, STORE)),
         "payment service": payment_service.app.create_app(made(PaymentSettings, STORE)),
         "PSP adapter": psp_adapter.app.create_app(made(AdapterSettings, BROKER | SEAL | PSP)),

@@ -20,7 +20,7 @@ from deploy.local.ports import HOST, Ports
 from extras_service.catalogue_file import read_catalogue
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
-from ops.page.settings import PageSettings
+from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 from tests.integration.containers.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables

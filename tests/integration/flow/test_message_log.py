@@ -24,7 +24,7 @@ from contracts.log import LogGap
 from contracts.topology import COPIES, FAILURES, LOG
 from deploy.accounts import declare_topology
 from deploy.local.broker import Broker
-from ops.log_stream import LogStream
+from ops.core.message_log.stream import LogStream
 from tests.integration.flow.guest import body
 from tests.integration.flow.system import EXTRAS, SERVICES, System
 from tests.integration.flow.waiting import PATIENCE, until

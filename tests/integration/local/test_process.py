@@ -19,7 +19,7 @@ _STARTS_A_CHILD = ["/bin/sh", "-c", "sleep 600 & wait"]
 # What a former supervisor marked its children with. It killed all whose value contained the id of the ending process.
 _STARTS_A_VICTIM_AND_ENDS = """
 import os, subprocess, sys
-import ops.cli, deploy.local.stack
+import ops.cli.main, deploy.local.stack
 victim = subprocess.Popen(["sleep", "600"], env={**os.environ, "mirakuru_uuid": f"1{os.getpid()}2:elsewhere"},
     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 sys.stdout.write(str(victim.pid))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import httpx
 
 from contracts.money import Money
-from ops.audit import Audit, audit
-from ops.places import Places
+from ops.core.audit import Audit, audit
+from ops.core.target import Places
 from tests.integration.flow.guest import Guest, Json, ServerSentEvent, body, token
 from tests.integration.flow.system import API_KEY, GOOD_CARD, System
 from tests.integration.flow.waiting import PATIENCE, until

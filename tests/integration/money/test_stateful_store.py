@@ -46,7 +46,7 @@ from deploy.local.store import Store as StoreServer
 from extras_service.collections import ExtrasStore
 from extras_service.order.decide import decide as decide_order
 from extras_service.order.state import DeadlinePassed, Order, OrderInput, Placing
-from ops.audit import Books, examine
+from ops.core.audit import Books, examine
 from payment_service.collections import PaymentStore
 from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.state import Payment, PaymentInput, PollDue

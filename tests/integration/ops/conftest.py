@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.places import Places
+from ops.core.target import Places
 from tests.integration.flow.conftest import _no_proxy_between_the_parts, own_system, system
 from tests.integration.flow.system import API_KEY, System
 

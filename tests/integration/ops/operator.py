@@ -11,7 +11,7 @@ import aio_pika
 from typer.testing import CliRunner
 
 from contracts.message import Message
-from ops.cli import app
+from ops.cli.main import app
 from tests.integration.flow.guest import ISSUER, JWT_SECRET, token
 from tests.integration.flow.system import API_KEY, DEAD_QUEUES, System
 

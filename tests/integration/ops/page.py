@@ -8,8 +8,8 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from ops.page.app import create_app
-from ops.page.settings import PageSettings
+from ops.web.app import create_app
+from ops.web.settings import PageSettings
 from tests.integration.flow.guest import AUDIENCE, ISSUER, JWT_SECRET, token
 from tests.integration.flow.system import System
 

@@ -17,8 +17,8 @@ from contracts.accounts import ACCOUNTS
 from contracts.topology import MARK
 from deploy.accounts import url_for
 from deploy.local.broker import Broker
-from ops.broker import password_variable
-from ops.cli import app
+from ops.cli.broker import password_variable
+from ops.cli.main import app
 from tests.contracts.stored import sample
 
 PASSWORDS = {account.name: uuid.uuid4().hex for account in ACCOUNTS}

@@ -12,10 +12,10 @@ from contracts.money import Money
 from contracts.orders import CancelOrder
 from contracts.payments import PaymentFailed, PaymentSucceeded
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
-from ops.dead.letters import DeadLetters
-from ops.messages import Filter
-from ops.replay.plans import Plans, PlanStage
-from ops.replay.run import Orders, Runner
+from ops.core.dead_letters.letters import DeadLetters
+from ops.core.messages import Filter
+from ops.core.replay.plans import Plans, PlanStage
+from ops.core.replay.run import Orders, Runner
 from tests.contracts.stored import sample
 from tests.integration.flow.guest import BREAKFAST_TOTAL, body
 from tests.integration.flow.system import System

@@ -4,8 +4,8 @@ import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
-from ops.log_stream import LogStream
-from ops.places import Places
+from ops.core.message_log.stream import LogStream
+from ops.core.target import Places
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
 from tests.patience import patient

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
-from ops.page.app import create_app
-from ops.page.kept_desk import KeptDesk
-from ops.watching import look_at
+from ops.core.queues import look_at
+from ops.web.app import create_app
+from ops.web.kept_desk import KeptDesk
 from tests.contracts.stored import sample
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until

@@ -2,9 +2,9 @@
 
 from chassis.runtime.metrics import Metrics
 from extras_service.collections import ExtrasStore
-from ops.log_stream import LogStream
-from ops.messages import Seen
-from ops.places import Places
+from ops.core.message_log.stream import LogStream
+from ops.core.messages import Seen
+from ops.core.target import Places
 from payment_service.collections import PaymentStore
 from tests.integration.flow.guest import body
 from tests.integration.flow.system import System

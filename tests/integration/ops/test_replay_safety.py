@@ -15,13 +15,13 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Records, Store
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
-from ops.dead import deciding
-from ops.dead.letters import Stage
-from ops.messages import Filter
-from ops.replay import planning
-from ops.replay.plans import INTERRUPTED_AFTER, Plan, PlanStage
-from ops.replay.run import NotRunnableError, Orders
-from ops.terminal import Desk
+from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters.letters import Stage
+from ops.core.messages import Filter
+from ops.core.replay import planning
+from ops.core.replay.plans import INTERRUPTED_AFTER, Plan, PlanStage
+from ops.core.replay.run import NotRunnableError, Orders
+from ops.core.session import OperatorSession
 from tests.contracts.stored import sample
 from tests.integration.flow.guest import body
 from tests.integration.flow.system import System
@@ -42,11 +42,11 @@ async def operator(own_system: Callable[..., Any]) -> Operator:
 
 
 @asynccontextmanager
-async def desk_of(system: System, store_type: type[Store] = Store) -> AsyncIterator[Desk]:
+async def desk_of(system: System, store_type: type[Store] = Store) -> AsyncIterator[OperatorSession]:
     places = places_of(system)
     store = store_type(places.mongodb_url, places.database, Metrics("tests"), timeout=5.0)
     async with places.connection() as connection:
-        yield Desk(places, store, connection)
+        yield OperatorSession(places, store, connection)
     store.close()
 
 

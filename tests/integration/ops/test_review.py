@@ -7,7 +7,7 @@ import pytest
 
 from chassis.runtime.metrics import Metrics
 from contracts.order_actions import ReviewResolution
-from ops.review.decision import NotDecidableError, carry_out, propose, under_review
+from ops.core.review import NotDecidableError, carry_out, propose, under_review
 from tests.integration.flow.guest import Guest, Json, body
 from tests.integration.money.desk import Desk, cancel, is_clean, kept, paid_order, refunds_of
 from tests.integration.money.test_mismatch import OTHER, mismatched

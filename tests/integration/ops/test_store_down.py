@@ -9,10 +9,10 @@ import pytest
 from chassis.errors import StoreUnavailableError
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store
-from ops.dead import deciding
-from ops.dead.letters import DeadLetter, DeadLetters
-from ops.messages import Filter
-from ops.terminal import Desk
+from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters.letters import DeadLetter, DeadLetters
+from ops.core.messages import Filter
+from ops.core.session import OperatorSession
 from tests.contracts.stored import sample
 from tests.integration.ops.conftest import places_of
 from tests.integration.ops.operator import Operator
@@ -87,7 +87,7 @@ async def test_an_edit_during_which_the_store_fails_leaves_exactly_one_letter_th
     places = places_of(operator.system)
     store = places.store(Metrics("tests"))
     async with places.connection() as connection:
-        desk = Desk(places, store, connection)
+        desk = OperatorSession(places, store, connection)
         [old] = await deciding.found(desk, Filter())
         change, changed = desk.letters.records.change, list[str]()
 

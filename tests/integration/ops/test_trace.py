@@ -7,9 +7,9 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from ops.places import Places
-from ops.trace.collect import UnknownOrderError, story_of
-from ops.trace.model import Participant, Step, StepKind, Story
+from ops.core.target import Places
+from ops.core.trace.collect import UnknownOrderError, story_of
+from ops.core.trace.model import Participant, Step, StepKind, Story
 from tests.integration.flow.guest import LATE_CHECKOUT, STAY_DAY, Json, body
 from tests.integration.flow.system import PROCESSING_CARD, System
 from tests.integration.flow.waiting import until

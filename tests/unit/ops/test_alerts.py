@@ -13,8 +13,8 @@ from chassis.runtime.metrics import Metrics
 from contracts.message import Message
 from contracts.topology import QUEUES, RETRY_LADDER
 from deploy.local.parts import ROOT
-from ops.dead.letters import DEAD_QUEUES
-from ops.messages import WORK_QUEUES
+from ops.core.dead_letters.letters import DEAD_QUEUES
+from ops.core.messages import WORK_QUEUES
 
 RULES: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text())["groups"][0]["rules"]
 TESTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "tests" / "alerts" / "alerts_test.yaml").read_text())["tests"]

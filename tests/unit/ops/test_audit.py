@@ -14,7 +14,7 @@ from contracts.orders import Guest, OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
 from extras_service.order.state import Order
-from ops.audit import Books, Kind, examine
+from ops.core.audit import Books, Kind, examine
 from payment_service.payment.state import Dispute, Payment, PaymentStage, Refund
 from psp_adapter.ledger import LedgerDispute, LedgerEntry, LedgerRefund
 from psp_adapter.translate import dispute_state

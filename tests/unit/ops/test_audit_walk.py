@@ -11,8 +11,8 @@ from chassis.decision import StateT
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import OrderStatus
 from extras_service.order.state import Order
-from ops.audit import Audit, Kind
-from ops.audit.run import Auditor
+from ops.core.audit import Audit, Kind
+from ops.core.audit.run import Auditor
 from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.ledger import LedgerEntry
 from tests.unit.ops.test_audit import NOW, order

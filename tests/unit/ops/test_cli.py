@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from typer.testing import CliRunner
 
-from ops.cli import app
+from ops.cli.main import app
 
 
 def test_the_version_is_that_of_the_package() -> None:

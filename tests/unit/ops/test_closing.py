@@ -12,7 +12,7 @@ from contracts.ids import RefundId
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
 from extras_service.order.state import Order
-from ops.closing.day import Closing, Kind, Line, Payout, Transaction, close, is_on, transaction_of, window
+from ops.core.closing.day import Closing, Kind, Line, Payout, Transaction, close, is_on, transaction_of, window
 from payment_service.payment.state import Payment, Refund
 from tests.unit.ops.test_audit import NOW, euros, order, payment
 

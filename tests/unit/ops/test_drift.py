@@ -2,9 +2,9 @@
 
 import pytest
 
-from ops.psp_forecast import NOT_ASKED
-from ops.rehearsal import ASKS_PSP, Forecast
-from ops.replay.drift import is_as_planned
+from ops.core.dry_run import ASKS_PSP, Forecast
+from ops.core.psp_forecast import NOT_ASKED
+from ops.core.replay.drift import is_as_planned
 
 CANCELS = Forecast("applied", "cancelled / paid", ("payments.refund-payment.v1",))
 

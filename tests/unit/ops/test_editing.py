@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from contracts.message import Command, Event, Message
-from ops.dead.editing import EditError, edited, with_fields
-from ops.dead.letters import DeadLetter, Stage
-from ops.messages import Seen
+from ops.core.dead_letters.editing import EditError, edited, with_fields
+from ops.core.dead_letters.letters import DeadLetter, Stage
+from ops.core.messages import Seen
 from tests.contracts.stored import sample, samples
 
 PLACE = sample("orders.place-order.v1")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from chassis.messaging.message_log import INSTANCE
 from contracts.log import LogClosed, LogGap, LogOpened
 from contracts.message import Message
-from ops.log.gaps import Gaps
-from ops.messages import Seen
+from ops.core.message_log.gaps import Gaps
+from ops.core.messages import Seen
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import typer
 
-from ops.cli import app
+from ops.cli.main import app
 
 NOT_FOR_PROGRAMS = {"up", "demo", "token", "seal-key", "broker"}
 """They run something, or print one value as it is."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ops.dead.letters import DEAD_QUEUES, PARKING_AT, DeadLetter
-from ops.messages import Seen
+from ops.core.dead_letters.letters import DEAD_QUEUES, PARKING_AT, DeadLetter
+from ops.core.messages import Seen
 
 
 def letter(dead_queue: str, origin: str) -> DeadLetter:

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.ids import OrderId, payment_id_of
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS
-from ops.messages import Filter, Seen, queues_of
+from ops.core.messages import Filter, Seen, queues_of
 
 ORDER = OrderId("ord_7h3k")
 FAILED = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.moments import ago, moment
+from ops.core.timespec import ago, moment
 
 NOW = datetime(2026, 11, 24, 15, 30, 12, tzinfo=UTC)
 

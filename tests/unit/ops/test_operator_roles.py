@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from gateway.tokens import OperatorRole
-from ops import cli
-from ops.authorization import TOKEN
-from ops.page.api import PREFIX
-from ops.places import ADDRESSES, DETAILS
-from ops.terminal import needed_role
+from ops.cli import main as cli
+from ops.cli.console import needed_role
+from ops.core.authorization import TOKEN
+from ops.core.target import ADDRESSES, DETAILS
+from ops.web.api import PREFIX
 from tests.unit.ops.test_help import COMMANDS
 from tests.unit.ops.test_page_roles import OPERATORS, SECRET
 

@@ -3,9 +3,9 @@
 from contracts.order_actions import ReviewResolution
 from contracts.payments import PaymentRefundFailed
 from extras_service.order.state import Order
-from ops.order_actions import sentences_of
-from ops.trace.story import told
-from ops.trace.text import lines
+from ops.cli.trace_text import lines
+from ops.core.order_actions import sentences_of
+from ops.core.trace.story import told
 from tests.unit.extras_service import given
 
 

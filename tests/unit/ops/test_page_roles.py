@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from gateway.tokens import OperatorRole
-from ops.page.app import create_app
-from ops.page.files import FOLDER
-from ops.page.settings import PageSettings
+from ops.web.app import create_app
+from ops.web.files import FOLDER
+from ops.web.settings import PageSettings
 
 SECRET = "a secret of the tests, long enough for HMAC"
 APP = create_app(
@@ -59,7 +59,7 @@ OPERATORS = {
     ("GET", "/ops/api/trace/{order}"): READERS,
     ("GET", "/ops/api/trace/{order}.svg"): READERS,
 }
-ANYBODY = {"/", "/ops", "/ops/page/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
+ANYBODY = {"/", "/ops", "/ops/web/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
 
 
 def _token(role: str | None, **claims: Any) -> str:

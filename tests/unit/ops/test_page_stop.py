@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from ops.page.runs import Runs
-from ops.replay.plans import PlanStage
-from ops.replay.run import Orders
+from ops.core.replay.plans import PlanStage
+from ops.core.replay.run import Orders
+from ops.web.runs import Runs
 from tests.patience import patient
 
 
@@ -41,9 +41,9 @@ async def test_stopping_waits_for_no_run_when_the_last_one_ends_meanwhile() -> N
         return SimpleNamespace(stage=PlanStage.PLANNED)
 
     desk: Any = SimpleNamespace(store=store, places=SimpleNamespace(connection=connection))
-    at_desk: Any = SimpleNamespace(plans=SimpleNamespace(named_alone=named_alone))
+    with_session: Any = SimpleNamespace(plans=SimpleNamespace(named_alone=named_alone))
     runs = Runs(desk)
-    await runs.begin(at_desk, "rp_1", Orders("opal", "a test"))
+    await runs.begin(with_session, "rp_1", Orders("opal", "a test"))
 
     await asyncio.wait_for(runs.stop(), patient(30))
 

@@ -8,7 +8,7 @@ import pytest
 from deploy.local import external
 from deploy.local.credentials import Credentials
 from deploy.management import named_management_url
-from ops.places import ADDRESSES, DETAILS, MixedSystemError, NoSystemError, OtherPartError, Places
+from ops.core.target import ADDRESSES, DETAILS, MixedSystemError, NoSystemError, OtherPartError, Places
 
 ELSEWHERE = {
     "BELLHOP_AMQP_URL": "amqp://op:secret@rabbit.example:5671/bellhop",

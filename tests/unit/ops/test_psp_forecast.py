@@ -6,7 +6,7 @@ import pytest
 
 from chassis.storage.stored_document import Stored
 from contracts.psp import ClosePspSession, CreatePspSession, PspCommand, RetrievePspSession
-from ops.psp_forecast import forecast_of
+from ops.core.psp_forecast import forecast_of
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment, PaymentStage
 from tests.component.fake_store import FakeStore

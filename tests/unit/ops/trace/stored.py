@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from chassis.storage.history import Transition
-from ops.messages import Seen
-from ops.trace.model import Participant, Story
-from ops.trace.story import Kept, told
+from ops.core.messages import Seen
+from ops.core.trace.model import Participant, Story
+from ops.core.trace.story import Kept, told
 
 FOLDER = Path(__file__).parent / "stories"
 NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.json")))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ops.messages import Seen
-from ops.trace.causal_order import in_causal_order
+from ops.core.messages import Seen
+from ops.core.trace.causal_order import in_causal_order
 
 
 def seen(message_id: str, cause: str | None = None, exchange: str = "events", **more: Any) -> Seen:

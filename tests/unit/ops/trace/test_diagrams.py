@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ops.trace.captions import Pause, caption, rows
-from ops.trace.mermaid import mermaid
-from ops.trace.model import Step, StepKind, Story
-from ops.trace.page import page
-from ops.trace.svg import svg
+from ops.cli.trace_page import page
+from ops.core.trace.captions import Pause, caption, rows
+from ops.core.trace.mermaid import mermaid
+from ops.core.trace.model import Step, StepKind, Story
+from ops.core.trace.svg import svg
 from tests.unit.ops.trace.stored import NAMES, story
 
 SVG = "{http://www.w3.org/2000/svg}"

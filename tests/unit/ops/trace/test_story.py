@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from chassis.storage.history import Transition
-from ops.messages import Seen
-from ops.trace.model import Participant, Step, StepKind, Story
-from ops.trace.story import Kept, told
+from ops.core.messages import Seen
+from ops.core.trace.model import Participant, Step, StepKind, Story
+from ops.core.trace.story import Kept, told
 from tests.unit.ops.trace.stored import NAMES, messages, story
 
 ORDER = "ord_7h3k"

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from ops.trace.text import lines, since
+from ops.cli.trace_text import lines
+from ops.core.trace.wording import since
 from tests.unit.ops.trace.stored import story
 
 

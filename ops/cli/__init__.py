@@ -1,0 +1,1 @@
+"""The `bellhop` command: one module per group of commands."""

@@ -1,0 +1,118 @@
+"""`bellhop audit`: is every order's money accounted for?"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from chassis.amounts import written
+from chassis.messaging.envelope import utc_now
+from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
+from ops.cli.console import AsJson, DataDir, complaints, console, filter_of, needs, print_json, reachable
+from ops.cli.csv_output import print_csv
+from ops.core.audit.findings import Audit, Finding
+from ops.core.audit.run import Progress as ShowsProgress
+from ops.core.audit.run import audit as run_audit
+from ops.core.target import Places
+from ops.core.timespec import ago
+
+AsCsv = Annotated[bool, typer.Option("--csv", help="For spreadsheets.")]
+
+_COLUMNS = ("kind", "order_id", "payment_id", "psp_references", "amount", "currency", "since", "problem")
+
+
+@needs(OperatorRole.READER)
+def audit(
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only what was ordered, charged, refunded or disputed since (2h, 3d, a time), and what waits."
+        ),
+    ] = None,
+    data_dir: DataDir = DATA_DIR,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Compare every order with the PSP's ledger, and print those whose money is not accounted for.
+
+    Looks at the local stack, or at the system that BELLHOP_MONGODB_URL, BELLHOP_AMQP_URL and STRIPE_API_KEY name.
+    Reads only. What seems wrong is read again before it is reported. Reviews and disputes are listed as open questions.
+
+    Examples:
+
+    `bellhop audit`
+
+    `bellhop audit --since 2h --csv`
+
+    Exit code 0 when all of it adds up, 1 when there are findings, 2 when the stores or the PSP cannot be asked.
+    """
+    begin = filter_of(since=since).since
+    with reachable(), _progress() as progress:
+        result = asyncio.run(run_audit(Places.found(data_dir), since=begin, progress=progress))
+    if as_json:
+        print_json(
+            asdict(result)
+            | {
+                "findings": [finding.as_json() for finding in result.findings],
+                "open_questions": [question.as_json() for question in result.open_questions],
+            }
+        )
+    elif as_csv:
+        print_csv(_COLUMNS, map(_row, (*result.findings, *result.open_questions)))
+    else:
+        _print(result)
+    raise typer.Exit(1 if result.findings else 0)
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    return finding.as_json() | {"psp_references": " ".join(finding.psp_references)}
+
+
+def _print(result: Audit) -> None:
+    counted = f"{result.orders} orders, {result.payments} payments, {result.psp_payments} payments at the PSP"
+    if result.since is not None:
+        counted += f" since {result.since:%Y-%m-%d %H:%M}"
+    if result.open_questions:
+        console.print(_table(result.open_questions, "Open questions, each with what it is about"))
+    if result.findings:
+        console.print(_table(result.findings, f"Findings among {counted}"))
+    else:
+        console.print(f"[green]✓[/] {counted}: every order's money is accounted for.")
+
+
+def _table(findings: Iterable[Finding], title: str) -> Table:
+    table = Table("what", "order", "at the PSP", "amount", "since", "problem", title=title, title_justify="left")
+    now = utc_now()
+    for finding in findings:
+        table.add_row(
+            finding.kind,
+            finding.order_id,
+            "\n".join(finding.psp_references),
+            "" if finding.amount is None else written(finding.amount, finding.currency),
+            ago(finding.since, now) if finding.since else "",
+            escape(finding.problem),
+        )
+    return table
+
+
+@contextmanager
+def _progress() -> Iterator[ShowsProgress]:
+    """A bar on the terminal; nothing where no person looks."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"))
+    bars = Progress(*columns, TaskProgressColumn(), TimeElapsedColumn(), console=complaints, transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int | None) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    with bars:
+        yield show

@@ -1,0 +1,90 @@
+"""`bellhop broker`: make a RabbitMQ ready for the services, with an account for each."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import typer
+
+from chassis.messaging.topology import TopologyMismatchError
+from chassis.runtime.secret_files import SecretFileError, secret_from
+from contracts.accounts import ACCOUNTS
+from deploy.accounts import definitions, set_up, vhost_of
+from deploy.management import Management, ManagementError, management_of, named_management_url
+from deploy.queue_replacement import drift_at, remove_old_marks, replace_empty
+from deploy.topology_drift import Drift
+from ops.cli.console import complaints, console, print_json, reachable
+
+
+def password_variable(account: str) -> str:
+    """Where an account's password comes from: `RABBITMQ_PSP_ADAPTER_PASSWORD`."""
+    return f"RABBITMQ_{account.upper().replace('-', '_')}_PASSWORD"
+
+
+def broker(
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the accounts' permissions as JSON; change nothing.")
+    ] = False,
+    recreate_empty: Annotated[
+        bool,
+        typer.Option("--recreate-empty", help="Replace queues with other properties that are empty and not consumed."),
+    ] = False,
+) -> None:
+    """Declare exchanges and queues on a broker of your own, and give each service its account there.
+
+    Takes the operator's address from BELLHOP_AMQP_URL, and the passwords from RABBITMQ_GATEWAY_PASSWORD,
+    RABBITMQ_EXTRAS_SERVICE_PASSWORD, RABBITMQ_PAYMENT_SERVICE_PASSWORD and RABBITMQ_PSP_ADAPTER_PASSWORD (each also
+    from a file, `…_FILE`). The management API is at port 15672 of the broker, or at BELLHOP_MANAGEMENT_URL. Running it
+    again sets the passwords again, and ends no connection. `bellhop up` does all this by itself.
+
+    A queue of an older version with other properties is named, with what it holds. With --recreate-empty it is replaced
+    if it is empty and no service consumes it (docs/updating.md).
+
+    Example: `bellhop broker`
+
+    Exit code 0 when all is in place; 2 when something is missing, or an exchange or queue exists with other properties.
+    """
+    amqp_url, vhost, passwords = told()
+    if show:
+        print_json(definitions(vhost, {}))
+        return
+    absent = [password_variable(account.name) for account in ACCOUNTS if account.name not in passwords]
+    if not amqp_url:
+        absent.insert(0, "BELLHOP_AMQP_URL")
+    if absent:
+        complaints.print(f"Set {', '.join(absent)} first.", soft_wrap=True)
+        raise typer.Exit(2)
+    try:
+        with reachable():
+            management = named_management_url(os.environ, amqp_url) or management_of(amqp_url)
+            left = asyncio.run(replace_empty(amqp_url, management)) if recreate_empty else {}
+            try:
+                asyncio.run(set_up(amqp_url, management, passwords))
+            except TopologyMismatchError:
+                _tell_otherwise(drift_at(Management(management), vhost), left)
+                raise
+            remove_old_marks(Management(management), vhost)
+    except (ManagementError, TopologyMismatchError) as error:
+        complaints.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    console.print(f"The topology is declared in the virtual host {vhost}. Accounts: {', '.join(passwords)}.")
+    console.print("Give each service its own login in BELLHOP_AMQP_URL, and BELLHOP_DECLARE_TOPOLOGY=false.")
+
+
+def _tell_otherwise(drift: Iterable[Drift], left: Mapping[str, str]) -> None:
+    for one in drift:
+        if one.is_otherwise:
+            held = f" (not replaced: {left[one.queue]})" if one.queue in left else ""
+            complaints.print(f"{one.queue}: {one.problem}{held}", markup=False, soft_wrap=True)
+
+
+def told() -> tuple[str, str, dict[str, str]]:
+    """The broker's address, its virtual host, and the passwords that are set."""
+    try:
+        amqp_url = secret_from(os.environ, "BELLHOP_AMQP_URL") or ""
+        passwords = {account.name: secret_from(os.environ, password_variable(account.name)) for account in ACCOUNTS}
+    except SecretFileError as error:
+        complaints.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    return amqp_url, vhost_of(amqp_url), {name: password for name, password in passwords.items() if password}

@@ -1,0 +1,162 @@
+"""What every command shares: where it prints, how it says what it cannot reach, and options that mean the same."""
+
+import asyncio
+import functools
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from aio_pika.exceptions import AMQPError
+from rich.console import Console
+
+from chassis.errors import NewerDocumentError, StoreUnavailableError
+from chassis.messaging.envelope import utc_now
+from chassis.runtime.redaction import Redaction
+from chassis.runtime.secret_files import SecretFileError
+from gateway.tokens import Operator, OperatorRole
+from ops.core.authorization import NotAllowedError, authorized
+from ops.core.dead_letters.letters import NoSuchLetterError
+from ops.core.message_log.stream import NoLogError
+from ops.core.messages import Filter
+from ops.core.replay.plans import NoSuchPlanError
+from ops.core.replay.run import NotRunnableError
+from ops.core.session import OperatorSession, session_with
+from ops.core.target import MixedSystemError, NoSystemError, OtherPartError
+from ops.core.timespec import moment
+from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
+
+console = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False)
+
+ResultT = TypeVar("ResultT")
+
+_OF_PSP = (PspUnavailableError, PspForbiddenError, PspBrokenError)
+CommandP = ParamSpec("CommandP")
+
+_ROLE = "needed_role"
+_acting: ContextVar[Operator] = ContextVar("acting_operator")
+
+DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, secrets, ports and logs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Queue = Annotated[str | None, typer.Option(help="Work queue or dead queue; a pattern: 'extras.*'.")]
+Kind = Annotated[str | None, typer.Option(help="Kind of message; a pattern: '*refund*'.")]
+Error = Annotated[str | None, typer.Option(help="Any part of the error's type or text.")]
+Order = Annotated[str | None, typer.Option(help="The order it is about.")]
+Correlation = Annotated[str | None, typer.Option(help="The guest action it belongs to.")]
+Since = Annotated[str | None, typer.Option(help="Not before: 15m, 2h, 3d (ago), 12:30 (UTC), 2026-11-24T12:30.")]
+Until = Annotated[str | None, typer.Option(help="Before; written as --since.")]
+Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
+Who = Annotated[str | None, typer.Option(help="For whom you do it, for the audit log; your own name is there anyway.")]
+
+
+def filter_of(
+    queue: str | None = None,
+    kind: str | None = None,
+    error: str | None = None,
+    order: str | None = None,
+    correlation: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Filter:
+    """The filter that the options name; a moment nobody can read ends the command with a sentence."""
+    return Filter(queue, kind, error, order, correlation, _moment(since, "--since"), _moment(until, "--until"))
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    try:
+        return moment(text, utc_now()) if text else None
+    except ValueError as unreadable:
+        raise typer.BadParameter(str(unreadable), param_hint=option) from None
+
+
+def needs(role: OperatorRole) -> Callable[[Callable[CommandP, ResultT]], Callable[CommandP, ResultT]]:
+    """Let a command, which has a `data_dir`, run only for an operator of this role; else it ends with exit code 2."""
+
+    def decorate(command: Callable[CommandP, ResultT]) -> Callable[CommandP, ResultT]:
+        @functools.wraps(command)
+        def checked(*args: CommandP.args, **kwargs: CommandP.kwargs) -> ResultT:
+            data_dir: Any = kwargs["data_dir"]
+            with reachable():
+                _acting.set(authorized(data_dir, role))
+            return command(*args, **kwargs)
+
+        setattr(checked, _ROLE, role)
+        return checked
+
+    return decorate
+
+
+def needed_role(command: object) -> OperatorRole | None:
+    """The role that `needs` gave a command; None: it asks for no token."""
+    role: OperatorRole | None = getattr(command, _ROLE, None)
+    return role
+
+
+def acting_as(who: str | None = None) -> str:
+    """The name for the audit log: the token's subject, and for whom the command is given, if that is another name.
+
+    Raises LookupError outside a command with a role.
+    """
+    operator_id = _acting.get().operator_id
+    return operator_id if who in (None, "", operator_id) else f"{who} (by {operator_id})"
+
+
+def with_session(data_dir: Path, work: Callable[[OperatorSession], Awaitable[ResultT]]) -> ResultT:
+    """Do some work on the system; what cannot be reached or found is said in a sentence, with exit code 2."""
+
+    async def opened() -> ResultT:
+        acting_as()  # every command that works on a system has a role
+        async with session_with(data_dir) as session:
+            return await work(session)
+
+    with reachable():
+        return asyncio.run(opened())
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """What cannot be reached or found is said in a sentence."""
+    try:
+        yield
+    except (
+        NoSystemError,
+        NotAllowedError,
+        MixedSystemError,
+        OtherPartError,
+        SecretFileError,
+        NoSuchLetterError,
+        NoSuchPlanError,
+        NotRunnableError,
+        NoLogError,
+        NewerDocumentError,
+    ) as nothing:
+        complaints.print(str(nothing), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except (StoreUnavailableError, *_OF_PSP, AMQPError, OSError) as away:
+        part = {StoreUnavailableError: "document store", **dict.fromkeys(_OF_PSP, "PSP")}
+        name = part.get(type(away), "broker")
+        complaints.print(
+            f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True
+        )
+        complaints.print(f"It said: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def is_agreed(question: str, *, yes: bool) -> bool:
+    """Ask, unless it was agreed to beforehand. Without a terminal nobody can agree."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        complaints.print("Not done: nobody is here to agree. Say --yes to do it without asking.", markup=False)
+        return False
+    return typer.confirm(question)

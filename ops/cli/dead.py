@@ -1,0 +1,340 @@
+"""`bellhop dead`: look at dead letters, and decide about them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
+from ops.cli.console import (
+    AsJson,
+    Correlation,
+    DataDir,
+    Error,
+    Kind,
+    Order,
+    Queue,
+    Since,
+    Until,
+    Who,
+    Why,
+    acting_as,
+    complaints,
+    console,
+    filter_of,
+    is_agreed,
+    needs,
+    print_json,
+    with_session,
+)
+from ops.cli.dead_choosing import chosen_letters, move_letters
+from ops.cli.dead_view import table_of, tell
+from ops.cli.plans import AcceptChanges, Again, carry_out, show_plan
+from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters.editing import EditError, EditSettings
+from ops.core.dead_letters.letters import DeadLetter, Stage, summary
+from ops.core.replay import planning
+from ops.core.replay.run import Orders
+from ops.core.session import OperatorSession
+
+NAME = "dead"
+app = typer.Typer(no_args_is_help=True, help="Look at dead letters, replay, put back, edit, discard and restore them.")
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="Ids as `bellhop dead list` shows them; their beginning is enough.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command("list")
+@needs(OperatorRole.READER)
+def list_letters(
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    stage: Annotated[str, typer.Option(help="waiting, replayed, edited, discarded, or any.")] = "waiting",
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """List dead letters, the oldest failure first.
+
+    Example: `bellhop dead list --queue 'extras.*' --error UnknownOrder --since 2h`
+
+    Exit code 0 when there are none, 1 when there are some (so a script notices), 2 when the system cannot be asked.
+    """
+    wanted, of_stage = filter_of(queue, kind, error, order, correlation, since, until), _stage(stage)
+    letters = with_session(data_dir, lambda desk: deciding.found(desk, wanted, of_stage))
+    if as_json:
+        print_json([summary(letter) for letter in letters])
+    elif letters:
+        console.print(table_of(letters, f"{len(letters)} dead letters, {wanted}"))
+        console.print("bellhop dead show ID · bellhop dead replay (same filters)", style="dim", soft_wrap=True)
+    else:
+        console.print(f"[green]✓[/] No dead letters ({stage}): {wanted}.", soft_wrap=True)
+    raise typer.Exit(1 if letters else 0)
+
+
+@app.command()
+@needs(OperatorRole.READER)
+def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
+    """Show one dead letter: body, headers, error, what a replay would do, and where its order stands.
+
+    Example: `bellhop dead show dl_4f1c`
+    """
+
+    told = with_session(data_dir, lambda desk: deciding.told(desk, letter_id))
+    if as_json:
+        known = {"forecast": str(told.forecast), "timeline": told.timeline}
+        print_json({**told.letter.model_dump(mode="json"), **known})
+        return
+    tell(told.letter, str(told.forecast), told.timeline)
+
+
+@app.command()
+@needs(OperatorRole.REPLAYER)
+def replay(
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for the audit log; needed to run the plan.")] = None,
+    who: Who = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
+    stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
+    accept_changes: AcceptChanges = False,
+    again: Again = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Plan a replay of waiting dead letters, show what each would do, and run exactly that plan once you agree.
+
+    Every message goes to the one queue it came from. Messages that were handled meanwhile are skipped.
+
+    Examples:
+
+    `bellhop dead replay --error StoreUnavailable` saves and shows the plan, and asks.
+
+    `bellhop dead replay dl_4f1c dl_a80b --why "store was away, INC-42" --yes` runs it.
+
+    `bellhop plans run rp_1b2c3d4e --why "…"` runs or resumes a saved plan.
+
+    Exit code 0 when all went well, 1 when messages failed again, 2 when there is nothing to replay, 3 when the plan
+    was only saved.
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+
+    plan, items = with_session(data_dir, lambda desk: planning.of_letters(desk, ids, wanted, acting_as(who)))
+    if not items:
+        complaints.print(f"Nothing to replay: no dead letter is waiting for {wanted}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
+    if not as_json:
+        show_plan(plan, items)
+    orders = Orders(acting_as(who), why or "", rate, stop_after, accept_changes, again)
+    carry_out(data_dir, plan, orders, yes=yes, as_json=as_json)
+
+
+@app.command()
+@needs(OperatorRole.EDITOR)
+def edit(
+    letter_id: str,
+    why: Why,
+    assign: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE; again for more fields.")] = None,
+    body: Annotated[str | None, typer.Option(help="A file with a whole new body; - for standard input.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Another kind; needs BELLHOP_EDIT_IDENTITY=true.")] = None,
+    who: Who = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Replace a waiting dead letter by a corrected copy. Nothing is sent: replay the copy afterwards.
+
+    The copy must satisfy the contract, has a message id of its own and remembers what it was made from; the original
+    is kept. Kind and ids (order, payment, refund, guest …) stay as they are, unless BELLHOP_EDIT_IDENTITY is true.
+
+    Example: `bellhop dead edit dl_4f1c --set amount.amount=4800 --why "typo in the import, INC-42"`
+
+    Exit code 2 when the contract refuses it, or it would be about something else; nothing is changed then.
+    """
+    new_body = (sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()) if body else None
+
+    async def work(desk: OperatorSession) -> DeadLetter:
+        name = acting_as(who)
+        return await deciding.correct(
+            desk,
+            letter_id,
+            who=name,
+            why=why,
+            assignments=assign or (),
+            body=new_body,
+            kind=kind,
+            may_change_identity=EditSettings().edit_identity,
+        )
+
+    try:
+        fresh = with_session(data_dir, work)
+    except EditError as refused:
+        complaints.print(f"Not edited: {refused}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        print_json(summary(fresh))
+        return
+    console.print(
+        f"{fresh.edited_from} is replaced by [bold]{fresh.letter_id}[/] (message {escape(fresh.message.message_id)})."
+    )
+    console.print(f"[dim]bellhop dead replay {fresh.letter_id} sends it[/]")
+
+
+@app.command()
+@needs(OperatorRole.REPLAYER)
+def discard(
+    why: Why,
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Put dead letters aside. They are kept, and `restore` brings them back, until `bellhop dead empty`.
+
+    Example: `bellhop dead discard dl_4f1c --why "test order, INC-42"`
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+    move_letters(
+        data_dir,
+        ids,
+        wanted,
+        Stage.WAITING,
+        Stage.DISCARDED,
+        why=why,
+        who=who,
+        yes=yes,
+        action="discard",
+        as_json=as_json,
+    )
+
+
+@app.command()
+@needs(OperatorRole.REPLAYER)
+def restore(
+    why: Why,
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Let discarded dead letters wait again.
+
+    Example: `bellhop dead restore dl_4f1c --why "discarded by mistake"`
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+    move_letters(
+        data_dir,
+        ids,
+        wanted,
+        Stage.DISCARDED,
+        Stage.WAITING,
+        why=why,
+        who=who,
+        yes=yes,
+        action="restore",
+        as_json=as_json,
+    )
+
+
+@app.command("put-back")
+@needs(OperatorRole.REPLAYER)
+def put_back(
+    why: Why,
+    ids: Ids = None,
+    queue: Queue = None,
+    kind: Kind = None,
+    error: Error = None,
+    order: Order = None,
+    correlation: Correlation = None,
+    since: Since = None,
+    until: Until = None,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Put messages that the broker refused back into their outboxes: their services send them again.
+
+    For letters that say *in the outbox of*; a replay skips those. One that is refused for five minutes more comes back
+    as a new letter.
+
+    Example: `bellhop dead put-back --error ACCESS_REFUSED --why "rights mended, INC-42"`
+    """
+    wanted = filter_of(queue, kind, error, order, correlation, since, until)
+    chosen = chosen_letters(data_dir, ids, wanted, Stage.WAITING, "put back", yes=yes, as_json=as_json, of_outbox=True)
+
+    async def work(desk: OperatorSession) -> int:
+        return await deciding.put_back(desk, chosen, who=acting_as(who), why=why)
+
+    done = with_session(data_dir, work)
+    if as_json:
+        print_json({"chosen": [letter.letter_id for letter in chosen], "put_back": done})
+    else:
+        console.print(f"{done} of {len(chosen)} messages are back in their outboxes.")
+    raise typer.Exit(0 if done == len(chosen) else 1)
+
+
+@app.command()
+@needs(OperatorRole.EDITOR)
+def empty(
+    why: Why,
+    older_than: Annotated[str | None, typer.Option(help="Only those that failed before: 30d, 2026-11-01.")] = None,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Delete discarded dead letters for good. Nothing else ever deletes one.
+
+    Example: `bellhop dead empty --older-than 30d --why "monthly"`
+    """
+    wanted = filter_of(until=older_than)
+    letters = with_session(data_dir, lambda desk: desk.letters.matching(wanted, Stage.DISCARDED))
+    if not letters:
+        print_json({"deleted": 0}) if as_json else console.print("Nothing is discarded.")
+        return
+    if not is_agreed(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
+        raise typer.Exit(3)
+
+    deleted = with_session(data_dir, lambda desk: deciding.delete(desk, letters, who=acting_as(who), why=why))
+    print_json({"deleted": deleted}) if as_json else console.print(f"{deleted} dead letters deleted.")
+
+
+def _stage(name: str) -> Stage | None:
+    if name == "any":
+        return None
+    try:
+        return Stage(name)
+    except ValueError:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(Stage)}, any", param_hint="--stage") from None

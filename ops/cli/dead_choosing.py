@@ -1,0 +1,72 @@
+"""Which dead letters a command is about, and whether its operator agrees."""
+
+from pathlib import Path
+
+import typer
+
+from ops.cli.console import acting_as, complaints, console, is_agreed, print_json, with_session
+from ops.cli.dead_view import table_of
+from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters.letters import DeadLetter, Stage
+from ops.core.messages import Filter
+from ops.core.session import OperatorSession
+
+
+def chosen_letters(
+    data_dir: Path,
+    ids: list[str] | None,
+    wanted: Filter,
+    come_from: Stage,
+    action: str,
+    *,
+    yes: bool,
+    as_json: bool,
+    of_outbox: bool = False,
+) -> list[DeadLetter]:
+    """The letters that ids or a filter name, once that is agreed to; `of_outbox`: only those of outboxes. Ends the
+    command with exit code 2 when there are none, and 3 when it is not agreed to."""
+    if not ids and wanted == Filter():
+        complaints.print(f"Name letters by id, or with a filter; to {action} all, `--since 100d`.", markup=False)
+        raise typer.Exit(2)
+    found = with_session(data_dir, lambda desk: deciding.chosen(desk, ids, wanted, come_from))
+    letters = [letter for letter in found if letter.outbox_of or not of_outbox]
+    if not letters:
+        sort = "dead letter of an outbox" if of_outbox else "dead letter"
+        complaints.print(
+            f"No {sort} is {come_from}: {', '.join(ids) if ids else wanted}.", markup=False, soft_wrap=True
+        )
+        raise typer.Exit(2)
+    if not ids:
+        if not as_json:
+            console.print(table_of(letters, f"to {action}"))
+        if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
+            raise typer.Exit(3)
+    return letters
+
+
+def move_letters(
+    data_dir: Path,
+    ids: list[str] | None,
+    wanted: Filter,
+    come_from: Stage,
+    to: Stage,
+    *,
+    why: str,
+    who: str | None,
+    yes: bool,
+    action: str,
+    as_json: bool,
+) -> None:
+    """Put the letters that ids or a filter name into another stage, and end the command: exit code 0, or 1 when some no
+    longer were in the stage they come from."""
+    letters = chosen_letters(data_dir, ids, wanted, come_from, action, yes=yes, as_json=as_json)
+
+    async def work(desk: OperatorSession) -> int:
+        return await deciding.move(desk, letters, to, action, who=acting_as(who), why=why)
+
+    moved = with_session(data_dir, work)
+    if as_json:
+        print_json({"stage": to, "chosen": [letter.letter_id for letter in letters], "moved": moved})
+    else:
+        console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
+    raise typer.Exit(0 if moved == len(letters) else 1)

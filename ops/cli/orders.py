@@ -1,0 +1,78 @@
+"""`bellhop orders`: which orders wait for what."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from chassis.amounts import readable
+from chassis.messaging.envelope import utc_now
+from contracts.orders import OrderStatus
+from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
+from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
+from ops.core.orders import MOST, Found, Wanted, as_json, find, why_of
+from ops.core.session import OperatorSession
+from ops.core.timespec import ago
+
+
+@needs(OperatorRole.READER)
+def orders(
+    status: Annotated[
+        list[OrderStatus] | None, typer.Option(help="Only orders in this status; may be repeated.")
+    ] = None,
+    property_id: Annotated[str | None, typer.Option("--property", help="Only orders of this property.")] = None,
+    since: Since = None,
+    refunding: Annotated[
+        bool, typer.Option("--refunding", help="Only orders with a refund that failed or has not settled.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="List so many at most.")] = MOST,
+    json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """List orders: those that wait for a decision or a refund first, the longest first; then the newest.
+
+    With `--json` each order has its refunds: amount, stage, reason, who asked and when.
+
+    Reads the orders themselves, so it also finds what is older than the message log.
+
+    Examples:
+
+    `bellhop orders --status needs_review`
+
+    `bellhop orders --property alpenhof --since 2d`
+
+    `bellhop orders --refunding`
+
+    Exit code 0 when it could look, also when there are none; 2 when the system cannot be asked.
+    """
+    wanted = Wanted(tuple(status or ()), property_id, filter_of(since=since).since, refunding)
+
+    async def look(desk: OperatorSession) -> list[Found]:
+        return await find(desk.store, wanted, limit)
+
+    found = with_session(data_dir, look)
+    if json:
+        print_json([as_json(one) for one in found])
+        return
+    if not found:
+        console.print("No such orders.")
+        return
+    now = utc_now()
+    table = Table("order", "property", "reservation", "status", "payment", "total", "placed", "waits for", "why")
+    for one in found:
+        order = one.order
+        table.add_row(
+            order.order_id,
+            order.guest.property_id,
+            order.guest.reservation_id,
+            order.status,
+            order.payment_status,
+            readable(order.total),
+            f"{order.created_at:%Y-%m-%d %H:%M}",
+            ago(one.waiting_since, now) if one.waiting_since else "",
+            why_of(order)[:200],
+        )
+    console.print(table)
+    if len(found) == limit:
+        console.print(f"The first {limit}; --limit lists more.", style="dim")

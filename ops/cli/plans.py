@@ -1,0 +1,211 @@
+"""`bellhop plans`: look at saved replay plans, run, pause and resume them. Shared by `dead replay` and `log replay`."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from chassis.runtime import background
+from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
+from ops.cli.console import (
+    AsJson,
+    DataDir,
+    Who,
+    acting_as,
+    complaints,
+    console,
+    is_agreed,
+    needs,
+    print_json,
+    with_session,
+)
+from ops.core.replay import planning
+from ops.core.replay.plans import Plan, Planned, PlanStage, by_forecast, by_kind
+from ops.core.replay.run import Orders, Report
+from ops.core.session import OperatorSession
+
+NAME = "plans"
+app = typer.Typer(no_args_is_help=True, help="Saved replay plans: list, show, run, pause, resume.")
+
+SHOWN = 50
+
+AcceptChanges = Annotated[
+    bool, typer.Option("--accept-changes", help="Send also what would no longer do what the plan says.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Send also what another plan has sent already.")]
+
+
+@app.command("list")
+@needs(OperatorRole.READER)
+def list_plans(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
+    """List the saved plans, the newest last.
+
+    Example: `bellhop plans list`
+    """
+    plans = with_session(data_dir, lambda desk: desk.plans.all())
+    if as_json:
+        print_json([plan.model_dump(mode="json") for plan in plans])
+        return
+    table = Table("plan", "made", "by", "from", "for", "messages", "stage")
+    for plan in plans:
+        made = f"{plan.made_at:%Y-%m-%d %H:%M}"
+        table.add_row(plan.plan_id, made, plan.made_by, plan.source, plan.wanted, str(plan.messages), plan.stage)
+    console.print(table if plans else "No plan has been made yet.")
+
+
+@app.command()
+@needs(OperatorRole.READER)
+def show(plan_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
+    """Show a plan: every message, what it would do when the plan was made, and what became of it.
+
+    Example: `bellhop plans show rp_1b2c3d4e`
+    """
+    plan, items = with_session(data_dir, lambda desk: desk.plans.named(plan_id))
+    if as_json:
+        print_json({**plan.model_dump(mode="json"), "items": [item.model_dump(mode="json") for item in items]})
+        return
+    show_plan(plan, items, most=len(items))
+
+
+@app.command()
+@needs(OperatorRole.REPLAYER)
+def run(
+    plan_id: str,
+    why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
+    who: Who = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
+    stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
+    accept_changes: AcceptChanges = False,
+    again: Again = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Run a saved plan, or what is left of one that was paused or stopped. Ctrl-C pauses it.
+
+    Each message is forecast once more before it is sent. When that is not what the plan says, the run stops with the
+    message unsent: look at `bellhop plans show`, and go on with `--accept-changes`.
+
+    Examples:
+
+    `bellhop plans run rp_1b2c3d4e --why "store is back, INC-42" --rate 5`
+
+    `bellhop plans run rp_1b2c3d4e --why "checked by hand, INC-42" --accept-changes`
+    """
+    plan, _items = with_session(data_dir, lambda desk: desk.plans.named(plan_id))
+    orders = Orders(acting_as(who), why, rate, stop_after, accept_changes, again)
+    carry_out(data_dir, plan, orders, yes=True, as_json=as_json)
+
+
+@app.command()
+@needs(OperatorRole.REPLAYER)
+def pause(
+    plan_id: str,
+    why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
+    who: Who = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Pause a running plan, from any machine; it ends after the message at hand. `bellhop plans run` resumes it.
+
+    Example: `bellhop plans pause rp_1b2c3d4e`
+    """
+
+    paused = with_session(data_dir, lambda desk: planning.pause(desk, plan_id, who=acting_as(who), why=why))
+    if as_json:
+        print_json({"plan_id": plan_id, "paused": paused})
+    elif paused:
+        console.print(f"{plan_id} is paused.")
+    else:
+        complaints.print(f"{plan_id} is not running.", markup=False)
+    raise typer.Exit(0 if paused else 1)
+
+
+def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
+    """A plan for people: counts, then message by message."""
+    console.print(f"Plan [bold]{plan.plan_id}[/]: {plan.messages} messages ({plan.wanted})", soft_wrap=True)
+    for counts in (by_kind(items), by_forecast(items)):
+        console.print(
+            "  " + ", ".join(f"{count} of {name}" for name, count in counts.most_common()), markup=False, soft_wrap=True
+        )
+    table = Table(show_lines=True)
+    table.add_column("#", no_wrap=True, justify="right")
+    table.add_column("message", overflow="fold")
+    table.add_column("would then", overflow="fold")
+    was_run = any(item.result or item.remark for item in items)
+    if was_run:
+        table.add_column("was", overflow="fold")
+    for item in items[:most]:
+        about = item.message.order_id or item.message.correlation_id
+        what = Text(f"{item.message.kind}\nto {item.queue}\n{about}")
+        was = [Text(f"{item.result or ''} {item.remark}".strip())] if was_run else []
+        table.add_row(str(item.number), what, Text(str(item.forecast)), *was)
+    console.print(table)
+    if len(items) > most:
+        console.print(f"[dim]… and {len(items) - most} more: bellhop plans show {plan.plan_id}[/]")
+
+
+def carry_out(data_dir: Path, plan: Plan, orders: Orders, *, yes: bool, as_json: bool) -> None:
+    """Run a plan when there is a reason and the operator agrees, else say how to. Ends the command."""
+    question = f"Run this plan ({plan.messages} messages, {orders.rate:g}/s)?"
+    if not orders.why or not is_agreed(question, yes=yes):
+        if as_json:
+            print_json({**plan.model_dump(mode="json"), "run": False})
+        else:
+            console.print(f'Saved, not run. To run it: bellhop plans run {plan.plan_id} --why "…"', markup=False)
+        raise typer.Exit(3)
+    report = _run(data_dir, plan, orders, quiet=as_json)
+    if as_json:
+        print_json({"plan_id": plan.plan_id, **asdict(report)})
+    else:
+        _tell(plan, report)
+    raise typer.Exit(0 if report.stage is PlanStage.DONE and not report.failed else 1)
+
+
+def _run(data_dir: Path, plan: Plan, orders: Orders, *, quiet: bool) -> Report:
+    with Progress(console=complaints, disable=quiet, transient=True) as progress:
+        bar = progress.add_task(f"replaying {plan.plan_id}", total=plan.messages)
+
+        async def work(desk: OperatorSession) -> Report:
+            return await _pausing_on_interrupt(desk, plan, orders, lambda _item: progress.advance(bar))
+
+        return with_session(data_dir, work)
+
+
+async def _pausing_on_interrupt(desk: OperatorSession, plan: Plan, orders: Orders, advance: Any) -> Report:
+    loop = asyncio.get_running_loop()
+    pausing: list[asyncio.Task[bool]] = []
+
+    def on_interrupt() -> None:
+        pausing.append(background.start(desk.plans.pause(plan.plan_id), f"pause of {plan.plan_id}"))
+
+    is_main = threading.current_thread() is threading.main_thread()  # only there signals can be handled
+    if is_main:
+        loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    try:
+        return await desk.runner.run(plan.plan_id, orders, advance)
+    finally:
+        if is_main:
+            loop.remove_signal_handler(signal.SIGINT)
+        await asyncio.gather(*pausing)
+
+
+def _tell(plan: Plan, report: Report) -> None:
+    told = f"{report.sent} sent, {report.skipped} skipped, {report.failed} failed again, {report.left} left"
+    because = report.reason and f"\n{report.reason}"
+    match report.stage:
+        case PlanStage.DONE if not report.failed:
+            console.print(f"[green]✓[/] {plan.plan_id} is done: {told}.")
+        case PlanStage.DONE:
+            console.print(f"{plan.plan_id} is done: {told}. See bellhop dead list.", style="yellow")
+        case stage:
+            console.print(f"{plan.plan_id} is {stage}: {told}.{because}", style="yellow", markup=False, soft_wrap=True)
+            console.print(f'bellhop plans show {plan.plan_id} · bellhop plans run {plan.plan_id} --why "…" goes on')

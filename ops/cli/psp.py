@@ -1,0 +1,94 @@
+"""`bellhop psp`: what is set at the PSP."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.local.ports import HOST, PortsInUse
+from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
+from ops.cli.console import AsJson, DataDir, console, needs, print_json, reachable
+from ops.core.target import Places
+from psp_adapter.configuration import WEBHOOK_PATH, Comparison, Wanted, compare
+
+NAME = "psp"
+app = typer.Typer(no_args_is_help=True, help="What is set at the PSP.")
+
+
+@app.callback()
+def psp() -> None:
+    """What is set at the PSP."""
+
+
+@app.command()
+@needs(OperatorRole.READER)
+def check(
+    account: Annotated[
+        str | None, typer.Option(envvar="BELLHOP_STRIPE_ACCOUNT", help="The account the key must be of: acct_….")
+    ] = None,
+    webhook_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BELLHOP_WEBHOOK_URL",
+            help="Where the PSP must send events; without it, any endpoint whose path is /webhooks/stripe is compared.",
+        ),
+    ] = None,
+    publishable_key: Annotated[
+        str | None,
+        typer.Option(envvar="BELLHOP_STRIPE_PUBLISHABLE_KEY", help="The page's key: its mode must be the same."),
+    ] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(help="A domain of the guest's page, which wallets need to be registered; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Compare account, mode, webhook endpoint, payment method domains and the key's rights with what is needed.
+
+    Changes nothing, at the PSP or here. A webhook secret cannot be read back, so it is not compared.
+
+    Examples:
+
+    `bellhop psp check`
+
+    `bellhop psp check --webhook-url https://pay.example.com/webhooks/stripe --domain book.example.com`
+
+    Exit code 0 when everything is as it must be, 1 when something has to be mended, 2 when the PSP cannot be asked.
+    """
+    with reachable(), console.status("asking the PSP what is set there"):
+        places = Places.found(data_dir)
+        if webhook_url is None and places.stack is not None:
+            webhook_url = f"http://{HOST}:{PortsInUse(places.stack / 'ports.json').port('psp_adapter')}{WEBHOOK_PATH}"
+        wanted = Wanted(places.stripe_api_key, account, webhook_url, publishable_key, tuple(domain or ()))
+        compared = asyncio.run(_compare(places, wanted))
+    if as_json:
+        print_json([asdict(comparison) | {"is_right": comparison.is_right} for comparison in compared])
+    else:
+        _show(compared)
+    if not all(comparison.is_right for comparison in compared):
+        raise typer.Exit(1)
+
+
+async def _compare(places: Places, wanted: Wanted) -> list[Comparison]:
+    psp = places.psp()
+    try:
+        return await compare(psp, wanted)
+    finally:
+        await psp.close()
+
+
+def _show(compared: list[Comparison]) -> None:
+    table = Table("", "what", "found", "to mend")
+    for comparison in compared:
+        table.add_row(
+            "ok" if comparison.is_right else "[bold]MEND[/]",
+            escape(comparison.what),
+            escape(comparison.found),
+            escape(comparison.advice),
+        )
+    console.print(table)

@@ -1,0 +1,110 @@
+"""`bellhop queues` and `bellhop audit-log`: what there is to see."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from chassis.messaging.envelope import utc_now
+from chassis.storage.audit_log import AuditEntry, AuditLog
+from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
+from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
+from ops.core.queues import QueueState, look_at
+from ops.core.session import OperatorSession
+from ops.core.timespec import ago
+
+
+@needs(OperatorRole.READER)
+def queues(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between looks.")] = 2.0,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Show every queue: what waits and for how long, who consumes, how fast it moves, retries and dead letters.
+
+    Also names every queue, exchange and binding that is missing, is otherwise than this version declares it, or does
+    not belong there. That and rates need the broker's management API: the local stack's, or BELLHOP_MANAGEMENT_URL.
+
+    Example: `bellhop queues --watch`
+
+    Exit code 0 when nothing needs an operator, 1 when a queue does, 2 when the broker cannot be asked.
+    """
+    states = with_session(data_dir, look_at)
+    if as_json:
+        print_json([{**asdict(state), "problem": state.problem} for state in states])
+    elif watch:
+        _watch(states, every, lambda: with_session(data_dir, look_at))
+    else:
+        console.print(_shown(states))
+    raise typer.Exit(1 if any(state.problem for state in states) else 0)
+
+
+def _watch(states: list[QueueState], every: float, again: Callable[[], list[QueueState]]) -> None:
+    try:
+        with Live(_shown(states), console=console, auto_refresh=False) as live:
+            while True:
+                time.sleep(every)
+                live.update(_shown(again()), refresh=True)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _shown(states: list[QueueState]) -> RenderableType:
+    table = Table(title=f"Queues at {utc_now():%H:%M:%S} UTC", title_justify="left")
+    table.add_column("queue", no_wrap=True)
+    for name in ("messages", "oldest", "in/s", "out/s", "consumers"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    now = utc_now()
+    for state in states:
+        table.add_row(
+            state.name,
+            str(state.messages) if state.exists else "-",
+            ago(state.oldest, now) if state.oldest else "",
+            "" if state.coming is None else f"{state.coming:g}",
+            "" if state.leaving is None else f"{state.leaving:g}",
+            str(state.consumers) if state.role in ("work", "reads") else "",
+            state.problem or "",
+            style="red" if state.problem else ("yellow" if state.role == "retry" and state.messages else None),
+        )
+    retrying = sum(state.messages for state in states if state.role == "retry")
+    dead = sum(state.messages for state in states if state.role == "dead")
+    lines = [f"{retrying} messages wait for a retry, {dead} dead letters wait for a decision."]
+    if all(state.coming is None for state in states):
+        lines.append("The management API does not answer, so rates are unknown and bindings were not compared.")
+    return Group(table, Text("\n".join(lines)))
+
+
+@needs(OperatorRole.READER)
+def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
+    """Show who replayed, edited, discarded and restored what, why, and how it ended.
+
+    Example: `bellhop audit-log --since 7d`
+    """
+    begin = filter_of(since=since).since
+
+    async def work(desk: OperatorSession) -> list[AuditEntry]:
+        return await AuditLog(desk.store).entries(begin)
+
+    entries = with_session(data_dir, work)
+    if as_json:
+        print_json([entry.model_dump(mode="json") for entry in entries])
+        return
+    table = Table("when (UTC)", "who", "did", "to", "why", "outcome")
+    for entry in entries:
+        about = ", ".join(entry.subjects[:3]) + (
+            f" and {len(entry.subjects) - 3} more" if len(entry.subjects) > 3 else ""
+        )
+        about += f"\n[dim]{escape(entry.detail[:200])}[/]" if entry.detail else ""
+        at, outcome = f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.outcome)
+        table.add_row(at, escape(entry.who), entry.action, about, escape(entry.why), outcome)
+    console.print(table if entries else "Nobody has replayed, edited or discarded anything yet.")

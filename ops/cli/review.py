@@ -1,0 +1,234 @@
+"""`bellhop review`: what waits for a decision, and the ways out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from chassis.amounts import amount_of, readable
+from chassis.messaging.envelope import utc_now
+from contracts.money import Money
+from contracts.order_actions import ReviewResolution
+from contracts.orders import OrderStatus
+from deploy.local.stack import DATA_DIR
+from extras_service.order.state import Order
+from gateway.tokens import OperatorRole
+from ops.cli.console import (
+    AsJson,
+    DataDir,
+    Who,
+    acting_as,
+    complaints,
+    console,
+    is_agreed,
+    needs,
+    print_json,
+    with_session,
+)
+from ops.core.order_actions import sentences_of
+from ops.core.orders import MOST, Found, Wanted, find, why_of
+from ops.core.review import NotDecidableError, NotDecidedError, Proposal, carry_out, propose, under_review
+from ops.core.session import OperatorSession
+from ops.core.timespec import ago
+
+NAME = "review"
+app = typer.Typer(no_args_is_help=True, help="Decide about orders whose money does not match.")
+
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id: ord_….")]
+Reason = Annotated[
+    str, typer.Option("--why", help="The reason, for the order and the audit log; at most 500 characters.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command("list")
+@needs(OperatorRole.READER)
+def list_reviews(
+    property_id: Annotated[str | None, typer.Option("--property", help="Only orders of this property.")] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """List the orders that wait for a decision, the longest first: since when, for how much, and why.
+
+    Example: `bellhop review list --property alpenhof`
+
+    Exit code 0 when there are none, 1 when there are some, 2 when the system cannot be asked.
+    """
+    wanted = Wanted((OrderStatus.NEEDS_REVIEW,), property_id)
+    found = with_session(data_dir, lambda desk: find(desk.store, wanted, MOST))
+    if as_json:
+        print_json([_as_json(one) for one in found])
+    elif found:
+        console.print(_table_of(found))
+        console.print("bellhop review accept|refund|settled-outside ORDER --why …", style="dim", soft_wrap=True)
+    else:
+        console.print("[green]✓[/] No order is under review.")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+@needs(OperatorRole.EDITOR)
+def accept(
+    order_id: OrderArgument,
+    why: Reason,
+    amount: Annotated[
+        str | None, typer.Option(help="What the guest paid outside the PSP, in the order's currency: 48.00.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Confirm it although no place is left.")] = False,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Confirm an order under review: the guest gets what was ordered, if its places can still be had.
+
+    Example: `bellhop review accept ord_k3v7… --why "the hotel waives the difference, INC-42"`
+
+    Exit code 0 when it is decided, 1 when it was sent and is not decided, 2 when nothing was sent, 3 when it was not
+    agreed to.
+    """
+    _decide(data_dir, order_id, ReviewResolution.ACCEPT, why, amount, force=force, who=who, yes=yes, as_json=as_json)
+
+
+@app.command()
+@needs(OperatorRole.EDITOR)
+def refund(
+    order_id: OrderArgument,
+    why: Reason,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Cancel an order under review, and refund what the PSP holds for it.
+
+    Example: `bellhop review refund ord_k3v7… --why "the guest has left, INC-42"`
+
+    Exit code 0 when it is decided (the refund may settle later), 1 when it was sent and is not decided, 2 when nothing
+    was sent, 3 when it was not agreed to.
+    """
+    _decide(data_dir, order_id, ReviewResolution.REFUND, why, None, who=who, yes=yes, as_json=as_json)
+
+
+@app.command("settled-outside")
+@needs(OperatorRole.EDITOR)
+def settled_outside(
+    order_id: OrderArgument,
+    why: Reason,
+    amount: Annotated[
+        str | None,
+        typer.Option(
+            help="What went to the guest of a closed order (without it: all that the PSP holds), or what the guest "
+            "of a confirmed one paid; in the order's currency: 48.00."
+        ),
+    ] = None,
+    who: Who = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Record that an order under review was paid or refunded in cash or in the PSP's dashboard. No money moves.
+
+    Example: `bellhop review settled-outside ord_k3v7… --amount 7.00 --why "paid back in cash, receipt 117"`
+
+    Exit code 0 when it is decided, 1 when it was sent and is not decided, 2 when nothing was sent, 3 when it was not
+    agreed to.
+    """
+    _decide(data_dir, order_id, ReviewResolution.SETTLED_OUTSIDE, why, amount, who=who, yes=yes, as_json=as_json)
+
+
+def _decide(
+    data_dir: Path,
+    order_id: str,
+    resolution: ReviewResolution,
+    why: str,
+    amount: str | None,
+    *,
+    force: bool = False,
+    who: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    reason = why.strip()
+    if not 0 < len(reason) <= 500:
+        raise typer.BadParameter("a reason has 1 to 500 characters", param_hint="--why")
+
+    async def proposed(desk: OperatorSession) -> Proposal:
+        order = await under_review(desk.store, order_id)
+        money = _money(amount, order)
+        return await propose(desk.store, order, resolution, who=acting_as(who), why=reason, amount=money, force=force)
+
+    async def decided(desk: OperatorSession) -> Order:
+        return await carry_out(desk.places, desk.store, proposal)
+
+    try:
+        proposal = with_session(data_dir, proposed)
+        if not as_json:
+            _show(proposal)
+        if not is_agreed("Decide so?", yes=yes):
+            raise typer.Exit(3)
+        order = with_session(data_dir, decided)
+    except NotDecidableError as not_done:
+        complaints.print(str(not_done), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except NotDecidedError as unknown:
+        complaints.print(str(unknown), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        print_json(_as_json(Found(order)))
+    else:
+        console.print(f"{order.order_id} is now {order.standing}.", markup=False, soft_wrap=True)
+
+
+def _money(amount: str | None, order: Order) -> Money | None:
+    try:
+        return None if amount is None else amount_of(amount, order.total.currency)
+    except ValueError as unreadable:
+        raise NotDecidableError(f"Nothing was sent. {unreadable}") from None
+
+
+def _show(proposal: Proposal) -> None:
+    order = proposal.order
+    lines = (
+        f"{order.order_id} of {order.guest.property_id}, reservation {order.guest.reservation_id}: {order.standing}",
+        f"total {readable(order.total)}, the PSP holds {readable(order.refundable)}",
+        why_of(order),
+        *sentences_of(order),
+        f"{proposal.described}: {proposal.forecast.in_full}",
+    )
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _table_of(found: list[Found]) -> Table:
+    now = utc_now()
+    table = Table("order", "property", "reservation", "waits for", "total", "the PSP holds", "why")
+    for one in found:
+        order = one.order
+        table.add_row(
+            order.order_id,
+            order.guest.property_id,
+            order.guest.reservation_id,
+            ago(one.waiting_since, now) if one.waiting_since else "",
+            readable(order.total),
+            readable(order.refundable),
+            why_of(order)[:200],
+        )
+    return table
+
+
+def _as_json(found: Found) -> dict[str, object]:
+    order = found.order
+    return {
+        "order_id": order.order_id,
+        "property_id": order.guest.property_id,
+        "reservation_id": order.guest.reservation_id,
+        "status": order.status,
+        "payment_status": order.payment_status,
+        "waiting_since": found.waiting_since.isoformat() if found.waiting_since else None,
+        "total": order.total.model_dump(mode="json"),
+        "held_by_psp": order.refundable.model_dump(mode="json"),
+        "why": why_of(order),
+        "actions": list(sentences_of(order)),
+    }

@@ -1,0 +1,74 @@
+"""`bellhop trace`: the story of one order, for people and for programs."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local.stack import DATA_DIR
+from gateway.tokens import OperatorRole
+from ops.cli.console import AsJson, DataDir, complaints, console, needs, print_json, reachable
+from ops.cli.trace_page import page
+from ops.cli.trace_text import lines
+from ops.core.target import Places
+from ops.core.trace.collect import UnknownOrderError, story_of
+from ops.core.trace.mermaid import mermaid
+from ops.core.trace.svg import svg
+
+Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (ord_…), or its payment's (pay_…).")]
+
+
+@needs(OperatorRole.READER)
+def trace(
+    order: Order,
+    as_json: AsJson = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid sequence diagram, for Markdown.")] = False,
+    svg_file: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw it into an SVG file.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Draw it into a page that any browser opens.")
+    ] = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Tell what really happened to an order, in time order: requests, messages, changes, retries, calls to the PSP.
+
+    Each step stands under the one that led to it. Reads only: the log of the last 7 days, and what the order's
+    documents remember.
+
+    Examples:
+
+    `bellhop trace ord_ui7vuitd2oxc7agcdlmgw5dy26`
+
+    `bellhop trace pay_ui7vuitd2oxc7agcdlmgw5dy26 --json`
+
+    `bellhop trace ord_ui7vuitd2oxc7agcdlmgw5dy26 --html order.html`
+
+    Exit code 0 when there is something to tell, 1 when a file cannot be written, 2 when nothing is known of the order
+    or the system cannot be asked.
+    """
+    with reachable(), complaints.status("reading the log"):
+        try:
+            story = asyncio.run(story_of(Places.found(data_dir), order))
+        except UnknownOrderError as unknown:
+            complaints.print(str(unknown), markup=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+    if as_json:
+        print_json(story.as_json())
+        return
+    if as_mermaid:
+        typer.echo(mermaid(story), nl=False)
+    for file, draw in ((svg_file, svg), (html_file, page)):
+        if file is not None:
+            _write(file, draw(story))
+    if not (as_mermaid or svg_file or html_file):
+        for line in lines(story):
+            console.print(line, soft_wrap=True)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        complaints.print(f"{file} cannot be written: {error.strerror}.", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    console.print(f"Drawn into {file}", markup=False, soft_wrap=True)

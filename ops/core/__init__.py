@@ -1,0 +1,1 @@
+"""What operators can do, apart from how it is shown: no command line, terminal or page behind it."""

@@ -1,0 +1,82 @@
+"""Which operator gives a command, by a signed token, and whether the token's role allows it.
+
+The check binds people, not their passwords: a login at the broker or the store works without it (docs/security.md).
+"""
+
+import asyncio
+import os
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+
+from chassis.runtime.secret_files import secret_from
+from chassis.storage.audit_log import current_user
+from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
+from gateway.problems import ProblemError
+from gateway.settings import TokenSettings
+from gateway.signing_keys import KeysUnavailableError
+from gateway.tokens import Operator, OperatorRole, Tokens
+from ops.core.target import Places
+
+TOKEN = "BELLHOP_OPERATOR_TOKEN"  # noqa: S105  # the name of a variable
+
+given_token: ContextVar[str | None] = ContextVar("given_token", default=None)
+"""What `bellhop --token` was given."""
+
+
+class NotAllowedError(Exception):
+    """No token, one that is not believed, or one whose role does not allow the command."""
+
+
+def authorized(data_dir: Path, role: OperatorRole) -> Operator:
+    """The operator whose token was given. At a local stack without a token: this user, as an editor.
+
+    Raises NotAllowedError, and what `Places.found` raises.
+    """
+    places = Places.found(data_dir)
+    token = given_token.get() or secret_from(os.environ, TOKEN)
+    settings = _of_stack(places) if places.stack else _of_environment()
+    if not token:
+        if not places.stack:
+            raise NotAllowedError(
+                f"This command needs a signed token with the role {role.value}: set {TOKEN} (or {TOKEN}_FILE). "
+                "Your login issues it; docs/security.md has the roles."
+            )
+        token = _own_token(Credentials.kept_in(places.stack / "secrets.json"))
+    try:
+        return asyncio.run(Tokens.of(settings).operator(f"Bearer {token}", role))
+    except (ProblemError, KeysUnavailableError) as refused:
+        raise NotAllowedError(f"The operator's token is refused. {refused}") from None
+
+
+def _of_stack(places: Places) -> TokenSettings:
+    secret = Credentials.kept_in(places.stack / "secrets.json").jwt_secret if places.stack else ""
+    return TokenSettings.model_validate(
+        {
+            "amqp_url": SecretStr(places.amqp_url),
+            "jwt_jwks_url": "",
+            "jwt_secret": SecretStr(secret),
+            "jwt_issuer": ISSUER,
+            "jwt_audience": AUDIENCE,
+        }
+    )
+
+
+def _of_environment() -> TokenSettings:
+    try:
+        return TokenSettings()
+    except ValidationError as wrong:
+        names = sorted({f"BELLHOP_{error['loc'][0]}".upper() for error in wrong.errors() if error["loc"]})
+        raise NotAllowedError(
+            f"Whose tokens are believed? {', '.join(names)}: missing or wrong. Set what the operator's page has "
+            "(docs/configuration.md)."
+        ) from None
+
+
+def _own_token(credentials: Credentials) -> str:
+    today = datetime.now(UTC).date()
+    return credentials.mint_token(
+        current_user(), "", "", today, today, role=OperatorRole.EDITOR, ttl=timedelta(minutes=1)
+    )

@@ -1,0 +1,138 @@
+"""What an operator does with dead letters, from wherever they do it. Every act is recorded before it is done."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.storage.audit_log import AuditLog
+from ops.core.dead_letters.editing import edited, put_in_place, with_fields
+from ops.core.dead_letters.letters import DeadLetter, Stage
+from ops.core.dry_run import Forecast, Rehearsal
+from ops.core.message_log.stream import NoLogError
+from ops.core.messages import Filter
+from ops.core.session import OperatorSession
+
+_SHOWN = 10_000
+"""Characters of a body in the record of an edit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One letter with what is around it."""
+
+    letter: DeadLetter
+    forecast: Forecast
+    timeline: list[dict[str, Any]]
+    """Every message about its order, from the log."""
+
+
+async def found(desk: OperatorSession, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
+    """The letters in a stage (None: any) that a filter finds, with what lies in the dead queues now."""
+    await desk.letters.take_in()
+    return await desk.letters.matching(wanted, stage)
+
+
+async def chosen(
+    desk: OperatorSession, ids: Sequence[str] | None, wanted: Filter, stage: Stage = Stage.WAITING
+) -> list[DeadLetter]:
+    """The letters that ids name, or without any, that a filter finds; only those in the stage.
+
+    Raises NoSuchLetterError.
+    """
+    if not ids:
+        return await found(desk, wanted, stage)
+    await desk.letters.take_in()
+    return [letter for letter in await desk.letters.named(ids) if letter.stage is stage and letter.is_wanted(wanted)]
+
+
+async def told(desk: OperatorSession, letter_id: str) -> Told:
+    """A letter, what it would do if it were replayed now, and what the log knows of its order.
+
+    Raises NoSuchLetterError.
+    """
+    await desk.letters.take_in()
+    (letter,) = await desk.letters.named([letter_id])
+    forecast = await Rehearsal(desk.store, desk.psp).forecast(
+        await desk.letters.bodies.whole(letter.message), letter.queue
+    )
+    timeline = []
+    if letter.message.order_id:
+        with suppress(NoLogError):
+            async for seen in desk.log.up_to_now():
+                if seen.order_id == letter.message.order_id:
+                    timeline.append(
+                        {
+                            "sent_at": seen.sent_at,
+                            "kind": seen.kind,
+                            "message_id": seen.message_id,
+                            "ended": seen.headers.get("ended"),
+                            "error": seen.error,
+                        }
+                    )
+    return Told(letter, forecast, timeline)
+
+
+async def move(
+    desk: OperatorSession, letters: Sequence[DeadLetter], to: Stage, action: str, *, who: str, why: str
+) -> int:
+    """Put letters into another stage. Returns how many; the others somebody else has dealt with."""
+    ids = tuple(letter.letter_id for letter in letters)
+    async with AuditLog(desk.store).recorded(action, who, why, ids) as act:
+        moved = 0
+        for letter in letters:
+            moved += await desk.letters.move(letter, to)
+            act.outcome = f"{moved} of {len(letters)} letters are {to}"
+    return moved
+
+
+async def put_back(desk: OperatorSession, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
+    """Put letters that never left an outbox back into it: their services send them again. Returns how many; of the
+    others the document is gone, or somebody else has dealt with them, or they come from a queue."""
+    ids = tuple(letter.letter_id for letter in letters)
+    async with AuditLog(desk.store).recorded("put back", who, why, ids) as act:
+        done = 0
+        for letter in letters:
+            done += await desk.letters.put_back(letter)
+            act.outcome = f"{done} of {len(letters)} letters are back in their outboxes"
+    return done
+
+
+async def delete(desk: OperatorSession, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
+    """Delete letters for good. Returns how many there were."""
+    ids = tuple(letter.letter_id for letter in letters)
+    async with AuditLog(desk.store).recorded("empty", who, why, ids, f"{len(ids)} letters to delete") as act:
+        deleted = await desk.letters.remove(letters)
+        act.outcome = f"{deleted} letters are deleted"
+    return deleted
+
+
+async def correct(
+    desk: OperatorSession,
+    letter_id: str,
+    *,
+    who: str,
+    why: str,
+    assignments: Sequence[str] = (),
+    body: bytes | None = None,
+    kind: str | None = None,
+    may_change_identity: bool = False,
+) -> DeadLetter:
+    """Replace a letter by a corrected copy: a whole new body, fields assigned in it or in the old one, another kind.
+
+    Raises EditError and NoSuchLetterError; nothing is changed then.
+    """
+    await desk.letters.take_in()
+    (letter,) = await desk.letters.named([letter_id])
+    whole = letter.model_copy(update={"message": await desk.letters.bodies.whole(letter.message)})
+    given = whole.message.body if body is None else body
+    new_body = with_fields(given, assignments) if assignments else given
+    fresh = edited(whole, new_body, kind=kind, may_change_identity=may_change_identity)
+    ids = (letter.letter_id, fresh.letter_id)
+    async with AuditLog(desk.store).recorded("edit", who, why, ids, _difference(letter, fresh)):
+        await put_in_place(desk.letters, letter, fresh)
+    return fresh
+
+
+def _difference(old: DeadLetter, new: DeadLetter) -> str:
+    return " became ".join(f"{one.message.kind} {str(one.message.readable_body())[:_SHOWN]}" for one in (old, new))

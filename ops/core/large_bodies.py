@@ -1,0 +1,72 @@
+"""Bodies too large for a document of the store, in pieces of their own.
+
+A list, a page or a plan holds the beginning of such a body; what parses, sends or edits it asks for the whole.
+"""
+
+import hashlib
+from base64 import b64decode, b64encode
+
+from pydantic import BaseModel, ConfigDict
+
+from chassis.storage.store import Records, Store
+from ops.core.messages import LargeBody, Seen
+
+INLINE = 256 * 1024
+"""Bytes of a body that are kept with its message. MongoDB takes 16 MiB per document."""
+_BEGINNING = 4096
+_PIECE = 4 * 1024 * 1024
+
+
+class BodyGoneError(Exception):
+    """A body was deleted with the dead letter it belonged to."""
+
+    def __init__(self, body: LargeBody) -> None:
+        super().__init__(f"the body of {body.size} bytes (sha256 {body.digest}) was deleted with its dead letter")
+
+
+class Piece(BaseModel):
+    """A part of a body."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: str
+    number: int
+    base64: str
+
+
+class LargeBodies:
+    """All bodies kept apart, by their digest: the same body is kept once."""
+
+    def __init__(self, store: Store) -> None:
+        self._pieces: Records[Piece] = store.records("large_bodies", Piece)
+
+    async def keep(self, seen: Seen) -> Seen:
+        """The message as a document can hold it."""
+        if len(seen.body) <= INLINE:
+            return seen
+        digest = hashlib.sha256(seen.body).hexdigest()
+        for number, start in enumerate(range(0, len(seen.body), _PIECE)):
+            piece = Piece(digest=digest, number=number, base64=b64encode(seen.body[start : start + _PIECE]).decode())
+            await self._pieces.put({_piece_id(digest, number): piece})
+        large = LargeBody(digest=digest, size=len(seen.body))
+        return seen.model_copy(update={"body": seen.body[:_BEGINNING], "large": large})
+
+    async def whole(self, seen: Seen) -> Seen:
+        """The message with all of its body. Raises BodyGoneError."""
+        if seen.large is None:
+            return seen
+        digest, size = seen.large.digest, seen.large.size
+        ids = [_piece_id(digest, number) for number in range(-(-size // _PIECE))]
+        pieces = [(await self._pieces.get([one])).get(one) for one in ids]
+        body = b"".join(b64decode(piece.base64) for piece in pieces if piece)
+        if len(body) != size:
+            raise BodyGoneError(seen.large)
+        return seen.model_copy(update={"body": body, "large": None})
+
+    async def remove(self, body: LargeBody) -> None:
+        """Delete a body that no letter has any more."""
+        await self._pieces.remove(_piece_id(body.digest, number) for number in range(-(-body.size // _PIECE)))
+
+
+def _piece_id(digest: str, number: int) -> str:
+    return f"{digest}.{number}"

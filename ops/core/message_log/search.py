@@ -1,0 +1,45 @@
+"""Finds messages in the log."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+
+from ops.core.message_log.gaps import Gaps
+from ops.core.message_log.stream import LogStream, Offset
+from ops.core.messages import Filter, Seen
+from ops.core.timespec import moment
+
+_LONGEST_OFFSET = 18
+"""Digits: a larger one does not fit into AMQP's integers."""
+
+
+async def matching(
+    log: LogStream, offset: Offset, wanted: Filter, gaps: Gaps | None = None
+) -> AsyncGenerator[Seen, None]:
+    """What the log holds from `offset` up to now and a filter finds, the oldest first. Raises NoLogError.
+
+    `gaps` is shown everything that was read.
+    """
+    async with aclosing(log.up_to_now(offset)) as messages:
+        async for seen in messages:
+            if gaps is not None:
+                gaps.see(seen)
+            if wanted.matches(seen) and is_from(seen, offset):
+                yield seen
+
+
+def is_from(seen: Seen, offset: Offset) -> bool:
+    """Whether a message is not older than asked for: the broker finds the chunk of a moment, not the message."""
+    return isinstance(offset, str | int) or seen.sent_at is None or seen.sent_at >= offset.replace(microsecond=0)
+
+
+def offset_of(text: str, now: datetime) -> Offset:
+    """Where to begin, as people write it. Raises ValueError, in words."""
+    if text in ("first", "next", "last"):
+        return text
+    if text.isdecimal() and len(text) <= _LONGEST_OFFSET:
+        return int(text)
+    try:
+        return moment(text, now)
+    except ValueError as unreadable:
+        raise ValueError(f"{unreadable}, first, next, or an offset") from None

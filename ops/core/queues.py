@@ -1,0 +1,174 @@
+"""Every queue at a glance: how much waits, for how long, who consumes, how fast it moves."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from chassis.messaging.envelope import utc_now
+from contracts.topology import LOG, MARK, QUEUES, RETRY_LADDER
+from deploy.topology_drift import by_queue, drift_of
+from ops.core.dead_letters.letters import DEAD_QUEUES, DeadLetter
+from ops.core.message_log.stream import LogStream, NoLogError
+from ops.core.messages import WORK_QUEUES, Filter
+from ops.core.session import OperatorSession
+from ops.core.target import Places
+
+_LOOK_BACK = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One queue as it is now. What nobody can tell is None."""
+
+    name: str
+    role: str
+    """work, reads, retry, dead, log, or other: a queue that the topology does not have."""
+    exists: bool
+    messages: int
+    """That wait, or are with a consumer and not answered yet; for a dead queue, with what was taken in and waits."""
+    consumers: int
+    coming: float | None
+    """Messages published to it per second."""
+    leaving: float | None
+    """Messages acknowledged per second."""
+    oldest: datetime | None
+    """When its oldest message was sent, or failed."""
+    drift: tuple[str, ...] = ()
+    """How it and its bindings differ from the topology; empty where the management API does not answer."""
+    stuck: int = 0
+    """Messages whose delay or deliveries are over and that find no queue to go to."""
+
+    @property
+    def problem(self) -> str | None:
+        """What an operator should look at, if anything."""
+        if not self.exists:
+            return "not declared yet"
+        if self.drift:
+            return "; ".join(self.drift)
+        if self.stuck:
+            return f"{self.stuck} stuck: the queue they go to next is missing or unavailable (bellhop broker)"
+        if self.role in ("work", "reads") and self.consumers == 0:
+            return "nobody consumes it"
+        if self.role == "dead" and self.messages:
+            return "bellhop dead list"
+        return None
+
+
+async def look(connection: AbstractConnection, places: Places, waiting: Sequence[DeadLetter]) -> list[QueueState]:
+    """Every queue, in the topology's order. `waiting` are the dead letters that were taken in and wait.
+
+    Rates and drift come from the broker's management API: None and empty where it does not answer. Queues that the
+    topology does not have, and that drift, come last.
+    """
+    listed = await _listed(places)
+    rates = {str(queue["name"]): queue for queue in listed[0]} if listed else {}
+    drift = by_queue(drift_of(*listed)) if listed else {}
+    counts = {queue.name: await _count(connection, queue.name) for queue in QUEUES}
+    sent = await _oldest(connection, {q.name: counts[q.name] for q in WORK_QUEUES})
+    states = []
+    for queue in QUEUES:
+        count, stats = counts[queue.name], rates.get(queue.name, {})
+        messages, consumers = count or (0, 0)
+        letters = [letter for letter in waiting if letter.dead_queue == queue.name]
+        failed = [letter.failed_at for letter in letters]
+        states.append(
+            QueueState(
+                name=queue.name,
+                role=_role(queue.name),
+                exists=count is not None,
+                # RabbitMQ 4.3 tells of what is stuck before it counts it among the messages.
+                messages=max(messages, stats.get("messages", 0), stats.get("messages_dlx", 0)) + len(letters),
+                consumers=consumers,
+                coming=_rate(stats, "publish"),
+                leaving=_rate(stats, "ack"),
+                oldest=min(failed, default=sent.get(queue.name)),
+                stuck=stats.get("messages_dlx", 0),
+                drift=tuple(drift.pop(queue.name, ())),
+            )
+        )
+    return [*states, *(_other(name, problems, rates) for name, problems in sorted(drift.items()))]
+
+
+def _other(name: str, problems: Sequence[str], rates: Mapping[str, Mapping[str, Any]]) -> QueueState:
+    messages = int(rates.get(name, {}).get("messages", 0))
+    return QueueState(name, "other", name in rates or name == MARK.name, messages, 0, None, None, None, tuple(problems))
+
+
+def _role(name: str) -> str:
+    if name in {tier.name for tier in RETRY_LADDER}:
+        return "retry"
+    if name in DEAD_QUEUES:
+        return "dead"
+    if name == LOG:
+        return "log"
+    return "work" if name in {queue.name for queue in WORK_QUEUES} else "reads"
+
+
+async def _count(connection: AbstractConnection, name: str) -> tuple[int, int] | None:
+    """Messages that wait and consumers there are; None when there is no such queue."""
+    channel = await connection.channel()
+    try:
+        declared = (await channel.declare_queue(name, passive=True)).declaration_result
+        return declared.message_count or 0, declared.consumer_count or 0
+    except ChannelNotFoundEntity:
+        return None
+    finally:
+        await channel.close()
+
+
+async def _oldest(connection: AbstractConnection, counts: Mapping[str, tuple[int, int] | None]) -> dict[str, datetime]:
+    """When the oldest message of each queue was sent, by the log: what waits is what came last.
+
+    Looking at the queue itself would count as a delivery, and after 20 of them the broker gives a message up.
+    """
+    newest = {name: deque[datetime](maxlen=count[0]) for name, count in counts.items() if count and count[0]}
+    if not newest:
+        return {}
+    now = utc_now()
+    try:
+        async with aclosing(LogStream(connection).up_to_now(now - _LOOK_BACK)) as messages:
+            async for seen in messages:
+                for name in seen.queues:
+                    if name in newest and seen.sent_at is not None:
+                        newest[name].append(seen.sent_at)
+    except NoLogError:
+        return {}
+    return {name: times[0] for name, times in newest.items() if times}
+
+
+async def _listed(places: Places) -> tuple[Any, Any, Any] | None:
+    """Queues, exchanges and bindings by the management API; None where there is none, or it does not answer."""
+    if places.management_url is None:
+        return None
+    address, broker = urlsplit(places.management_url), urlsplit(places.amqp_url)
+    vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
+    login = (unquote(address.username or broker.username or ""), unquote(address.password or broker.password or ""))
+    base = f"{address.scheme}://{address.hostname}:{address.port or 15672}/api"
+    try:
+        async with httpx.AsyncClient(auth=login, timeout=3, trust_env=False) as http:
+            answers = [await http.get(f"{base}/{what}/{vhost}") for what in ("queues", "exchanges", "bindings")]
+            queues, exchanges, bindings = (answer.raise_for_status().json() for answer in answers)
+            return queues, exchanges, bindings
+    except (httpx.HTTPError, ValueError):
+        return None
+
+
+def _rate(stats: Mapping[str, Any], what: str) -> float | None:
+    if not stats:
+        return None
+    rate = stats.get("message_stats", {}).get(f"{what}_details", {}).get("rate", 0.0)
+    return round(float(rate), 1)
+
+
+async def look_at(session: OperatorSession) -> list[QueueState]:
+    """Drain the dead queues into the store, then look at every queue."""
+    await session.letters.take_in()
+    return await look(session.connection, session.places, await session.letters.matching(Filter()))

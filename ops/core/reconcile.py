@@ -1,0 +1,144 @@
+"""Reconciliation on demand: the running services compare open payments and recent events with the PSP, now."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.runtime.metrics import Metrics
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Documents, Store
+from contracts.message import Command, Event
+from contracts.psp import RetrievePspSession, SweepPspEvents
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
+from ops.core.lost_payments import restore, waiting_orders
+from ops.core.target import Places
+from payment_service.collections import PaymentStore
+from payment_service.event_backfill import SWEEP_ID
+from payment_service.payment.state import PaymentStage
+from psp_adapter.ledger import Ledger
+
+OPEN = (
+    PaymentStage.CREATED,
+    PaymentStage.SESSION_OPEN,
+    PaymentStage.ACTION_REQUIRED,
+    PaymentStage.PROCESSING,
+    PaymentStage.CLOSING,
+    PaymentStage.UNKNOWN,
+)
+SETTLED_AFTER = 2.0
+"""Seconds without a change after which everything is taken to have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One order or payment that stands elsewhere than before."""
+
+    id: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    asked: int
+    restored: int
+    """Orders whose payment was not known here, or whose outcome they had not heard of."""
+    is_swept: bool
+    changes: tuple[Change, ...]
+
+
+async def reconcile(places: Places, *, who: str, why: str, patience: float = 60.0) -> Reconciliation:
+    """Ask the PSP about every open payment and for its recent events, and report what that changed.
+
+    An order that waits for a payment which is not known here is looked for at the PSP by its id. The services do the
+    work, with the messages they always use; `is_swept` is False when they did not finish within `patience` seconds.
+    Recorded in the audit log first.
+    """
+    metrics = Metrics("reconcile")
+    store = places.store(metrics)
+    try:
+        async with AuditLog(store).recorded("reconcile", who, why, ()) as act:
+            result = await _reconcile(places, store, metrics, patience)
+            act.outcome = (
+                f"{result.asked} open payments asked about, {result.restored} orders' payments restored, "
+                f"{len(result.changes)} changes"
+            )
+    finally:
+        store.close()
+    return result
+
+
+async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: float) -> Reconciliation:
+    psp = places.psp()
+    bus = Bus(places.amqp_url, "bellhop-reconcile", metrics, publish_timeout=10.0, graceful_timeout=1.0)
+    try:
+        await bus.start()
+        orders, payments = ExtrasStore(store).orders, PaymentStore(store)
+        before = await _standing(orders, payments)
+        open_payments = [payment async for payment in payments.payments.each() if payment.status in OPEN]
+        for payment in open_payments:
+            if payment.session is not None:
+                question = RetrievePspSession(
+                    order_id=payment.order_id,
+                    payment_id=payment.payment_id,
+                    psp_reference=payment.session.psp_reference,
+                )
+                await _send(bus, question)
+        waiting = await waiting_orders(orders, payments.payments)
+        restored = await restore(waiting, payments.payments, Ledger(psp, places.installation), partial(_send, bus))
+        sweep = await payments.sweeps.load(SWEEP_ID)
+        since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
+        await _send(bus, SweepPspEvents(since=since))
+        is_swept = await _until_swept(payments, since, patience)
+        after = await _settled(orders, payments)
+    finally:
+        await psp.close()
+        await bus.stop()
+    changes = tuple(
+        Change(name, before.get(name, "-"), standing)
+        for name, standing in sorted(after.items())
+        if before.get(name) != standing
+    )
+    return Reconciliation(len(open_payments), restored, is_swept, changes)
+
+
+async def _send(bus: Bus, message: Command | Event) -> None:
+    message_id = f"reconcile.{uuid.uuid4().hex}"
+    await bus.publish(Envelope(message, message_id, correlation_id=message_id))
+
+
+async def _standing(orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
+    standing: dict[str, str] = {}
+    async for order in orders.each():
+        standing[order.order_id] = order.standing
+    async for payment in payments.payments.each():
+        standing[payment.payment_id] = payment.standing
+    return standing
+
+
+async def _until_swept(payments: PaymentStore, since: datetime, patience: float) -> bool:
+    try:
+        async with asyncio.timeout(patience):
+            while True:
+                sweep = await payments.sweeps.load(SWEEP_ID)
+                if sweep is not None and sweep.state.since > since:
+                    return True
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        return False
+
+
+async def _settled(orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
+    last = await _standing(orders, payments)
+    while True:
+        await asyncio.sleep(SETTLED_AFTER)
+        now = await _standing(orders, payments)
+        if now == last:
+            return now
+        last = now

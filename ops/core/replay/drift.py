@@ -1,0 +1,37 @@
+"""Whether a message would still do what its plan says."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from time import monotonic
+
+from ops.core.dry_run import Forecast, Rehearsal
+from ops.core.messages import Seen
+from ops.core.psp_forecast import NOT_ASKED
+from ops.core.replay.plans import Planned
+
+_HANDLED_WITHIN = 10.0
+"""Seconds that services have to handle what the same run has sent about the same order."""
+_LOOK_EVERY = 0.2
+
+
+def is_as_planned(planned: Forecast, now: Forecast) -> bool:
+    """Whether a forecast still holds. One that was made without asking the PSP holds whatever the PSP says now."""
+    return now == planned or (planned.detail == NOT_ASKED and now.outcome == planned.outcome)
+
+
+async def forecast_now(
+    rehearsal: Callable[[], Rehearsal], item: Planned, message: Seen, sent: Collection[Planned]
+) -> Forecast:
+    """What a message would do now.
+
+    The plan's forecast counts on the messages before it in the plan. While one of those in `sent`, about the same
+    order, may not have been handled yet, this waits for the forecast to come true, but not for a service that is down.
+    """
+    until = monotonic() + _HANDLED_WITHIN
+    order_id = message.order_id
+    waits = any(order_id is None or order_id == earlier.message.order_id for earlier in sent)
+    while True:
+        now = await rehearsal().forecast(message, item.queue)
+        if is_as_planned(item.forecast, now) or now.is_handled_already or not waits or monotonic() > until:
+            return now
+        await asyncio.sleep(_LOOK_EVERY)

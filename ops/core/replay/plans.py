@@ -1,0 +1,190 @@
+"""A replay plan: a saved, numbered list of messages, what each would do, and how far its run has got."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis.messaging.envelope import utc_now
+from chassis.storage.store import Records, Store
+from ops.core.dry_run import Forecast, Rehearsal
+from ops.core.large_bodies import LargeBodies
+from ops.core.messages import Seen
+from psp_adapter.stripe_api import StripeApi
+
+
+class PlanStage(StrEnum):
+    """Where a plan stands."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    INTERRUPTED = "interrupted"
+    """Its run has not been heard of for `INTERRUPTED_AFTER`. Never stored: follows from the last sign of life."""
+    STOPPED = "stopped"
+    DONE = "done"
+
+
+INTERRUPTED_AFTER = timedelta(seconds=60)
+"""Longer than a run ever takes from one sign of life to the next."""
+
+
+class Result(StrEnum):
+    """What became of one message of a plan."""
+
+    SENT = "sent"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Planned(BaseModel):
+    """One message of a plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plan_id: str
+    number: int
+    message: Seen
+    queue: str = Field(description="the one queue it is sent to")
+    letter_id: str | None = Field(default=None, description="the dead letter it comes from; none: from the log")
+    forecast: Forecast
+    result: Result | None = None
+    remark: str = ""
+
+    @property
+    def item_id(self) -> str:
+        return f"{self.plan_id}.{self.number:06d}"
+
+
+class Plan(BaseModel):
+    """The plan itself; its messages are records of their own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plan_id: str
+    made_at: datetime
+    made_by: str
+    source: str = Field(description="`dead` or `log`")
+    wanted: str = Field(description="what was asked for, in words")
+    messages: int
+    stage: PlanStage = PlanStage.PLANNED
+    run_id: str = Field(default="", description="its newest run")
+    alive_at: datetime | None = Field(default=None, description="the last sign of life of that run")
+    reason: str = Field(default="", description="why that run stopped, if it did before the end")
+
+    def seen_at(self, now: datetime) -> "Plan":
+        """The plan with the stage it really has."""
+        is_dead = self.alive_at is not None and now - self.alive_at > INTERRUPTED_AFTER
+        if self.stage is PlanStage.RUNNING and is_dead:
+            return self.model_copy(update={"stage": PlanStage.INTERRUPTED})
+        return self
+
+
+class NoSuchPlanError(Exception):
+    """No plan has this id."""
+
+    def __init__(self, plan_id: str) -> None:
+        super().__init__(f"There is no plan {plan_id!r}; `bellhop plans` lists them.")
+
+
+class Plans:
+    """All plans of a system, in the document store."""
+
+    def __init__(self, store: Store, psp: StripeApi | None = None) -> None:
+        self._store = store
+        self._psp = psp
+        self.plans: Records[Plan] = store.records("replay_plans", Plan)
+        self.items: Records[Planned] = store.records("replay_items", Planned, indexed=("plan_id",))
+
+    async def make(
+        self, source: str, wanted: str, made_by: str, chosen: Iterable[tuple[Seen, str, str | None]]
+    ) -> tuple[Plan, list[Planned]]:
+        """Save a plan for these messages, each with its queue and the letter it comes from. Sends nothing.
+
+        The forecasts are for the messages in this order: what one changes, the next finds changed.
+        """
+        plan_id = f"rp_{uuid.uuid4().hex[:8]}"
+        rehearsal = Rehearsal(self._store, self._psp)
+        bodies = LargeBodies(self._store)
+        items = []
+        for number, (chosen_one, queue, letter_id) in enumerate(chosen, 1):
+            forecast = await rehearsal.forecast(await bodies.whole(chosen_one), queue)
+            message = await bodies.keep(chosen_one)
+            items.append(
+                Planned(
+                    plan_id=plan_id,
+                    number=number,
+                    message=message,
+                    queue=queue,
+                    letter_id=letter_id,
+                    forecast=forecast,
+                )
+            )
+        plan = Plan(
+            plan_id=plan_id, made_at=utc_now(), made_by=made_by, source=source, wanted=wanted, messages=len(items)
+        )
+        if items:
+            await self.items.put({item.item_id: item for item in items})
+        await self.plans.put({plan_id: plan})
+        return plan, items
+
+    async def named(self, plan_id: str) -> tuple[Plan, list[Planned]]:
+        """A plan and its messages in order. Raises NoSuchPlanError."""
+        plan = await self.named_alone(plan_id)
+        items = (await self.items.find(plan_id=plan_id)).values()
+        return plan, sorted(items, key=lambda item: item.number)
+
+    async def all(self) -> list[Plan]:
+        """The newest last."""
+        now = utc_now()
+        plans = (await self.plans.find()).values()
+        return sorted((plan.seen_at(now) for plan in plans), key=lambda plan: plan.made_at)
+
+    async def named_alone(self, plan_id: str) -> Plan:
+        plan = (await self.plans.get([plan_id])).get(plan_id)
+        if plan is None:
+            raise NoSuchPlanError(plan_id)
+        return plan.seen_at(utc_now())
+
+    async def begin(self, plan: Plan) -> str | None:
+        """Let a run of a plan begin. Returns the run's id, or None when another was first."""
+        run_id = uuid.uuid4().hex[:8]
+        stored = PlanStage.RUNNING if plan.stage is PlanStage.INTERRUPTED else plan.stage
+        begun = {"stage": PlanStage.RUNNING.value, "run_id": run_id, "alive_at": _stored(utc_now()), "reason": ""}
+        only_if = {"stage": stored.value} | ({"run_id": plan.run_id} if plan.run_id else {})
+        return run_id if await self.plans.change(plan.plan_id, begun, **only_if) else None
+
+    async def goes_on(self, plan_id: str, run_id: str) -> bool:
+        """A run's sign of life. False when it was paused, or another run has taken over."""
+        alive = {"alive_at": _stored(utc_now())}
+        return await self.plans.change(plan_id, alive, stage=PlanStage.RUNNING.value, run_id=run_id)
+
+    async def end(self, plan_id: str, run_id: str, stage: PlanStage, reason: str = "") -> bool:
+        """End a run. False when it was paused, or another run has taken over."""
+        ended = {"stage": stage.value, "reason": reason}
+        return await self.plans.change(plan_id, ended, stage=PlanStage.RUNNING.value, run_id=run_id)
+
+    async def pause(self, plan_id: str) -> bool:
+        """Let a run end after the message at hand. False when none goes on."""
+        return await self.plans.change(plan_id, {"stage": PlanStage.PAUSED.value}, stage=PlanStage.RUNNING.value)
+
+    async def note(self, item: Planned, result: Result | None, remark: str = "") -> None:
+        """What became of a message; no result: it is left, for a reason."""
+        await self.items.change(item.item_id, {"result": result.value if result else None, "remark": remark})
+
+
+def _stored(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def by_kind(items: Iterable[Planned]) -> Counter[str]:
+    """How many messages of each kind."""
+    return Counter(item.message.kind or "(no kind)" for item in items)
+
+
+def by_forecast(items: Iterable[Planned]) -> Counter[str]:
+    """How many messages come to which end."""
+    return Counter(item.forecast.outcome for item in items)

@@ -1,0 +1,152 @@
+"""A decision about an order under review: proposed with its forecast, then sent to the service that carries it out.
+
+It is the command that the gateway sends for staff, with the operator's name, over the operator's account at the broker.
+"""
+
+import asyncio
+import uuid
+from dataclasses import dataclass, replace
+
+from chassis.amounts import readable
+from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.runtime.metrics import Metrics
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Store
+from chassis.storage.stored_document import Stored
+from contracts.ids import OrderId
+from contracts.money import Money
+from contracts.order_actions import ReviewResolution
+from contracts.orders import OrderStatus, ResolveReview, Staff
+from contracts.topology import COMMANDS, EXTRAS_COMMANDS
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
+from ops.core.dry_run import Forecast, Rehearsal
+from ops.core.messages import Seen
+from ops.core.target import Places
+
+DECIDED_WITHIN = 20.0
+"""Seconds to wait until the extras service has handled a decision."""
+
+
+class NotDecidableError(Exception):
+    """Nothing was sent: the order is not under review, or the service would refuse the decision."""
+
+
+class NotDecidedError(Exception):
+    """The decision was sent, and the order does not have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A decision, and what it would do."""
+
+    order: Order
+    command: ResolveReview
+    who: str
+    forecast: Forecast
+
+    @property
+    def described(self) -> str:
+        """The decision in words, for the audit log."""
+        amount = f", {readable(self.command.amount)}" if self.command.amount else ""
+        return f"{self.command.resolution}{amount}{', by force' if self.command.force else ''}"
+
+
+async def under_review(store: Store, order_id: str) -> Order:
+    """The order of this id, which waits for a decision. Raises NotDecidableError."""
+    stored = await ExtrasStore(store).orders.load(order_id)
+    if stored is None:
+        raise NotDecidableError(f"There is no order {order_id}.")
+    if stored.state.status is not OrderStatus.NEEDS_REVIEW:
+        raise NotDecidableError(f"{order_id} is not under review; it is {stored.state.standing}.")
+    return stored.state
+
+
+async def propose(
+    store: Store,
+    order: Order,
+    resolution: ReviewResolution,
+    *,
+    who: str,
+    why: str,
+    amount: Money | None = None,
+    force: bool = False,
+) -> Proposal:
+    """A decision with its forecast. Raises NotDecidableError where the service would not carry it out."""
+    command = ResolveReview(
+        order_id=order.order_id,
+        staff=Staff(staff_id=f"{who} (operator)", property_id=order.guest.property_id),
+        resolution=resolution,
+        reason=why,
+        amount=amount,
+        force=force,
+    )
+    return await _forecast(store, Proposal(order, command, who, Forecast("")))
+
+
+async def carry_out(places: Places, store: Store, proposal: Proposal) -> Order:
+    """Send a decision, and return the order as it is decided. Recorded in the audit log first.
+
+    Raises NotDecidableError when it would no longer do what was proposed, and NotDecidedError.
+    """
+    command = proposal.command
+    action, subjects = f"review {command.resolution}", (command.order_id,)
+    detail = f"{proposal.described}; {proposal.forecast.in_full}"
+    async with AuditLog(store).recorded(action, proposal.who, command.reason, subjects, detail) as act:
+        now = await _forecast(store, replace(proposal, order=await under_review(store, command.order_id)))
+        if (now.order.reviews, now.forecast) != (proposal.order.reviews, proposal.forecast):
+            raise NotDecidableError(
+                f"{command.order_id} has changed meanwhile, and nothing was sent: it would be {now.forecast.in_full}, "
+                f"and not {proposal.forecast.in_full}."
+            )
+        decided = await _sent(places, store, command)
+        act.outcome = decided.standing
+    return decided
+
+
+async def _forecast(store: Store, proposal: Proposal) -> Proposal:
+    command = proposal.command
+    message = Seen(
+        message_id=f"review.{command.order_id}",
+        kind=command.kind,
+        body=command.to_wire(),
+        exchange=COMMANDS.name,
+        routing_key=command.kind,
+    )
+    forecast = await Rehearsal(store).forecast(message, EXTRAS_COMMANDS.name)
+    if forecast.outcome != "applied":
+        raise NotDecidableError(f"Nothing was sent, because it would be {forecast}. {forecast.sentence}".rstrip())
+    return replace(proposal, forecast=forecast)
+
+
+async def _sent(places: Places, store: Store, command: ResolveReview) -> Order:
+    message_id = f"review.{uuid.uuid4().hex}"
+    bus = Bus(
+        places.amqp_url, "bellhop-review", Metrics("review"), publish_timeout=10.0, graceful_timeout=1.0, declares=False
+    )
+    await bus.start()
+    try:
+        await bus.publish(Envelope(command, message_id, correlation_id=message_id))
+    finally:
+        await bus.stop()
+    stored = await _handled(store, command.order_id, message_id)
+    if stored is None or message_id not in stored.handled:
+        found = f"it is {stored.state.standing}" if stored else "it is gone"
+        raise NotDecidedError(
+            f"The decision was sent, and {command.order_id} does not have it: {found}. See what has become of the "
+            f"message {message_id}: `bellhop trace {command.order_id}`."
+        )
+    return stored.state
+
+
+async def _handled(store: Store, order_id: OrderId, message_id: str) -> Stored[Order] | None:
+    """The order once it has handled the message or left the review, or as it is when that takes too long."""
+    orders = ExtrasStore(store).orders
+    until = asyncio.get_running_loop().time() + DECIDED_WITHIN
+    while True:
+        stored = await orders.load(order_id)
+        is_over = stored is None or message_id in stored.handled or stored.state.status is not OrderStatus.NEEDS_REVIEW
+        if is_over or asyncio.get_running_loop().time() > until:
+            return stored
+        await asyncio.sleep(0.1)

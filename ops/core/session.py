@@ -1,0 +1,46 @@
+"""An operator's session: one connection to the broker, one to the store, and what is done over them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store
+from ops.core.dead_letters.letters import DeadLetters
+from ops.core.message_log.stream import LogStream
+from ops.core.replay.plans import Plans
+from ops.core.replay.run import Runner
+from ops.core.target import Places
+from psp_adapter.stripe_api import StripeApi
+
+
+class OperatorSession:
+    """What an operator works with."""
+
+    def __init__(self, places: Places, store: Store, connection: Any, psp: StripeApi | None = None) -> None:
+        """`psp`: for forecasts, where there is a key to ask it with."""
+        self.places = places
+        self.store = store
+        self.connection = connection
+        self.psp = psp
+        self.letters = DeadLetters(store, connection)
+        self.plans = Plans(store, psp)
+        self.runner = Runner(store, connection, psp)
+        self.log = LogStream(connection)
+
+
+@asynccontextmanager
+async def session_with(data_dir: Path) -> AsyncIterator[OperatorSession]:
+    """A session with the system that the environment names, else with the local stack; closed at the end.
+
+    Raises what `Places.found` raises, and connection errors of broker and store.
+    """
+    places = Places.found(data_dir)
+    store, psp = places.store(Metrics("bellhop")), places.psp()
+    try:
+        async with places.connection() as connection:
+            yield OperatorSession(places, store, connection, psp)
+    finally:
+        store.close()
+        await psp.close()

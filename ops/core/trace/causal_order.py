@@ -1,0 +1,37 @@
+"""Puts messages of the log into an order in which nothing comes before its cause.
+
+Every service copies what it sends to the log by itself, a moment later, so a consequence may stand in the log before
+what caused it. Otherwise the log's order is kept: it needs no clocks that agree.
+"""
+
+from collections.abc import Sequence
+
+from contracts.topology import FAILURES
+from ops.core.messages import Seen
+
+
+def in_causal_order(messages: Sequence[Seen]) -> list[Seen]:
+    """The messages as they stand in the log, but each after its cause, and a failure after the message that failed."""
+    first: dict[str, Seen] = {}
+    for seen in messages:
+        if seen.exchange != FAILURES:
+            first.setdefault(seen.message_id, seen)
+    placed: set[int] = set()
+    ordered: list[Seen] = []
+    for seen in messages:
+        waiting = [seen]
+        while (before := _cause_of(waiting[-1], first)) is not None and id(before) not in placed:
+            if any(before is one for one in waiting):
+                break  # ids of strangers may form a circle
+            waiting.append(before)
+        for one in reversed(waiting):
+            if id(one) not in placed:
+                placed.add(id(one))
+                ordered.append(one)
+    return ordered
+
+
+def _cause_of(seen: Seen, first: dict[str, Seen]) -> Seen | None:
+    if seen.exchange == FAILURES:
+        return first.get(seen.message_id)
+    return first.get(seen.causation_id or "")

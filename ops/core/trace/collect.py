@@ -1,0 +1,139 @@
+"""Finds what there is about one order: its messages in the log, and its documents."""
+
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
+
+from chassis.decision import StateT
+from chassis.runtime.metrics import Metrics
+from chassis.storage.history import Transition
+from chassis.storage.store import Store
+from chassis.storage.stored_document import Stored
+from contracts.ids import OrderId, payment_id_of
+from extras_service.collections import ExtrasStore
+from extras_service.order.state import Order
+from extras_service.stock.decide import stock_id
+from ops.core.message_log.gaps import Gaps
+from ops.core.message_log.stream import LogStream, NoLogError, Offset
+from ops.core.messages import Seen
+from ops.core.order_actions import sentences_of
+from ops.core.target import Places
+from ops.core.trace.causal_order import in_causal_order
+from ops.core.trace.model import Participant, Story
+from ops.core.trace.story import Kept, told
+from payment_service.collections import PaymentStore
+
+_ID = re.compile(r"(?:ord|pay)_([a-z0-9]+)")
+_BEFORE = timedelta(minutes=1)
+"""How much earlier than an order's creation its first message may have been sent: clocks differ, and retries wait."""
+
+
+class UnknownOrderError(Exception):
+    """Nothing is known of what was asked for."""
+
+
+async def story_of(places: Places, wanted: str) -> Story:
+    """The story of an order, by its id or its payment's. Raises UnknownOrderError, in words."""
+    order_id = order_id_of(wanted)
+    store = places.store(Metrics("trace"))
+    try:
+        order = await ExtrasStore(store).orders.load(order_id)
+        documents = [document async for document in _documents(store, order_id, order)]
+    finally:
+        store.close()
+    remarks, gaps = [], Gaps()
+    try:
+        messages = await _messages(places, order_id, order.state.created_at - _BEFORE if order else "first", gaps)
+    except NoLogError as missing:
+        messages = []
+        remarks.append(str(missing))
+    if not documents and not messages:
+        raise UnknownOrderError(
+            f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
+        )
+    ours = _of_this_order(order_id, documents, messages)
+    return told(
+        order_id,
+        messages,
+        ours,
+        [*remarks, *gaps.sentences(), *_missing(order, messages, ours)],
+        sentences_of(order.state) if order else (),
+    )
+
+
+def order_id_of(wanted: str) -> OrderId:
+    """The order that an id means. Raises UnknownOrderError for what is neither an order's nor a payment's id."""
+    found = _ID.fullmatch(wanted.strip())
+    if found is None:
+        raise UnknownOrderError(f"{wanted!r} is no id of an order (ord_…) or a payment (pay_…).")
+    return OrderId(f"ord_{found.group(1)}")
+
+
+async def _messages(places: Places, order_id: str, begin: Offset, gaps: Gaps) -> list[Seen]:
+    """Every message about the order, and those without an order of their own that led to one of them or followed."""
+    about: list[Seen] = []
+    about_none: list[Seen] = []
+    async with places.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
+        async for seen in log:
+            gaps.see(seen)
+            if seen.order_id == order_id:
+                about.append(seen)
+            elif seen.order_id is None:
+                about_none.append(seen)
+    ids = {seen.message_id for seen in about}
+    causes = {seen.causation_id for seen in about}
+    actions = {seen.correlation_id for seen in about}
+    connected = [
+        seen
+        for seen in about_none
+        if seen.message_id in causes or seen.causation_id in ids or seen.correlation_id in actions
+    ]
+    return in_causal_order(sorted((*about, *connected), key=lambda seen: seen.offset or 0))
+
+
+async def _documents(store: Store, order_id: OrderId, order: Stored[Order] | None) -> AsyncIterator[Kept]:
+    if order is not None:
+        yield _kept(Participant.EXTRAS, "order", order)
+    payment = await PaymentStore(store).payments.load(payment_id_of(order_id))
+    if payment is not None:
+        yield _kept(Participant.PAYMENTS, "payment", payment)
+    lines = order.state.lines if order else ()
+    for extra_id, day in dict.fromkeys((line.extra_id, line.day) for line in lines):
+        if day is None:
+            continue
+        stock = await ExtrasStore(store).stock.load(stock_id(extra_id, day))
+        if stock is not None:
+            yield _kept(Participant.EXTRAS, f"{extra_id} on {day}", stock, is_shared=True)
+
+
+def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: bool = False) -> Kept:
+    return Kept(owner, stored.id, name, stored.state.standing, stored.history, is_shared)
+
+
+def _of_this_order(order_id: str, documents: Sequence[Kept], messages: Sequence[Seen]) -> list[Kept]:
+    """The documents, those that many orders share with only the changes that this order has made."""
+    ids = {seen.message_id for seen in messages}
+    ids |= {change.message_id for document in documents if not document.is_shared for change in document.history}
+
+    def is_ours(change: Transition) -> bool:
+        return order_id in change.message_id or any(change.message_id.startswith(f"{name}.") for name in ids)
+
+    return [
+        replace(document, history=tuple(filter(is_ours, document.history))) if document.is_shared else document
+        for document in documents
+    ]
+
+
+def _missing(order: Stored[Order] | None, messages: Sequence[Seen], documents: Sequence[Kept]) -> Iterator[str]:
+    """What the story cannot tell, in sentences."""
+    if order is None:
+        yield "No order is stored: it was refused, or its message is parked or still on its way."
+    elif not messages:
+        yield "The log has nothing of it any more: this is what its documents remember."
+    for document in documents:
+        if document.forgotten:
+            yield f"The {document.name} has changed {document.forgotten} times before what it remembers."
+        if not document.history and not document.is_shared:
+            yield f"The {document.name} has no history: it last changed before histories were kept."

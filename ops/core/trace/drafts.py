@@ -1,0 +1,89 @@
+"""Steps whose place in the story is not known yet, and how they are put in order.
+
+What caused something comes before it; messages keep the order the log has them in; the rest goes by its clock.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ops.core.messages import Seen
+from ops.core.trace.model import Participant, Step, StepKind
+
+
+@dataclass(eq=False, slots=True)
+class Draft:
+    """A step whose place in the story is not known yet."""
+
+    kind: StepKind
+    at: datetime
+    sender: Participant
+    what: str
+    receivers: tuple[Participant, ...] = ()
+    detail: str = ""
+    seen: Seen | None = None
+    message_id: str = ""
+    message_kind: str = ""
+    is_exact: bool = True
+    attempt: int = 1
+    cause: "Draft | None" = None
+    earlier: "list[Draft]" = field(default_factory=list)
+    """What is known to have come before, beside its cause."""
+
+
+def numbered(drafts: Sequence[Draft]) -> Iterator[Step]:
+    """The drafts as steps, in order."""
+    numbers: dict[int, int] = {}
+    depths: dict[int, int] = {}
+    for number, draft in enumerate(_in_order(drafts), start=1):
+        numbers[id(draft)] = number
+        depths[id(draft)] = depth = _depth_under(draft.cause, depths)
+        yield Step(
+            number=number,
+            kind=draft.kind,
+            at=draft.at,
+            is_exact=draft.is_exact,
+            sender=draft.sender,
+            receivers=draft.receivers,
+            what=draft.what,
+            detail=draft.detail,
+            message_kind=draft.message_kind,
+            message_id=draft.message_id,
+            correlation_id=draft.seen.correlation_id if draft.seen else "",
+            attempt=draft.attempt,
+            cause=numbers.get(id(draft.cause)) if draft.cause else None,
+            depth=depth,
+        )
+
+
+def _depth_under(cause: Draft | None, depths: dict[int, int]) -> int:
+    """What comes of a message stands one deeper than it; what comes of a transition or a call, beside it."""
+    if cause is None:
+        return 0
+    is_message = cause.kind in (StepKind.REQUEST, StepKind.COMMAND, StepKind.EVENT, StepKind.WEBHOOK)
+    return depths.get(id(cause), 0) + (1 if is_message else 0)
+
+
+def _in_order(drafts: Sequence[Draft]) -> Iterator[Draft]:
+    """By the clock, but nothing before what it followed from."""
+    waits_for = {id(draft): {id(other) for other in _before(draft)} for draft in drafts}
+    followers: dict[int, list[int]] = {}
+    for index, draft in enumerate(drafts):
+        for other in _before(draft):
+            followers.setdefault(id(other), []).append(index)
+    ready = [(draft.at, index) for index, draft in enumerate(drafts) if not waits_for[id(draft)]]
+    heapq.heapify(ready)
+    while ready:
+        _, index = heapq.heappop(ready)
+        draft = drafts[index]
+        yield draft
+        for follower in followers.get(id(draft), ()):
+            waiting = waits_for[id(drafts[follower])]
+            waiting.discard(id(draft))
+            if not waiting:
+                heapq.heappush(ready, (drafts[follower].at, follower))
+
+
+def _before(draft: Draft) -> list[Draft]:
+    return [*draft.earlier, *([draft.cause] if draft.cause else [])]

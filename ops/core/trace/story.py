@@ -1,0 +1,255 @@
+"""Puts a story together: pure, from messages of the log and histories of documents."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+from chassis.messaging.consumer import PARKED
+from chassis.messaging.headers import SENT_AT_MS
+from chassis.storage.history import Transition
+from contracts.ids import OrderId, payment_id_of
+from contracts.topology import COMMANDS, FAILURES
+from ops.core.messages import Seen
+from ops.core.trace.drafts import Draft, numbered
+from ops.core.trace.model import Participant, StepKind, Story
+from ops.core.trace.wording import gist_of, name_of, owner_of, sender_of, shortened
+
+_BORN = re.compile(r"(?P<document>.+?)\.(?P<version>\d+)\.\d+(?:\.[0-9a-f]{16})?")
+_CALL = re.compile(r"(?P<clock>\d\d:\d\d:\d\d\.\d{3}) (?P<what>.+)")
+_LONGEST_ERROR = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document as it was found. `name` is what people call it: order, payment.
+
+    One that is shared belongs to many orders; its history is of the changes this order has made.
+    """
+
+    owner: Participant
+    document_id: str
+    name: str
+    standing: str
+    history: tuple[Transition, ...]
+    is_shared: bool = False
+
+    @property
+    def forgotten(self) -> int:
+        """How many changes it has been through and does not remember."""
+        return self.history[0].version - 1 if self.history and not self.is_shared else 0
+
+
+def told(
+    order_id: str,
+    messages: Sequence[Seen],
+    documents: Sequence[Kept],
+    remarks: Sequence[str] = (),
+    actions: Sequence[str] = (),
+) -> Story:
+    """The story of an order, from messages in the log's order and from its documents."""
+    weaver = _Weaver()
+    for seen in messages:
+        weaver.add(seen)
+    for document in documents:
+        weaver.remember(document)
+    weaver.name_causes()
+    weaver.name_what_changed_nothing(documents)
+    return Story(
+        order_id=order_id,
+        payment_id=payment_id_of(OrderId(order_id)),
+        standing={document.name: document.standing for document in documents},
+        steps=tuple(numbered(weaver.drafts)),
+        actions=tuple(actions),
+        remarks=tuple(remarks),
+    )
+
+
+class _Weaver:
+    """Collects drafts and finds out what caused what."""
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft] = []
+        self._messages: dict[str, Draft] = {}
+        self._latest: dict[str, Draft] = {}
+        self._transitions: dict[tuple[str, int], Draft] = {}
+        self._last_logged: Draft | None = None
+
+    def add(self, seen: Seen) -> None:
+        if seen.exchange == FAILURES:
+            self._add_failure(seen)
+        else:
+            self._add_message(seen)
+
+    def _add_message(self, seen: Seen) -> None:
+        at, is_exact = self._moment_of(seen)
+        receivers = tuple(dict.fromkeys(owner_of(queue) for queue in seen.queues))
+        draft = Draft(
+            kind=StepKind.COMMAND if seen.exchange == COMMANDS.name else StepKind.EVENT,
+            at=at,
+            is_exact=is_exact,
+            sender=sender_of(seen.sender),
+            receivers=receivers,
+            what=name_of(seen.kind),
+            detail=gist_of(seen),
+            seen=seen,
+            message_id=seen.message_id,
+            message_kind=seen.kind,
+        )
+        if seen.message_id in self._messages:
+            draft.detail = "sent again, as it was"
+        if self._last_logged is not None:
+            draft.earlier.append(self._last_logged)
+        self._last_logged = draft
+        self._add_notes(seen, draft)
+        self.drafts.append(draft)
+        self._messages.setdefault(seen.message_id, draft)
+        self._latest[seen.message_id] = draft
+
+    def _add_notes(self, seen: Seen, draft: Draft) -> None:
+        """What the message's sender noted: the request or the calls it comes from."""
+        if http := _text(seen, "http"):
+            is_staff = b'"staff":{' in seen.body
+            who = Participant.STAFF if is_staff else Participant.GUEST
+            what = http.replace(seen.order_id or "\0", "…")
+            draft.cause = Draft(StepKind.REQUEST, draft.at, who, what, (Participant.GATEWAY,), is_exact=draft.is_exact)
+            self.drafts.append(draft.cause)
+        self._add_calls(seen, draft)
+
+    def _add_calls(self, seen: Seen, outcome: Draft) -> None:
+        noted = _text(seen, "psp")
+        if not noted:
+            return
+        if noted.startswith(("webhook ", "swept ")):
+            outcome.cause = Draft(
+                StepKind.WEBHOOK,
+                outcome.at,
+                Participant.STRIPE,
+                noted,
+                (Participant.ADAPTER,),
+                is_exact=outcome.is_exact,
+                # Dated by Stripe's clock, which may be behind the store's.
+                earlier=list(outcome.earlier),
+            )
+            self.drafts.append(outcome.cause)
+            return
+        # The calls belong to the message that was being handled: the cause of a fact, the failed message itself.
+        asked = seen.message_id if outcome.kind in (StepKind.RETRY, StepKind.PARKING) else seen.causation_id or ""
+        cause = self._latest.get(asked)
+        for call in noted.split("; "):
+            if (said := _CALL.fullmatch(call)) is None:
+                continue
+            what = said["what"]
+            kind = StepKind.LOST_CALL if " not answered " in what else StepKind.CALL
+            began = _last_before(outcome.at, time.fromisoformat(said["clock"]))
+            cause = Draft(kind, began, Participant.ADAPTER, what, (Participant.STRIPE,), cause=cause)
+            self.drafts.append(cause)
+        outcome.cause = cause
+
+    def _add_failure(self, seen: Seen) -> None:
+        is_parked = seen.headers.get("ended") == PARKED
+        again = "" if is_parked else f"; again in {seen.headers.get('again_in_s')} s"
+        draft = Draft(
+            kind=StepKind.PARKING if is_parked else StepKind.RETRY,
+            at=seen.failed_at or self._moment_of(seen)[0],
+            sender=owner_of(next(iter(seen.queues), "")),
+            what=name_of(seen.kind),
+            detail=f"{seen.error_type}: {shortened(seen.error or '', _LONGEST_ERROR)}{again}",
+            seen=seen,
+            message_id=seen.message_id,
+            message_kind=seen.kind,
+            attempt=seen.attempt,
+            cause=self._latest.get(seen.message_id),
+        )
+        self._add_calls(seen, draft)
+        self.drafts.append(draft)
+        self._latest[seen.message_id] = draft
+
+    def _moment_of(self, seen: Seen) -> tuple[datetime, bool]:
+        """When it was sent, and whether that is known to the millisecond."""
+        milliseconds = seen.headers.get(SENT_AT_MS)
+        if isinstance(milliseconds, int):
+            return datetime.fromtimestamp(milliseconds / 1000, UTC), True
+        before = self._last_logged.at if self._last_logged else datetime.fromtimestamp(0, UTC)
+        return seen.sent_at or before, False
+
+    def remember(self, document: Kept) -> None:
+        """The transitions of a document, each after the message that made it."""
+        standing = ""
+        for change in document.history:
+            cause = self._maker_of(change)
+            still = "still " if change.standing == standing else ""
+            standing = change.standing
+            draft = Draft(
+                kind=StepKind.DEADLINE if cause is None and _is_by_the_clock(change) else StepKind.TRANSITION,
+                at=change.at,
+                sender=document.owner,
+                what=f"{document.name}: {still}{change.standing}",
+                message_id=change.message_id,
+                message_kind=change.kind,
+                attempt=change.attempt,
+                cause=cause,
+            )
+            if draft.kind is StepKind.DEADLINE:
+                draft.detail = "its time had come"
+            elif cause is None:
+                draft.detail = f"by {name_of(change.kind)}, which the log does not have"
+            self.drafts.append(draft)
+            self._transitions[document.document_id, change.version] = draft
+
+    def _maker_of(self, change: Transition) -> Draft | None:
+        tried_before = self._latest if change.attempt > 1 else self._messages
+        exact = tried_before.get(change.message_id)
+        if exact is not None or change.message_id.count(".") == 0:
+            return exact
+        # Days of stock are changed in steps of a message, each with an id that begins with the message's.
+        beginnings = (name for name in self._messages if change.message_id.startswith(f"{name}."))
+        longest = max(beginnings, key=len, default=None)
+        return self._messages[longest] if longest and not _is_by_the_clock(change) else None
+
+    def name_causes(self) -> None:
+        """Link each message to the transition it was born of, or to the message that led to it."""
+        for draft in self.drafts:
+            seen = draft.seen
+            if seen is None or draft.cause is not None:
+                continue
+            born = _BORN.fullmatch(seen.message_id)
+            transition = self._transitions.get((born["document"], int(born["version"]))) if born else None
+            draft.cause = transition or self._messages.get(seen.causation_id or "")
+
+    def name_what_changed_nothing(self, documents: Sequence[Kept]) -> None:
+        """Say so of every message that reached a service with documents and changed none of them."""
+        changing = {id(_message_behind(draft)) for draft in self._transitions.values()}
+        known_since = {
+            owner: max((d.history[0].at for d in documents if d.owner is owner and d.forgotten), default=None)
+            for owner in (Participant.EXTRAS, Participant.PAYMENTS)
+        }
+        for draft in self._messages.values():
+            for owner in draft.receivers:
+                since = known_since.get(owner)
+                is_known = owner in known_since and (since is None or draft.at > since)
+                if is_known and id(draft) not in changing and self._latest[draft.message_id] is draft:
+                    draft.detail = "; ".join(filter(None, ("no change", draft.detail)))
+
+
+def _message_behind(draft: Draft) -> Draft | None:
+    """The message that led to it, past the retries in between."""
+    cause = draft.cause
+    while cause is not None and cause.kind not in (StepKind.COMMAND, StepKind.EVENT):
+        cause = cause.cause
+    return cause
+
+
+def _is_by_the_clock(change: Transition) -> bool:
+    return change.kind in ("deadline", "lapsed")
+
+
+def _last_before(moment: datetime, clock: time) -> datetime:
+    """When the clock last showed that."""
+    same_day = datetime.combine(moment.date(), clock, UTC)
+    return same_day if same_day <= moment + timedelta(minutes=1) else same_day - timedelta(days=1)
+
+
+def _text(seen: Seen, name: str) -> str:
+    value = seen.headers.get(name)
+    return value if isinstance(value, str) else ""

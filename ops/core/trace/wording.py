@@ -1,0 +1,88 @@
+"""How messages, senders and amounts are called in a story."""
+
+from datetime import timedelta
+from typing import Any
+
+from babel.numbers import get_currency_precision
+
+from contracts import orders, payments, psp
+from contracts.message import Message
+from contracts.upcasting import newest_of
+from ops.core.messages import Seen
+from ops.core.trace.model import Participant
+
+ROOMS = (orders, payments, psp)
+"""Named here so that every message's class is known by its kind."""
+
+_SENDERS = {
+    "gateway": Participant.GATEWAY,
+    "extras-service": Participant.EXTRAS,
+    "payment-service": Participant.PAYMENTS,
+    "psp-adapter": Participant.ADAPTER,
+}
+_OWNERS = {"extras": Participant.EXTRAS, "payments": Participant.PAYMENTS, "psp": Participant.ADAPTER}
+
+# Fields worth a glance. A sealed secret is none of them.
+_AMOUNTS = ("total", "amount", "amount_received", "refunded")
+_WORDS = ("payment_status", "state", "code", "reason", "resolution", "detail", "asked", "psp_reference", "refund_id")
+_LONGEST = 120
+
+
+def name_of(kind: str) -> str:
+    """`orders.place-order.v1` as programmers say it: PlaceOrder."""
+    known = Message.kinds.get(newest_of(kind))
+    return known.__name__ if known else kind or "a message without a kind"
+
+
+def sender_of(app_id: str) -> Participant:
+    if app_id.startswith("bellhop"):
+        return Participant.OPERATOR
+    return _SENDERS.get(app_id, Participant.SOMEBODY)
+
+
+def owner_of(queue: str) -> Participant:
+    """Whose work queue it is."""
+    return _OWNERS.get(queue.partition(".")[0], Participant.SOMEBODY)
+
+
+def gist_of(seen: Seen) -> str:
+    """What a message says, in a few words: amounts, codes and reasons."""
+    body = seen.readable_body()
+    if not isinstance(body, dict):
+        return "its body does not parse"
+    amounts = [money(body[name]) for name in _AMOUNTS if isinstance(body.get(name), dict)]
+    words = [str(body[name]) for name in _WORDS if body.get(name) and not isinstance(body[name], dict)]
+    return shortened(", ".join([*filter(None, amounts), *words]))
+
+
+_MOST = 2**63  # minor units: more is nonsense, and no float takes it
+
+
+def money(amount: Any) -> str:
+    """`{"amount": 4800, "currency": "EUR"}` as 48.00 EUR; nothing for what is no amount."""
+    match amount:
+        case {"amount": int(minor), "currency": str(currency)} if abs(minor) < _MOST:
+            decimals = get_currency_precision(currency)
+            return f"{minor / 10**decimals:.{decimals}f} {currency}"
+        case _:
+            return ""
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """In one line, and no longer than that."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def since(passed: timedelta) -> str:
+    """A length of time in the unit that suits it: `+42 ms`, `+3.20 s`, `+31 min 0 s`, `+2 d 3 h`."""
+    seconds = passed.total_seconds()
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:+.0f} ms"
+    if abs(seconds) < 60:
+        return f"{seconds:+.2f} s"
+    whole = int(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"+{whole // size} {unit} {whole % size // smaller} {name}"
+    return f"{seconds:+.0f} s"

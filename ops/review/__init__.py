@@ -1,1 +1,0 @@
-"""Decisions about orders under review, from the command line."""

@@ -1,0 +1,92 @@
+"""What an operator may send, and how they say which messages they mean."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from chassis.messaging.envelope import utc_now
+from ops.core.messages import WORK_QUEUES, Filter
+from ops.core.timespec import moment
+from ops.web.problems import unreadable
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+"""Why, for the audit log."""
+Text = Annotated[str, StringConstraints(max_length=300)]
+
+
+class Wanted(BaseModel):
+    """Which messages somebody looks for: as the options of `bellhop dead list`. Empty ones do not matter."""
+
+    model_config = ConfigDict(frozen=True)
+
+    queue: Text = ""
+    kind: Text = ""
+    error: Text = ""
+    order: Text = ""
+    correlation: Text = ""
+    since: Text = ""
+    until: Text = ""
+
+    def filter(self) -> Filter:
+        """Raises ProblemError 422 for a moment nobody can read."""
+        now = utc_now()
+        try:
+            since, until = (moment(text, now) if text else None for text in (self.since, self.until))
+        except ValueError as error:
+            raise unreadable(error) from None
+        return Filter(
+            queue=self.queue or None,
+            kind=self.kind or None,
+            error=self.error or None,
+            order=self.order or None,
+            correlation=self.correlation or None,
+            since=since,
+            until=until,
+        )
+
+
+class PlanWanted(BaseModel):
+    """Dead letters by id or by filter, or a part of the log for one queue."""
+
+    source: Literal["dead", "log"] = "dead"
+    ids: list[Text] = Field(default_factory=list)
+    wanted: Wanted = Wanted()
+    to: Text = Field(default="", description="with the log: the one work queue they are sent to")
+    begin: Text = Field(default="first", description="with the log: where to begin")
+
+    @model_validator(mode="after")
+    def _to_a_work_queue(self) -> "PlanWanted":
+        names = [queue.name for queue in WORK_QUEUES]
+        if self.source == "log" and self.to not in names:
+            raise ValueError(f"`to` must be one of {', '.join(names)}")
+        return self
+
+
+class Run(BaseModel):
+    """How a plan is to be run."""
+
+    why: Reason
+    rate: float = Field(default=10.0, ge=0.1, le=1000, description="messages per second")
+    stop_after: int = Field(default=1, ge=1, description="stop when so many have failed again")
+    accept_changes: bool = Field(default=False, description="send also what would no longer do what the plan says")
+    again: bool = Field(default=False, description="send also what another plan has sent already")
+
+
+class Pause(BaseModel):
+    why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+
+
+class Move(BaseModel):
+    """Letters to put aside, or to take back."""
+
+    ids: list[Text] = Field(min_length=1)
+    why: Reason
+
+
+class Correction(BaseModel):
+    """A whole new body, or fields set in the one there is (`amount.amount=4800`)."""
+
+    why: Reason
+    body: str | None = None
+    assignments: list[str] = Field(default_factory=list)
+    kind: Text | None = None

@@ -1,0 +1,112 @@
+"""Dead letters: seen in groups, looked at one by one, corrected, put aside."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+
+from gateway.tokens import Operator
+from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters.letters import DeadLetter, Stage, summary
+from ops.core.messages import Filter
+from ops.web.api.bodies import Correction, Move, Wanted
+from ops.web.api.who import Who
+from ops.web.kept_desk import KeptDesk
+
+_MOST = 500
+"""Letters a list shows; its groups count, and name, all of them."""
+
+
+class WantedLetters(Wanted):
+    stage: Literal["waiting", "replayed", "edited", "discarded", "any"] = "waiting"
+
+
+def routes(desk: KeptDesk, who: Who, *, may_change_identity: bool) -> APIRouter:
+    router = APIRouter(prefix="/dead")
+    replayer, editor = Depends(who.replayer), Depends(who.editor)
+
+    @router.get("")
+    async def listed(wanted: Annotated[WantedLetters, Query()]) -> dict[str, Any]:
+        stage = None if wanted.stage == "any" else Stage(wanted.stage)
+        letters = await deciding.found(await desk(), wanted.filter(), stage)
+        shown = [summary(letter) for letter in letters[:_MOST]]
+        return {"count": len(letters), "groups": groups_of(letters), "letters": shown}
+
+    @router.post("/discard")
+    async def discard(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
+        return await _moved(move, operator, Stage.WAITING, Stage.DISCARDED, "discard")
+
+    @router.post("/restore")
+    async def restore(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
+        return await _moved(move, operator, Stage.DISCARDED, Stage.WAITING, "restore")
+
+    @router.post("/put-back")
+    async def put_back(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
+        open_desk = await desk()
+        letters = await deciding.chosen(open_desk, move.ids, Filter())
+        return {"moved": await deciding.put_back(open_desk, letters, who=operator.operator_id, why=move.why)}
+
+    @router.get("/{letter_id}")
+    async def letter(letter_id: str) -> dict[str, Any]:
+        told = await deciding.told(await desk(), letter_id)
+        message = told.letter.message
+        return {
+            **summary(told.letter),
+            "edited_from": told.letter.edited_from,
+            "edited_to": told.letter.edited_to,
+            "plan_id": told.letter.plan_id,
+            "causation_id": message.causation_id,
+            "sender": message.sender,
+            "sent_at": message.sent_at,
+            "body": message.readable_body(),
+            "headers": dict(message.headers),
+            "forecast": str(told.forecast),
+            "sends": told.forecast.sends,
+            "timeline": told.timeline,
+        }
+
+    @router.post("/{letter_id}/edit", status_code=201)
+    async def edit(letter_id: str, correction: Correction, operator: Annotated[Operator, editor]) -> dict[str, Any]:
+        fresh = await deciding.correct(
+            await desk(),
+            letter_id,
+            who=operator.operator_id,
+            why=correction.why,
+            assignments=correction.assignments,
+            body=None if correction.body is None else correction.body.encode(),
+            kind=correction.kind or None,
+            may_change_identity=may_change_identity,
+        )
+        return summary(fresh)
+
+    async def _moved(move: Move, operator: Operator, come_from: Stage, to: Stage, action: str) -> dict[str, int]:
+        open_desk = await desk()
+        letters = await deciding.chosen(open_desk, move.ids, Filter(), come_from)
+        if not letters:
+            return {"moved": 0}
+        moved = await deciding.move(open_desk, letters, to, action, who=operator.operator_id, why=move.why)
+        return {"moved": moved}
+
+    return router
+
+
+def groups_of(letters: Iterable[DeadLetter]) -> list[dict[str, Any]]:
+    """Letters that failed alike: the same error, of the same kind of message, at the same queue. The largest first."""
+    alike: dict[tuple[str, str, str], list[DeadLetter]] = {}
+    for letter in letters:
+        message = letter.message
+        alike.setdefault((message.error_type or "", message.kind, letter.queue), []).append(letter)
+    groups = [
+        {
+            "error_type": error_type,
+            "kind": kind,
+            "queue": queue,
+            "count": len(group),
+            "oldest": group[0].failed_at,
+            "newest": group[-1].failed_at,
+            "example": group[-1].message.error,
+            "ids": [letter.letter_id for letter in group],
+        }
+        for (error_type, kind, queue), group in alike.items()
+    ]
+    return sorted(groups, key=lambda group: -group["count"])

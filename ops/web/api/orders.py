@@ -1,0 +1,35 @@
+"""Orders: found by status, property and age."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from chassis.messaging.envelope import utc_now
+from contracts.orders import OrderStatus
+from ops.core.orders import MOST, Wanted, as_json, find
+from ops.core.timespec import moment
+from ops.web.api.bodies import Text
+from ops.web.kept_desk import KeptDesk
+from ops.web.problems import unreadable
+
+
+def routes(desk: KeptDesk) -> APIRouter:
+    router = APIRouter(prefix="/orders")
+
+    @router.get("")
+    async def listed(
+        status: Annotated[list[OrderStatus] | None, Query()] = None,
+        property_id: Annotated[Text, Query(alias="property")] = "",
+        since: Text = "",
+        refunding: bool = False,
+        limit: Annotated[int, Query(ge=1, le=1000)] = MOST,
+    ) -> dict[str, Any]:
+        """What waits comes first, the longest first; then the newest."""
+        try:
+            begin = moment(since, utc_now()) if since else None
+        except ValueError as error:
+            raise unreadable(error) from None
+        found = await find(desk.store, Wanted(tuple(status or ()), property_id or None, begin, refunding), limit)
+        return {"orders": [as_json(one) for one in found]}
+
+    return router

@@ -1,0 +1,49 @@
+"""The desk of a process that goes on: one connection for everybody who looks, opened anew when it was lost."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from aio_pika.abc import AbstractConnection
+
+from chassis.runtime.health import Check
+from chassis.runtime.metrics import Metrics
+from ops.core.session import OperatorSession
+from ops.core.target import Places
+
+
+class KeptDesk:
+    """Call it for the desk as it is now. Raises what aio-pika raises, or OSError, when the broker is away."""
+
+    def __init__(self, places: Places, metrics: Metrics) -> None:
+        self.places = places
+        self.store = places.store(metrics)
+        self._connection: AbstractConnection | None = None
+        self._opened = AsyncExitStack()
+        self._opening = asyncio.Lock()
+
+    async def __call__(self) -> OperatorSession:
+        async with self._opening:
+            if self._connection is None or self._connection.is_closed:
+                await self._let_go()
+                self._connection = await self._opened.enter_async_context(self.places.connection())
+            return OperatorSession(self.places, self.store, self._connection)
+
+    def checks(self) -> dict[str, Check]:
+        """For readiness: do the broker and the store answer?"""
+
+        async def broker() -> str | None:
+            try:
+                await self()
+            except Exception:
+                return "the broker does not answer"
+            return None
+
+        return {"broker": broker, **self.store.checks()}
+
+    async def close(self) -> None:
+        await self._let_go()
+        self.store.close()
+
+    async def _let_go(self) -> None:
+        opened, self._opened, self._connection = self._opened, AsyncExitStack(), None
+        await opened.aclose()

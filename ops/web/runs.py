@@ -1,0 +1,65 @@
+"""Runs of plans that were begun here, and go on while nobody looks."""
+
+import asyncio
+from contextlib import suppress
+from time import monotonic
+
+import structlog
+
+from chassis.errors import TransientError
+from chassis.runtime import background
+from chassis.runtime.redaction import Redaction
+from ops.core.replay.plans import Plans, PlanStage
+from ops.core.replay.run import NotRunnableError, Orders, Runner
+from ops.core.session import OperatorSession
+from ops.web.kept_desk import KeptDesk
+
+log = structlog.get_logger()
+
+_STOP_WITHIN, _LOOK_EVERY = 5.0, 0.2
+
+
+class Runs:
+    """At most one per plan; each over a connection of its own."""
+
+    def __init__(self, desk: KeptDesk) -> None:
+        self._desk = desk
+        self._going: dict[str, asyncio.Task[None]] = {}
+        self._troubles: dict[str, str] = {}
+
+    async def begin(self, desk: OperatorSession, plan_id: str, orders: Orders) -> None:
+        """Run what is left of a plan. Raises NoSuchPlanError and NotRunnableError."""
+        plan = await desk.plans.named_alone(plan_id)
+        if plan.stage in (PlanStage.RUNNING, PlanStage.DONE) or self.goes_on(plan_id):
+            raise NotRunnableError(plan_id, PlanStage.RUNNING if self.goes_on(plan_id) else plan.stage)
+        self._troubles.pop(plan_id, None)
+        self._going[plan_id] = background.start(self._run(plan_id, orders), f"run of {plan_id}")
+
+    def goes_on(self, plan_id: str) -> bool:
+        """Whether this process is at work on it."""
+        return plan_id in self._going
+
+    def trouble_of(self, plan_id: str) -> str | None:
+        """Why the last run that was begun here ended, if it broke off."""
+        return self._troubles.get(plan_id)
+
+    async def stop(self) -> None:
+        """Pause what runs, and wait until it has."""
+        until, plans = monotonic() + _STOP_WITHIN, Plans(self._desk.store)
+        with suppress(TransientError):  # then they end below
+            while self._going and monotonic() < until:
+                for plan_id in list(self._going):  # again and again: one may only be about to begin
+                    await plans.pause(plan_id)
+                if going := list(self._going.values()):  # the last one may have ended while the store was asked
+                    await asyncio.wait(going, timeout=_LOOK_EVERY)
+        await background.stop(*self._going.values())  # what is late ends as paused, too
+
+    async def _run(self, plan_id: str, orders: Orders) -> None:
+        try:
+            async with self._desk.places.connection() as connection:
+                await Runner(self._desk.store, connection).run(plan_id, orders)
+        except Exception as error:
+            self._troubles[plan_id] = Redaction()(str(error) or repr(error))[:300]
+            log.warning("run.broke", plan_id=plan_id, error=self._troubles[plan_id])
+        finally:
+            del self._going[plan_id]
