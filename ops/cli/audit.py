@@ -15,7 +15,7 @@ from chassis.amounts import written
 from chassis.messaging.envelope import utc_now
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
-from ops.cli.console import AsJson, DataDir, complaints, console, filter_of, needs, print_json, reachable
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, filter_of, needs, print_json, stderr
 from ops.cli.csv_output import print_csv
 from ops.core.audit.findings import Audit, Finding
 from ops.core.audit.run import Progress as ShowsProgress
@@ -54,7 +54,7 @@ def audit(
     Exit code 0 when all of it adds up, 1 when there are findings, 2 when the stores or the PSP cannot be asked.
     """
     begin = filter_of(since=since).since
-    with reachable(), _progress() as progress:
+    with explain_unreachable(), _progress() as progress:
         result = asyncio.run(run_audit(Places.found(data_dir), since=begin, progress=progress))
     if as_json:
         print_json(
@@ -106,7 +106,7 @@ def _table(findings: Iterable[Finding], title: str) -> Table:
 def _progress() -> Iterator[ShowsProgress]:
     """A bar on the terminal; nothing where no person looks."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"))
-    bars = Progress(*columns, TaskProgressColumn(), TimeElapsedColumn(), console=complaints, transient=True)
+    bars = Progress(*columns, TaskProgressColumn(), TimeElapsedColumn(), console=stderr, transient=True)
     tasks: dict[str, TaskID] = {}
 
     def show(what: str, done: int, total: int | None) -> None:

@@ -14,7 +14,7 @@ from deploy.accounts import definitions, set_up, vhost_of
 from deploy.management import Management, ManagementError, management_of, named_management_url
 from deploy.queue_replacement import drift_at, remove_old_marks, replace_empty
 from deploy.topology_drift import Drift
-from ops.cli.console import complaints, console, print_json, reachable
+from ops.cli.console import console, explain_unreachable, print_json, stderr
 
 
 def password_variable(account: str) -> str:
@@ -53,10 +53,10 @@ def broker(
     if not amqp_url:
         absent.insert(0, "BELLHOP_AMQP_URL")
     if absent:
-        complaints.print(f"Set {', '.join(absent)} first.", soft_wrap=True)
+        stderr.print(f"Set {', '.join(absent)} first.", soft_wrap=True)
         raise typer.Exit(2)
     try:
-        with reachable():
+        with explain_unreachable():
             management = named_management_url(os.environ, amqp_url) or management_of(amqp_url)
             left = asyncio.run(replace_empty(amqp_url, management)) if recreate_empty else {}
             try:
@@ -66,7 +66,7 @@ def broker(
                 raise
             remove_old_marks(Management(management), vhost)
     except (ManagementError, TopologyMismatchError) as error:
-        complaints.print(str(error), markup=False, soft_wrap=True)
+        stderr.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     console.print(f"The topology is declared in the virtual host {vhost}. Accounts: {', '.join(passwords)}.")
     console.print("Give each service its own login in BELLHOP_AMQP_URL, and BELLHOP_DECLARE_TOPOLOGY=false.")
@@ -76,7 +76,7 @@ def _tell_otherwise(drift: Iterable[Drift], left: Mapping[str, str]) -> None:
     for one in drift:
         if one.is_otherwise:
             held = f" (not replaced: {left[one.queue]})" if one.queue in left else ""
-            complaints.print(f"{one.queue}: {one.problem}{held}", markup=False, soft_wrap=True)
+            stderr.print(f"{one.queue}: {one.problem}{held}", markup=False, soft_wrap=True)
 
 
 def told() -> tuple[str, str, dict[str, str]]:
@@ -85,6 +85,6 @@ def told() -> tuple[str, str, dict[str, str]]:
         amqp_url = secret_from(os.environ, "BELLHOP_AMQP_URL") or ""
         passwords = {account.name: secret_from(os.environ, password_variable(account.name)) for account in ACCOUNTS}
     except SecretFileError as error:
-        complaints.print(str(error), markup=False, soft_wrap=True)
+        stderr.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     return amqp_url, vhost_of(amqp_url), {name: password for name, password in passwords.items() if password}

@@ -17,7 +17,7 @@ from deploy.local.stack import DATA_DIR
 from extras_service.order.state import Order
 from gateway.tokens import OperatorRole
 from ops.cli.audit import AsCsv
-from ops.cli.console import AsJson, DataDir, complaints, console, needs, print_json, reachable
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
 from ops.cli.csv_output import print_csv
 from ops.core.closing.day import ACCOUNT, Closing, Line
 from ops.core.closing.read import NoSuchPropertyError
@@ -49,7 +49,7 @@ def closing(
 
     Exit code 0 when everything adds up, 1 when there are differences, 2 when the stores or the PSP cannot be asked.
     """
-    with reachable(), complaints.status("reading the PSP's transactions"):
+    with explain_unreachable(), stderr.status("reading the PSP's transactions"):
         try:
             result = asyncio.run(read_closing(Places.found(data_dir), day.date(), property_id))
         except NoSuchPropertyError as unknown:

@@ -32,7 +32,7 @@ from ops.core.timespec import moment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 
 console = Console(highlight=False)
-complaints = Console(stderr=True, highlight=False)
+stderr = Console(stderr=True, highlight=False)
 
 ResultT = TypeVar("ResultT")
 
@@ -82,7 +82,7 @@ def needs(role: OperatorRole) -> Callable[[Callable[CommandP, ResultT]], Callabl
         @functools.wraps(command)
         def checked(*args: CommandP.args, **kwargs: CommandP.kwargs) -> ResultT:
             data_dir: Any = kwargs["data_dir"]
-            with reachable():
+            with explain_unreachable():
                 _acting.set(authorized(data_dir, role))
             return command(*args, **kwargs)
 
@@ -115,12 +115,12 @@ def with_session(data_dir: Path, work: Callable[[OperatorSession], Awaitable[Res
         async with session_with(data_dir) as session:
             return await work(session)
 
-    with reachable():
+    with explain_unreachable():
         return asyncio.run(opened())
 
 
 @contextmanager
-def reachable() -> Iterator[None]:
+def explain_unreachable() -> Iterator[None]:
     """What cannot be reached or found is said in a sentence."""
     try:
         yield
@@ -136,15 +136,13 @@ def reachable() -> Iterator[None]:
         NoLogError,
         NewerDocumentError,
     ) as nothing:
-        complaints.print(str(nothing), markup=False, soft_wrap=True)
+        stderr.print(str(nothing), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except (StoreUnavailableError, *_OF_PSP, AMQPError, OSError) as away:
         part = {StoreUnavailableError: "document store", **dict.fromkeys(_OF_PSP, "PSP")}
         name = part.get(type(away), "broker")
-        complaints.print(
-            f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True
-        )
-        complaints.print(f"It said: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
+        stderr.print(f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True)
+        stderr.print(f"It said: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 
@@ -152,11 +150,11 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def is_agreed(question: str, *, yes: bool) -> bool:
+def confirm(question: str, *, yes: bool) -> bool:
     """Ask, unless it was agreed to beforehand. Without a terminal nobody can agree."""
     if yes:
         return True
     if not sys.stdin.isatty():
-        complaints.print("Not done: nobody is here to agree. Say --yes to do it without asking.", markup=False)
+        stderr.print("Not done: nobody is here to agree. Say --yes to do it without asking.", markup=False)
         return False
     return typer.confirm(question)

@@ -22,12 +22,12 @@ from ops.cli.console import (
     Who,
     Why,
     acting_as,
-    complaints,
+    confirm,
     console,
     filter_of,
-    is_agreed,
     needs,
     print_json,
+    stderr,
     with_session,
 )
 from ops.cli.dead_choosing import chosen_letters, move_letters
@@ -37,7 +37,7 @@ from ops.core.dead_letters import actions as deciding
 from ops.core.dead_letters.editing import EditError, EditSettings
 from ops.core.dead_letters.letters import DeadLetter, Stage, summary
 from ops.core.replay import planning
-from ops.core.replay.run import Orders
+from ops.core.replay.run import RunOptions
 from ops.core.session import OperatorSession
 
 NAME = "dead"
@@ -137,11 +137,11 @@ def replay(
 
     plan, items = with_session(data_dir, lambda desk: planning.of_letters(desk, ids, wanted, acting_as(who)))
     if not items:
-        complaints.print(f"Nothing to replay: no dead letter is waiting for {wanted}.", markup=False, soft_wrap=True)
+        stderr.print(f"Nothing to replay: no dead letter is waiting for {wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     if not as_json:
         show_plan(plan, items)
-    orders = Orders(acting_as(who), why or "", rate, stop_after, accept_changes, again)
+    orders = RunOptions(acting_as(who), why or "", rate, stop_after, accept_changes, again)
     carry_out(data_dir, plan, orders, yes=yes, as_json=as_json)
 
 
@@ -184,7 +184,7 @@ def edit(
     try:
         fresh = with_session(data_dir, work)
     except EditError as refused:
-        complaints.print(f"Not edited: {refused}.", markup=False, soft_wrap=True)
+        stderr.print(f"Not edited: {refused}.", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     if as_json:
         print_json(summary(fresh))
@@ -324,7 +324,7 @@ def empty(
     if not letters:
         print_json({"deleted": 0}) if as_json else console.print("Nothing is discarded.")
         return
-    if not is_agreed(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
+    if not confirm(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
         raise typer.Exit(3)
 
     deleted = with_session(data_dir, lambda desk: deciding.delete(desk, letters, who=acting_as(who), why=why))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from ops.cli.console import acting_as, complaints, console, is_agreed, print_json, with_session
+from ops.cli.console import acting_as, confirm, console, print_json, stderr, with_session
 from ops.cli.dead_view import table_of
 from ops.core.dead_letters import actions as deciding
 from ops.core.dead_letters.letters import DeadLetter, Stage
@@ -26,20 +26,18 @@ def chosen_letters(
     """The letters that ids or a filter name, once that is agreed to; `of_outbox`: only those of outboxes. Ends the
     command with exit code 2 when there are none, and 3 when it is not agreed to."""
     if not ids and wanted == Filter():
-        complaints.print(f"Name letters by id, or with a filter; to {action} all, `--since 100d`.", markup=False)
+        stderr.print(f"Name letters by id, or with a filter; to {action} all, `--since 100d`.", markup=False)
         raise typer.Exit(2)
     found = with_session(data_dir, lambda desk: deciding.chosen(desk, ids, wanted, come_from))
     letters = [letter for letter in found if letter.outbox_of or not of_outbox]
     if not letters:
         sort = "dead letter of an outbox" if of_outbox else "dead letter"
-        complaints.print(
-            f"No {sort} is {come_from}: {', '.join(ids) if ids else wanted}.", markup=False, soft_wrap=True
-        )
+        stderr.print(f"No {sort} is {come_from}: {', '.join(ids) if ids else wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     if not ids:
         if not as_json:
             console.print(table_of(letters, f"to {action}"))
-        if not is_agreed(f"{action.capitalize()} these {len(letters)}?", yes=yes):
+        if not confirm(f"{action.capitalize()} these {len(letters)}?", yes=yes):
             raise typer.Exit(3)
     return letters
 

@@ -21,19 +21,19 @@ from ops.cli.console import (
     Until,
     Who,
     acting_as,
-    complaints,
     console,
     filter_of,
     needs,
+    stderr,
     with_session,
 )
 from ops.cli.plans import AcceptChanges, Again, carry_out, show_plan
 from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.search import is_from, matching, offset_of
 from ops.core.message_log.stream import Offset
-from ops.core.messages import WORK_QUEUES, Seen
+from ops.core.messages import WORK_QUEUES, RecordedMessage
 from ops.core.replay import planning
-from ops.core.replay.run import Orders
+from ops.core.replay.run import RunOptions
 from ops.core.session import OperatorSession
 
 NAME = "log"
@@ -70,7 +70,7 @@ def tail(
                 if seen.kind == LogGap.wire_kind():
                     gaps = Gaps()
                     gaps.see(seen)
-                    complaints.print(*gaps.sentences(), markup=False, soft_wrap=True)
+                    stderr.print(*gaps.sentences(), markup=False, soft_wrap=True)
 
     try:
         with_session(data_dir, work)
@@ -110,15 +110,15 @@ def find(
                 _print(seen, as_json=as_json)
                 found += 1
                 if found == limit:
-                    complaints.print(f"… and perhaps more: --limit is {limit}.", markup=False)
+                    stderr.print(f"… and perhaps more: --limit is {limit}.", markup=False)
                     break
         return found
 
     found = with_session(data_dir, work)
     for sentence in gaps.sentences():
-        complaints.print(sentence, markup=False, soft_wrap=True)
+        stderr.print(sentence, markup=False, soft_wrap=True)
     if not found:
-        complaints.print(f"The log has nothing for {wanted}.", markup=False, soft_wrap=True)
+        stderr.print(f"The log has nothing for {wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -166,11 +166,11 @@ def replay(
     with console.status("reading the log"):
         plan, items = with_session(data_dir, lambda desk: planning.of_log(desk, to, wanted, offset, acting_as(who)))
     if not items:
-        complaints.print(f"Nothing to replay: the log has nothing for {plan.wanted}.", markup=False, soft_wrap=True)
+        stderr.print(f"Nothing to replay: the log has nothing for {plan.wanted}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     if not as_json:
         show_plan(plan, items)
-    orders = Orders(acting_as(who), why or "", rate, stop_after, accept_changes, again)
+    orders = RunOptions(acting_as(who), why or "", rate, stop_after, accept_changes, again)
     carry_out(data_dir, plan, orders, yes=yes, as_json=as_json)
 
 
@@ -181,7 +181,7 @@ def _offset(text: str) -> Offset:
         raise typer.BadParameter(str(unreadable), param_hint="--from") from None
 
 
-def _print(seen: Seen, *, as_json: bool) -> None:
+def _print(seen: RecordedMessage, *, as_json: bool) -> None:
     if as_json:
         typer.echo(seen.model_dump_json())
         return

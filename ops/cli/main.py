@@ -31,7 +31,7 @@ from ops.cli import orders as orders_command
 from ops.cli import psp as psp_command
 from ops.cli import queues as watching
 from ops.cli import trace as tracing
-from ops.cli.console import AsJson, DataDir, Who, acting_as, complaints, console, needs, print_json, reachable
+from ops.cli.console import AsJson, DataDir, Who, acting_as, console, explain_unreachable, needs, print_json, stderr
 from ops.core.authorization import given_token
 from ops.core.reconcile import reconcile as run_reconcile
 from ops.core.target import Places
@@ -132,7 +132,7 @@ def token(
     """
     file = data_dir / "secrets.json"
     if not file.exists():
-        complaints.print(f"{file} does not exist yet: it is made when the stack first starts (bellhop up).")
+        stderr.print(f"{file} does not exist yet: it is made when the stack first starts (bellhop up).")
         raise typer.Exit(1)
     first = stay_from.date() if stay_from else today()
     last = stay_to.date() if stay_to else first + timedelta(days=7)
@@ -162,7 +162,7 @@ def reconcile(
 
     Exit code 0 when it was done, 1 when the services did not finish, 2 when there is no system to ask.
     """
-    with reachable(), console.status("asking the PSP about open payments and recent events"):
+    with explain_unreachable(), console.status("asking the PSP about open payments and recent events"):
         result = asyncio.run(run_reconcile(Places.found(data_dir), who=acting_as(who), why=why))
     if as_json:
         print_json(asdict(result))
@@ -175,7 +175,7 @@ def reconcile(
         if not result.changes:
             console.print("Nothing had to be changed.")
     if not result.is_swept:
-        complaints.print("The PSP adapter or the payment service did not finish within a minute: do they run?")
+        stderr.print("The PSP adapter or the payment service did not finish within a minute: do they run?")
         raise typer.Exit(1)
 
 
@@ -235,14 +235,14 @@ def explained() -> Iterator[None]:
     try:
         yield
     except StackInUseError as taken:
-        complaints.print(str(taken), markup=False, soft_wrap=True)
+        stderr.print(str(taken), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except PartError as failed:
-        complaints.print(str(failed), markup=False, soft_wrap=True)
+        stderr.print(str(failed), markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except TopologyMismatchError as older:
         advice = "If this is a local stack from an older version and its data may go, delete its folder (.bellhop)."
-        complaints.print(f"{older}\n{advice}", markup=False, soft_wrap=True)
+        stderr.print(f"{older}\n{advice}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 

@@ -21,16 +21,16 @@ from ops.cli.console import (
     DataDir,
     Who,
     acting_as,
-    complaints,
+    confirm,
     console,
-    is_agreed,
     needs,
     print_json,
+    stderr,
     with_session,
 )
 from ops.core.replay import planning
 from ops.core.replay.plans import Plan, Planned, PlanStage, by_forecast, by_kind
-from ops.core.replay.run import Orders, Report
+from ops.core.replay.run import Report, RunOptions
 from ops.core.session import OperatorSession
 
 NAME = "plans"
@@ -101,7 +101,7 @@ def run(
     `bellhop plans run rp_1b2c3d4e --why "checked by hand, INC-42" --accept-changes`
     """
     plan, _items = with_session(data_dir, lambda desk: desk.plans.named(plan_id))
-    orders = Orders(acting_as(who), why, rate, stop_after, accept_changes, again)
+    orders = RunOptions(acting_as(who), why, rate, stop_after, accept_changes, again)
     carry_out(data_dir, plan, orders, yes=True, as_json=as_json)
 
 
@@ -125,7 +125,7 @@ def pause(
     elif paused:
         console.print(f"{plan_id} is paused.")
     else:
-        complaints.print(f"{plan_id} is not running.", markup=False)
+        stderr.print(f"{plan_id} is not running.", markup=False)
     raise typer.Exit(0 if paused else 1)
 
 
@@ -153,10 +153,10 @@ def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
         console.print(f"[dim]… and {len(items) - most} more: bellhop plans show {plan.plan_id}[/]")
 
 
-def carry_out(data_dir: Path, plan: Plan, orders: Orders, *, yes: bool, as_json: bool) -> None:
+def carry_out(data_dir: Path, plan: Plan, orders: RunOptions, *, yes: bool, as_json: bool) -> None:
     """Run a plan when there is a reason and the operator agrees, else say how to. Ends the command."""
     question = f"Run this plan ({plan.messages} messages, {orders.rate:g}/s)?"
-    if not orders.why or not is_agreed(question, yes=yes):
+    if not orders.why or not confirm(question, yes=yes):
         if as_json:
             print_json({**plan.model_dump(mode="json"), "run": False})
         else:
@@ -170,8 +170,8 @@ def carry_out(data_dir: Path, plan: Plan, orders: Orders, *, yes: bool, as_json:
     raise typer.Exit(0 if report.stage is PlanStage.DONE and not report.failed else 1)
 
 
-def _run(data_dir: Path, plan: Plan, orders: Orders, *, quiet: bool) -> Report:
-    with Progress(console=complaints, disable=quiet, transient=True) as progress:
+def _run(data_dir: Path, plan: Plan, orders: RunOptions, *, quiet: bool) -> Report:
+    with Progress(console=stderr, disable=quiet, transient=True) as progress:
         bar = progress.add_task(f"replaying {plan.plan_id}", total=plan.messages)
 
         async def work(desk: OperatorSession) -> Report:
@@ -180,7 +180,7 @@ def _run(data_dir: Path, plan: Plan, orders: Orders, *, quiet: bool) -> Report:
         return with_session(data_dir, work)
 
 
-async def _pausing_on_interrupt(desk: OperatorSession, plan: Plan, orders: Orders, advance: Any) -> Report:
+async def _pausing_on_interrupt(desk: OperatorSession, plan: Plan, orders: RunOptions, advance: Any) -> Report:
     loop = asyncio.get_running_loop()
     pausing: list[asyncio.Task[bool]] = []
 

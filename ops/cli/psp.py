@@ -11,7 +11,7 @@ from rich.table import Table
 from deploy.local.ports import HOST, PortsInUse
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
-from ops.cli.console import AsJson, DataDir, console, needs, print_json, reachable
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json
 from ops.core.target import Places
 from psp_adapter.configuration import WEBHOOK_PATH, Comparison, Wanted, compare
 
@@ -60,7 +60,7 @@ def check(
 
     Exit code 0 when everything is as it must be, 1 when something has to be mended, 2 when the PSP cannot be asked.
     """
-    with reachable(), console.status("asking the PSP what is set there"):
+    with explain_unreachable(), console.status("asking the PSP what is set there"):
         places = Places.found(data_dir)
         if webhook_url is None and places.stack is not None:
             webhook_url = f"http://{HOST}:{PortsInUse(places.stack / 'ports.json').port('psp_adapter')}{WEBHOOK_PATH}"

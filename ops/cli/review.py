@@ -19,11 +19,11 @@ from ops.cli.console import (
     DataDir,
     Who,
     acting_as,
-    complaints,
+    confirm,
     console,
-    is_agreed,
     needs,
     print_json,
+    stderr,
     with_session,
 )
 from ops.core.order_actions import sentences_of
@@ -166,14 +166,14 @@ def _decide(
         proposal = with_session(data_dir, proposed)
         if not as_json:
             _show(proposal)
-        if not is_agreed("Decide so?", yes=yes):
+        if not confirm("Decide so?", yes=yes):
             raise typer.Exit(3)
         order = with_session(data_dir, decided)
     except NotDecidableError as not_done:
-        complaints.print(str(not_done), markup=False, soft_wrap=True)
+        stderr.print(str(not_done), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except NotDecidedError as unknown:
-        complaints.print(str(unknown), markup=False, soft_wrap=True)
+        stderr.print(str(unknown), markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if as_json:
         print_json(_as_json(Found(order)))

@@ -8,7 +8,7 @@ import typer
 
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
-from ops.cli.console import AsJson, DataDir, complaints, console, needs, print_json, reachable
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
 from ops.cli.trace_page import page
 from ops.cli.trace_text import lines
 from ops.core.target import Places
@@ -46,11 +46,11 @@ def trace(
     Exit code 0 when there is something to tell, 1 when a file cannot be written, 2 when nothing is known of the order
     or the system cannot be asked.
     """
-    with reachable(), complaints.status("reading the log"):
+    with explain_unreachable(), stderr.status("reading the log"):
         try:
             story = asyncio.run(story_of(Places.found(data_dir), order))
         except UnknownOrderError as unknown:
-            complaints.print(str(unknown), markup=False, soft_wrap=True)
+            stderr.print(str(unknown), markup=False, soft_wrap=True)
             raise typer.Exit(2) from None
     if as_json:
         print_json(story.as_json())
@@ -69,6 +69,6 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        complaints.print(f"{file} cannot be written: {error.strerror}.", markup=False, soft_wrap=True)
+        stderr.print(f"{file} cannot be written: {error.strerror}.", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     console.print(f"Drawn into {file}", markup=False, soft_wrap=True)

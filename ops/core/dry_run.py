@@ -34,7 +34,7 @@ from extras_service.order.placement import Placement, Terms
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.settings import ExtrasSettings
 from extras_service.stock.keeper import StockKeeper
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.psp_forecast import forecast_of
 from payment_service.collections import PaymentStore, SessionHolder
 from payment_service.handlers import PaymentHandlers, SessionHolders
@@ -76,7 +76,7 @@ class Forecast:
         return f"{self.outcome}{arrow}{self.detail}" if self.detail else self.outcome
 
 
-class _Rehearsed(Documents[StateT], Generic[StateT]):
+class OverlayDocuments(Documents[StateT], Generic[StateT]):
     """Documents as they are, and as they would be."""
 
     def __init__(self, real: Documents[StateT], changed: dict[str, str]) -> None:
@@ -115,7 +115,7 @@ class _Unwritten:
 
 
 @dataclass
-class _Unsent:
+class RecordingPublisher:
     """A bus that only notes what it is given."""
 
     noted: list[Envelope] = field(default_factory=list)
@@ -132,17 +132,17 @@ class _Unrecorded(AuditLog):
         yield Act()
 
 
-class Rehearsal:
+class DryRun:
     """Forecasts for messages in the order in which they would be sent."""
 
     def __init__(self, store: Store, psp: StripeApi | None = None) -> None:
         """Without `psp` a forecast for a command to the PSP says only that the PSP would have to be asked."""
         self._psp = psp
-        self._bus = _Unsent()
+        self._bus = RecordingPublisher()
         self._changed: dict[str, str] = {}
         extras, paid = ExtrasStore(store), PaymentStore(store)
-        extras.orders = _Rehearsed(extras.orders, self._changed)
-        extras.stock = _Rehearsed(extras.stock, self._changed)
+        extras.orders = OverlayDocuments(extras.orders, self._changed)
+        extras.stock = OverlayDocuments(extras.stock, self._changed)
         orders, days = WritePath(extras.orders, self._bus), WritePath(extras.stock, self._bus)
         defaults = {name: ExtrasSettings.model_fields[name].default for name in Terms.__dataclass_fields__}
         terms = Terms(**defaults)
@@ -150,9 +150,9 @@ class Rehearsal:
         placement = Placement(orders, extras, keeper, terms)
         reviews = ReviewKeeper(orders, extras, keeper, _Unrecorded(store))
         of_extras = ExtrasHandlers(orders, extras, keeper, placement, reviews, self._bus)
-        self._payments: Documents[Payment] = _Rehearsed(paid.payments, self._changed)
+        self._payments: Documents[Payment] = OverlayDocuments(paid.payments, self._changed)
         payments = WritePath(self._payments, self._bus)
-        sweeps = WritePath(_Rehearsed(paid.sweeps, self._changed), self._bus)
+        sweeps = WritePath(OverlayDocuments(paid.sweeps, self._changed), self._bus)
         of_payments = PaymentHandlers(payments, sweeps, _Unwritten(paid.holders))
         self._handlers: Mapping[str, Handlers] = {
             EXTRAS_COMMANDS.name: of_extras.commands(),
@@ -162,7 +162,7 @@ class Rehearsal:
             PAYMENTS_PSP.name: of_payments.psp(),
         }
 
-    async def forecast(self, seen: Seen, queue: str) -> Forecast:
+    async def forecast(self, seen: RecordedMessage, queue: str) -> Forecast:
         """What `seen` would do if it came to `queue` now. Raises StoreUnavailableError."""
         self._changed.clear()
         self._bus.noted.clear()

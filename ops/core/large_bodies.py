@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from pydantic import BaseModel, ConfigDict
 
 from chassis.storage.store import Records, Store
-from ops.core.messages import LargeBody, Seen
+from ops.core.messages import LargeBody, RecordedMessage
 
 INLINE = 256 * 1024
 """Bytes of a body that are kept with its message. MongoDB takes 16 MiB per document."""
@@ -40,7 +40,7 @@ class LargeBodies:
     def __init__(self, store: Store) -> None:
         self._pieces: Records[Piece] = store.records("large_bodies", Piece)
 
-    async def keep(self, seen: Seen) -> Seen:
+    async def keep(self, seen: RecordedMessage) -> RecordedMessage:
         """The message as a document can hold it."""
         if len(seen.body) <= INLINE:
             return seen
@@ -51,7 +51,7 @@ class LargeBodies:
         large = LargeBody(digest=digest, size=len(seen.body))
         return seen.model_copy(update={"body": seen.body[:_BEGINNING], "large": large})
 
-    async def whole(self, seen: Seen) -> Seen:
+    async def whole(self, seen: RecordedMessage) -> RecordedMessage:
         """The message with all of its body. Raises BodyGoneError."""
         if seen.large is None:
             return seen

@@ -60,7 +60,7 @@ class LargeBody(BaseModel):
     size: int = Field(description="bytes")
 
 
-class Seen(BaseModel):
+class RecordedMessage(BaseModel):
     """A message with all that came with it."""
 
     model_config = ConfigDict(frozen=True)
@@ -82,7 +82,7 @@ class Seen(BaseModel):
     large: LargeBody | None = Field(default=None, description="set where `body` is only the beginning of the body")
 
     @classmethod
-    def of(cls, message: AbstractIncomingMessage) -> "Seen":
+    def of(cls, message: AbstractIncomingMessage) -> "RecordedMessage":
         """From a delivery, whatever its state and its bytes."""
         headers: dict[str, Any] = plain(dict(message.headers))
         offset = headers.pop("x-stream-offset", None)
@@ -209,7 +209,7 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def matches(self, seen: Seen, taken_in_at: datetime | None = None) -> bool:
+    def matches(self, seen: RecordedMessage, taken_in_at: datetime | None = None) -> bool:
         """`taken_in_at` is the time of a dead letter that names none itself. A message of the log without any time is
         found whatever the times asked for: the log is read from `since` on.
         """

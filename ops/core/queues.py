@@ -170,5 +170,5 @@ def _rate(stats: Mapping[str, Any], what: str) -> float | None:
 
 async def look_at(session: OperatorSession) -> list[QueueState]:
     """Drain the dead queues into the store, then look at every queue."""
-    await session.letters.take_in()
+    await session.letters.drain()
     return await look(session.connection, session.places, await session.letters.matching(Filter()))

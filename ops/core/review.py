@@ -21,8 +21,8 @@ from contracts.orders import OrderStatus, ResolveReview, Staff
 from contracts.topology import COMMANDS, EXTRAS_COMMANDS
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
-from ops.core.dry_run import Forecast, Rehearsal
-from ops.core.messages import Seen
+from ops.core.dry_run import DryRun, Forecast
+from ops.core.messages import RecordedMessage
 from ops.core.target import Places
 
 DECIDED_WITHIN = 20.0
@@ -107,14 +107,14 @@ async def carry_out(places: Places, store: Store, proposal: Proposal) -> Order:
 
 async def _forecast(store: Store, proposal: Proposal) -> Proposal:
     command = proposal.command
-    message = Seen(
+    message = RecordedMessage(
         message_id=f"review.{command.order_id}",
         kind=command.kind,
         body=command.to_wire(),
         exchange=COMMANDS.name,
         routing_key=command.kind,
     )
-    forecast = await Rehearsal(store).forecast(message, EXTRAS_COMMANDS.name)
+    forecast = await DryRun(store).forecast(message, EXTRAS_COMMANDS.name)
     if forecast.outcome != "applied":
         raise NotDecidableError(f"Nothing was sent, because it would be {forecast}. {forecast.sentence}".rstrip())
     return replace(proposal, forecast=forecast)

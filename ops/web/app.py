@@ -19,8 +19,8 @@ from ops.core.target import Places
 from ops.web import problems
 from ops.web.api import api
 from ops.web.files import files
-from ops.web.kept_desk import KeptDesk
 from ops.web.runs import Runs
+from ops.web.session import ReconnectingSession
 from ops.web.settings import PageSettings
 
 SERVICE = "ops-page"
@@ -33,7 +33,7 @@ _LONGEST_REQUEST = 60.0
 def create_app(settings: PageSettings) -> FastAPI:
     """Build the operator's page. Nothing connects before the app starts; then, whenever somebody looks."""
     metrics = Metrics(SERVICE)
-    desk = KeptDesk(_places(settings), metrics)
+    desk = ReconnectingSession(_places(settings), metrics)
     runs = Runs(desk)
 
     waiting = Waiting(metrics)

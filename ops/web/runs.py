@@ -10,9 +10,9 @@ from chassis.errors import TransientError
 from chassis.runtime import background
 from chassis.runtime.redaction import Redaction
 from ops.core.replay.plans import Plans, PlanStage
-from ops.core.replay.run import NotRunnableError, Orders, Runner
+from ops.core.replay.run import NotRunnableError, Runner, RunOptions
 from ops.core.session import OperatorSession
-from ops.web.kept_desk import KeptDesk
+from ops.web.session import ReconnectingSession
 
 log = structlog.get_logger()
 
@@ -22,14 +22,14 @@ _STOP_WITHIN, _LOOK_EVERY = 5.0, 0.2
 class Runs:
     """At most one per plan; each over a connection of its own."""
 
-    def __init__(self, desk: KeptDesk) -> None:
+    def __init__(self, desk: ReconnectingSession) -> None:
         self._desk = desk
         self._going: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
 
-    async def begin(self, desk: OperatorSession, plan_id: str, orders: Orders) -> None:
+    async def begin(self, desk: OperatorSession, plan_id: str, orders: RunOptions) -> None:
         """Run what is left of a plan. Raises NoSuchPlanError and NotRunnableError."""
-        plan = await desk.plans.named_alone(plan_id)
+        plan = await desk.plans.header(plan_id)
         if plan.stage in (PlanStage.RUNNING, PlanStage.DONE) or self.goes_on(plan_id):
             raise NotRunnableError(plan_id, PlanStage.RUNNING if self.goes_on(plan_id) else plan.stage)
         self._troubles.pop(plan_id, None)
@@ -54,7 +54,7 @@ class Runs:
                     await asyncio.wait(going, timeout=_LOOK_EVERY)
         await background.stop(*self._going.values())  # what is late ends as paused, too
 
-    async def _run(self, plan_id: str, orders: Orders) -> None:
+    async def _run(self, plan_id: str, orders: RunOptions) -> None:
         try:
             async with self._desk.places.connection() as connection:
                 await Runner(self._desk.store, connection).run(plan_id, orders)

@@ -15,7 +15,7 @@ from deploy.local.broker import Broker
 from deploy.local.parts import PLAIN_HTTP
 from ops.core.audit import Finding
 from ops.core.dead_letters.letters import DeadLetter
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from tests.chaos.guests import Crowd
 from tests.integration.flow.system import DEAD_QUEUES, System
 from tests.integration.flow.waiting import until
@@ -44,7 +44,7 @@ class Aftermath:
     """Effects that happened more than once."""
     findings: tuple[Finding, ...]
     """What `bellhop audit` finds."""
-    parked: tuple[Seen, ...]
+    parked: tuple[RecordedMessage, ...]
     """What lies in the dead queues, looked at and left there, and what an operator has fetched from them."""
     log: tuple[AbstractIncomingMessage, ...]
     """Every command and event, the oldest first."""
@@ -141,19 +141,19 @@ async def ready(system: System) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-async def fetched(system: System) -> list[Seen]:
+async def fetched(system: System) -> list[RecordedMessage]:
     """Every dead letter in the store, whatever was decided about it."""
     letters = [DeadLetter.model_validate(raw) async for raw in system.documents["dead_letters"].find({})]
     return [letter.message for letter in letters]
 
 
-async def looked_at(system: System, queue: str) -> list[Seen]:
+async def looked_at(system: System, queue: str) -> list[RecordedMessage]:
     """Every message of a dead queue, requeued afterwards."""
-    seen: list[Seen] = []
+    seen: list[RecordedMessage] = []
     async with system.channel() as channel:
         declared = await channel.declare_queue(queue, passive=True)
         while (message := await declared.get(fail=False)) is not None:
-            seen.append(Seen.of(message))
+            seen.append(RecordedMessage.of(message))
     return seen
 
 

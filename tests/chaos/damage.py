@@ -241,7 +241,7 @@ class Saboteur:
         connection = await connection_for_tools(self.system.setup.amqp_url, "chaos", timeout=10)
         async with connection:
             letters = DeadLetters(store, connection)
-            looks = await asyncio.gather(*(letters.take_in() for _ in range(LOOKS)), return_exceptions=True)
+            looks = await asyncio.gather(*(letters.drain() for _ in range(LOOKS)), return_exceptions=True)
         store.close()
         assert {type(look) for look in looks} == {StoreUnavailableError}
         self.done["looks at dead letters without a store"] += LOOKS

@@ -24,7 +24,7 @@ from ops.core.dead_letters.letters import Stage
 from ops.core.messages import Filter
 from ops.core.replay import planning, plans
 from ops.core.replay.plans import PlanStage
-from ops.core.replay.run import NotRunnableError, Orders
+from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession
 from tests.integration.flow.outages import store_to_kill
 from tests.integration.flow.system import System, system_on
@@ -74,7 +74,7 @@ class Busy:
         for plan in await self.desk.plans.all():
             if plan.stage not in (PlanStage.DONE, PlanStage.RUNNING):
                 with suppress(NotRunnableError):
-                    await self.desk.runner.run(plan.plan_id, Orders("olga", "chaos", rate=50, stop_after=99))
+                    await self.desk.runner.run(plan.plan_id, RunOptions("olga", "chaos", rate=50, stop_after=99))
 
     async def _tried(self, work: object, name: str) -> None:
         try:

@@ -36,9 +36,9 @@ from gateway.app import create_app
 from gateway.problems import ProblemError
 from gateway.receipts import receipt_email_of
 from gateway.settings import GatewaySettings
-from ops.core.dead_letters.editing import EditError, with_fields
+from ops.core.dead_letters.editing import EditError, apply_assignments
 from ops.core.message_log.search import offset_of
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.timespec import moment
 from ops.core.trace.captions import caption
 from ops.core.trace.collect import UnknownOrderError, order_id_of
@@ -125,8 +125,8 @@ def _post(body: bytes) -> None:
     _ask("/v1/orders", body, "POST", authorization=f"Bearer {TOKEN}", content_type="application/json")
 
 
-def _seen(text: str) -> Seen:
-    return Seen(
+def _seen(text: str) -> RecordedMessage:
+    return RecordedMessage(
         message_id=text,
         kind=text,
         body=text.encode(),
@@ -231,7 +231,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "an offset": lambda text: offset_of(text, NOW),
     "a filter": _filtered,
     "a message found": lambda text: (_seen(text).order_id, _seen(text).readable_body(), _seen(text).failed_at),
-    "an edit": lambda text: with_fields(b'{"lines": [1]}', [text, f"lines.{text}=1"]),
+    "an edit": lambda text: apply_assignments(b'{"lines": [1]}', [text, f"lines.{text}=1"]),
     "an order to trace": order_id_of,
     "a story": _tell,
     "a caption": _drawn,

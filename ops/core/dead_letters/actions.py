@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.storage.audit_log import AuditLog
-from ops.core.dead_letters.editing import edited, put_in_place, with_fields
+from ops.core.dead_letters.editing import apply_assignments, edited, replace_at
 from ops.core.dead_letters.letters import DeadLetter, Stage
-from ops.core.dry_run import Forecast, Rehearsal
+from ops.core.dry_run import DryRun, Forecast
 from ops.core.message_log.stream import NoLogError
 from ops.core.messages import Filter
 from ops.core.session import OperatorSession
@@ -29,7 +29,7 @@ class Told:
 
 async def found(desk: OperatorSession, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
     """The letters in a stage (None: any) that a filter finds, with what lies in the dead queues now."""
-    await desk.letters.take_in()
+    await desk.letters.drain()
     return await desk.letters.matching(wanted, stage)
 
 
@@ -42,7 +42,7 @@ async def chosen(
     """
     if not ids:
         return await found(desk, wanted, stage)
-    await desk.letters.take_in()
+    await desk.letters.drain()
     return [letter for letter in await desk.letters.named(ids) if letter.stage is stage and letter.is_wanted(wanted)]
 
 
@@ -51,9 +51,9 @@ async def told(desk: OperatorSession, letter_id: str) -> Told:
 
     Raises NoSuchLetterError.
     """
-    await desk.letters.take_in()
+    await desk.letters.drain()
     (letter,) = await desk.letters.named([letter_id])
-    forecast = await Rehearsal(desk.store, desk.psp).forecast(
+    forecast = await DryRun(desk.store, desk.psp).forecast(
         await desk.letters.bodies.whole(letter.message), letter.queue
     )
     timeline = []
@@ -122,15 +122,15 @@ async def correct(
 
     Raises EditError and NoSuchLetterError; nothing is changed then.
     """
-    await desk.letters.take_in()
+    await desk.letters.drain()
     (letter,) = await desk.letters.named([letter_id])
     whole = letter.model_copy(update={"message": await desk.letters.bodies.whole(letter.message)})
     given = whole.message.body if body is None else body
-    new_body = with_fields(given, assignments) if assignments else given
+    new_body = apply_assignments(given, assignments) if assignments else given
     fresh = edited(whole, new_body, kind=kind, may_change_identity=may_change_identity)
     ids = (letter.letter_id, fresh.letter_id)
     async with AuditLog(desk.store).recorded("edit", who, why, ids, _difference(letter, fresh)):
-        await put_in_place(desk.letters, letter, fresh)
+        await replace_at(desk.letters, letter, fresh)
     return fresh
 
 

@@ -12,7 +12,7 @@ from chassis.messaging.headers import EDITED_FROM, ORIGIN_QUEUE, ORIGIN_ROUTING_
 from contracts.ids import bounded_id
 from contracts.message import parse
 from ops.core.dead_letters.letters import DeadLetter, DeadLetters, Stage
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 
 SETTING = "BELLHOP_EDIT_IDENTITY"
 _WHAT_IS_BOUGHT = "extra_id"
@@ -36,7 +36,7 @@ class EditError(Exception):
     """What was asked for cannot be done to this body; nothing was changed."""
 
 
-def with_fields(body: bytes, assignments: Iterable[str]) -> bytes:
+def apply_assignments(body: bytes, assignments: Iterable[str]) -> bytes:
     """The body with fields set: `amount.amount=4800`, `lines.0.quantity=2`. Values are JSON, or else text.
 
     Raises EditError for a body that is no JSON object, and for a place that does not exist in it.
@@ -109,7 +109,7 @@ def _identifying(value: Any, place: str) -> Iterator[tuple[str, Any]]:
             yield from _identifying(inner, f"{place}{name}.")
 
 
-def _keep_identity(message: Seen, body: bytes, kind: str) -> None:
+def _keep_identity(message: RecordedMessage, body: bytes, kind: str) -> None:
     before, after = identity(message.body), identity(body) or {}
     if kind != message.kind:
         raise EditError(f"an edit keeps the kind, {message.kind}; {SETTING} allows another one")
@@ -156,7 +156,7 @@ def edited(
     return fresh.model_copy(update={"edited_from": letter.letter_id, "outbox_of": letter.outbox_of})
 
 
-async def put_in_place(letters: DeadLetters, old: DeadLetter, new: DeadLetter) -> None:
+async def replace_at(letters: DeadLetters, old: DeadLetter, new: DeadLetter) -> None:
     """Keep both, the old one out of the way. Raises EditError when the old one no longer waits."""
     if old.stage is not Stage.WAITING or not await letters.replace(old, new):
         raise EditError(f"{old.letter_id} does not wait any more: it is {old.stage}")

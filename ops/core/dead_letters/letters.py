@@ -24,7 +24,7 @@ from chassis.storage.store import Records, Store
 from contracts.topology import DEAD, QUEUES
 from ops.core.dead_letters.outboxes import Outboxes, seen
 from ops.core.large_bodies import LargeBodies
-from ops.core.messages import Filter, Seen
+from ops.core.messages import Filter, RecordedMessage
 
 DEAD_QUEUES = tuple(queue.name for queue in QUEUES if any(b.exchange == DEAD.name for b in queue.bindings))
 _PER_DELIVERY = ("x-delivery-count", "x-acquired-count")
@@ -57,7 +57,7 @@ class DeadLetter(BaseModel):
 
     letter_id: str
     dead_queue: str
-    message: Seen
+    message: RecordedMessage
     taken_in_at: datetime
     stage: Stage = Stage.WAITING
     edited_from: str | None = Field(default=None, description="the letter this one is an edited copy of")
@@ -90,7 +90,7 @@ class DeadLetter(BaseModel):
         return wanted.queue == self.dead_queue and rest.matches(self.message, self.taken_in_at)
 
     @classmethod
-    def of(cls, dead_queue: str, message: Seen) -> Self:
+    def of(cls, dead_queue: str, message: RecordedMessage) -> Self:
         return cls(letter_id=_id_of(dead_queue, message), dead_queue=dead_queue, message=message, taken_in_at=utc_now())
 
     @classmethod
@@ -147,7 +147,7 @@ class DeadLetters:
         self._store = store
         self._connection = connection
 
-    async def take_in(self) -> list[DeadLetter]:
+    async def drain(self) -> list[DeadLetter]:
         """Move what lies in the dead queues, and is parked in outboxes, into the store. Returns what was new.
 
         A crash in between delivers a message again, and it gets the same id again. Raises StoreUnavailableError at the
@@ -163,7 +163,7 @@ class DeadLetters:
             try:
                 queue = await channel.declare_queue(name, passive=True)
                 while (message := await queue.get(fail=False)) is not None:
-                    letter = await self._storable(DeadLetter.of(name, Seen.of(message)))
+                    letter = await self._storable(DeadLetter.of(name, RecordedMessage.of(message)))
                     if await self._add(letter):
                         taken.append(letter)
                     await message.ack()
@@ -269,7 +269,7 @@ class DeadLetters:
         return await self.records.change(letter.letter_id, {"stage": to.value, **also}, stage=letter.stage.value)
 
 
-def _id_of(dead_queue: str, message: Seen) -> str:
+def _id_of(dead_queue: str, message: RecordedMessage) -> str:
     """The same delivery always has the same id; parked once more, a message is another letter.
 
     All of it counts: a stranger's messages may have no ids and no times, and be told apart by their kind alone.

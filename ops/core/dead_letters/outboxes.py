@@ -7,7 +7,7 @@ from chassis.messaging.headers import text
 from chassis.storage.parked_outbox import ParkedMessage, ParkedOutbox
 from chassis.storage.store import Store
 from extras_service.collections import ExtrasStore
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from payment_service.collections import PaymentStore
 
 _MUST_BE_ROUTED = "must_be_routed"
@@ -35,16 +35,16 @@ class Outboxes:
         """Take a message out of its document, once it is kept elsewhere. Raises StoreUnavailableError."""
         await self._parked[name].remove(message)
 
-    async def put_back(self, name: str, document_id: str, message: Seen) -> bool:
+    async def put_back(self, name: str, document_id: str, message: RecordedMessage) -> bool:
         """Let its service send a message again. False when its document is gone. Raises StoreUnavailableError."""
         return await self._parked[name].put_back(document_id, _envelope_of(message), utc_now())
 
 
-def seen(message: ParkedMessage) -> Seen:
+def seen(message: ParkedMessage) -> RecordedMessage:
     """A parked message as a dead letter has it."""
     envelope = message.envelope
     known = {"traceparent": envelope.traceparent, _MUST_BE_ROUTED: envelope.must_be_routed}
-    return Seen(
+    return RecordedMessage(
         message_id=envelope.message_id,
         kind=envelope.kind,
         body=envelope.message.to_wire(),
@@ -62,7 +62,7 @@ def seen(message: ParkedMessage) -> Seen:
     )
 
 
-def _envelope_of(message: Seen) -> Envelope:
+def _envelope_of(message: RecordedMessage) -> Envelope:
     routed = message.headers.get(_MUST_BE_ROUTED)
     return Envelope(
         StoredMessage(message.kind, message.body, message.exchange, routed if isinstance(routed, bool) else None),

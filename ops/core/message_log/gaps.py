@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from chassis.messaging.message_log import INSTANCE
 from contracts.log import LogClosed, LogGap, LogOpened
 from contracts.message import Message
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 
 Instance = tuple[str, str]
 
@@ -23,7 +23,7 @@ class Gaps:
         self._last: dict[Instance, datetime | None] = {}
         self._replaced: set[Instance] = set()
 
-    def see(self, seen: Seen) -> None:
+    def see(self, seen: RecordedMessage) -> None:
         instance = (seen.sender, str(seen.headers.get(INSTANCE, "")))
         if not instance[1]:
             return  # of an older version
@@ -50,7 +50,7 @@ class Gaps:
         return [*self._said, *perhaps]
 
 
-def _parsed(seen: Seen, marker: type[MarkerT]) -> MarkerT | None:
+def _parsed(seen: RecordedMessage, marker: type[MarkerT]) -> MarkerT | None:
     if seen.kind != marker.wire_kind():
         return None
     try:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.stream import LogStream, Offset
-from ops.core.messages import Filter, Seen
+from ops.core.messages import Filter, RecordedMessage
 from ops.core.timespec import moment
 
 _LONGEST_OFFSET = 18
@@ -15,7 +15,7 @@ _LONGEST_OFFSET = 18
 
 async def matching(
     log: LogStream, offset: Offset, wanted: Filter, gaps: Gaps | None = None
-) -> AsyncGenerator[Seen, None]:
+) -> AsyncGenerator[RecordedMessage, None]:
     """What the log holds from `offset` up to now and a filter finds, the oldest first. Raises NoLogError.
 
     `gaps` is shown everything that was read.
@@ -28,7 +28,7 @@ async def matching(
                 yield seen
 
 
-def is_from(seen: Seen, offset: Offset) -> bool:
+def is_from(seen: RecordedMessage, offset: Offset) -> bool:
     """Whether a message is not older than asked for: the broker finds the chunk of a moment, not the message."""
     return isinstance(offset, str | int) or seen.sent_at is None or seen.sent_at >= offset.replace(microsecond=0)
 

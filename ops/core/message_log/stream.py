@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from contracts.topology import LOG
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 
 Offset = str | int | datetime
 """Where to begin: `first`, `next` (only what comes), a number, or a moment."""
@@ -42,7 +42,7 @@ class LogStream:
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
 
-    async def up_to_now(self, begin: Offset = "first") -> AsyncGenerator[Seen, None]:
+    async def up_to_now(self, begin: Offset = "first") -> AsyncGenerator[RecordedMessage, None]:
         """Everything from `begin` to the message that is the newest when this is called.
 
         With a moment for `begin`, messages a little older than it may come first: the broker finds the chunk, not the
@@ -59,7 +59,7 @@ class LogStream:
                 if seen.offset == end:
                     return
 
-    async def follow(self, begin: Offset = "next") -> AsyncGenerator[Seen, None]:
+    async def follow(self, begin: Offset = "next") -> AsyncGenerator[RecordedMessage, None]:
         """Everything from `begin` on, and whatever comes, without end. Raises NoLogError."""
         async with self._consumed(begin) as found:
             while True:
@@ -82,7 +82,7 @@ class LogStream:
         found = _Found(channel)
 
         async def keep(message: AbstractIncomingMessage) -> None:
-            await found.put(Seen.of(message))
+            await found.put(RecordedMessage.of(message))
             await message.ack()
 
         try:
@@ -102,16 +102,16 @@ class _Found:
     """Messages as they come, until the channel ends. Bounded: a slow reader holds the broker back."""
 
     def __init__(self, channel: AbstractChannel) -> None:
-        self._messages: asyncio.Queue[Seen] = asyncio.Queue(_AT_ONCE)
+        self._messages: asyncio.Queue[RecordedMessage] = asyncio.Queue(_AT_ONCE)
         self._is_closed = False
         self._changed = asyncio.Event()
         channel.close_callbacks.add(self._close)
 
-    async def put(self, seen: Seen) -> None:
+    async def put(self, seen: RecordedMessage) -> None:
         await self._messages.put(seen)
         self._changed.set()
 
-    async def next(self) -> Seen:
+    async def next(self) -> RecordedMessage:
         """Raises LogInterruptedError."""
         while self._messages.empty():
             if self._is_closed:

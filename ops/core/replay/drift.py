@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Collection
 from time import monotonic
 
-from ops.core.dry_run import Forecast, Rehearsal
-from ops.core.messages import Seen
+from ops.core.dry_run import DryRun, Forecast
+from ops.core.messages import RecordedMessage
 from ops.core.psp_forecast import NOT_ASKED
 from ops.core.replay.plans import Planned
 
@@ -20,7 +20,7 @@ def is_as_planned(planned: Forecast, now: Forecast) -> bool:
 
 
 async def forecast_now(
-    rehearsal: Callable[[], Rehearsal], item: Planned, message: Seen, sent: Collection[Planned]
+    rehearsal: Callable[[], DryRun], item: Planned, message: RecordedMessage, sent: Collection[Planned]
 ) -> Forecast:
     """What a message would do now.
 

@@ -7,7 +7,7 @@ from chassis.storage.audit_log import AuditLog
 from ops.core.dead_letters import actions as deciding
 from ops.core.message_log.search import matching
 from ops.core.message_log.stream import Offset
-from ops.core.messages import Filter, Seen
+from ops.core.messages import Filter, RecordedMessage
 from ops.core.replay.plans import Plan, Planned
 from ops.core.session import OperatorSession
 
@@ -37,13 +37,13 @@ async def of_log(
 
 async def pause(desk: OperatorSession, plan_id: str, *, who: str, why: str) -> bool:
     """Let a run end after the message at hand. False when the plan is not running. Raises NoSuchPlanError."""
-    await desk.plans.named_alone(plan_id)
+    await desk.plans.header(plan_id)
     async with AuditLog(desk.store).recorded("pause", who, why, (plan_id,)) as act:
         is_paused = await desk.plans.pause(plan_id)
         act.outcome = "paused" if is_paused else "it was not running"
     return is_paused
 
 
-def _once(found: Sequence[Seen]) -> list[Seen]:
+def _once(found: Sequence[RecordedMessage]) -> list[RecordedMessage]:
     """A message that was published twice under one id is sent once."""
     return list({seen.message_id or str(seen.offset): seen for seen in found}.values())

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.messaging.envelope import utc_now
 from chassis.storage.store import Records, Store
-from ops.core.dry_run import Forecast, Rehearsal
+from ops.core.dry_run import DryRun, Forecast
 from ops.core.large_bodies import LargeBodies
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from psp_adapter.stripe_api import StripeApi
 
 
@@ -47,7 +47,7 @@ class Planned(BaseModel):
 
     plan_id: str
     number: int
-    message: Seen
+    message: RecordedMessage
     queue: str = Field(description="the one queue it is sent to")
     letter_id: str | None = Field(default=None, description="the dead letter it comes from; none: from the log")
     forecast: Forecast
@@ -100,14 +100,14 @@ class Plans:
         self.items: Records[Planned] = store.records("replay_items", Planned, indexed=("plan_id",))
 
     async def make(
-        self, source: str, wanted: str, made_by: str, chosen: Iterable[tuple[Seen, str, str | None]]
+        self, source: str, wanted: str, made_by: str, chosen: Iterable[tuple[RecordedMessage, str, str | None]]
     ) -> tuple[Plan, list[Planned]]:
         """Save a plan for these messages, each with its queue and the letter it comes from. Sends nothing.
 
         The forecasts are for the messages in this order: what one changes, the next finds changed.
         """
         plan_id = f"rp_{uuid.uuid4().hex[:8]}"
-        rehearsal = Rehearsal(self._store, self._psp)
+        rehearsal = DryRun(self._store, self._psp)
         bodies = LargeBodies(self._store)
         items = []
         for number, (chosen_one, queue, letter_id) in enumerate(chosen, 1):
@@ -133,7 +133,7 @@ class Plans:
 
     async def named(self, plan_id: str) -> tuple[Plan, list[Planned]]:
         """A plan and its messages in order. Raises NoSuchPlanError."""
-        plan = await self.named_alone(plan_id)
+        plan = await self.header(plan_id)
         items = (await self.items.find(plan_id=plan_id)).values()
         return plan, sorted(items, key=lambda item: item.number)
 
@@ -143,7 +143,7 @@ class Plans:
         plans = (await self.plans.find()).values()
         return sorted((plan.seen_at(now) for plan in plans), key=lambda plan: plan.made_at)
 
-    async def named_alone(self, plan_id: str) -> Plan:
+    async def header(self, plan_id: str) -> Plan:
         plan = (await self.plans.get([plan_id])).get(plan_id)
         if plan is None:
             raise NoSuchPlanError(plan_id)

@@ -14,9 +14,9 @@ from chassis.messaging.headers import ATTEMPT, FAILURE, ORIGIN, REPLAY_PLAN, kep
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
 from ops.core.dead_letters.letters import DeadLetters, Stage
-from ops.core.dry_run import NO_QUEUE, Forecast, Rehearsal
+from ops.core.dry_run import NO_QUEUE, DryRun, Forecast
 from ops.core.large_bodies import BodyGoneError
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.replay.claims import Claims
 from ops.core.replay.drift import forecast_now, is_as_planned
 from ops.core.replay.plans import Plan, Planned, Plans, PlanStage, Result
@@ -28,7 +28,7 @@ _LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class RunOptions:
     """How a plan is to be run."""
 
     who: str
@@ -86,7 +86,7 @@ class Runner:
     """Carries out plans over one connection."""
 
     def __init__(self, store: Store, connection: AbstractConnection, psp: StripeApi | None = None) -> None:
-        self._rehearsal = partial(Rehearsal, store, psp)
+        self._rehearsal = partial(DryRun, store, psp)
         self._connection = connection
         self._login = connection.url.user or "guest"  # type: ignore[attr-defined]
         self._plans = Plans(store)
@@ -94,7 +94,9 @@ class Runner:
         self._claims = Claims(store)
         self._audit = AuditLog(store)
 
-    async def run(self, plan_id: str, orders: Orders, progress: Callable[[Planned], None] = lambda _: None) -> Report:
+    async def run(
+        self, plan_id: str, orders: RunOptions, progress: Callable[[Planned], None] = lambda _: None
+    ) -> Report:
         """Run what is left of a plan. Pausing it, from anywhere, ends this after the message at hand.
 
         Each message is forecast once more right before it is sent. When that is not what the plan says, the run stops
@@ -110,7 +112,7 @@ class Runner:
         async with self._audit.recorded("replay", orders.who, orders.why, (plan_id,), what) as act:
             run_id = await self._plans.begin(plan)
             if run_id is None:
-                raise NotRunnableError(plan_id, (await self._plans.named_alone(plan_id)).stage)
+                raise NotRunnableError(plan_id, (await self._plans.header(plan_id)).stage)
             end, reason = PlanStage.PAUSED, "it was broken off"
             try:
                 end, reason = await self._send_all(left, run_id, orders, progress)
@@ -125,7 +127,7 @@ class Runner:
         return report_of(*await self._plans.named(plan_id))
 
     async def _send_all(
-        self, items: list[Planned], run_id: str, orders: Orders, progress: Callable[[Planned], None]
+        self, items: list[Planned], run_id: str, orders: RunOptions, progress: Callable[[Planned], None]
     ) -> tuple[PlanStage, str]:
         async with self._connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
             return await self._send_over(channel, items, run_id, orders, progress)
@@ -135,7 +137,7 @@ class Runner:
         channel: AbstractChannel,
         items: list[Planned],
         run_id: str,
-        orders: Orders,
+        orders: RunOptions,
         progress: Callable[[Planned], None],
     ) -> tuple[PlanStage, str]:
         """The stage in which the run ends, and why, unless it is done."""
@@ -160,12 +162,12 @@ class Runner:
             if len(failed) >= orders.stop_after:
                 return PlanStage.STOPPED, f"{len(failed)} failed again"
         if sent:
-            await self._taken(channel, {item.queue for item in sent.values()})
+            await self._wait_until_consumed(channel, {item.queue for item in sent.values()})
             await asyncio.sleep(orders.settle)
             await self._failed_again(sent)
         return PlanStage.DONE, ""
 
-    async def _taken(self, channel: AbstractChannel, queues: set[str]) -> None:
+    async def _wait_until_consumed(self, channel: AbstractChannel, queues: set[str]) -> None:
         """Wait until services have taken what was sent, but not for a service that is away."""
         until = monotonic() + _TAKEN_WITHIN
         while monotonic() < until:
@@ -174,7 +176,9 @@ class Runner:
                 return
             await asyncio.sleep(0.1)
 
-    async def _send(self, channel: AbstractChannel, item: Planned, sent: Collection[Planned], orders: Orders) -> bool:
+    async def _send(
+        self, channel: AbstractChannel, item: Planned, sent: Collection[Planned], orders: RunOptions
+    ) -> bool:
         """False when it was skipped, and why is noted. Raises ForecastChangedError."""
         try:
             message = await self._letters.bodies.whole(item.message)
@@ -239,7 +243,7 @@ class Runner:
 
     async def _failed_again(self, sent: dict[str, Planned]) -> set[str]:
         """Ids of the messages of this run that have come back dead, whoever took them in."""
-        await self._letters.take_in()
+        await self._letters.drain()
         plan_id = next(iter(sent.values())).plan_id if sent else ""
         again = set()
         for letter in (await self._letters.records.find(**{f"message.headers.{REPLAY_PLAN}": plan_id})).values():
@@ -258,7 +262,7 @@ def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
     return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left, plan.reason)
 
 
-def _again(seen: Seen, plan_id: str, login: str) -> aio_pika.Message:
+def _again(seen: RecordedMessage, plan_id: str, login: str) -> aio_pika.Message:
     """The message as it was, on its first attempt, with the headers of ours alone and nobody waiting for a reply."""
     known = {name: value for name, value in kept(seen.headers).items() if name not in FAILURE | ORIGIN}
     return aio_pika.Message(

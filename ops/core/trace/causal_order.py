@@ -7,17 +7,17 @@ what caused it. Otherwise the log's order is kept: it needs no clocks that agree
 from collections.abc import Sequence
 
 from contracts.topology import FAILURES
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 
 
-def in_causal_order(messages: Sequence[Seen]) -> list[Seen]:
+def in_causal_order(messages: Sequence[RecordedMessage]) -> list[RecordedMessage]:
     """The messages as they stand in the log, but each after its cause, and a failure after the message that failed."""
-    first: dict[str, Seen] = {}
+    first: dict[str, RecordedMessage] = {}
     for seen in messages:
         if seen.exchange != FAILURES:
             first.setdefault(seen.message_id, seen)
     placed: set[int] = set()
-    ordered: list[Seen] = []
+    ordered: list[RecordedMessage] = []
     for seen in messages:
         waiting = [seen]
         while (before := _cause_of(waiting[-1], first)) is not None and id(before) not in placed:
@@ -31,7 +31,7 @@ def in_causal_order(messages: Sequence[Seen]) -> list[Seen]:
     return ordered
 
 
-def _cause_of(seen: Seen, first: dict[str, Seen]) -> Seen | None:
+def _cause_of(seen: RecordedMessage, first: dict[str, RecordedMessage]) -> RecordedMessage | None:
     if seen.exchange == FAILURES:
         return first.get(seen.message_id)
     return first.get(seen.causation_id or "")

@@ -17,7 +17,7 @@ from extras_service.order.state import Order
 from extras_service.stock.decide import stock_id
 from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.stream import LogStream, NoLogError, Offset
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.order_actions import sentences_of
 from ops.core.target import Places
 from ops.core.trace.causal_order import in_causal_order
@@ -71,10 +71,10 @@ def order_id_of(wanted: str) -> OrderId:
     return OrderId(f"ord_{found.group(1)}")
 
 
-async def _messages(places: Places, order_id: str, begin: Offset, gaps: Gaps) -> list[Seen]:
+async def _messages(places: Places, order_id: str, begin: Offset, gaps: Gaps) -> list[RecordedMessage]:
     """Every message about the order, and those without an order of their own that led to one of them or followed."""
-    about: list[Seen] = []
-    about_none: list[Seen] = []
+    about: list[RecordedMessage] = []
+    about_none: list[RecordedMessage] = []
     async with places.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
         async for seen in log:
             gaps.see(seen)
@@ -112,7 +112,7 @@ def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: b
     return Kept(owner, stored.id, name, stored.state.standing, stored.history, is_shared)
 
 
-def _of_this_order(order_id: str, documents: Sequence[Kept], messages: Sequence[Seen]) -> list[Kept]:
+def _of_this_order(order_id: str, documents: Sequence[Kept], messages: Sequence[RecordedMessage]) -> list[Kept]:
     """The documents, those that many orders share with only the changes that this order has made."""
     ids = {seen.message_id for seen in messages}
     ids |= {change.message_id for document in documents if not document.is_shared for change in document.history}
@@ -126,7 +126,9 @@ def _of_this_order(order_id: str, documents: Sequence[Kept], messages: Sequence[
     ]
 
 
-def _missing(order: Stored[Order] | None, messages: Sequence[Seen], documents: Sequence[Kept]) -> Iterator[str]:
+def _missing(
+    order: Stored[Order] | None, messages: Sequence[RecordedMessage], documents: Sequence[Kept]
+) -> Iterator[str]:
     """What the story cannot tell, in sentences."""
     if order is None:
         yield "No order is stored: it was refused, or its message is parked or still on its way."

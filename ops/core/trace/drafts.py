@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.trace.model import Participant, Step, StepKind
 
 
 @dataclass(eq=False, slots=True)
-class Draft:
+class UnorderedStep:
     """A step whose place in the story is not known yet."""
 
     kind: StepKind
@@ -22,17 +22,17 @@ class Draft:
     what: str
     receivers: tuple[Participant, ...] = ()
     detail: str = ""
-    seen: Seen | None = None
+    seen: RecordedMessage | None = None
     message_id: str = ""
     message_kind: str = ""
     is_exact: bool = True
     attempt: int = 1
-    cause: "Draft | None" = None
-    earlier: "list[Draft]" = field(default_factory=list)
+    cause: "UnorderedStep | None" = None
+    earlier: "list[UnorderedStep]" = field(default_factory=list)
     """What is known to have come before, beside its cause."""
 
 
-def numbered(drafts: Sequence[Draft]) -> Iterator[Step]:
+def numbered(drafts: Sequence[UnorderedStep]) -> Iterator[Step]:
     """The drafts as steps, in order."""
     numbers: dict[int, int] = {}
     depths: dict[int, int] = {}
@@ -57,7 +57,7 @@ def numbered(drafts: Sequence[Draft]) -> Iterator[Step]:
         )
 
 
-def _depth_under(cause: Draft | None, depths: dict[int, int]) -> int:
+def _depth_under(cause: UnorderedStep | None, depths: dict[int, int]) -> int:
     """What comes of a message stands one deeper than it; what comes of a transition or a call, beside it."""
     if cause is None:
         return 0
@@ -65,7 +65,7 @@ def _depth_under(cause: Draft | None, depths: dict[int, int]) -> int:
     return depths.get(id(cause), 0) + (1 if is_message else 0)
 
 
-def _in_order(drafts: Sequence[Draft]) -> Iterator[Draft]:
+def _in_order(drafts: Sequence[UnorderedStep]) -> Iterator[UnorderedStep]:
     """By the clock, but nothing before what it followed from."""
     waits_for = {id(draft): {id(other) for other in _before(draft)} for draft in drafts}
     followers: dict[int, list[int]] = {}
@@ -85,5 +85,5 @@ def _in_order(drafts: Sequence[Draft]) -> Iterator[Draft]:
                 heapq.heappush(ready, (drafts[follower].at, follower))
 
 
-def _before(draft: Draft) -> list[Draft]:
+def _before(draft: UnorderedStep) -> list[UnorderedStep]:
     return [*draft.earlier, *([draft.cause] if draft.cause else [])]

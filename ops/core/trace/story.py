@@ -10,10 +10,10 @@ from chassis.messaging.headers import SENT_AT_MS
 from chassis.storage.history import Transition
 from contracts.ids import OrderId, payment_id_of
 from contracts.topology import COMMANDS, FAILURES
-from ops.core.messages import Seen
-from ops.core.trace.drafts import Draft, numbered
+from ops.core.messages import RecordedMessage
+from ops.core.trace.drafts import UnorderedStep, numbered
 from ops.core.trace.model import Participant, StepKind, Story
-from ops.core.trace.wording import gist_of, name_of, owner_of, sender_of, shortened
+from ops.core.trace.wording import name_of, owner_of, sender_of, shortened, summary_of
 
 _BORN = re.compile(r"(?P<document>.+?)\.(?P<version>\d+)\.\d+(?:\.[0-9a-f]{16})?")
 _CALL = re.compile(r"(?P<clock>\d\d:\d\d:\d\d\.\d{3}) (?P<what>.+)")
@@ -42,19 +42,19 @@ class Kept:
 
 def told(
     order_id: str,
-    messages: Sequence[Seen],
+    messages: Sequence[RecordedMessage],
     documents: Sequence[Kept],
     remarks: Sequence[str] = (),
     actions: Sequence[str] = (),
 ) -> Story:
     """The story of an order, from messages in the log's order and from its documents."""
-    weaver = _Weaver()
+    weaver = _StoryBuilder()
     for seen in messages:
         weaver.add(seen)
     for document in documents:
         weaver.remember(document)
     weaver.name_causes()
-    weaver.name_what_changed_nothing(documents)
+    weaver.mark_no_ops(documents)
     return Story(
         order_id=order_id,
         payment_id=payment_id_of(OrderId(order_id)),
@@ -65,33 +65,33 @@ def told(
     )
 
 
-class _Weaver:
+class _StoryBuilder:
     """Collects drafts and finds out what caused what."""
 
     def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-        self._messages: dict[str, Draft] = {}
-        self._latest: dict[str, Draft] = {}
-        self._transitions: dict[tuple[str, int], Draft] = {}
-        self._last_logged: Draft | None = None
+        self.drafts: list[UnorderedStep] = []
+        self._messages: dict[str, UnorderedStep] = {}
+        self._latest: dict[str, UnorderedStep] = {}
+        self._transitions: dict[tuple[str, int], UnorderedStep] = {}
+        self._last_logged: UnorderedStep | None = None
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: RecordedMessage) -> None:
         if seen.exchange == FAILURES:
             self._add_failure(seen)
         else:
             self._add_message(seen)
 
-    def _add_message(self, seen: Seen) -> None:
+    def _add_message(self, seen: RecordedMessage) -> None:
         at, is_exact = self._moment_of(seen)
         receivers = tuple(dict.fromkeys(owner_of(queue) for queue in seen.queues))
-        draft = Draft(
+        draft = UnorderedStep(
             kind=StepKind.COMMAND if seen.exchange == COMMANDS.name else StepKind.EVENT,
             at=at,
             is_exact=is_exact,
             sender=sender_of(seen.sender),
             receivers=receivers,
             what=name_of(seen.kind),
-            detail=gist_of(seen),
+            detail=summary_of(seen),
             seen=seen,
             message_id=seen.message_id,
             message_kind=seen.kind,
@@ -106,22 +106,24 @@ class _Weaver:
         self._messages.setdefault(seen.message_id, draft)
         self._latest[seen.message_id] = draft
 
-    def _add_notes(self, seen: Seen, draft: Draft) -> None:
+    def _add_notes(self, seen: RecordedMessage, draft: UnorderedStep) -> None:
         """What the message's sender noted: the request or the calls it comes from."""
         if http := _text(seen, "http"):
             is_staff = b'"staff":{' in seen.body
             who = Participant.STAFF if is_staff else Participant.GUEST
             what = http.replace(seen.order_id or "\0", "…")
-            draft.cause = Draft(StepKind.REQUEST, draft.at, who, what, (Participant.GATEWAY,), is_exact=draft.is_exact)
+            draft.cause = UnorderedStep(
+                StepKind.REQUEST, draft.at, who, what, (Participant.GATEWAY,), is_exact=draft.is_exact
+            )
             self.drafts.append(draft.cause)
         self._add_calls(seen, draft)
 
-    def _add_calls(self, seen: Seen, outcome: Draft) -> None:
+    def _add_calls(self, seen: RecordedMessage, outcome: UnorderedStep) -> None:
         noted = _text(seen, "psp")
         if not noted:
             return
         if noted.startswith(("webhook ", "swept ")):
-            outcome.cause = Draft(
+            outcome.cause = UnorderedStep(
                 StepKind.WEBHOOK,
                 outcome.at,
                 Participant.STRIPE,
@@ -142,14 +144,14 @@ class _Weaver:
             what = said["what"]
             kind = StepKind.LOST_CALL if " not answered " in what else StepKind.CALL
             began = _last_before(outcome.at, time.fromisoformat(said["clock"]))
-            cause = Draft(kind, began, Participant.ADAPTER, what, (Participant.STRIPE,), cause=cause)
+            cause = UnorderedStep(kind, began, Participant.ADAPTER, what, (Participant.STRIPE,), cause=cause)
             self.drafts.append(cause)
         outcome.cause = cause
 
-    def _add_failure(self, seen: Seen) -> None:
+    def _add_failure(self, seen: RecordedMessage) -> None:
         is_parked = seen.headers.get("ended") == PARKED
         again = "" if is_parked else f"; again in {seen.headers.get('again_in_s')} s"
-        draft = Draft(
+        draft = UnorderedStep(
             kind=StepKind.PARKING if is_parked else StepKind.RETRY,
             at=seen.failed_at or self._moment_of(seen)[0],
             sender=owner_of(next(iter(seen.queues), "")),
@@ -165,7 +167,7 @@ class _Weaver:
         self.drafts.append(draft)
         self._latest[seen.message_id] = draft
 
-    def _moment_of(self, seen: Seen) -> tuple[datetime, bool]:
+    def _moment_of(self, seen: RecordedMessage) -> tuple[datetime, bool]:
         """When it was sent, and whether that is known to the millisecond."""
         milliseconds = seen.headers.get(SENT_AT_MS)
         if isinstance(milliseconds, int):
@@ -177,10 +179,10 @@ class _Weaver:
         """The transitions of a document, each after the message that made it."""
         standing = ""
         for change in document.history:
-            cause = self._maker_of(change)
+            cause = self._cause_of(change)
             still = "still " if change.standing == standing else ""
             standing = change.standing
-            draft = Draft(
+            draft = UnorderedStep(
                 kind=StepKind.DEADLINE if cause is None and _is_by_the_clock(change) else StepKind.TRANSITION,
                 at=change.at,
                 sender=document.owner,
@@ -197,7 +199,7 @@ class _Weaver:
             self.drafts.append(draft)
             self._transitions[document.document_id, change.version] = draft
 
-    def _maker_of(self, change: Transition) -> Draft | None:
+    def _cause_of(self, change: Transition) -> UnorderedStep | None:
         tried_before = self._latest if change.attempt > 1 else self._messages
         exact = tried_before.get(change.message_id)
         if exact is not None or change.message_id.count(".") == 0:
@@ -217,7 +219,7 @@ class _Weaver:
             transition = self._transitions.get((born["document"], int(born["version"]))) if born else None
             draft.cause = transition or self._messages.get(seen.causation_id or "")
 
-    def name_what_changed_nothing(self, documents: Sequence[Kept]) -> None:
+    def mark_no_ops(self, documents: Sequence[Kept]) -> None:
         """Say so of every message that reached a service with documents and changed none of them."""
         changing = {id(_message_behind(draft)) for draft in self._transitions.values()}
         known_since = {
@@ -232,7 +234,7 @@ class _Weaver:
                     draft.detail = "; ".join(filter(None, ("no change", draft.detail)))
 
 
-def _message_behind(draft: Draft) -> Draft | None:
+def _message_behind(draft: UnorderedStep) -> UnorderedStep | None:
     """The message that led to it, past the retries in between."""
     cause = draft.cause
     while cause is not None and cause.kind not in (StepKind.COMMAND, StepKind.EVENT):
@@ -250,6 +252,6 @@ def _last_before(moment: datetime, clock: time) -> datetime:
     return same_day if same_day <= moment + timedelta(minutes=1) else same_day - timedelta(days=1)
 
 
-def _text(seen: Seen, name: str) -> str:
+def _text(seen: RecordedMessage, name: str) -> str:
     value = seen.headers.get(name)
     return value if isinstance(value, str) else ""

@@ -8,7 +8,7 @@ from babel.numbers import get_currency_precision
 from contracts import orders, payments, psp
 from contracts.message import Message
 from contracts.upcasting import newest_of
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.trace.model import Participant
 
 ROOMS = (orders, payments, psp)
@@ -45,7 +45,7 @@ def owner_of(queue: str) -> Participant:
     return _OWNERS.get(queue.partition(".")[0], Participant.SOMEBODY)
 
 
-def gist_of(seen: Seen) -> str:
+def summary_of(seen: RecordedMessage) -> str:
     """What a message says, in a few words: amounts, codes and reasons."""
     body = seen.readable_body()
     if not isinstance(body, dict):

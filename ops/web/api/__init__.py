@@ -5,13 +5,13 @@ from fastapi import APIRouter, Depends
 from gateway.tokens import Tokens
 from ops.web.api import dead, looking, orders, plans, tracing
 from ops.web.api.who import Who
-from ops.web.kept_desk import KeptDesk
 from ops.web.runs import Runs
+from ops.web.session import ReconnectingSession
 
 PREFIX = "/ops/api"
 
 
-def api(desk: KeptDesk, runs: Runs, tokens: Tokens, *, may_change_identity: bool) -> APIRouter:
+def api(desk: ReconnectingSession, runs: Runs, tokens: Tokens, *, may_change_identity: bool) -> APIRouter:
     """All routes. Without `may_change_identity` an edit keeps a letter's kind and ids."""
     who = Who(tokens)
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(who.reader)])

@@ -11,7 +11,7 @@ from ops.core.dead_letters.letters import DeadLetter, Stage, summary
 from ops.core.messages import Filter
 from ops.web.api.bodies import Correction, Move, Wanted
 from ops.web.api.who import Who
-from ops.web.kept_desk import KeptDesk
+from ops.web.session import ReconnectingSession
 
 _MOST = 500
 """Letters a list shows; its groups count, and name, all of them."""
@@ -21,7 +21,7 @@ class WantedLetters(Wanted):
     stage: Literal["waiting", "replayed", "edited", "discarded", "any"] = "waiting"
 
 
-def routes(desk: KeptDesk, who: Who, *, may_change_identity: bool) -> APIRouter:
+def routes(desk: ReconnectingSession, who: Who, *, may_change_identity: bool) -> APIRouter:
     router = APIRouter(prefix="/dead")
     replayer, editor = Depends(who.replayer), Depends(who.editor)
 

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Query
 from chassis.messaging.envelope import utc_now
 from chassis.storage.audit_log import AuditLog
 from ops.core.message_log.search import matching, offset_of
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.queues import look_at
 from ops.web.api.bodies import Text, Wanted
-from ops.web.kept_desk import KeptDesk
 from ops.web.problems import unreadable
+from ops.web.session import ReconnectingSession
 
 _FRESH = 1.0
 """Seconds for which one look at the queues serves everybody."""
@@ -29,7 +29,7 @@ class WantedOfLog(Wanted):
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 200
 
 
-def routes(desk: KeptDesk) -> APIRouter:
+def routes(desk: ReconnectingSession) -> APIRouter:
     router = APIRouter()
     looking = asyncio.Lock()
     last: list[tuple[float, dict[str, Any]]] = []
@@ -51,7 +51,7 @@ def routes(desk: KeptDesk) -> APIRouter:
             offset = offset_of(wanted.since or wanted.begin, now)
         except ValueError as error:
             raise unreadable(error) from None
-        messages: deque[Seen] = deque(maxlen=wanted.limit)
+        messages: deque[RecordedMessage] = deque(maxlen=wanted.limit)
         found, is_whole, last_offset = 0, True, None
         try:
             async with asyncio.timeout(_READ_WITHIN):
@@ -73,7 +73,7 @@ def routes(desk: KeptDesk) -> APIRouter:
     return router
 
 
-def message_view(seen: Seen) -> dict[str, Any]:
+def message_view(seen: RecordedMessage) -> dict[str, Any]:
     """A message as a list shows it, with its body to be opened."""
     return {
         "offset": seen.offset,

@@ -9,11 +9,11 @@ from contracts.orders import OrderStatus
 from ops.core.orders import MOST, Wanted, as_json, find
 from ops.core.timespec import moment
 from ops.web.api.bodies import Text
-from ops.web.kept_desk import KeptDesk
 from ops.web.problems import unreadable
+from ops.web.session import ReconnectingSession
 
 
-def routes(desk: KeptDesk) -> APIRouter:
+def routes(desk: ReconnectingSession) -> APIRouter:
     router = APIRouter(prefix="/orders")
 
     @router.get("")

@@ -11,19 +11,19 @@ from gateway.tokens import Operator
 from ops.core.message_log.search import offset_of
 from ops.core.replay import planning
 from ops.core.replay.plans import Plan, Planned, by_forecast, by_kind
-from ops.core.replay.run import Orders, Report, report_of
+from ops.core.replay.run import Report, RunOptions, report_of
 from ops.core.session import OperatorSession
 from ops.web.api.bodies import Pause, PlanWanted, Run
 from ops.web.api.who import Who
-from ops.web.kept_desk import KeptDesk
 from ops.web.problems import unreadable
 from ops.web.runs import Runs
+from ops.web.session import ReconnectingSession
 
 _MOST = 500
 """Messages of a plan that are shown; its counts are of all of them."""
 
 
-def routes(desk: KeptDesk, runs: Runs, who: Who) -> APIRouter:
+def routes(desk: ReconnectingSession, runs: Runs, who: Who) -> APIRouter:
     router = APIRouter(prefix="/plans")
     replayer = Depends(who.replayer)
 
@@ -47,7 +47,7 @@ def routes(desk: KeptDesk, runs: Runs, who: Who) -> APIRouter:
     async def run(plan_id: str, how: Run, operator: Annotated[Operator, replayer]) -> dict[str, Any]:
         """Begin, and answer at once: the plan itself tells how far it has got."""
         open_desk = await desk()
-        orders = Orders(who=operator.operator_id, **how.model_dump())
+        orders = RunOptions(who=operator.operator_id, **how.model_dump())
         await runs.begin(open_desk, plan_id, orders)
         return _view(*await open_desk.plans.named(plan_id))
 

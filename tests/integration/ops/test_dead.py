@@ -15,7 +15,7 @@ from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from ops.core.dead_letters.letters import DeadLetters
 from ops.core.messages import Filter
 from ops.core.replay.plans import Plans, PlanStage
-from ops.core.replay.run import Orders, Runner
+from ops.core.replay.run import Runner, RunOptions
 from tests.contracts.stored import sample
 from tests.integration.flow.guest import BREAKFAST_TOTAL, body
 from tests.integration.flow.system import System
@@ -188,11 +188,11 @@ async def test_a_run_is_paused_and_goes_on_where_it_was(operator: Operator) -> N
     store = places.store(Metrics("tests"))
     async with places.connection() as connection:
         letters = DeadLetters(store, connection)
-        await letters.take_in()
+        await letters.drain()
         plans, runner = Plans(store), Runner(store, connection)
         chosen = [(a.message, a.queue, a.letter_id) for a in await letters.matching(Filter())]
         plan, _ = await plans.make("dead", "all", "tests", chosen)
-        orders = Orders("tests", "pausing", rate=50, stop_after=100, settle=0)
+        orders = RunOptions("tests", "pausing", rate=50, stop_after=100, settle=0)
 
         def pause_after_two(item: Any) -> None:
             if item.number == 2:

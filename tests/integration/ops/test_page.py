@@ -11,7 +11,7 @@ from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from ops.core.queues import look_at
 from ops.web.app import create_app
-from ops.web.kept_desk import KeptDesk
+from ops.web.session import ReconnectingSession
 from tests.contracts.stored import sample
 from tests.integration.flow.system import System
 from tests.integration.flow.waiting import until
@@ -214,7 +214,7 @@ async def test_an_orders_story_is_told(shared: Page, system: System) -> None:
 
 
 async def test_a_lost_connection_is_opened_anew_when_somebody_looks_again(system: System) -> None:
-    desk = KeptDesk(places_of(system), Metrics("tests"))
+    desk = ReconnectingSession(places_of(system), Metrics("tests"))
     first = await desk()
     await first.connection.close()
 

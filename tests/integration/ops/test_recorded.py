@@ -3,7 +3,7 @@
 from chassis.runtime.metrics import Metrics
 from extras_service.collections import ExtrasStore
 from ops.core.message_log.stream import LogStream
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.target import Places
 from payment_service.collections import PaymentStore
 from tests.integration.flow.guest import body
@@ -13,7 +13,7 @@ from tests.integration.flow.waiting import until
 LOST = {"close_after_effect": {"next": 4, "match": "POST /v1/payment_intents"}}
 
 
-async def logged(places: Places, order_id: str) -> list[Seen]:
+async def logged(places: Places, order_id: str) -> list[RecordedMessage]:
     async with places.connection() as connection:
         return [seen async for seen in LogStream(connection).up_to_now() if seen.order_id == order_id]
 
@@ -55,7 +55,7 @@ async def test_a_failure_is_found_in_the_log_beside_the_message_it_befell(system
     async with system.faults(api=LOST):
         await guest.session(order_id)
 
-    async def failures() -> list[Seen]:
+    async def failures() -> list[RecordedMessage]:
         return [seen for seen in await logged(places, order_id) if seen.exchange == "failures"]
 
     [failure] = await until(failures, "the log has the failure")

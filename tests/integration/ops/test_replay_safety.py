@@ -20,7 +20,7 @@ from ops.core.dead_letters.letters import Stage
 from ops.core.messages import Filter
 from ops.core.replay import planning
 from ops.core.replay.plans import INTERRUPTED_AFTER, Plan, PlanStage
-from ops.core.replay.run import NotRunnableError, Orders
+from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession
 from tests.contracts.stored import sample
 from tests.integration.flow.guest import body
@@ -33,7 +33,7 @@ from tests.integration.ops.test_dead import about_nobody
 
 PLACE = sample("orders.place-order.v1")
 SUCCEEDED = "payments.payment-succeeded.v1"
-AT_ONCE = Orders("olga", "a test", rate=100, stop_after=9, settle=0)
+AT_ONCE = RunOptions("olga", "a test", rate=100, stop_after=9, settle=0)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ async def test_looking_while_the_store_is_down_costs_a_dead_letter_no_delivery(
 
         for _look in range(LOOKS):
             with pytest.raises(StoreUnavailableError):
-                await letters.take_in()
+                await letters.drain()
 
     async with operator.system.channel() as channel:
         message = await (await channel.get_queue("extras.dead", ensure=False)).get()
@@ -70,10 +70,10 @@ async def test_the_first_failure_of_the_store_leaves_all_other_letters_untouched
 
         monkeypatch.setattr(failing.records, "add", refused)
         with pytest.raises(StoreUnavailableError):
-            await failing.take_in()
+            await failing.drain()
 
         assert len(fetched) == 1
-        await asyncio.wait_for(DeadLetters(store, connection).take_in(), 30)
+        await asyncio.wait_for(DeadLetters(store, connection).drain(), 30)
         found = await DeadLetters(store, connection).matching(Filter())
     store.close()
     assert sorted(letter.message.message_id for letter in found) == ["m-0", "m-1", "m-2"]

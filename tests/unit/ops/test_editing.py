@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from contracts.message import Command, Event, Message
-from ops.core.dead_letters.editing import EditError, edited, with_fields
+from ops.core.dead_letters.editing import EditError, apply_assignments, edited
 from ops.core.dead_letters.letters import DeadLetter, Stage
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from tests.contracts.stored import sample, samples
 
 PLACE = sample("orders.place-order.v1")
@@ -20,11 +20,13 @@ BROKEN = PLACE.to_wire().replace(b'"quantity":', b'"quantity":"many","was":', 1)
 
 def letter(body: bytes = BROKEN, kind: str = PLACE.kind) -> DeadLetter:
     headers = {"origin_queue": "extras.commands", "last_failed_at": datetime(2026, 11, 24, tzinfo=UTC).isoformat()}
-    return DeadLetter.of("extras.dead", Seen(message_id="m-1", kind=kind, body=body, headers=headers))
+    return DeadLetter.of("extras.dead", RecordedMessage(message_id="m-1", kind=kind, body=body, headers=headers))
 
 
 def test_fields_are_set_by_their_place_in_the_body() -> None:
-    body = with_fields(b'{"a": {"b": 1}, "lines": [{"n": 1}, {"n": 2}]}', ["a.b=2", "lines.1.n=null", "new=some text"])
+    body = apply_assignments(
+        b'{"a": {"b": 1}, "lines": [{"n": 1}, {"n": 2}]}', ["a.b=2", "lines.1.n=null", "new=some text"]
+    )
 
     assert json.loads(body) == {"a": {"b": 2}, "lines": [{"n": 1}, {"n": None}], "new": "some text"}
 
@@ -34,13 +36,13 @@ def test_fields_are_set_by_their_place_in_the_body() -> None:
 )
 def test_what_cannot_be_set_is_refused_in_words(body: bytes, assignment: str) -> None:
     with pytest.raises(EditError, match=r"there is no|assigns nothing|no JSON"):
-        with_fields(body, [assignment])
+        apply_assignments(body, [assignment])
 
 
 def test_an_edited_message_has_an_id_of_its_own_and_knows_where_it_came_from() -> None:
     old = letter()
 
-    new = edited(old, with_fields(old.message.body, ["lines.0.quantity=1"]))
+    new = edited(old, apply_assignments(old.message.body, ["lines.0.quantity=1"]))
 
     assert new.edited_from == old.letter_id
     assert new.letter_id != old.letter_id
@@ -51,7 +53,7 @@ def test_an_edited_message_has_an_id_of_its_own_and_knows_where_it_came_from() -
 
 def test_what_the_contract_does_not_know_is_refused() -> None:
     with pytest.raises(EditError, match="lines"):
-        edited(letter(), with_fields(BROKEN, ["lines.0.quantity=few"]))
+        edited(letter(), apply_assignments(BROKEN, ["lines.0.quantity=few"]))
     with pytest.raises(EditError, match=r"orders\.dance"):
         edited(letter(), PLACE.to_wire(), kind="orders.dance.v1", may_change_identity=True)
 
@@ -76,7 +78,7 @@ IDS = [
 @pytest.mark.parametrize(("message", "place"), IDS, ids=[f"{message.kind} {place}" for message, place in IDS])
 def test_an_edit_keeps_every_id_of_every_message(message: Message, place: str) -> None:
     old = letter(message.to_wire(), message.kind)
-    other = with_fields(old.message.body, [f"{place}=pay_{'q' * 26}"])
+    other = apply_assignments(old.message.body, [f"{place}=pay_{'q' * 26}"])
 
     with pytest.raises(EditError, match=f"keeps what the message is about: {place}; BELLHOP_EDIT_IDENTITY"):
         edited(old, other)

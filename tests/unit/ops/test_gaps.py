@@ -6,25 +6,27 @@ from chassis.messaging.message_log import INSTANCE
 from contracts.log import LogClosed, LogGap, LogOpened
 from contracts.message import Message
 from ops.core.message_log.gaps import Gaps
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
-def seen(instance: str, marker: Message | None = None, *, sender: str = "extras-service") -> Seen:
+def seen(instance: str, marker: Message | None = None, *, sender: str = "extras-service") -> RecordedMessage:
     kind, body = (marker.kind, marker.to_wire()) if marker else ("orders.order-confirmed.v1", b"{}")
-    return Seen(message_id="m", kind=kind, body=body, sender=sender, sent_at=NOW, headers={INSTANCE: instance})
+    return RecordedMessage(
+        message_id="m", kind=kind, body=body, sender=sender, sent_at=NOW, headers={INSTANCE: instance}
+    )
 
 
-def opened(instance: str) -> Seen:
+def opened(instance: str) -> RecordedMessage:
     return seen(instance, LogOpened(service="extras-service", instance=instance, at=NOW))
 
 
-def closed(instance: str) -> Seen:
+def closed(instance: str) -> RecordedMessage:
     return seen(instance, LogClosed(service="extras-service", instance=instance, at=NOW))
 
 
-def told(*messages: Seen) -> list[str]:
+def told(*messages: RecordedMessage) -> list[str]:
     gaps = Gaps()
     for message in messages:
         gaps.see(message)

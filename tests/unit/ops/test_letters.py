@@ -3,11 +3,11 @@
 import pytest
 
 from ops.core.dead_letters.letters import DEAD_QUEUES, PARKING_AT, DeadLetter
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 
 
 def letter(dead_queue: str, origin: str) -> DeadLetter:
-    message = Seen(message_id="m-1", kind="any", body=b"{}", headers={"origin_queue": origin})
+    message = RecordedMessage(message_id="m-1", kind="any", body=b"{}", headers={"origin_queue": origin})
     return DeadLetter.of(dead_queue, message)
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from contracts.ids import OrderId, payment_id_of
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS
-from ops.core.messages import Filter, Seen, queues_of
+from ops.core.messages import Filter, RecordedMessage, queues_of
 
 ORDER = OrderId("ord_7h3k")
 FAILED = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
-def seen(body: bytes = b'{"order_id": "ord_7h3k"}', **changes: Any) -> Seen:
+def seen(body: bytes = b'{"order_id": "ord_7h3k"}', **changes: Any) -> RecordedMessage:
     headers = {
         "origin_queue": "extras.payments",
         "error_type": "UnknownOrderError",
@@ -29,14 +29,14 @@ def seen(body: bytes = b'{"order_id": "ord_7h3k"}', **changes: Any) -> Seen:
         "routing_key": "extras.dead",
         "headers": headers,
     }
-    return Seen(body=body, **fields | changes)
+    return RecordedMessage(body=body, **fields | changes)
 
 
 def test_a_message_comes_back_from_the_store_as_it_went_in() -> None:
     for body in (b'{"a": 1}', b"\xff\x00 no text"):
         message = seen(body)
 
-        assert Seen.model_validate(message.model_dump(mode="json")) == message
+        assert RecordedMessage.model_validate(message.model_dump(mode="json")) == message
 
 
 def test_the_order_is_found_also_where_the_body_does_not_parse_or_names_only_the_payment() -> None:

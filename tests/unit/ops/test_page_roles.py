@@ -59,7 +59,7 @@ OPERATORS = {
     ("GET", "/ops/api/trace/{order}"): READERS,
     ("GET", "/ops/api/trace/{order}.svg"): READERS,
 }
-ANYBODY = {"/", "/ops", "/ops/web/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
+ANYBODY = {"/", "/ops", "/ops/page/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
 
 
 def _token(role: str | None, **claims: Any) -> str:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ops.core.replay.plans import PlanStage
-from ops.core.replay.run import Orders
+from ops.core.replay.run import RunOptions
 from ops.web.runs import Runs
 from tests.patience import patient
 
@@ -37,13 +37,13 @@ async def test_stopping_waits_for_no_run_when_the_last_one_ends_meanwhile() -> N
         raise OSError("the broker closed the connection")
         yield
 
-    async def named_alone(_plan_id: str) -> SimpleNamespace:
+    async def header(_plan_id: str) -> SimpleNamespace:
         return SimpleNamespace(stage=PlanStage.PLANNED)
 
     desk: Any = SimpleNamespace(store=store, places=SimpleNamespace(connection=connection))
-    with_session: Any = SimpleNamespace(plans=SimpleNamespace(named_alone=named_alone))
+    session: Any = SimpleNamespace(plans=SimpleNamespace(header=header))
     runs = Runs(desk)
-    await runs.begin(with_session, "rp_1", Orders("opal", "a test"))
+    await runs.begin(session, "rp_1", RunOptions("opal", "a test"))
 
     await asyncio.wait_for(runs.stop(), patient(30))
 

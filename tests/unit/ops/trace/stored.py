@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.storage.history import Transition
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.trace.model import Participant, Story
 from ops.core.trace.story import Kept, told
 
@@ -14,8 +14,8 @@ FOLDER = Path(__file__).parent / "stories"
 NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
 
 
-def messages(name: str) -> list[Seen]:
-    return [Seen.model_validate(message) for message in _read(name)["messages"]]
+def messages(name: str) -> list[RecordedMessage]:
+    return [RecordedMessage.model_validate(message) for message in _read(name)["messages"]]
 
 
 def story(name: str) -> Story:

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.trace.causal_order import in_causal_order
 
 
-def seen(message_id: str, cause: str | None = None, exchange: str = "events", **more: Any) -> Seen:
-    return Seen(message_id=message_id, kind="k", body=b"", causation_id=cause, exchange=exchange, **more)
+def seen(message_id: str, cause: str | None = None, exchange: str = "events", **more: Any) -> RecordedMessage:
+    return RecordedMessage(message_id=message_id, kind="k", body=b"", causation_id=cause, exchange=exchange, **more)
 
 
-def ids(*messages: Seen) -> list[str]:
+def ids(*messages: RecordedMessage) -> list[str]:
     return [message.message_id for message in in_causal_order(messages)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chassis.storage.history import Transition
-from ops.core.messages import Seen
+from ops.core.messages import RecordedMessage
 from ops.core.trace.model import Participant, Step, StepKind, Story
 from ops.core.trace.story import Kept, told
 from tests.unit.ops.trace.stored import NAMES, messages, story
@@ -24,12 +24,12 @@ def after(milliseconds: int) -> datetime:
     return NOW + timedelta(milliseconds=milliseconds)
 
 
-def seen(message_id: str, kind: str, at: int | None, *, exchange: str = "events", **changes: Any) -> Seen:
+def seen(message_id: str, kind: str, at: int | None, *, exchange: str = "events", **changes: Any) -> RecordedMessage:
     headers = changes.pop("headers", {})
     if at is not None:
         headers = headers | {"sent_at_ms": int(after(at).timestamp() * 1000)}
     fields: dict[str, Any] = {"sent_at": NOW, "routing_key": kind, "correlation_id": "c-1"}
-    return Seen(
+    return RecordedMessage(
         message_id=message_id,
         kind=kind,
         body=b'{"order_id": "ord_7h3k"}',

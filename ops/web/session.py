@@ -11,7 +11,7 @@ from ops.core.session import OperatorSession
 from ops.core.target import Places
 
 
-class KeptDesk:
+class ReconnectingSession:
     """Call it for the desk as it is now. Raises what aio-pika raises, or OSError, when the broker is away."""
 
     def __init__(self, places: Places, metrics: Metrics) -> None:
@@ -24,7 +24,7 @@ class KeptDesk:
     async def __call__(self) -> OperatorSession:
         async with self._opening:
             if self._connection is None or self._connection.is_closed:
-                await self._let_go()
+                await self._disconnect()
                 self._connection = await self._opened.enter_async_context(self.places.connection())
             return OperatorSession(self.places, self.store, self._connection)
 
@@ -41,9 +41,9 @@ class KeptDesk:
         return {"broker": broker, **self.store.checks()}
 
     async def close(self) -> None:
-        await self._let_go()
+        await self._disconnect()
         self.store.close()
 
-    async def _let_go(self) -> None:
+    async def _disconnect(self) -> None:
         opened, self._opened, self._connection = self._opened, AsyncExitStack(), None
         await opened.aclose()
