@@ -54,7 +54,12 @@ async def test_what_a_document_has_forgotten_is_sent_and_comes_to_nothing(operat
     plan = await operator.json("plans", "show", saved["plan_id"])
     report = await operator.json("plans", "run", saved["plan_id"], "--why", "to see")
 
-    assert plan["items"][0]["forecast"] == {"outcome": "ignored", "detail": "paid already", "sends": []}
+    assert plan["items"][0]["forecast"] == {
+        "outcome": "ignored",
+        "detail": "paid already",
+        "sends": [],
+        "sentence": "",
+    }
     assert (report["sent"], report["failed"]) == (1, 0)
 
 
