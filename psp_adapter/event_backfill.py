@@ -41,10 +41,13 @@ class EventBackfill:
 
     async def sweep(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
         """Pass on what the PSP has recorded, each event by itself: what cannot be translated is dead-lettered alone."""
-        until = self.stripe.clock.now() - OVERLAP
+        began = self.stripe.clock.steady()
+        events = await self.stripe.events_since(command.since)
+        # Counted back from the answer, by Stripe's clock: before it, an adapter that has just started has only its own.
+        until = self.stripe.clock.now() - timedelta(seconds=self.stripe.clock.steady() - began) - OVERLAP
         unanswered: list[tuple[Mapping[str, Any], PspUnavailableError]] = []
         passed_on = in_a_row = 0
-        for event in await self.stripe.events_since(command.since):
+        for event in events:
             try:
                 passed_on += await self._pass_on(event)
                 in_a_row = 0

@@ -1,7 +1,8 @@
 """Events of the PSP, by webhook and by sweep: one that cannot be translated is set aside, and the others go on."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from contracts.message import Message
 from contracts.psp import PspEventsSwept, PspRefundUpdated, SweepPspEvents, TranslatePspEvent
 from contracts.topology import PSP_COMMANDS
+from psp_adapter.event_backfill import OVERLAP
 from tests.component.bench import Bench, DeafBus
 from tests.component.test_psp_adapter import handlers_of, posted
 from tests.unit.psp_adapter.fake_stripe import FakeStripe, intent
@@ -153,6 +155,18 @@ async def test_a_sweep_during_which_stripe_goes_down_sets_nothing_aside() -> Non
 
     assert dead(bench) == []
     assert [published.exchange for published in bench.published] == ["retry.30s"]
+
+
+async def test_the_first_sweep_of_an_adapter_whose_own_clock_is_ahead_leaves_no_event_out() -> None:
+    stripes_time = datetime(2026, 7, 1, 12, tzinfo=UTC)  # months behind this machine's
+    answer = {"object": "list", "data": [], "has_more": False, "url": "/v1/events"}
+    dated = httpx.Response(200, json=answer, headers={"Date": format_datetime(stripes_time, usegmt=True)})
+
+    bench = await taking(SWEEP, FakeStripe(lambda _request: dated))
+
+    (swept,) = bench.sent
+    assert isinstance(swept, PspEventsSwept)
+    assert timedelta() < stripes_time - swept.until <= OVERLAP + timedelta(seconds=10)
 
 
 async def test_a_webhook_that_cannot_be_translated_is_dead_lettered_and_answered_so_that_it_is_not_repeated() -> None:
