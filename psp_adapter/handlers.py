@@ -8,7 +8,7 @@ import structlog
 
 from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.bus import Bus
-from chassis.messaging.consumer import Handlers
+from chassis.messaging.consumer import Handler, Handlers
 from chassis.messaging.envelope import Delivery
 from chassis.seal import BrokenSealError, Seal
 from contracts.ids import bounded_id
@@ -62,8 +62,8 @@ class AdapterHandlers:
             ClosePspSession: self._asking(self._close_session),
             RetrievePspSession: self._asking(self._retrieve_session),
             CreatePspRefund: self._asking(self._create_refund),
-            SweepPspEvents: self._sweep,
-            TranslatePspEvent: self._translate,
+            SweepPspEvents: self._at_our_account(self.backfill.sweep),
+            TranslatePspEvent: self._at_our_account(self.backfill.translate),
         }
 
     def _asking(
@@ -100,13 +100,12 @@ class AdapterHandlers:
 
         return handle
 
-    async def _sweep(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
-        await self.check_account()
-        return await self.backfill.sweep(command, delivery)
+    def _at_our_account(self, handle: Handler) -> Handler:
+        async def handled(command: Any, delivery: Delivery) -> Outcome[Any]:
+            await self.check_account()
+            return await handle(command, delivery)
 
-    async def _translate(self, command: TranslatePspEvent, delivery: Delivery) -> Outcome[Any]:
-        await self.check_account()
-        return await self.backfill.translate(command, delivery)
+        return handled
 
     async def _create_session(self, command: CreatePspSession) -> PspSessionCreated | PspSessionFailed:
         try:

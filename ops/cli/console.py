@@ -51,6 +51,7 @@ Order = Annotated[str | None, typer.Option(help="The order it is about.")]
 Correlation = Annotated[str | None, typer.Option(help="The guest action it belongs to.")]
 Since = Annotated[str | None, typer.Option(help="Not before: 15m, 2h, 3d (ago), 12:30 (UTC), 2026-11-24T12:30.")]
 Until = Annotated[str | None, typer.Option(help="Before; written as --since.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
 Who = Annotated[str | None, typer.Option(help="For whom you do it, for the audit log; your own name is there anyway.")]
 

@@ -21,6 +21,7 @@ from ops.cli.console import (
     Until,
     Who,
     Why,
+    Yes,
     acting_as,
     confirm,
     console,
@@ -46,7 +47,6 @@ app = typer.Typer(no_args_is_help=True, help="Look at dead letters, replay, put 
 Ids = Annotated[
     list[str] | None, typer.Argument(help="Ids as `bellhop dead list` shows them; their beginning is enough.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("list")

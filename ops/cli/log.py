@@ -20,6 +20,7 @@ from ops.cli.console import (
     Since,
     Until,
     Who,
+    Yes,
     acting_as,
     console,
     filter_of,
@@ -140,7 +141,7 @@ def replay(
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed.")] = 1,
     accept_changes: AcceptChanges = False,
     again: Again = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:

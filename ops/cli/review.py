@@ -18,6 +18,7 @@ from ops.cli.console import (
     AsJson,
     DataDir,
     Who,
+    Yes,
     acting_as,
     confirm,
     console,
@@ -39,7 +40,6 @@ OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's
 Reason = Annotated[
     str, typer.Option("--why", help="The reason, for the order and the audit log; at most 500 characters.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("list")

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -75,10 +76,10 @@ async def reconcile(places: Places, *, who: str, why: str, patience: float = 60.
 
 
 async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: float) -> Reconciliation:
-    psp = places.psp()
-    bus = Bus(places.amqp_url, "bellhop-reconcile", metrics, publish_timeout=10.0, graceful_timeout=1.0)
-    try:
-        await bus.start()
+    async with AsyncExitStack() as opened:
+        psp = places.psp()
+        opened.push_async_callback(psp.close)
+        bus = await opened.enter_async_context(places.bus("reconcile", metrics))
         orders, payments = ExtrasStore(store).orders, PaymentStore(store)
         before = await _standing(orders, payments)
         open_payments = [payment async for payment in payments.payments.each() if payment.status in OPEN]
@@ -97,9 +98,6 @@ async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: f
         await _send(bus, SweepPspEvents(since=since))
         is_swept = await _until_swept(payments, since, patience)
         after = await _settled(orders, payments)
-    finally:
-        await psp.close()
-        await bus.stop()
     changes = tuple(
         Change(name, before.get(name, "-"), standing)
         for name, standing in sorted(after.items())

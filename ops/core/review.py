@@ -8,7 +8,6 @@ import uuid
 from dataclasses import dataclass, replace
 
 from chassis.amounts import readable
-from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
@@ -122,14 +121,8 @@ async def _forecast(store: Store, proposal: Proposal) -> Proposal:
 
 async def _sent(places: Places, store: Store, command: ResolveReview) -> Order:
     message_id = f"review.{uuid.uuid4().hex}"
-    bus = Bus(
-        places.amqp_url, "bellhop-review", Metrics("review"), publish_timeout=10.0, graceful_timeout=1.0, declares=False
-    )
-    await bus.start()
-    try:
+    async with places.bus("review", Metrics("review"), declares=False) as bus:
         await bus.publish(Envelope(command, message_id, correlation_id=message_id))
-    finally:
-        await bus.stop()
     stored = await _handled(store, command.order_id, message_id)
     if stored is None or message_id not in stored.handled:
         found = f"it is {stored.state.standing}" if stored else "it is gone"

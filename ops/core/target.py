@@ -9,6 +9,7 @@ from pathlib import Path
 from aio_pika.abc import AbstractConnection
 
 from chassis.messaging.amqp import connection_for_tools
+from chassis.messaging.bus import Bus
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.secret_files import secret_from
 from chassis.storage.store import Store
@@ -129,6 +130,18 @@ class Places:
     def of_stack(cls, stack: LocalStack) -> "Places":
         """A stack that this process has started."""
         return cls(stack.broker.url, stack.store.url, stack.secrets.stripe_api_key, stack.sandbox_url)
+
+    @asynccontextmanager
+    async def bus(self, tool: str, metrics: Metrics, *, declares: bool = True) -> AsyncIterator[Bus]:
+        """A bus on which one tool sends messages of its own; stopped at the end."""
+        bus = Bus(
+            self.amqp_url, f"bellhop-{tool}", metrics, publish_timeout=10.0, graceful_timeout=1.0, declares=declares
+        )
+        try:
+            await bus.start()
+            yield bus
+        finally:
+            await bus.stop()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AbstractConnection]:
