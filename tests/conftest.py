@@ -9,7 +9,7 @@ import pytest
 from deploy.local.broker import Broker, broker_server
 from deploy.local.ports import Ports
 from deploy.local.store import Store, store_server
-from tests.integration.local.containers import ContainerBroker, ContainerStore, docker_answers
+from tests.support.containers import ContainerBroker, ContainerStore, docker_answers
 
 
 def pytest_configure() -> None:

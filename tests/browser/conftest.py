@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.visitor import Visitor
-from tests.integration.flow.conftest import _no_proxy_between_the_parts, own_system, system
-from tests.integration.flow.system import System
+from tests.support.fixtures import _no_proxy_between_the_parts, own_system, system
+from tests.support.system import System
 
 __all__ = ["_no_proxy_between_the_parts", "own_system", "system"]
 

@@ -2,7 +2,7 @@
 
 from playwright.async_api import Browser, expect
 
-from tests.integration.flow.system import GATEWAY, System
+from tests.support.system import GATEWAY, System
 
 
 async def test_the_page_of_the_api_shows_every_route_and_asks_no_other_site(chromium: Browser, system: System) -> None:

@@ -6,8 +6,8 @@ from playwright.async_api import expect
 
 from stripe_sandbox.cards import CARDS
 from tests.browser.conftest import Visit
-from tests.integration.flow.conftest import MakeSystem
-from tests.integration.flow.system import (
+from tests.support.fixtures import MakeSystem
+from tests.support.system import (
     AUTHENTICATION_CARD,
     PROCESSING_CARD,
     PROCESSING_THEN_FAILING_CARD,

@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import PHONE, Visit
-from tests.integration.flow.system import AUTHENTICATION_CARD, DECLINED_CARD
+from tests.support.system import AUTHENTICATION_CARD, DECLINED_CARD
 
 DESK = {"width": 1280, "height": 900}
 NARROW = {"width": 320, "height": 640}

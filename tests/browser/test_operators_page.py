@@ -12,14 +12,13 @@ from playwright.async_api import Browser, Page, Response, expect
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import CancelOrder
 from tests.browser.conftest import ARTEFACTS
-from tests.integration.flow.serving import Served
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import PATIENCE
-from tests.integration.money.desk import paid_order
-from tests.integration.ops.operator import Operator
-from tests.integration.ops.page import operators_token, page_of
-from tests.integration.ops.test_dead import about_nobody
-from tests.integration.ops.test_parked_outbox import success_is_parked
+from tests.support.desk import paid_order
+from tests.support.operator import Operator, of_unknown_order
+from tests.support.operators_page import operators_token, page_of
+from tests.support.parked_outbox import success_is_parked
+from tests.support.serving import Served
+from tests.support.system import System
+from tests.support.waiting import PATIENCE
 
 expect.set_options(timeout=PATIENCE * 1000)
 PICTURES = ARTEFACTS / "operators-page"
@@ -144,7 +143,7 @@ async def test_an_operator_puts_a_message_back_that_the_broker_refused(screen: S
 
 async def test_a_letter_is_read_corrected_and_put_aside_from_the_keyboard(screen: Screen) -> None:
     page = screen.page
-    letter = about_nobody(1)
+    letter = of_unknown_order(1)
     await screen.operator.park(letter, letter.kind, "extras.payments", "m-1", "UnknownOrderError")
     await screen.view("Dead letters")
     await page.click("td a.code >> nth=0")
@@ -211,7 +210,7 @@ async def test_a_token_that_is_not_an_operators_opens_nothing(screen: Screen) ->
 
 async def test_a_reader_sees_everything_and_is_offered_nothing_that_acts(screen: Screen) -> None:
     page = screen.page
-    letter = about_nobody(1)
+    letter = of_unknown_order(1)
     await screen.operator.park(letter, letter.kind, "extras.payments", "m-1", "UnknownOrderError")
     await page.goto(f"{page.url.partition('#')[0]}#token={operators_token('reader')}")
     await expect(page.locator("#who")).to_have_text("opal, reader")

@@ -4,8 +4,8 @@ from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
-from tests.integration.flow.system import AUTHENTICATION_CARD, PROCESSING_CARD
-from tests.integration.flow.waiting import until
+from tests.support.system import AUTHENTICATION_CARD, PROCESSING_CARD
+from tests.support.waiting import until
 
 
 async def the_answer_is_lost(guest: Visitor, address: str) -> list[str]:

@@ -6,8 +6,8 @@ from time import monotonic
 from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Visit
-from tests.integration.flow.system import ADAPTER, AUTHENTICATION_CARD, EXTRAS, GATEWAY
-from tests.integration.flow.waiting import until
+from tests.support.system import ADAPTER, AUTHENTICATION_CARD, EXTRAS, GATEWAY
+from tests.support.waiting import until
 
 
 async def test_two_tabs_share_what_is_chosen_and_order_it_once(visit: Visit) -> None:

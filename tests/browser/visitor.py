@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, ConsoleMessage, FrameLocator, Locator, Page, Request, expect
 
-from tests.integration.flow.guest import Guest, Json
-from tests.integration.flow.system import GATEWAY, GOOD_CARD, System
-from tests.integration.flow.waiting import PATIENCE
+from tests.support.guest import Guest, Json
+from tests.support.system import GATEWAY, GOOD_CARD, System
+from tests.support.waiting import PATIENCE
 
 expect.set_options(timeout=PATIENCE * 1000)
 

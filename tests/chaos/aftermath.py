@@ -17,10 +17,10 @@ from ops.core.audit import Finding
 from ops.core.dead_letters.letters import DeadLetter
 from ops.core.messages import RecordedMessage
 from tests.chaos.guests import Crowd
-from tests.integration.flow.system import DEAD_QUEUES, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.books import FINAL, books_of, everything, repeated_effects, unsettled
-from tests.integration.money.desk import audited
+from tests.support.books import FINAL, books_of, everything, repeated_effects, unsettled
+from tests.support.desk import audited
+from tests.support.system import DEAD_QUEUES, System
+from tests.support.waiting import until
 
 CALM = 90.0
 """Seconds after the last guest until everything must be final: an order's deadline, and the ladder's third rung."""

@@ -15,8 +15,8 @@ from tests.chaos.damage import Saboteur
 from tests.chaos.figures import Figures
 from tests.chaos.guests import Crowd
 from tests.chaos.processes import ProcessSystem, processes_on
-from tests.integration.flow.conftest import _no_proxy_between_the_parts
-from tests.integration.flow.outages import broker_to_kill, store_to_kill, until_streams_survive_a_kill
+from tests.support.fixtures import _no_proxy_between_the_parts
+from tests.support.outages import broker_to_kill, store_to_kill, until_streams_survive_a_kill
 
 __all__ = ["_no_proxy_between_the_parts"]
 

@@ -29,11 +29,11 @@ from tests.chaos import poison
 from tests.chaos.faulty import Point
 from tests.chaos.guests import PERSISTENCE, Crowd, Story
 from tests.chaos.processes import SANDBOX, ProcessSystem
-from tests.integration.flow.guest import Json
-from tests.integration.flow.outages import frozen_process, frozen_server
-from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES
-from tests.integration.flow.waiting import until
-from tests.integration.ops.operator import Operator
+from tests.support.guest import Json
+from tests.support.operator import Operator
+from tests.support.outages import frozen_process, frozen_server
+from tests.support.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES
+from tests.support.waiting import until
 
 BACKLOG = 300
 """Documents whose messages the relay must send: more than it takes in one sweep."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.integration.flow.guest import Guest, Json
-from tests.integration.flow.system import DECLINED_CARD, GOOD_CARD, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.books import Line, broken
-from tests.integration.money.desk import cancel
+from tests.support.books import Line, broken
+from tests.support.desk import cancel
+from tests.support.guest import Guest, Json
+from tests.support.system import DECLINED_CARD, GOOD_CARD, System
+from tests.support.waiting import until
 
 PERSISTENCE = 90.0
 """Seconds a guest goes on trying."""

@@ -10,7 +10,7 @@ from contracts.money import Money
 from contracts.orders import PlaceOrder
 from contracts.payments import PaymentSucceeded, RefundPayment
 from contracts.topology import COMMANDS, EVENTS, EXTRAS_COMMANDS, EXTRAS_PAYMENTS, PAYMENTS_COMMANDS, PSP_COMMANDS
-from tests.integration.flow.system import System
+from tests.support.system import System
 
 NOBODY = OrderId("ord_" + "z" * 26)
 SUM = Money(amount=100, currency="EUR")

@@ -16,8 +16,8 @@ from deploy.local.ports import HOST
 from deploy.local.process import Process
 from deploy.local.store import Store
 from tests.chaos.faulty import FUSES, Fuses
-from tests.integration.flow.accounts import accounts_at
-from tests.integration.flow.system import (
+from tests.support.accounts import accounts_at
+from tests.support.system import (
     API_KEY,
     PUBLISHABLE_KEY,
     SERVICES,

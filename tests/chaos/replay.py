@@ -8,9 +8,9 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from chassis.messaging.headers import REPLAY_PLAN, kept
 from contracts.topology import LOG, QUEUES
-from tests.integration.flow.guest import Json
-from tests.integration.flow.system import ADAPTER, EXTRAS, PAYMENTS, System
-from tests.integration.flow.waiting import until
+from tests.support.guest import Json
+from tests.support.system import ADAPTER, EXTRAS, PAYMENTS, System
+from tests.support.waiting import until
 
 QUIET = 0.5
 """Seconds without a message handled after which nothing more is under way."""

@@ -17,9 +17,9 @@ from tests.chaos.cluster import ADDRESSES, Cluster, cluster_behind_a_door
 from tests.chaos.conftest import GUESTS, ROUNDS, SEED
 from tests.chaos.figures import Figures
 from tests.chaos.guests import Crowd
-from tests.integration.flow.system import SERVICES, Setup, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.books import FINAL
+from tests.support.books import FINAL
+from tests.support.system import SERVICES, Setup, System
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -13,11 +13,11 @@ from chassis.messaging.amqp import connection_for_tools
 from contracts.topology import LOG, QUEUES
 from deploy.local.store import Store
 from tests.chaos.cluster import ADDRESSES, Cluster, cluster_behind_a_door
-from tests.integration.flow.guest import body
-from tests.integration.flow.outages import frozen_process
-from tests.integration.flow.system import EXTRAS, SERVICES, Setup, System
-from tests.integration.flow.test_message_log import gaps, missed, problems, recovered
-from tests.integration.flow.waiting import PATIENCE, until
+from tests.support.guest import body
+from tests.support.log_health import gaps, missed, problems, recovered
+from tests.support.outages import frozen_process
+from tests.support.system import EXTRAS, SERVICES, Setup, System
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.poison import POISON
-from tests.integration.money.books import FINAL
+from tests.support.books import FINAL
 
 pytestmark = pytest.mark.timeout(3600)
 

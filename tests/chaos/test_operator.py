@@ -26,12 +26,11 @@ from ops.core.replay import planning, plans
 from ops.core.replay.plans import PlanStage
 from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession
-from tests.integration.flow.outages import store_to_kill
-from tests.integration.flow.system import System, system_on
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import is_clean, paid_order
-from tests.integration.ops.conftest import places_of
-from tests.integration.ops.operator import Operator
+from tests.support.desk import is_clean, paid_order
+from tests.support.operator import Operator, places_of
+from tests.support.outages import store_to_kill
+from tests.support.system import System, system_on
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(1200)
 

@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from contracts.orders import CancelOrder
 from tests.chaos.conftest import Chaos
 from tests.chaos.replay import changed, documents, forget_handled, replay
-from tests.integration.money.books import books_of, repeated_effects
+from tests.support.books import books_of, repeated_effects
 
 pytestmark = pytest.mark.timeout(3600)
 

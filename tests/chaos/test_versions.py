@@ -14,9 +14,9 @@ from tests.chaos.aftermath import come_to_rest
 from tests.chaos.conftest import SEED
 from tests.chaos.guests import Crowd
 from tests.chaos.versions import TwoVersions, unpack_previous
-from tests.integration.flow.accounts import accounts_at
-from tests.integration.flow.system import Setup
-from tests.integration.money.books import FINAL
+from tests.support.accounts import accounts_at
+from tests.support.books import FINAL
+from tests.support.system import Setup
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -15,8 +15,8 @@ from deploy.local.process import Process
 from deploy.local.store import Store
 from tests.chaos.guests import Crowd
 from tests.chaos.processes import ProcessSystem
-from tests.integration.flow.serving import free_port
-from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES, Setup
+from tests.support.serving import free_port
+from tests.support.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES, Setup
 
 PREVIOUS = Path(__file__).with_name("previous_version.txt")
 """The commit that today's version can follow and give way to; each release moves it (docs/updating.md)."""

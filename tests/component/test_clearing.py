@@ -12,7 +12,7 @@ from chassis.storage.store import Documents
 from chassis.storage.write_path import WritePath
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
-from tests.component.fake_store import FakeDocuments
+from tests.support.fake_store import FakeDocuments
 
 TOLD = OrderExpired(order_id=OrderId("ord_1"), guest_id=GuestId("gst_1"), property_id=PropertyId("alpenhof"))
 IN_TIME = 60

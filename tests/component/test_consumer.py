@@ -16,7 +16,7 @@ from contracts.message import Message
 from contracts.orders import GetOrder, PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES
 from tests.component.bench import REPLY_TO, VERSION, Bench, DeafBus, Published
-from tests.contracts.stored import sample
+from tests.support.examples import sample
 
 PLACE = sample("orders.place-order.v1")
 START = sample("orders.start-payment.v1")

@@ -31,8 +31,8 @@ from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import Order
 from extras_service.stock.keeper import StockKeeper
 from tests.component.bench import REPLY_TO, Bench
-from tests.component.fake_store import FakeDocuments, FakeStore
-from tests.unit.extras_service import given
+from tests.support import orders as given
+from tests.support.fake_store import FakeDocuments, FakeStore
 
 PLACE = given.placing().command
 START = given.starting().command

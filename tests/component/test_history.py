@@ -9,7 +9,7 @@ from chassis.messaging.envelope import Delivery, Failure
 from chassis.storage.history import HISTORY_KEPT, Transition
 from chassis.storage.store import Documents
 from chassis.storage.write_path import WritePath
-from tests.component.fake_store import FakeDocuments
+from tests.support.fake_store import FakeDocuments
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 LATE = Failure("StoreUnavailableError", "the store is gone", "2026-07-01T08:59:59+00:00")

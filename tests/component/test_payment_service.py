@@ -11,8 +11,8 @@ from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.collections import PaymentStore
 from payment_service.handlers import PaymentHandlers
 from tests.component.bench import Bench
-from tests.component.fake_store import FakeStore
-from tests.unit.payment_service import given
+from tests.support import payments as given
+from tests.support.fake_store import FakeStore
 
 
 def _handlers(bus: Bus) -> PaymentHandlers:

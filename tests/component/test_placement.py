@@ -17,8 +17,8 @@ from extras_service.order.placement import Placement, Terms
 from extras_service.order.state import HoldsStage, Order, PaymentStart
 from extras_service.stock.decide import stock_id
 from extras_service.stock.keeper import StockKeeper
-from tests.component.fake_store import FakeDocuments, FakeStore
-from tests.unit.extras_service import given
+from tests.support import orders as given
+from tests.support.fake_store import FakeDocuments, FakeStore
 
 MASSAGE = given.offered("alm-massage", name="Massage", max_quantity=2).model_copy(update={"daily_limit": 2})
 WHOLE_DAY = given.line(MASSAGE.extra_id, 2)

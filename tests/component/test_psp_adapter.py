@@ -38,8 +38,8 @@ from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import TRIES, AdapterHandlers
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench, DeafBus
-from tests.unit.payment_service import given
-from tests.unit.psp_adapter.fake_stripe import FakeStripe, answering, error, intent, unreachable
+from tests.support import payments as given
+from tests.support.fake_stripe import FakeStripe, answering, error, intent, unreachable
 
 SEAL = Seal(SecretStr(Fernet.generate_key().decode()))
 CREATE = CreatePspSession(

@@ -14,7 +14,7 @@ from contracts.topology import PSP_COMMANDS
 from psp_adapter.event_backfill import OVERLAP
 from tests.component.bench import Bench, DeafBus
 from tests.component.test_psp_adapter import handlers_of, posted
-from tests.unit.psp_adapter.fake_stripe import FakeStripe, intent
+from tests.support.fake_stripe import FakeStripe, intent
 
 CREATED = 1_782_896_400
 SWEEP = SweepPspEvents(since=datetime(2026, 7, 1, tzinfo=UTC))

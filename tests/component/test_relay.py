@@ -19,7 +19,7 @@ from chassis.storage.stored_document import Stored
 from chassis.storage.write_path import WritePath
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired, OrderFulfilled
-from tests.component.fake_store import FakeDocuments
+from tests.support.fake_store import FakeDocuments
 
 ABOUT = {"guest_id": GuestId("gst_1"), "property_id": PropertyId("alpenhof")}
 REFUSED = OrderExpired(order_id=OrderId("ord_1"), **ABOUT)

@@ -12,8 +12,8 @@ from chassis.messaging.envelope import Delivery, Envelope
 from chassis.storage.store import Documents
 from chassis.storage.write_path import WritePath
 from contracts.message import Event
-from tests.component.fake_store import FakeDocuments
-from tests.contracts.stored import sample
+from tests.support.examples import sample
+from tests.support.fake_store import FakeDocuments
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 EXPIRED, CANCELLED, CONFIRMED = (

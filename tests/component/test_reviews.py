@@ -18,7 +18,7 @@ from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import AnotherReviewError, Order
 from extras_service.stock.keeper import StockKeeper
 from tests.component.test_placement import Hotel, ordering
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 
 class Desk(Hotel):

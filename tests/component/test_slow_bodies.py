@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from chassis.runtime.settings import ServiceSettings
 from chassis.web.http_server import config_of
 from tests.component.test_webhook_under_attack import Door, event, signed
-from tests.integration.flow.waiting import until
+from tests.support.waiting import until
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from contracts.psp import (
 from tests.component.bench import Bench
 from tests.component.test_psp_adapter import posted
 from tests.component.test_psp_events import dead, taking
-from tests.unit.psp_adapter.fake_stripe import FakeStripe, intent
+from tests.support.fake_stripe import FakeStripe, intent
 
 REFUND = {"id": "re_1", "object": "refund", "payment_intent": "pi_1", "amount": 10_000, "currency": "isk"}
 DISPUTE = {"id": "du_1", "object": "dispute", "payment_intent": "pi_1", "amount": 10_000, "currency": "isk"}

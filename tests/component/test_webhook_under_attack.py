@@ -24,7 +24,7 @@ from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench
-from tests.unit.psp_adapter.fake_stripe import answering, intent
+from tests.support.fake_stripe import answering, intent
 
 ROOT = Path(__file__).resolve().parents[2]
 NEW, OLD, FOREIGN = "whsec_new", "whsec_old", "whsec_foreign"

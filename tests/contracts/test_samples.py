@@ -9,7 +9,7 @@ import pytest
 
 from contracts import orders, payments, psp
 from contracts.message import MalformedMessageError, Message, UnknownKindError, parse
-from tests.contracts.stored import FILES, kind_of, raw
+from tests.support.examples import FILES, kind_of, raw
 
 ROOMS = {room.__name__ for room in (orders, payments, psp)}
 KINDS = sorted(kind for kind, message_type in Message.kinds.items() if message_type.__module__ in ROOMS)

@@ -39,7 +39,7 @@ from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import DeadlinePassed, HoldsStage, Order, OrderInput, PaymentStart
 from extras_service.stock.decide import StockDay, lapse_at
 from extras_service.stock.keeper import StockKeeper
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 MASSAGE = given.offered("alm-massage", name="Massage").model_copy(update={"daily_limit": 2, "max_quantity": 2})
 LIMIT = 2

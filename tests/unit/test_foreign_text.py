@@ -49,7 +49,7 @@ from ops.web.api.bodies import Wanted
 from psp_adapter.http_trace import Call
 from psp_adapter.signature import rejection_of
 from psp_adapter.stripe_api import BadSignatureError, verify_signature
-from tests.unit.extras_service import given as given_extras
+from tests.support import orders as given_extras
 
 SIZE = 16 * 1024
 SIZES = (SIZE, 4000, 300)

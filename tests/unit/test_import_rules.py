@@ -53,7 +53,7 @@ _BROKEN = {
     "the forecast is shown in the terminal": ("ops/core/dry_run.py", "ops.cli.console", _CORE),
     "the page asks the command": ("ops/web/session.py", "ops.cli.dead_view", "The command and the page"),
     "a new file of the core is a route": ("ops/core/trace/new_view.py", "fastapi", _CORE),
-    "a service imports the tests": ("chassis/keys.py", "tests.patience", _SHIPPED),
+    "a service imports the tests": ("chassis/keys.py", "tests.support.patience", _SHIPPED),
     "an operator's command imports a tool": ("ops/core/queues.py", "tools.generated_file", _SHIPPED),
     "the local stack imports a benchmark": ("deploy/local/stack.py", "benchmarks.load", _SHIPPED),
     "a contract needs a test library": ("contracts/ids.py", "hypothesis", _SHIPPED),

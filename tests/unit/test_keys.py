@@ -13,7 +13,7 @@ from extras_service.stock.decide import stock_id
 from gateway.api.idempotency import order_id_of, refund_id_of
 from gateway.rate_limits import key_of
 from gateway.tokens import Operator, OperatorRole
-from tests.unit.extras_service.given import guest
+from tests.support.orders import guest
 
 # Few characters, those that separate among them: so that two made-up pairs often look alike.
 names = st.text("a/%_:.2F-", min_size=1, max_size=6)

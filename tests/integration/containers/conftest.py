@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.containers.compose import EXAMPLE, ROOT
+from tests.support.compose import EXAMPLE, ROOT
 
 
 @pytest.fixture(scope="module")

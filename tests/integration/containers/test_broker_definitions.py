@@ -19,7 +19,7 @@ from contracts.accounts import ACCOUNTS
 from deploy.accounts import declare_topology, url_for
 from deploy.local.broker import LocalBroker, find_rabbitmq
 from deploy.local.ports import Ports
-from tests.integration.containers.compose import ROOT, services
+from tests.support.compose import ROOT, services
 from tools.broker_definitions import FILE, placeholder, text
 
 START = ROOT / "deploy" / "rabbitmq" / "start.sh"

@@ -23,7 +23,7 @@ from gateway.settings import GatewaySettings
 from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
-from tests.integration.containers.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables
+from tests.support.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables
 from tools.rabbitmq_root import SUITES
 
 SETTINGS: dict[str, type[ServiceSettings]] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.containers.compose import EXAMPLE, FILE, OLDEST, tool
+from tests.support.compose import EXAMPLE, FILE, OLDEST, tool
 
 COMPOSE = tool()
 SERVICES = {"gateway", "extras-service", "payment-service", "psp-adapter", "ops-page"}

@@ -6,7 +6,7 @@ import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.integration.containers.compose import ROOT
+from tests.support.compose import ROOT
 from tools.check_lock import ADDRESS, pins
 
 DEPLOY = ROOT / "deploy"

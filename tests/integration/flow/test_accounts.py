@@ -24,7 +24,7 @@ from contracts.topology import EXCHANGES, EXTRAS_COMMANDS, LIVE_KINDS, MARK, QUE
 from deploy.accounts import declare_topology, vhost_of
 from deploy.local.broker import Broker
 from deploy.management import Management, ManagementError
-from tests.integration.flow.accounts import accounts_at
+from tests.support.accounts import accounts_at
 
 Addresses = Mapping[str, str]
 GATEWAY, EXTRAS, PAYMENTS, ADAPTER = (account.name.replace("-", "_") for account in ACCOUNTS)

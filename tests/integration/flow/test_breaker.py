@@ -7,10 +7,10 @@ import pytest
 from contracts.topology import RETRY_LADDER
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import body
-from tests.integration.flow.outages import store_to_kill
-from tests.integration.flow.system import ADAPTER, EXTRAS, PAYMENTS, System, system_on
-from tests.integration.flow.waiting import until
+from tests.support.guest import body
+from tests.support.outages import store_to_kill
+from tests.support.system import ADAPTER, EXTRAS, PAYMENTS, System, system_on
+from tests.support.waiting import until
 
 ORDERS = 24
 RECOVERY = 60.0

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from deploy.local.store import Store
-from tests.integration.flow.guest import Guest, Json, body, problem
-from tests.integration.flow.outages import broker_to_kill, until_streams_survive_a_kill
-from tests.integration.flow.system import SERVICES, System, system_on
 from tests.integration.flow.test_webhook import event_about
-from tests.integration.flow.waiting import until
-from tests.patience import patient
+from tests.support.guest import Guest, Json, body, problem
+from tests.support.outages import broker_to_kill, until_streams_survive_a_kill
+from tests.support.patience import patient
+from tests.support.system import SERVICES, System, system_on
+from tests.support.waiting import until
 
 RECOVERY = 60.0
 

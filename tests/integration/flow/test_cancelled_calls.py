@@ -13,8 +13,8 @@ from chassis.messaging.queue_depth import DepthUnknownError, depth_of
 from contracts.topology import EXTRAS_COMMANDS
 from deploy.local.broker import Broker
 from tests.integration.flow.buses import bus_on
-from tests.integration.flow.outages import frozen
-from tests.integration.flow.waiting import PATIENCE, until
+from tests.support.outages import frozen
+from tests.support.waiting import PATIENCE, until
 
 STEPS = 60
 """Turns of the event loop after which a call is cancelled: it has begun, waits, or has ended."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.flow.guest import body
 from tests.integration.flow.shifted import SHIFT
-from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, System
 from tests.integration.flow.test_sigterm import process_of
-from tests.integration.flow.waiting import until
+from tests.support.guest import body
+from tests.support.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, System
+from tests.support.waiting import until
 
 HOUR = 3600
 APART = {EXTRAS: -HOUR, PAYMENTS: HOUR, ADAPTER: HOUR, GATEWAY: HOUR}

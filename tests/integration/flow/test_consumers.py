@@ -22,10 +22,10 @@ from contracts.orders import PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.flow.system import SERVICES, System, system_on
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.unit.extras_service.given import guest, line
+from tests.support.guest import Guest, Json, body
+from tests.support.orders import guest, line
+from tests.support.system import SERVICES, System, system_on
+from tests.support.waiting import PATIENCE, until
 
 ORDERS = 12
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from contracts.orders import ExtrasReply
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import EXTRAS, System
-from tests.integration.flow.waiting import until
+from tests.support.guest import body
+from tests.support.system import EXTRAS, System
+from tests.support.waiting import until
 
 FLOW = (
     "orders.place-order.v1",

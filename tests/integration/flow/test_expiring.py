@@ -8,10 +8,10 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import Json, body, problem
-from tests.integration.flow.system import PAYMENTS, PROCESSING_CARD, System, system_on
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.patience import patient
+from tests.support.guest import Json, body, problem
+from tests.support.patience import patient
+from tests.support.system import PAYMENTS, PROCESSING_CARD, System, system_on
+from tests.support.waiting import PATIENCE, until
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import pytest
 from chassis.messaging.amqp import login_of
 from contracts.payments import PaymentSucceeded
 from contracts.psp import CreatePspRefund
-from tests.integration.flow.guest import Guest
-from tests.integration.flow.raw_amqp import array, long, publish_raw, short, table
-from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import paid_order
-from tests.integration.ops.operator import Operator
+from tests.support.desk import paid_order
+from tests.support.guest import Guest
+from tests.support.operator import Operator
+from tests.support.raw_amqp import array, long, publish_raw, short, table
+from tests.support.system import ADAPTER, EXTRAS, GATEWAY, System
+from tests.support.waiting import until
 
 PLACE = "orders.place-order.v1"
 OPERATOR = "operator"

@@ -10,11 +10,11 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.store import LocalStore, Store
-from tests.integration.flow.guest import Guest, Json
-from tests.integration.flow.outages import frozen, frozen_process
-from tests.integration.flow.system import System
 from tests.integration.flow.test_sigterm import done
-from tests.integration.flow.waiting import until
+from tests.support.guest import Guest, Json
+from tests.support.outages import frozen, frozen_process
+from tests.support.system import System
+from tests.support.waiting import until
 
 SECONDS = 60 if os.environ.get("BELLHOP_CHAOS") == "long" else 4
 ORDERS = 4

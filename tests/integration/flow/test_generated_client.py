@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.flow.guest import Guest
-from tests.integration.flow.system import GATEWAY, System
+from tests.support.guest import Guest
+from tests.support.system import GATEWAY, System
 
 CLIENT = Path(__file__).resolve().parents[3] / "tools" / "openapi" / "build" / "cancel.js"
 

@@ -15,11 +15,11 @@ from yarl import URL
 
 from deploy.local.broker import Broker
 from deploy.local.store import LocalStore, Store
-from tests.integration.flow.accounts import accounts_at
 from tests.integration.flow.half_open import BOTH, TO_CLIENT, TO_SERVER, HalfOpenProxy
-from tests.integration.flow.system import SERVICES, Setup, System
 from tests.integration.flow.test_frozen_peers import confirmed, order_and_pay
-from tests.integration.flow.waiting import until
+from tests.support.accounts import accounts_at
+from tests.support.system import SERVICES, Setup, System
+from tests.support.waiting import until
 
 ORDERS = 4
 HEARTBEAT = 1

@@ -22,8 +22,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 from gateway.signing_keys import jwks_fetcher
-from tests.integration.flow.guest import problem
-from tests.integration.flow.waiting import until
+from tests.support.guest import problem
+from tests.support.waiting import until
 
 ISSUER = "https://login.alpenhof.example"
 OLD, NEW = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())

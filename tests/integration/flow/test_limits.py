@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tests.integration.flow.guest import problem
-from tests.integration.flow.system import EXTRAS, System
-from tests.integration.flow.waiting import until
+from tests.support.guest import problem
+from tests.support.system import EXTRAS, System
+from tests.support.waiting import until
 
 
 async def test_orders_beyond_the_backlog_are_refused_until_it_is_worked_off(own_system: Callable[..., Any]) -> None:

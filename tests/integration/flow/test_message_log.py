@@ -20,14 +20,13 @@ from chassis.messaging.amqp import ShieldedConnection
 from chassis.messaging.message_log import Copy, MessageLog
 from chassis.messaging.topology import verify_topology
 from chassis.runtime.metrics import Metrics
-from contracts.log import LogGap
 from contracts.topology import COPIES, FAILURES, LOG
 from deploy.accounts import declare_topology
 from deploy.local.broker import Broker
-from ops.core.message_log.stream import LogStream
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import EXTRAS, SERVICES, System
-from tests.integration.flow.waiting import PATIENCE, until
+from tests.support.guest import body
+from tests.support.log_health import gaps, missed, problems, recovered
+from tests.support.system import EXTRAS, SERVICES, System
+from tests.support.waiting import PATIENCE, until
 
 
 @asynccontextmanager
@@ -46,17 +45,6 @@ async def refused(system: System) -> AsyncIterator[None]:
         await full.bind(COPIES.name, "#")
         yield
         await channel.queue_delete("full")
-
-
-async def problems(system: System, part: str) -> dict[str, str]:
-    said: dict[str, str] = (await system.operator(part, "/health/ready")).json()["problems"]
-    return said
-
-
-async def gaps(system: System) -> list[LogGap]:
-    async with system.channel() as channel:
-        seen = LogStream(channel._connection).up_to_now()  # type: ignore[attr-defined]
-        return [LogGap.model_validate_json(one.body) async for one in seen if one.kind == LogGap.wire_kind()]
 
 
 async def test_a_broker_that_closes_the_connection_over_the_log_gets_all_other_topology(
@@ -131,16 +119,8 @@ async def test_what_is_too_much_to_wait_for_the_log_is_missed_and_the_log_says_s
         assert await system.counted(part, "bellhop_log_copies", outcome="missed") >= gap.count > 0
 
 
-async def missed(system: System) -> int:
-    return await system.counted(EXTRAS, "bellhop_log_copies", outcome="missed")
-
-
 async def is_unwritten(system: System, part: str) -> bool:
     return "log" in await problems(system, part)
-
-
-async def recovered(system: System, part: str) -> bool:
-    return "log" not in await problems(system, part)
 
 
 async def test_what_waits_for_a_log_that_never_answers_is_bounded_and_never_waited_for(

@@ -11,9 +11,9 @@ from aio_pika.exceptions import PublishError
 
 from contracts.topology import LOG
 from deploy.accounts import declare_topology
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import ADAPTER, GATEWAY, GOOD_CARD, PAYMENTS, System
-from tests.integration.flow.waiting import until
+from tests.support.guest import body
+from tests.support.system import ADAPTER, GATEWAY, GOOD_CARD, PAYMENTS, System
+from tests.support.waiting import until
 
 SUCCEEDED_AT_PSP = ("payments.psp", "events", "psp.psp-payment-succeeded.v1")
 SUCCEEDED = ("extras.payments", "events", "payments.payment-succeeded.v1")

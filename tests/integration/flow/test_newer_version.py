@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import EXTRAS, System
-from tests.integration.flow.waiting import until
+from tests.support.guest import body
+from tests.support.system import EXTRAS, System
+from tests.support.waiting import until
 
 
 async def test_a_message_about_an_order_of_a_newer_version_waits_for_one_that_reads_it(

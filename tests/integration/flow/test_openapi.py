@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.integration.flow.guest import token
-from tests.integration.flow.system import GATEWAY, System
+from tests.support.guest import token
+from tests.support.system import GATEWAY, System
 from tools.openapi_document import described
 
 EXAMPLES = 12

@@ -11,9 +11,9 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from tests.integration.flow.guest import Guest, Json
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
+from tests.support.guest import Guest, Json
+from tests.support.system import System
+from tests.support.waiting import until
 
 UNKNOWN_ORDER = "ord_" + "b" * 26
 

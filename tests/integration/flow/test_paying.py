@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.flow.guest import (
+from tests.support.guest import (
     BREAKFAST,
     BREAKFAST_TOTAL,
     LATE_CHECKOUT,
@@ -15,7 +15,8 @@ from tests.integration.flow.guest import (
     body,
     problem,
 )
-from tests.integration.flow.system import (
+from tests.support.patience import patient
+from tests.support.system import (
     ADAPTER,
     AUTHENTICATION_CARD,
     DECLINED_CARD,
@@ -26,8 +27,7 @@ from tests.integration.flow.system import (
     STATEMENT_SUFFIX,
     System,
 )
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.patience import patient
+from tests.support.waiting import PATIENCE, until
 
 
 async def next_of(events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent:

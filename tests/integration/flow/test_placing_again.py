@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.integration.flow.guest import BREAKFAST, LATE_CHECKOUT, Guest, body, problem
-from tests.integration.flow.system import System
+from tests.support.guest import BREAKFAST, LATE_CHECKOUT, Guest, body, problem
+from tests.support.system import System
 
 
 async def test_the_same_key_again_gets_the_first_answer_and_places_nothing(system: System, guest: Guest) -> None:

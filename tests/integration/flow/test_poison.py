@@ -18,8 +18,8 @@ from contracts.ids import OrderId
 from contracts.orders import PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS
 from deploy.local.broker import Broker
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.unit.extras_service.given import guest, line
+from tests.support.orders import guest, line
+from tests.support.waiting import PATIENCE, until
 
 INNOCENT = 12
 POISON = "msg-poison"

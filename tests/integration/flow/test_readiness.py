@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import PAYMENTS, System
-from tests.integration.flow.waiting import until
+from tests.support.guest import body
+from tests.support.system import PAYMENTS, System
+from tests.support.waiting import until
 
 
 async def test_an_outbox_nobody_can_send_is_told_while_other_payments_go_on(own_system: Callable[..., Any]) -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.integration.flow.guest import BREAKFAST, LATE_CHECKOUT, STAY_DAY, Guest, Json, problem, token
-from tests.integration.flow.system import DEAD_QUEUES, System
+from tests.support.guest import BREAKFAST, LATE_CHECKOUT, STAY_DAY, Guest, Json, problem, token
+from tests.support.system import DEAD_QUEUES, System
 
 UNKNOWN_ORDER = "ord_" + "a" * 26
 

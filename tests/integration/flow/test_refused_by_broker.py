@@ -14,9 +14,9 @@ from contracts.ids import GuestId, PropertyId
 from contracts.orders import ListOrders, OrdersReply
 from contracts.topology import EXTRAS_QUERIES
 from deploy.local.broker import Broker
-from tests.contracts.stored import sample
 from tests.integration.flow.buses import bus_on
-from tests.integration.flow.waiting import until
+from tests.support.examples import sample
+from tests.support.waiting import until
 
 EVENT = sample("orders.order-expired.v1")
 QUESTION = ListOrders(guest_id=GuestId("guest-1"), property_id=PropertyId("alpenhof"))

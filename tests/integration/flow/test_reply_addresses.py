@@ -12,11 +12,11 @@ from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId
 from contracts.orders import StartPayment
 from deploy.local.broker import Broker, vhost_url
-from tests.contracts.stored import sample
-from tests.integration.flow.accounts import accounts_at
-from tests.integration.flow.guest import Guest, body
-from tests.integration.flow.system import EXTRAS, GATEWAY, System
-from tests.integration.flow.waiting import PATIENCE, until
+from tests.support.accounts import accounts_at
+from tests.support.examples import sample
+from tests.support.guest import Guest, body
+from tests.support.system import EXTRAS, GATEWAY, System
+from tests.support.waiting import PATIENCE, until
 
 REPLY = sample("orders.order-reply.v1")
 EVENT = sample("orders.order-confirmed.v1")

@@ -5,8 +5,8 @@ import urllib.parse
 
 import pytest
 
-from tests.integration.flow.guest import JWT_SECRET
-from tests.integration.flow.system import API_KEY, DECLINED_CARD, GOOD_CARD, WEBHOOK_SECRET, System
+from tests.support.guest import JWT_SECRET
+from tests.support.system import API_KEY, DECLINED_CARD, GOOD_CARD, WEBHOOK_SECRET, System
 
 RECEIPT_EMAIL = "anna.berg@mail.alpenhof.example"
 

@@ -6,9 +6,9 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import body, problem
-from tests.integration.flow.system import ADAPTER, EXTRAS, PAYMENTS, System, system_on
-from tests.integration.flow.waiting import until
+from tests.support.guest import body, problem
+from tests.support.system import ADAPTER, EXTRAS, PAYMENTS, System, system_on
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

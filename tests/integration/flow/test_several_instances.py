@@ -16,9 +16,9 @@ import payment_service.app
 import psp_adapter.app
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import Guest, body
-from tests.integration.flow.serving import Served
-from tests.integration.flow.system import System, system_on
+from tests.support.guest import Guest, body
+from tests.support.serving import Served
+from tests.support.system import System, system_on
 
 GUESTS = 16
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.flow.guest import Guest
-from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, System
 from tests.integration.flow.test_counted import FLOW
-from tests.integration.flow.waiting import until
-from tests.patience import patient
+from tests.support.guest import Guest
+from tests.support.patience import patient
+from tests.support.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, System
+from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 ORDERS, AT_ONCE = 30, 6

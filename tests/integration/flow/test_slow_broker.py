@@ -11,10 +11,10 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from contracts.message import Message
 from deploy.local.broker import Broker
-from tests.contracts.stored import sample
 from tests.integration.flow.buses import bus_on
-from tests.integration.flow.outages import frozen
-from tests.integration.flow.waiting import PATIENCE, until
+from tests.support.examples import sample
+from tests.support.outages import frozen
+from tests.support.waiting import PATIENCE, until
 
 AT_ONCE = 40
 COMMAND, EVENT = sample("psp.sweep-psp-events.v1"), sample("orders.order-expired.v1")

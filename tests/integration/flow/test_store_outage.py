@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from deploy.local.broker import Broker
-from tests.integration.flow.guest import Guest, Json, body, problem
-from tests.integration.flow.outages import store_to_kill
-from tests.integration.flow.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES, System, system_on
-from tests.integration.flow.waiting import until
+from tests.support.guest import Guest, Json, body, problem
+from tests.support.outages import store_to_kill
+from tests.support.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES, System, system_on
+from tests.support.waiting import until
 
 RECOVERY = 60.0
 """Seconds: the ladder's third rung alone waits for thirty."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.flow.raw_amqp import MICROSECONDS, long, publish_raw, short, table
-from tests.integration.flow.system import EXTRAS, GATEWAY, System
-from tests.integration.flow.waiting import until
+from tests.support.raw_amqp import MICROSECONDS, long, publish_raw, short, table
+from tests.support.system import EXTRAS, GATEWAY, System
+from tests.support.waiting import until
 
 PLACE = "orders.place-order.v1"
 CASES: dict[str, dict[str, bytes]] = {

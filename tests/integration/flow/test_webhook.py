@@ -11,9 +11,9 @@ from pydantic import SecretStr
 import psp_adapter.app
 from psp_adapter.settings import AdapterSettings
 from stripe_sandbox.webhooks import sign
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.flow.serving import Served
-from tests.integration.flow.system import ADAPTER, WEBHOOK_SECRET, System
+from tests.support.guest import Guest, Json, body
+from tests.support.serving import Served
+from tests.support.system import ADAPTER, WEBHOOK_SECRET, System
 
 LIMIT = 256 * 1024
 

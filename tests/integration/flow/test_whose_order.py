@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from tests.integration.flow.guest import problem, token
-from tests.integration.flow.system import System
+from tests.support.guest import problem, token
+from tests.support.system import System
 
 UNKNOWN_ORDER = "ord_" + "a" * 26
 KEY = {"Idempotency-Key": "k"}

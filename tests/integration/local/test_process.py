@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from deploy.local.process import PartError, Process
-from tests.integration.local.waiting import eventually
+from tests.support.waiting import eventually
 
 _SLEEPS = ["sleep", "600"]
 _STARTS_A_CHILD = ["/bin/sh", "-c", "sleep 600 & wait"]

@@ -14,7 +14,7 @@ from deploy.local.broker import Broker, LocalBroker, broker_for, broker_server, 
 from deploy.local.ports import Ports, is_free
 from deploy.local.process import PartError
 from deploy.local.store import LocalStore, Store, can_ping, store_for, store_server
-from tests.integration.local.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from deploy.local.process import PartError
 from deploy.local.stack import LocalStack, StackInUseError
 from deploy.local.store import Store
 from tests.integration.local.fakes import fake
-from tests.integration.local.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

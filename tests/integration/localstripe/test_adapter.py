@@ -25,8 +25,8 @@ from deploy.local.ports import HOST, Ports
 from psp_adapter.errors import PspBrokenError
 from psp_adapter.ledger import Ledger
 from psp_adapter.stripe_api import StripeApi, verify_signature
-from tests.integration.flow.serving import Served
-from tests.integration.flow.waiting import until
+from tests.support.serving import Served
+from tests.support.waiting import until
 
 SECRET = "whsec_made_up"
 COMMAND = CreatePspSession(

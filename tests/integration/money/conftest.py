@@ -6,10 +6,10 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.conftest import _no_proxy_between_the_parts, own_system
-from tests.integration.flow.guest import Guest
-from tests.integration.flow.system import System, system_on
-from tests.integration.money.desk import Desk, is_clean
+from tests.support.desk import Desk, is_clean
+from tests.support.fixtures import _no_proxy_between_the_parts, own_system
+from tests.support.guest import Guest
+from tests.support.system import System, system_on
 
 __all__ = ["_no_proxy_between_the_parts", "own_system"]
 

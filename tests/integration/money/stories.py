@@ -11,12 +11,11 @@ from functools import partial
 
 import httpx
 
-from tests.integration.flow.guest import BREAKFAST, Guest, Json
-from tests.integration.flow.system import DECLINED_CARD, GOOD_CARD, PROCESSING_CARD, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.books import Line, broken
-from tests.integration.money.desk import Desk, cancel
-from tests.integration.money.test_staff import REFUND_FAILS_CARD
+from tests.support.books import Line, broken
+from tests.support.desk import Desk, cancel
+from tests.support.guest import BREAKFAST, Guest, Json
+from tests.support.system import DECLINED_CARD, GOOD_CARD, PROCESSING_CARD, REFUND_FAILS_CARD, System
+from tests.support.waiting import until
 
 CALM = 90.0
 """Seconds after which a guest must see what has come of a step, and after the last guest every order must be final."""

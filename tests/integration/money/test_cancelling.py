@@ -6,10 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.flow.guest import BREAKFAST, BREAKFAST_TOTAL, Guest, body, problem
-from tests.integration.flow.system import PAYMENTS, System
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.integration.money.desk import (
+from tests.support.desk import (
     TOTAL,
     Desk,
     cancel,
@@ -21,7 +18,10 @@ from tests.integration.money.desk import (
     payment_is,
     refunds_of,
 )
-from tests.patience import patient
+from tests.support.guest import BREAKFAST, BREAKFAST_TOTAL, Guest, body, problem
+from tests.support.patience import patient
+from tests.support.system import PAYMENTS, System
+from tests.support.waiting import PATIENCE, until
 
 
 @pytest.fixture

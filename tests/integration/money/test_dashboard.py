@@ -2,11 +2,11 @@
 
 import asyncio
 
-from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest, body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.integration.money.desk import TOTAL, Desk, intent_of, kept, next_of, paid_order, refunds_of
-from tests.patience import patient
+from tests.support.desk import TOTAL, Desk, intent_of, kept, next_of, paid_order, refunds_of
+from tests.support.guest import BREAKFAST_TOTAL, Guest, body
+from tests.support.patience import patient
+from tests.support.system import System
+from tests.support.waiting import PATIENCE, until
 
 CHANGED = "orders.order-payment-changed"
 

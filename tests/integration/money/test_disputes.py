@@ -3,27 +3,17 @@
 import asyncio
 import time
 import uuid
-from typing import Any
 
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import PATIENCE
-from tests.integration.money.desk import TOTAL, Desk, intent_of, is_clean, kept, next_of, paid_order, refunds_of
-from tests.patience import patient
+from tests.support.desk import TOTAL, Desk, intent_of, is_clean, kept, next_of, paid_order, refunds_of
+from tests.support.guest import Guest, Json, body
+from tests.support.patience import patient
+from tests.support.situations import becomes, disputed
+from tests.support.system import System
+from tests.support.waiting import PATIENCE
 
 CHANGED = "orders.order-payment-changed"
 DISPUTED_CARD = "4000000000000259"
 PART = 1000
-
-
-async def disputed(system: System, order_id: str, **how: Any) -> Json:
-    """A dispute of the order's payment: its amount, how it begins."""
-    intent = await intent_of(system, order_id)
-    return await system.switch(f"payment_intents/{intent['id']}/dispute", how)
-
-
-async def becomes(system: System, dispute: Json, status: str) -> None:
-    await system.switch(f"disputes/{dispute['id']}/status", {"status": status})
 
 
 async def test_a_dispute_that_is_won_leaves_the_order_paid(system: System, guest: Guest) -> None:

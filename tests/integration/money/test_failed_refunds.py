@@ -1,26 +1,10 @@
 """A refund that fails after the guest has what was ordered: staff see it, and see to it."""
 
-from tests.integration.flow.guest import Guest, Json, body, problem
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import TOTAL, Desk, kept, paid_order, refunds_of
-from tests.integration.money.test_staff import REFUND_FAILS_CARD, euro
-
-
-async def failed_part(system: System, guest: Guest, desk: Desk) -> tuple[str, Json]:
-    """A fulfilled order of which a refund of a part has failed after it looked settled, and that refund."""
-    order_id = await paid_order(system, guest, card=REFUND_FAILS_CARD)
-    body(await desk.fulfil(order_id), 200)
-    body(await desk.refund(order_id, 1200), 200)
-    await guest.sees(order_id, payment_status="partially_refunded")
-    [made] = await refunds_of(system, order_id)
-    await system.switch(f"refunds/{made['id']}/settle", {"outcome": "fail"})
-
-    async def is_seen() -> Json | None:
-        [refund] = (await desk.sees(order_id))["refunds"]
-        return refund if refund["needs_attention"] else None
-
-    return order_id, await until(is_seen, "staff see the failed refund")
+from tests.integration.money.test_staff import euro
+from tests.support.desk import TOTAL, Desk, kept
+from tests.support.guest import Guest, body, problem
+from tests.support.situations import failed_part
+from tests.support.system import System
 
 
 async def test_a_refund_that_fails_after_fulfilment_is_seen_by_staff_alone(

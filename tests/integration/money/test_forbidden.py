@@ -7,10 +7,10 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import ADAPTER, System, system_on
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import cancel, intent_of, is_clean, paid_order, payment_is, refunds_of
+from tests.support.desk import cancel, intent_of, is_clean, paid_order, payment_is, refunds_of
+from tests.support.guest import body
+from tests.support.system import ADAPTER, System, system_on
+from tests.support.waiting import until
 
 EVERY_CALL: dict[str, Any] = {"probability": 1}
 REFUNDS: dict[str, Any] = EVERY_CALL | {"match": "POST /v1/refunds"}

@@ -8,10 +8,10 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest, body
-from tests.integration.flow.system import PAYMENTS, PROCESSING_CARD, System, system_on
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import TOTAL, cancel, intent_of, is_clean, kept, payment_is, refunds_of
+from tests.support.desk import TOTAL, cancel, intent_of, is_clean, kept, payment_is, refunds_of
+from tests.support.guest import BREAKFAST_TOTAL, Guest, body
+from tests.support.system import PAYMENTS, PROCESSING_CARD, System, system_on
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from payment_service.payment.polling import UNKNOWN_POLLS
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import Desk, cancel, paid_order
 from tests.integration.money.test_forbidden import forget_at_psp
-from tests.integration.money.test_stock import massage, taken_is
+from tests.integration.money.test_stock import taken_is
+from tests.support.desk import Desk, cancel, paid_order
+from tests.support.guest import Guest, Json, body
+from tests.support.situations import massage
+from tests.support.system import System
+from tests.support.waiting import until
 
 Systems = Callable[..., Awaitable[System]]
 

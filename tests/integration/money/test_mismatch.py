@@ -2,21 +2,10 @@
 
 import pytest
 
-from tests.integration.flow.guest import Guest, body, problem
-from tests.integration.flow.system import System
-from tests.integration.money.desk import TOTAL, Desk, cancel, change_amount, intent_of, is_clean, kept, refunds_of
-
-OTHER = TOTAL - 700
-
-
-async def mismatched(system: System, guest: Guest, amount: int = OTHER) -> str:
-    """An order for which the guest paid another amount."""
-    order_id: str = (await guest.order())["order_id"]
-    session = await guest.session(order_id)
-    await change_amount((await intent_of(system, order_id))["id"], amount, system)
-    body(await system.pay(session), 200)
-    await guest.sees(order_id, status="needs_review", payment_status="mismatched")
-    return order_id
+from tests.support.desk import TOTAL, Desk, cancel, is_clean, kept, refunds_of
+from tests.support.guest import Guest, body, problem
+from tests.support.situations import OTHER, mismatched
+from tests.support.system import System
 
 
 @pytest.mark.parametrize("amount", [OTHER, TOTAL + 700], ids=["less", "more"])

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from contracts.money import Money
-from tests.integration.flow.guest import Json, body
-from tests.integration.flow.system import System
-from tests.integration.money.desk import Desk, intent_of, is_clean, kept, paid_order
+from tests.support.desk import Desk, intent_of, is_clean, kept, paid_order
+from tests.support.guest import Json, body
+from tests.support.system import System
 
 CATALOGUE = """
 extras:

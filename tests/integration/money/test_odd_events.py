@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import WEBHOOK_SECRET, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import intent_of, is_clean, paid_order
+from tests.support.desk import intent_of, is_clean, paid_order
+from tests.support.guest import body
+from tests.support.system import WEBHOOK_SECRET, System
+from tests.support.waiting import until
 
 NO_WEBHOOKS = {"drop": {"probability": 1}}
 LETTER = "psp.translate-psp-event.v1"

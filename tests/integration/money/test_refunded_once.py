@@ -6,10 +6,10 @@ from datetime import timedelta
 import aio_pika
 import httpx
 
-from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest, body
-from tests.integration.flow.system import API_KEY, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import TOTAL, Desk, is_clean, kept, paid_order, refunds_of
+from tests.support.desk import TOTAL, Desk, is_clean, kept, paid_order, refunds_of
+from tests.support.guest import BREAKFAST_TOTAL, Guest, body
+from tests.support.system import API_KEY, System
+from tests.support.waiting import until
 
 CREATE_REFUND = "psp.create-psp-refund.v1"
 

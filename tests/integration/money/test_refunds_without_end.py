@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.integration.flow.guest import BREAKFAST_TOTAL, Json, body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import Desk, cancel, paid_order, refunds_of
 from tests.integration.money.test_forbidden import refund_stages
+from tests.support.desk import Desk, cancel, paid_order, refunds_of
+from tests.support.guest import BREAKFAST_TOTAL, Json, body
+from tests.support.system import System
+from tests.support.waiting import until
 
 Systems = Callable[..., Awaitable[System]]
 

@@ -2,13 +2,10 @@
 
 import asyncio
 
-from tests.integration.flow.guest import Guest, Json, body, problem
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import TOTAL, Desk, cancel, kept, paid_order, refunds_of
-
-REFUND_FAILS_CARD = "4000000000005126"
-SLOW_REFUND_CARD = "4000000000007726"
+from tests.support.desk import TOTAL, Desk, cancel, kept, paid_order, refunds_of
+from tests.support.guest import Guest, Json, body, problem
+from tests.support.system import REFUND_FAILS_CARD, SLOW_REFUND_CARD, System
+from tests.support.waiting import until
 
 
 def euro(cents: int) -> Json:

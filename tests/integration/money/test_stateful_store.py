@@ -51,7 +51,7 @@ from payment_service.collections import PaymentStore
 from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.state import Payment, PaymentInput, PollDue
 from psp_adapter.ledger import LedgerEntry, LedgerRefund
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 ResultT = TypeVar("ResultT")
 FINAL = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.EXPIRED, OrderStatus.CANCELLED)

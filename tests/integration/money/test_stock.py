@@ -10,29 +10,19 @@ import pytest
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store as DocumentStore
 from chassis.storage.stored_document import Stored
-from contracts.ids import ExtraId, OrderId
+from contracts.ids import OrderId
 from deploy.local.broker import Broker
 from deploy.local.store import Store
 from extras_service.collections import ExtrasStore
 from extras_service.stock.decide import Hold, StockDay, stock_id
-from tests.integration.flow.guest import Guest, Json, body, problem
-from tests.integration.flow.system import PROCESSING_CARD, System, system_on
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import Desk, cancel, intent_of, paid_order
+from tests.support.desk import Desk, cancel, intent_of, paid_order
+from tests.support.guest import Guest, body, problem
+from tests.support.situations import MASSAGE, PLACES, massage, taken
+from tests.support.system import PROCESSING_CARD, System, system_on
+from tests.support.waiting import until
 
-MASSAGE, PLACES = ExtraId("alm-massage"), 6
 GUESTS = 15
 PLACE_ORDER = "orders.place-order.v1"
-
-
-def massage(day: str, quantity: int = 1) -> Json:
-    return {"extra_id": MASSAGE, "quantity": quantity, "day": day}
-
-
-async def taken(system: System, day: str) -> int:
-    """How many places of a day are held or sold."""
-    stock = await system.documents["stock"].find_one({"_id": stock_id(MASSAGE, date.fromisoformat(day))})
-    return sum(hold["quantity"] for hold in stock["state"]["holds"]) if stock else 0
 
 
 async def test_guests_who_come_at_once_never_get_more_than_there_is(system: System) -> None:

@@ -5,9 +5,9 @@ from datetime import date
 
 from contracts.ids import ExtraId
 from extras_service.stock.decide import stock_id
-from tests.integration.flow.guest import Json, body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
+from tests.support.guest import Json, body
+from tests.support.system import System
+from tests.support.waiting import until
 
 MASSAGE = ExtraId("alm-massage")
 LATER_STAY = {"stay_from": "2038-03-01", "stay_to": "2038-03-08"}

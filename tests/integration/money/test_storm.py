@@ -22,12 +22,12 @@ from time import monotonic
 
 import pytest
 
-from tests.integration.flow.guest import Json
-from tests.integration.flow.system import CATALOGUE, WEBHOOK_SECRET, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.books import all_final, books_of, is_settled, repeated_effects, statuses
-from tests.integration.money.desk import Desk, is_clean
 from tests.integration.money.stories import CALM, PLOTS, PROPERTIES, SCARCE, SCARCE_DAY, WAITING, Story, TooLateError
+from tests.support.books import all_final, books_of, is_settled, repeated_effects, statuses
+from tests.support.desk import Desk, is_clean
+from tests.support.guest import Json
+from tests.support.system import CATALOGUE, WEBHOOK_SECRET, System
+from tests.support.waiting import until
 
 ORDERS = int(os.environ.get("BELLHOP_STORM_ORDERS", str(3 * len(PLOTS))))
 AT_ONCE = 32

@@ -10,11 +10,11 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest, Json, body
-from tests.integration.flow.system import PROCESSING_CARD, System, system_on
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import TOTAL, cancel, intent_of, is_clean, kept, paid_order, payment_is, refunds_of
 from tests.integration.money.test_vouchers import waits_for_days
+from tests.support.desk import TOTAL, cancel, intent_of, is_clean, kept, paid_order, payment_is, refunds_of
+from tests.support.guest import BREAKFAST_TOTAL, Guest, Json, body
+from tests.support.system import PROCESSING_CARD, System, system_on
+from tests.support.waiting import until
 
 SILENT = {"probability": 1}
 """Every call has its effect and no answer, and so has asking again: nothing can be found out meanwhile."""

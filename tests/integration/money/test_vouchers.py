@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.flow.system import API_KEY, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import TOTAL, Desk, intent_of, is_clean, kept
+from tests.support.desk import TOTAL, Desk, intent_of, is_clean, kept
+from tests.support.guest import Guest, Json, body
+from tests.support.system import API_KEY, System
+from tests.support.waiting import until
 
 
 async def waits_for_days(guest: Guest, order_id: str) -> bool:

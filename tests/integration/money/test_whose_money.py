@@ -5,10 +5,10 @@ import uuid
 
 import pytest
 
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.flow.system import ADAPTER, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import Desk, intent_of, kept, write_at_psp
+from tests.support.desk import Desk, intent_of, kept, write_at_psp
+from tests.support.guest import Guest, Json, body
+from tests.support.system import ADAPTER, System
+from tests.support.waiting import until
 
 REMOVED = {"metadata[order_id]": "", "metadata[payment_id]": ""}
 ANOTHERS = {"metadata[order_id]": "ord_of_another", "metadata[payment_id]": "pay_of_another"}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.stored import sample
-from tests.integration.flow.raw_amqp import MICROSECONDS, array, long, publish_raw, short, table
-from tests.integration.flow.waiting import until
-from tests.integration.ops.operator import Operator
-from tests.integration.ops.page import Page, page_of, running
+from tests.support.examples import sample
+from tests.support.operator import Operator
+from tests.support.operators_page import Page, page_of, running
+from tests.support.raw_amqp import MICROSECONDS, array, long, publish_raw, short, table
+from tests.support.waiting import until
 
 PLACE = sample("orders.place-order.v1")
 OURS = (("origin_queue", long("extras.commands")), ("error_type", long("Oops")), ("error", long("it was odd")))

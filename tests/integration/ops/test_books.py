@@ -11,14 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.integration.flow.guest import Json, body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import Desk, intent_of, paid_order
-from tests.integration.money.test_disputes import becomes, disputed
-from tests.integration.money.test_failed_refunds import failed_part
-from tests.integration.money.test_mismatch import mismatched
-from tests.integration.ops.operator import Operator
+from tests.support.desk import Desk, intent_of, paid_order
+from tests.support.guest import Json, body
+from tests.support.operator import Operator
+from tests.support.situations import becomes, disputed, failed_part, mismatched
+from tests.support.system import System
+from tests.support.waiting import until
 
 VIENNA, TOKYO = "Europe/Vienna", "Asia/Tokyo"
 ENOUGH = 120

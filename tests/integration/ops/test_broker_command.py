@@ -19,7 +19,7 @@ from deploy.accounts import url_for
 from deploy.local.broker import Broker
 from ops.cli.broker import password_variable
 from ops.cli.main import app
-from tests.contracts.stored import sample
+from tests.support.examples import sample
 
 PASSWORDS = {account.name: uuid.uuid4().hex for account in ACCOUNTS}
 

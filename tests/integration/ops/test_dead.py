@@ -10,34 +10,26 @@ from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId, payment_id_of
 from contracts.money import Money
 from contracts.orders import CancelOrder
-from contracts.payments import PaymentFailed, PaymentSucceeded
+from contracts.payments import PaymentFailed
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from ops.core.dead_letters.letters import DeadLetters
 from ops.core.messages import Filter
 from ops.core.replay.plans import Plans, PlanStage
 from ops.core.replay.run import Runner, RunOptions
-from tests.contracts.stored import sample
-from tests.integration.flow.guest import BREAKFAST_TOTAL, body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import Desk, paid_order
-from tests.integration.ops.conftest import places_of
-from tests.integration.ops.operator import Operator
+from tests.support.desk import Desk, paid_order
+from tests.support.examples import sample
+from tests.support.guest import BREAKFAST_TOTAL, body
+from tests.support.operator import Operator, of_unknown_order, places_of
+from tests.support.system import System
+from tests.support.waiting import until
 
 PLACE = sample("orders.place-order.v1")
 SUM = Money(amount=100, currency="EUR")
-NOBODY = OrderId("ord_" + "q" * 26)
 
 
 @pytest.fixture
 async def operator(own_system: Callable[..., Any]) -> Operator:
     return Operator(await own_system())
-
-
-def about_nobody(number: int) -> PaymentSucceeded:
-    """A fact about an order that no service has taken: it fails for ever."""
-    order_id = OrderId(f"{NOBODY[:-1]}{number}")
-    return PaymentSucceeded(order_id=order_id, payment_id=payment_id_of(order_id), amount=SUM)
 
 
 async def test_a_parked_message_is_listed_and_shown_with_its_reason(operator: Operator) -> None:
@@ -55,7 +47,9 @@ async def test_a_parked_message_is_listed_and_shown_with_its_reason(operator: Op
 
 async def test_letters_are_found_by_what_the_operator_knows(operator: Operator) -> None:
     await operator.park(b"{", PLACE.kind, "extras.commands", "m-1", "MalformedMessageError")
-    await operator.park(about_nobody(1), "payments.payment-succeeded.v1", "extras.payments", "m-2", "UnknownOrderError")
+    await operator.park(
+        of_unknown_order(1), "payments.payment-succeeded.v1", "extras.payments", "m-2", "UnknownOrderError"
+    )
 
     async def found(*filters: str) -> list[str]:
         return [letter["message_id"] for letter in await operator.json("dead", "list", *filters, code=None)]
@@ -64,7 +58,7 @@ async def test_letters_are_found_by_what_the_operator_knows(operator: Operator) 
     assert await found("--queue", "extras.dead") == ["m-1", "m-2"]
     assert await found("--kind", "orders.*") == ["m-1"]
     assert await found("--error", "unknownorder") == ["m-2"]
-    assert await found("--order", about_nobody(1).order_id) == ["m-2"]
+    assert await found("--order", of_unknown_order(1).order_id) == ["m-2"]
     assert await found("--since", "1h", "--correlation", "parked") == ["m-1", "m-2"]
     assert await found("--until", "1h") == []
     unreadable = await operator.runs("dead", "list", "--since", "yesterday", code=2)
@@ -121,7 +115,7 @@ async def test_a_forecast_says_what_comes_to_nothing_and_why(operator: Operator)
     await operator.park(failed, failed.kind, "extras.payments", "m-1")
     await operator.park(cancel, cancel.kind, "extras.commands", "m-2")
     await operator.park(cancel, cancel.kind, "extras.commands", "m-3")
-    await operator.park(about_nobody(1), "payments.payment-succeeded.v1", "extras.payments", "m-4")
+    await operator.park(of_unknown_order(1), "payments.payment-succeeded.v1", "extras.payments", "m-4")
     await operator.park(sample("psp.create-psp-refund.v1"), "psp.create-psp-refund.v1", "psp.commands", "m-5")
 
     saved = await operator.json("dead", "replay", code=3)
@@ -170,7 +164,7 @@ async def test_a_forecast_for_a_command_to_the_psp_says_what_the_psp_would_do_no
 
 async def test_a_run_stops_after_so_many_failures_and_says_where_it_stands(operator: Operator) -> None:
     for number in range(1, 5):
-        await operator.park(about_nobody(number), "payments.payment-succeeded.v1", "extras.payments", f"m-{number}")
+        await operator.park(of_unknown_order(number), "payments.payment-succeeded.v1", "extras.payments", f"m-{number}")
 
     report = await operator.json("dead", "replay", "--why", "hope", "--yes", "--rate", "1", "--stop-after", "2", code=1)
 
@@ -183,7 +177,7 @@ async def test_a_run_stops_after_so_many_failures_and_says_where_it_stands(opera
 
 async def test_a_run_is_paused_and_goes_on_where_it_was(operator: Operator) -> None:
     for number in range(1, 5):
-        await operator.park(about_nobody(number), "payments.payment-succeeded.v1", "extras.payments", f"m-{number}")
+        await operator.park(of_unknown_order(number), "payments.payment-succeeded.v1", "extras.payments", f"m-{number}")
     places = places_of(operator.system)
     store = places.store(Metrics("tests"))
     async with places.connection() as connection:

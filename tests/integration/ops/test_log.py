@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import paid_order
-from tests.integration.ops.operator import Operator
+from tests.support.desk import paid_order
+from tests.support.operator import Operator
+from tests.support.waiting import until
 
 
 @pytest.fixture

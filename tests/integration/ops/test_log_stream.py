@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from ops.core.message_log.stream import LogStream
 from ops.core.target import Places
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.patience import patient
+from tests.support.patience import patient
+from tests.support.system import System
+from tests.support.waiting import until
 
 
 async def test_the_log_is_read_from_the_beginning_to_now(system: System, places: Places) -> None:

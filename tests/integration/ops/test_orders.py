@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import EXTRAS, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import Desk, paid_order
-from tests.integration.money.test_failed_refunds import failed_part
-from tests.integration.money.test_mismatch import mismatched
-from tests.integration.money.test_staff import SLOW_REFUND_CARD
-from tests.integration.ops.operator import Operator
-from tests.integration.ops.page import Page, page_of, running
+from tests.support.desk import Desk, paid_order
+from tests.support.guest import body
+from tests.support.operator import Operator
+from tests.support.operators_page import Page, page_of, running
+from tests.support.situations import failed_part, mismatched
+from tests.support.system import EXTRAS, SLOW_REFUND_CARD, System
+from tests.support.waiting import until
 
 
 @pytest.fixture

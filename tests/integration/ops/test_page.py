@@ -12,14 +12,12 @@ from contracts.orders import CancelOrder
 from ops.core.queues import look_at
 from ops.web.app import create_app
 from ops.web.session import ReconnectingSession
-from tests.contracts.stored import sample
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import paid_order
-from tests.integration.ops.conftest import places_of
-from tests.integration.ops.operator import Operator
-from tests.integration.ops.page import OPERATOR, Page, page_of, running, settings
-from tests.integration.ops.test_dead import about_nobody
+from tests.support.desk import paid_order
+from tests.support.examples import sample
+from tests.support.operator import Operator, of_unknown_order, places_of
+from tests.support.operators_page import OPERATOR, Page, page_of, running, settings
+from tests.support.system import System
+from tests.support.waiting import until
 
 PLACE = sample("orders.place-order.v1")
 SUCCEEDED = "payments.payment-succeeded.v1"
@@ -72,10 +70,10 @@ async def test_queues_are_seen_with_what_needs_an_operator(page: Page, operator:
 async def test_dead_letters_come_in_groups_that_failed_alike(page: Page, operator: Operator) -> None:
     await operator.park(b"{", PLACE.kind, "extras.commands", "m-1", "MalformedMessageError")
     for number in (1, 2):
-        await operator.park(about_nobody(number), SUCCEEDED, "extras.payments", f"m-p{number}", "UnknownOrderError")
+        await operator.park(of_unknown_order(number), SUCCEEDED, "extras.payments", f"m-p{number}", "UnknownOrderError")
 
     everything = await page.get("/dead")
-    filtered = await page.get("/dead", error="unknownorder", order=about_nobody(2).order_id)
+    filtered = await page.get("/dead", error="unknownorder", order=of_unknown_order(2).order_id)
 
     groups = [(group["error_type"], group["kind"], group["queue"], group["count"]) for group in everything["groups"]]
     assert groups == [
@@ -126,7 +124,7 @@ async def test_a_plan_is_made_forecast_run_in_the_background_and_recorded(page: 
 
 async def test_a_run_is_paused_and_goes_on_later(page: Page, operator: Operator) -> None:
     for number in range(4):
-        await operator.park(about_nobody(number), SUCCEEDED, "extras.payments", f"m-{number}", "UnknownOrderError")
+        await operator.park(of_unknown_order(number), SUCCEEDED, "extras.payments", f"m-{number}", "UnknownOrderError")
     plan_id = (await page.post("/plans", 201))["plan_id"]
     await page.post(f"/plans/{plan_id}/run", 202, why="slowly", rate=1, stop_after=9)
 
@@ -145,7 +143,7 @@ async def test_a_run_is_paused_and_goes_on_later(page: Page, operator: Operator)
 
 async def test_stopping_the_page_pauses_what_it_runs(own: System, operator: Operator) -> None:
     for number in range(4):
-        await operator.park(about_nobody(number), SUCCEEDED, "extras.payments", f"m-{number}", "UnknownOrderError")
+        await operator.park(of_unknown_order(number), SUCCEEDED, "extras.payments", f"m-{number}", "UnknownOrderError")
     async with running(page_of(own)) as http:
         plan_id = (await Page(http).post("/plans", 201))["plan_id"]
         await Page(http).post(f"/plans/{plan_id}/run", 202, why="slowly", rate=1, stop_after=9)
@@ -159,7 +157,7 @@ async def test_stopping_the_page_pauses_what_it_runs(own: System, operator: Oper
 
 
 async def test_letters_are_put_aside_taken_back_and_corrected_with_a_reason(page: Page, operator: Operator) -> None:
-    await operator.park(about_nobody(1), SUCCEEDED, "extras.payments", "m-1", "UnknownOrderError")
+    await operator.park(of_unknown_order(1), SUCCEEDED, "extras.payments", "m-1", "UnknownOrderError")
     [letter] = (await page.get("/dead"))["letters"]
     ids = [letter["letter_id"]]
 

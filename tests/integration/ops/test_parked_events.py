@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from tests.integration.flow.system import PAYMENTS, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import intent_of, is_clean, paid_order
-from tests.integration.ops.operator import Operator
+from tests.support.desk import intent_of, is_clean, paid_order
+from tests.support.operator import Operator
+from tests.support.system import PAYMENTS, System
+from tests.support.waiting import until
 
 LETTER = "psp.translate-psp-event.v1"
 

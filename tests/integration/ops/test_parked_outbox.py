@@ -1,78 +1,29 @@
 """Messages that the broker would not take, seen and decided about as dead letters are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from chassis.decision import Applied, Decision
-from chassis.errors import PublishRefusedError
 from chassis.messaging.bus import Bus
-from chassis.messaging.envelope import Delivery, Envelope, Publisher, utc_now
+from chassis.messaging.envelope import Envelope, utc_now
 from chassis.runtime.metrics import Metrics
-from chassis.storage.store import Store
-from chassis.storage.write_path import WritePath
 from contracts.ids import OrderId, payment_id_of
 from contracts.money import Money
 from contracts.payments import PaymentSucceeded
-from payment_service.collections import PaymentStore
-from payment_service.payment.state import Payment
-from tests.integration.flow.guest import BREAKFAST_TOTAL, Guest
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.ops.operator import Operator
-from tests.integration.ops.page import Page, page_of, running
+from tests.support.operator import Operator
+from tests.support.operators_page import Page, page_of, running
+from tests.support.parked_outbox import payments_of, success_is_parked
+from tests.support.waiting import until
 
 LONG_ID = "m" * 300
 """No AMQP frame can hold it."""
-LATER = timedelta(hours=1)
-CAUSE = "m-paid"
-TOTAL = Money.model_validate(BREAKFAST_TOTAL)
 
 
 @pytest.fixture
 async def operator(own_system: Callable[..., Any]) -> Operator:
     return Operator(await own_system())
-
-
-class Refusing:
-    """A broker that refuses one message for its own sake."""
-
-    async def publish(self, envelope: Envelope) -> None:
-        if envelope.causation_id == CAUSE:
-            raise PublishRefusedError(envelope.kind, envelope.exchange, OSError("ACCESS_REFUSED"))
-
-
-@asynccontextmanager
-async def payments_of(system: System, bus: Publisher) -> AsyncIterator[WritePath[Payment]]:
-    """The payment service's write path, an hour later than its own, that parks at the first refusal."""
-    store = Store(system.setup.mongodb_url, system.setup.database, Metrics("payment_service"), timeout=10)
-    try:
-        yield WritePath(
-            PaymentStore(store).payments, bus, clock=lambda: utc_now() + LATER, park_after=timedelta(seconds=0)
-        )
-    finally:
-        store.close()
-
-
-async def success_is_parked(system: System, guest: Guest) -> OrderId:
-    """An order whose payment's success the broker did not take."""
-    order_id = OrderId((await guest.order())["order_id"])
-    await guest.session(order_id)
-    success = PaymentSucceeded(order_id=order_id, payment_id=payment_id_of(order_id), amount=TOTAL)
-
-    def decide(payment: Payment | None, now: datetime) -> Decision[Payment]:
-        assert payment is not None
-        return Applied(payment, (success,))
-
-    async with payments_of(system, Refusing()) as path:
-        await path.handle(payment_id_of(order_id), Delivery(CAUSE, "c-1", "test"), decide)
-        path._clock = lambda: utc_now() + 2 * LATER
-        await path.relay()
-    return order_id
 
 
 async def test_a_message_that_the_broker_refuses_again_and_again_is_a_dead_letter_with_its_reason(

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from psp_adapter.translate import EVENT_TYPES
-from tests.integration.flow.guest import Json, body
-from tests.integration.flow.system import API_KEY, WEBHOOK_SECRET
-from tests.integration.money.desk import paid_order
-from tests.integration.ops.operator import Operator
+from tests.support.desk import paid_order
+from tests.support.guest import Json, body
+from tests.support.operator import Operator
+from tests.support.system import API_KEY, WEBHOOK_SECRET
 
 DOMAIN = "book.example.com"
 

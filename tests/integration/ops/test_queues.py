@@ -10,9 +10,9 @@ from contracts.topology import MARK
 from deploy.accounts import declare_topology, vhost_of
 from deploy.local.broker import Broker
 from deploy.management import Management, quoted
-from tests.integration.flow.system import EXTRAS
-from tests.integration.flow.waiting import until
-from tests.integration.ops.operator import Operator
+from tests.support.operator import Operator
+from tests.support.system import EXTRAS
+from tests.support.waiting import until
 
 
 @pytest.fixture

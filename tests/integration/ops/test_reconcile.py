@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import GOOD_CARD, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import cancel, is_clean, paid_order
-from tests.integration.ops.operator import Operator
+from tests.support.desk import cancel, is_clean, paid_order
+from tests.support.guest import body
+from tests.support.operator import Operator
+from tests.support.system import GOOD_CARD, System
+from tests.support.waiting import until
 
 
 @pytest.fixture

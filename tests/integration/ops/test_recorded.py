@@ -6,9 +6,9 @@ from ops.core.message_log.stream import LogStream
 from ops.core.messages import RecordedMessage
 from ops.core.target import Places
 from payment_service.collections import PaymentStore
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
+from tests.support.guest import body
+from tests.support.system import System
+from tests.support.waiting import until
 
 LOST = {"close_after_effect": {"next": 4, "match": "POST /v1/payment_intents"}}
 

@@ -22,14 +22,12 @@ from ops.core.replay import planning
 from ops.core.replay.plans import INTERRUPTED_AFTER, Plan, PlanStage
 from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession
-from tests.contracts.stored import sample
-from tests.integration.flow.guest import body
-from tests.integration.flow.system import System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import paid_order
-from tests.integration.ops.conftest import places_of
-from tests.integration.ops.operator import NAME, Operator
-from tests.integration.ops.test_dead import about_nobody
+from tests.support.desk import paid_order
+from tests.support.examples import sample
+from tests.support.guest import body
+from tests.support.operator import NAME, Operator, of_unknown_order, places_of
+from tests.support.system import System
+from tests.support.waiting import until
 
 PLACE = sample("orders.place-order.v1")
 SUCCEEDED = "payments.payment-succeeded.v1"
@@ -119,7 +117,7 @@ async def test_two_plans_never_send_one_message_of_the_log(operator: Operator) -
 
 
 async def test_a_letter_that_came_back_is_replayed_by_the_next_plan(operator: Operator) -> None:
-    await operator.park(about_nobody(1), SUCCEEDED, "extras.payments", "m-1", "UnknownOrderError")
+    await operator.park(of_unknown_order(1), SUCCEEDED, "extras.payments", "m-1", "UnknownOrderError")
 
     for _attempt in range(2):
         report = await operator.json("dead", "replay", "--why", "hope", "--yes", code=None)

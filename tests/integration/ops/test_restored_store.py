@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.flow.system import EXTRAS, GATEWAY, PAYMENTS, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.books import is_settled
-from tests.integration.money.desk import Desk, audited, cancel, paid_order, refunds_of
-from tests.integration.ops.operator import Operator
+from tests.support.books import is_settled
+from tests.support.desk import Desk, audited, cancel, paid_order, refunds_of
+from tests.support.guest import Guest, Json, body
+from tests.support.operator import Operator
+from tests.support.system import EXTRAS, GATEWAY, PAYMENTS, System
+from tests.support.waiting import until
 
 NO_SWEEPS = 86400.0
 """Seconds: what the page says for `BELLHOP_SWEEP_EVERY` until the store has caught up."""

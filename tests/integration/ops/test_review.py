@@ -8,13 +8,11 @@ import pytest
 from chassis.runtime.metrics import Metrics
 from contracts.order_actions import ReviewResolution
 from ops.core.review import NotDecidableError, carry_out, propose, under_review
-from tests.integration.flow.guest import Guest, Json, body
-from tests.integration.money.desk import Desk, cancel, is_clean, kept, paid_order, refunds_of
-from tests.integration.money.test_mismatch import OTHER, mismatched
-from tests.integration.money.test_staff import REFUND_FAILS_CARD
-from tests.integration.money.test_stock import PLACES, massage, taken
-from tests.integration.ops.conftest import places_of
-from tests.integration.ops.operator import NAME, Operator
+from tests.support.desk import Desk, cancel, is_clean, kept, paid_order, refunds_of
+from tests.support.guest import Guest, Json, body
+from tests.support.operator import NAME, Operator, places_of
+from tests.support.situations import OTHER, PLACES, massage, mismatched, taken
+from tests.support.system import REFUND_FAILS_CARD
 
 WHY = ("--why", "decided with the guest, INC-42")
 

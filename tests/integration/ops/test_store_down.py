@@ -13,9 +13,8 @@ from ops.core.dead_letters import actions as deciding
 from ops.core.dead_letters.letters import DeadLetter, DeadLetters
 from ops.core.messages import Filter
 from ops.core.session import OperatorSession
-from tests.contracts.stored import sample
-from tests.integration.ops.conftest import places_of
-from tests.integration.ops.operator import Operator
+from tests.support.examples import sample
+from tests.support.operator import Operator, places_of
 
 PLACE = sample("orders.place-order.v1")
 LOOKS = 30

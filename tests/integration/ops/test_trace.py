@@ -10,11 +10,11 @@ import pytest
 from ops.core.target import Places
 from ops.core.trace.collect import UnknownOrderError, story_of
 from ops.core.trace.model import Participant, Step, StepKind, Story
-from tests.integration.flow.guest import LATE_CHECKOUT, STAY_DAY, Json, body
-from tests.integration.flow.system import PROCESSING_CARD, System
-from tests.integration.flow.waiting import until
-from tests.integration.money.desk import cancel, intent_of
-from tests.integration.ops.operator import Operator
+from tests.support.desk import cancel, intent_of
+from tests.support.guest import LATE_CHECKOUT, STAY_DAY, Json, body
+from tests.support.operator import Operator
+from tests.support.system import PROCESSING_CARD, System
+from tests.support.waiting import until
 
 LOST = {"close_after_effect": {"next": 4, "match": "POST /v1/payment_intents"}}
 MASSAGE: Json = {"extra_id": "alm-massage", "quantity": 1, "day": STAY_DAY}

@@ -10,7 +10,7 @@ import pytest
 from contracts.topology import DEAD, EXTRAS_QUERIES, QUEUES, RETRY_LADDER
 from deploy.accounts import declare_topology
 from deploy.local.broker import Broker
-from tests.integration.flow.waiting import until
+from tests.support.waiting import until
 
 LOOKS = 25
 DEAD_QUEUES = [queue.name for queue in QUEUES if DEAD.name in {binding.exchange for binding in queue.bindings}]

@@ -17,7 +17,7 @@ from pamqp.common import FieldTable
 from deploy.accounts import url_for
 from deploy.local.broker import Broker
 from deploy.management import Management, ManagementError
-from tests.integration.flow.waiting import until
+from tests.support.waiting import until
 
 TABLE = (Path(__file__).resolve().parents[3] / "docs" / "rabbitmq.md").read_text()
 LIMIT = 3

@@ -7,10 +7,10 @@ import pytest
 
 from deploy.local.broker import Broker, LocalBroker
 from deploy.local.store import Store
-from tests.integration.flow.guest import Json, body
-from tests.integration.flow.outages import until_streams_survive_a_kill
-from tests.integration.flow.system import DECLINED_CARD, SERVICES, System, system_on
-from tests.integration.flow.waiting import until
+from tests.support.guest import Json, body
+from tests.support.outages import until_streams_survive_a_kill
+from tests.support.system import DECLINED_CARD, SERVICES, System, system_on
+from tests.support.waiting import until
 
 RECOVERY = 60.0
 

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel
 from contracts.topology import MARK, QUEUES, Queue, QueueType
 from deploy.accounts import declare_topology
 from deploy.local.broker import Broker
-from tests.integration.flow.waiting import until
+from tests.support.waiting import until
 
 LOOKS = 25
 QUORUM = [queue for queue in (*QUEUES, MARK) if queue.type is QueueType.QUORUM]

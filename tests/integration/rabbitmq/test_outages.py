@@ -24,8 +24,8 @@ from contracts.message import Message
 from contracts.orders import PlaceOrder
 from contracts.topology import COMMANDS, DEAD, RETRY_LADDER, Binding, Queue, QueueType
 from deploy.local.broker import Broker
-from tests.contracts.stored import sample
-from tests.integration.flow.waiting import until
+from tests.support.examples import sample
+from tests.support.waiting import until
 
 PLACE = sample("orders.place-order.v1")
 QUEUE, DEAD_QUEUE = "small.commands", "small.dead"

@@ -5,7 +5,7 @@ import pytest
 
 from deploy.local.broker import Broker, broker_server
 from deploy.management import Management
-from tests.integration.local.waiting import eventually
+from tests.support.waiting import eventually
 from tools.rabbitmq_root import SUITES, RootError, rabbitmq_server
 
 

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from stripe_sandbox import Settings, create_app
-from tests.patience import patient
+from tests.support.patience import patient
 
 SECRET = "whsec_for_tests"
 

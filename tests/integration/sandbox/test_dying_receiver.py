@@ -12,7 +12,7 @@ import pytest
 
 from stripe_sandbox import background
 from tests.integration.sandbox.conftest import SECRET, Bench, Inbox, eventually
-from tests.patience import patient
+from tests.support.patience import patient
 
 Moment = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

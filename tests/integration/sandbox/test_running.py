@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.sandbox.conftest import Bench, Inbox, bench_of, client_for, eventually
-from tests.patience import patient
+from tests.support.patience import patient
 
 PAGES = ("/", "/v3/", "/v3/card", "/v3/card.js", "/v3/authenticate.js", "/v3/sandbox.css", "/health/live")
 

@@ -13,8 +13,8 @@ from chassis.messaging.envelope import Delivery, Envelope
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.orders import OrderPendingPayment
 from extras_service.order.decide import decide
-from tests.contracts.stored import sample, samples
-from tests.unit.extras_service import given
+from tests.support import orders as given
+from tests.support.examples import sample, samples
 
 SAMPLES = samples()
 REPLY_TO = "amq_5d0c4f2ab7e14e6f"

@@ -19,7 +19,7 @@ from contracts.message import MalformedMessageError, UnknownKindError, parse
 from extras_service.order.decide import decide
 from extras_service.order.state import UnknownOrderError
 from psp_adapter.stripe_money import UnpayableAmountError
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 
 def _malformed() -> MalformedMessageError:

@@ -18,8 +18,8 @@ from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.settings import ServiceSettings
 from chassis.web import http_server
 from chassis.web.http_server import config_of
-from tests.integration.flow.waiting import until
-from tests.patience import patient
+from tests.support.patience import patient
+from tests.support.waiting import until
 
 MAX_HEAD = 16384
 SENT_AT_MOST = 16 * 1024 * 1024

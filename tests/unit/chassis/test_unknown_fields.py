@@ -15,8 +15,8 @@ from chassis.errors import NewerDocumentError
 from chassis.messaging.envelope import Envelope, Failure
 from chassis.storage.history import Transition
 from chassis.storage.stored_document import Stored, document_of, stored_of
-from tests.contracts.stored import sample
-from tests.unit.extras_service import given
+from tests.support import orders as given
+from tests.support.examples import sample
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PENDING = sample("orders.order-pending-payment.v1")

@@ -8,7 +8,7 @@ from chassis.decision import Refused
 from contracts.money import Money
 from contracts.orders import Reason, RequestedLine
 from extras_service.catalogue import MAX_LINES, Catalogue, Quote, gone_by, quote
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 CATALOGUE = given.catalogue(
     given.offered(),

@@ -19,7 +19,7 @@ from contracts.orders import (
 from contracts.payments import ClosePaymentSession
 from extras_service.order.decide import decide
 from extras_service.order.state import DeadlinePassed, Order, PaymentEvent, UnknownOrderError
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 
 def test_a_placed_order_waits_for_its_payment_at_catalogue_prices() -> None:

@@ -21,7 +21,7 @@ from contracts.orders import (
 from contracts.payments import ClosePaymentSession, RefundPayment
 from extras_service.order.decide import decide
 from extras_service.order.state import Order, OrderInput
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 
 def applied(order: Order, message: OrderInput) -> Applied[Order]:

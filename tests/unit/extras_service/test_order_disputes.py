@@ -20,7 +20,7 @@ from contracts.orders import (
 from contracts.payments import RefundPayment
 from extras_service.order.decide import decide
 from extras_service.order.state import Order, OrderInput
-from tests.unit.extras_service import given
+from tests.support import orders as given
 from tests.unit.extras_service.test_order_after_paying import applied, refused
 
 PART = Money(amount=1000, currency="EUR")

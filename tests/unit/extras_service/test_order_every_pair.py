@@ -11,7 +11,7 @@ from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
 from extras_service.order.decide import decide
 from extras_service.order.state import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 MESSAGES: dict[str, OrderInput] = {
     "place again": given.placing(),

@@ -10,8 +10,8 @@ from contracts.orders import OrderNeedsReview, OrderRefundFailed, OrderStatus, P
 from contracts.payments import PaymentRefunded, PaymentRefundFailed, RefundPayment, RefundStage
 from extras_service.order.decide import decide
 from extras_service.order.state import Order, OrderInput
-from tests.unit.extras_service import given
-from tests.unit.extras_service.given import REFUND_ID
+from tests.support import orders as given
+from tests.support.orders import REFUND_ID
 from tests.unit.extras_service.test_order_after_paying import applied, refused, standing
 
 AGAIN = RefundId(f"{REFUND_ID}_again")

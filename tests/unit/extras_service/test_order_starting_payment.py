@@ -10,7 +10,7 @@ from contracts.payments import CreatePaymentSession
 from extras_service.order.decide import decide
 from extras_service.order.state import DeadlinePassed, Order, OrderInput
 from extras_service.order.transitions import ASK_AGAIN_AFTER, MAX_WAITERS
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 ASK = CreatePaymentSession(
     order_id=given.ORDER_ID,

@@ -9,7 +9,7 @@ from contracts.payments import ClosePaymentSession
 from extras_service.order.decide import decide
 from extras_service.order.state import DeadlinePassed
 from extras_service.order.transitions import REPORTED_WITHIN
-from tests.unit.extras_service import given
+from tests.support import orders as given
 from tests.unit.extras_service.test_order_after_paying import applied
 
 LATER = given.NOW + timedelta(hours=5)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from contracts.payments import CreatePaymentSession
 from extras_service.order.payment_description import payment_description
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 
 def test_a_payment_is_described_by_property_order_and_extras() -> None:

@@ -19,7 +19,7 @@ from extras_service.order.decide import decide
 from extras_service.order.reviews import status_before
 from extras_service.order.staff_view import staff_view
 from extras_service.order.state import AnotherReviewError, Order
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 SOLD_OUT = Refused(Reason.OUT_OF_STOCK, "Massage on 2026-07-03: sold out.")
 CANCELLATION = RefundId("ref_" + "a" * 26 + "_cancel")

@@ -28,7 +28,7 @@ from extras_service.stock.decide import (
     lapse_at,
     lapsed,
 )
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 UNTIL = lapse_at(given.NOW + given.PAY_WITHIN)
 DIGEST = digest_of((given.line(),))

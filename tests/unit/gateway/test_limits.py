@@ -24,7 +24,7 @@ from gateway.rate_limits import AddressRate, Counts, RateLimits, StreamLimit
 from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 from gateway.tokens import Operator, OperatorRole
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 MAX_BODY = 1000
 SECONDS = 0.1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.api.idempotency import order_id_of
 from gateway.api.schemas import OrderIdPath
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
 # As a token may have them (gateway/tokens.py): no control characters, no half surrogates.

@@ -12,7 +12,7 @@ from contracts.message import Command, Event, Message
 from ops.core.dead_letters.editing import EditError, apply_assignments, edited
 from ops.core.dead_letters.letters import DeadLetter, Stage
 from ops.core.messages import RecordedMessage
-from tests.contracts.stored import sample, samples
+from tests.support.examples import sample, samples
 
 PLACE = sample("orders.place-order.v1")
 BROKEN = PLACE.to_wire().replace(b'"quantity":', b'"quantity":"many","was":', 1)

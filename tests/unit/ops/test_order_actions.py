@@ -6,7 +6,7 @@ from extras_service.order.state import Order
 from ops.cli.trace_text import lines
 from ops.core.order_actions import sentences_of
 from ops.core.trace.story import told
-from tests.unit.extras_service import given
+from tests.support import orders as given
 
 
 def settled() -> Order:

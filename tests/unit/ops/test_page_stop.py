@@ -9,7 +9,7 @@ from typing import Any
 from ops.core.replay.plans import PlanStage
 from ops.core.replay.run import RunOptions
 from ops.web.runs import Runs
-from tests.patience import patient
+from tests.support.patience import patient
 
 
 class EndsTheRunWhenAsked:

@@ -9,9 +9,9 @@ from contracts.psp import ClosePspSession, CreatePspSession, PspCommand, Retriev
 from ops.core.psp_forecast import forecast_of
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment, PaymentStage
-from tests.component.fake_store import FakeStore
-from tests.unit.payment_service import given
-from tests.unit.psp_adapter.fake_stripe import FakeStripe, answering, error, intent
+from tests.support import payments as given
+from tests.support.fake_store import FakeStore
+from tests.support.fake_stripe import FakeStripe, answering, error, intent
 
 _IDS = {"order_id": given.ORDER_ID, "payment_id": given.PAYMENT_ID}
 CREATE = CreatePspSession.model_validate({**_IDS, "session_no": 1, "amount": given.AMOUNT})

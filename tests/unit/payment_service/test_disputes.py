@@ -10,7 +10,7 @@ from contracts.payments import PaymentDisputeClosed, PaymentDisputed, PaymentRef
 from contracts.psp import PspDisputeState, PspDisputeUpdated
 from payment_service.payment.decide import decide
 from payment_service.payment.state import Payment
-from tests.unit.payment_service import given
+from tests.support import payments as given
 
 PART = Money(amount=1000, currency="EUR")
 S = PspDisputeState

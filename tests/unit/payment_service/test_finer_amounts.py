@@ -7,7 +7,7 @@ from contracts.money import Money
 from contracts.payments import PaymentRefunded, PaymentRefundFailed
 from contracts.psp import CreatePspRefund, PspRefundUpdated
 from payment_service.payment.state import Payment
-from tests.unit.payment_service import given
+from tests.support import payments as given
 from tests.unit.payment_service.test_polling import applied
 
 PRICE = Money(amount=1500, currency="RSD")

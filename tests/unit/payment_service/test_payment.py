@@ -28,7 +28,7 @@ from payment_service.payment.state import (
     PollDue,
     UnknownPaymentError,
 )
-from tests.unit.payment_service import given
+from tests.support import payments as given
 
 
 def _ask_psp(session_no: int = 1) -> CreatePspSession:

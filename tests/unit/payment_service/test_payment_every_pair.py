@@ -9,7 +9,7 @@ from chassis.decision import Applied
 from contracts.money import Money
 from payment_service.payment.decide import decide
 from payment_service.payment.state import PaymentInput, PaymentStage, PollDue
-from tests.unit.payment_service import given
+from tests.support import payments as given
 
 MESSAGES: dict[str, PaymentInput] = {
     "create": given.create(),

@@ -20,7 +20,7 @@ from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, Ps
 from payment_service.payment.decide import decide
 from payment_service.payment.polling import OPEN_POLL, REFUND_ANSWER, REFUND_SETTLEMENT, SETTLING_POLL, UNKNOWN_POLLS
 from payment_service.payment.state import Payment, PaymentInput, PaymentStage, PollDue
-from tests.unit.payment_service import given
+from tests.support import payments as given
 
 
 def applied(payment: Payment | None, message: PaymentInput) -> Applied[Payment]:

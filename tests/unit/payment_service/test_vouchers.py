@@ -12,7 +12,7 @@ from contracts.payments import (
 from contracts.psp import ClosePspSession
 from payment_service.payment.decide import decide
 from payment_service.payment.state import Payment, PaymentInput, PaymentStage
-from tests.unit.payment_service import given
+from tests.support import payments as given
 
 
 def applied(payment: Payment, message: PaymentInput) -> Applied[Payment]:

@@ -7,7 +7,7 @@ from pydantic import SecretStr, ValidationError
 from psp_adapter.errors import Forbidden, PspForbiddenError, PspUnavailableError
 from psp_adapter.expected_account import ExpectedAccount
 from psp_adapter.settings import AdapterSettings
-from tests.unit.psp_adapter.fake_stripe import FakeStripe, answering, error, unreachable
+from tests.support.fake_stripe import FakeStripe, answering, error, unreachable
 
 OURS = "acct_1Ours"
 

@@ -10,7 +10,7 @@ import pytest
 from contracts.psp import PspRefundState
 from psp_adapter.errors import PspUnavailableError
 from psp_adapter.ledger import Ledger, ledger_entry
-from tests.unit.psp_adapter.fake_stripe import ORDER_ID, FakeStripe, intent
+from tests.support.fake_stripe import ORDER_ID, FakeStripe, intent
 
 REFUND: dict[str, Any] = {
     "id": "re_1",

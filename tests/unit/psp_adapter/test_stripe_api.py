@@ -14,7 +14,7 @@ from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError
-from tests.unit.psp_adapter.fake_stripe import ORDER_ID, PAYMENT_ID, FakeStripe, answering, error, intent, unreachable
+from tests.support.fake_stripe import ORDER_ID, PAYMENT_ID, FakeStripe, answering, error, intent, unreachable
 
 CREATE = CreatePspSession(
     order_id=ORDER_ID,

@@ -9,7 +9,7 @@ from asyncapi3 import AsyncAPI3  # type: ignore[import-untyped]
 
 from contracts.message import Message, Reply
 from contracts.topology import QUEUES
-from tests.contracts.stored import FILES, kind_of
+from tests.support.examples import FILES, kind_of
 from tools.asyncapi import FILE, document, key, kinds, text
 
 DOCUMENT = document()

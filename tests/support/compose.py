@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deploy" / "compose.yaml"
 EXAMPLE = ROOT / "deploy" / "env.example"
 OLDEST = (2, 20)  # knows `required` in depends_on

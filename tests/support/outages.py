@@ -12,8 +12,8 @@ import pytest
 from deploy.local.broker import Broker, LocalBroker, broker_server
 from deploy.local.ports import Ports
 from deploy.local.store import Store, store_server
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.integration.local.containers import ContainerBroker, ContainerServer, ContainerStore
+from tests.support.containers import ContainerBroker, ContainerServer, ContainerStore
+from tests.support.waiting import PATIENCE, until
 
 
 @contextmanager

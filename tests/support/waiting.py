@@ -3,10 +3,10 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar, overload
 
-from tests.patience import patient
+from tests.support.patience import patient
 
 T = TypeVar("T")
 
@@ -30,3 +30,12 @@ async def until(holds: Callable[[], Any], what: str, *, within: float = PATIENCE
         if (waited := monotonic() - started) > patient(within):
             raise AssertionError(f"waited {waited:.0f} s in vain until {what}; last seen: {value!r}")
         await asyncio.sleep(0.02)
+
+
+def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 30) -> None:
+    """Return as soon as the condition holds; fail, saying what was awaited, when it does not in time."""
+    started = monotonic()
+    while not condition():
+        if (waited := monotonic() - started) > patient(seconds):
+            raise AssertionError(f"waited {waited:.0f} s in vain until {what}")
+        sleep(0.02)

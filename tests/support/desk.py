@@ -9,9 +9,9 @@ import httpx
 from contracts.money import Money
 from ops.core.audit import Audit, audit
 from ops.core.target import Places
-from tests.integration.flow.guest import Guest, Json, ServerSentEvent, body, token
-from tests.integration.flow.system import API_KEY, GOOD_CARD, System
-from tests.integration.flow.waiting import PATIENCE, until
+from tests.support.guest import Guest, Json, ServerSentEvent, body, token
+from tests.support.system import API_KEY, GOOD_CARD, System
+from tests.support.waiting import PATIENCE, until
 
 TOTAL: int = 4800
 """Cents; what BREAKFAST costs."""

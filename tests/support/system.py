@@ -35,13 +35,13 @@ from gateway.settings import GatewaySettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 from stripe_sandbox.webhooks import sign
-from tests.integration.flow.accounts import accounts_at
-from tests.integration.flow.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
-from tests.integration.flow.serving import InFlight, Served
-from tests.integration.flow.waiting import PATIENCE, until
-from tests.patience import patient
+from tests.support.accounts import accounts_at
+from tests.support.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
+from tests.support.patience import patient
+from tests.support.serving import InFlight, Served
+from tests.support.waiting import PATIENCE, until
 
-CATALOGUE = Path(__file__).resolve().parents[3] / "deploy" / "local" / "catalogue.yaml"
+CATALOGUE = Path(__file__).resolve().parents[2] / "deploy" / "local" / "catalogue.yaml"
 THEMES = CATALOGUE.parent / "themes"
 API_KEY, PUBLISHABLE_KEY, WEBHOOK_SECRET = "sk_test_sandbox", "pk_test_sandbox", "whsec_for_tests"
 
@@ -474,3 +474,9 @@ async def system_on(broker: Broker, store: Store, **changes: Any) -> AsyncIterat
     finally:
         await system.stop()
         broker.drop_vhost(name)
+
+
+REFUND_FAILS_CARD = "4000000000005126"
+
+
+SLOW_REFUND_CARD = "4000000000007726"

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from ops.web.app import create_app
 from ops.web.settings import PageSettings
-from tests.integration.flow.guest import AUDIENCE, ISSUER, JWT_SECRET, token
-from tests.integration.flow.system import System
+from tests.support.guest import AUDIENCE, ISSUER, JWT_SECRET, token
+from tests.support.system import System
 
 OPERATOR = "opal"
 

@@ -10,10 +10,14 @@ from typing import Any
 import aio_pika
 from typer.testing import CliRunner
 
+from contracts.ids import OrderId, payment_id_of
 from contracts.message import Message
+from contracts.money import Money
+from contracts.payments import PaymentSucceeded
 from ops.cli.main import app
-from tests.integration.flow.guest import ISSUER, JWT_SECRET, token
-from tests.integration.flow.system import API_KEY, DEAD_QUEUES, System
+from ops.core.target import Places
+from tests.support.guest import ISSUER, JWT_SECRET, token
+from tests.support.system import API_KEY, DEAD_QUEUES, System
 
 NAME = "olga"
 
@@ -86,3 +90,25 @@ class Operator:
         async with self.system.channel() as channel:
             exchange = await channel.get_exchange("dead", ensure=False)
             await exchange.publish(message, dead)
+
+
+def places_of(system: System) -> Places:
+    """Where that system is, as the operator's commands want to know it."""
+    return Places(
+        amqp_url=system.setup.amqp_url,
+        mongodb_url=system.setup.mongodb_url,
+        stripe_api_key=API_KEY,
+        stripe_api_base=system.sandbox.url,
+        database=system.setup.database,
+    )
+
+
+UNKNOWN_ORDER = OrderId("ord_" + "q" * 26)
+
+
+def of_unknown_order(number: int) -> PaymentSucceeded:
+    """A fact about an order that no service has taken: it fails for ever."""
+    order_id = OrderId(f"{UNKNOWN_ORDER[:-1]}{number}")
+    return PaymentSucceeded(
+        order_id=order_id, payment_id=payment_id_of(order_id), amount=Money(amount=100, currency="EUR")
+    )

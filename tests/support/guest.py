@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import jwt
 
-from tests.integration.flow.waiting import PATIENCE, until
+from tests.support.waiting import PATIENCE, until
 
 JWT_SECRET = "a-secret-of-the-tests-with-more-than-32-bytes"
 ISSUER = "tests"

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tests.integration.flow.guest import Json
-from tests.integration.flow.system import System
+from tests.support.guest import Json
+from tests.support.system import System
 
 FINAL = ("confirmed", "fulfilled", "expired", "cancelled")
 

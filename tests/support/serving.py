@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.local.ports import HOST
-from tests.integration.flow.waiting import until
+from tests.support.waiting import until
 
 HELD_AT_MOST = 6.0
 """Seconds; less than the adapter waits for one answer of the PSP's."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.message import Message, parse
 
-FOLDER = Path(__file__).parent / "samples"
+FOLDER = Path(__file__).parents[1] / "contracts" / "samples"
 FILES = sorted(FOLDER.glob("*.json"))
 
 

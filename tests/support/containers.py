@@ -14,8 +14,8 @@ from deploy.local.broker import VhostsOverHttp
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError
 from deploy.local.store import can_ping
-from tests.integration.containers.compose import resolved, services
-from tests.integration.local.waiting import eventually
+from tests.support.compose import resolved, services
+from tests.support.waiting import eventually
 
 
 def image_of(service: str) -> str:
