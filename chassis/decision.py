@@ -1,4 +1,4 @@
-"""What a pure decision may say, and how every input ends. No vendor is imported here."""
+"""Decisions and outcomes: what a pure `decide` may return, and how every input ends."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,25 +19,25 @@ class State(BaseModel):
     would do wrong. Fields that are only added need no new number: older versions keep what they do not know."""
 
     due_at: datetime | None = Field(
-        default=None, description="when the sweeper is to call this document back; none while no deadline runs"
+        default=None, description="when the sweeper decides on this document next; none while no deadline runs"
     )
 
     @property
     def needs_attention(self) -> bool:
-        """Whether it waits for a person, or for money to settle. Its age is shown by a gauge, for alarms."""
+        """Whether it waits for a person, or for money to settle. A gauge shows its age, for alerts."""
         return False
 
     @property
-    def standing(self) -> str:
-        """Where it stands, in a word or two, for people who read its history."""
+    def summary(self) -> str:
+        """Short human-readable status for the history."""
         return ""
 
 
 StateT = TypeVar("StateT", bound=State)
 
 
-class Waiter(BaseModel):
-    """Where somebody waits for a reply. Kept in a document until the reply can be given."""
+class PendingReply(BaseModel):
+    """Address of a requester whose reply is due later. Kept in a document until the reply can be sent."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,14 +46,14 @@ class Waiter(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A reply for a requester who has been waiting since an earlier message."""
+class DeferredReply:
+    """A reply to a request that arrived with an earlier message."""
 
-    to: Waiter
+    to: PendingReply
     reply: Reply
 
 
-Outgoing = Command | Event | Answer
+Outgoing = Command | Event | DeferredReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ class Applied(Generic[StateT]):
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The message was handled before. Whatever it caused is sent again, nothing changes."""
+    """The message was handled before. Its consequences are sent again; the state does not change."""
 
     name: ClassVar[str] = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The message was overtaken by something newer."""
+    """A newer message has overtaken this one."""
 
     name: ClassVar[str] = "stale"
     reason: str
@@ -82,7 +82,7 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """The message means nothing here, for a named reason."""
+    """The message has no effect in this state, for a named reason."""
 
     name: ClassVar[str] = "ignored"
     reason: str
@@ -90,7 +90,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A command was understood and will not be done. `reason` is for machines, `detail` a sentence for people."""
+    """A command is valid but will not be carried out. `reason` is for machines, `detail` a sentence for people."""
 
     name: ClassVar[str] = "refused"
     reason: str

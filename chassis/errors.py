@@ -8,10 +8,10 @@ from contracts.message import MalformedMessageError, NewerKindError, UnknownKind
 class TransientError(Exception):
     """Broker, store or PSP away, or a lost race: the same message may well succeed later.
 
-    `notes` go to the log as headers of the failure's copy, as an envelope's do.
+    `trace_headers` go to the log as headers of the failure's copy, as an envelope's do.
     """
 
-    notes: Mapping[str, str] = {}
+    trace_headers: Mapping[str, str] = {}
 
 
 class PermanentError(Exception):

@@ -75,7 +75,7 @@ class ExtrasHandlers:
         return Done()
 
     async def start_payment(self, command: StartPayment, delivery: Delivery) -> Outcome[Any]:
-        handled = await self.placement.start_payment(PaymentStart(command, delivery.waiter), delivery)
+        handled = await self.placement.start_payment(PaymentStart(command, delivery.pending_reply), delivery)
         await self._reply(delivery, session_reply(handled))
         return handled.outcome
 

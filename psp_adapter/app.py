@@ -48,7 +48,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
     backfill = EventBackfill(api, bus, events, parking)
     handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), backfill, account.check)
     breaker = Breaker(
-        "the PSP", PspUnavailableError, api.answers, bus.consuming, metrics, patience=settings.stripe_patience
+        "the PSP", PspUnavailableError, api.answers, bus.consuming, metrics, failure_threshold=settings.stripe_patience
     )
     for reason in Forbidden:
         metrics.forbidden.labels(SERVICE, reason)
@@ -63,7 +63,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
             try:
                 await account.check()
             except PspForbiddenError as refused:
-                await breaker.stops(refused)
+                await breaker.trips_on(refused)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

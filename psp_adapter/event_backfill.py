@@ -60,7 +60,9 @@ class EventBackfill:
             raise unanswered[0][1]
         for event, why in unanswered:
             await self._set_aside(event, why)
-        await self.bus.publish(delivery.caused(PspEventsSwept(until=until), bounded_id(f"{delivery.message_id}.psp")))
+        await self.bus.publish(
+            delivery.follow_up(PspEventsSwept(until=until), bounded_id(f"{delivery.message_id}.psp"))
+        )
         log.info("psp.swept", since=command.since.isoformat(), events=passed_on)
         return Done()
 

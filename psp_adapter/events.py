@@ -129,8 +129,8 @@ class EventTranslator:
                 "psp.unknown_dispute_status", event_id=shape.id, dispute_id=report.dispute_id, status=report.status[:50]
             )
         message_id = bounded_id(f"psp.{event['id']}")
-        notes = {"psp": f"{came_by} {shape.id} {shape.type}"}
-        return Envelope(report, message_id, correlation_id=message_id, notes=notes)
+        trace_headers = {"psp": f"{came_by} {shape.id} {shape.type}"}
+        return Envelope(report, message_id, correlation_id=message_id, trace_headers=trace_headers)
 
     async def _snapshot_of(self, thin: ThinEvent, event: Mapping[str, Any]) -> Mapping[str, Any] | Ignored:
         """The event as a snapshot of now: its object is fetched. Under the snapshot event's id, if any."""

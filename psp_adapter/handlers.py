@@ -79,13 +79,13 @@ class AdapterHandlers:
                     answer = await ask(command)
                 except PspUnavailableError as error:
                     if delivery.attempt < TRIES or _is_about_a_claim(command):
-                        error.notes = noted(calls)
+                        error.trace_headers = noted(calls)
                         raise
                     answer = _unknown(command, error)
                 except PspForbiddenError as error:
                     log.error("psp.forbidden", kind=command.kind, reason=error.reason, error=str(error))
                     if not error.forbidden.concerns_one_payment or delivery.attempt < TRIES:
-                        error.notes = noted(calls)
+                        error.trace_headers = noted(calls)
                         raise
                     answer = _unknown(command, error)
                 except PspBrokenError as error:
@@ -95,7 +95,7 @@ class AdapterHandlers:
                     answer = _unknown(command, error)
             if answer is None:
                 return Ignored("the PSP has nothing new to say; its webhook will tell")
-            await self.bus.publish(delivery.caused(answer, _answer_id(delivery, answer), noted(calls)))
+            await self.bus.publish(delivery.follow_up(answer, _answer_id(delivery, answer), noted(calls)))
             return Done()
 
         return handle
@@ -190,7 +190,7 @@ def _is_about_a_claim(command: PaymentCommand) -> bool:
 def _unknown(
     command: PaymentCommand, error: PspUnavailableError | PspForbiddenError | PspBrokenError
 ) -> PspOutcomeUnknown:
-    log.warning("psp.silent", kind=command.kind, error=str(error))
+    log.warning("psp.timeout", kind=command.kind, error=str(error))
     return PspOutcomeUnknown(
         order_id=command.order_id,
         payment_id=command.payment_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, assert_never
 
-from chassis.decision import Answer, Applied, Decision, Duplicate, Ignored, Refused, Stale, State
+from chassis.decision import Applied, Decision, DeferredReply, Duplicate, Ignored, Refused, Stale, State
 from chassis.errors import PermanentError, TransientError
 from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.message import Message
@@ -365,7 +365,7 @@ def _row(machine: Machine, status: str, state: State, name: str, message: Any) -
         return Row(status, name, None, f"parked: {error}")
     match decision:
         case Applied(state=after, messages=messages):
-            told = tuple(_name(each) for each in messages if not isinstance(each, Answer))
+            told = tuple(_name(each) for each in messages if not isinstance(each, DeferredReply))
             return Row(status, name, _standing(after), "applied", told)
         case Refused(detail=detail):
             return Row(status, name, None, f"refused: {detail}")

@@ -1,8 +1,8 @@
-"""A circuit breaker: a service stops consuming while something it cannot work without is away.
+"""A circuit breaker: a service stops consuming while a dependency it cannot work without is unavailable.
 
 Without it every message would climb the retry ladder and be parked, though nothing is wrong with any of them. While the
 breaker is open the messages stay in their queues, where an instance that still reaches the dependency may take them.
-The pattern: Nygard, Release It!, "Circuit Breaker"; here the trial that closes it is a ping, never somebody's order.
+The pattern: Nygard, Release It!, "Circuit Breaker"; here the trial that closes it is a ping, never a guest's order.
 """
 
 import asyncio
@@ -30,24 +30,24 @@ class Breaker:
         self,
         dependency: str,
         error_type: type[Exception],
-        answers: Callable[[], Awaitable[bool]],
+        probe: Callable[[], Awaitable[bool]],
         consuming: Consumers,
         metrics: Metrics,
         *,
-        patience: int = 1,
+        failure_threshold: int = 1,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`error_type` is how a failure of this dependency shows itself, `answers` a cheap call that says it is there.
+        """`error_type` marks failures of this dependency; `probe` is a cheap call, True if the dependency is available.
 
-        After `patience` such failures in a row it is asked; if it does not answer, the breaker opens. A ForbiddenError
-        is the dependency's as well, needs no patience, and knows itself how to ask.
+        After `failure_threshold` such failures in a row the dependency is probed; the breaker opens if that fails.
+        A ForbiddenError counts at once, and brings its own probe (`is_over`).
         """
         self._dependency = dependency
         self._error_type = error_type
-        self._answers = answers
+        self._probe = probe
         self._consuming = consuming
         self._metrics = metrics
-        self._patience = patience
+        self._failure_threshold = failure_threshold
         self._clock = clock
         self._failures = 0
         self._opened_at: datetime | None = None
@@ -63,35 +63,35 @@ class Breaker:
         return self._opened_at is not None
 
     def succeeded(self) -> None:
-        """A message was handled: whatever failed before was no outage."""
+        """A message was handled: earlier failures were no outage, and the count starts again."""
         self._failures = 0
 
-    async def stops(self, error: Exception) -> bool:
-        """Whether this failure is the dependency's, which is away. Consuming has stopped when it says so."""
+    async def trips_on(self, error: Exception) -> bool:
+        """True if the failure shows that the dependency is down. Consumption is paused before this returns."""
         refusal = error if isinstance(error, ForbiddenError) else None
         if refusal is None and not isinstance(error, self._error_type):
             return False
         if refusal is not None:
             self._metrics.forbidden.labels(self._metrics.service, refusal.reason).inc()
         self._failures += 1
-        if refusal is None and self._failures < self._patience and not self.is_open:
+        if refusal is None and self._failures < self._failure_threshold and not self.is_open:
             return False
-        async with self._deciding:  # whoever comes meanwhile waits for the one answer
-            if not self.is_open and not await self._is_well(refusal):
+        async with self._deciding:  # concurrent failures share one probe
+            if not self.is_open and not await self._is_available(refusal):
                 await self._open(error, refusal)
             return self.is_open
 
     async def probe(self) -> None:
-        """While open: ask the dependency, and go on consuming as soon as it answers."""
+        """While open: probe the dependency, and resume consumption as soon as it answers."""
         async with self._deciding:
-            if self.is_open and await self._is_well(self._refusal):
+            if self.is_open and await self._is_available(self._refusal):
                 await self._close()
 
     def loop(self) -> Loop:
         return Loop(f"probe of {self._dependency}", _PROBE_EVERY, self.probe)
 
     def check(self) -> Check:
-        """For health: what is not consumed, since when and why."""
+        """Health check: why consumption is paused, and since when."""
 
         async def breaker() -> str | None:
             if self._opened_at is None:
@@ -102,12 +102,12 @@ class Breaker:
                     f"{self._dependency} refuses this service since {since}: nothing is consumed until it accepts it "
                     f"again. {self._refusal}"
                 )
-            return f"{self._dependency} is away since {since}: nothing is consumed until it answers again"
+            return f"{self._dependency} is unavailable since {since}: nothing is consumed until it answers again"
 
         return breaker
 
-    async def _is_well(self, refusal: ForbiddenError | None) -> bool:
-        return await (self._answers() if refusal is None else refusal.is_over())
+    async def _is_available(self, refusal: ForbiddenError | None) -> bool:
+        return await (self._probe() if refusal is None else refusal.is_over())
 
     async def _open(self, error: Exception, refusal: ForbiddenError | None) -> None:
         self._opened_at, self._refusal = self._clock(), refusal
@@ -118,9 +118,9 @@ class Breaker:
 
     async def _close(self) -> None:
         assert self._opened_at is not None
-        away = self._clock() - self._opened_at
+        unavailable = self._clock() - self._opened_at
         self._opened_at, self._refusal, self._failures = None, None, 0
         self._gauge.set(0)
         self._refused_gauge.set(0)
-        log.warning("breaker.closed", dependency=self._dependency, away_s=round(away.total_seconds(), 1))
+        log.warning("breaker.closed", dependency=self._dependency, unavailable_s=round(unavailable.total_seconds(), 1))
         await self._consuming.resume()

@@ -50,7 +50,8 @@ RETRIED, PARKED = "retried", "parked"
 UNKNOWN_KIND = "unknown"
 """What metrics count a message under whose kind is in no contract."""
 
-_GIVEN_BACK, _REQUEUED = "given_back", "requeued"
+_REQUEUED, _NACKED = "requeued", "nacked"
+"""Back in its own queue: by way of a retry tier, or by the broker because the message could not be published."""
 
 _PUBLISH_AGAIN_AFTER = 1.0
 # Well below the half hour after which RabbitMQ closes the channel of a consumer that has not settled a message.
@@ -116,7 +117,7 @@ class Consumer:
                 self._breaker.succeeded()
             level = log.debug if isinstance(body, Query) else log.info
             level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
-        await self._answer(message, ended)
+        await self._settle(message, ended)
         # A made-up kind would be a new series each time.
         kind = delivery.kind if known_version(delivery.kind) == delivery.kind else UNKNOWN_KIND
         self._metrics.handled.labels(self._metrics.service, kind, ended).inc()
@@ -132,16 +133,16 @@ class Consumer:
         log.info("reply.address_refused", kind=delivery.kind, address=address[:100], sender=sender)
         return replace(delivery, reply_to=None)
 
-    async def _answer(self, message: RabbitMessage, ended: str) -> None:
+    async def _settle(self, message: RabbitMessage, ended: str) -> None:
         """Tell the broker that a message is done with, or is to be delivered again."""
         try:
-            if ended == _REQUEUED:
+            if ended == _NACKED:
                 await message.nack(requeue=True)
             else:
                 await message.ack()
         except (AMQPError, OSError, RuntimeError) as error:
             # Its channel is gone, and with it this delivery: the broker delivers the message again, as a duplicate.
-            log.warning("message.unanswered", outcome=ended, error=repr(error))
+            log.warning("message.ack_failed", outcome=ended, error=repr(error))
 
     def _handler_of(self, body: Message) -> Handler:
         handler = self._handlers.get(type(body))
@@ -150,18 +151,18 @@ class Consumer:
         return handler
 
     async def _failed(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
-        is_outage = self._breaker is not None and await self._breaker.stops(error)
+        is_outage = self._breaker is not None and await self._breaker.trips_on(error)
         # Of a query no copy is kept: its requester asks again.
         if self._dead_queue is None and is_outage:
-            log.warning("message.requeued", error=repr(error))
-            return _REQUEUED
+            log.warning("message.nacked", error=repr(error))
+            return _NACKED
         if self._dead_queue is None:
             log.warning("message.dropped", error=repr(error))
             return "dropped"
         is_left = is_for_newer(error)
         if is_left:
             self._bus.newer_versions.leave(str(error))
-        put_elsewhere = self._put_back if is_outage or is_left else self._retried_or_parked
+        put_elsewhere = self._requeue if is_outage or is_left else self._retried_or_parked
         return await self._held_until(lambda: put_elsewhere(message, delivery, error), message)
 
     async def _held_until(self, put_elsewhere: Callable[[], Awaitable[str]], message: RabbitMessage) -> str:
@@ -173,17 +174,17 @@ class Consumer:
             except PublishFailedError as unpublished:
                 held = perf_counter() - began
                 if held > _HELD_AT_MOST or not _has_channel(message):
-                    log.error("message.requeued", held_s=round(held, 1), error=str(unpublished))
-                    return _REQUEUED
+                    log.error("message.nacked", held_s=round(held, 1), error=str(unpublished))
+                    return _NACKED
                 log.warning("message.held", held_s=round(held, 1), error=str(unpublished))
                 await asyncio.sleep(_PUBLISH_AGAIN_AFTER)
 
-    async def _put_back(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
-        """Into its own queue again, as it was."""
+    async def _requeue(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
+        """Publish the message to its own queue through the shortest retry tier, with its attempt unchanged."""
         headers = self._known_headers(message)
         await self._publish_again(message, delivery, RETRY_LADDER[0].name, self._queue, headers)
-        log.warning("message.given_back", error=str(error))
-        return _GIVEN_BACK
+        log.warning("message.requeued", error=str(error))
+        return _REQUEUED
 
     async def _retried_or_parked(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
         assert self._dead_queue is not None
@@ -269,8 +270,8 @@ class Consumer:
         ended: Mapping[str, str | int],
     ) -> None:
         """Leave a copy of a failure in the message log."""
-        notes = error.notes if isinstance(error, TransientError) else {}
-        said = {**headers, **notes, **ended, ATTEMPT: delivery.attempt}
+        trace_headers = error.trace_headers if isinstance(error, TransientError) else {}
+        said = {**headers, **trace_headers, **ended, ATTEMPT: delivery.attempt}
         self._bus.message_log.copy(
             Copy(
                 FAILURES,

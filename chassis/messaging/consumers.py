@@ -149,4 +149,4 @@ class Consumers:
                 await shielded(change())
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # Without a connection there is no consumer either; the next look finds what is to be done then.
-            log.info("consumer.unchanged", queue=name, error=repr(error))
+            log.info("consumer.change_failed", queue=name, error=repr(error))

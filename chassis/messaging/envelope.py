@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
-from chassis.decision import Answer, Outgoing, Waiter
+from chassis.decision import DeferredReply, Outgoing, PendingReply
 from chassis.messaging.headers import ATTEMPT, SENT_AT_MS
 from contracts.ids import bounded_id
 from contracts.message import Command, Event, Message, Query, type_of
@@ -15,24 +15,24 @@ from contracts.topology import COMMANDS, EVENTS, EVENTS_WITHOUT_FOLLOWER, QUERIE
 
 
 def utc_now() -> datetime:
-    """The clock of production; tests bring their own."""
+    """The production clock; tests pass their own."""
     return datetime.now(UTC)
 
 
 def _digest(*parts: str) -> str:
-    """Names parts for good: other parts have another digest."""
+    """A stable name for `parts`: different parts have different digests."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as an outbox holds it, sent on unparsed: a version that does not know its kind sends it, too."""
+    """A message as an outbox holds it, unparsed: a version that does not know its kind can still publish it."""
 
     kind: str
     body: bytes
     exchange: str
     must_be_routed: bool | None = None
-    """None: its version did not say."""
+    """None: the version that stored it did not record this."""
 
     def to_wire(self) -> bytes:
         return self.body
@@ -43,8 +43,8 @@ class Envelope:
     """One outgoing message.
 
     `to` is set for replies only: the address its requester listens on. `reply_to` is where an answer is awaited.
-    `notes` travel as headers and are for people who trace an order: which request, which call to the PSP. They are not
-    kept in an outbox, and hold no secret.
+    `trace_headers` are AMQP headers for people who trace an order: the HTTP request or PSP call behind the message.
+    They are not kept in an outbox, and hold no secret.
     """
 
     message: Message | StoredMessage
@@ -54,7 +54,7 @@ class Envelope:
     traceparent: str | None = None
     to: str | None = None
     reply_to: str | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -62,7 +62,7 @@ class Envelope:
 
     @property
     def exchange(self) -> str:
-        """Each sort of message has one. None goes through the default exchange: it leads into every queue there is."""
+        """Each sort of message has one. None uses the default exchange, which leads to every queue of the broker."""
         return self.message.exchange if isinstance(self.message, StoredMessage) else _exchange_of(type(self.message))
 
     @property
@@ -71,21 +71,21 @@ class Envelope:
 
     @property
     def must_arrive(self) -> bool:
-        """Commands and events are persistent and confirmed; a requester that has gone is no error."""
+        """Commands and events are persistent and confirmed; replies are best effort, their requester may have gone."""
         return self.exchange in (COMMANDS.name, EVENTS.name)
 
     @property
     def must_be_routed(self) -> bool:
-        """Whether a queue must take it: every command, and every event but those without a follower by design."""
+        """Whether a queue must take it: every command and event except `EVENTS_WITHOUT_FOLLOWER`."""
         if isinstance(self.message, StoredMessage) and self.message.must_be_routed is not None:
             return self.message.must_be_routed
         return self.must_arrive and self.kind not in EVENTS_WITHOUT_FOLLOWER
 
     def headers(self, now: datetime) -> dict[str, Any]:
-        """The AMQP headers it leaves with. AMQP's own timestamp has whole seconds only: too coarse to trace by."""
+        """AMQP headers, with the time in milliseconds: AMQP's own timestamp (seconds) is too coarse to trace by."""
         ids = {"causation_id": self.causation_id, "traceparent": self.traceparent}
         known = {name: value for name, value in ids.items() if value is not None}
-        return {**self.notes, **known, ATTEMPT: 1, SENT_AT_MS: int(now.timestamp() * 1000)}
+        return {**self.trace_headers, **known, ATTEMPT: 1, SENT_AT_MS: int(now.timestamp() * 1000)}
 
     def to_document(self) -> dict[str, Any]:
         return {
@@ -102,7 +102,7 @@ class Envelope:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """As it was stored. Raises UnknownKindError when it was stored before exchanges were, and its kind is gone."""
+        """Raises UnknownKindError if it was stored without an exchange (by 0.1.0) and its kind no longer exists."""
         kind = document["kind"]
         exchange = document.get("exchange") or _exchange_of(type_of(kind))
         return cls(
@@ -123,14 +123,14 @@ def _exchange_of(message_type: type[Message]) -> str:
 
 
 class Publisher(Protocol):
-    """Where messages leave: the bus, or a rehearsal that only notes them."""
+    """Where messages are published: the bus, or a dry run that only records them."""
 
     async def publish(self, envelope: Envelope) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a message failed the last time, and when it first did (ISO 8601)."""
+    """The last failure of a message, and the time of its first (ISO 8601)."""
 
     error_type: str
     error: str
@@ -139,7 +139,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What came with an incoming message: who sent it for what, and how often it was tried."""
+    """Ids, attempt and origin of an incoming message."""
 
     message_id: str
     correlation_id: str
@@ -151,34 +151,45 @@ class Delivery:
     failure: Failure | None = None
 
     @property
-    def waiter(self) -> Waiter | None:
-        """Who waits for an answer, if anybody does."""
-        return Waiter(reply_to=self.reply_to, correlation_id=self.correlation_id) if self.reply_to else None
+    def pending_reply(self) -> PendingReply | None:
+        """The requester's address, or None if no reply is expected."""
+        return PendingReply(reply_to=self.reply_to, correlation_id=self.correlation_id) if self.reply_to else None
 
-    def caused(self, message: Command | Event, message_id: str, notes: Mapping[str, str] | None = None) -> Envelope:
-        """A message that follows from this one, in the same guest action."""
-        return Envelope(message, message_id, self.correlation_id, self.message_id, self.traceparent, notes=notes or {})
+    def follow_up(
+        self, message: Command | Event, message_id: str, trace_headers: Mapping[str, str] | None = None
+    ) -> Envelope:
+        """A message that this one causes, with the same correlation id."""
+        return Envelope(
+            message,
+            message_id,
+            self.correlation_id,
+            self.message_id,
+            self.traceparent,
+            trace_headers=trace_headers or {},
+        )
 
-    def sent_by(
+    def outbox_of(
         self, document_id: str, version: int, messages: tuple[Outgoing, ...], *, life: str = ""
     ) -> tuple[Envelope, ...]:
-        """The envelopes of what a document decided at this version.
+        """The envelopes of a document's new messages at this version, with deterministic ids.
 
-        An id names document, version and place, so a person can read where a message was born, and ends in a digest of
-        the document's life, this cause and what is said. The same decision for the same cause always has the same ids.
-        A document that was restored to an earlier version, and decides otherwise from there, has other ones: its
-        receivers do not take the new for the old.
+        An id names document, version and place, so that a person can read where a message comes from, and ends in a
+        digest of the document's life, the cause and the content. The same decision for the same cause always has the
+        same ids. A document that was restored from a backup, and decides differently from there, has other ones: its
+        receivers do not take the new message for the old.
         """
         envelopes = []
         for index, outgoing in enumerate(messages):
-            said = outgoing.reply if isinstance(outgoing, Answer) else outgoing
+            said = outgoing.reply if isinstance(outgoing, DeferredReply) else outgoing
             meaning = _digest(life, self.message_id, said.kind, said.to_wire().decode())
             message_id = bounded_id(f"{document_id}.{version}.{index}.{meaning}")
             match outgoing:
-                case Answer(to=waiter, reply=reply):
+                case DeferredReply(to=pending_reply, reply=reply):
                     envelopes.append(
-                        Envelope(reply, message_id, waiter.correlation_id, self.message_id, to=waiter.reply_to)
+                        Envelope(
+                            reply, message_id, pending_reply.correlation_id, self.message_id, to=pending_reply.reply_to
+                        )
                     )
                 case _:
-                    envelopes.append(self.caused(outgoing, message_id))
+                    envelopes.append(self.follow_up(outgoing, message_id))
         return tuple(envelopes)

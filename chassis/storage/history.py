@@ -24,14 +24,14 @@ class Transition:
     at: datetime
     message_id: str
     kind: str
-    standing: str
+    summary: str
     attempt: int = 1
     failure: Failure | None = None
 
     @classmethod
-    def by(cls, delivery: Delivery, version: int, at: datetime, standing: str) -> Self:
+    def by(cls, delivery: Delivery, version: int, at: datetime, summary: str) -> Self:
         """The change that a delivery has made."""
-        return cls(version, at, delivery.message_id, delivery.kind, standing, delivery.attempt, delivery.failure)
+        return cls(version, at, delivery.message_id, delivery.kind, summary, delivery.attempt, delivery.failure)
 
     def to_document(self) -> dict[str, Any]:
         """As it is stored. What is usual is left out: every write carries the whole history."""
@@ -40,7 +40,7 @@ class Transition:
             "at": self.at,
             "id": self.message_id,
             "kind": self.kind,
-            "standing": self.standing,
+            "standing": self.summary,  # its first name: versions side by side read each other's documents
         }
         if self.attempt > 1:
             document["attempt"] = self.attempt
@@ -58,7 +58,7 @@ class Transition:
             at=document["at"],
             message_id=document["id"],
             kind=document["kind"],
-            standing=document["standing"],
+            summary=document["standing"],
             attempt=document.get("attempt", 1),
             failure=Failure(error_type, document["error"], document["first_failed_at"]) if error_type else None,
         )

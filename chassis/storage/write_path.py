@@ -164,14 +164,14 @@ class WritePath(Generic[StateT]):
     ) -> Stored[StateT]:
         version = stored.version + 1 if stored else 1
         life = stored.life if stored else self._new_life()
-        transition = Transition.by(delivery, version, now, decision.state.standing)
+        transition = Transition.by(delivery, version, now, decision.state.summary)
         unsent = self._unsent(stored) if stored else ()
         return Stored(
             id=document_id,
             version=version,
             state=decision.state,
             handled=(*(stored.handled if stored else ()), delivery.message_id),
-            outbox=(*unsent, *delivery.sent_by(document_id, version, decision.messages, life=life)),
+            outbox=(*unsent, *delivery.outbox_of(document_id, version, decision.messages, life=life)),
             history=(*(stored.history if stored else ()), transition)[-HISTORY_KEPT:],
             attention_since=((stored and stored.attention_since) or now) if decision.state.needs_attention else None,
             life=life,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from chassis.decision import Refused, State, Waiter
+from chassis.decision import PendingReply, Refused, State
 from chassis.errors import PermanentError, TransientError
 from chassis.keys import joined
 from contracts.ids import OrderId, PaymentId, RefundId
@@ -84,7 +84,7 @@ class Order(State):
     session: str | None = None
     session_asked_at: datetime | None = None
     session_requests: int = 0
-    waiting: tuple[Waiter, ...] = ()
+    waiting: tuple[PendingReply, ...] = ()
     payment_failure: str | None = None
     received: Money | None = None
     accepted: bool = False
@@ -129,7 +129,7 @@ class Order(State):
         return self.status is OrderStatus.NEEDS_REVIEW or bool(self.troubled_refunds)
 
     @property
-    def standing(self) -> str:
+    def summary(self) -> str:
         troubled = len(self.troubled_refunds)
         return f"{self.status} / {self.payment_status}" + (f", {troubled} refund failed" if troubled else "")
 
@@ -265,7 +265,7 @@ class PaymentStart:
     """StartPayment with whoever waits for its answer."""
 
     command: StartPayment
-    waiter: Waiter | None
+    pending_reply: PendingReply | None
 
 
 @dataclass(frozen=True, slots=True)

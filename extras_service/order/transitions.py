@@ -5,7 +5,17 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from chassis.amounts import readable
-from chassis.decision import Answer, Applied, Decision, Duplicate, Ignored, Outgoing, Refused, Stale, Waiter
+from chassis.decision import (
+    Applied,
+    Decision,
+    DeferredReply,
+    Duplicate,
+    Ignored,
+    Outgoing,
+    PendingReply,
+    Refused,
+    Stale,
+)
 from chassis.errors import PermanentError
 from contracts.ids import RefundId, payment_id_of
 from contracts.money import Money, unrefundable
@@ -162,7 +172,7 @@ def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Deci
         return Refused(Reason.ORDER_NOT_PAYABLE, "A payment for this order is being processed.")
     if order.session is not None:
         return Ignored("the payment session is open already")
-    waiting = (*order.waiting, starting.waiter)[-MAX_WAITERS:] if starting.waiter else order.waiting
+    waiting = (*order.waiting, starting.pending_reply)[-MAX_WAITERS:] if starting.pending_reply else order.waiting
     if order.session_asked_at is not None and now - order.session_asked_at < ASK_AGAIN_AFTER:
         return Applied(order.model_copy(update={"waiting": waiting}))
     ask = CreatePaymentSession(
@@ -183,7 +193,7 @@ def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Orde
     reply = opened.session_reply()
     if reply is None:  # unreachable: a pending order with a session has one
         raise PermanentError(f"{order.order_id} has no reply for its session")
-    return Applied(opened, tuple(Answer(waiter, reply) for waiter in order.waiting))
+    return Applied(opened, tuple(DeferredReply(pending_reply, reply) for pending_reply in order.waiting))
 
 
 def opened_too_late(order: Order) -> Decision[Order]:
@@ -239,7 +249,7 @@ def paid(order: Order) -> Decision[Order]:
     return confirmed(order.model_copy(update={"received": order.total}), order.waiting)
 
 
-def confirmed(order: Order, waiting: tuple[Waiter, ...]) -> Decision[Order]:
+def confirmed(order: Order, waiting: tuple[PendingReply, ...]) -> Decision[Order]:
     after = _settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None})
     told = OrderConfirmed(
         order_id=order.order_id,
@@ -504,6 +514,6 @@ def _refuse_waiting(order: Order, reason: Reason, detail: str) -> tuple[Outgoing
     return _refuse(order.waiting, reason, detail)
 
 
-def _refuse(waiting: tuple[Waiter, ...], reason: Reason, detail: str) -> tuple[Outgoing, ...]:
+def _refuse(waiting: tuple[PendingReply, ...], reason: Reason, detail: str) -> tuple[Outgoing, ...]:
     refusal = Refusal(reason=reason, detail=detail)
-    return tuple(Answer(waiter, refusal) for waiter in waiting)
+    return tuple(DeferredReply(pending_reply, refusal) for pending_reply in waiting)

@@ -48,7 +48,7 @@ class StockDay(State):
     holds: tuple[Hold, ...] = ()
 
     @property
-    def standing(self) -> str:
+    def summary(self) -> str:
         return f"{self.taken} taken"
 
     @property

@@ -35,7 +35,7 @@ class BusGateway:
             f"http.{correlation_id}",
             correlation_id,
             traceparent=_traceparent_of(request),
-            notes={"http": f"{request.method} {path_of(request)}"},
+            trace_headers={"http": f"{request.method} {path_of(request)}"},
         )
         return await self._requests.request(envelope, timeout=self._reply_timeout)
 

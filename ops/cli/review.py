@@ -178,7 +178,7 @@ def _decide(
     if as_json:
         print_json(_as_json(Found(order)))
     else:
-        console.print(f"{order.order_id} is now {order.standing}.", markup=False, soft_wrap=True)
+        console.print(f"{order.order_id} is now {order.summary}.", markup=False, soft_wrap=True)
 
 
 def _money(amount: str | None, order: Order) -> Money | None:
@@ -191,7 +191,7 @@ def _money(amount: str | None, order: Order) -> Money | None:
 def _show(proposal: Proposal) -> None:
     order = proposal.order
     lines = (
-        f"{order.order_id} of {order.guest.property_id}, reservation {order.guest.reservation_id}: {order.standing}",
+        f"{order.order_id} of {order.guest.property_id}, reservation {order.guest.reservation_id}: {order.summary}",
         f"total {readable(order.total)}, the PSP holds {readable(order.refundable)}",
         why_of(order),
         *sentences_of(order),

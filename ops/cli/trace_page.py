@@ -29,7 +29,7 @@ pre {{ overflow-x: auto; font: 12px/1.5 ui-monospace, "DejaVu Sans Mono", monosp
 </head>
 <body>
 <h1>{order}</h1>
-<p>{standing}</p>
+<p>{summary}</p>
 {actions}{remarks}<figure>
 {diagram}</figure>
 <p class="legend">Blue: commands. Violet: events and webhooks; one that ends in a dot was taken by no queue.
@@ -42,11 +42,11 @@ Green boxes: what changed. Red: what failed. Times are UTC; point at a step to s
 
 def page(story: Story) -> str:
     """The whole page. It holds no script and loads nothing."""
-    standing = ", ".join(f"{name}: {stands}" for name, stands in story.standing.items() if stands)
+    summary = ", ".join(f"{name}: {stands}" for name, stands in story.summary.items() if stands)
     return _PAGE.format(
         title=escape(f"Trace of {story.order_id}"),
         order=escape(story.order_id),
-        standing=escape(standing),
+        summary=escape(summary),
         actions="".join(f"<p>{escape(action)}</p>\n" for action in story.actions),
         remarks="".join(f'<p class="missing">{escape(remark)}</p>\n' for remark in story.remarks),
         diagram=svg(story),

@@ -23,8 +23,8 @@ _MARKS = {
 def lines(story: Story) -> Iterator[Text]:
     """The whole story. Times are UTC; `~` marks those known to the second only."""
     yield Text.assemble((story.order_id, "bold"), "  ", story.payment_id)
-    if story.standing:
-        yield Text("  ".join(f"{name}: {standing}" for name, standing in story.standing.items() if standing))
+    if story.summary:
+        yield Text("  ".join(f"{name}: {summary}" for name, summary in story.summary.items() if summary))
     for action in story.actions:
         yield Text(action)
     for remark in story.remarks:

@@ -97,7 +97,7 @@ class OverlayDocuments(Documents[StateT], Generic[StateT]):
         if (stored.version if stored else 0) != new.version - 1:
             return False
         self._would_be[new.id] = new
-        self._changed[new.id] = new.state.standing
+        self._changed[new.id] = new.state.summary
         return True
 
 

@@ -99,9 +99,9 @@ async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: f
         is_swept = await _until_swept(payments, since, patience)
         after = await _settled(orders, payments)
     changes = tuple(
-        Change(name, before.get(name, "-"), standing)
-        for name, standing in sorted(after.items())
-        if before.get(name) != standing
+        Change(name, before.get(name, "-"), summary)
+        for name, summary in sorted(after.items())
+        if before.get(name) != summary
     )
     return Reconciliation(len(open_payments), restored, is_swept, changes)
 
@@ -112,12 +112,12 @@ async def _send(bus: Bus, message: Command | Event) -> None:
 
 
 async def _standing(orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
-    standing: dict[str, str] = {}
+    summary: dict[str, str] = {}
     async for order in orders.each():
-        standing[order.order_id] = order.standing
+        summary[order.order_id] = order.summary
     async for payment in payments.payments.each():
-        standing[payment.payment_id] = payment.standing
-    return standing
+        summary[payment.payment_id] = payment.summary
+    return summary
 
 
 async def _until_swept(payments: PaymentStore, since: datetime, patience: float) -> bool:

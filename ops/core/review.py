@@ -58,7 +58,7 @@ async def under_review(store: Store, order_id: str) -> Order:
     if stored is None:
         raise NotDecidableError(f"There is no order {order_id}.")
     if stored.state.status is not OrderStatus.NEEDS_REVIEW:
-        raise NotDecidableError(f"{order_id} is not under review; it is {stored.state.standing}.")
+        raise NotDecidableError(f"{order_id} is not under review; it is {stored.state.summary}.")
     return stored.state
 
 
@@ -100,7 +100,7 @@ async def carry_out(places: Places, store: Store, proposal: Proposal) -> Order:
                 f"and not {proposal.forecast.in_full}."
             )
         decided = await _sent(places, store, command)
-        act.outcome = decided.standing
+        act.outcome = decided.summary
     return decided
 
 
@@ -125,7 +125,7 @@ async def _sent(places: Places, store: Store, command: ResolveReview) -> Order:
         await bus.publish(Envelope(command, message_id, correlation_id=message_id))
     stored = await _handled(store, command.order_id, message_id)
     if stored is None or message_id not in stored.handled:
-        found = f"it is {stored.state.standing}" if stored else "it is gone"
+        found = f"it is {stored.state.summary}" if stored else "it is gone"
         raise NotDecidedError(
             f"The decision was sent, and {command.order_id} does not have it: {found}. See what has become of the "
             f"message {message_id}: `bellhop trace {command.order_id}`."

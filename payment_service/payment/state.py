@@ -141,7 +141,7 @@ class Payment(State):
         return any(refund.stage in (RefundStage.REQUESTED, RefundStage.PENDING) for refund in self.refunds)
 
     @property
-    def standing(self) -> str:
+    def summary(self) -> str:
         return str(self.status)
 
     @property

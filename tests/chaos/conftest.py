@@ -98,7 +98,7 @@ def figures_of(saboteur: Saboteur, aftermath: Aftermath) -> Figures:
             "messages sent again": aftermath.sent_again,
             "duplicates dropped": said["message.handled duplicate"],
             "messages retried": said["message.retried"],
-            "messages given back": said["message.given_back"],
+            "messages requeued": said["message.requeued"],
             "messages parked": len(aftermath.parked),
             "orders lost": len(aftermath.lost),
             "effects doubled": len(aftermath.doubled),

@@ -255,7 +255,7 @@ class Saboteur:
     def _put_off(self) -> int:
         """How often any service has put a message off, so far: to the retry ladder, or back to the broker."""
         said = self.system.said()
-        return sum(said[f"message.{how}"] for how in ("retried", "given_back", "held", "requeued"))
+        return sum(said[f"message.{how}"] for how in ("retried", "requeued", "held", "nacked"))
 
     async def _refused(self) -> int:
         """How often a sender has met a message that no queue takes: in a service, or at the webhook."""
@@ -289,7 +289,7 @@ def _expired_untold(template: Order) -> Json:
     pending = template.model_copy(update={**ids, **unpaid, **no_money})
     expired = transitions.expired(pending)
     assert isinstance(expired, Applied)
-    envelopes = Delivery("chaos", "chaos", "deadline").sent_by(order_id, 2, expired.messages)
+    envelopes = Delivery("chaos", "chaos", "deadline").outbox_of(order_id, 2, expired.messages)
     moment = datetime.now(UTC)
     return {
         "_id": order_id,

@@ -366,7 +366,7 @@ async def test_a_parking_leaves_a_copy_for_the_log(bench: Bench) -> None:
 
 async def test_a_failure_says_in_the_log_what_it_was_noted_with_and_nowhere_else(bench: Bench, doing: Doing) -> None:
     noted = StoreUnavailableError("loading ord_1", OSError("gone"))
-    noted.notes = {"psp": "POST /v1/refunds not answered in 5000 ms"}
+    noted.trace_headers = {"psp": "POST /v1/refunds not answered in 5000 ms"}
     doing.ends = noted
 
     await bench.deliver(EXTRAS_COMMANDS, PLACE)

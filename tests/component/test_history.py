@@ -19,7 +19,7 @@ class Counter(State):
     count: int = 0
 
     @property
-    def standing(self) -> str:
+    def summary(self) -> str:
         return f"at {self.count}"
 
 

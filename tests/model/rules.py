@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from chassis.decision import Answer, Applied, Decision
+from chassis.decision import Applied, Decision, DeferredReply
 from chassis.errors import PermanentError, TransientError
 from contracts.ids import ExtraId, GuestId, PropertyId, RefundId, ReservationId
 from contracts.message import Message
@@ -310,7 +310,7 @@ class Book:
         return self.payments.number(same)
 
     def _sent(self, decision: Applied[Any]) -> tuple[int, ...]:
-        return self.send(tuple(each for each in decision.messages if not isinstance(each, Answer)))
+        return self.send(tuple(each for each in decision.messages if not isinstance(each, DeferredReply)))
 
 
 def _command(order: Order | None, name: str) -> OrderInput | None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from chassis.decision import Applied, Refused, Waiter
+from chassis.decision import Applied, PendingReply, Refused
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
@@ -103,12 +103,12 @@ def placing(*lines: RequestedLine, among: Catalogue | None = None) -> Placing:
     return Placing(command, among if among is not None else catalogue(), PAY_WITHIN)
 
 
-def waiter(number: int = 1) -> Waiter:
-    return Waiter(reply_to=f"amq.rabbitmq.reply-to.{number}", correlation_id=f"request-{number}")
+def pending_reply(number: int = 1) -> PendingReply:
+    return PendingReply(reply_to=f"amq.rabbitmq.reply-to.{number}", correlation_id=f"request-{number}")
 
 
 def starting(
-    who: Waiter | None = None,
+    who: PendingReply | None = None,
     *,
     guest_id: str = "guest-anna",
     property_id: str = "alpenhof",
@@ -305,9 +305,9 @@ def placed() -> Order:
     return after(None, placing())
 
 
-def asked(*waiters: Waiter) -> Order:
+def asked(*waiters: PendingReply) -> Order:
     """Pending, its payment session is being opened."""
-    return after(placed(), *(starting(who) for who in waiters or (waiter(),)))
+    return after(placed(), *(starting(who) for who in waiters or (pending_reply(),)))
 
 
 def payable() -> Order:

@@ -109,7 +109,7 @@ async def _documents(store: Store, order_id: OrderId, order: Stored[Order] | Non
 
 
 def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: bool = False) -> Kept:
-    return Kept(owner, stored.id, name, stored.state.standing, stored.history, is_shared)
+    return Kept(owner, stored.id, name, stored.state.summary, stored.history, is_shared)
 
 
 def _of_this_order(order_id: str, documents: Sequence[Kept], messages: Sequence[RecordedMessage]) -> list[Kept]:

@@ -85,7 +85,7 @@ class Story:
 
     order_id: str
     payment_id: str
-    standing: Mapping[str, str]
+    summary: Mapping[str, str]
     """Where each document stands now, by its name: order, payment, stock of an extra on a day."""
     steps: tuple[Step, ...]
     actions: tuple[str, ...] = field(default=())
@@ -104,7 +104,7 @@ class Story:
         return {
             "order_id": self.order_id,
             "payment_id": self.payment_id,
-            "standing": dict(self.standing),
+            "standing": dict(self.summary),
             "actions": list(self.actions),
             "remarks": list(self.remarks),
             "participants": [str(participant) for participant in self.participants],

@@ -30,7 +30,7 @@ class Kept:
     owner: Participant
     document_id: str
     name: str
-    standing: str
+    summary: str
     history: tuple[Transition, ...]
     is_shared: bool = False
 
@@ -58,7 +58,7 @@ def told(
     return Story(
         order_id=order_id,
         payment_id=payment_id_of(OrderId(order_id)),
-        standing={document.name: document.standing for document in documents},
+        summary={document.name: document.summary for document in documents},
         steps=tuple(numbered(weaver.drafts)),
         actions=tuple(actions),
         remarks=tuple(remarks),
@@ -177,16 +177,16 @@ class _StoryBuilder:
 
     def remember(self, document: Kept) -> None:
         """The transitions of a document, each after the message that made it."""
-        standing = ""
+        summary = ""
         for change in document.history:
             cause = self._cause_of(change)
-            still = "still " if change.standing == standing else ""
-            standing = change.standing
+            still = "still " if change.summary == summary else ""
+            summary = change.summary
             draft = UnorderedStep(
                 kind=StepKind.DEADLINE if cause is None and _is_by_the_clock(change) else StepKind.TRANSITION,
                 at=change.at,
                 sender=document.owner,
-                what=f"{document.name}: {still}{change.standing}",
+                what=f"{document.name}: {still}{change.summary}",
                 message_id=change.message_id,
                 message_kind=change.kind,
                 attempt=change.attempt,

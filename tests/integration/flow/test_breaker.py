@@ -27,7 +27,7 @@ async def test_a_store_that_is_away_costs_no_message_an_attempt(
 
             # Two waves: the second one finds nobody consuming.
             placed = await asyncio.gather(*(guest.place() for _ in range(ORDERS // 2)))
-            await until(lambda: says(system, EXTRAS, "breaker", "is away since"), "the breaker is open")
+            await until(lambda: says(system, EXTRAS, "breaker", "is unavailable since"), "the breaker is open")
             placed += await asyncio.gather(*(guest.place() for _ in range(ORDERS // 2)))
             await until(lambda: all_wait(system), "all of them are back in their queue")
             retrying = [await system.depth(tier.name) for tier in RETRY_LADDER]

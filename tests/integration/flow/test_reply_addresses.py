@@ -124,9 +124,9 @@ async def test_an_order_whose_payment_was_asked_for_with_a_foreign_address_goes_
 async def test_an_address_kept_from_before_holds_up_nothing_of_its_order(system: System, guest: Guest) -> None:
     # As a document has it that was written before addresses were checked.
     order_id = (await guest.order())["order_id"]
-    waiter = {"reply_to": NOBODYS, "correlation_id": "old"}
+    pending_reply = {"reply_to": NOBODYS, "correlation_id": "old"}
     await system.documents["orders"].update_one(
-        {"_id": order_id}, {"$set": {"state.waiting": [waiter]}, "$inc": {"version": 1}}
+        {"_id": order_id}, {"$set": {"state.waiting": [pending_reply]}, "$inc": {"version": 1}}
     )
 
     async def session() -> dict[str, str] | None:

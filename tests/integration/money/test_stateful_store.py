@@ -136,7 +136,7 @@ class OneOrder(RuleBasedStateMachine):
 
     @rule(broker_dies=st.booleans())
     def the_guest_opens_the_payment_page(self, broker_dies: bool) -> None:
-        self._while_broker(broker_dies, self._order(given.starting(given.waiter())))
+        self._while_broker(broker_dies, self._order(given.starting(given.pending_reply())))
 
     @rule(broker_dies=st.booleans(), by_staff=st.booleans())
     def the_order_is_cancelled(self, broker_dies: bool, by_staff: bool) -> None:

@@ -33,13 +33,13 @@ async def test_documents_remember_their_changes_and_messages_what_they_came_from
     store.close()
     assert order
     assert payment
-    assert [(step.kind, step.standing) for step in order.history] == [
+    assert [(step.kind, step.summary) for step in order.history] == [
         ("orders.place-order.v1", "pending_payment / unpaid"),
         ("orders.start-payment.v1", "pending_payment / unpaid"),
         ("payments.payment-session-created.v1", "pending_payment / unpaid"),
         ("payments.payment-succeeded.v1", "confirmed / paid"),
     ]
-    assert [step.standing for step in payment.history] == ["created", "session_open", "succeeded"]
+    assert [step.summary for step in payment.history] == ["created", "session_open", "succeeded"]
     log = await logged(places, order_id)
     notes = {seen.kind: seen.headers.get("http") or seen.headers.get("psp") for seen in log}
     assert notes["orders.place-order.v1"] == "POST /v1/orders"

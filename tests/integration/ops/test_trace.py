@@ -46,7 +46,7 @@ async def test_a_paid_order_is_told_from_the_request_to_the_confirmation_with_th
 
     story = await told_until(places, order_id, "OrderConfirmed")
 
-    assert story.standing == {"order": "confirmed / paid", "payment": "succeeded"}
+    assert story.summary == {"order": "confirmed / paid", "payment": "succeeded"}
     assert [step.what for step in of(story, StepKind.REQUEST)] == [
         "POST /v1/orders",
         "POST /v1/orders/…/payment-session",
@@ -99,7 +99,7 @@ async def test_a_late_payment_is_told_with_its_refund(system: System, places: Pl
     story = await told_until(places, order_id, "OrderPaymentChanged")
 
     whats = [step.what for step in story.steps]
-    assert story.standing["order"] == "cancelled / refunded"
+    assert story.summary["order"] == "cancelled / refunded"
     assert "POST /v1/orders/…/cancel" in whats
     assert whats.index("PaymentSucceeded") < whats.index("RefundPayment") < whats.index("CreatePspRefund")
     assert any(what.startswith("POST /v1/refunds 200 in ") for what in whats)

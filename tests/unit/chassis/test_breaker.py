@@ -41,14 +41,14 @@ class Dependency:
         await asyncio.sleep(0)
         return self.is_there
 
-    def breaker(self, patience: int = 1) -> Breaker:
+    def breaker(self, failure_threshold: int = 1) -> Breaker:
         return Breaker(
             "the document store",
             StoreUnavailableError,
             self.answers,
             self.consuming,
             Metrics("test"),
-            patience=patience,
+            failure_threshold=failure_threshold,
             clock=lambda: NOON,
         )
 
@@ -61,7 +61,7 @@ def store() -> Dependency:
 async def test_a_failure_of_a_store_that_answers_stops_nothing(store: Dependency) -> None:
     breaker = store.breaker()
 
-    stopped = await breaker.stops(AWAY)
+    stopped = await breaker.trips_on(AWAY)
 
     assert (stopped, breaker.is_open, store.consuming.is_paused, store.asked) == (False, False, False, 1)
 
@@ -70,7 +70,7 @@ async def test_a_failure_of_a_store_that_is_away_stops_consuming(store: Dependen
     store.is_there = False
     breaker = store.breaker()
 
-    stopped = await breaker.stops(AWAY)
+    stopped = await breaker.trips_on(AWAY)
 
     assert (stopped, breaker.is_open, store.consuming.is_paused) == (True, True, True)
 
@@ -79,7 +79,7 @@ async def test_another_failure_is_not_the_stores(store: Dependency) -> None:
     store.is_there = False
     breaker = store.breaker()
 
-    stopped = await breaker.stops(ConflictError("ord_1", 8))
+    stopped = await breaker.trips_on(ConflictError("ord_1", 8))
 
     assert (stopped, breaker.is_open, store.asked) == (False, False, 0)
 
@@ -88,7 +88,7 @@ async def test_many_failures_at_once_ask_the_store_once(store: Dependency) -> No
     store.is_there = False
     breaker = store.breaker()
 
-    stopped = await asyncio.gather(*(breaker.stops(AWAY) for _ in range(64)))
+    stopped = await asyncio.gather(*(breaker.trips_on(AWAY) for _ in range(64)))
 
     assert all(stopped)
     assert store.asked == 1
@@ -96,15 +96,15 @@ async def test_many_failures_at_once_ask_the_store_once(store: Dependency) -> No
 
 async def test_patience_counts_failures_in_a_row(store: Dependency) -> None:
     store.is_there = False
-    breaker = store.breaker(patience=3)
+    breaker = store.breaker(failure_threshold=3)
 
     for _ in range(2):
-        assert not await breaker.stops(AWAY)
+        assert not await breaker.trips_on(AWAY)
     breaker.succeeded()
     for _ in range(2):
-        assert not await breaker.stops(AWAY)
+        assert not await breaker.trips_on(AWAY)
     assert store.asked == 0
-    stopped = await breaker.stops(AWAY)
+    stopped = await breaker.trips_on(AWAY)
 
     assert (stopped, store.asked) == (True, 1)
 
@@ -112,7 +112,7 @@ async def test_patience_counts_failures_in_a_row(store: Dependency) -> None:
 async def test_consuming_goes_on_as_soon_as_the_store_answers(store: Dependency) -> None:
     store.is_there = False
     breaker = store.breaker()
-    await breaker.stops(AWAY)
+    await breaker.trips_on(AWAY)
 
     await breaker.probe()
     still_open = breaker.is_open
@@ -134,13 +134,13 @@ async def test_health_says_what_is_away_and_since_when(store: Dependency) -> Non
     breaker = store.breaker()
     check = breaker.check()
     before = await check()
-    await breaker.stops(AWAY)
+    await breaker.trips_on(AWAY)
 
     said = await check()
 
     assert before is None
     assert said == (
-        "the document store is away since 2027-02-03T12:00:00+00:00: nothing is consumed until it answers again"
+        "the document store is unavailable since 2027-02-03T12:00:00+00:00: nothing is consumed until it answers again"
     )
 
 
@@ -156,10 +156,10 @@ class KeyRevokedError(ForbiddenError):
 
 
 async def test_a_refusal_of_our_configuration_opens_at_once_although_the_dependency_answers(store: Dependency) -> None:
-    breaker = store.breaker(patience=10)
+    breaker = store.breaker(failure_threshold=10)
     store.is_there = False
 
-    stopped = await breaker.stops(KeyRevokedError(store))
+    stopped = await breaker.trips_on(KeyRevokedError(store))
 
     assert (stopped, breaker.is_open, store.consuming.is_paused, store.asked) == (True, True, True, 0)
     assert "refuses this service since" in str(await breaker.check()())
@@ -169,7 +169,7 @@ async def test_a_refusal_of_our_configuration_opens_at_once_although_the_depende
 async def test_consuming_goes_on_when_what_was_refused_is_accepted_again(store: Dependency) -> None:
     breaker = store.breaker()
     store.is_there = False
-    await breaker.stops(KeyRevokedError(store))
+    await breaker.trips_on(KeyRevokedError(store))
 
     await breaker.probe()
     still_open = breaker.is_open
@@ -183,6 +183,6 @@ async def test_consuming_goes_on_when_what_was_refused_is_accepted_again(store: 
 async def test_a_refusal_that_is_over_when_asked_again_stops_nothing(store: Dependency) -> None:
     breaker = store.breaker()
 
-    assert not await breaker.stops(KeyRevokedError(store))
+    assert not await breaker.trips_on(KeyRevokedError(store))
 
     assert not breaker.is_open

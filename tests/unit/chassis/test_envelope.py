@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given as each
 from hypothesis import strategies as st
 
-from chassis.decision import Answer, Applied, Waiter
+from chassis.decision import Applied, DeferredReply, PendingReply
 from chassis.messaging.envelope import Delivery, Envelope
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.orders import OrderPendingPayment
@@ -116,7 +116,7 @@ def test_a_message_stored_by_a_version_without_exchanges_goes_where_its_kind_goe
 
 
 def test_a_message_leaves_with_its_cause_its_notes_and_the_millisecond_it_was_sent_at() -> None:
-    envelope = Envelope(PENDING, "ord_1.1.0", "c-1", "http.1", notes={"http": "POST /v1/orders"})
+    envelope = Envelope(PENDING, "ord_1.1.0", "c-1", "http.1", trace_headers={"http": "POST /v1/orders"})
 
     assert envelope.headers(datetime(2026, 7, 1, 9, 0, 0, 123_456, UTC)) == {
         "causation_id": "http.1",
@@ -127,7 +127,7 @@ def test_a_message_leaves_with_its_cause_its_notes_and_the_millisecond_it_was_se
 
 
 def test_notes_are_not_kept_in_a_document() -> None:
-    envelope = Envelope(PENDING, "ord_1.1.0", "c-1", notes={"http": "POST /v1/orders"})
+    envelope = Envelope(PENDING, "ord_1.1.0", "c-1", trace_headers={"http": "POST /v1/orders"})
 
     assert "POST" not in str(envelope.to_document())
 
@@ -136,7 +136,7 @@ def test_an_id_begins_with_document_version_and_place() -> None:
     assert isinstance(CREATE, Command)
     assert isinstance(PENDING, Event)
 
-    first, second = PLACED.sent_by("ord_1", 3, (PENDING, CREATE))
+    first, second = PLACED.outbox_of("ord_1", 3, (PENDING, CREATE))
 
     assert first.message == PENDING
     assert re.fullmatch(r"ord_1\.3\.0\.[0-9a-f]{16}", first.message_id)
@@ -151,10 +151,10 @@ def test_another_cause_another_life_and_another_text_have_another_id() -> None:
     ids = {
         envelope.message_id
         for envelope in (
-            *PLACED.sent_by("ord_1", 3, (PENDING,), life="one"),
-            *PLACED.sent_by("ord_1", 3, (PENDING,), life="other"),
-            *replace(PLACED, message_id="http.2").sent_by("ord_1", 3, (PENDING,), life="one"),
-            *PLACED.sent_by("ord_1", 3, (otherwise,), life="one"),
+            *PLACED.outbox_of("ord_1", 3, (PENDING,), life="one"),
+            *PLACED.outbox_of("ord_1", 3, (PENDING,), life="other"),
+            *replace(PLACED, message_id="http.2").outbox_of("ord_1", 3, (PENDING,), life="one"),
+            *PLACED.outbox_of("ord_1", 3, (otherwise,), life="one"),
         )
     }
 
@@ -164,40 +164,44 @@ def test_another_cause_another_life_and_another_text_have_another_id() -> None:
 def test_the_same_decision_sends_the_same_ids_again_and_a_later_one_others() -> None:
     assert isinstance(PENDING, Event)
 
-    assert PLACED.sent_by("ord_1", 3, (PENDING,)) == PLACED.sent_by("ord_1", 3, (PENDING,))
-    assert PLACED.sent_by("ord_1", 3, (PENDING,))[0].message_id != PLACED.sent_by("ord_1", 4, (PENDING,))[0].message_id
-    assert PLACED.sent_by("ord_1", 3, (PENDING,))[0].message_id != PLACED.sent_by("ord_2", 3, (PENDING,))[0].message_id
+    assert PLACED.outbox_of("ord_1", 3, (PENDING,)) == PLACED.outbox_of("ord_1", 3, (PENDING,))
+    assert (
+        PLACED.outbox_of("ord_1", 3, (PENDING,))[0].message_id != PLACED.outbox_of("ord_1", 4, (PENDING,))[0].message_id
+    )
+    assert (
+        PLACED.outbox_of("ord_1", 3, (PENDING,))[0].message_id != PLACED.outbox_of("ord_2", 3, (PENDING,))[0].message_id
+    )
 
 
 def test_what_follows_from_a_message_names_its_cause_and_stays_in_its_guest_action() -> None:
     assert isinstance(PENDING, Event)
 
-    (sent,) = PLACED.sent_by("ord_1", 1, (PENDING,))
+    (sent,) = PLACED.outbox_of("ord_1", 1, (PENDING,))
 
     assert sent == Envelope(PENDING, sent.message_id, "c-1", causation_id="http.1", traceparent=TRACEPARENT)
-    assert PLACED.caused(PENDING, "psp.1") == replace(sent, message_id="psp.1")
+    assert PLACED.follow_up(PENDING, "psp.1") == replace(sent, message_id="psp.1")
 
 
 def test_a_waiter_is_answered_under_its_own_correlation_id_and_not_under_the_causes() -> None:
     assert isinstance(REFUSAL, Reply)
-    waiter = Waiter(reply_to=REPLY_TO, correlation_id="an earlier request")
+    pending_reply = PendingReply(reply_to=REPLY_TO, correlation_id="an earlier request")
 
-    (sent,) = PLACED.sent_by("ord_1", 2, (Answer(waiter, REFUSAL),))
+    (sent,) = PLACED.outbox_of("ord_1", 2, (DeferredReply(pending_reply, REFUSAL),))
 
     assert (sent.to, sent.correlation_id, sent.causation_id) == (REPLY_TO, "an earlier request", "http.1")
 
 
 def test_a_delivery_with_a_reply_address_has_a_waiter_and_one_without_has_none() -> None:
-    assert PLACED.waiter == Waiter(reply_to=REPLY_TO, correlation_id="c-1")
-    assert replace(PLACED, reply_to=None).waiter is None
+    assert PLACED.pending_reply == PendingReply(reply_to=REPLY_TO, correlation_id="c-1")
+    assert replace(PLACED, reply_to=None).pending_reply is None
 
 
 def test_messages_of_a_decision_leave_in_its_order() -> None:
-    order = given.asked(given.waiter(1), given.waiter(2))
+    order = given.asked(given.pending_reply(1), given.pending_reply(2))
     decision = decide(order, given.succeeded(), given.NOW)
     assert isinstance(decision, Applied)
 
-    envelopes = PLACED.sent_by(order.order_id, 4, decision.messages)
+    envelopes = PLACED.outbox_of(order.order_id, 4, decision.messages)
 
     assert [envelope.kind for envelope in envelopes] == [
         "orders.order-confirmed.v1",

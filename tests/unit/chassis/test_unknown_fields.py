@@ -144,7 +144,7 @@ def test_a_document_without_unknown_fields_is_written_as_it_is() -> None:
 
 
 def test_a_real_order_is_read_without_anything_unknown_in_it() -> None:
-    raw = document_of(Stored("ord_1", 1, given.asked(given.waiter(1))), NOW, NOW)
+    raw = document_of(Stored("ord_1", 1, given.asked(given.pending_reply(1))), NOW, NOW)
 
     assert stored_of(raw, type(given.asked())).origin is None
 

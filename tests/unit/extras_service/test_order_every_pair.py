@@ -16,8 +16,8 @@ from tests.support import orders as given
 MESSAGES: dict[str, OrderInput] = {
     "place again": given.placing(),
     "place other lines": given.placing(given.line(quantity=1)),
-    "start": given.starting(given.waiter()),
-    "start by another guest": given.starting(given.waiter(), guest_id="guest-mallory"),
+    "start": given.starting(given.pending_reply()),
+    "start by another guest": given.starting(given.pending_reply(), guest_id="guest-mallory"),
     "holds confirmed": HoldsConfirmed(),
     "holds lost": HoldsLost(),
     "deadline": DeadlinePassed(),

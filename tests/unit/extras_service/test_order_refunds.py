@@ -56,7 +56,7 @@ def test_a_failed_refund_of_a_paid_order_is_seen_by_staff_and_tells_an_event(sta
     [event] = [message for message in decision.messages if isinstance(message, OrderRefundFailed)]
     assert (event.refund_id, event.amount, event.detail) == (REFUND_ID, PART, "expired_or_canceled_card")
     assert decision.state.needs_attention
-    assert decision.state.standing == f"{status} / paid, 1 refund failed"
+    assert decision.state.summary == f"{status} / paid, 1 refund failed"
     [seen] = decision.state.staff_view().refunds or ()
     assert (seen.stage, seen.amount, seen.asked_by, seen.reason) == ("failed", PART, "reception", "the spa was closed")
     assert (seen.asked_at, seen.detail, seen.needs_attention) == (given.NOW, "expired_or_canceled_card", True)

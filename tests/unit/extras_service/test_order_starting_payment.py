@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.decision import Answer, Applied, Ignored, Refused
+from chassis.decision import Applied, DeferredReply, Ignored, Refused
 from contracts.orders import OrderStatus, PaymentSessionReply, Reason, Refusal
 from contracts.payments import CreatePaymentSession
 from extras_service.order.decide import decide
@@ -32,11 +32,11 @@ SESSION = PaymentSessionReply(
 def test_the_first_request_asks_for_a_session_and_waits() -> None:
     order = given.placed()
 
-    decision = decide(order, given.starting(given.waiter()), given.NOW)
+    decision = decide(order, given.starting(given.pending_reply()), given.NOW)
 
     assert isinstance(decision, Applied)
     assert decision.state.status is OrderStatus.PENDING_PAYMENT
-    assert decision.state.waiting == (given.waiter(),)
+    assert decision.state.waiting == (given.pending_reply(),)
     assert decision.messages == (ASK,)
 
 
@@ -59,20 +59,20 @@ def test_the_sealed_address_for_a_receipt_is_passed_on_and_not_kept() -> None:
 
 
 def test_a_second_request_before_the_session_exists_waits_too_and_asks_nothing() -> None:
-    order = given.asked(given.waiter(1))
+    order = given.asked(given.pending_reply(1))
 
-    decision = decide(order, given.starting(given.waiter(2)), given.NOW + timedelta(seconds=5))
+    decision = decide(order, given.starting(given.pending_reply(2)), given.NOW + timedelta(seconds=5))
 
     assert isinstance(decision, Applied)
-    assert decision.state.waiting == (given.waiter(1), given.waiter(2))
+    assert decision.state.waiting == (given.pending_reply(1), given.pending_reply(2))
     assert decision.messages == ()
 
 
 def test_a_question_unanswered_for_30_seconds_is_asked_again() -> None:
-    order = given.asked(given.waiter(1))
+    order = given.asked(given.pending_reply(1))
     later = given.NOW + timedelta(seconds=30)
 
-    decision = decide(order, given.starting(given.waiter(2)), later)
+    decision = decide(order, given.starting(given.pending_reply(2)), later)
 
     assert timedelta(seconds=30) == ASK_AGAIN_AFTER
     assert isinstance(decision, Applied)
@@ -81,46 +81,52 @@ def test_a_question_unanswered_for_30_seconds_is_asked_again() -> None:
 
 
 def test_only_the_newest_16_waiters_are_kept() -> None:
-    order = given.asked(*(given.waiter(number) for number in range(1, 18)))
+    order = given.asked(*(given.pending_reply(number) for number in range(1, 18)))
 
     assert MAX_WAITERS == 16
-    assert order.waiting == tuple(given.waiter(number) for number in range(2, 18))
+    assert order.waiting == tuple(given.pending_reply(number) for number in range(2, 18))
 
 
 def test_every_waiting_request_is_answered_once_the_session_exists() -> None:
-    order = given.asked(given.waiter(1), given.waiter(2))
+    order = given.asked(given.pending_reply(1), given.pending_reply(2))
 
     decision = decide(order, given.session_created(), given.NOW)
 
     assert isinstance(decision, Applied)
-    assert decision.messages == (Answer(given.waiter(1), SESSION), Answer(given.waiter(2), SESSION))
+    assert decision.messages == (
+        DeferredReply(given.pending_reply(1), SESSION),
+        DeferredReply(given.pending_reply(2), SESSION),
+    )
     assert decision.state.waiting == ()
 
 
 def test_a_second_request_gets_the_same_open_session_and_sends_nothing() -> None:
     order = given.payable()
 
-    decision = decide(order, given.starting(given.waiter(2)), given.NOW)
+    decision = decide(order, given.starting(given.pending_reply(2)), given.NOW)
 
     assert decision == Ignored("the payment session is open already")
     assert order.session_reply() == SESSION
 
 
 def test_a_failed_session_refuses_every_waiting_request_with_its_reason() -> None:
-    order = given.asked(given.waiter(1), given.waiter(2))
+    order = given.asked(given.pending_reply(1), given.pending_reply(2))
 
     decision = decide(order, given.session_failed("No luck today."), given.NOW)
 
     refusal = Refusal(reason=Reason.PAYMENT_SESSION_FAILED, detail="No luck today.")
     assert isinstance(decision, Applied)
-    assert decision.messages == (Answer(given.waiter(1), refusal), Answer(given.waiter(2), refusal))
+    assert decision.messages == (
+        DeferredReply(given.pending_reply(1), refusal),
+        DeferredReply(given.pending_reply(2), refusal),
+    )
     assert decision.state.status is OrderStatus.PENDING_PAYMENT
 
 
 def test_after_a_failed_session_the_next_request_asks_at_once() -> None:
     order = given.after(given.asked(), given.session_failed())
 
-    decision = decide(order, given.starting(given.waiter(2)), given.NOW)
+    decision = decide(order, given.starting(given.pending_reply(2)), given.NOW)
 
     assert isinstance(decision, Applied)
     assert decision.messages == (ASK.model_copy(update={"request_no": 2}),)
@@ -132,14 +138,14 @@ def test_after_a_failed_session_the_next_request_asks_at_once() -> None:
     ids=["paid", "mismatched", "deadline"],
 )
 def test_whoever_still_waits_is_refused_when_the_order_stops_being_payable(ending: OrderInput) -> None:
-    order = given.asked(given.waiter(1), given.waiter(2))
+    order = given.asked(given.pending_reply(1), given.pending_reply(2))
 
     decision = decide(order, ending, given.DEADLINE)
 
     assert isinstance(decision, Applied)
     assert decision.state.waiting == ()
-    told = [message for message in decision.messages if isinstance(message, Answer)]
-    assert [answer.to for answer in told] == [given.waiter(1), given.waiter(2)]
+    told = [message for message in decision.messages if isinstance(message, DeferredReply)]
+    assert [answer.to for answer in told] == [given.pending_reply(1), given.pending_reply(2)]
     for answer in told:
         assert isinstance(answer.reply, Refusal)
         assert answer.reply.reason is Reason.ORDER_NOT_PAYABLE
@@ -157,7 +163,7 @@ def test_whoever_still_waits_is_refused_when_the_order_stops_being_payable(endin
     ids=["confirmed", "needs review", "expiring", "expired", "settling"],
 )
 def test_an_order_that_cannot_be_paid_says_why(order: Order, word: str) -> None:
-    decision = decide(order, given.starting(given.waiter()), given.NOW)
+    decision = decide(order, given.starting(given.pending_reply()), given.NOW)
 
     assert isinstance(decision, Refused)
     assert decision.reason == Reason.ORDER_NOT_PAYABLE
@@ -178,7 +184,7 @@ def test_somebody_elses_order_is_not_found_in_any_status(order: Order, starting:
 
 
 def test_paying_an_order_that_does_not_exist_is_refused() -> None:
-    decision = decide(None, given.starting(given.waiter()), given.NOW)
+    decision = decide(None, given.starting(given.pending_reply()), given.NOW)
 
     assert isinstance(decision, Refused)
     assert decision.reason == Reason.ORDER_NOT_FOUND

@@ -32,7 +32,7 @@ def _document(raw: dict[str, Any]) -> Kept:
         owner=Participant(raw["owner"]),
         document_id=raw["document_id"],
         name=raw["name"],
-        standing=raw["standing"],
+        summary=raw["standing"],
         history=tuple(_transition(change) for change in raw["history"]),
         is_shared=raw["is_shared"],
     )

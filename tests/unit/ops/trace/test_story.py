@@ -40,8 +40,8 @@ def seen(message_id: str, kind: str, at: int | None, *, exchange: str = "events"
 
 
 def order(*changes: Transition) -> Kept:
-    standing = changes[-1].standing if changes else ""
-    return Kept(Participant.EXTRAS, ORDER, "order", standing, changes)
+    summary = changes[-1].summary if changes else ""
+    return Kept(Participant.EXTRAS, ORDER, "order", summary, changes)
 
 
 def whats(told: Story) -> list[str]:
