@@ -1,0 +1,1 @@
+"""Deterministic simulation: the real services in one process, on one seeded scheduler. See docs/simulation.md."""

@@ -1,0 +1,293 @@
+"""A deterministic event loop: virtual time, and an order of events that depends on the seed alone.
+
+Each simulated process has a queue of its own, in which callbacks run in the order in which they were registered:
+asyncio documents that order, and code may rely on it. Which process goes next is drawn from the seed, as in reality
+it is up to the machines. When nothing is ready, time jumps to the next timer.
+"""
+
+import asyncio
+import contextvars
+import heapq
+import zlib
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from random import Random
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+START = 1_790_000_000.0
+"""Unix time at which every history begins (2026-09-21)."""
+
+_IDLE_AFTER = 5.0
+"""Seconds without a timer of anything but periodic work, after which time passes in longer steps."""
+
+
+class EscapeError(BaseException):
+    """Something reached for the real world: a thread, a socket, a sleep, a file descriptor of the loop."""
+
+
+class StuckError(Exception):
+    """Nothing is ready and no timer is left: what is awaited can never come."""
+
+
+class Period(float):
+    """A pause between two rounds of periodic work. While nothing else happens, it may take longer."""
+
+
+class Process:
+    """What runs together and dies together. Once dead, none of its callbacks runs again, not even a `finally`."""
+
+    __slots__ = ("alive", "context", "name", "queue", "started")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.queue: deque[_Callback] = deque()
+        self.context = contextvars.Context()
+        self.context.run(PROCESS.set, self)
+        self.started: list[asyncio.Task[Any]] = []
+        """Its tasks: kept, because a task that is collected runs its `finally` blocks."""
+
+
+PROCESS: contextvars.ContextVar[Process] = contextvars.ContextVar("simulated process")
+
+
+class _Callback:
+    __slots__ = ("args", "cancelled_", "context", "function", "process")
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], context: contextvars.Context, process: Process
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.context = context
+        self.process = process
+        self.cancelled_ = False
+
+    def cancel(self) -> None:
+        self.cancelled_ = True
+
+    def cancelled(self) -> bool:
+        return self.cancelled_
+
+
+class _Timer(_Callback):
+    __slots__ = ("when_",)
+
+    when_: float
+
+    def when(self) -> float:
+        return self.when_
+
+
+_AnyLoop: Any = asyncio.AbstractEventLoop
+
+
+class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offers has no place here
+    """One seed, one history."""
+
+    def __init__(self, seed: int, *, idle_step: float = 30.0) -> None:
+        """`idle_step`: seconds by which time goes on at once while only periodic work is to be done."""
+        self.random = Random(f"scheduler {seed}")  # noqa: S311 - chance for tests, not for secrets
+        self.world = Process("world")
+        """The rest of the world: broker, store, PSP and people. It never dies."""
+        self.steps = 0
+        self.trace = 0
+        """A digest of all steps so far."""
+        self.escapes: list[EscapeError] = []
+        self.unhandled: list[str] = []
+        """Errors that no one awaited."""
+        self.on_step: dict[int, Callable[[], None]] = {}
+        """What happens right after a step, by its number: a crash can be placed after any step."""
+        self._idle_step = idle_step
+        self._now = 0.0
+        self._runnable: list[Process] = []
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._periodic: list[tuple[float, int, _Timer]] = []
+        self._registered = 0
+        self._is_running = False
+
+    def time(self) -> float:
+        return self._now
+
+    def unix_time(self) -> float:
+        return START + self._now
+
+    def call_soon(
+        self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> _Callback:
+        context = context if context is not None else contextvars.copy_context()
+        process = context.get(PROCESS, self.world)
+        call = _Callback(callback, args, context, process)
+        self._enqueue(call)
+        return call
+
+    def _enqueue(self, call: _Callback) -> None:
+        process = call.process
+        if not process.alive:
+            return
+        if not process.queue:
+            self._runnable.append(process)
+        process.queue.append(call)
+
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> _Timer:
+        heap = self._periodic if isinstance(delay, Period) else self._timers
+        return self._register(heap, self._now + delay, callback, args, context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> _Timer:
+        return self._register(self._timers, when, callback, args, context)
+
+    def _register(
+        self,
+        heap: list[tuple[float, int, _Timer]],
+        when: float,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> _Timer:
+        context = context if context is not None else contextvars.copy_context()
+        timer = _Timer(callback, args, context, context.get(PROCESS, self.world))
+        timer.when_ = when
+        self._registered += 1
+        heapq.heappush(heap, (when, self._registered, timer))
+        return timer
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self,
+        coro: "Coroutine[Any, Any, T] | Generator[Any, None, T]",
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> "asyncio.Task[T]":
+        context = context.copy() if context is not None else contextvars.copy_context()
+        # A name of asyncio's own counts all tasks of the interpreter.
+        task: asyncio.Task[T] = asyncio.Task(coro, loop=self, name=name or "task", context=context)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        context.get(PROCESS, self.world).started.append(task)
+        return task
+
+    def run_until_complete(self, future: "Coroutine[Any, Any, T] | asyncio.Future[T]") -> T:
+        """Run until it is done. Raises StuckError when it never will be, EscapeError for what left the simulation."""
+        before = events._get_running_loop()
+        events._set_running_loop(self)
+        self._is_running = True
+        try:
+            task = future if isinstance(future, asyncio.Future) else self.create_task(future)
+            while not task.done():
+                self._step()
+                if self.escapes:
+                    raise self.escapes[0]
+        finally:
+            self._is_running = False
+            events._set_running_loop(before)
+        return task.result()
+
+    def _step(self) -> None:
+        runnable = self._runnable
+        while not runnable:
+            self._advance()
+        index = self.random.randrange(len(runnable)) if len(runnable) > 1 else 0
+        process = runnable[index]
+        call = process.queue.popleft()
+        if not process.queue:
+            runnable[index] = runnable[-1]
+            runnable.pop()
+        if call.cancelled_ or not process.alive:
+            return
+        self.steps += 1
+        self.trace = zlib.crc32(f"{process.name} {self._now!r}".encode(), self.trace)
+        try:
+            call.context.run(call.function, *call.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except EscapeError:
+            pass  # it is among `escapes`
+        except BaseException as error:
+            self.call_exception_handler({"message": "a callback failed", "exception": error})
+        if (happening := self.on_step.pop(self.steps, None)) is not None:
+            happening()
+
+    def _advance(self) -> None:
+        """Go on to the next timer, and let everything run that is due then."""
+        timers, periodic = self._timers, self._periodic
+        while timers and timers[0][2].cancelled_:
+            heapq.heappop(timers)
+        while periodic and periodic[0][2].cancelled_:
+            heapq.heappop(periodic)
+        if not timers and not periodic:
+            raise StuckError("nothing is ready and no timer is left")
+        soonest = timers[0][0] if timers else float("inf")
+        if periodic:
+            round_at = periodic[0][0]
+            if min(soonest, round_at) - self._now > 0 and soonest - self._now > _IDLE_AFTER:
+                round_at = max(round_at, min(self._now + self._idle_step, soonest))
+            soonest = min(soonest, round_at)
+        self._now = max(self._now, soonest)
+        for heap in (timers, periodic):
+            while heap and heap[0][0] <= self._now:
+                timer = heapq.heappop(heap)[2]
+                if not timer.cancelled_:
+                    self._enqueue(timer)
+
+    def kill(self, process: Process) -> None:
+        """Stop a process between two steps, as SIGKILL does."""
+        process.alive = False
+        process.queue.clear()
+        if process in self._runnable:
+            self._runnable.remove(process)
+
+    def run_in(self, process: Process, coro: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
+        """Start a task of a process."""
+        return self.create_task(coro, name=name, context=process.context)
+
+    def is_running(self) -> bool:
+        return self._is_running
+
+    def is_closed(self) -> bool:
+        return False
+
+    def get_debug(self) -> bool:
+        return False
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.call_exception_handler(context)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.unhandled.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, **_: Any) -> Any:
+        raise self.escape("call_soon_threadsafe: there is one thread")
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        raise self.escape(f"a thread for {getattr(func, '__qualname__', func)!r}")
+
+    async def create_connection(self, *_args: Any, **_named: Any) -> Any:
+        raise self.escape("a network connection")
+
+    async def create_server(self, *_args: Any, **_named: Any) -> Any:
+        raise self.escape("a network server")
+
+    async def getaddrinfo(self, *_args: Any, **_named: Any) -> Any:
+        raise self.escape("a look-up of an address")
+
+    def add_reader(self, *_args: Any) -> Any:
+        raise self.escape("a file descriptor")
+
+    def add_writer(self, *_args: Any) -> Any:
+        raise self.escape("a file descriptor")
+
+    def escape(self, what: str) -> EscapeError:
+        """The error for something that does not belong into a simulation; the run ends with it."""
+        process = PROCESS.get(self.world).name
+        error = EscapeError(f"{process} reached out of the simulation for {what}")
+        self.escapes.append(error)
+        return error
