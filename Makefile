@@ -5,7 +5,7 @@ SERIES ?= 4.3
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-rabbitmq test-setup check openapi format lock clean
+.PHONY: help setup demo up test test-rabbitmq test-setup check docs openapi format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
@@ -28,6 +28,9 @@ test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: 
 
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --tests
+
+docs: setup ## build the documents as a site into site/; dead links and anchors are errors
+	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
 
 openapi: setup ## needs node: spectral, redocly and a generated client on docs/openapi.json
 	cd tools/openapi && npm install --silent --no-package-lock --no-audit --no-fund && npm run --silent lint && npm run --silent client
@@ -63,5 +66,5 @@ lock: setup ## pin requirements.txt anew from pyproject.toml
 	$(VENV)/python -m tools.check_lock --check
 
 clean: ## remove the virtual environment, caches and the local stack's data
-	rm -rf .venv .bellhop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-artefacts
+	rm -rf .venv .bellhop site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-artefacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

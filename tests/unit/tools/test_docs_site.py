@@ -1,0 +1,91 @@
+"""The site of the documents: built strictly, without a file that is missing or one of another server."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+_LINK = re.compile(r'(?:href|src)="([^"#?]+)[^"]*"')
+_LOADED = re.compile(r'<(?:script|img|link)\b[^>]*\b(?:src|href)="(https?:[^"]+)"')
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    built = _build(ROOT, folder)
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+def test_every_link_of_the_built_site_leads_to_a_file_of_it(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+
+    dead = {
+        (page.relative_to(site).as_posix(), link)
+        for page in pages
+        if page.name != "404.html"  # served for any address: its links are absolute
+        for link in _LINK.findall(page.read_text())
+        if not re.match(r"\w+:", link) and not (page.parent / unquote(link)).exists()
+    }
+    assert dead == set()
+    assert {"index.html", "CONTRIBUTING.html", "extras_service/order/decide.py.html"} <= {
+        page.relative_to(site).as_posix() for page in pages
+    }
+    assert (site / "docs" / "openapi.json").read_text() == (ROOT / "docs" / "openapi.json").read_text()
+    assert (site / "docs" / "asyncapi.json").exists()
+
+
+def test_a_page_loads_nothing_from_another_server(site: Path) -> None:
+    loaded = {address for page in site.rglob("*.html") for address in _LOADED.findall(page.read_text())}
+
+    assert loaded == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "complaint"),
+    [
+        ("README.md", "[gone](docs/gone.md)", "docs/gone.md"),
+        ("README.md", "[gone](docs/money.md#gone)", "#gone"),
+        ("CONTRIBUTING.md", "[gone](chassis/gone.py)", "chassis/gone.py"),
+        ("docs/orphan.md", "# A page that the navigation does not name", "docs/orphan.md"),
+    ],
+    ids=[
+        "a page that is not there",
+        "a heading that is not there",
+        "a file that is not there",
+        "a page without a place",
+    ],
+)
+def test_a_dead_link_or_a_page_without_a_place_stops_the_build(
+    tmp_path: Path, page: str, text: str, complaint: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(
+        ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "node_modules", "site", "test-artefacts")
+    )
+    with (copy / page).open("a") as file:
+        file.write(f"\n{text}\n")
+
+    built = _build(copy, tmp_path / "site")
+
+    assert built.returncode == 1
+    assert complaint in built.stderr
+
+
+def _build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        f"--config-file={root}/mkdocs.yaml",
+        f"--site-dir={site}",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
