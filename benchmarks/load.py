@@ -23,7 +23,7 @@ from rich.console import Console
 from benchmarks.stored import fill
 from deploy.local.stack import LocalStack
 from ops.demo.figures import Counted, count
-from ops.demo.guest import CARD_FINE, Guest
+from ops.demo.guest import Guest
 
 console = Console(highlight=False)
 
@@ -67,7 +67,7 @@ class _Drive:
         faults = f"{self._stack.sandbox_url}/_sandbox/faults"
         (await self._http.put(faults, json={"api": {"latency_ms": latency_ms}})).raise_for_status()
         began = perf_counter()
-        await asyncio.gather(*(guest.open_payment(str(order["order_id"])) for order in placed))
+        await asyncio.gather(*(guest.open_payment(order.order_id) for order in placed))
         took = perf_counter() - began
         await self._http.delete(faults)
         console.print(f"{number} payment sessions at once, the PSP answering after {latency_ms} ms: {took:.2f} s")
@@ -80,7 +80,7 @@ class _Drive:
         async def one(turn: int) -> None:
             async with turns:
                 began = perf_counter()
-                await self._buy(self._guest(turn % at_once))
+                await self._guest(turn % at_once).buy("alm-breakfast")
                 times.append(perf_counter() - began)
 
         cpu_before = self._cpu_seconds()
@@ -117,13 +117,6 @@ class _Drive:
             tree = [process, *process.children(recursive=True)]
             seconds[name] = sum(sum(member.cpu_times()[:2]) for member in tree)
         return seconds
-
-    async def _buy(self, guest: Guest) -> None:
-        order_id = str((await guest.order("alm-breakfast", 1))["order_id"])
-        session = await guest.open_payment(order_id)
-        async with guest.watching(order_id) as live:
-            await guest.pay(session, CARD_FINE)
-            await live.next("orders.order-confirmed")
 
     async def _count(self) -> Counted:
         return await count(self._http, self._stack.service_urls)

@@ -1,16 +1,16 @@
 """A guest of the demo: everything goes over HTTP, as a browser would send it."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 
+from client import GatewayClient, OrderUpdate, PaymentSession, calls
+from contracts.ids import ExtraId
+from contracts.orders import ExtraView, OrderView, RequestedLine
 from deploy.local.stack import LocalStack
 
 CARD_FINE = "4242424242424242"
@@ -25,19 +25,6 @@ class DemoError(Exception):
     """Something in the demo did not go as it must."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An open payment session, as the gateway answered it."""
-
-    order_id: str
-    client_secret: str
-    publishable_key: str
-
-    @property
-    def intent_id(self) -> str:
-        return self.client_secret.partition("_secret_")[0]
-
-
 class Guest:
     """One guest with a token, in one browser."""
 
@@ -46,28 +33,22 @@ class Guest:
         self.first_day = datetime.now(UTC).date() + timedelta(days=7)
         last_day = self.first_day + timedelta(days=4)
         token = stack.mint_token(name, property_id, f"R-{name}", self.first_day, last_day)
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._gateway = stack.gateway_url
+        self._gateway = GatewayClient(http, stack.gateway_url, token)
         self._psp = stack.sandbox_url or ""
         self._http = http
 
-    async def extras(self) -> list[dict[str, Any]]:
-        response = await self._http.get(f"{self._gateway}/v1/extras", headers=self._headers)
-        return list(_json(response, 200)["extras"])
+    async def extras(self) -> tuple[ExtraView, ...]:
+        return (await self._gateway.send(calls.list_extras())).extras
 
-    async def order(self, extra_id: str, quantity: int, key: str | None = None) -> dict[str, Any]:
+    async def order(self, extra_id: str, quantity: int, key: str | None = None) -> OrderView:
         """Press Order. `key` repeats an earlier press."""
-        line = {"extra_id": extra_id, "quantity": quantity, "day": self.first_day.isoformat()}
-        headers = {**self._headers, "Idempotency-Key": key or uuid.uuid4().hex}
-        response = await self._http.post(f"{self._gateway}/v1/orders", json={"lines": [line]}, headers=headers)
-        return _json(response, 201)
+        line = RequestedLine(extra_id=ExtraId(extra_id), quantity=quantity, day=self.first_day)
+        return await self._gateway.send(calls.place_order([line], key=key or uuid.uuid4().hex))
 
-    async def open_payment(self, order_id: str) -> Session:
-        url = f"{self._gateway}/v1/orders/{order_id}/payment-session"
-        answer = _json(await self._http.post(url, headers=self._headers), 201)
-        return Session(order_id, answer["client_secret"], answer["publishable_key"])
+    async def open_payment(self, order_id: str) -> PaymentSession:
+        return await self._gateway.send(calls.start_payment(order_id))
 
-    async def pay(self, session: Session, card: str) -> str:
+    async def pay(self, session: PaymentSession, card: str) -> str:
         """Confirm with the PSP directly, as its script does in a browser. Returns the intent's status."""
         form = {
             "client_secret": session.client_secret,
@@ -77,54 +58,54 @@ class Guest:
             "payment_method_data[card][exp_year]": "2034",
             "payment_method_data[card][cvc]": "123",
         }
-        url = f"{self._psp}/v1/payment_intents/{session.intent_id}/confirm"
+        url = f"{self._psp}/v1/payment_intents/{intent_id(session)}/confirm"
         key = {"Authorization": f"Bearer {session.publishable_key}"}
         answer = (await self._http.post(url, data=form, headers=key)).json()
         if "error" in answer:
             return str(answer["error"].get("decline_code") or answer["error"]["code"])
         return str(answer["status"])
 
-    async def authenticate(self, session: Session) -> None:
+    async def authenticate(self, session: PaymentSession) -> None:
         """Say yes in the bank's dialog."""
-        url = f"{self._psp}/_sandbox/payment_intents/{session.intent_id}/authenticate"
-        _json(await self._http.post(url, json={"outcome": "succeed"}), 200)
+        url = f"{self._psp}/_sandbox/payment_intents/{intent_id(session)}/authenticate"
+        (await self._http.post(url, json={"outcome": "succeed"})).raise_for_status()
 
-    async def see(self, order_id: str) -> dict[str, Any]:
-        return _json(await self._http.get(f"{self._gateway}/v1/orders/{order_id}", headers=self._headers), 200)
+    async def buy(self, extra_id: str, *, order_id: str | None = None) -> str:
+        """Order one of an extra, unless `order_id` is ordered already, pay, and wait for the confirmation."""
+        order_id = order_id or (await self.order(extra_id, 1)).order_id
+        session = await self.open_payment(order_id)
+        async with self.watching(order_id) as live:
+            await self.pay(session, CARD_FINE)
+            await live.next("orders.order-confirmed")
+        return order_id
+
+    async def see(self, order_id: str) -> OrderView:
+        return await self._gateway.send(calls.get_order(order_id))
 
     @asynccontextmanager
     async def watching(self, order_id: str) -> AsyncIterator["Watch"]:
         """The live stream of an order, open before anything else is done."""
-        url = f"{self._gateway}/v1/orders/{order_id}/live"
-        async with self._http.stream("GET", url, headers=self._headers, timeout=PATIENCE) as response:
-            if response.status_code != 200:
-                raise DemoError(f"the live stream answered {response.status_code}")
-            watch = Watch(response.aiter_lines())
+        async with self._gateway.watch(order_id, idle_timeout=PATIENCE) as updates:
+            watch = Watch(updates)
             await watch.next("orders.order-state")
             yield watch
 
 
 class Watch:
-    """Server-sent events, read one by one."""
+    """The events of an order, read one by one."""
 
-    def __init__(self, lines: AsyncIterator[str]) -> None:
-        self._lines = lines
+    def __init__(self, updates: AsyncIterator[OrderUpdate]) -> None:
+        self._updates = updates
 
-    async def next(self, event: str) -> dict[str, Any]:
-        """The data of the next event with this name."""
-        name = ""
+    async def next(self, event: str) -> OrderUpdate:
+        """The next event with this name. Raises DemoError when the stream ends before, TimeoutError after PATIENCE."""
         async with asyncio.timeout(PATIENCE):
-            async for line in self._lines:
-                if line.startswith("event:"):
-                    name = line.removeprefix("event:").strip()
-                elif line.startswith("data:") and name == event:
-                    return dict(json.loads(line.removeprefix("data:")))
+            async for update in self._updates:
+                if update.event == event:
+                    return update
         raise DemoError(f"the live stream ended without {event}")
 
 
-def _json(response: httpx.Response, expected: int) -> dict[str, Any]:
-    if response.status_code != expected:
-        raise DemoError(
-            f"{response.request.method} {response.request.url.path}: {response.status_code} {response.text}"
-        )
-    return dict(response.json())
+def intent_id(session: PaymentSession) -> str:
+    """The PSP's id of the payment."""
+    return session.client_secret.partition("_secret_")[0]

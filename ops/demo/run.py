@@ -5,7 +5,6 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 from aio_pika.exceptions import AMQPError
@@ -14,12 +13,14 @@ from rich.table import Table
 
 from chassis.amounts import readable
 from chassis.errors import TransientError
+from client import GatewayError
 from contracts.money import Money
+from contracts.orders import OrderStatus, OrderView, PaymentStatus
 from deploy.local.stack import LocalStack
 from ops.core.audit import audit
 from ops.core.target import Places
 from ops.demo.figures import Counted, count
-from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, Session
+from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, intent_id
 from ops.demo.story import told
 
 MAX_MESSAGES = 12
@@ -48,7 +49,7 @@ def run_demo(stack: LocalStack) -> int:
         return 1
     try:
         return asyncio.run(_Demo(stack, console).play())
-    except (DemoError, httpx.HTTPError, AMQPError, TransientError, TimeoutError) as error:
+    except (DemoError, GatewayError, httpx.HTTPError, AMQPError, TransientError, TimeoutError) as error:
         console.print(f"[red]The demo failed:[/] {error!r}\nLogs are in {stack.data_dir / 'logs'}.", soft_wrap=True)
         return 1
 
@@ -84,17 +85,17 @@ class _Demo:
             extras = await guest.extras()
             story.tell(1, f"guest sees {len(extras)} extras, presses Order", "GET /v1/extras, POST /v1/orders")
             order = await guest.order("alm-breakfast", 2)
-            order_id = str(order["order_id"])
+            order_id = order.order_id
             await story.until_seen({2, 3})
             session = await guest.open_payment(order_id)
             await story.until_seen({4, 5, 6, 7, 8})
             story.tell(9, "201 with the client secret", f"POST /v1/orders/{order_id}/payment-session")
             async with guest.watching(order_id) as live:
                 status = await guest.pay(session, CARD_FINE)
-                story.tell(10, f"guest pays the PSP directly: {status}", session.intent_id)
+                story.tell(10, f"guest pays the PSP directly: {status}", intent_id(session))
                 confirmed = await live.next("orders.order-confirmed")
             await story.until_seen({11, 12, 13})
-            shown = f"{confirmed['status']} / {confirmed['payment_status']}"
+            shown = f"{confirmed.status} / {confirmed.payment_status}"
             story.tell(14, f"client shows: {shown}", f"GET /v1/orders/{order_id}/live")
         self._played.append(Played("a plain success", guest, order_id))
         missing = STEPS - story.seen
@@ -117,19 +118,19 @@ class _Demo:
     async def _declined_then_paid(self) -> None:
         guest = self._guest("bruno", "alpenhof")
         order = await guest.order("alm-spa", 1)
-        session = await guest.open_payment(str(order["order_id"]))
+        session = await guest.open_payment(order.order_id)
         async with guest.watching(session.order_id) as live:
             await guest.pay(session, CARD_DECLINED)
             declined = await live.next("payments.payment-failed")
             await guest.pay(session, CARD_FINE)
             await live.next("orders.order-confirmed")
-        self._say("declined, then paid with another card", str(declined["detail"]))
+        self._say("declined, then paid with another card", str(declined.detail))
         self._played.append(Played("a decline, then success", guest, session.order_id))
 
     async def _authenticated(self) -> None:
         guest = self._guest("chiyo", "kamogawa")
         order = await guest.order("kyo-kaiseki", 2)
-        session = await guest.open_payment(str(order["order_id"]))
+        session = await guest.open_payment(order.order_id)
         async with guest.watching(session.order_id) as live:
             status = await guest.pay(session, CARD_AUTHENTICATION)
             await guest.authenticate(session)
@@ -140,7 +141,7 @@ class _Demo:
     async def _two_at_once(self) -> None:
         guests = [self._guest("dora", "alpenhof"), self._guest("emil", "kamogawa")]
         extras = ["alm-massage", "kyo-onsen"]
-        orders = await asyncio.gather(*(self._buy(*pair) for pair in zip(guests, extras, strict=True)))
+        orders = await asyncio.gather(*(guest.buy(extra) for guest, extra in zip(guests, extras, strict=True)))
         self._say("two guests at two hotels at once", "EUR and JPY")
         self._played += [
             Played("two guests at once", guest, order_id) for guest, order_id in zip(guests, orders, strict=True)
@@ -153,7 +154,7 @@ class _Demo:
         third = await guest.order("alm-transfer", 1, key)
         if not first == second == third:
             raise DemoError("the same Idempotency-Key gave different orders")
-        order_id = await self._buy(guest, "alm-transfer", order_id=str(first["order_id"]))
+        order_id = await guest.buy("alm-transfer", order_id=first.order_id)
         self._say("Order pressed three times with one Idempotency-Key", "one order, one answer")
         self._played.append(Played("a repeated request", guest, order_id))
 
@@ -162,7 +163,7 @@ class _Demo:
         faults = f"{self._stack.sandbox_url}/_sandbox/faults"
         (await self._http.put(faults, json={"webhooks": {"duplicate": {"probability": 1}}})).raise_for_status()
         try:
-            order_id = await self._buy(guest, "alm-breakfast")
+            order_id = await guest.buy("alm-breakfast")
         finally:
             await self._http.delete(faults)
         self._say("the PSP sent every webhook twice", "paid once, confirmed once")
@@ -171,20 +172,11 @@ class _Demo:
     async def _crowd(self) -> Counted:
         before = await self._count()
         guests = [self._guest(f"guest-{number}", "alpenhof") for number in range(CROWD)]
-        orders = await asyncio.gather(*(self._buy(guest, "alm-breakfast") for guest in guests))
+        orders = await asyncio.gather(*(guest.buy("alm-breakfast") for guest in guests))
         self._say(f"{CROWD} guests at once", "all confirmed")
         await asyncio.sleep(1)  # let the last outboxes be cleared, so that the count is complete
         self._crowd_orders = list(zip(guests, orders, strict=True))
         return await self._count() - before
-
-    async def _buy(self, guest: Guest, extra_id: str, *, order_id: str | None = None) -> str:
-        if order_id is None:
-            order_id = str((await guest.order(extra_id, 1))["order_id"])
-        session: Session = await guest.open_payment(order_id)
-        async with guest.watching(order_id) as live:
-            await guest.pay(session, CARD_FINE)
-            await live.next("orders.order-confirmed")
-        return order_id
 
     async def _report(self, single: Counted, crowd: Counted, captured_before: dict[str, int]) -> list[str]:
         problems: list[str] = []
@@ -195,8 +187,8 @@ class _Demo:
         for played in self._played:
             order = await played.guest.see(played.order_id)
             problems += self._check(order, paid)
-            state = (order["status"], order["payment_status"])
-            table.add_row(played.order_id, played.guest.name, played.what, *state, _money(order["total"]))
+            state = (order.status, order.payment_status)
+            table.add_row(played.order_id, played.guest.name, played.what, *state, readable(order.total))
         for guest, order_id in self._crowd_orders:
             problems += self._check(await guest.see(order_id), paid)
         table.add_row("", "", f"… and {CROWD} guests at once", "confirmed", "paid", "")
@@ -205,10 +197,10 @@ class _Demo:
         captured_now = await self._captured()
         for currency, amount in sorted(paid.items()):
             charged = captured_now.get(currency, 0) - captured_before.get(currency, 0)
-            owed, took = ({"amount": value, "currency": currency} for value in (amount, charged))
-            self._console.print(f"  charged by the PSP {_money(took)} = paid orders {_money(owed)}")
+            owed, took = (readable(Money(amount=value, currency=currency)) for value in (amount, charged))
+            self._console.print(f"  charged by the PSP {took} = paid orders {owed}")
             if charged != amount:
-                problems.append(f"the PSP charged {_money(took)}, the paid orders come to {_money(owed)}")
+                problems.append(f"the PSP charged {took}, the paid orders come to {owed}")
         return [*problems, *self._costs(single, crowd), *await self._audited()]
 
     async def _audited(self) -> list[str]:
@@ -217,12 +209,12 @@ class _Demo:
             self._console.print(f"  audit: the money of all {result.orders} orders in the store is accounted for")
         return [f"audit: {finding.order_id}: {finding.problem}" for finding in result.findings]
 
-    def _check(self, order: dict[str, Any], paid: dict[str, int]) -> list[str]:
-        currency = order["total"]["currency"]
-        paid[currency] = paid.get(currency, 0) + order["total"]["amount"]
-        if (order["status"], order["payment_status"]) == ("confirmed", "paid"):
+    def _check(self, order: OrderView, paid: dict[str, int]) -> list[str]:
+        currency = order.total.currency
+        paid[currency] = paid.get(currency, 0) + order.total.amount
+        if (order.status, order.payment_status) == (OrderStatus.CONFIRMED, PaymentStatus.PAID):
             return []
-        return [f"{order['order_id']} is {order['status']} / {order['payment_status']}"]
+        return [f"{order.order_id} is {order.status} / {order.payment_status}"]
 
     def _costs(self, single: Counted, crowd: Counted) -> list[str]:
         messages, writes = single.write_path_messages, single.state_writes
@@ -257,7 +249,3 @@ class _Demo:
 
     def _say(self, what: str, detail: str) -> None:
         self._console.print(f"  [green]✓[/] {what:<52} [dim]{detail}[/]")
-
-
-def _money(money: dict[str, Any]) -> str:
-    return readable(Money.model_validate(money))

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, Response, expect
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import CancelOrder
 from tests.browser.conftest import ARTEFACTS
+from tests.support import desk
 from tests.support.desk import paid_order
 from tests.support.operator import Operator, of_unknown_order
 from tests.support.operators_page import operators_token, page_of
@@ -234,7 +235,7 @@ async def test_a_run_that_stops_at_a_changed_forecast_says_so_and_goes_on_when_a
     await page.check("#group-0")
     await page.click("#plan")
     await expect(page.locator(".chip.good").first).to_contain_text("1 applied")
-    (await guest.http.post(f"/v1/orders/{order_id}/cancel", json={"reason": "changed my mind"})).raise_for_status()
+    (await desk.cancel(guest, order_id)).raise_for_status()
 
     await page.fill("#why", "as planned, INC-42")
     await page.click("#run")

@@ -86,8 +86,7 @@ class Visitor:
 
     async def orders_at_the_hotel(self) -> list[Json]:
         """What the gateway says, whatever the page shows."""
-        listed: list[Json] = (await self.guest.http.get("/v1/orders")).json()["orders"]
-        return listed
+        return await self.guest.orders()
 
     # The payment page
 

@@ -3,20 +3,24 @@
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
+from client import GatewayClient, OrderUpdate, calls
+from client.calls import Call
 from contracts.money import Money
+from contracts.order_actions import ReviewResolution
 from ops.core.audit import Audit, audit
 from ops.core.target import Places
-from tests.support.guest import Guest, Json, ServerSentEvent, body, token
+from tests.support.guest import Guest, Json, body, token
 from tests.support.system import API_KEY, GOOD_CARD, System
 from tests.support.waiting import PATIENCE, until
 
 TOTAL: int = 4800
 """Cents; what BREAKFAST costs."""
 
-BECAUSE = {"reason": "asked at the desk"}
+REASON = "asked at the desk"
 
 
 @dataclass(frozen=True)
@@ -33,51 +37,54 @@ class Desk:
         )
         return cls(system, system.browser(f"Bearer {signed}"))
 
+    async def answer(self, call: Call[Any]) -> httpx.Response:
+        """What the gateway answers to a call, as it came."""
+        return await GatewayClient(self.http).response(call)
+
     async def cancel(self, order_id: str) -> httpx.Response:
-        return await self.http.post(f"/v1/orders/{order_id}/cancel", json=BECAUSE)
+        return await self.answer(calls.cancel_order(order_id, reason=REASON))
 
     async def fulfil(self, order_id: str) -> httpx.Response:
-        return await self.http.post(f"/v1/orders/{order_id}/fulfil")
+        return await self.answer(calls.fulfil_order(order_id))
 
     async def refund(
         self, order_id: str, amount: int | None = None, *, key: str | None = None, currency: str = "EUR"
     ) -> httpx.Response:
-        """Give this many minor units back, or all that is left."""
-        asked: Json = BECAUSE | ({"amount": {"amount": amount, "currency": currency}} if amount is not None else {})
-        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-        return await self.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
+        """Refund this many minor units, or all that is left."""
+        money = None if amount is None else Money(amount=amount, currency=currency)
+        return await self.refund_of(order_id, money, key=key)
 
-    async def refund_of(self, order_id: str, amount: Money) -> httpx.Response:
+    async def refund_of(self, order_id: str, amount: Money | None, *, key: str | None = None) -> httpx.Response:
         """Ask for a refund of any amount."""
-        asked = BECAUSE | {"amount": amount.model_dump()}
-        headers = {"Idempotency-Key": uuid.uuid4().hex}
-        return await self.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
+        call = calls.refund_order(order_id, reason=REASON, amount=amount, key=key or uuid.uuid4().hex)
+        return await self.answer(call)
 
     async def retry(self, order_id: str, refund_id: str) -> httpx.Response:
-        return await self.http.post(f"/v1/orders/{order_id}/refunds/{refund_id}/retry", json=BECAUSE)
+        return await self.answer(calls.retry_refund(order_id, refund_id, reason=REASON))
 
     async def settle_outside(
         self, order_id: str, refund_id: str, amount: int, *, currency: str = "EUR"
     ) -> httpx.Response:
         """The guest was given this many minor units in another way."""
-        said = BECAUSE | {"amount": {"amount": amount, "currency": currency}}
-        return await self.http.post(f"/v1/orders/{order_id}/refunds/{refund_id}/settled-outside", json=said)
+        money = Money(amount=amount, currency=currency)
+        return await self.answer(calls.settle_refund_outside(order_id, refund_id, reason=REASON, amount=money))
 
     async def sees(self, order_id: str) -> Json:
         """The order as staff see it."""
-        return body(await self.http.get(f"/v1/orders/{order_id}"), 200)
+        return body(await self.answer(calls.get_order(order_id)), 200)
 
     async def resolve(
         self, order_id: str, resolution: str, amount: int | None = None, *, currency: str = "EUR"
     ) -> httpx.Response:
         """Decide a review; `amount`: so many minor units went past the PSP."""
-        money: Json = {} if amount is None else {"amount": {"amount": amount, "currency": currency}}
-        return await self.http.post(f"/v1/orders/{order_id}/review", json=BECAUSE | {"resolution": resolution} | money)
+        money = None if amount is None else Money(amount=amount, currency=currency)
+        call = calls.resolve_review(order_id, ReviewResolution(resolution), reason=REASON, amount=money)
+        return await self.answer(call)
 
 
 async def cancel(guest: Guest, order_id: str) -> httpx.Response:
     """The guest changes their mind."""
-    return await guest.http.post(f"/v1/orders/{order_id}/cancel")
+    return await guest.answer(calls.cancel_order(order_id))
 
 
 async def paid_order(system: System, guest: Guest, *lines: Json, card: str = GOOD_CARD) -> str:
@@ -133,11 +140,11 @@ async def payment_is(system: System, order_id: str, status: str) -> Json:
     return await until(there, f"the payment of {order_id} is {status}")
 
 
-async def next_of(events: AsyncIterator[ServerSentEvent], name: str) -> Json:
+async def next_of(events: AsyncIterator[OrderUpdate], name: str) -> OrderUpdate:
     """The next event of this name on a live stream."""
     async for event in events:
         if event.event == name:
-            return event.data
+            return event
     raise AssertionError(f"the stream ended before {name}")
 
 

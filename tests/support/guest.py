@@ -1,9 +1,8 @@
 """A guest: a signed token, an HTTP client, and what a guest's page does with them."""
 
-import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,6 +10,9 @@ from typing import Any
 import httpx
 import jwt
 
+from client import GatewayClient, OrderUpdate, calls
+from client.calls import Call
+from contracts.orders import RequestedLine
 from tests.support.waiting import PATIENCE, until
 
 JWT_SECRET = "a-secret-of-the-tests-with-more-than-32-bytes"
@@ -46,12 +48,6 @@ def token(*, secret: str = JWT_SECRET, **claims: object) -> str:
     return jwt.encode(said, secret, algorithm="HS256")
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
-    event: str
-    data: Json
-
-
 @dataclass(frozen=True)
 class Guest:
     """One guest's browser."""
@@ -60,17 +56,21 @@ class Guest:
     property_id: str
     http: httpx.AsyncClient
 
+    async def answer(self, call: Call[Any]) -> httpx.Response:
+        """What the gateway answers to a call, as it came."""
+        return await GatewayClient(self.http).response(call)
+
     async def place(self, *lines: Json, key: str | None = None) -> httpx.Response:
         """Press Order. Without a key, a fresh one, as a page makes one per basket."""
-        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-        return await self.http.post("/v1/orders", json={"lines": list(lines or (BREAKFAST,))}, headers=headers)
+        asked = [RequestedLine.model_validate(line) for line in lines or (BREAKFAST,)]
+        return await self.answer(calls.place_order(asked, key=key or uuid.uuid4().hex))
 
     async def order(self, *lines: Json, key: str | None = None) -> Json:
         """An order that was taken."""
         return body(await self.place(*lines, key=key), 201)
 
     async def ask_for_session(self, order_id: str) -> httpx.Response:
-        return await self.http.post(f"/v1/orders/{order_id}/payment-session")
+        return await self.answer(calls.start_payment(order_id))
 
     async def session(self, order_id: str) -> Json:
         """An open payment session."""
@@ -78,14 +78,19 @@ class Guest:
 
     async def see(self, order_id: str) -> Json:
         """The order as the guest sees it now."""
-        return body(await self.http.get(f"/v1/orders/{order_id}"), 200)
+        return body(await self.answer(calls.get_order(order_id)), 200)
+
+    async def orders(self) -> list[Json]:
+        """The guest's orders, the newest first."""
+        orders: list[Json] = body(await self.answer(calls.list_orders()), 200)["orders"]
+        return orders
 
     async def sees(self, order_id: str, *, within: float = PATIENCE, **expected: object) -> Json:
         """Wait until the order shows these values, and return it."""
         last: Json = {}
 
         async def as_expected() -> Json | None:
-            answer = await self.http.get(f"/v1/orders/{order_id}")
+            answer = await self.answer(calls.get_order(order_id))
             if answer.status_code != httpx.codes.OK:
                 return None
             last.update(answer.json())
@@ -96,27 +101,9 @@ class Guest:
         except AssertionError as late:
             raise AssertionError(f"{late}; the order was {last}") from None
 
-    @asynccontextmanager
-    async def watching(self, order_id: str) -> AsyncIterator[AsyncIterator[ServerSentEvent]]:
+    def watching(self, order_id: str) -> AbstractAsyncContextManager[AsyncIterator[OrderUpdate]]:
         """The order's live stream, as an EventSource reads it."""
-        async with self.http.stream("GET", f"/v1/orders/{order_id}/live", timeout=PATIENCE) as stream:
-            assert stream.status_code == httpx.codes.OK, await stream.aread()
-            assert stream.headers["content-type"].startswith("text/event-stream")
-            yield _events(stream)
-
-
-async def _events(stream: httpx.Response) -> AsyncIterator[ServerSentEvent]:
-    event, data = "message", ""
-    async for line in stream.aiter_lines():
-        name, _, value = line.partition(":")
-        match name:
-            case "event":
-                event = value.strip()
-            case "data":
-                data += value.strip()
-            case "" if data and not value:
-                yield ServerSentEvent(event, json.loads(data))
-                event, data = "message", ""
+        return GatewayClient(self.http).watch(order_id, idle_timeout=PATIENCE)
 
 
 def body(answer: httpx.Response, status: int) -> Json:

@@ -59,6 +59,7 @@ _BROKEN = {
     "a contract needs a test library": ("contracts/ids.py", "hypothesis", _SHIPPED),
     "the embedded store is imported": ("deploy/local/store.py", "secantus", "The embedded store"),
     "the sandbox imports Bellhop": ("stripe_sandbox/api.py", "contracts.ids", "The sandbox stands alone"),
+    "the client looks behind the API": ("client/gateway.py", "gateway.problem_types", "The client knows the API"),
     "a contract knows the store": ("contracts/money.py", "pymongo", "Contracts are plain data"),
 }
 _VENDORS = {_STRIPE, _AMQP, _DRIVER}

@@ -101,7 +101,7 @@ async def test_a_payment_made_meanwhile_is_confirmed_by_the_psps_retry(outage: O
 async def test_the_same_key_after_the_outage_places_the_order_once(outage: Outage) -> None:
     order = await outage.guest.order(key="during-the-outage")
 
-    listed = body(await outage.guest.http.get("/v1/orders"), 200)["orders"]
+    listed = await outage.guest.orders()
     assert [o["order_id"] for o in listed].count(order["order_id"]) == 1
     assert len(listed) == 2
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from client import OrderUpdate
 from tests.support.guest import (
     BREAKFAST,
     BREAKFAST_TOTAL,
     LATE_CHECKOUT,
     Guest,
     Json,
-    ServerSentEvent,
     body,
     problem,
 )
@@ -30,7 +30,7 @@ from tests.support.system import (
 from tests.support.waiting import PATIENCE, until
 
 
-async def next_of(events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent:
+async def next_of(events: AsyncIterator[OrderUpdate]) -> OrderUpdate:
     async with asyncio.timeout(patient(PATIENCE)):
         return await anext(events)
 
@@ -101,7 +101,7 @@ async def test_a_guests_orders_are_listed_newest_first(guest: Guest) -> None:
     first = await guest.order(BREAKFAST)
     second = await guest.order(LATE_CHECKOUT)
 
-    listed = body(await guest.http.get("/v1/orders"), 200)["orders"]
+    listed = await guest.orders()
 
     assert [order["order_id"] for order in listed] == [second["order_id"], first["order_id"]]
 
@@ -127,9 +127,9 @@ async def test_the_live_stream_tells_where_an_order_stands_and_then_what_happens
         body(await system.pay(session), 200)
         confirmed = await next_of(events)
 
-    assert (state.event, state.data["status"]) == ("orders.order-state", "pending_payment")
+    assert (state.event, state.status) == ("orders.order-state", "pending_payment")
     assert confirmed.event == "orders.order-confirmed"
-    assert (confirmed.data["status"], confirmed.data["payment_status"]) == ("confirmed", "paid")
+    assert (confirmed.status, confirmed.payment_status) == ("confirmed", "paid")
     assert await system.counted(GATEWAY, "bellhop_messages_published", type="query") == queries
 
 
@@ -145,7 +145,7 @@ async def test_the_live_stream_of_one_order_tells_nothing_of_another(system: Sys
         body(await system.pay(sessions[1]), 200)
         told = await next_of(events)
 
-    assert told.data["order_id"] == watched
+    assert told.order_id == watched
 
 
 async def test_after_a_declined_card_another_one_pays(system: System, guest: Guest) -> None:
@@ -160,7 +160,7 @@ async def test_after_a_declined_card_another_one_pays(system: System, guest: Gue
     body(await system.pay(session), 200)
 
     assert declined.event == "payments.payment-failed"
-    assert (declined.data["code"], declined.data["detail"]) == ("generic_decline", "Your card was declined.")
+    assert (declined.code, declined.detail) == ("generic_decline", "Your card was declined.")
     assert still_open["payment_status"] == "unpaid"
     paid = await guest.sees(order_id, status="confirmed", payment_status="paid")
     assert paid["payment_failure"] is None

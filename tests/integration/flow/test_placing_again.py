@@ -13,7 +13,7 @@ async def test_the_same_key_again_gets_the_first_answer_and_places_nothing(syste
 
     assert (again.status_code, again.content) == (201, first.content)
     assert again.headers["location"] == first.headers["location"]
-    assert len(body(await guest.http.get("/v1/orders"), 200)["orders"]) == 1
+    assert len(await guest.orders()) == 1
 
 
 async def test_the_same_key_ten_times_at_once_places_one_order_and_gets_one_answer(
@@ -56,7 +56,7 @@ async def test_the_same_key_with_other_extras_is_refused_and_changes_nothing(sys
     answer = await guest.place(LATE_CHECKOUT, key="changed")
 
     problem(answer, 422, "idempotency-key-reused")
-    [listed] = body(await guest.http.get("/v1/orders"), 200)["orders"]
+    [listed] = await guest.orders()
     assert listed == order
 
 

@@ -97,4 +97,4 @@ async def test_a_live_view_is_told_whichever_instance_the_news_comes_from(pair: 
                 break
 
     assert first.event == "orders.order-state"
-    assert told.data["status"] == "confirmed"
+    assert told.status == "confirmed"

@@ -56,7 +56,7 @@ async def test_an_order_with_an_open_session_is_cancelled_once_the_psp_has_close
         told = await next_of(events, "orders.order-cancelled")
 
     assert answer["status"] == "cancelling"
-    assert told["payment_status"] == "unpaid"
+    assert told.payment_status == "unpaid"
     assert (await intent_of(system, order_id))["status"] == "canceled"
     assert body(await system.pay(session), 400)["error"]["code"] == "payment_intent_unexpected_state"
     await payment_is(system, order_id, "closed")

@@ -18,14 +18,14 @@ async def test_a_refund_made_in_the_dashboard_reaches_the_order_and_whoever_watc
     intent = await intent_of(system, order_id)
 
     async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
-        assert (await anext(events)).data["payment_status"] == "paid"
+        assert (await anext(events)).payment_status == "paid"
         await system.switch(f"payment_intents/{intent['id']}/refund", {"amount": 1200})
         part = await next_of(events, CHANGED)
         await system.switch(f"payment_intents/{intent['id']}/refund")
         whole = await next_of(events, CHANGED)
 
-    assert (part["status"], part["payment_status"]) == ("confirmed", "partially_refunded")
-    assert (whole["status"], whole["payment_status"]) == ("confirmed", "refunded")
+    assert (part.status, part.payment_status) == ("confirmed", "partially_refunded")
+    assert (whole.status, whole.payment_status) == ("confirmed", "refunded")
     assert (await guest.see(order_id))["refunded"] == BREAKFAST_TOTAL
     assert await kept(system, order_id) == 0
 

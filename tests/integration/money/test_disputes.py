@@ -26,8 +26,8 @@ async def test_a_dispute_that_is_won_leaves_the_order_paid(system: System, guest
         await system.switch(f"disputes/{dispute['id']}/close", {"status": "won"})
         closed = await next_of(events, CHANGED)
 
-    assert (opened["status"], opened["payment_status"]) == ("confirmed", "disputed")
-    assert (closed["status"], closed["payment_status"]) == ("confirmed", "paid")
+    assert (opened.status, opened.payment_status) == ("confirmed", "disputed")
+    assert (closed.status, closed.payment_status) == ("confirmed", "paid")
 
 
 async def test_a_dispute_that_is_lost_is_charged_back(system: System, guest: Guest) -> None:
@@ -125,7 +125,7 @@ async def test_an_inquiry_that_becomes_a_dispute_stops_refunds(system: System, g
     async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
         await becomes(system, inquiry, "needs_response")
         await becomes(system, inquiry, "lost")
-        while (await anext(events)).data.get("payment_status") != "charged_back":
+        while (await anext(events)).payment_status != "charged_back":
             pass
 
     body(await desk.refund(order_id), 422)

@@ -5,6 +5,7 @@ from datetime import date
 
 from contracts.ids import ExtraId
 from extras_service.stock.decide import stock_id
+from tests.support.desk import cancel
 from tests.support.guest import Json, body
 from tests.support.system import System
 from tests.support.waiting import until
@@ -46,7 +47,7 @@ async def test_two_quantities_under_one_key_hold_what_the_one_order_has(system: 
             return (await held(system, day)).get(order_id) == ordered
 
         await until(as_ordered, "the day holds what the order has, and no more")
-        body(await guest.http.post(f"/v1/orders/{order['order_id']}/cancel"), 200)
+        body(await cancel(guest, order["order_id"]), 200)
 
 
 async def test_two_days_under_one_key_block_only_the_ordered_day(system: System) -> None:
@@ -64,4 +65,4 @@ async def test_two_days_under_one_key_block_only_the_ordered_day(system: System)
 
         await until(is_free, "the day that was not ordered is free again", within=10)
         assert (await held(system, order["lines"][0]["day"]))[order["order_id"]] == 2
-        body(await guest.http.post(f"/v1/orders/{order['order_id']}/cancel"), 200)
+        body(await cancel(guest, order["order_id"]), 200)

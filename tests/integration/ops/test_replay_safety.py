@@ -22,7 +22,7 @@ from ops.core.replay import planning
 from ops.core.replay.plans import INTERRUPTED_AFTER, Plan, PlanStage
 from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession
-from tests.support.desk import paid_order
+from tests.support.desk import cancel, paid_order
 from tests.support.examples import sample
 from tests.support.guest import body
 from tests.support.operator import NAME, Operator, of_unknown_order, places_of
@@ -61,7 +61,7 @@ async def parked_cancel(operator: Operator, *message_ids: str) -> tuple[Any, Ord
 async def test_a_run_stops_before_a_message_whose_forecast_has_changed(operator: Operator) -> None:
     guest, order_id = await parked_cancel(operator, "m-cancel")
     plan_id = (await operator.json("dead", "replay", code=3))["plan_id"]
-    body(await guest.http.post(f"/v1/orders/{order_id}/cancel", json={"reason": "changed my mind"}), 200)
+    body(await cancel(guest, order_id), 200)
 
     report = await operator.json("plans", "run", plan_id, "--why", "as planned", code=1)
 

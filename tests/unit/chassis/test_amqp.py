@@ -10,6 +10,7 @@ CLIENTS = ("aio_pika", "aiormq", "faststream")
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = (
     "chassis",
+    "client",
     "contracts",
     "deploy",
     "extras_service",

@@ -1,0 +1,111 @@
+"""Every call of the API as a value: method, path, body and the type of its result. `GatewayClient` sends it.
+
+A call with a `key` is safe to repeat with the same key, and every other one is safe to repeat as it is. A problem is
+raised by `GatewayClient.send`; which ones a call can meet is listed in docs/openapi.json.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from client.models import Extras, Orders, PaymentSession
+from contracts.money import Money
+from contracts.order_actions import ReviewResolution
+from contracts.orders import OrderView, RequestedLine
+
+ResultT = TypeVar("ResultT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[ResultT]):
+    """One request to the API."""
+
+    method: str
+    path: str
+    result: type[ResultT]
+    body: dict[str, Any] | None = None
+    key: str | None = None
+    """Sent as Idempotency-Key: 1 to 255 visible ASCII characters."""
+
+
+# A guest's
+
+
+def list_extras() -> Call[Extras]:
+    """What can be ordered at the guest's hotel."""
+    return Call("GET", "/v1/extras", Extras)
+
+
+def place_order(lines: Iterable[RequestedLine], *, key: str) -> Call[OrderView]:
+    body = {"lines": [line.model_dump(mode="json", exclude_none=True) for line in lines]}
+    return Call("POST", "/v1/orders", OrderView, body, key)
+
+
+def list_orders() -> Call[Orders]:
+    """The guest's orders, the newest first."""
+    return Call("GET", "/v1/orders", Orders)
+
+
+def start_payment(order_id: str) -> Call[PaymentSession]:
+    """Open the payment of an order, or return the session that is open."""
+    return Call("POST", f"/v1/orders/{order_id}/payment-session", PaymentSession)
+
+
+# A guest's or staff's
+
+
+def get_order(order_id: str) -> Call[OrderView]:
+    return Call("GET", f"/v1/orders/{order_id}", OrderView)
+
+
+def cancel_order(order_id: str, *, reason: str = "") -> Call[OrderView]:
+    """Cancel an order and refund what was paid: guests until the cut-off, staff at any time."""
+    return Call("POST", f"/v1/orders/{order_id}/cancel", OrderView, _given(reason=reason or None) or None)
+
+
+# Staff's
+
+
+def fulfil_order(order_id: str) -> Call[OrderView]:
+    """Record that the guest has received the extras."""
+    return Call("POST", f"/v1/orders/{order_id}/fulfil", OrderView)
+
+
+def refund_order(order_id: str, *, reason: str, key: str, amount: Money | None = None) -> Call[OrderView]:
+    """Refund an amount; None: all that is left."""
+    return Call("POST", f"/v1/orders/{order_id}/refunds", OrderView, _given(reason=reason, amount=amount), key)
+
+
+def retry_refund(order_id: str, refund_id: str, *, reason: str) -> Call[OrderView]:
+    """Request a failed refund again."""
+    return Call("POST", f"/v1/orders/{order_id}/refunds/{refund_id}/retry", OrderView, _given(reason=reason))
+
+
+def settle_refund_outside(order_id: str, refund_id: str, *, reason: str, amount: Money) -> Call[OrderView]:
+    """Record that the guest received the money of a failed refund outside the PSP."""
+    path = f"/v1/orders/{order_id}/refunds/{refund_id}/settled-outside"
+    return Call("POST", path, OrderView, _given(reason=reason, amount=amount))
+
+
+def resolve_review(
+    order_id: str, resolution: ReviewResolution, *, reason: str, amount: Money | None = None, force: bool = False
+) -> Call[OrderView]:
+    """Decide the review of an order. `amount`: paid or refunded outside the PSP; `force`: accept beyond stock."""
+    body = _given(resolution=resolution, reason=reason, amount=amount, force=force or None)
+    return Call("POST", f"/v1/orders/{order_id}/review", OrderView, body)
+
+
+def live_path(order_id: str) -> str:
+    """Where the live stream of an order is."""
+    return f"/v1/orders/{order_id}/live"
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """The fields that have a value, as JSON has them."""
+    return {
+        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        for name, value in fields.items()
+        if value is not None
+    }
