@@ -21,7 +21,7 @@ from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
 from gateway import middleware
 from gateway.admission import AdmissionControl
 from gateway.api import api
-from gateway.api.auth import Who
+from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.docs_page import docs_page
 from gateway.guest_page import Page
@@ -44,7 +44,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     bus = Bus.of(settings, SERVICE, metrics)
     requests = RequestClient(bus, metrics)
     bus.clock = requests.clock.now
-    live = LiveFeed(settings.longest_live_stream)
+    live = LiveFeed(settings.live_stream_max_seconds)
     rates = RateLimits(settings)
 
     @asynccontextmanager
@@ -75,15 +75,19 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redoc_url=None,
     )
     middleware.install(app, settings, rates)
-    backlog = AdmissionControl(
+    admission = AdmissionControl(
         lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=COUNT_TIMEOUT), settings.max_waiting_orders
     )
-    asking = BusGateway(requests, settings.reply_timeout)
-    app.include_router(api(asking, Who(Tokens.of(settings, requests.clock.now), rates), live, backlog, settings))
+    bus_gateway = BusGateway(requests, settings.reply_timeout)
+    app.include_router(
+        api(bus_gateway, Auth(Tokens.of(settings, requests.clock.now), rates), live, admission, settings)
+    )
     app.include_router(Page(settings).routes())
     if settings.shows_docs:
         app.include_router(docs_page(app.title, str(app.openapi_url)))
-    app.router.routes.extend(operator_routes(metrics, bus_checks(bus), {"backlog": backlog.check, **bus_notices(bus)}))
+    app.router.routes.extend(
+        operator_routes(metrics, bus_checks(bus), {"backlog": admission.check, **bus_notices(bus)})
+    )
     document(app)
     app.state.live = live
     return app

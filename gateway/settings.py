@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import limits
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.runtime.settings import ServiceSettings
 from chassis.seal import SealKeys
@@ -70,7 +70,12 @@ class GatewaySettings(TokenSettings):
         default=None, description="whether /docs shows the API; default: only where this machine alone can ask"
     )
     max_live_streams: int = Field(default=8, ge=1, description="live streams one guest may have open at once")
-    longest_live_stream: float = Field(default=900.0, gt=0, description="seconds until a live stream ends")
+    live_stream_max_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        validation_alias=AliasChoices("BELLHOP_LIVE_STREAM_MAX_SECONDS", "BELLHOP_LONGEST_LIVE_STREAM"),
+        description="seconds until a live stream ends",
+    )
     max_waiting_orders: int = Field(default=1000, ge=0, description="commands in extras.commands beyond which: 503")
     stripe_publishable_key: str = Field(
         default="", description="what the client page identifies itself to the PSP with"

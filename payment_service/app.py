@@ -51,7 +51,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
     payments = WritePath(kept.payments, bus, clock=store.clock.now)
     sweeps = WritePath(kept.sweeps, bus, clock=store.clock.now)
     due = SweepDue(settings.psp_sweep_every)
-    polls = USUAL.scaled(settings.poll_pace)
+    polls = USUAL.scaled(settings.poll_interval_factor)
     handlers = PaymentHandlers(payments, sweeps, kept.holders, polls)
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         consumer = Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION, breaker)

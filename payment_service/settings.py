@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from chassis.runtime.settings import StoreSettings
 
@@ -11,9 +11,10 @@ class PaymentSettings(StoreSettings):
     psp_sweep_every: timedelta = Field(
         default=timedelta(minutes=10), description="how often the PSP's list of events is compared with what came"
     )
-    poll_pace: float = Field(
+    poll_interval_factor: float = Field(
         default=1.0,
         gt=0,
-        description="factor on the times after which the PSP is asked about a payment again: below 1 asks more often",
+        validation_alias=AliasChoices("BELLHOP_POLL_INTERVAL_FACTOR", "BELLHOP_POLL_PACE"),
+        description="factor on the intervals at which the PSP is polled about a payment: below 1 polls more often",
     )
     sweep_every: float = Field(default=1.0, gt=0, description="seconds between sweeps for unsent messages")

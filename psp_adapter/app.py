@@ -48,7 +48,12 @@ def create_app(settings: AdapterSettings) -> Starlette:
     backfill = EventBackfill(api, bus, events, parking)
     handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), backfill, account.check)
     breaker = Breaker(
-        "the PSP", PspUnavailableError, api.answers, bus.consuming, metrics, failure_threshold=settings.stripe_patience
+        "the PSP",
+        PspUnavailableError,
+        api.answers,
+        bus.consuming,
+        metrics,
+        failure_threshold=settings.stripe_breaker_threshold,
     )
     for reason in Forbidden:
         metrics.forbidden.labels(SERVICE, reason)

@@ -25,8 +25,11 @@ class AdapterSettings(ServiceSettings):
     )
     stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer of Stripe's")
     stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call at once")
-    stripe_patience: int = Field(
-        default=10, ge=1, description="failed calls in a row before it is asked whether it is there at all"
+    stripe_breaker_threshold: int = Field(
+        default=10,
+        ge=1,
+        validation_alias=AliasChoices("BELLHOP_STRIPE_BREAKER_THRESHOLD", "BELLHOP_STRIPE_PATIENCE"),
+        description="failed calls in a row after which Stripe is probed, and the breaker opens if it does not answer",
     )
     stripe_statement_descriptor_suffix: str | None = Field(
         default=None,

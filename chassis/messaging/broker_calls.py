@@ -1,4 +1,4 @@
-"""Channels that are opened again after the broker has refused a message on them."""
+"""Reopens channels on which the broker has refused a message."""
 
 import asyncio
 
@@ -10,34 +10,34 @@ from chassis.messaging.amqp import shielded
 
 log = structlog.get_logger()
 
-_RENEW_EVERY = 1.0
+_REOPEN_INTERVAL = 1.0
 
 
-class Calls:
-    """Which channels are being opened again."""
+class BrokerCalls:
+    """The channels of one connection that are being reopened."""
 
     def __init__(self) -> None:
-        self._renewing: set[AbstractChannel] = set()
+        self._reopening: set[AbstractChannel] = set()
 
-    def refused(self, channel: AbstractChannel, error: BaseException) -> None:
-        """Begin a channel anew after the broker has refused a message on it (a nack, not an unroutable message).
+    def reopen_after_nack(self, channel: AbstractChannel, error: BaseException) -> None:
+        """Reopen a channel after the broker has refused a message on it (a nack, not an unroutable message).
 
         A queue that fails over to another node leaves RabbitMQ 3.10's channels in doubt about its leader: one that
         published just then refuses everything for that queue until it is closed (`rabbit_fifo_client`, seen under
         tests/chaos/test_cluster.py). At most once a second: a queue that is full refuses every message.
         """
         is_nack = isinstance(error, DeliveryError) and not isinstance(error, PublishError)
-        if is_nack and channel not in self._renewing:
-            self._renewing.add(channel)
-            shielded(self._renew(channel))
+        if is_nack and channel not in self._reopening:
+            self._reopening.add(channel)
+            shielded(self._reopen(channel))
 
-    async def _renew(self, channel: AbstractChannel) -> None:
+    async def _reopen(self, channel: AbstractChannel) -> None:
         try:
-            # The channel itself is robust: it opens anew, with its queues and consumers, what is closed under it.
+            # The channel is robust: it reopens with its queues and consumers when its underlying channel is closed.
             await (await channel.get_underlay_channel()).close()
-            log.warning("channel.renewed", reason="the broker refused a message on it")
-            await asyncio.sleep(_RENEW_EVERY)
+            log.warning("channel.reopened", reason="the broker refused a message on it")
+            await asyncio.sleep(_REOPEN_INTERVAL)
         except (AMQPError, OSError, RuntimeError) as error:
-            log.info("channel.unrenewed", error=repr(error))
+            log.info("channel.reopen_failed", error=repr(error))
         finally:
-            self._renewing.discard(channel)
+            self._reopening.discard(channel)

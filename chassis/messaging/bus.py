@@ -28,7 +28,7 @@ from chassis.errors import (
 )
 from chassis.messaging.amqp import ShieldedBroker, login_of, named, shielded
 from chassis.messaging.attachment import attach_only
-from chassis.messaging.broker_calls import Calls
+from chassis.messaging.broker_calls import BrokerCalls
 from chassis.messaging.consumers import Consumers
 from chassis.messaging.envelope import Envelope, utc_now
 from chassis.messaging.message_log import Copy, MessageLog
@@ -109,7 +109,7 @@ class Bus:
         metrics.unroutable.labels(service).set_function(lambda: len(self.unroutable))
         self.topology_problem: str | None = None
         """What the last look for the topology mark found wrong, in a sentence."""
-        self.calls = Calls()
+        self.calls = BrokerCalls()
         self._replies = Replies(lambda: _open(self.connection), self.login, metrics, self._now)
         self.newer_versions = NewerVersions()
         self.consuming = Consumers(self._has_connection)
@@ -338,7 +338,7 @@ class Bus:
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # aiormq raises RuntimeError for a writer that closed under it.
             if self._has_connection():
-                self.calls.refused(await self.broker.config.channel_manager.get_channel(), error)
+                self.calls.reopen_after_nack(await self.broker.config.channel_manager.get_channel(), error)
             raise _failure_of(error)(kind, destination, error) from error
         except (ValueError, TypeError, struct.error) as unencodable:
             raise PublishRefusedError(kind, destination, unencodable) from unencodable

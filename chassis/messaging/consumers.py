@@ -1,4 +1,4 @@
-"""What this process consumes, and whether it really does: started, paused, resumed, and mended when it was lost.
+"""The consumers of this process: started, paused, resumed, and restored when they are lost.
 
 A connected client may have lost its consumers, and the broker's count of a queue's consumers does not tell whose they
 are. The channel knows: a consumer the broker has confirmed and not cancelled is in its table.
@@ -20,13 +20,13 @@ from chassis.messaging.amqp import shielded
 log = structlog.get_logger()
 
 TIMEOUT = 5.0
-# aio-pika restores lost consumers itself. Only what is still missing after so many looks is consumed anew.
-_LOOKS_BEFORE_MENDING = 5
+# aio-pika restores lost consumers itself. Only a consumer that is still lost after so many checks is started again.
+_CHECKS_BEFORE_RESTORE = 5
 
 
 @dataclass(slots=True)
 class QueueConsumer:
-    """One queue's consumer in this process. `tag` names it on its channel; None: there is none."""
+    """One queue's consumer in this process. `tag` names it on its channel; None while it is not started."""
 
     name: str
     queue: AbstractQueue
@@ -37,14 +37,14 @@ class QueueConsumer:
     """Messages it may hold at once; 0: any number."""
 
     async def is_live(self) -> bool:
-        """Whether the broker delivers to it, as far as this end of the connection knows."""
+        """Whether the broker delivers to it, as far as this client knows."""
         if self.tag is None or self.queue.channel.is_closed:
             return False
         channel = cast(aiormq.Channel, await self.queue.channel.get_underlay_channel())
         return not channel.is_closed and self.tag in channel.consumers
 
     def begin_again(self, prefetch: int) -> None:
-        """For a channel that is closed: what it restores its consumers with."""
+        """Set the prefetch count that a closed channel restores its consumers with."""
         self.prefetch = cast(RobustChannel, self.queue.channel)._prefetch_count = prefetch
 
     async def start(self) -> None:
@@ -78,75 +78,75 @@ class Consumers:
     def add(
         self, name: str, queue: AbstractQueue, tag: str | None, consume: Callable[[], Awaitable[str]], prefetch: int = 0
     ) -> None:
-        """Keep a queue consumed. `tag` is its consumer, `consume` makes another one.
+        """Keep a queue consumed. `tag` is its consumer, `consume` starts another one.
 
         With a `prefetch`, each new channel begins with it again, whatever `limit` has set.
         """
-        consumption = QueueConsumer(name, queue, consume, tag, prefetch=prefetch)
-        self._all.append(consumption)
+        consumer = QueueConsumer(name, queue, consume, tag, prefetch=prefetch)
+        self._all.append(consumer)
         if prefetch:
-            queue.channel.close_callbacks.add(lambda *_: consumption.begin_again(prefetch))
+            queue.channel.close_callbacks.add(lambda *_: consumer.begin_again(prefetch))
 
     def prefetch_of(self, name: str) -> int | None:
         """How many messages a queue's consumer may hold; None when there is none."""
-        return next((consumption.prefetch for consumption in self._all if consumption.name == name), None)
+        return next((consumer.prefetch for consumer in self._all if consumer.name == name), None)
 
     async def limit(self, name: str, prefetch: int) -> None:
-        """Let a queue's consumer hold at most so many messages at once, from now on."""
+        """Limit how many messages a queue's consumer holds at once, from now on."""
         async with self._changing:
-            for consumption in self._all:
-                if consumption.name == name and consumption.prefetch != prefetch:
-                    await self._try(lambda c=consumption: c.limit(prefetch), name)  # type: ignore[misc]
+            for consumer in self._all:
+                if consumer.name == name and consumer.prefetch != prefetch:
+                    await self._try(lambda c=consumer: c.limit(prefetch), name)  # type: ignore[misc]
 
     async def pause(self) -> None:
-        """Take nothing more. What is in hand is still to be answered for."""
+        """Stop deliveries. Messages already delivered must still be settled."""
         async with self._changing:
             self._paused = True
-            for consumption in self._all:
-                await self._try(consumption.cancel, consumption.name)
+            for consumer in self._all:
+                await self._try(consumer.cancel, consumer.name)
 
     async def resume(self) -> None:
         async with self._changing:
             self._paused = False
-            for consumption in self._all:
-                if consumption.tag is None:
-                    await self._try(consumption.start, consumption.name)
+            for consumer in self._all:
+                if consumer.tag is None:
+                    await self._try(consumer.start, consumer.name)
 
-    async def mend(self) -> None:
-        """Consume again what this process has lost. What a pause has not been able to cancel is cancelled now."""
+    async def restore(self) -> None:
+        """Restart lost consumers; while paused, cancel those that `pause` failed to cancel."""
         if not self._is_connected():
             return  # with the connection, aio-pika brings back channels and consumers
         async with self._changing:
-            for consumption in self._all:
-                await self._try(lambda c=consumption: self._mend(c), consumption.name)  # type: ignore[misc]
+            for consumer in self._all:
+                await self._try(lambda c=consumer: self._restore(c), consumer.name)  # type: ignore[misc]
 
-    async def _mend(self, consumption: QueueConsumer) -> None:
+    async def _restore(self, consumer: QueueConsumer) -> None:
         if self._paused:
-            await consumption.cancel()
+            await consumer.cancel()
             return
-        if await consumption.is_live():
-            consumption.missed = 0
+        if await consumer.is_live():
+            consumer.missed = 0
             return
-        consumption.missed += 1
-        if consumption.missed < _LOOKS_BEFORE_MENDING:
+        consumer.missed += 1
+        if consumer.missed < _CHECKS_BEFORE_RESTORE:
             return
-        if consumption.queue.channel.is_closed:
-            await consumption.queue.channel.reopen()  # brings its consumers back with it
+        if consumer.queue.channel.is_closed:
+            await consumer.queue.channel.reopen()  # brings its consumers back with it
         else:
-            await consumption.cancel()
-            await consumption.start()
-        log.warning("consumer.restored", queue=consumption.name)
+            await consumer.cancel()
+            await consumer.start()
+        log.warning("consumer.restored", queue=consumer.name)
 
-    async def missing(self) -> list[str]:
-        """Queues that this process should be consuming and does not."""
+    async def lost(self) -> list[str]:
+        """Queues that this process should consume but does not."""
         if self._paused:
             return []  # on purpose: the breaker says why
-        return [consumption.name for consumption in self._all if not await consumption.is_live()]
+        return [consumer.name for consumer in self._all if not await consumer.is_live()]
 
     async def _try(self, change: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         try:
             async with asyncio.timeout(TIMEOUT):
                 await shielded(change())
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-            # Without a connection there is no consumer either; the next look finds what is to be done then.
+            # Without a connection there is no consumer either; the next check finds what remains to be done.
             log.info("consumer.change_failed", queue=name, error=repr(error))

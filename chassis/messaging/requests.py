@@ -119,7 +119,7 @@ class RequestClient:
             self._bus.returned(envelope.kind, envelope.exchange, error)
             raise NoResponderError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-            self._bus.calls.refused(self._channel, error)
+            self._bus.calls.reopen_after_nack(self._channel, error)
             raise PublishFailedError(envelope.kind, envelope.exchange, error) from error
         self._bus.confirmed(envelope, body, headers, now)
 

@@ -60,7 +60,7 @@ def bus_checks(bus: Bus) -> dict[str, Check]:
         return None if await bus.is_connected() else "the broker does not answer"
 
     async def consumers() -> str | None:
-        missing = await bus.consuming.missing()
+        missing = await bus.consuming.lost()
         return f"this process does not consume {', '.join(missing)}" if missing else None
 
     return {"broker": broker, "consumers": consumers}
@@ -82,7 +82,7 @@ def bus_notices(bus: Bus) -> dict[str, Check]:
 def bus_loops(bus: Bus) -> tuple[Loop, ...]:
     """The background work that belongs to a connection to the bus."""
     return (
-        Loop("mending of consumers", 1.0, bus.consuming.mend),
+        Loop("restore consumers", 1.0, bus.consuming.restore),
         Loop("verification of the topology", _VERIFY_EVERY, bus.verify_topology),
     )
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from gateway.admission import AdmissionControl
 from gateway.api import guests, orders, staff
-from gateway.api.auth import Who
+from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.live import LiveFeed
 from gateway.rate_limits import StreamLimit
@@ -12,11 +12,11 @@ from gateway.settings import GatewaySettings
 
 
 def api(
-    asking: BusGateway, who: Who, live: LiveFeed, backlog: AdmissionControl, settings: GatewaySettings
+    bus: BusGateway, auth: Auth, live: LiveFeed, admission: AdmissionControl, settings: GatewaySettings
 ) -> APIRouter:
     """Every route under `/v1`."""
     router = APIRouter(prefix="/v1")
-    router.include_router(guests.routes(asking, who, backlog, settings))
-    router.include_router(orders.routes(asking, who, live, StreamLimit(settings.max_live_streams)))
-    router.include_router(staff.routes(asking, who))
+    router.include_router(guests.routes(bus, auth, admission, settings))
+    router.include_router(orders.routes(bus, auth, live, StreamLimit(settings.max_live_streams)))
+    router.include_router(staff.routes(bus, auth))
     return router

@@ -1,4 +1,4 @@
-"""Who may use a route: dependencies that turn the `Authorization` header into a guest, staff or an operator."""
+"""Authorization: dependencies that turn the `Authorization` header into a guest, staff or an operator."""
 
 from typing import Annotated, TypeVar
 
@@ -10,11 +10,11 @@ from contracts.orders import Guest, Staff
 from gateway.rate_limits import RateLimits
 from gateway.tokens import Operator, Payer, Tokens
 
-WhoT = TypeVar("WhoT", bound=Guest | Staff | Operator)
+BearerT = TypeVar("BearerT", bound=Guest | Staff | Operator)
 
 
 class _BearerToken(SecurityBase):
-    """Says in the OpenAPI document that a route wants a token. `Tokens` gets the whole header, to say what is wrong."""
+    """Declares the token in the OpenAPI document. `Tokens` gets the whole header, to explain what is wrong with it."""
 
     def __init__(self) -> None:
         description = "A JWT of the hotel's login; `role` says whether a guest, staff or an operator asks."
@@ -28,8 +28,8 @@ class _BearerToken(SecurityBase):
 _Header = Annotated[str | None, Security(_BearerToken())]
 
 
-class Who:
-    """The dependencies, over one token check. Whoever asks too often is told so (429)."""
+class Auth:
+    """Dependencies that check a request's token and count it against its bearer's rate limit (429 beyond it)."""
 
     def __init__(self, tokens: Tokens, rates: RateLimits) -> None:
         self._tokens = tokens
@@ -52,6 +52,6 @@ class Who:
     async def operator(self, authorization: _Header) -> Operator:
         return await self._counted(await self._tokens.operator(authorization))
 
-    async def _counted(self, who: WhoT) -> WhoT:
-        await self._rates.bearer(who)
-        return who
+    async def _counted(self, bearer: BearerT) -> BearerT:
+        await self._rates.bearer(bearer)
+        return bearer

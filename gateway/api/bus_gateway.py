@@ -1,4 +1,4 @@
-"""Asking a service over the bus, and what becomes of its answer."""
+"""Requests from the HTTP API to the services over the bus, and their replies as HTTP responses."""
 
 import re
 import uuid
@@ -21,7 +21,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class BusGateway:
-    """One request on the bus per question, with a time limit."""
+    """Sends commands and queries as requests on the bus, each with a time limit."""
 
     def __init__(self, requests: RequestClient, reply_timeout: float) -> None:
         self._requests = requests
@@ -39,14 +39,14 @@ class BusGateway:
         )
         return await self._requests.request(envelope, timeout=self._reply_timeout)
 
-    async def order(self, who: Guest | Staff, order_id: str, request: Request) -> OrderView:
-        """An order as whoever asks may see it. Raises ProblemError 404 when there is none for them."""
-        guest_id = who.guest_id if isinstance(who, Guest) else None
-        query = GetOrder(order_id=OrderId(order_id), guest_id=guest_id, property_id=who.property_id)
+    async def order(self, viewer: Guest | Staff, order_id: str, request: Request) -> OrderView:
+        """The order as this viewer may see it. Raises ProblemError 404 if they may not, or it does not exist."""
+        guest_id = viewer.guest_id if isinstance(viewer, Guest) else None
+        query = GetOrder(order_id=OrderId(order_id), guest_id=guest_id, property_id=viewer.property_id)
         return expected(await self.ask(query, request), OrderReply).order
 
     async def change(self, command: OrderCommand, request: Request) -> OrderView | Response:
-        """The order after a command, or 202 when the reply is late."""
+        """The order after the command, or 202 if the reply is late."""
         try:
             return expected(await self.ask(command, request), OrderReply).order
         except ReplyTimeoutError:
@@ -54,7 +54,7 @@ class BusGateway:
 
 
 def expected(reply: Message, reply_type: type[ReplyT]) -> ReplyT:
-    """The reply as what it must be. Raises ProblemError for a refusal."""
+    """The reply, checked to be of `reply_type`. Raises ProblemError for a refusal."""
     if isinstance(reply, Refusal):
         raise ProblemError.of(reply)
     if not isinstance(reply, reply_type):
@@ -63,12 +63,11 @@ def expected(reply: Message, reply_type: type[ReplyT]) -> ReplyT:
 
 
 def location_header(order_id: OrderId) -> dict[str, str]:
-    """The header that says where an order is."""
     return {"Location": f"/v1/orders/{order_id}"}
 
 
 def accepted(order_id: OrderId) -> JSONResponse:
-    """202: the command is in its queue and will be carried out."""
+    """202: the command is queued and will be carried out."""
     return JSONResponse(
         Accepted(order_id=order_id).model_dump(), 202, {**location_header(order_id), "Retry-After": "1"}
     )

@@ -21,7 +21,7 @@ from contracts.orders import (
 )
 from gateway.admission import AdmissionControl
 from gateway.api import examples
-from gateway.api.auth import Who
+from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway, accepted, expected, location_header
 from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
@@ -30,19 +30,19 @@ from gateway.settings import GatewaySettings
 from gateway.tokens import Payer
 
 
-def routes(asking: BusGateway, who: Who, backlog: AdmissionControl, settings: GatewaySettings) -> APIRouter:
+def routes(bus: BusGateway, auth: Auth, admission: AdmissionControl, settings: GatewaySettings) -> APIRouter:
     router = APIRouter(tags=["guests"])
     seal = Seal(settings.seal_keys)
-    asks = Annotated[Guest, Depends(who.guest)]
-    pays = Annotated[Payer, Depends(who.payer)]
+    guest_of_token = Annotated[Guest, Depends(auth.guest)]
+    payer_of_token = Annotated[Payer, Depends(auth.payer)]
 
     @router.get(
         "/extras",
         responses=answers(200, "What can be ordered.", {"extras": [examples.EXTRA]}) | problems(*OF_ANY_REQUEST),
     )
-    async def list_extras(guest: asks, request: Request) -> Extras:
+    async def list_extras(guest: guest_of_token, request: Request) -> Extras:
         """The extras on offer at the guest's hotel."""
-        reply = await asking.ask(ListExtras(property_id=guest.property_id), request)
+        reply = await bus.ask(ListExtras(property_id=guest.property_id), request)
         return Extras(extras=expected(reply, ExtrasReply).extras)
 
     @router.post(
@@ -73,13 +73,17 @@ def routes(asking: BusGateway, who: Who, backlog: AdmissionControl, settings: Ga
         ),
     )
     async def place_order(
-        body: OrderRequest, guest: asks, request: Request, response: Response, idempotency_key: IdempotencyKey = None
+        body: OrderRequest,
+        guest: guest_of_token,
+        request: Request,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
     ) -> OrderView | Response:
         """Place an order. Safe to repeat with the same Idempotency-Key."""
         order_id = order_id_of(guest, checked(idempotency_key))
-        await backlog.admit()
+        await admission.admit()
         try:
-            reply = await asking.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
+            reply = await bus.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
         except ReplyTimeoutError:
             return accepted(order_id)
         response.headers.update(location_header(order_id))
@@ -89,10 +93,10 @@ def routes(asking: BusGateway, who: Who, backlog: AdmissionControl, settings: Ga
         "/orders",
         responses=answers(200, "Their orders.", {"orders": [examples.CONFIRMED]}) | problems(*OF_ANY_REQUEST),
     )
-    async def list_orders(guest: asks, request: Request) -> Orders:
+    async def list_orders(guest: guest_of_token, request: Request) -> Orders:
         """The guest's orders, newest first."""
         query = ListOrders(guest_id=guest.guest_id, property_id=guest.property_id)
-        return Orders(orders=expected(await asking.ask(query, request), OrdersReply).orders)
+        return Orders(orders=expected(await bus.ask(query, request), OrdersReply).orders)
 
     @router.post(
         "/orders/{order_id}/payment-session",
@@ -102,7 +106,9 @@ def routes(asking: BusGateway, who: Who, backlog: AdmissionControl, settings: Ga
         | ACCEPTED
         | problems(*OF_AN_ORDER, "order-not-payable", "payment-session-failed"),
     )
-    async def start_payment(order_id: OrderIdPath, payer: pays, request: Request) -> PaymentSession | Response:
+    async def start_payment(
+        order_id: OrderIdPath, payer: payer_of_token, request: Request
+    ) -> PaymentSession | Response:
         """Open the payment of an order, or return the one that is open. Safe to repeat."""
         command = StartPayment(
             order_id=OrderId(order_id),
@@ -111,7 +117,7 @@ def routes(asking: BusGateway, who: Who, backlog: AdmissionControl, settings: Ga
             sealed_receipt_email=seal.close(payer.receipt_email) if payer.receipt_email else None,
         )
         try:
-            reply = expected(await asking.ask(command, request), PaymentSessionReply)
+            reply = expected(await bus.ask(command, request), PaymentSessionReply)
         except ReplyTimeoutError:
             return accepted(command.order_id)
         return PaymentSession(

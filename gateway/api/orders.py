@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder, Guest, OrderView, Staff
 from gateway.api import examples
-from gateway.api.auth import Who
+from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, answers, event_stream, problems
 from gateway.api.schemas import CancelRequest, OrderIdPath
@@ -26,17 +26,17 @@ class Watched:
     updates: AsyncIterator[LiveUpdate]
 
 
-def routes(asking: BusGateway, who: Who, feed: LiveFeed, streams: StreamLimit) -> APIRouter:
+def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) -> APIRouter:
     router = APIRouter(tags=["guests and staff"])
-    looks = Annotated[Guest | Staff, Depends(who.guest_or_staff)]
+    viewer_of_token = Annotated[Guest | Staff, Depends(auth.guest_or_staff)]
 
-    async def order_of(order_id: OrderIdPath, asks: looks, request: Request) -> OrderView:
-        return await asking.order(asks, order_id, request)
+    async def order_of(order_id: OrderIdPath, viewer: viewer_of_token, request: Request) -> OrderView:
+        return await bus.order(viewer, order_id, request)
 
-    async def watched(order_id: OrderIdPath, asks: looks, request: Request) -> AsyncIterator[Watched]:
+    async def watched(order_id: OrderIdPath, viewer: viewer_of_token, request: Request) -> AsyncIterator[Watched]:
         # Watch first, read then: whatever happens in between is in the stream.
-        with streams.slot(asks), feed.watching(order_id) as updates:
-            yield Watched(await asking.order(asks, order_id, request), updates)
+        with streams.slot(viewer), feed.watching(order_id) as updates:
+            yield Watched(await bus.order(viewer, order_id, request), updates)
 
     @router.get(
         "/orders/{order_id}",
@@ -54,17 +54,17 @@ def routes(asking: BusGateway, who: Who, feed: LiveFeed, streams: StreamLimit) -
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-cancellable", "cancellation-too-late"),
     )
     async def cancel(
-        order_id: OrderIdPath, asks: looks, request: Request, body: CancelRequest | None = None
+        order_id: OrderIdPath, viewer: viewer_of_token, request: Request, body: CancelRequest | None = None
     ) -> OrderView | Response:
         """Cancel an order; what was paid goes back. Guests until the cut-off, staff at any time. Safe to repeat."""
         command = CancelOrder(
             order_id=OrderId(order_id),
-            property_id=asks.property_id,
-            guest_id=asks.guest_id if isinstance(asks, Guest) else None,
-            staff=asks if isinstance(asks, Staff) else None,
+            property_id=viewer.property_id,
+            guest_id=viewer.guest_id if isinstance(viewer, Guest) else None,
+            staff=viewer if isinstance(viewer, Staff) else None,
             reason=body.reason if body else "",
         )
-        return await asking.change(command, request)
+        return await bus.change(command, request)
 
     @router.get(
         "/orders/{order_id}/live",

@@ -15,7 +15,7 @@ from contracts.orders import (
     Staff,
 )
 from gateway.api import examples
-from gateway.api.auth import Who
+from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, WITH_A_KEY, answers, problems
@@ -29,9 +29,9 @@ from gateway.api.schemas import (
 )
 
 
-def routes(asking: BusGateway, who: Who) -> APIRouter:
+def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     router = APIRouter(tags=["staff"])
-    acts = Annotated[Staff, Depends(who.staff)]
+    staff_of_token = Annotated[Staff, Depends(auth.staff)]
 
     @router.post(
         "/orders/{order_id}/fulfil",
@@ -40,9 +40,9 @@ def routes(asking: BusGateway, who: Who) -> APIRouter:
         | ACCEPTED
         | problems(*OF_AN_ORDER, "order-not-fulfillable"),
     )
-    async def fulfil(order_id: OrderIdPath, staff: acts, request: Request) -> OrderView | Response:
+    async def fulfil(order_id: OrderIdPath, staff: staff_of_token, request: Request) -> OrderView | Response:
         """Staff: the guest has what was ordered. Safe to repeat."""
-        return await asking.change(FulfilOrder(order_id=OrderId(order_id), staff=staff), request)
+        return await bus.change(FulfilOrder(order_id=OrderId(order_id), staff=staff), request)
 
     @router.post(
         "/orders/{order_id}/refunds",
@@ -61,7 +61,7 @@ def routes(asking: BusGateway, who: Who) -> APIRouter:
     async def refund(
         order_id: OrderIdPath,
         body: RefundRequest,
-        staff: acts,
+        staff: staff_of_token,
         request: Request,
         idempotency_key: IdempotencyKey = None,
     ) -> OrderView | Response:
@@ -73,7 +73,7 @@ def routes(asking: BusGateway, who: Who) -> APIRouter:
             amount=body.amount,
             reason=body.reason,
         )
-        return await asking.change(command, request)
+        return await bus.change(command, request)
 
     @router.post(
         "/orders/{order_id}/refunds/{refund_id}/retry",
@@ -83,13 +83,13 @@ def routes(asking: BusGateway, who: Who) -> APIRouter:
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "refund-not-failed", "order-not-refundable", "refund-exceeds-paid"),
     )
     async def retry_refund(
-        order_id: OrderIdPath, refund_id: RefundIdPath, body: RetryRequest, staff: acts, request: Request
+        order_id: OrderIdPath, refund_id: RefundIdPath, body: RetryRequest, staff: staff_of_token, request: Request
     ) -> OrderView | Response:
         """Staff: ask for a refund that failed, or has no outcome, again. Safe to repeat."""
         command = RetryRefund(
             order_id=OrderId(order_id), staff=staff, refund_id=RefundId(refund_id), reason=body.reason
         )
-        return await asking.change(command, request)
+        return await bus.change(command, request)
 
     @router.post(
         "/orders/{order_id}/refunds/{refund_id}/settled-outside",
@@ -99,7 +99,11 @@ def routes(asking: BusGateway, who: Who) -> APIRouter:
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "refund-not-failed", "refund-exceeds-paid"),
     )
     async def settle_refund_outside(
-        order_id: OrderIdPath, refund_id: RefundIdPath, body: SettledOutsideRequest, staff: acts, request: Request
+        order_id: OrderIdPath,
+        refund_id: RefundIdPath,
+        body: SettledOutsideRequest,
+        staff: staff_of_token,
+        request: Request,
     ) -> OrderView | Response:
         """Staff: the guest has the money of a failed refund in another way, in cash for one. Safe to repeat."""
         command = SettleRefundOutside(
@@ -109,7 +113,7 @@ def routes(asking: BusGateway, who: Who) -> APIRouter:
             amount=body.amount,
             reason=body.reason,
         )
-        return await asking.change(command, request)
+        return await bus.change(command, request)
 
     @router.post(
         "/orders/{order_id}/review",
@@ -118,9 +122,11 @@ def routes(asking: BusGateway, who: Who) -> APIRouter:
         | ACCEPTED
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-in-review", "out-of-stock", "amount-not-settleable"),
     )
-    async def review(order_id: OrderIdPath, body: ReviewRequest, staff: acts, request: Request) -> OrderView | Response:
+    async def review(
+        order_id: OrderIdPath, body: ReviewRequest, staff: staff_of_token, request: Request
+    ) -> OrderView | Response:
         """Staff: decide about an order whose money does not match."""
         command = ResolveReview(order_id=OrderId(order_id), staff=staff, **dict(body))
-        return await asking.change(command, request)
+        return await bus.change(command, request)
 
     return router

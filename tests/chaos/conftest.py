@@ -64,7 +64,7 @@ async def chaos(
     ):
         settings = {
             "pay_within": timedelta(seconds=12),
-            "poll_pace": 0.005,
+            "poll_interval_factor": 0.005,
             "psp_sweep_every": timedelta(seconds=15),
             "reply_timeout": 2.0,
             "publish_timeout": 3.0,

@@ -49,7 +49,7 @@ async def failover(
             mongodb_url=store.url,
             database=f"cluster-{uuid.uuid4().hex[:8]}",
             pay_within=timedelta(seconds=12),
-            poll_pace=0.005,
+            poll_interval_factor=0.005,
             psp_sweep_every=timedelta(seconds=30),
             reply_timeout=3.0,
             publish_timeout=3.0,

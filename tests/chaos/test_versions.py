@@ -37,7 +37,7 @@ async def test_guests_pay_while_one_version_takes_the_place_of_another(
         database=name,
         accounts=await accounts_at(broker, url),
         pay_within=timedelta(seconds=20),
-        poll_pace=0.005,
+        poll_interval_factor=0.005,
         reply_timeout=5.0,
     )
     system = TwoVersions(setup, tmp_path / "services", broker, store, old=old, new=new)

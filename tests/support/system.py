@@ -79,10 +79,10 @@ class Setup:
     publish_timeout: float = 10.0
     store_timeout: float = 5.0
     seal_key: str = field(default_factory=lambda: Fernet.generate_key().decode())
-    poll_pace: float = 1.0
+    poll_interval_factor: float = 1.0
     psp_sweep_every: timedelta = timedelta(minutes=10)
     stripe_retries: int = 2
-    stripe_patience: int = 10
+    stripe_breaker_threshold: int = 10
     stripe_timeout: float = 10.0
     stripe_account: str | None = None
     stripe_api_base: str = ""
@@ -166,7 +166,9 @@ class System:
 
     def payment_settings(self) -> PaymentSettings:
         return PaymentSettings(
-            **self.store_settings(PAYMENTS), poll_pace=self.setup.poll_pace, psp_sweep_every=self.setup.psp_sweep_every
+            **self.store_settings(PAYMENTS),
+            poll_interval_factor=self.setup.poll_interval_factor,
+            psp_sweep_every=self.setup.psp_sweep_every,
         )
 
     def adapter_settings(self) -> AdapterSettings:
@@ -178,7 +180,7 @@ class System:
             stripe_account=self.setup.stripe_account,
             stripe_timeout=self.setup.stripe_timeout,
             stripe_retries=self.setup.stripe_retries,
-            stripe_patience=self.setup.stripe_patience,
+            stripe_breaker_threshold=self.setup.stripe_breaker_threshold,
             stripe_statement_descriptor_suffix=STATEMENT_SUFFIX,
             seal_keys=SecretStr(self.setup.seal_key),
         )
@@ -214,7 +216,8 @@ class System:
             "BELLHOP_STORE_TIMEOUT": str(self.setup.store_timeout),
             "BELLHOP_SWEEP_EVERY": str(self.setup.sweep_every),
             "BELLHOP_PAY_WITHIN": iso8601(self.setup.pay_within),
-            "BELLHOP_POLL_PACE": str(self.setup.poll_pace),
+            # Its name in 0.1.0, an earlier version that some tests run beside this one.
+            "BELLHOP_POLL_PACE": str(self.setup.poll_interval_factor),
             "BELLHOP_PSP_SWEEP_EVERY": iso8601(self.setup.psp_sweep_every),
         }
         return env | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}

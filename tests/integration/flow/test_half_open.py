@@ -56,7 +56,7 @@ async def system_through(peer: str, broker: Broker, store: Store) -> AsyncIterat
             store_timeout=TIMEOUT,
             reply_timeout=TIMEOUT,
             stripe_timeout=TIMEOUT,
-            poll_pace=0.05,
+            poll_interval_factor=0.05,
         )
     )
     address = {"broker": url, "store": store.url, "PSP": system.sandbox.url}[peer]

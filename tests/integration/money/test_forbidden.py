@@ -124,7 +124,7 @@ async def test_a_psp_that_cannot_be_asked_for_its_account_does_not_keep_the_adap
 
 
 async def test_an_intent_that_is_gone_from_our_account_stops_no_other_payment(broker: Broker, store: Store) -> None:
-    async with system_on(broker, store, poll_pace=0.005) as system:
+    async with system_on(broker, store, poll_interval_factor=0.005) as system:
         guest = system.guest()
         lost = (await guest.order())["order_id"]
         await guest.session(lost)

@@ -1,6 +1,6 @@
 """A session that cannot be opened, closed or found: guest, stock and staff have a way out, and asking has an end.
 
-Days pass in seconds (`poll_pace`): a day in 1.7 s, the week after which a person must look in 12 s.
+Days pass in seconds (`poll_interval_factor`): a day in 1.7 s, the week after which a person must look in 12 s.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ Systems = Callable[..., Awaitable[System]]
 
 DAY = "2038-02-03"
 PACE: dict[str, Any] = {
-    "poll_pace": 0.00002,
+    "poll_interval_factor": 0.00002,
     "pay_within": timedelta(seconds=3),
     "stripe_retries": 0,
-    "stripe_patience": 1000,
+    "stripe_breaker_threshold": 1000,
 }
 EACH_CALL: Json = {"probability": 1}
 MOST_POLLS = len(UNKNOWN_POLLS)

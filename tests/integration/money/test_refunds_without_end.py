@@ -1,4 +1,7 @@
-"""A refund that the PSP never answers, or never settles, ends before a person. Days pass in seconds (`poll_pace`)."""
+"""A refund that the PSP never answers, or never settles, ends before a person.
+
+Days pass in seconds (`poll_interval_factor`).
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +14,7 @@ from tests.support.waiting import until
 
 Systems = Callable[..., Awaitable[System]]
 
-PACE: dict[str, Any] = {"poll_pace": 0.00001, "stripe_retries": 0, "stripe_patience": 1000}
+PACE: dict[str, Any] = {"poll_interval_factor": 0.00001, "stripe_retries": 0, "stripe_breaker_threshold": 1000}
 """A day in 0.9 s, the seven of an unanswered refund in 6 s, the fourteen of an unsettled one in 12 s."""
 
 PENDING_REFUND_CARD = "4000000000007726"

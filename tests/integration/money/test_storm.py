@@ -67,7 +67,7 @@ async def test_after_a_storm_every_order_is_final_and_every_cent_accounted_for(
     system = await own_system(
         catalogue=catalogue,
         pay_within=PAY_WITHIN,
-        poll_pace=0.005,
+        poll_interval_factor=0.005,
         psp_sweep_every=timedelta(seconds=10),
         settle_after=2.0,
     )

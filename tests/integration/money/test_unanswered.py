@@ -25,7 +25,9 @@ NO_WEBHOOKS = {"drop": {"probability": 1}}
 async def eager(broker: Broker, store: Store) -> AsyncIterator[System]:
     """A system that asks a silent PSP again after 0.3 s and about an open payment after 3 s, and takes no silence for
     an outage."""
-    async with system_on(broker, store, poll_pace=0.005, stripe_retries=1, stripe_patience=1000) as system:
+    async with system_on(
+        broker, store, poll_interval_factor=0.005, stripe_retries=1, stripe_breaker_threshold=1000
+    ) as system:
         yield system
 
 

@@ -15,7 +15,9 @@ LETTER = "psp.translate-psp-event.v1"
 async def test_an_event_whose_payment_could_not_be_looked_up_reaches_its_order_by_a_replay(
     own_system: Callable[..., Any],
 ) -> None:
-    system: System = await own_system(psp_sweep_every=timedelta(seconds=1), stripe_retries=0, stripe_patience=1000)
+    system: System = await own_system(
+        psp_sweep_every=timedelta(seconds=1), stripe_retries=0, stripe_breaker_threshold=1000
+    )
     operator, guest = Operator(system), system.guest()
     order_id = await paid_order(system, guest)
     intent = await intent_of(system, order_id)

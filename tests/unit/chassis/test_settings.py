@@ -105,6 +105,25 @@ def test_a_bad_value_stops_the_start_and_is_not_shown(
     assert "hush" not in told
 
 
+@pytest.mark.parametrize(
+    ("settings_type", "field", "old", "new"),
+    [
+        (GatewaySettings, "live_stream_max_seconds", "BELLHOP_LONGEST_LIVE_STREAM", "BELLHOP_LIVE_STREAM_MAX_SECONDS"),
+        (PaymentSettings, "poll_interval_factor", "BELLHOP_POLL_PACE", "BELLHOP_POLL_INTERVAL_FACTOR"),
+        (AdapterSettings, "stripe_breaker_threshold", "BELLHOP_STRIPE_PATIENCE", "BELLHOP_STRIPE_BREAKER_THRESHOLD"),
+    ],
+)
+def test_a_setting_is_read_by_its_old_name_unless_the_new_one_is_set(
+    settings_type: type[ServiceSettings], field: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(old, "7")
+    by_its_old_name = load(settings_type)
+    monkeypatch.setenv(new, "3")
+    by_both = load(settings_type)
+
+    assert (getattr(by_its_old_name, field), getattr(by_both, field)) == (7, 3)
+
+
 def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("BELLHOP_AMQP_URL")
     monkeypatch.delenv("BELLHOP_MONGODB_URL")
