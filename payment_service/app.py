@@ -32,7 +32,7 @@ from payment_service.event_backfill import SWEEP_ID, SweepDue
 from payment_service.event_backfill import decide as decide_sweep
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment.decide import decide
-from payment_service.payment.polling import USUAL
+from payment_service.payment.polling import DEFAULT
 from payment_service.payment.state import PollDue
 from payment_service.settings import PaymentSettings
 
@@ -51,7 +51,7 @@ def create_app(settings: PaymentSettings) -> Starlette:
     payments = WritePath(kept.payments, bus, clock=store.clock.now)
     sweeps = WritePath(kept.sweeps, bus, clock=store.clock.now)
     due = SweepDue(settings.psp_sweep_every)
-    polls = USUAL.scaled(settings.poll_interval_factor)
+    polls = DEFAULT.scaled(settings.poll_interval_factor)
     handlers = PaymentHandlers(payments, sweeps, kept.holders, polls)
     for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
         consumer = Consumer(bus, queue, DEAD_QUEUE, table, metrics, VERSION, breaker)

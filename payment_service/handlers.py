@@ -19,7 +19,7 @@ from payment_service.collections import SessionHolder
 from payment_service.event_backfill import SWEEP_ID, EventBackfill
 from payment_service.event_backfill import decide as decide_sweep
 from payment_service.payment.decide import decide
-from payment_service.payment.polling import USUAL, Polls
+from payment_service.payment.polling import DEFAULT, Polls
 from payment_service.payment.state import Payment, PaymentMessage
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class PaymentHandlers:
     payments: WritePath[Payment]
     sweeps: WritePath[EventBackfill]
     holders: SessionHolders
-    polls: Polls = USUAL
+    polls: Polls = DEFAULT
 
     def commands(self) -> Handlers:
         return {kind: self.decide for kind in get_args(PaymentMessage) if issubclass(kind, Command)}

@@ -27,7 +27,7 @@ from contracts.psp import (
 )
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
-from psp_adapter.http_trace import noted, recorded
+from psp_adapter.http_trace import as_header, capture
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
 from psp_adapter.translate import Intent, report_of_intent, report_of_refund
@@ -58,34 +58,34 @@ class AdapterHandlers:
 
     def commands(self) -> Handlers:
         return {
-            CreatePspSession: self._asking(self._create_session),
-            ClosePspSession: self._asking(self._close_session),
-            RetrievePspSession: self._asking(self._retrieve_session),
-            CreatePspRefund: self._asking(self._create_refund),
+            CreatePspSession: self._publishing_answer_of(self._create_session),
+            ClosePspSession: self._publishing_answer_of(self._close_session),
+            RetrievePspSession: self._publishing_answer_of(self._retrieve_session),
+            CreatePspRefund: self._publishing_answer_of(self._create_refund),
             SweepPspEvents: self._at_our_account(self.backfill.sweep),
             TranslatePspEvent: self._at_our_account(self.backfill.translate),
         }
 
-    def _asking(
+    def _publishing_answer_of(
         self, ask: Callable[[Any], Awaitable[Event | None]]
     ) -> Callable[[PaymentCommand, Delivery], Awaitable[Outcome[Any]]]:
         """Publish what the PSP answers. When it stays silent, or says nothing about a session, say that: the payment
         service asks again, a few times."""
 
         async def handle(command: PaymentCommand, delivery: Delivery) -> Outcome[Any]:
-            with recorded() as calls:
+            with capture() as calls:
                 try:
                     await self.check_account()
                     answer = await ask(command)
                 except PspUnavailableError as error:
                     if delivery.attempt < TRIES or _is_about_a_claim(command):
-                        error.trace_headers = noted(calls)
+                        error.trace_headers = as_header(calls)
                         raise
                     answer = _unknown(command, error)
                 except PspForbiddenError as error:
                     log.error("psp.forbidden", kind=command.kind, reason=error.reason, error=str(error))
                     if not error.forbidden.concerns_one_payment or delivery.attempt < TRIES:
-                        error.trace_headers = noted(calls)
+                        error.trace_headers = as_header(calls)
                         raise
                     answer = _unknown(command, error)
                 except PspBrokenError as error:
@@ -95,7 +95,7 @@ class AdapterHandlers:
                     answer = _unknown(command, error)
             if answer is None:
                 return Ignored("the PSP has nothing new to say; its webhook will tell")
-            await self.bus.publish(delivery.follow_up(answer, _answer_id(delivery, answer), noted(calls)))
+            await self.bus.publish(delivery.follow_up(answer, _answer_id(delivery, answer), as_header(calls)))
             return Done()
 
         return handle

@@ -1,4 +1,4 @@
-"""The calls to the PSP that one message leads to, kept for whoever traces an order."""
+"""Captures the HTTP calls to the PSP that one message leads to, for tracing."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 _SUBJECT = re.compile(rb'\s*\{\s*"id":\s*"([A-Za-z]+_\w+)"')
 
-NOTED_CALLS = 4
-"""How many calls a note tells of: the newest. An answer that takes more pages than that is no guest's."""
+SHOWN_CALLS = 4
+"""How many calls a header shows: the newest. Calls that need more pages never come from a guest request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request to the PSP. `status` None: it was not answered."""
+    """One HTTP request to the PSP. `status` is None if it was not answered."""
 
     began: datetime
     method: str
@@ -26,10 +26,10 @@ class Call:
     subject: str | None = None
 
     @classmethod
-    def to(
+    def of(
         cls, began: datetime, method: str, url: str, status: int | None, milliseconds: float, answer: bytes = b""
     ) -> "Call":
-        """Keeps the path and the id of the object that was answered, never keys, parameters or bodies."""
+        """Keeps the path and the answered object's id, never keys, parameters or bodies."""
         subject = _SUBJECT.match(answer)
         named = subject.group(1).decode() if subject else None
         return cls(began, method.upper(), urlsplit(url).path, status, round(milliseconds), named)
@@ -41,27 +41,27 @@ class Call:
         return f"{clock} {self.method} {self.path} {answered} in {self.milliseconds} ms{named}"
 
 
-_recorded: ContextVar[list[Call] | None] = ContextVar("recorded", default=None)
+_captured: ContextVar[list[Call] | None] = ContextVar("captured", default=None)
 
 
 @contextmanager
-def recorded() -> Iterator[list[Call]]:
-    """Whatever is asked of the PSP in here, as it is asked."""
+def capture() -> Iterator[list[Call]]:
+    """Yield a list that collects the calls to the PSP made inside the block."""
     calls: list[Call] = []
-    token = _recorded.set(calls)
+    token = _captured.set(calls)
     try:
         yield calls
     finally:
-        _recorded.reset(token)
+        _captured.reset(token)
 
 
 def record(call: Call) -> None:
-    """Remember a call for whoever is recording, if anybody is."""
-    calls = _recorded.get()
+    """Add a call to the innermost `capture`, if there is one."""
+    calls = _captured.get()
     if calls is not None:
         calls.append(call)
 
 
-def noted(calls: list[Call]) -> Mapping[str, str]:
-    """The calls as a note of what they led to."""
-    return {"psp": "; ".join(str(call) for call in calls[-NOTED_CALLS:])} if calls else {}
+def as_header(calls: list[Call]) -> Mapping[str, str]:
+    """The calls as a trace header, empty if there are none."""
+    return {"psp": "; ".join(str(call) for call in calls[-SHOWN_CALLS:])} if calls else {}

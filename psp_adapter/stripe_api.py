@@ -58,9 +58,9 @@ class _RecordedHttp(stripe.HTTPXClient):
         try:
             answer, status, answered = await super().request_async(method, url, headers, post_data)
         except stripe.APIConnectionError:
-            record(Call.to(began, method, url, None, (perf_counter() - started) * 1000))
+            record(Call.of(began, method, url, None, (perf_counter() - started) * 1000))
             raise
-        record(Call.to(began, method, url, status, (perf_counter() - started) * 1000, answer))
+        record(Call.of(began, method, url, status, (perf_counter() - started) * 1000, answer))
         self._set_clock(answered, asked_at)
         return answer, status, answered
 

@@ -118,7 +118,7 @@ class Api:
         breaks = False
         try:
             call = await self._read(request, request_id, public)
-            self._perhaps_fail(subject)
+            self._maybe_fail(subject)
             if not call.public:
                 self._perhaps_forbid(subject)
             breaks = self._faults.strikes(self._faults.api.close_after_effect, subject)
@@ -165,7 +165,7 @@ class Api:
             return True
         raise unauthorized(f"Invalid API Key provided: {key[:8]}{'*' * 8}")
 
-    def _perhaps_fail(self, subject: str) -> None:
+    def _maybe_fail(self, subject: str) -> None:
         api = self._faults.api
         if self._faults.strikes(api.fail_429, subject):
             message = "Too many requests (a fault switched on in the sandbox)."

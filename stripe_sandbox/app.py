@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stripe_sandbox import background
 from stripe_sandbox.api import Api
+from stripe_sandbox.control_api import ControlApi
 from stripe_sandbox.faults import Faults
 from stripe_sandbox.pages import Pages
 from stripe_sandbox.sandbox import Sandbox
 from stripe_sandbox.settings import NOTICE, Settings
-from stripe_sandbox.switches import Switches
 from stripe_sandbox.timers import Timers
 from stripe_sandbox.webhooks import Webhooks
 
@@ -77,7 +77,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/health/ready", _healthy),
             api.routes(),
             api.v2_routes(),
-            Switches(sandbox, faults, webhooks, timers).routes(),
+            ControlApi(sandbox, faults, webhooks, timers).routes(),
             *Pages(sandbox).routes(),
         ],
         middleware=[Middleware(SaysItIsASandbox, sandbox=sandbox)],

@@ -9,7 +9,7 @@ from typing import Literal
 from stripe_sandbox.errors import Json, refused
 from stripe_sandbox.forms import only, text
 from stripe_sandbox.lists import PAGING, cut, page
-from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox, copied
+from stripe_sandbox.sandbox import INTERNAL_CALL, Call, Sandbox, copied
 
 DISPUTE_FEE = 2000
 """Minor units, whatever the currency. It is not given back when a dispute is won."""
@@ -85,7 +85,7 @@ def pay_out(sandbox: Sandbox, currency: str) -> Json:
     payout["balance_transaction"] = own["id"]
     state.paid_out |= {transaction["id"]: payout["id"] for transaction in (*moved, own)}
     sandbox.store.put(payout)
-    sandbox.emit(OWN_DOING, "payout.paid", payout)
+    sandbox.emit(INTERNAL_CALL, "payout.paid", payout)
     return payout
 
 

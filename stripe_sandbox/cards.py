@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from stripe_sandbox.errors import ApiError, Json, invalid, no_such
-from stripe_sandbox.forms import group, only
+from stripe_sandbox.forms import mapping, only
 from stripe_sandbox.sandbox import Sandbox
 from stripe_sandbox.vouchers import TYPES
 
@@ -84,16 +84,16 @@ def from_data(sandbox: Sandbox, data: Json) -> Json:
     kind = str(data.get("type"))
     only(data, ("type", kind, "billing_details", "metadata", "allow_redisplay"))
     if kind in TYPES:
-        return _without_card(sandbox, kind, group(data, "billing_details"))
+        return _without_card(sandbox, kind, mapping(data, "billing_details"))
     if kind != "card":
         raise invalid(f"The sandbox takes card, {' and '.join(TYPES)}.", param="payment_method_data[type]")
-    card = group(data, "card")
+    card = mapping(data, "card")
     number = re.sub(r"[\s-]", "", str(card.get("number", "")))
     if not _checks_out(number):
         raise _card_error("incorrect_number", "Your card number is incorrect.", "number")
     known = BY_NUMBER.get(number)
     brand = known.brand if known else "unknown"
-    billing = group(data, "billing_details")
+    billing = mapping(data, "billing_details")
     behaviour = known.behaviour if known else "test_mode_live_card"
     return _keep(sandbox, number, brand, behaviour, expires=_expiry(sandbox, card), billing=billing)
 

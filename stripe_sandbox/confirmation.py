@@ -149,6 +149,6 @@ def _fail(sandbox: Sandbox, call: Call, intent: Json, error: Json) -> None:
 def _next_action(call: Call, intent: Json, return_url: str | None) -> Json:
     query = urlencode({"payment_intent": intent["id"], "client_secret": intent["client_secret"]})
     page = f"{call.address}/v3/authenticate?{query}"
-    if forms.flag(call.params, "use_stripe_sdk") or return_url is None:
+    if forms.boolean(call.params, "use_stripe_sdk") or return_url is None:
         return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": page}}
     return {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": page}}

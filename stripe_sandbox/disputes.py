@@ -6,14 +6,14 @@ from typing import Literal, get_args
 from stripe_sandbox import balance
 from stripe_sandbox.errors import Json, refused
 from stripe_sandbox.lists import page
-from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from stripe_sandbox.sandbox import INTERNAL_CALL, Call, Sandbox
 
 DAY = 24 * 3600
 TIME_TO_ANSWER = 7 * DAY
 INQUIRY = 120 * DAY
 """Seconds after which an inquiry that did not become a dispute is closed."""
 
-Beginning = Literal["needs_response", "warning_needs_response", "prevented"]
+FirstStatus = Literal["needs_response", "warning_needs_response", "prevented"]
 Status = Literal[
     "needs_response",
     "under_review",
@@ -24,7 +24,7 @@ Status = Literal[
     "appeal_needs_response",
     "appeal_under_review",
 ]
-STATUSES = {*get_args(Beginning), *get_args(Status)}
+STATUSES = {*get_args(FirstStatus), *get_args(Status)}
 
 _APPEALS = ("appeal_needs_response", "appeal_under_review")
 _DECISIONS = ("won", "lost")
@@ -49,7 +49,7 @@ def open_dispute(
     *,
     amount: int | None = None,
     reason: str = "fraudulent",
-    status: Beginning = "needs_response",
+    status: FirstStatus = "needs_response",
 ) -> Json:
     """Dispute what was captured, all of it unless an amount is given. Parts of one charge may be disputed apart."""
     if intent["status"] != "succeeded":
@@ -99,7 +99,7 @@ def proceed(sandbox: Sandbox, dispute: Json, status: Status) -> Json:
     dispute.update(status=status, is_charge_refundable=status.startswith("warning_"))
     _wait(sandbox, dispute)
     what = "closed" if status in (*_DECISIONS, "warning_closed") else "updated"
-    _changed(sandbox, OWN_DOING, dispute, what, was_withdrawn=_is_withdrawn(before))
+    _changed(sandbox, INTERNAL_CALL, dispute, what, was_withdrawn=_is_withdrawn(before))
     return dispute
 
 

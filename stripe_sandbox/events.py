@@ -52,7 +52,7 @@ def retrieve_thin(sandbox: Sandbox, call: Call) -> Json:
 def list_all(sandbox: Sandbox, call: Call) -> Json:
     """Filtered by `type` (a trailing `*` matches a family) or by `types[]`."""
     forms.only(call.params, (*PAGING, "type", "types"))
-    kind, kinds = forms.text(call.params, "type"), forms.many(call.params, "types")
+    kind, kinds = forms.text(call.params, "type"), forms.strings(call.params, "types")
     if kind is not None and kinds:
         raise invalid("Send type or types, not both.", param="types")
     wanted = [kind] if kind is not None else kinds

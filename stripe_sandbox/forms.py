@@ -56,7 +56,7 @@ def email(params: Json, name: str) -> str | None:
     return value
 
 
-def whole(params: Json, name: str, *, least: int, most: int = 99_999_999) -> int | None:
+def integer(params: Json, name: str, *, least: int, most: int = 99_999_999) -> int | None:
     """An integer between `least` and `most`, or None when absent."""
     value = params.get(name)
     if value is None:
@@ -69,7 +69,7 @@ def whole(params: Json, name: str, *, least: int, most: int = 99_999_999) -> int
     return int(value)
 
 
-def flag(params: Json, name: str) -> bool:
+def boolean(params: Json, name: str) -> bool:
     value = params.get(name, "false")
     if value not in ("true", "false"):
         raise invalid(f"Invalid boolean: {value}", param=name)
@@ -83,7 +83,7 @@ def one_of(params: Json, name: str, allowed: Collection[str]) -> str | None:
     return value
 
 
-def group(params: Json, name: str) -> Json:
+def mapping(params: Json, name: str) -> Json:
     """A nested mapping such as `payment_method_data[…]`, empty when absent."""
     value = params.get(name) or {}
     if not isinstance(value, dict):
@@ -91,7 +91,7 @@ def group(params: Json, name: str) -> Json:
     return value
 
 
-def many(params: Json, name: str) -> list[str]:
+def strings(params: Json, name: str) -> list[str]:
     """A list of strings, empty when absent."""
     value = params.get(name) or []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -103,7 +103,7 @@ def metadata(params: Json, before: Json) -> Json:
     """Metadata merged as Stripe merges it: an empty value deletes its key, an empty `metadata` deletes all."""
     if params.get("metadata") == "":
         return {}
-    merged = before | group(params, "metadata")
+    merged = before | mapping(params, "metadata")
     if not all(isinstance(value, str) and len(value) <= 500 for value in merged.values()) or len(merged) > 50:
         raise invalid("Metadata is at most 50 strings of at most 500 characters.", param="metadata")
     return {key: value for key, value in merged.items() if value != ""}

@@ -73,9 +73,9 @@ PUBLIC = (
 def create(sandbox: Sandbox, call: Call) -> Json:
     params = call.params
     forms.only(params, CREATABLE)
-    amount = required(forms.whole(params, "amount", least=1), "amount")
+    amount = required(forms.integer(params, "amount", least=1), "amount")
     currency = required(forms.currency(params), "currency")
-    automatic = forms.group(params, "automatic_payment_methods")
+    automatic = forms.mapping(params, "automatic_payment_methods")
     forms.only(automatic, ("enabled", "allow_redirects"))
     intent_id = sandbox.new_id("pi")
     intent: Json = {
@@ -122,7 +122,7 @@ def create(sandbox: Sandbox, call: Call) -> Json:
         "transfer_data": None,
         "transfer_group": None,
     }
-    confirm_now = forms.flag(params, "confirm")
+    confirm_now = forms.boolean(params, "confirm")
     if not confirm_now and "return_url" in params:
         raise invalid("return_url goes with confirm=true.", param="return_url")
     confirmation.return_url_of(call)
@@ -150,7 +150,7 @@ def update(sandbox: Sandbox, call: Call) -> Json:
     forms.only(call.params, SETTABLE)
     if not set(call.params) <= {"metadata", "description", "expand"} and intent["status"] not in UNPAID:
         raise _unexpected(intent, "update")
-    amount, currency = forms.whole(call.params, "amount", least=1), forms.currency(call.params)
+    amount, currency = forms.integer(call.params, "amount", least=1), forms.currency(call.params)
     _set(sandbox, intent, call.params)
     intent["amount"] = amount or intent["amount"]
     intent["currency"] = currency or intent["currency"]
@@ -220,11 +220,11 @@ def _set(sandbox: Sandbox, intent: Json, params: Json) -> None:
         changes["capture_method"] = forms.one_of(params, "capture_method", ("automatic", "automatic_async", "manual"))
     if "setup_future_usage" in params:
         changes["setup_future_usage"] = forms.one_of(params, "setup_future_usage", ("on_session", "off_session"))
-    if forms.many(params, "payment_method_types") not in ([], ["card"]):
+    if forms.strings(params, "payment_method_types") not in ([], ["card"]):
         raise invalid(
             "The sandbox takes cards only: payment_method_types must be ['card'].", param="payment_method_types"
         )
-    if (data := forms.group(params, "payment_method_data")) != {}:
+    if (data := forms.mapping(params, "payment_method_data")) != {}:
         changes["payment_method"] = cards.from_data(sandbox, data)["id"]
     elif (token := forms.text(params, "payment_method")) is not None:
         changes["payment_method"] = cards.from_token(sandbox, token)["id"]

@@ -5,7 +5,7 @@ from itertools import dropwhile, islice, takewhile
 from typing import Any
 
 from stripe_sandbox.errors import Json, invalid
-from stripe_sandbox.forms import many, only, text, whole
+from stripe_sandbox.forms import integer, only, strings, text
 from stripe_sandbox.sandbox import Call, Sandbox, copied
 
 PAGING = ("limit", "starting_after", "ending_before", "created")
@@ -28,7 +28,7 @@ def page(sandbox: Sandbox, call: Call, prefix: str, url: str, *, filters: Iterab
 
 
 def cut(sandbox: Sandbox, call: Call, prefix: str, url: str, matches: Callable[[Json], bool]) -> Json:
-    limit = whole(call.params, "limit", least=1, most=100) or 10
+    limit = integer(call.params, "limit", least=1, most=100) or 10
     after, before = text(call.params, "starting_after"), text(call.params, "ending_before")
     for name, cursor in (("starting_after", after), ("ending_before", before)):
         if cursor is not None:
@@ -55,10 +55,10 @@ def _created(params: Json) -> Callable[[Json], bool]:
     if given is None:
         return lambda item: True
     if isinstance(given, str):
-        exact = whole(params, "created", least=0, most=10**11)
+        exact = integer(params, "created", least=0, most=10**11)
         return lambda item: bool(item["created"] == exact)
     only(given, ("gt", "gte", "lt", "lte"))
-    bounds = {name: whole(given, name, least=0, most=10**11) for name in given}
+    bounds = {name: integer(given, name, least=0, most=10**11) for name in given}
 
     def within(item: Json) -> bool:
         at = item["created"]
@@ -70,7 +70,7 @@ def _created(params: Json) -> Callable[[Json], bool]:
 
 def expand(sandbox: Sandbox, answer: Json, params: Json) -> Json:
     """The answer with every `expand[]` path replaced by the object its id names. The stored object stays as it is."""
-    paths = many(params, "expand")
+    paths = strings(params, "expand")
     answer = copied(answer) if paths else answer
     for path in paths:
         _expand(sandbox, answer, path.split("."), path)

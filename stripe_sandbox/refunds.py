@@ -5,7 +5,7 @@ from typing import Literal
 from stripe_sandbox import balance, disputes, forms
 from stripe_sandbox.errors import Json, missing, refused
 from stripe_sandbox.lists import page
-from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from stripe_sandbox.sandbox import INTERNAL_CALL, Call, Sandbox
 
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 FAILURE = "expired_or_canceled_card"
@@ -14,11 +14,11 @@ FAILURE = "expired_or_canceled_card"
 def create(sandbox: Sandbox, call: Call) -> Json:
     params = call.params
     forms.only(params, ("payment_intent", "charge", "amount", "reason", "metadata"))
-    amount = forms.whole(params, "amount", least=1)
+    amount = forms.integer(params, "amount", least=1)
     reason = forms.one_of(params, "reason", REASONS)
     charge = _charge(sandbox, params)
     behaviour = sandbox.state.behaviours[charge["payment_method"]]
-    refund = give_back(
+    refund = make_refund(
         sandbox,
         call,
         charge,
@@ -32,7 +32,7 @@ def create(sandbox: Sandbox, call: Call) -> Json:
     return refund
 
 
-def give_back(
+def make_refund(
     sandbox: Sandbox,
     call: Call,
     charge: Json,
@@ -102,7 +102,7 @@ def settle(sandbox: Sandbox, refund: Json, outcome: Literal["succeed", "fail"] |
         balance.refund_failed(sandbox, refund)
         _refunded(charge, by=-refund["amount"])
         _tell(sandbox, refund, before)
-        sandbox.emit(OWN_DOING, "refund.failed", refund)
+        sandbox.emit(INTERNAL_CALL, "refund.failed", refund)
     return refund
 
 
@@ -143,5 +143,5 @@ def _refunded(charge: Json, *, by: int) -> Json:
 
 def _tell(sandbox: Sandbox, refund: Json, before: Json) -> None:
     # Stripe tells of a refund's change under the old name as well.
-    sandbox.emit(OWN_DOING, "refund.updated", refund, before=before)
-    sandbox.emit(OWN_DOING, "charge.refund.updated", refund, before=before)
+    sandbox.emit(INTERNAL_CALL, "refund.updated", refund, before=before)
+    sandbox.emit(INTERNAL_CALL, "charge.refund.updated", refund, before=before)

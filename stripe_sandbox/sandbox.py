@@ -31,7 +31,7 @@ class Call:
     address: str = ""
 
 
-OWN_DOING = Call()
+INTERNAL_CALL = Call()
 
 
 def copied(obj: Json) -> Json:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from stripe_sandbox import confirmation, disputes, refunds
 from stripe_sandbox.errors import ApiError
-from stripe_sandbox.sandbox import OWN_DOING, Sandbox
+from stripe_sandbox.sandbox import INTERNAL_CALL, Sandbox
 
 
 class Timers:
@@ -49,9 +49,9 @@ class Timers:
         sandbox, state = self._sandbox, self._sandbox.state
         match kind:
             case "intent":
-                confirmation.settle(sandbox, OWN_DOING, state.payment_intents[object_id])
+                confirmation.settle(sandbox, INTERNAL_CALL, state.payment_intents[object_id])
             case "voucher":
-                confirmation.expire(sandbox, OWN_DOING, state.payment_intents[object_id])
+                confirmation.expire(sandbox, INTERNAL_CALL, state.payment_intents[object_id])
             case "refund":
                 refunds.settle(sandbox, state.refunds[object_id])
             case "dispute":

@@ -26,7 +26,7 @@ from contracts.topology import (
     Exchange,
     Queue,
 )
-from tools.generated_file import ROOT, keep
+from tools.generated_file import ROOT, generated_file_command
 
 FILE = ROOT / "docs" / "asyncapi.json"
 MESSAGES_OF = {COMMANDS.name: Command, EVENTS.name: Event, "queries": Query}
@@ -223,4 +223,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, text, "tools.asyncapi")
+    generated_file_command(FILE, text, "tools.asyncapi")

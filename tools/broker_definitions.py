@@ -11,7 +11,7 @@ from typing import Any
 from contracts.accounts import ACCOUNTS, ANYTHING, OPERATOR
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.accounts import definitions
-from tools.generated_file import ROOT, keep
+from tools.generated_file import ROOT, generated_file_command
 
 FILE = ROOT / "deploy" / "rabbitmq" / "definitions.json"
 VHOST = "/"
@@ -76,4 +76,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, text, "tools.broker_definitions")
+    generated_file_command(FILE, text, "tools.broker_definitions")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.generated_file import ROOT, keep
+from tools.generated_file import ROOT, generated_file_command
 
 FOLDER = ROOT / "docs" / "decisions"
 FILE = FOLDER / "README.md"
@@ -53,4 +53,4 @@ def _rows(folder: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    keep(FILE, page, "tools.decisions")
+    generated_file_command(FILE, page, "tools.decisions")

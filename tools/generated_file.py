@@ -10,12 +10,12 @@ import typer
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def keep(file: Path, text: Callable[[], str], module: str) -> None:
+def generated_file_command(file: Path, text: Callable[[], str], module: str) -> None:
     """Run the command of one generated file: `python -m {module} [--write | --check]`."""
     name = file.relative_to(ROOT).as_posix()
 
     def main(
-        write: Annotated[bool, typer.Option("--write", help=f"Write {name} anew.")] = False,
+        write: Annotated[bool, typer.Option("--write", help=f"Write {name}.")] = False,
         check: Annotated[bool, typer.Option("--check", help="Exit with 1 when it is not current.")] = False,
     ) -> None:
         if write:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
-from tools.generated_file import ROOT, keep
+from tools.generated_file import ROOT, generated_file_command
 
 FILE = ROOT / "docs" / "openapi.json"
 
@@ -31,4 +31,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, text, "tools.openapi_document")
+    generated_file_command(FILE, text, "tools.openapi_document")

@@ -2,7 +2,7 @@
 
 from psp_adapter.stripe_api import API_VERSION
 from psp_adapter.translate import EVENT_TYPES
-from tools.generated_file import ROOT, keep
+from tools.generated_file import ROOT, generated_file_command
 
 FILE = ROOT / "docs" / "psp-events.md"
 
@@ -31,4 +31,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    keep(FILE, page, "tools.psp_events")
+    generated_file_command(FILE, page, "tools.psp_events")

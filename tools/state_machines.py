@@ -78,7 +78,7 @@ from extras_service.order.state import (
 )
 from payment_service.payment import decide as lifecycle
 from payment_service.payment.state import Payment, PaymentStage, PollDue
-from tools.generated_file import ROOT, keep
+from tools.generated_file import ROOT, generated_file_command
 
 PAGE = ROOT / "docs" / "state-machines.md"
 
@@ -489,4 +489,4 @@ def missing() -> list[str]:
 
 
 if __name__ == "__main__":
-    keep(PAGE, page, "tools.state_machines")
+    generated_file_command(PAGE, page, "tools.state_machines")

@@ -81,7 +81,7 @@ _UnpaidReport = (
 
 
 def decide(
-    payment: Payment | None, message: PaymentInput, now: datetime, polls: Polls = polling.USUAL
+    payment: Payment | None, message: PaymentInput, now: datetime, polls: Polls = polling.DEFAULT
 ) -> Decision[Payment]:
     """What `message` does to `payment` at `now`; every change sets anew when the PSP is asked again."""
     decision = _without_payment(message) if payment is None else _decide(payment, message, now, polls)
@@ -117,7 +117,7 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
         case PollDue():
             return polling.poll(payment, now, polls)
         case PspOutcomeUnknown():
-            return polling.unanswered(payment, message)
+            return polling.psp_timed_out(payment, message)
         case RefundPayment():
             return refunds.refund_asked(payment, message, now)
         case PspRefundUpdated():

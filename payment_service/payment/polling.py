@@ -66,14 +66,14 @@ class Polls:
         return (refund.asked_at or now) + patience[refund.stage]
 
 
-USUAL = Polls()
+DEFAULT = Polls()
 
 _DETAIL_KEPT = 300
 
 _OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.CLOSING)
 
 
-def with_next_poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Payment:
+def with_next_poll(payment: Payment, now: datetime, polls: Polls = DEFAULT) -> Payment:
     """The payment with the time set at which the PSP is asked again, if ever."""
     times = (_next_poll(payment, now, polls), *(polls.refund_deadline(refund, now) for refund in payment.refunds))
     return payment.model_copy(update={"due_at": min((at for at in times if at is not None), default=None)})
@@ -94,7 +94,7 @@ def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None
     return None
 
 
-def unanswered(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
+def psp_timed_out(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
     """The PSP did not say whether it did what it was asked: unknown, until it says something."""
     if event.asked == CreatePspRefund.wire_kind():
         return Applied(payment)
@@ -117,7 +117,7 @@ def resolved(payment: Payment) -> Payment:
     return payment.model_copy(update={"status": before, "before_unknown": None, "is_refused": False, "polls": 0})
 
 
-def poll(payment: Payment, now: datetime, polls: Polls = USUAL) -> Decision[Payment]:
+def poll(payment: Payment, now: datetime, polls: Polls = DEFAULT) -> Decision[Payment]:
     if payment.due_at is None or now < payment.due_at:
         return Stale("the poll was moved")
     looked_at = tuple(_looked_at(refund, now, polls) for refund in payment.refunds)

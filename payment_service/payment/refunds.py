@@ -34,7 +34,7 @@ def refund_asked(payment: Payment, command: RefundPayment, now: datetime) -> Dec
         asked = _with(payment, known.model_copy(update={"asked_at": now, "unresolved": False}))
         return Applied(asked.model_copy(update={"polls": 0}), (ask_refund(asked, known),))
     if known is not None:
-        return Applied(payment, (_told(payment, known),))
+        return Applied(payment, (_event(payment, known),))
     reference, left = _charge_of(payment, command)
     refund = Refund(
         refund_id=command.refund_id,
@@ -48,7 +48,7 @@ def refund_asked(payment: Payment, command: RefundPayment, now: datetime) -> Dec
     problem = unrefundable(command.amount, left)
     if reference is None or problem is not None:
         detail = problem or "nothing was paid"
-        return _noted(payment, refund.model_copy(update={"stage": RefundStage.FAILED, "detail": detail}))
+        return _recorded(payment, refund.model_copy(update={"stage": RefundStage.FAILED, "detail": detail}))
     asked = _with(payment, refund).model_copy(update={"polls": 0})
     return Applied(asked, (ask_refund(asked, refund),))
 
@@ -89,7 +89,7 @@ def refund_reported(payment: Payment, report: PspRefundUpdated) -> Decision[Paym
         reason=known.reason if known else "",
         asked_at=known.asked_at if known else report.occurred_at,
     )
-    return _noted(payment, reported)
+    return _recorded(payment, reported)
 
 
 def _identity(payment: Payment, report: PspRefundUpdated) -> tuple[RefundId, RefundId | None]:
@@ -110,7 +110,7 @@ def refund_refused(payment: Payment, event: PspRefundRefused) -> Decision[Paymen
     known = _refund(payment, event.refund_id)
     if known is None or known.stage is not RefundStage.REQUESTED:
         return Stale("the refund is not waiting for an answer")
-    return _noted(payment, known.model_copy(update={"stage": RefundStage.FAILED, "detail": event.detail}))
+    return _recorded(payment, known.model_copy(update={"stage": RefundStage.FAILED, "detail": event.detail}))
 
 
 def refund_duplicate_charge(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> Decision[Payment]:
@@ -132,14 +132,16 @@ def refund_duplicate_charge(payment: Payment, report: PspPaymentSucceeded, now: 
 
 def refunds_seen_before_payment(payment: Payment) -> tuple[Outgoing, ...]:
     """Refunds that were reported before the success itself: the order hears of them once it knows it is paid."""
-    return tuple(_told(payment, refund) for refund in payment.refunds if refund.psp_reference == payment.paid_reference)
+    return tuple(
+        _event(payment, refund) for refund in payment.refunds if refund.psp_reference == payment.paid_reference
+    )
 
 
-def _noted(payment: Payment, refund: Refund) -> Decision[Payment]:
-    noted = _with(payment, refund).model_copy(update={"fact_no": payment.fact_no + 1})
+def _recorded(payment: Payment, refund: Refund) -> Decision[Payment]:
+    recorded = _with(payment, refund).model_copy(update={"fact_no": payment.fact_no + 1})
     if payment.paid_reference is None and refund.psp_reference:
-        return Applied(noted)  # told once the order knows that it is paid
-    return Applied(noted, (_told(noted, refund),))
+        return Applied(recorded)  # told once the order knows that it is paid
+    return Applied(recorded, (_event(recorded, refund),))
 
 
 def _with(payment: Payment, refund: Refund) -> Payment:
@@ -147,7 +149,7 @@ def _with(payment: Payment, refund: Refund) -> Payment:
     return payment.model_copy(update={"refunds": (*others, refund)})
 
 
-def _told(payment: Payment, refund: Refund) -> PaymentRefunded | PaymentRefundFailed:
+def _event(payment: Payment, refund: Refund) -> PaymentRefunded | PaymentRefundFailed:
     about = {
         "order_id": payment.order_id,
         "payment_id": payment.payment_id,

@@ -17,7 +17,7 @@ from ops.core.audit import Finding
 from ops.core.dead_letters.letters import DeadLetter
 from ops.core.messages import RecordedMessage
 from tests.chaos.guests import Crowd
-from tests.support.books import FINAL, books_of, everything, repeated_effects, unsettled
+from tests.support.books import FINAL, everything, ledger_lines, repeated_effects, unsettled
 from tests.support.desk import audited
 from tests.support.system import DEAD_QUEUES, System
 from tests.support.waiting import until
@@ -71,7 +71,7 @@ async def come_to_rest(system: System, broker: Broker | None, crowd: Crowd) -> A
     await nothing_left(lambda: unsettled(system), "refunds or webhooks under way")
     await nothing_left(lambda: unsent(system), "documents with unsent messages")
     await nothing_left(lambda: queued(system, broker) if broker else ready(system), "messages in queues")
-    books = await books_of(system)
+    books = await ledger_lines(system)
     judged = [await story.wrong(books) for story in crowd.stories]
     return Aftermath(
         acknowledged=frozenset(story.acknowledged for story in crowd.stories),

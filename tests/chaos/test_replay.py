@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from contracts.orders import CancelOrder
 from tests.chaos.conftest import Chaos
 from tests.chaos.replay import changed, documents, forget_handled, replay
-from tests.support.books import books_of, repeated_effects
+from tests.support.books import ledger_lines, repeated_effects
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -24,14 +24,14 @@ def _decided(chaos: Chaos) -> list[AbstractIncomingMessage]:
 
 
 async def test_replaying_the_whole_log_twice_changes_no_document(chaos: Chaos) -> None:
-    before, books = await documents(chaos.system), await books_of(chaos.system)
+    before, books = await documents(chaos.system), await ledger_lines(chaos.system)
 
     sent = [await replay(chaos.system, _decided(chaos)) for _ in range(2)]
 
     chaos.told.rows["messages replayed"] = sum(sent)
     assert min(sent) > len(chaos.aftermath.acknowledged)
     assert changed(before, await documents(chaos.system)) == {}
-    assert await books_of(chaos.system) == books
+    assert await ledger_lines(chaos.system) == books
 
 
 async def test_what_a_document_has_forgotten_it_handled_changes_nothing_either(chaos: Chaos) -> None:
@@ -39,7 +39,7 @@ async def test_what_a_document_has_forgotten_it_handled_changes_nothing_either(c
     by_kind: dict[str, list[AbstractIncomingMessage]] = defaultdict(list)
     for message in {message.message_id: message for message in _decided(chaos)}.values():
         by_kind[message.type or ""].append(message)
-    books = await books_of(chaos.system)
+    books = await ledger_lines(chaos.system)
 
     moved = {}
     for kind, messages in sorted(by_kind.items()):
@@ -51,5 +51,5 @@ async def test_what_a_document_has_forgotten_it_handled_changes_nothing_either(c
             moved[kind] = difference
 
     assert moved == {}
-    assert await books_of(chaos.system) == books
+    assert await ledger_lines(chaos.system) == books
     assert await repeated_effects(chaos.system) == {}

@@ -65,7 +65,7 @@ class Line:
     """What banks have taken back for good."""
 
 
-async def books_of(system: System) -> dict[str, list[Line]]:
+async def ledger_lines(system: System) -> dict[str, list[Line]]:
     """The PSP's books by order, read page by page with the secret key."""
     refunds: dict[str, list[int]] = {}
     for refund in await everything(system, "refunds"):

@@ -225,7 +225,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "a message's way": lambda text: DOOR.admit(Arrival(text, "", text, text, {"origin_queue": text})),
     "a reply address": lambda text: may_receive_replies(text, text),
     "an extra's id": _ordered,
-    "a call's answer": lambda text: Call.to(NOW, "GET", "http://psp/" + text, 200, 1.0, text.encode()),
+    "a call's answer": lambda text: Call.of(NOW, "GET", "http://psp/" + text, 200, 1.0, text.encode()),
     "a moment": lambda text: moment(text, NOW),
     "an amount": lambda text: amount_of(text, "EUR"),
     "an offset": lambda text: offset_of(text, NOW),

@@ -23,7 +23,7 @@ from time import monotonic
 import pytest
 
 from tests.integration.money.stories import CALM, PLOTS, PROPERTIES, SCARCE, SCARCE_DAY, WAITING, Story, TooLateError
-from tests.support.books import all_final, books_of, is_settled, repeated_effects, statuses
+from tests.support.books import all_final, is_settled, ledger_lines, repeated_effects, statuses
 from tests.support.desk import Desk, is_clean
 from tests.support.guest import Json
 from tests.support.system import CATALOGUE, WEBHOOK_SECRET, System
@@ -111,7 +111,7 @@ async def test_after_a_storm_every_order_is_final_and_every_cent_accounted_for(
     )
     assert min(weather["dropped"], weather["duplicated"], weather["reordered"]) > 0, "there was no storm"
     assert await system.order_count() == len({story.order_id for story in stories}) == ORDERS
-    books = await books_of(system)
+    books = await ledger_lines(system)
     wrong = [problem for story in stories if (problem := await story.wrong(books))]
     assert wrong == []
     assert await repeated_effects(system) == {}

@@ -1,4 +1,4 @@
-"""`/_sandbox`: what Stripe's dashboard, a bank or bad luck would do, as switches for people and tests."""
+"""`/_sandbox`: what Stripe's dashboard, a bank or a fault would do, on request of people and tests."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from stripe_sandbox import balance, confirmation, disputes, intents, refunds
 from stripe_sandbox.errors import ApiError, Json, invalid
 from stripe_sandbox.faults import FaultPlan, Faults
 from stripe_sandbox.idempotency import KEPT_FOR
-from stripe_sandbox.sandbox import OWN_DOING, Call, Sandbox
+from stripe_sandbox.sandbox import INTERNAL_CALL, Call, Sandbox
 from stripe_sandbox.settings import API_VERSION
 from stripe_sandbox.timers import Timers
 from stripe_sandbox.webhooks import Webhooks
@@ -50,7 +50,7 @@ class DashboardRefund(Body):
 class NewDispute(Body):
     amount: int | None = Field(default=None, ge=1)
     reason: str = "fraudulent"
-    status: disputes.Beginning = "needs_response"
+    status: disputes.FirstStatus = "needs_response"
 
 
 class VoucherPayment(Body):
@@ -89,7 +89,7 @@ class Changes(Body):
 B = TypeVar("B", bound=BaseModel)
 
 
-class Switches:
+class ControlApi:
     def __init__(self, sandbox: Sandbox, faults: Faults, webhooks: Webhooks, timers: Timers) -> None:
         self._sandbox = sandbox
         self._faults = faults
@@ -191,7 +191,7 @@ class Switches:
         return {"reset": True}
 
     async def forget_idempotency_keys(self, request: Request) -> Json:
-        """What a day does: requests under known keys are executed again; keys younger than `older_than_s` are kept."""
+        """As after a day: requests under known keys are executed again. Keys younger than `older_than_s` are kept."""
         said = await _body(request, Forgetting)
         until = self._sandbox.now() + KEPT_FOR - said.older_than_s
         kept = self._sandbox.state.idempotency
@@ -202,7 +202,7 @@ class Switches:
         return {"forgotten": len(old)}
 
     async def delete_intent(self, request: Request) -> Json:
-        """What deleting test data does: the id is known no more."""
+        """As deleting test data does: the id is unknown afterwards."""
         intent = self._get(request, "pi")
         del self._sandbox.state.payment_intents[intent["id"]]
         self._sandbox.store.changed()
@@ -214,28 +214,28 @@ class Switches:
         intent = self._get(request, "pi")
         if body.client_secret is not None and body.client_secret != intent["client_secret"]:
             raise invalid("The client_secret does not belong to this PaymentIntent.", param="client_secret")
-        changed = confirmation.authenticate(self._sandbox, OWN_DOING, intent, body.outcome)
+        changed = confirmation.authenticate(self._sandbox, INTERNAL_CALL, intent, body.outcome)
         return intents.shown(Call(public=body.client_secret is not None), changed)
 
     async def settle_intent(self, request: Request) -> Json:
         body = await _body(request, Outcome)
-        return confirmation.settle(self._sandbox, OWN_DOING, self._get(request, "pi"), body.outcome)
+        return confirmation.settle(self._sandbox, INTERNAL_CALL, self._get(request, "pi"), body.outcome)
 
     async def pay_voucher(self, request: Request) -> Json:
         body = await _body(request, VoucherPayment)
-        return confirmation.pay(self._sandbox, OWN_DOING, self._get(request, "pi"), body.amount)
+        return confirmation.pay(self._sandbox, INTERNAL_CALL, self._get(request, "pi"), body.amount)
 
     async def expire_voucher(self, request: Request) -> Json:
-        return confirmation.expire(self._sandbox, OWN_DOING, self._get(request, "pi"))
+        return confirmation.expire(self._sandbox, INTERNAL_CALL, self._get(request, "pi"))
 
     async def refund(self, request: Request) -> Json:
         body = await _body(request, DashboardRefund)
         charge = refunds.paid_charge(self._sandbox, self._get(request, "pi"))
-        return refunds.give_back(self._sandbox, OWN_DOING, charge, **body.model_dump())
+        return refunds.make_refund(self._sandbox, INTERNAL_CALL, charge, **body.model_dump())
 
     async def dispute(self, request: Request) -> Json:
         body = await _body(request, NewDispute)
-        return disputes.open_dispute(self._sandbox, OWN_DOING, self._get(request, "pi"), **body.model_dump())
+        return disputes.open_dispute(self._sandbox, INTERNAL_CALL, self._get(request, "pi"), **body.model_dump())
 
     async def settle_refund(self, request: Request) -> Json:
         body = await _body(request, Outcome)
@@ -246,9 +246,9 @@ class Switches:
         return disputes.proceed(self._sandbox, self._get(request, "dp"), body.status)
 
     async def make_event(self, request: Request) -> Json:
-        """An event about anything, listed and delivered as any other: what a newer Stripe may say."""
+        """An event of any type, listed and delivered as any other: what a newer Stripe may send."""
         event = await _body(request, NewEvent)
-        return self._sandbox.emit(OWN_DOING, event.type, event.object)
+        return self._sandbox.emit(INTERNAL_CALL, event.type, event.object)
 
     async def pay_out(self, request: Request) -> Json:
         body = await _body(request, NewPayout)
@@ -277,7 +277,7 @@ async def _body(request: Request, model: type[B]) -> B:
     try:
         return model.model_validate(json.loads(await request.body() or b"{}"))
     except (ValueError, ValidationError) as error:
-        raise invalid(f"This switch cannot read its body: {error}") from error
+        raise invalid(f"Invalid body for this control request: {error}") from error
 
 
 def _by_status(objects: Iterable[Json]) -> dict[str, int]:
