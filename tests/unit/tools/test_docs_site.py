@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 _LINK = re.compile(r'(?:href|src)="([^"#?]+)[^"]*"')
+_MARKER = re.compile(r"^(?:- |\| |\d+\. ).+", re.MULTILINE)
 _LOADED = re.compile(r'<(?:script|img|link)\b[^>]*\b(?:src|href)="(https?:[^"]+)"')
 
 
@@ -39,6 +40,14 @@ def test_every_link_of_the_built_site_leads_to_a_file_of_it(site: Path) -> None:
     }
     assert (site / "docs" / "openapi.json").read_text() == (ROOT / "docs" / "openapi.json").read_text()
     assert (site / "docs" / "asyncapi.json").exists()
+
+
+def test_lists_and_tables_are_shown_as_such(site: Path) -> None:
+    pages = {page: re.sub(r"<pre.*?</pre>", "", page.read_text(), flags=re.DOTALL) for page in site.rglob("*.html")}
+
+    as_text = {page.name: found[0] for page, text in pages.items() if (found := _MARKER.search(text))}
+
+    assert as_text == {}, "a list or table needs a blank line before it"
 
 
 def test_a_page_loads_nothing_from_another_server(site: Path) -> None:
