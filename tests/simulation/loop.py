@@ -12,6 +12,7 @@ import zlib
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from random import Random
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 START = 1_790_000_000.0
 """Unix time at which every history begins (2026-09-21)."""
+
+_KEPT_TASKS = 256
 
 _IDLE_AFTER = 5.0
 """Seconds without a timer of anything but periodic work, after which time passes in longer steps."""
@@ -107,6 +110,8 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         self._timers: list[tuple[float, int, _Timer]] = []
         self._periodic: list[tuple[float, int, _Timer]] = []
         self._registered = 0
+        self._processes: list[Process] = []
+        self.is_over = False
         self._is_running = False
 
     def time(self) -> float:
@@ -126,7 +131,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
 
     def _enqueue(self, call: _Callback) -> None:
         process = call.process
-        if not process.alive:
+        if not process.alive or self.is_over:
             return
         if not process.queue:
             self._runnable.append(process)
@@ -172,7 +177,12 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         # A name of asyncio's own counts all tasks of the interpreter.
         task: asyncio.Task[T] = asyncio.Task(coro, loop=self, name=name or "task", context=context)
         task._log_destroy_pending = False  # type: ignore[attr-defined]
-        context.get(PROCESS, self.world).started.append(task)
+        process = context.get(PROCESS, self.world)
+        if not process.started:
+            self._processes.append(process)
+        process.started.append(task)
+        if len(process.started) > _KEPT_TASKS and process.alive:
+            process.started[:] = [each for each in process.started if not each.done()]
         return task
 
     def run_until_complete(self, future: "Coroutine[Any, Any, T] | asyncio.Future[T]") -> T:
@@ -244,6 +254,19 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         process.queue.clear()
         if process in self._runnable:
             self._runnable.remove(process)
+
+    def close(self) -> None:
+        """The end of a history: what is left of it is thrown away without a further step of the loop."""
+        self.is_over = True
+        for process in self._processes:
+            self.kill(process)
+            for task in process.started:
+                if not task.done():
+                    with suppress(BaseException):
+                        task.get_coro().close()
+            process.started.clear()
+        self._timers.clear()
+        self._periodic.clear()
 
     def run_in(self, process: Process, coro: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
         """Start a task of a process."""

@@ -199,6 +199,7 @@ def sealed(loop: SimulatedLoop, seed: int) -> Iterator[None]:
     try:
         yield
     finally:
+        loop.close()
         for owner, name, old in kept:
             setattr(owner, name, old)
         for owner, name, old, _ in places:
