@@ -1,11 +1,10 @@
 """What lies between a process and a server: time passes, and what was sent may arrive although its sender is dead."""
 
 import asyncio
-import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tests.simulation.loop import SimulatedLoop
 
@@ -69,9 +68,9 @@ class Wire:
         at = self._later() + answer_after
         self.loop.call_at(at, set_answer, future, answer, context=self.loop.world.context)
 
-    def fail(self, after: float, error: Exception) -> "asyncio.Future[Any]":
+    def fail(self, after: float, error: Exception) -> "asyncio.Future[NoReturn]":
         """Nothing comes back but an error of the client's own, after a while."""
-        future: asyncio.Future[Any] = self.loop.create_future()
+        future: asyncio.Future[NoReturn] = self.loop.create_future()
         self.loop.call_at(self.loop.time() + after, _set_exception, future, error, context=self.loop.world.context)
         return future
 
@@ -87,8 +86,3 @@ def _set_result(future: "asyncio.Future[Any]", result: Any) -> None:
 def _set_exception(future: "asyncio.Future[Any]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def current_context() -> contextvars.Context:
-    """The context of the process that runs now, for what its libraries start on its behalf."""
-    return contextvars.copy_context()
