@@ -56,35 +56,19 @@ def test_a_page_loads_nothing_from_another_server(site: Path) -> None:
     assert loaded == set()
 
 
-@pytest.mark.parametrize(
-    ("page", "text", "complaint"),
-    [
-        ("README.md", "[gone](docs/gone.md)", "docs/gone.md"),
-        ("README.md", "[gone](docs/money.md#gone)", "#gone"),
-        ("CONTRIBUTING.md", "[gone](chassis/gone.py)", "chassis/gone.py"),
-        ("docs/orphan.md", "# A page that the navigation does not name", "docs/orphan.md"),
-    ],
-    ids=[
-        "a page that is not there",
-        "a heading that is not there",
-        "a file that is not there",
-        "a page without a place",
-    ],
-)
-def test_a_dead_link_or_a_page_without_a_place_stops_the_build(
-    tmp_path: Path, page: str, text: str, complaint: str
-) -> None:
+def test_dead_links_and_a_page_without_a_place_stop_the_build(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(
-        ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "node_modules", "site", "test-artefacts")
-    )
-    with (copy / page).open("a") as file:
-        file.write(f"\n{text}\n")
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "site", "test-artefacts")
+    shutil.copytree(ROOT, copy, ignore=ignored)
+    (copy / "docs" / "orphan.md").write_text("# A page that the navigation does not name\n")
+    with (copy / "README.md").open("a") as readme:
+        readme.write("\n[a page](docs/gone.md) [a heading](docs/money.md#gone) [a file](chassis/gone.py)\n")
 
     built = _build(copy, tmp_path / "site")
 
     assert built.returncode == 1
-    assert complaint in built.stderr
+    for mistake in ("docs/orphan.md", "'docs/gone.md'", "#gone", "'chassis/gone.py'"):
+        assert mistake in built.stderr
 
 
 def _build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
