@@ -1,4 +1,4 @@
-"""What every service stands on, the microservice-chassis pattern: bus, requests, store, timers, logs, health.
+"""The microservice chassis that all services share: bus, requests, store, timers, logs, health.
 
-It knows no service. A service's `app.py` puts the parts together; its `decide` never sees them.
+It depends on no service. A service's `app.py` assembles the parts; its `decide` never sees them.
 """

@@ -1,4 +1,4 @@
-"""Amounts as people write them."""
+"""Formats and parses amounts in major units."""
 
 import re
 from decimal import Decimal
@@ -9,18 +9,18 @@ from contracts.money import Money
 
 _DIGITS = re.compile(r"[0-9]+")
 _LONGEST_AMOUNT = 16
-"""Characters of an amount that a person types."""
+"""Maximum length of a typed amount, in characters."""
 
 
 def readable(money: Money) -> str:
-    """An amount as people write it in English: €48.00, ¥500, KWD 1.250; with more decimals where it needs them."""
+    """An amount in English notation: €48.00, ¥500, KWD 1.250; with more decimals where it needs them."""
     return written(major_units(money), money.currency)
 
 
 def amount_of(text: str, currency: str) -> Money:
-    """The amount in a currency that a person has typed, in its major units: `48.00`, `5000`, `1.250`.
+    """Parse a typed amount in major units of `currency`: `48.00`, `5000`, `1.250`.
 
-    Raises ValueError, with a sentence, for what is no amount of this currency.
+    Raises ValueError, worded for the person who typed it, if it is not an amount of this currency.
     """
     digits = get_currency_precision(currency)
     whole, _, part = text[:_LONGEST_AMOUNT].partition(".")
@@ -32,14 +32,14 @@ def amount_of(text: str, currency: str) -> Money:
 
 
 def major_units(money: Money) -> Decimal:
-    """An amount of ours in euros, yen or dinars, exactly."""
+    """The exact amount in major units (euros, yen, dinars)."""
     digits = get_currency_precision(money.currency)
     major = Decimal(money.amount).scaleb(-digits)
     return major + Decimal(money.hundredths).scaleb(-digits - 2) if money.hundredths else major
 
 
 def written(number: Decimal, currency: str) -> str:
-    """An amount in major units, written as `readable` does. Without a currency, the number alone."""
+    """Format an amount in major units as `readable` does; without a currency, only the number."""
     if not currency:
         return f"{number:f}"
     exponent = number.normalize().as_tuple().exponent

@@ -1,4 +1,4 @@
-"""Two kinds of failure, told apart in one place: what may heal by waiting, and what never will."""
+"""Errors of the chassis, divided into transient (a retry may help) and permanent (it cannot)."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,23 +6,23 @@ from contracts.message import MalformedMessageError, NewerKindError, UnknownKind
 
 
 class TransientError(Exception):
-    """Broker, store or PSP away, or a lost race: the same message may well succeed later.
+    """Broker, store or PSP unavailable, or a lost race: the same message may succeed later.
 
-    `trace_headers` go to the log as headers of the failure's copy, as an envelope's do.
+    `trace_headers` become headers of the failure's copy in the message log, as an envelope's do.
     """
 
     trace_headers: Mapping[str, str] = {}
 
 
 class PermanentError(Exception):
-    """An invariant broken: no retry helps, an operator must look."""
+    """An invariant is broken: no retry helps, an operator must act."""
 
 
 class ForbiddenError(TransientError):
-    """A dependency answers, and will not be asked by this service: its own configuration is wrong.
+    """A dependency rejects this service, whose own configuration is wrong.
 
-    Nothing is decided on such an answer. It is an outage that ends when the configuration is right again. `reason`
-    is counted.
+    No decision is based on such an answer: it counts as an outage that ends when the configuration is corrected.
+    `reason` is the label it is counted under.
     """
 
     def __init__(self, said: str, reason: str) -> None:
@@ -30,7 +30,7 @@ class ForbiddenError(TransientError):
         super().__init__(said)
 
     async def is_over(self) -> bool:
-        """Ask again, without any effect, what was refused. True: it is refused no more, or was about one object."""
+        """Repeat the refused call without any effect. True if it is accepted now, or concerned a single object."""
         raise NotImplementedError
 
 
@@ -44,21 +44,21 @@ class PublishFailedError(TransientError):
 
 
 class PublishRefusedError(PublishFailedError):
-    """The broker answers, and does not take this message: a nack, a missing right, no exchange. Others may pass.
+    """The broker rejects this message: a nack, a missing right, no exchange. Other messages may pass.
 
-    Also a message that no frame can hold, such as an id that is too long.
+    Also a message that fits into no frame, for example because its id is too long.
     """
 
 
 class DestinationUnavailableError(PublishRefusedError):
-    """Where it goes is missing or does not work: no such exchange, a nack of a queue that is full or without a leader.
+    """The destination is missing or broken: no such exchange, or a nack of a queue that is full or has no leader.
 
-    Every message for there is refused until that is mended, and is taken then.
+    Every message for it is refused until the destination is repaired, and accepted then.
     """
 
 
 class UnroutableError(DestinationUnavailableError):
-    """No queue takes a message that must be taken: a binding is missing at the broker."""
+    """No queue takes a mandatory message: a binding is missing at the broker."""
 
     def __init__(self, kind: str, destination: str, cause: BaseException) -> None:
         super().__init__(kind, destination, cause)
@@ -76,7 +76,7 @@ class StoreUnavailableError(TransientError):
 
 
 class ConflictError(TransientError):
-    """Other writers kept winning on one document."""
+    """A document was changed by other writers between every read and write."""
 
     def __init__(self, document_id: str, tries: int) -> None:
         super().__init__(f"{document_id} was changed by others {tries} times in a row")
@@ -86,18 +86,18 @@ class NoHandlerError(PermanentError):
     """A message reached a queue whose service does not handle its kind."""
 
     def __init__(self, kind: str, queue: str) -> None:
-        super().__init__(f"nobody handles {kind} on {queue}: check the queue's bindings")
+        super().__init__(f"no handler for {kind} on {queue}: check the queue's bindings")
 
 
 class UndecodableMessageError(PermanentError):
-    """A property or header of a message cannot be decoded; its body has arrived."""
+    """A property or header of a message cannot be decoded, although its body has arrived."""
 
     def __init__(self, reasons: Iterable[str]) -> None:
         super().__init__(f"the client library cannot decode it: {'; '.join(reasons)}")
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the broker or the store is unavailable, and not just this message or document at fault."""
+    """Whether the broker or the store is unavailable, rather than this message or document at fault."""
     match error:
         case PublishRefusedError():
             return False
@@ -108,7 +108,7 @@ def is_outage(error: BaseException) -> bool:
 
 
 class NewerDocumentError(Exception):
-    """A document that a newer version wrote, in a form whose meaning this version does not know."""
+    """A document was written by a newer version, in a form that this version cannot interpret."""
 
     def __init__(self, document_id: str, schema: int, known: int) -> None:
         super().__init__(
@@ -118,14 +118,14 @@ class NewerDocumentError(Exception):
 
 
 def is_for_newer(error: BaseException) -> bool:
-    """Whether a newer version can handle what failed so."""
+    """Whether a newer version of the service could handle what failed with this error."""
     return isinstance(error, NewerDocumentError | NewerKindError)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the retry ladder may help.
+    """Whether a retry may help.
 
-    An error nobody foresaw counts as permanent: a bug does not heal by waiting, and a parked message can be replayed.
+    An unexpected error counts as permanent: waiting does not fix a bug, and a dead letter can be replayed.
     """
     match error:
         case TransientError():

@@ -1,7 +1,7 @@
-"""Names joined to one key."""
+"""Joins names into one key."""
 
 
 def joined(*names: str) -> str:
-    """The names as one key, different from that of any other names: a slash within a name is not one between two."""
+    """One key for these names. Different names have different keys: a slash within a name is escaped."""
     *first, last = names
     return "/".join([*(name.replace("%", "%25").replace("/", "%2F") for name in first), last])

@@ -9,7 +9,7 @@ from chassis.errors import PermanentError
 
 
 class BrokenSealError(PermanentError):
-    """A sealed value that none of the keys opens."""
+    """None of the keys opens a sealed value."""
 
     def __init__(self) -> None:
         super().__init__("a sealed value cannot be opened: sealed with a key that is no longer in BELLHOP_SEAL_KEYS?")
@@ -23,8 +23,8 @@ def _usable(keys: SecretStr) -> SecretStr:
 class Seal:
     """Fernet keys: the first seals, all of them open.
 
-    To rotate without a gap, every holder gets the new key second before anybody gets it first: `old,new`, then
-    `new,old`, then `new` alone once nothing sealed with the old one is still needed.
+    To rotate without a gap, give every service the new key second, then to all of them first: `old,new`, then
+    `new,old`, then `new` alone once no value sealed with the old key is needed.
     """
 
     def __init__(self, keys: SecretStr) -> None:
@@ -36,7 +36,7 @@ class Seal:
             self._fernet = MultiFernet([Fernet(key) for key in parts])
         except ValueError as error:
             raise ValueError(
-                "BELLHOP_SEAL_KEYS holds a key that is no Fernet key; `bellhop seal-key` makes one"
+                "BELLHOP_SEAL_KEYS holds a key that is not a Fernet key; make one with `bellhop seal-key`"
             ) from error
 
     def close(self, value: str) -> str:
@@ -50,4 +50,4 @@ class Seal:
 
 
 SealKeys = Annotated[SecretStr, AfterValidator(_usable)]
-"""A setting that holds seal keys: a start with an unusable one ends with a sentence, not with a traceback."""
+"""A setting of seal keys: an unusable one stops the start with a sentence, not with a traceback."""

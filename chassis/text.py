@@ -1,6 +1,6 @@
-"""Text that others wrote is cut before it is matched, kept or shown."""
+"""Truncates foreign text before it is matched, stored or shown."""
 
 
 def cut(text: str, longest: int) -> str:
-    """The first `longest` characters, and a note when there were more."""
+    """The first `longest` characters, and the full length if there were more."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"

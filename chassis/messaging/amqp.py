@@ -1,9 +1,9 @@
-"""Connections to the broker on which no call is ever cancelled. The only file that opens one.
+"""Connections to the broker on which no call is ever cancelled. No other module opens one.
 
 aiormq closes the channel on which a call is cancelled, by a time-out as well. RabbitMQ may then close the connection:
 the second of two `channel.close` frames answers no open channel (seen: `504 CHANNEL_ERROR expected 'channel.open'`).
-The rule is kept below the client library's own code, so every call has it: this system's, FastStream's, and those that
-aio-pika makes while it reconnects. A caller may stop waiting at any moment; the call itself goes on to its end.
+The rule is enforced below the client library's own code, so it covers every call: this system's, FastStream's, and
+those that aio-pika makes while it reconnects. A caller may stop waiting at any moment; the call itself runs to its end.
 """
 
 import asyncio
@@ -98,10 +98,10 @@ class ShieldedChannel(_Shielded, Channel):
 
 
 class ReplaceableQueue(RobustQueue):
-    """A queue that comes back with its channel, and under another name if it is this connection's alone.
+    """A queue that is restored with its channel, under a new name if it is exclusive to this connection.
 
     RabbitMQ 4.3 keeps such a queue locked when the node that held its connection is killed (`resource_locked`, seen in
-    tests/chaos/test_cluster.py): under its old name it could never be declared again.
+    tests/chaos/test_cluster.py): under its old name it could not be declared again.
     """
 
     async def restore(self, channel: Any = None) -> None:
@@ -118,7 +118,7 @@ class ShieldedRobustChannel(_Shielded, RobustChannel):
     QUEUE_CLASS = ReplaceableQueue
 
     async def ready(self) -> None:
-        """Return once the channel is open, also when it has been closed just now and does not know it yet."""
+        """Return once the channel is open, even if it was closed a moment ago and has not noticed yet."""
         await super().ready()
         while self.is_closed and not (self._close_called or self._connection.is_closed):
             await asyncio.sleep(_CLOSING_SECONDS)
@@ -126,7 +126,7 @@ class ShieldedRobustChannel(_Shielded, RobustChannel):
 
 
 class ShieldedConnection(Connection):
-    """For tools: ends when it is lost."""
+    """For tools: the connection ends when it is lost."""
 
     CHANNEL_CLASS = ShieldedChannel
 
@@ -141,23 +141,23 @@ class ShieldedConnection(Connection):
 
 
 class ShieldedRobustConnection(RobustConnection):
-    """For services: comes back, with its channels, queues and consumers, when it is lost."""
+    """For services: a lost connection is restored with its channels, queues and consumers."""
 
     CHANNEL_CLASS = ShieldedRobustChannel
 
 
 async def connection_for_tools(url: str, name: str, *, timeout: float) -> AbstractConnection:  # noqa: ASYNC109
-    """Connect once. `name` is what operators see in RabbitMQ's management page."""
+    """Connect once. `name` is shown in RabbitMQ's management page."""
     return await connect(named(url, name), timeout=timeout, connection_class=ShieldedConnection)
 
 
 def login_of(url: str) -> str:
-    """The account that a connection with this address has: what the broker lets it say in `user_id`."""
+    """The account in this address: the only value the broker accepts as `user_id` on such a connection."""
     return URL(url).user or "guest"
 
 
 def named(url: str, name: str) -> str:
-    """The address of a connection that shows this name: aio-pika takes it from the address."""
+    """The address with a connection name, which aio-pika takes from the address."""
     return str(URL(url).update_query(name=name))
 
 

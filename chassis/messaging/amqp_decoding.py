@@ -1,8 +1,8 @@
-"""Decoding of what senders wrote into AMQP frames, which never fails.
+"""Decodes AMQP frames without ever failing, whatever a sender wrote into them.
 
 pamqp decodes frames in the connection's reader; an exception there ends the connection, and with it every delivery in
 hand. With `install`, what pamqp cannot decode (a timestamp out of range, a name that is not UTF-8, a truncated table)
-becomes a value that says so. The body and the delivery tag still arrive, and the consumer decides about the message.
+becomes a value that says so. The body and the delivery tag still arrive, and the consumer settles the message.
 
 Its time and memory are linear in the size of the frame; pamqp's own copies the rest of a table for each entry.
 """
@@ -28,19 +28,19 @@ _DELIVERY_MODES = (0, 1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Undecoded:
-    """A header's value as its bytes, and why they mean nothing to the client library."""
+    """A header value that could not be decoded: its bytes and the reason."""
 
     raw: bytes
     reason: str
 
 
 class UndecodedHeaders(dict[str, Any]):
-    """The headers of a message of which something could not be decoded: what could, with the reasons and all bytes."""
+    """Headers of a message that could be decoded only in part, with the reasons and all bytes."""
 
     def __init__(self, headers: dict[str, Any], raw: bytes, reasons: tuple[str, ...]) -> None:
         super().__init__(headers)
         self.raw = raw
-        """All properties as they arrived, headers included."""
+        """The raw properties, headers included."""
         self.reasons = reasons
 
     def __bool__(self) -> bool:

@@ -1,8 +1,8 @@
-"""Lets FastStream use queues and exchanges without asking the broker for them.
+"""Lets FastStream use queues and exchanges without declaring them, not even passively.
 
 FastStream declares passively what it consumes and where it publishes. RabbitMQ 4.2.6 and newer refuse that without a
-right on the object itself, which no service has for an exchange that it only publishes to. What is missing shows
-anyway: the topology is verified first (topology.py), and consuming or publishing without the object fails.
+right on the object itself, which no service has for an exchange that it only publishes to. A missing object is noticed
+anyway: the topology is verified first (topology.py), and consuming from it or publishing to it fails.
 """
 
 from typing import Any, cast
@@ -23,7 +23,7 @@ def attach_only(broker: RabbitBroker) -> None:
 
 
 class _AttachedQueue(RobustQueue):
-    """A queue that is consumed again after a reconnect, and never declared."""
+    """A queue whose consumers are restored after a reconnect, and which is never declared."""
 
     async def declare(self, timeout: TimeoutType = None) -> aiormq.spec.Queue.DeclareOk:  # noqa: ASYNC109
         return aiormq.spec.Queue.DeclareOk(self.name)

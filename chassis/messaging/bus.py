@@ -1,4 +1,4 @@
-"""The bus: FastStream's RabbitBroker with the safe settings, and the topology declared from data.
+"""The bus: FastStream's RabbitBroker with safe settings, and the topology declared from data.
 
 Publishing is persistent, mandatory and confirmed, and raises when a message cannot be routed; FastStream's defaults are
 none of these.
@@ -51,7 +51,7 @@ RECONNECT_INTERVAL = 0.5
 
 
 class RawHandler(Protocol):
-    """What a queue's messages are given to. Acknowledging is its duty."""
+    """Receives the messages of a queue, and must settle each."""
 
     async def __call__(self, message: RabbitMessage) -> None: ...
 
@@ -75,20 +75,20 @@ class Bus:
         operators: str = OPERATOR,
         requires_sender: bool = True,
     ) -> None:
-        """`declares` is for accounts that may declare the topology; others verify that it is complete."""
+        """With `declares`, for accounts with that right, the topology is declared; otherwise it is verified."""
         self.service = service
         self._url = url
         self.login = login_of(url)
-        """The account at the broker. Every message says it, and the broker refuses one that says another."""
+        """The account at the broker, the `user_id` of every message; the broker refuses any other."""
         self.trust = Trust.of(self.login, operators, requires_sender=requires_sender)
-        """Whose messages are taken."""
+        """Which accounts' messages are accepted."""
         self._declares = declares
         self.redact = redact or Redaction()
-        """Takes secrets out of what is written into headers."""
+        """Removes secrets from header values."""
         self._metrics = metrics
         self._publish_timeout = publish_timeout
         self.clock: Callable[[], datetime] = utc_now
-        """When messages say that they were sent."""
+        """The clock for the time that messages carry."""
         self.broker = ShieldedBroker(
             named(url, service),
             app_id=service,
@@ -105,10 +105,10 @@ class Bus:
         self._subscribers: dict[str, RabbitSubscriber] = {}
         self.message_log = MessageLog(url, service, metrics)
         self.unroutable: dict[str, str] = {}
-        """Kinds that no queue took the last time, each with a sentence."""
+        """Kinds that were unroutable when last published, each with a sentence for readiness."""
         metrics.unroutable.labels(service).set_function(lambda: len(self.unroutable))
         self.topology_problem: str | None = None
-        """What the last look for the topology mark found wrong, in a sentence."""
+        """The result of the last topology verification, a sentence if it failed."""
         self.calls = BrokerCalls()
         self._replies = Replies(lambda: _open(self.connection), self.login, metrics, self._now)
         self.newer_versions = NewerVersions()
@@ -130,13 +130,13 @@ class Bus:
 
     @property
     def connection(self) -> AbstractRobustConnection:
-        """The open connection, for parts that need a channel of their own."""
+        """The open connection, for components that open a separate channel."""
         if self._connection is None:
             raise RuntimeError("the bus is not started")
         return self._connection
 
     def subscribe(self, queue: Queue | str, handler: RawHandler, *, prefetch: int) -> None:
-        """Give every message of a declared queue to `handler`. Each queue has a channel and prefetch of its own."""
+        """Deliver every message of a declared queue to `handler`, with a channel and prefetch count per queue."""
         name = queue if isinstance(queue, str) else queue.name
         subscriber = self.broker.subscriber(
             RabbitQueue(name, declare=False),
@@ -155,9 +155,10 @@ class Bus:
         self._subscribers[name] = subscriber
 
     async def follow(self, bindings: tuple[Binding, ...], handler: EventHandler) -> None:
-        """Follow events over a queue of this process's own, which ends with its connection: for live views.
+        """Follow events over an exclusive queue that ends with the connection, for live views.
 
-        Call after start. Nothing is acknowledged and nothing retried: what a live view misses, its next read shows.
+        Call after start. Messages are neither acknowledged nor retried: a live view that misses one shows the change at
+        its next read.
         """
         channel = await self.connection.channel(publisher_confirms=False)
         name = own_queue(self.service, f"live.{uuid.uuid4().hex}")
@@ -180,7 +181,7 @@ class Bus:
     async def listen(
         self, name: str, queue: AbstractQueue, callback: Callable[[AbstractIncomingMessage], Awaitable[None]]
     ) -> None:
-        """Consume a queue of this process's own without acknowledgement, and keep it consumed."""
+        """Consume an exclusive queue without acknowledgement, and restore its consumer when it is lost."""
 
         async def consume() -> str:
             return await queue.consume(callback, no_ack=True)
@@ -188,7 +189,7 @@ class Bus:
         self.consuming.add(name, queue, await consume(), consume)
 
     async def start(self) -> None:
-        """Connect, declare the topology or make sure of it, then start consuming."""
+        """Connect, declare or verify the topology, then start consuming."""
         self._connection = await self.broker.connect()
         if self._declares:
             await declare_topology(self._connection, self._url)
@@ -204,7 +205,7 @@ class Bus:
             self._keep_consuming(name, subscriber)
 
     async def verify_topology(self) -> None:
-        """Look for the topology mark again, and keep what is wrong for readiness to say."""
+        """Verify the topology again, and keep the result for readiness."""
         before = self.topology_problem
         try:
             await verify_topology(self.connection)
@@ -219,7 +220,7 @@ class Bus:
 
     def _keep_consuming(self, name: str, subscriber: RabbitSubscriber) -> None:
         # FastStream itself can only end a subscriber for good: while it does, it drops what the broker has still sent,
-        # unacknowledged. So its consumer is cancelled and made anew under it.
+        # unacknowledged. So its consumer is cancelled and started again underneath it.
         queue = subscriber._queue_obj
         if queue is None:
             raise RuntimeError(f"FastStream has not subscribed to {name}")
@@ -231,7 +232,7 @@ class Bus:
         self.consuming.add(name, queue, subscriber._consumer_tag, consume, ONE_AT_A_TIME)
 
     async def stop(self) -> None:
-        """Take nothing more, let running handlers finish within the graceful timeout, then close."""
+        """Stop consuming, let running handlers finish within the graceful timeout, then close."""
         await self.consuming.pause()
         for subscriber in self._subscribers.values():
             subscriber._consumer_tag = None
@@ -241,9 +242,9 @@ class Bus:
         self._connection = None
 
     async def publish(self, envelope: Envelope) -> None:
-        """Send one message. Returns once the broker has confirmed it; raises PublishFailedError when it has not.
+        """Publish one message and wait until the broker confirms it. Raises PublishFailedError if it does not.
 
-        A reply is neither waited for nor confirmed, and never fails.
+        A reply is best effort: it returns at once and never fails.
         """
         if envelope.exchange == REPLIES.name:
             self._replies.send(envelope)
@@ -267,7 +268,7 @@ class Bus:
         self.confirmed(envelope, body, headers, now)
 
     def confirmed(self, envelope: Envelope, body: bytes, headers: Mapping[str, Any], at: datetime) -> None:
-        """What follows once the broker has a message: it is counted, and a command or event is copied to the log."""
+        """Count a confirmed message, and copy a command or event to the message log."""
         self._count(envelope)
         if self.unroutable:
             self.unroutable.pop(envelope.kind, None)
@@ -288,7 +289,7 @@ class Bus:
         self._metrics.published.labels(self.service, _type_of(envelope), envelope.kind).inc()
 
     def returned(self, kind: str, exchange: str, error: PublishError) -> UnroutableError:
-        """The error of a message that no queue takes. Readiness names it until one of its kind is taken."""
+        """The error of an unroutable message. Readiness names its kind until one is routed."""
         unroutable = UnroutableError(kind, exchange, error)
         self.unroutable[kind] = str(unroutable)
         return unroutable
@@ -308,10 +309,10 @@ class Bus:
         reply_to: str | None = None,
         timestamp: datetime | None = None,
     ) -> None:
-        """Send a body as it is: what `publish` stands on, and what retries and dead-lettering need.
+        """Publish a body unchanged; `publish`, retries and dead-lettering build on it.
 
-        Raises UnroutableError when it `must_be_routed` and no queue takes it, PublishFailedError when the broker does
-        not confirm it.
+        Raises UnroutableError if it `must_be_routed` and no queue takes it, PublishFailedError if the broker does not
+        confirm it.
         """
         destination = f"{exchange}/{routing_key}"
         try:
@@ -350,7 +351,7 @@ class Bus:
         return self._connection is not None and self._connection.connected.is_set()
 
     async def is_connected(self) -> bool:
-        """Whether the broker answers now."""
+        """Whether the broker currently answers."""
         return self._connection is not None and await self.broker.ping(timeout=2.0)
 
 
@@ -369,7 +370,7 @@ async def _open(connection: AbstractRobustConnection) -> AbstractRobustChannel:
 
 
 async def _undecoded(message: Any) -> Any:
-    """Handlers get the message as it came: the contract parses it, so a bad body is parked with its reason."""
+    """Passes the raw message on: the contract parses it, so that an invalid body is dead-lettered with its reason."""
     return message
 
 

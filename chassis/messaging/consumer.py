@@ -1,10 +1,10 @@
-"""The one place where a message is parsed, handed on, and answered for: acknowledged, retried or parked.
+"""The one place where a message is parsed, dispatched, and settled (acknowledged, retried or dead-lettered).
 
 A message is acknowledged only after its effect is stored and its consequences are confirmed, or after its retry or
-parking is confirmed. When the broker goes away in between, nothing is acknowledged and the broker delivers it again.
-While a dependency is down (see breaker.py) messages go back to their queue by way of the shortest retry tier,
-without an attempt counted. They are not requeued: before RabbitMQ 4.3 each requeue counts towards the delivery limit,
-and an outage that came often enough would dead-letter messages with which nothing is wrong.
+dead letter is confirmed. If the broker goes down in between, nothing is acknowledged and it delivers the message again.
+While a dependency is down (see breaker.py) messages are requeued through the shortest retry tier, with no attempt
+counted. They are not nacked: before RabbitMQ 4.3 each nack counts towards the delivery limit, and an outage that came
+often enough would dead-letter messages with which nothing is wrong.
 """
 
 import asyncio
@@ -45,10 +45,10 @@ from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue, queue_named
 log = structlog.get_logger()
 
 RETRIED, PARKED = "retried", "parked"
-"""How a failed message ends; also what the copy of a failure says in its header `ended`."""
+"""Outcomes of a failed message, also written to the header `ended` of its copy in the message log."""
 
 UNKNOWN_KIND = "unknown"
-"""What metrics count a message under whose kind is in no contract."""
+"""The metrics' label for messages whose kind is in no contract."""
 
 _REQUEUED, _NACKED = "requeued", "nacked"
 """Back in its own queue: by way of a retry tier, or by the broker because the message could not be published."""
@@ -58,7 +58,7 @@ _PUBLISH_AGAIN_AFTER = 1.0
 _HELD_AT_MOST = 600.0
 
 Handler = Callable[[Any, Delivery], Awaitable[Outcome[Any]]]
-"""Takes a parsed message and what came with it; says how it ended."""
+"""Handles a parsed message with its delivery, and returns the outcome."""
 
 Handlers = Mapping[type[Message], Handler]
 
@@ -124,7 +124,7 @@ class Consumer:
         self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
 
     def _with_checked_reply_address(self, delivery: Delivery, message: RabbitMessage) -> Delivery:
-        """A request keeps only an address that may be answered. It is handled all the same."""
+        """The delivery without a reply address that may not be used. The request is handled all the same."""
         address, sender = delivery.reply_to, message.raw_message.user_id
         is_own_retry = sender == self._metrics.service  # its address was checked when it first came
         if address is None or may_receive_replies(address, None if is_own_retry else sender):
@@ -134,7 +134,7 @@ class Consumer:
         return replace(delivery, reply_to=None)
 
     async def _settle(self, message: RabbitMessage, ended: str) -> None:
-        """Tell the broker that a message is done with, or is to be delivered again."""
+        """Acknowledge the message, or nack it for redelivery."""
         try:
             if ended == _NACKED:
                 await message.nack(requeue=True)
@@ -152,7 +152,7 @@ class Consumer:
 
     async def _failed(self, message: RabbitMessage, delivery: Delivery, error: Exception) -> str:
         is_outage = self._breaker is not None and await self._breaker.trips_on(error)
-        # Of a query no copy is kept: its requester asks again.
+        # A failed query is not copied to the log: its requester asks again.
         if self._dead_queue is None and is_outage:
             log.warning("message.nacked", error=repr(error))
             return _NACKED
@@ -166,7 +166,7 @@ class Consumer:
         return await self._held_until(lambda: put_elsewhere(message, delivery, error), message)
 
     async def _held_until(self, put_elsewhere: Callable[[], Awaitable[str]], message: RabbitMessage) -> str:
-        """Keep a message in hand until the broker takes it for another queue. That costs it no delivery."""
+        """Hold a message until the broker accepts it for another queue. Holding it costs no delivery."""
         began = perf_counter()
         while True:
             try:
@@ -212,7 +212,7 @@ class Consumer:
     def _failure_headers(
         self, message: RabbitMessage, delivery: Delivery, error: Exception, *, attempt: int
     ) -> dict[str, Any]:
-        """What came with the message and is ours, and how it failed. `attempt` is the one it is on from now on."""
+        """The message's known headers and its failure. `attempt` is the number of its next attempt."""
         headers = self._known_headers(message)
         now = utc_now()
         return {
@@ -229,7 +229,7 @@ class Consumer:
         }
 
     def _known_headers(self, message: RabbitMessage) -> dict[str, Any]:
-        """What came with the message and is ours, with where it came from and who sent it first."""
+        """The message's known headers, with its origin and its first sender."""
         arrival = Arrival.of(message.raw_message)
         headers = headers_of(arrival, self._bus.redact)
         sender: object = arrival.sender or ""
@@ -269,7 +269,7 @@ class Consumer:
         headers: Mapping[str, Any],
         ended: Mapping[str, str | int],
     ) -> None:
-        """Leave a copy of a failure in the message log."""
+        """Best effort: copy the failure to the message log for tracing. The message itself is already safe."""
         trace_headers = error.trace_headers if isinstance(error, TransientError) else {}
         said = {**headers, **trace_headers, **ended, ATTEMPT: delivery.attempt}
         self._bus.message_log.copy(

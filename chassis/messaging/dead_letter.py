@@ -1,4 +1,4 @@
-"""What a dead letter says of itself: how its message failed, and which queue takes it again."""
+"""Headers of a dead letter: how its message failed, and which queue a replay sends it to."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +12,7 @@ MAX_ERROR = 1000
 def failure_headers(
     error: Exception, *, first_failed_at: str, failed_at: datetime, version: str, redact: Callable[[str], str]
 ) -> dict[str, str]:
-    """Headers that say how a message failed; the error's text without secrets."""
+    """Headers for a message's failure, with secrets removed from the error's text."""
     return {
         "error_type": type(error).__name__,
         "error": redact(str(error))[:MAX_ERROR],
@@ -23,5 +23,5 @@ def failure_headers(
 
 
 def origin_headers(queue: str, exchange: str, routing_key: str) -> dict[str, str]:
-    """Headers that say where a message came from and where a retry or a replay sends it."""
+    """Headers for a message's origin, to which a retry or a replay sends it again."""
     return {ORIGIN_QUEUE: queue, ORIGIN_EXCHANGE: exchange, ORIGIN_ROUTING_KEY: routing_key}

@@ -1,4 +1,4 @@
-"""What came with a message, as far as it is ours and its sender's to say."""
+"""Reads a Delivery from AMQP properties and headers, trusting only what the sender may set."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from chassis.messaging.provenance import Arrival
 
 
 def delivery_of(message: RabbitMessage, arrival: Arrival) -> Delivery:
-    """What came with a message, read from its AMQP properties and headers."""
+    """The delivery of an incoming AMQP message."""
     headers = headers_of(arrival)
     return Delivery(
         message_id=message.message_id,
@@ -26,16 +26,16 @@ def delivery_of(message: RabbitMessage, arrival: Arrival) -> Delivery:
 
 
 def headers_of(arrival: Arrival, redact: Callable[[str], str] = str) -> dict[str, str | int]:
-    """Headers of ours; of a first delivery only those that are its sender's to say."""
+    """The known headers; of a first delivery only those that its sender may set."""
     return (from_sender if arrival.is_first else kept)(arrival.headers, redact)
 
 
 def _attempt(header: object) -> int:
-    """The attempt a message is on. A sender that says nothing, or nonsense, has its first."""
+    """The number of the current attempt: 1 if the header is missing or invalid."""
     return header if isinstance(header, int) and header >= 1 else 1
 
 
 def _failure(headers: Mapping[str, Any]) -> Failure | None:
-    """How the message failed before, if it did."""
+    """The message's last failure, or None."""
     said = [text(headers, name) for name in ("error_type", "error", "first_failed_at")]
     return Failure(*map(str, said)) if all(said) else None

@@ -1,4 +1,4 @@
-"""The headers that messages of this system carry: their names, types and bounds, in one place.
+"""The headers that messages of this system carry: names, types and bounds.
 
 Retries, dead letters, replays and edits carry these and no others. A foreign header can command the broker: CC and BCC
 route a message to further keys, past every permission of the account that wrote them.
@@ -11,7 +11,7 @@ from typing import Any
 from chassis.messaging.amqp_decoding import UndecodedHeaders
 
 SENT_AT_MS = "sent_at_ms"
-"""When a message was published: milliseconds since 1970, UTC."""
+"""Time of publication in milliseconds since 1970, UTC."""
 ATTEMPT = "attempt"
 SENT_BY = "sent_by"
 """The account that published a retried or dead-lettered message first; `user_id` names the one that published it last.
@@ -25,7 +25,7 @@ ORIGIN = frozenset({ORIGIN_QUEUE, ORIGIN_EXCHANGE, ORIGIN_ROUTING_KEY})
 FAILURE = frozenset({"error_type", "error", "first_failed_at", "last_failed_at", "service_version", UNDECODED})
 """How and where a message failed: written by the service that retries or dead-letters it."""
 NOTES = frozenset({"http", "psp"})
-"""For people who trace an order: the request, and the calls to the PSP, that a message comes from."""
+"""For tracing: the HTTP request and the PSP calls behind a message."""
 OF_A_REPEAT = FAILURE | ORIGIN | {ATTEMPT, SENT_BY, REPLAY_PLAN, EDITED_FROM, "ended", "again_in_s"}
 """Written by the service that retries, or by an operator's replay."""
 TEXTS = (
@@ -40,7 +40,7 @@ _MAX_NUMBER = 2**53
 
 
 def kept(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, str | int]:
-    """The headers of ours whose values are of their type, cut and without secrets; the rest is left out."""
+    """The known headers with values of the right type, truncated and without secrets; all others are dropped."""
     known: dict[str, str | int] = {}
     for name, value in headers.items():
         if name in TEXTS and isinstance(value, str):
@@ -51,19 +51,19 @@ def kept(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict
 
 
 def from_sender(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, str | int]:
-    """Those of ours that a first delivery may carry. What a retry or a replay says is no sender's to say."""
+    """The known headers that a first delivery may carry. No sender may set those of a retry or a replay."""
     return {name: value for name, value in kept(headers, redact).items() if name not in OF_A_REPEAT}
 
 
 def undecoded(headers: Mapping[str, Any]) -> dict[str, str]:
-    """The header that says what could not be decoded, if anything."""
+    """A header with the reasons why parts of a message could not be decoded; empty if all could."""
     if not isinstance(headers, UndecodedHeaders):
         return {}
     return {UNDECODED: b64encode(headers.raw[:_MAX_RAW]).decode()}
 
 
 def text(headers: Mapping[str, Any], name: str) -> str | None:
-    """A header's text; None for a value of another type, and without the header."""
+    """A header's text, or None if it is missing or not a string."""
     value = headers.get(name)
     return value if isinstance(value, str) else None
 

@@ -1,8 +1,8 @@
-"""Copies of commands, events and failures for the message log: best effort, and never in the way of what is copied.
+"""Copies commands, events and failures to the message log: best effort, without delaying the messages themselves.
 
 A message is copied after the broker has confirmed it. Copies wait in memory, up to a limit, and are written over a
-connection of their own: a stream that hangs makes RabbitMQ hold back the whole connection that writes to it. What could
-not be written is counted, and said in the log by a LogGap as soon as it can be written again.
+separate connection: a stream that hangs makes RabbitMQ throttle the whole connection that writes to it. Copies that
+could not be written are counted, and a LogGap reports them in the log as soon as it accepts messages again.
 docs/decisions/0016-the-log-is-fed-apart.md says why and what it costs.
 """
 
@@ -30,7 +30,7 @@ from contracts.topology import COPIES, copy_key
 log = structlog.get_logger()
 
 INSTANCE = "log_instance"
-"""The header that names the process which wrote a copy."""
+"""Header with the name of the process that wrote a copy."""
 
 _AT_ONCE = 256
 _CAPACITY = 10_000
@@ -46,7 +46,7 @@ _UNWRITTEN = (AMQPError, OSError, TimeoutError, RuntimeError)
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One message as it was sent. `source` is the exchange it was sent to, or FAILURES."""
+    """The copy of one message. `source` is the exchange it was sent to, or FAILURES."""
 
     source: str
     kind: str
@@ -58,7 +58,7 @@ class Copy:
 
 
 class MessageLog:
-    """One process's way into the message log."""
+    """Writes one process's copies to the message log."""
 
     def __init__(self, url: str, service: str, metrics: Metrics) -> None:
         self._url = url
@@ -82,7 +82,7 @@ class MessageLog:
             metrics.log_copies.labels(service, outcome)
 
     def copy(self, copy: Copy) -> None:
-        """Write this to the log when possible. Never waits, never fails."""
+        """Queue a copy for the log. Never blocks, never fails."""
         if len(self._waiting) >= _CAPACITY or self._waiting_bytes + len(copy.body) > _CAPACITY_BYTES:
             self._miss(1)
             return
@@ -92,18 +92,17 @@ class MessageLog:
         self._idle.clear()
 
     async def check(self) -> str | None:
-        """For readiness: whether the log is written, and what is missing from it."""
+        """Readiness notice: set while the log is not written, with the number of missing messages."""
         if self._problem is None:
             return None
         missing = f"; {self._gap[0]} messages are missing from it" if self._gap else ""
         return f"the message log is not written ({self._problem}){missing}. Orders go on without it."
 
     def start(self) -> None:
-        """Begin to write."""
         self._writing = background.start(self._write_always(), "message log")
 
     async def stop(self) -> None:
-        """Write what waits, for two seconds at most, and end."""
+        """Write waiting copies, for two seconds at most, then close."""
         if self._writing is None:
             return
         with suppress(*_UNWRITTEN):
@@ -136,7 +135,7 @@ class MessageLog:
         self._problem = repr(error)
 
     async def _write(self) -> None:
-        """Write over one connection until that fails."""
+        """Write over one connection until it fails."""
         name = f"{self._service}: message log"
         connection = await connection_for_tools(self._url, name, timeout=_CONFIRM_WITHIN)
         try:
@@ -161,7 +160,7 @@ class MessageLog:
                     await shielded(connection.close())
 
     async def _say_what_is_due(self, channel: aiormq.abc.AbstractChannel) -> None:
-        """The first thing on every connection, so that the log is tried before copies are risked."""
+        """Publish the LogGap first on every connection: it tests the log before copies are risked."""
         if not self._opened:
             await self._say(channel, LogOpened(service=self._service, instance=self._instance, at=utc_now()))
             self._opened = True
@@ -193,7 +192,7 @@ class MessageLog:
                 )
             written = results.count(None)
             if not written and all(isinstance(result, DeliveryError) for result in results):
-                # The log takes nothing now. Where it takes some, those it refuses are at fault, and not waited for.
+                # The log accepts nothing at present. If it accepts some, the refused ones are at fault and not retried.
                 kept = self._keep(batch)
         finally:
             self._in_flight = 0

@@ -1,4 +1,4 @@
-"""What a process leaves to newer versions of its service, for readiness to say."""
+"""Reports, for readiness, which messages a process leaves to a newer version of its service."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -16,11 +16,11 @@ class NewerVersions:
         self._last: tuple[datetime, str] | None = None
 
     def leave(self, reason: str) -> None:
-        """Note that a message was left to a newer version."""
+        """Record that a message was left to a newer version."""
         self._last = (self._clock(), reason)
 
     def notices(self) -> dict[str, Callable[[], Awaitable[str | None]]]:
-        """For readiness: shown for a minute after the last one."""
+        """Readiness notice, shown for a minute after the last such message."""
 
         async def newer() -> str | None:
             if self._last is None or self._clock() - self._last[0] > _SHOWN_FOR:

@@ -1,9 +1,9 @@
-"""Protects messages from their neighbours: a consumer that meets poison takes one message at a time.
+"""Protects messages from a poison message beside them: a consumer that meets one takes a single message at a time.
 
-A message that kills its consumer, or the connection, before anything can be done about it comes again, and so does
-everything that was in hand beside it. Each time brings all of them closer to the delivery limit, at which the broker
-dead-letters them. So a consumer holds one message at first, on each new channel, and more only after it was given one
-that has not been lost several times before.
+A message that kills its consumer, or the connection, before it can be settled is delivered again, and so is every other
+message that was in hand. Each time brings all of them closer to the delivery limit, at which the broker dead-letters
+them. So a consumer starts each new channel with one message, and takes more only after it has received one that was not
+lost several times before.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ log = structlog.get_logger()
 
 ONE_AT_A_TIME = 1
 SUSPICIOUS = 2
-"""Deliveries lost before. One may be any crash of a consumer, and its innocent neighbours have lost it as well."""
+"""Earlier deliveries that were lost. A single one may stem from any crash, which loses innocent messages as well."""
 
 _COUNTS = ("x-delivery-count", "x-acquired-count")
-"""What quorum queues say of earlier deliveries. Since RabbitMQ 4.3 the first counts failures alone."""
+"""Headers in which quorum queues count earlier deliveries. Since RabbitMQ 4.3 the first counts only failures."""
 
 
 def is_suspicious(headers: Mapping[str, Any]) -> bool:
@@ -32,7 +32,7 @@ def is_suspicious(headers: Mapping[str, Any]) -> bool:
 
 
 class Caution:
-    """How many messages of one queue this process holds."""
+    """Controls how many messages of one queue this process holds."""
 
     def __init__(self, queue: str, most: int, consuming: Consumers) -> None:
         self._queue = queue
@@ -41,7 +41,7 @@ class Caution:
         self._changing: asyncio.Task[None] | None = None
 
     def meet(self, headers: Mapping[str, Any]) -> None:
-        """A message was delivered: begin to take one at a time, or as many as usual."""
+        """A message was delivered: switch to one message at a time, or back to the usual number."""
         suspicious = is_suspicious(headers)
         prefetch = ONE_AT_A_TIME if suspicious else self._most
         is_changing = self._changing is not None and not self._changing.done()

@@ -1,8 +1,8 @@
-"""Whether a message may be handled here, by the way it came and the account that sent it.
+"""Checks whether a message may be handled on a queue, by its route and the account that sent it.
 
-The broker checks the routing key that a sender names, and no other: with a header CC or BCC a message goes to further
-queues as well, past every permission. So each receiver looks for itself: the kind must be one of its queue's, be the
-routing key, and be one that the sending account may send. The broker vouches for that account (`user_id`).
+The broker checks only the routing key that a sender names: with a header CC or BCC a message reaches further queues,
+past every permission. So each receiver checks too: the kind must be bound to its queue, equal the routing key, and be
+allowed to the sending account, for which the broker vouches (`user_id`).
 """
 
 from collections.abc import Mapping
@@ -19,31 +19,31 @@ from contracts.topology import COPIES, Binding
 
 
 class MisroutedMessageError(PermanentError):
-    """A message in a queue that its sender did not send it to, or could not have sent it to as what it is."""
+    """A message is in a queue to which its sender did not send it, or could not have sent this kind."""
 
     def __init__(self, queue: str, reason: str) -> None:
         super().__init__(f"not handled on {queue}: {reason}")
 
 
 class UntrustedSenderError(PermanentError):
-    """A message of an account that may not send it, or of none."""
+    """A message was sent by an account without the right to send it, or names no account."""
 
     def __init__(self, kind: str, queue: str, sender: str | None) -> None:
-        who = f"the account {sender!r} may not send {kind} to {queue}" if sender else f"nothing says who sent {kind}"
+        who = f"the account {sender!r} may not send {kind} to {queue}" if sender else f"{kind} names no sender"
         super().__init__(
-            f"{who}. A login of an operator is named in BELLHOP_OPERATOR_ACCOUNTS; messages of a version that did not "
-            "say their sender are taken with BELLHOP_REQUIRE_SENDER=false"
+            f"{who}. A login of an operator is named in BELLHOP_OPERATOR_ACCOUNTS; messages of a version that does not "
+            "name its account are accepted with BELLHOP_REQUIRE_SENDER=false"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Which accounts may send what."""
+    """The rights of accounts to send messages."""
 
     operators: frozenset[str]
     """Accounts that may send everything."""
     requires_sender: bool = True
-    """Whether a message that says no account is refused. Older versions said none."""
+    """Whether a message without an account is refused. Older versions named none."""
 
     @classmethod
     def of(cls, login: str, operators: str, *, requires_sender: bool) -> Self:
@@ -69,11 +69,11 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """How a message came to a queue, in the broker's words, which no sender can choose, and in its headers."""
+    """A message's route, from the broker's delivery (which no sender can choose), and its headers."""
 
     kind: str
     exchange: str
-    """Empty: straight to the queue, from a retry tier or an operator's replay."""
+    """Empty: published straight to the queue, by a retry tier or an operator's replay."""
     routing_key: str
     sender: str | None
     headers: Mapping[str, Any]
@@ -96,13 +96,13 @@ class Arrival:
 
     @property
     def is_first(self) -> bool:
-        """Whether it comes from its sender, not from a retry or a replay."""
+        """Whether it comes directly from its sender, not from a retry or a replay."""
         return self.exchange != ""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a queue takes, from whom."""
+    """Admits messages to one queue."""
 
     queue: str
     bindings: tuple[Binding, ...]
@@ -123,7 +123,7 @@ class Door:
     def _first(self, arrival: Arrival, fitting: list[Binding]) -> Binding:
         if arrival.routing_key != arrival.kind:
             raise MisroutedMessageError(
-                self.queue, f"it says to be {arrival.kind} and was sent with the routing key {arrival.routing_key}"
+                self.queue, f"its kind is {arrival.kind}, its routing key {arrival.routing_key}"
             )
         binding = next((binding for binding in fitting if binding.exchange == arrival.exchange), None)
         if binding is None:
@@ -141,18 +141,20 @@ class Door:
             return binding
         origin = tuple(text(arrival.headers, name) for name in (ORIGIN_QUEUE, ORIGIN_EXCHANGE, ORIGIN_ROUTING_KEY))
         if origin != (self.queue, binding.exchange, arrival.kind):
-            raise MisroutedMessageError(self.queue, f"it came straight to the queue and says to be from {origin}")
+            raise MisroutedMessageError(
+                self.queue, f"it was published straight to the queue and claims to come from {origin}"
+            )
         return binding
 
 
 def original_of(exchange: str, routing_key: str) -> tuple[str, str]:
-    """Exchange and routing key that a message went to, by those that it or its copy came by."""
+    """The exchange and routing key a message was sent to, also if it is a copy in the log."""
     source, _, kind = routing_key.partition(".")
     return (source, kind) if exchange == COPIES.name else (exchange, routing_key)
 
 
 def _as_known(arrival: Arrival) -> Arrival:
-    """The same message in the newest version known here."""
+    """The kind in the newest version known here."""
     newer, known = arrival.kind, known_version(arrival.kind)
     came_as = arrival.routing_key if arrival.is_first else arrival.headers.get(ORIGIN_ROUTING_KEY)
     if known is None or known == newer or came_as != newer:

@@ -1,4 +1,4 @@
-"""How many messages wait in a queue, asked of the broker over AMQP."""
+"""Reads the number of waiting messages of a queue over AMQP."""
 
 import asyncio
 
@@ -11,17 +11,17 @@ from contracts.topology import Queue
 
 
 class DepthUnknownError(TransientError):
-    """The broker did not say how many messages wait."""
+    """The broker did not report a queue's depth."""
 
     def __init__(self, queue: str, cause: BaseException) -> None:
-        super().__init__(f"the broker does not say how many messages wait in {queue}: {cause!r}")
+        super().__init__(f"the depth of {queue} is unknown, the broker did not report it: {cause!r}")
 
 
 async def depth_of(bus: Bus, queue: Queue, *, timeout: float) -> int:  # noqa: ASYNC109
-    """Messages that wait in a queue and are in no consumer's hands. Raises DepthUnknownError.
+    """The number of ready messages in a queue, without those held by consumers. Raises DepthUnknownError.
 
-    On a channel of its own: the broker closes the channel that asks for a queue which does not exist, or which the
-    account has no right on (see `Account.counts`).
+    Uses a separate channel: the broker closes a channel that asks for a queue which does not exist, or on which the
+    account has no right (see `Account.counts`).
     """
     try:
         async with asyncio.timeout(timeout):

@@ -1,7 +1,7 @@
-"""Replies leave on a channel of their own, best effort: a requester that has gone, or never was, harms nothing else.
+"""Sends replies over a separate channel, best effort, so that a requester that is gone disturbs no other message.
 
-A requester asks again when its reply does not come, so a reply is neither confirmed nor waited for, and one that fails
-is dropped. Its address comes from the requester: see `contracts.accounts.may_receive_replies`.
+A requester asks again if its reply does not arrive, so replies are not confirmed, and one that fails is dropped. The
+address comes from the requester: see `contracts.accounts.may_receive_replies`.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from chassis.runtime.metrics import Metrics
 log = structlog.get_logger()
 
 MAX_UNDER_WAY = 1000
-"""Replies that are being sent at once. Further ones are dropped: the broker takes none."""
+"""Replies in flight at once. Beyond this they are dropped: the broker accepts none."""
 
 SECONDS = 5.0
-"""How long one reply is tried."""
+"""Seconds one reply is tried."""
 
 _AT_STOP = 1.0
 
@@ -51,7 +51,7 @@ class Replies:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def send(self, envelope: Envelope) -> None:
-        """Begin to send a reply. Returns at once and never fails."""
+        """Start sending a reply. Returns at once and never fails."""
         if len(self._under_way) >= MAX_UNDER_WAY:
             self._drop(envelope, "too many replies are being sent")
             return
@@ -60,7 +60,7 @@ class Replies:
         task.add_done_callback(self._under_way.discard)
 
     async def finish(self) -> None:
-        """Wait a moment for what is being sent."""
+        """Wait briefly for replies in flight."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_AT_STOP)
 

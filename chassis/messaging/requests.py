@@ -1,8 +1,8 @@
 """Request and reply: one queue for replies per process, any number of requests in flight.
 
 FastStream's own `request()` holds one lock for the whole round trip; here a future per correlation id waits. The queue
-is the process's own and goes with its connection; the broker drops a reply to a requester that has gone. Why not
-RabbitMQ's direct reply-to: docs/decisions/0012-replies-over-a-queue-of-ones-own.md.
+is exclusive and ends with its connection; the broker drops a reply to a requester that is gone. Why not RabbitMQ's
+direct reply-to: docs/decisions/0012-replies-over-a-queue-of-ones-own.md.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ from contracts.topology import REPLIES
 log = structlog.get_logger()
 
 _SOON = 2.0
-"""Seconds. A reply that took longer does not tell the time well."""
+"""Seconds. A reply that took longer is not used to set the clock."""
 
 
 class ReplyTimeoutError(TransientError):
-    """The broker has the request, the reply did not come in time. The request may still be carried out."""
+    """The reply did not arrive in time. The broker has the request, which may still be carried out."""
 
     def __init__(self, kind: str, seconds: float) -> None:
         super().__init__(f"no reply to {kind} within {seconds:g} s; it may still be carried out")
 
 
 class NoResponderError(TransientError):
-    """No queue takes the request: the topology was never declared, or a binding is missing."""
+    """No queue accepts the request: the topology was never declared, or a binding is missing."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"no queue takes {kind}: run `bellhop broker` as the operator")
@@ -60,7 +60,7 @@ class RequestClient:
         """The time of the answering service, as its replies give it."""
 
     async def start(self) -> None:
-        """Open the channel replies come back on. Call after the bus has started."""
+        """Open the channel for replies. Call after the bus has started."""
         self._channel = await self._bus.connection.channel(publisher_confirms=True, on_return_raises=True)
         name = own_queue(self._bus.service, f"replies.{uuid.uuid4().hex}")
         queue = await self._channel.declare_queue(name, exclusive=True, auto_delete=True)
@@ -71,7 +71,7 @@ class RequestClient:
     async def request(self, envelope: Envelope, *, timeout: float) -> Message:  # noqa: ASYNC109
         """Send and wait up to `timeout` seconds for the reply.
 
-        Raises PublishFailedError when the broker did not take the request (nothing will happen), NobodyListensError
+        Raises PublishFailedError when the broker did not take the request (nothing will happen), NoResponderError
         when no queue takes it, ReplyTimeoutError when the reply is late (it may still happen).
         """
         correlation_id = envelope.correlation_id
@@ -106,7 +106,7 @@ class RequestClient:
             app_id=self._bus.service,
             user_id=self._bus.login,
             headers=headers,
-            # A read nobody waits for any more is not worth answering.
+            # A query expires with its requester's time-out: a later answer is of no use.
             expiration=None if envelope.must_arrive else timeout,
         )
         try:

@@ -21,7 +21,7 @@ _TRY_AGAIN_AFTER = 0.5
 
 
 class TopologyMismatchError(PermanentError):
-    """An exchange or queue exists on the broker with other properties than the contract's."""
+    """An exchange or queue exists on the broker with properties that differ from the contract."""
 
     def __init__(self, name: str, cause: BaseException) -> None:
         super().__init__(
@@ -43,11 +43,11 @@ class MissingTopologyError(PermanentError):
 
 
 class TopologyUnreadableError(PermanentError):
-    """This account may not look for the topology mark."""
+    """This account may not read the topology mark."""
 
     def __init__(self) -> None:
         super().__init__(
-            f"This account at the broker may not read {MARK.name}, so nothing says whether the topology is complete. "
+            f"This account at the broker may not read {MARK.name}, so the topology cannot be verified. "
             "Run `bellhop broker` of this version as the operator: it declares the topology, then gives every account "
             "its rights."
         )
@@ -55,7 +55,7 @@ class TopologyUnreadableError(PermanentError):
 
 async def declare_topology(connection: AbstractRobustConnection, url: str) -> None:
     """Declare every exchange and queue, and the topology mark last. Raises TopologyMismatchError."""
-    # A channel of its own, opened first and kept: after a reconnect it restores exchanges and queues before the
+    # A separate channel, opened first and kept: after a reconnect it restores exchanges and queues before the
     # subscribers' channels look for them. FastStream's own declare_queue would tie a queue to one shared channel.
     channel = await connection.channel()
     name = ""
@@ -74,10 +74,10 @@ async def declare_topology(connection: AbstractRobustConnection, url: str) -> No
 
 
 async def _declare_log(url: str) -> None:
-    """The log is for tracing: orders go on without it, and readiness names a log that is not written.
+    """Declare the message log. It is for tracing only: without it orders go on, and readiness reports it.
 
     RabbitMQ 3.10 can lose a stream for good when it is killed within seconds of the stream's first declaration. It then
-    closes the connection that declares it again (`541 … coordinator_unavailable`): the log has one of its own here.
+    closes the connection that declares it again (`541 … coordinator_unavailable`), so a separate one is used here.
     """
     log_queue = next(queue for queue in QUEUES if queue.name == LOG)
     not_up_yet: Exception | None = None
@@ -104,14 +104,14 @@ async def _declare_log(url: str) -> None:
 
 
 async def _retire_bindings(channel: AbstractChannel) -> None:
-    """Take away how older versions bound the log. A binding that is not there is no error to RabbitMQ."""
+    """Remove the log's bindings of older versions. RabbitMQ accepts the removal of a binding that does not exist."""
     bound = await channel.get_queue(LOG, ensure=False)
     for binding in RETIRED_LOG_BINDINGS:
         await bound.unbind(binding.exchange, binding.routing_key)
 
 
 async def verify_topology(connection: AbstractRobustConnection) -> None:
-    """Make sure that the topology of this version was declared in full, without the right to declare.
+    """Verify, without the right to declare, that the topology of this version is complete.
 
     Fetching from the mark, which is always empty, takes the right to read it and no other on every RabbitMQ; a passive
     declare takes a right on every single object on RabbitMQ 4.2.6 and newer. Raises MissingTopologyError,

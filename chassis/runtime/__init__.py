@@ -1,1 +1,1 @@
-"""What makes parts a process: settings, startup, background work, clocks, logs, metrics, health."""
+"""The runtime of a process: settings, startup, background work, clocks, logs, metrics, health."""

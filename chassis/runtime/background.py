@@ -1,7 +1,7 @@
-"""The one way to start work in the background: named, and never ended unseen.
+"""The only way to start background work: named, and with every failure logged.
 
 `asyncio.create_task` alone keeps an error until the task is collected, which may be never.
-tests/unit/test_background.py holds the project to this module. The sandbox imports nothing of Bellhop and has its own.
+tests/unit/test_background.py enforces its use. The sandbox, which imports nothing of Bellhop, has its own.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _CANCEL_AGAIN_AFTER = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Work done again and again while the service runs."""
+    """Work repeated at an interval while the service runs."""
 
     name: str
     every: float
@@ -52,7 +52,7 @@ async def stop(*tasks: asyncio.Task[Any]) -> None:
 
 @asynccontextmanager
 async def run_loops(loops: Sequence[Loop]) -> AsyncIterator[None]:
-    """Run background loops. One that fails says so and goes on: the next round may find broker and store back."""
+    """Run background loops. A failure is logged and the loop continues: broker and store may be back by then."""
     tasks = [start(_forever(loop), loop.name) for loop in loops]
     try:
         yield
@@ -68,7 +68,7 @@ async def _forever(loop: Loop) -> None:
         except asyncio.CancelledError:
             if is_being_cancelled():
                 raise
-            # A library ended a call of the work in this way; nothing asked the loop to end.
+            # A library cancelled one of its own calls; the loop itself was not cancelled.
             log.warning("loop.failed", loop=loop.name, error="a call was cancelled")
         except TransientError as error:
             log.warning("loop.failed", loop=loop.name, error=str(error))
@@ -77,7 +77,7 @@ async def _forever(loop: Loop) -> None:
 
 
 def is_being_cancelled() -> bool:
-    """Whether the running task was asked to end. Libraries also raise CancelledError for calls of their own."""
+    """Whether the current task itself was cancelled. Libraries also raise CancelledError from their internal calls."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -1,20 +1,20 @@
-"""When to try again what failed, for each of many things, by a clock that never jumps."""
+"""Exponential backoff per key, on the monotonic clock."""
 
 from collections.abc import Callable, Iterable
 from time import monotonic
 
 
 class Backoff:
-    """After 1 s, then after twice as long each time."""
+    """Delays of 1 s, doubled at each failure."""
 
     def __init__(self, longest: float, now: Callable[[], float] = monotonic) -> None:
-        """`longest` is the longest pause, in seconds."""
+        """`longest` is the longest delay, in seconds."""
         self._longest = longest
         self._now = now
         self._failed: dict[str, tuple[int, float]] = {}
 
     def waits(self, key: str) -> bool:
-        """Whether it is too early to try this again."""
+        """Whether the key's delay has not passed yet."""
         _, until = self._failed.get(key, (0, self._now()))
         return self._now() < until
 
@@ -23,7 +23,7 @@ class Backoff:
         self._failed[key] = (tries + 1, self._now() + min(2.0**tries, self._longest))
 
     def forget_all_but(self, keys: Iterable[str]) -> set[str]:
-        """What is not among these has succeeded, here or elsewhere. Returns what is forgotten."""
+        """Forget all other keys, which have succeeded here or in another process. Returns the forgotten ones."""
         forgotten = self._failed.keys() - set(keys)
         for key in forgotten:
             del self._failed[key]

@@ -1,7 +1,7 @@
-"""A clock that instances share: another party's time, carried on by a clock that never jumps.
+"""A clock that instances share: another party's time, continued by the monotonic clock.
 
 Deadlines, holds and reports are compared by several processes. Their machines' wall clocks may be an hour apart or jump
-back; what they go by is the time of the party they all know: the document store, the PSP, the extras service.
+back, so they use the time of a party that all of them know: the document store, the PSP, the extras service.
 docs/time.md lists what else depends on wall clocks.
 """
 
@@ -14,18 +14,18 @@ import structlog
 log = structlog.get_logger()
 
 SYNC_EVERY = 10.0
-"""Seconds between looks at the other party's clock."""
+"""Seconds between two readings of the other party's clock."""
 
 _STATED_SKEW = timedelta(seconds=60)
 
 _AGREES = timedelta(seconds=1)
-"""What two readings may differ by."""
+"""Tolerated difference between two readings."""
 
 _SECOND = timedelta(seconds=1)
 
 
 class SharedClock:
-    """Until it is set, it goes by this machine's wall clock as it was at the start."""
+    """Until it is set, it continues this machine's wall clock as of its creation."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class SharedClock:
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         steady: Callable[[], float] = monotonic,
     ) -> None:
-        """`whose` names the other party in the log."""
+        """`whose` names the other party in log lines."""
         self._whose = whose
         self._wall = wall
         self._steady = steady
@@ -50,23 +50,23 @@ class SharedClock:
         return self._steady() - self._set_at if self._set_at is not None else float("inf")
 
     def steady(self) -> float:
-        """Seconds of the clock that never jumps, for the `asked_at` of `set`."""
+        """The monotonic clock in seconds, for the `asked_at` of `set`."""
         return self._steady()
 
     def set(self, time: datetime, asked_at: float) -> None:
-        """The other party's time, read at some moment since `asked_at`.
+        """Set the clock to the other party's time, which was read at some moment since `asked_at`.
 
-        What the clock says already stays, to the microsecond, while it agrees with that: an answer that took long would
-        else move it back and forth, and what happens in order would be noted out of order.
+        While the clock already agrees with it, it is left unchanged to the microsecond: slow answers would otherwise
+        move it back and forth, and events would be recorded out of order.
         """
         at = self._steady()
         self._keep_or_set(time - _AGREES, time + timedelta(seconds=at - asked_at) + _AGREES, time, (asked_at + at) / 2)
 
     def set_by_seconds(self, time: datetime, asked_at: float) -> None:
-        """As `set`, by a time in whole seconds, such as HTTP's `Date`.
+        """As `set`, for a time in whole seconds such as HTTP's `Date`.
 
-        The clock is never set ahead of the other party's. It is behind by less than a second and the answer's way, and
-        comes nearer with each answer that shows it to be behind.
+        The clock is never set ahead of the other party's. It is behind by less than a second plus the answer's latency,
+        and comes closer with each answer that shows it to be behind.
         """
         at = self._steady()
         self._keep_or_set(time, time + timedelta(seconds=at - asked_at) + _SECOND, time, at)
@@ -81,6 +81,6 @@ class SharedClock:
         self._is_told = abs(skew) > _STATED_SKEW
 
     async def sync(self, ask: Callable[[], Awaitable[datetime]]) -> None:
-        """Ask the other party for its time."""
+        """Read the other party's time."""
         asked_at = self.steady()
         self.set(await ask(), asked_at)

@@ -1,4 +1,4 @@
-"""Readiness checks: what each part of a service says of itself."""
+"""Readiness checks of a service's components."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from chassis.runtime.redaction import Redaction
 
 Check = Callable[[], Awaitable[str | None]]
-"""A readiness check: None when well, else a sentence that says what is wrong."""
+"""A readiness check: None if all is well, else a sentence that describes the problem."""
 
 CHECK_TIMEOUT = 3.0
 
 
 async def problems_of(checks: Mapping[str, Check]) -> dict[str, str]:
-    """What is wrong, by the name of its check; a check that fails or does not answer in time is a problem as well."""
+    """The problems by check name. A check that raises or times out is a problem as well."""
     results = await asyncio.gather(*(_run(check) for check in checks.values()))
     return {name: problem for name, problem in zip(checks, results, strict=True) if problem}
 

@@ -1,11 +1,11 @@
-"""Log lines an outsider can cause at will are written seldom, so that they fill no disk."""
+"""Throttles log lines that outsiders can cause at will, so that they cannot fill a disk."""
 
 from collections.abc import Callable
 from time import monotonic
 
 
 class LogThrottle:
-    """Lets one of many through in every interval, and knows how many it held back."""
+    """Admits one log line per interval, and counts those it suppresses."""
 
     def __init__(self, every: float, clock: Callable[[], float] = monotonic) -> None:
         """`every` is in seconds."""
@@ -15,7 +15,7 @@ class LogThrottle:
         self._held_back = 0
 
     def admit(self) -> int | None:
-        """How many were held back since the last one, or None when this one is to be held back as well."""
+        """The number of lines suppressed since the last admitted one, or None to suppress this one, too."""
         now = self._clock()
         if now < self._due_at:
             self._held_back += 1

@@ -1,4 +1,4 @@
-"""What a service counts. One registry per process part, so two services in one test do not add up."""
+"""The metrics of a service. One registry per service, so that two services in one test do not add up."""
 
 from collections.abc import Iterable
 from itertools import product
@@ -13,13 +13,13 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.published = Counter(
             "bellhop_messages_published",
-            "Messages handed to the broker; kinds of commands, events, replies and queries.",
+            "Messages published, by kind.",
             ["service", "type", "kind"],
             registry=self.registry,
         )
         self.handled = Counter(
             "bellhop_messages_handled",
-            "How inputs ended: applied, done, duplicate, stale, ignored, refused, retried, parked or given back.",
+            "Inputs by outcome: applied, done, duplicate, stale, ignored, refused, retried, requeued, nacked, parked.",
             ["service", "kind", "outcome"],
             registry=self.registry,
         )
@@ -34,7 +34,7 @@ class Metrics:
         )
         self.store_round_trips = Counter(
             "bellhop_store_round_trips",
-            "Round trips to the store, by what for.",
+            "Round trips to the store, by purpose.",
             ["service", "type"],
             registry=self.registry,
         )
@@ -46,7 +46,7 @@ class Metrics:
         )
         self.replies_dropped = Counter(
             "bellhop_replies_dropped",
-            "Replies that were not sent: no permissible address, or the broker did not take them.",
+            "Replies that were not sent: no permissible address, or refused by the broker.",
             ["service"],
             registry=self.registry,
         )
@@ -55,36 +55,36 @@ class Metrics:
         )
         self.breaker_open = Gauge(
             "bellhop_breaker_open",
-            "1 while nothing is consumed because a dependency is away.",
+            "1 while consumption is paused because a dependency is unavailable.",
             ["service", "dependency"],
             registry=self.registry,
         )
         self.refused = Gauge(
             "bellhop_refused_by_dependency",
-            "1 while nothing is consumed because a dependency refuses this service: its configuration is wrong.",
+            "1 while consumption is paused because a dependency rejects this service: its configuration is wrong.",
             ["service", "dependency"],
             registry=self.registry,
         )
         self.forbidden = Counter(
             "bellhop_forbidden",
-            "Calls that a dependency refused for the sake of this service's configuration, by why.",
+            "Calls that a dependency rejected because of this service's configuration, by reason.",
             ["service", "reason"],
             registry=self.registry,
         )
         self.waiting = Gauge(
             "bellhop_waiting",
-            "What waits for a person, the PSP or the broker: how many.",
+            "Items waiting for a person, the PSP or the broker.",
             ["service", "what"],
             registry=self.registry,
         )
         self.waiting_oldest = Gauge(
             "bellhop_waiting_oldest_seconds",
-            "What waits: the age of the oldest.",
+            "Age of the oldest waiting item.",
             ["service", "what"],
             registry=self.registry,
         )
         self.unroutable = Gauge(
-            "bellhop_unroutable", "Kinds of messages that reach no queue.", ["service"], registry=self.registry
+            "bellhop_unroutable", "Kinds of messages that are unroutable.", ["service"], registry=self.registry
         )
         self.log_copies = Counter(
             "bellhop_log_copies",
@@ -96,15 +96,15 @@ class Metrics:
             "bellhop_log_copies_waiting", "Copies not yet in the message log.", ["service"], registry=self.registry
         )
         self.service = service
-        # A counter that begins at 1 has no increase: what alarms ask for is there from the start.
+        # A counter that begins at 1 shows no increase to an alert, so every series exists from the start.
         self.late_replies.labels(service)
         self.replies_dropped.labels(service)
 
     def expect(self, kinds: Iterable[str], outcomes: Iterable[str]) -> None:
-        """Begin to count at 0 how these kinds end, so that the first of an outcome is an increase."""
+        """Create the series of these kinds and outcomes at 0, so that the first occurrence is an increase."""
         for kind, outcome in product(kinds, tuple(outcomes)):
             self.handled.labels(self.service, kind, outcome)
 
     def exposition(self) -> bytes:
-        """All of it in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)

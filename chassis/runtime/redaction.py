@@ -1,7 +1,7 @@
-"""Secrets are taken out of whatever is written for people: logs, dead letters' headers, health problems.
+"""Removes secrets from text written for people: logs, dead letters' headers, health problems.
 
-Two nets. By shape: what looks like a key, a token, a password in an address or a card number. By value: the secrets
-this process was given, wherever they turn up.
+Two nets. By shape: keys, tokens, passwords in addresses and card numbers. By value: the secrets of this process's
+settings, wherever they occur.
 """
 
 import re
@@ -21,7 +21,7 @@ _SHORTEST = 8
 """Characters. A shorter secret is found by its shape only: taking out every `guest` would make a log unreadable."""
 
 _LONGEST = 16 * 1024
-"""Characters of one text that are looked at and kept."""
+"""Maximum length of a redacted text, in characters; the rest is cut."""
 
 _TORN = 256
 """Characters. The end of a text that was cut may be the beginning of a secret: so much goes, back to a space."""
@@ -51,13 +51,13 @@ _SECRET_NAME = re.compile(r"(?:^|_)(?:password|secrets?|token|authorization|api_
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Takes secrets out of text. Without values of its own it goes by their shape."""
+    """Removes secrets from text: by shape, and by the values it was given."""
 
     values: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, settings: BaseSettings) -> Self:
-        """Knows every secret setting, each part of a list, and the password within an address."""
+        """A redactor for every secret setting, each part of a list, and the password within an address."""
         known: set[str] = set()
         for name in type(settings).model_fields:
             value = getattr(settings, name)
@@ -72,7 +72,7 @@ class Redaction:
         return _SHAPES.sub(_masked, _whole_words(text))
 
     def processor(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        """A structlog processor: nothing it lets through holds a secret, at whatever depth."""
+        """A structlog processor that redacts at every depth."""
         return {name: self._value(name, value) for name, value in event.items()}
 
     def _value(self, name: object, value: Any) -> Any:

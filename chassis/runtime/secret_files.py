@@ -16,14 +16,14 @@ SUFFIX = "_FILE"
 
 
 class SecretFileError(ValueError):
-    """A secret that was to come from a file, and did not. Its text never shows the secret."""
+    """A secret file could not be used. The error's text never shows the secret."""
 
     def __init__(self, variable: str, problem: str) -> None:
         super().__init__(f"{variable}{SUFFIX}: {problem}")
 
 
 def secret_from(environment: Mapping[str, str], variable: str) -> str | None:
-    """The value of `variable`, or what the file holds that `variable_FILE` names; None when neither is set.
+    """The value of `variable`, or the content of the file that `variable_FILE` names; None if neither is set.
 
     White space around a file's content is not part of the secret. Raises SecretFileError.
     """
@@ -43,7 +43,7 @@ def secret_from(environment: Mapping[str, str], variable: str) -> str | None:
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """A source of settings: every secret one may come from a file."""
+    """A settings source that reads secret settings from files."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         for variable in variables_of(self.settings_cls, field_name):

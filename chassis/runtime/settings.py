@@ -1,6 +1,6 @@
 """Settings every service shares.
 
-They come from the environment, prefix `BELLHOP_`; secrets also from files. A bad one stops the start.
+They come from environment variables prefixed `BELLHOP_`; secrets also from files. An invalid one stops the start.
 """
 
 import sys
@@ -20,17 +20,17 @@ class LogFormat(StrEnum):
 
 
 class ServiceSettings(BaseSettings):
-    """Where the broker and the store are, and how this process shows itself."""
+    """Settings of the broker, HTTP and logs."""
 
     model_config = SettingsConfigDict(env_prefix="BELLHOP_", extra="ignore", populate_by_name=True)
 
     amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
     declare_topology: bool = Field(
-        default=True, description="whether to declare exchanges and queues at start; else they must be there"
+        default=True, description="whether to declare exchanges and queues at start; otherwise they must exist"
     )
     operator_accounts: str = Field(
         default="bellhop",
-        description="logins at the broker, with commas, whose messages are believed whatever they say",
+        description="comma-separated logins at the broker whose messages are accepted unconditionally",
     )
     require_sender: bool = Field(
         default=True, description="whether a message that names no account in user_id is refused (dead-lettered)"
@@ -38,13 +38,13 @@ class ServiceSettings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
     http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
     trusted_proxies: str = Field(
-        default="", description="addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed"
+        default="", description="addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are trusted"
     )
-    max_header_bytes: int = Field(default=16384, ge=1024, description="address and headers of a request, together")
+    max_header_bytes: int = Field(default=16384, ge=1024, description="request line and headers of a request, together")
     header_timeout: float = Field(default=10.0, gt=0, description="seconds a client may take to send its headers")
     log_format: LogFormat | None = Field(default=None, description="default: readable on a terminal, else JSON")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    prefetch: int = Field(default=64, ge=1, description="messages in work at once, per queue")
+    prefetch: int = Field(default=64, ge=1, description="messages handled at once, per queue")
     publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
     graceful_timeout: float = Field(default=15.0, gt=0, description="seconds a stopping service lets handlers finish")
 
@@ -57,13 +57,12 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Secrets may come from files as well."""
         return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings, file_secret_settings
 
     @field_validator("trusted_proxies")
     @classmethod
     def _each_proxy_is_named(cls, value: str) -> str:
-        # uvicorn takes `*` for everyone, and a name it cannot parse for nobody.
+        # uvicorn takes `*` for all addresses, and ignores a name that it cannot parse.
         for item in filter(None, (part.strip() for part in value.split(","))):
             ip_network(item)
         return value
@@ -81,7 +80,7 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def load(settings_type: type[SettingsT]) -> SettingsT:
-    """Settings from the environment; on a bad or missing one, exit 2 with a line per problem, showing no value."""
+    """Load settings from the environment. On an invalid or missing one: exit 2, a line per problem, no values shown."""
     try:
         return settings_type()
     except SecretFileError as error:

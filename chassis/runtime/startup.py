@@ -1,4 +1,4 @@
-"""What makes parts a process: start and stop in order, background loops, health and metrics over HTTP."""
+"""Starts and stops a service's process: ordered start-up, background loops, health and metrics over HTTP."""
 
 import asyncio
 import importlib.metadata
@@ -38,7 +38,7 @@ async def retry_until_available(
 ) -> None:
     """Run start-up steps in order, retrying each while a dependency is unavailable or slow.
 
-    Raises the last TransientError when `within` seconds did not do: a service with a wrong address ends, and says so.
+    Raises the last TransientError after `within` seconds: a service with a wrong address exits with the reason.
     """
     until = monotonic() + within
     for step in steps:
@@ -54,7 +54,7 @@ async def retry_until_available(
 
 
 def bus_checks(bus: Bus) -> dict[str, Check]:
-    """Is the broker there, and does this process consume what it should be consuming?"""
+    """Readiness checks: the broker answers, and all queues of this process are consumed."""
 
     async def broker() -> str | None:
         return None if await bus.is_connected() else "the broker does not answer"
@@ -67,7 +67,7 @@ def bus_checks(bus: Bus) -> dict[str, Check]:
 
 
 def bus_notices(bus: Bus) -> dict[str, Check]:
-    """What is wrong with the bus although this process can work."""
+    """Readiness notices: problems of the bus in spite of which this process can work."""
 
     async def topology() -> str | None:
         return bus.topology_problem
@@ -80,7 +80,7 @@ def bus_notices(bus: Bus) -> dict[str, Check]:
 
 
 def bus_loops(bus: Bus) -> tuple[Loop, ...]:
-    """The background work that belongs to a connection to the bus."""
+    """Background loops of a connection to the bus."""
     return (
         Loop("restore consumers", 1.0, bus.consuming.restore),
         Loop("verification of the topology", _VERIFY_EVERY, bus.verify_topology),
@@ -90,10 +90,10 @@ def bus_loops(bus: Bus) -> tuple[Loop, ...]:
 def operator_routes(
     metrics: Metrics, checks: Mapping[str, Check], notices: Mapping[str, Check] | None = None
 ) -> list[Route]:
-    """`/health/live`: the process runs. `/health/ready`: it can work now. `/metrics`: what it counted.
+    """`/health/live`: the process runs. `/health/ready`: it can work now. `/metrics`: Prometheus metrics.
 
-    A check that fails makes the process unready. A notice is shown as well, and leaves it ready: there is something it
-    cannot do, and other work it still can. Liveness asks nobody else, so an outage restarts nothing.
+    A failing check makes the process unready. A notice is shown but leaves it ready: part of its work is impossible,
+    the rest goes on. Liveness depends on no other system, so an outage restarts nothing.
     """
     notices = notices or {}
 
@@ -129,9 +129,9 @@ def web_app(
 
 
 def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Callable[[], None] = lambda: None) -> None:
-    """Run a service until SIGTERM or Ctrl-C. Exit code 1 when it cannot start, with the reason in the log.
+    """Run a service until SIGTERM or Ctrl-C. Exit code 1 if it cannot start, with the reason in the log.
 
-    `on_exit` is called as soon as the process is asked to stop, while requests are still being answered.
+    `on_exit` is called as soon as the process begins to stop, while requests are still being answered.
     """
     set_up_logs(service, settings.log_level, settings.log_format, Redaction.of(settings))
     server = _Server(config_of(app, settings), on_exit)
@@ -141,7 +141,7 @@ def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Cal
 
 
 class _Server(uvicorn.Server):
-    """Tells the app at once that it is to stop; uvicorn itself waits for open connections first."""
+    """Notifies the app of a stop at once; uvicorn itself waits for open connections first."""
 
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
         super().__init__(config)

@@ -1,5 +1,5 @@
-"""Gauges of what waits: how much of it, and for how long the oldest. They have a value from the start, so that an alarm
-on them rings the first time."""
+"""Gauges of waiting items: their number, and the age of the oldest. They have a value from the start, so that an alert
+on them fires the first time."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -15,14 +15,14 @@ from chassis.runtime.metrics import Metrics
 log = structlog.get_logger()
 
 Count = Callable[[], Awaitable[tuple[int, datetime | None]]]
-"""How many wait, and since when the oldest; None when none does."""
+"""The number of waiting items, and since when the oldest waits; None if there is none."""
 
 EVERY = 10.0
 """Seconds between two counts."""
 
 
 class Waiting:
-    """What one service has waiting. While the store does not answer, the gauges keep their last values."""
+    """The waiting items of one service. While the store does not answer, the gauges keep their last values."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], datetime] = utc_now) -> None:
         self._metrics = metrics
@@ -30,12 +30,12 @@ class Waiting:
         self._counts: dict[str, Count] = {}
 
     def watch(self, what: str, count: Count) -> None:
-        """Show this under the label `what` of `bellhop_waiting` and `bellhop_waiting_oldest_seconds`."""
+        """Show a count under the label `what` of `bellhop_waiting` and `bellhop_waiting_oldest_seconds`."""
         self._counts[what] = count
         self._show(what, 0, None)
 
     def loops(self, every: float = EVERY) -> tuple[Loop, ...]:
-        """The background work that keeps the gauges current: one loop each, so that one failure stops no other."""
+        """Background loops that update the gauges: one each, so that one failure stops no other."""
         return tuple(Loop(f"gauge of {what}", every, partial(self._update, what)) for what in self._counts)
 
     async def _update(self, what: str) -> None:

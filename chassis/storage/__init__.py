@@ -1,1 +1,1 @@
-"""Documents: one message changes one, in one write."""
+"""The document store: one message changes one document in one write."""

@@ -1,4 +1,4 @@
-"""What a document has been through: its newest transitions, kept in it and written with it."""
+"""The history of a document: its newest transitions, stored in it and written with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ _ERROR_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of a document: which message made it, when, and where the document stood after it.
+    """One change of a document: the message behind it, its time, and the document's summary after it.
 
-    `attempt` and `failure` tell how the message fared before: at the third attempt, after that error.
+    `attempt` and `failure` record the message's earlier failures: made at the third attempt, after that error.
     """
 
     version: int
@@ -30,11 +30,10 @@ class Transition:
 
     @classmethod
     def by(cls, delivery: Delivery, version: int, at: datetime, summary: str) -> Self:
-        """The change that a delivery has made."""
         return cls(version, at, delivery.message_id, delivery.kind, summary, delivery.attempt, delivery.failure)
 
     def to_document(self) -> dict[str, Any]:
-        """As it is stored. What is usual is left out: every write carries the whole history."""
+        """The stored form. Usual values are left out: every write carries the whole history."""
         document: dict[str, Any] = {
             "version": self.version,
             "at": self.at,

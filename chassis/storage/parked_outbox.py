@@ -1,9 +1,9 @@
-"""Outgoing messages that the broker refuses again and again: moved out of the outbox, each with its reason.
+"""Parks outgoing messages that the broker keeps refusing: they are moved out of the outbox, each with its reason.
 
-They stay in their document, in the field `parked`, so one guarded write moves a message: it is in the outbox or parked,
-whatever crashes, and a restored store has it in one of the two places. No decision reads them; a write carries them
-along as it does every field it does not know (unknown_fields.py). An operator's tool takes them in as dead
-letters and can put them back (docs/decisions/0036-refused-outbox-entries.md).
+They stay in their document, in the field `parked`, so that one guarded write moves a message: it is in the outbox or
+parked after any crash, and in one of the two places after a restore. No decision reads them; a write carries them along
+like every field it does not know (unknown_fields.py). Operators drain them as dead letters and can put them back
+(docs/decisions/0036-refused-outbox-entries.md).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -24,7 +24,7 @@ _LONGEST_ERROR = 1000
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A message that the broker has refused, the last reason, and since when it has done so."""
+    """A message that the broker refuses, the last reason, and the time of the first refusal."""
 
     envelope: Envelope
     error: PublishRefusedError
@@ -33,7 +33,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ParkedMessage:
-    """A message as a document has it parked. `parked_at` is ISO 8601: with the message id it names this parking."""
+    """A parked message of a document. `parked_at` (ISO 8601) and the message id identify this parking."""
 
     document_id: str
     envelope: Envelope
@@ -98,7 +98,7 @@ class ParkedOutbox:
         ]
 
     async def remove(self, message: ParkedMessage) -> bool:
-        """Take one out of its document. False when it is not there any more."""
+        """Remove one from its document. False if it is no longer there."""
         named = (message.envelope.message_id, message.parked_at)
         async with self._asked(f"taking a parked message of {message.document_id}", "write"):
             while (raw := await self._collection.find_one({"_id": message.document_id})) is not None:
@@ -111,7 +111,7 @@ class ParkedOutbox:
         return False
 
     async def put_back(self, document_id: str, envelope: Envelope, now: datetime) -> bool:
-        """Put a message at the end of its document's outbox, unless it is there. False when the document is gone."""
+        """Append a message to its document's outbox unless it is there already. False if the document is gone."""
         async with self._asked(f"putting a message back into the outbox of {document_id}", "write"):
             while (raw := await self._collection.find_one({"_id": document_id})) is not None:
                 if any(entry["id"] == envelope.message_id for entry in raw["outbox"]):
@@ -124,7 +124,7 @@ class ParkedOutbox:
     async def _change(
         self, raw: Mapping[str, Any], outbox: list[Any], parked: list[Any], unsent_since: datetime | None
     ) -> bool:
-        """Set both lists. The version grows: what a service remembers of the document must not overwrite them."""
+        """Set both lists. The version is increased: a service's remembered copy must not overwrite them."""
         since = datetime.fromisoformat(parked[0]["parked_at"]) if parked else None
         fields = {"parked": parked or None, PARKED_SINCE: since, "unsent_since": unsent_since if outbox else None}
         kept = {name: value for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""A document as the store has it: state, handled ids, outbox and history, with what belongs to no version alone."""
+"""The stored form of a document: state, handled ids, outbox and history, with the fields of other versions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ HANDLED_KEPT = 64
 """How many handled message ids a document remembers."""
 
 _FOR_SWEEPS = ("updated_at", "unsent_since", "due_at", "attention_since")
-"""Fields beside the document proper, written for sweeps and for people."""
+"""Fields derived from the document, for sweeps and for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[StateT]):
     """A document as loaded or about to be written.
 
-    `life` is drawn when the document is first written: one that is deleted and made again has another. `origin` is what
-    it was read from, if that held fields this version does not know.
+    `life` is a random value drawn at the first write: a document that is deleted and created again has another.
+    `origin` is the raw document, if it held fields that this version does not know.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Stored(Generic[StateT]):
 
 
 def document_of(new: Stored[StateT], now: datetime, due_at: datetime | None) -> dict[str, Any]:
-    """As it is written, together with the unknown fields of what it was read from."""
+    """The stored form, including the unknown fields of the document it was read from."""
     document = with_unknown(_understood(new), new.origin)
     document["updated_at"] = now
     if new.outbox:
@@ -51,7 +51,7 @@ def document_of(new: Stored[StateT], now: datetime, due_at: datetime | None) -> 
 
 
 def stored_of(raw: Mapping[str, Any], state_type: type[StateT]) -> Stored[StateT]:
-    """As it was read. Raises NewerDocumentError when only a newer version knows what it means."""
+    """Read the stored form. Raises NewerDocumentError if only a newer version can interpret it."""
     stored = Stored(
         id=raw["_id"],
         version=raw["version"],
@@ -68,7 +68,7 @@ def stored_of(raw: Mapping[str, Any], state_type: type[StateT]) -> Stored[StateT
 
 
 def state_of(raw: Mapping[str, Any], state_type: type[StateT]) -> StateT:
-    """The state alone. Raises NewerDocumentError as `stored_of` does."""
+    """Read only the state. Raises NewerDocumentError as `stored_of` does."""
     schema = raw.get("schema", 1)
     if schema > state_type.schema_number:
         raise NewerDocumentError(raw["_id"], schema, state_type.schema_number)

@@ -1,7 +1,7 @@
-"""Fields that a newer version wrote into a document survive a write by this one, at every level.
+"""Preserves, at every level, the fields that a newer version wrote into a document when this one writes it.
 
-A document is compared with what this version understands of it; what is missing there is unknown, and is put back
-beside whatever it stood with. Items of a list are found again by being equal, or by their ids.
+A document is compared with this version's reading of it; fields missing there are unknown, and are restored beside
+their former neighbours. Items of a list are matched by equality or by their ids.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _IDENTIFYING = ("_id", "_reference")
-"""How the names of fields end that say which thing this is: with another value it is another thing."""
+"""Suffixes of fields that identify an item: with another value it is another item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A document as it was read, and what this version understood of it."""
+    """A raw document and this version's reading of it."""
 
     raw: Mapping[str, Any]
     understood: Mapping[str, Any]
@@ -26,7 +26,7 @@ def origin_of(raw: Mapping[str, Any], understood: Mapping[str, Any]) -> Origin |
 
 
 def with_unknown(document: dict[str, Any], origin: Origin | None) -> dict[str, Any]:
-    """The document together with the unknown fields of what it was made from."""
+    """The document with the unknown fields of its origin."""
     if origin is None:
         return document
     whole = _with_fields(origin.raw, origin.understood, document)
@@ -103,7 +103,7 @@ def _is_same_thing(old: Any, new: Any) -> bool:
 
 
 def _ids_of(value: Any) -> dict[str, Any]:
-    """Its ids by name. One that is not known yet says nothing."""
+    """An item's ids by name, without those that are still empty."""
     if not isinstance(value, dict):
         return {}
     return {name: field for name, field in value.items() if name.endswith(_IDENTIFYING) and field}

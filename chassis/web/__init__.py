@@ -1,1 +1,1 @@
-"""HTTP that the gateway, the operator's page and the services share."""
+"""The HTTP edge shared by the gateway, the operator's page and the services."""

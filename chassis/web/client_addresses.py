@@ -1,12 +1,12 @@
-"""What counts as one client."""
+"""Client addresses as keys for limits."""
 
 from ipaddress import IPv4Address, ip_address, ip_network
 
 
 def network_of(client: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 network that an IPv6 client has to itself.
+    """The key that a client is counted under: an IPv4 address, or the /64 network of an IPv6 client.
 
-    A proxy may name what is none, of any length: all of that counts as one.
+    A proxy may pass text that is not an address, of any length: all of it counts as one client.
     """
     try:
         address = ip_address(client.partition("%")[0])

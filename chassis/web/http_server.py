@@ -22,14 +22,14 @@ log = structlog.get_logger()
 _TITLES = {400: "Malformed request", 408: "Request too slow", 431: "Headers too large"}
 _NAMES = {400: "malformed-request", 408: "request-timeout", 431: "headers-too-large"}
 _DETAILS = {
-    400: "This is not HTTP as we understand it.",
-    408: "The headers of the request did not come in time.",
-    431: "The address and the headers of a request together are too large.",
+    400: "The request is not valid HTTP.",
+    408: "The headers of the request did not arrive in time.",
+    431: "The address and the headers of the request together are too large.",
 }
 
 
 def config_of(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
-    """How uvicorn serves a service. Addresses of clients come from a proxy only if it is named as trusted."""
+    """The uvicorn configuration of a service. Client addresses come from a proxy only if it is trusted."""
     return uvicorn.Config(
         app,
         host=settings.http_host,
@@ -47,12 +47,12 @@ def config_of(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
 
 
 _UVICORN = logging.getLogger("uvicorn.error.connections")
-"""uvicorn warns of each refused connection, as often as a stranger likes. Its errors are still logged."""
+"""Suppresses uvicorn's warnings, which any client can cause at will. Its errors are still logged."""
 _UVICORN.setLevel(logging.ERROR)
 
 
 class _HeadersTooLargeError(Exception):
-    """Ends the parsing; httptools passes it on as an error of its own."""
+    """Aborts parsing; httptools wraps it in its own error."""
 
 
 class _BoundedHttp(HttpToolsProtocol):
@@ -61,9 +61,9 @@ class _BoundedHttp(HttpToolsProtocol):
     refusals: LogThrottle
 
     _head_size = 0
-    """Bytes of address and headers, trailers included, that the parser has given out."""
+    """Bytes of address and headers, trailers included, that the parser has reported."""
     _since_body = 0
-    """Bytes that came since the last of a body: the parser keeps a header that does not end, unseen."""
+    """Bytes since the end of the last body: the parser buffers an unfinished header without reporting it."""
     _deadline: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -136,7 +136,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._refuse(408)
 
     def _refuse(self, status: int) -> None:
-        """Say why, unless another answer is on its way, and close."""
+        """Answer with the reason, unless another answer has begun, and close the connection."""
         self._stop_clock()
         if self.transport.is_closing():
             return
@@ -156,7 +156,7 @@ class _BoundedHttp(HttpToolsProtocol):
 def bounded_http(max_header_bytes: int, header_timeout: float) -> type[asyncio.Protocol]:
     """uvicorn's HTTP, answering 431 to address and headers of more bytes, and 408 when they take longer (seconds).
 
-    What it refuses is logged at most once a second.
+    Refusals are logged at most once a second.
     """
     limits = {
         "max_header_bytes": max_header_bytes,

@@ -1,7 +1,7 @@
-"""Reads the bodies of requests, bounded per address and by the bytes of all of them together.
+"""Reads request bodies, bounded per address and by their bytes in total.
 
-A count of readers alone lets 256 slow senders shut out everyone. Here the body that has been read for the longest time
-gives way: a genuine sender needs milliseconds, so that is never its own.
+A limit on the number of readers would let 256 slow senders shut out everyone. Here the body that has been read for the
+longest time is dropped: a genuine sender needs milliseconds, so it is never affected.
 """
 
 import asyncio
@@ -15,29 +15,27 @@ from starlette.types import Receive, Scope
 from chassis.web.client_addresses import network_of
 
 PER_ADDRESS = 128
-"""Bodies of one address (IPv6: one /64) that are read at once."""
+"""Bodies of one address (IPv6: one /64) read at once."""
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Of all bodies that are being read, `READER_BYTES` included for each."""
+"""Memory of all bodies being read, with `READER_BYTES` for each."""
 
 READER_BYTES = 16 * 1024
-"""What a connection and its task take themselves: with bodies of a few bytes, 4096 are read at once."""
+"""Memory of a connection and its task: 4096 bodies of a few bytes can be read at once."""
 
 _DIGITS = 12
-"""No body has a length of more digits, and Python is slow to read a number of thousands."""
+"""Digits of a content length: longer ones are invalid, and Python is slow to parse thousands of digits."""
 
 
 class Refused(StrEnum):
-    """Why a body was not read to its end."""
-
     TOO_LARGE = "the body is too large"
     TOO_SLOW = "the body took too long"
-    CROWDED_OUT = "the body gave way to newer ones"
+    CROWDED_OUT = "the body was dropped in favour of newer ones"
     HUNG_UP = "the sender hung up"
 
 
 class BodyRefusedError(Exception):
-    """A body that was not read to its end."""
+    """A body was not read to its end."""
 
     def __init__(self, why: Refused) -> None:
         self.why = why
@@ -54,7 +52,7 @@ class _Reader:
 
 @dataclass(slots=True)
 class BodyReaders:
-    """The bodies that one process reads at this moment."""
+    """The bodies that one process is reading."""
 
     per_address: int = PER_ADDRESS
     most_bytes: int = MOST_BYTES
@@ -64,9 +62,9 @@ class BodyReaders:
     """Dictionaries, since they are ordered: the oldest reader comes first."""
 
     async def read(self, scope: Scope, receive: Receive, longest: int, until: float) -> bytes:
-        """The whole body, of at most `longest` bytes, in hand by `until` (the loop's clock).
+        """Read a whole body of at most `longest` bytes by `until` (the loop's clock).
 
-        Raises BodyRefusedError; more than that is never in memory, whatever the headers claim.
+        Raises BodyRefusedError. Never holds more than that in memory, whatever the headers claim.
         """
         _check_announced(scope, longest)
         client = scope.get("client")

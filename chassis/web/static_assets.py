@@ -1,4 +1,4 @@
-"""The static files of a page: read once, at start, and sent whole, gzipped, or not at all when the browser has them."""
+"""Static files of a page: read once at start, and sent plain, gzipped, or as 304 if the browser has them."""
 
 import gzip
 import hashlib
@@ -25,7 +25,7 @@ REVALIDATE = "no-cache"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it is sent, whole or gzipped."""
+    """A file's content, plain and gzipped."""
 
     content: bytes
     gzipped: bytes
@@ -37,7 +37,7 @@ class File:
         return cls(content, gzip.compress(content, mtime=0), f'"{_digest(content)}"', TYPES[suffix])
 
     def response(self, request: Request, caching: str, headers: Mapping[str, str] | None = None) -> Response:
-        """The file, or 304 when the browser has it."""
+        """The file, or 304 if the browser has it."""
         sent = {"ETag": self.etag, "Cache-Control": caching, "Vary": "Accept-Encoding", **(headers or {})}
         known = request.headers.get("if-none-match", "")
         if self.etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
@@ -54,7 +54,7 @@ class StaticAssets:
     """
 
     def __init__(self, folder: Path, path: str, generated: Mapping[str, bytes] | None = None) -> None:
-        """`path` is where the files are asked for, `generated` files that are in no folder."""
+        """`path` is the URL prefix of the files; `generated` are files that are not in the folder."""
         sources = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in TYPES}
         sources |= generated or {}
         index = sources.pop("index.html").decode()
@@ -72,8 +72,8 @@ class StaticAssets:
         return name in self._files
 
     def response(self, request: Request, version: str, name: str, headers: Mapping[str, str]) -> Response:
-        """One of the files. Raises KeyError when there is none of that name."""
-        # While versions change, another process's page may ask here: it gets what there is, and does not keep it.
+        """The response for one file. Raises KeyError if there is none of that name."""
+        # During an update, another version's page may ask here: it gets this version's file, not to be cached.
         caching = IMMUTABLE if version == self.version else "no-store"
         return self._files[name].response(request, caching, headers)
 

@@ -164,7 +164,7 @@ class RecordedMessage(BaseModel):
         if not any(binding.routing_key == self.kind for binding in queue_named(queue).bindings):
             return f"{self.kind} is not bound to {queue}"
         if self.sent_as not in (None, self.kind, queue):
-            return f"it says to be {self.kind} and was sent with the routing key {self.sent_as}"
+            return f"its kind is {self.kind}, its routing key {self.sent_as}"
         return None
 
     def readable_body(self) -> Any:

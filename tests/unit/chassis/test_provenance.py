@@ -32,15 +32,15 @@ def test_what_belongs_to_a_queue_is_taken(arrival: Arrival) -> None:
 @pytest.mark.parametrize(
     ("arrival", "reason"),
     [
-        (replace(FIRST, routing_key="orders.cancel-order.v1"), "was sent with the routing key orders.cancel-order.v1"),
+        (replace(FIRST, routing_key="orders.cancel-order.v1"), "its routing key orders.cancel-order.v1"),
         (replace(FIRST, kind="payments.payment-succeeded.v1"), "is not bound to this queue"),
         (replace(FIRST, exchange="events"), "does not come from events"),
         (replace(RETRY, routing_key="psp.commands"), "was sent with the routing key psp.commands"),
-        (replace(RETRY, headers={}), "says to be from"),
-        (replace(RETRY, headers={**ORIGIN, ORIGIN_ROUTING_KEY: "orders.cancel-order.v1"}), "says to be from"),
-        (replace(RETRY, headers={**ORIGIN, ORIGIN_QUEUE: "extras.payments"}), "says to be from"),
-        (replace(RETRY, headers={REPLAY_PLAN: "rp_forged"}), "says to be from"),
-        (replace(REPLAY, headers={}), "says to be from"),
+        (replace(RETRY, headers={}), "claims to come from"),
+        (replace(RETRY, headers={**ORIGIN, ORIGIN_ROUTING_KEY: "orders.cancel-order.v1"}), "claims to come from"),
+        (replace(RETRY, headers={**ORIGIN, ORIGIN_QUEUE: "extras.payments"}), "claims to come from"),
+        (replace(RETRY, headers={REPLAY_PLAN: "rp_forged"}), "claims to come from"),
+        (replace(REPLAY, headers={}), "claims to come from"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
