@@ -23,7 +23,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: Mapping[str, type[BaseSettings]] = {
     "Every service": ServiceSettings,
     "Services that keep documents: extras service, payment service and operator's page": StoreSettings,
-    "Whose tokens are believed: gateway and operator's page": TokenSettings,
+    "Tokens: gateway and operator's page": TokenSettings,
     "Gateway": GatewaySettings,
     "Extras service": ExtrasSettings,
     "Payment service": PaymentSettings,

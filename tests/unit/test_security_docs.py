@@ -37,7 +37,7 @@ def test_a_row_says_what_the_account_may_do(account: Account) -> None:
     assert re.findall(r"`([\w.]+)`", takes) == list(account.takes)
     assert account.takes or f"`{account.name}.…`" in takes
     assert (commands, events) == (rooms(account, COMMANDS.name), rooms(account, EVENTS.name))
-    assert ("parks" in also, "queries" in also) == ("dead" in account.sends, "queries" in account.sends)
+    assert ("dead-letters" in also, "queries" in also) == ("dead" in account.sends, "queries" in account.sends)
 
 
 def test_every_link_leads_to_a_page_and_to_a_heading_of_it() -> None:
