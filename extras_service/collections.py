@@ -1,8 +1,10 @@
 """What the extras service keeps: orders and the catalogue."""
 
+from collections.abc import Callable
 from datetime import datetime
 
-from chassis.storage.store import Documents, Records, Store
+from chassis.messaging.envelope import utc_now
+from chassis.storage.documents import Documents, DocumentStore, Records
 from contracts.orders import OrderStatus
 from extras_service.catalogue import Extra
 from extras_service.order.state import Order
@@ -10,8 +12,8 @@ from extras_service.stock.decide import StockDay
 
 
 class ExtrasStore:
-    def __init__(self, store: Store) -> None:
-        self._now = store.clock.now
+    def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now) -> None:
+        self._now = clock
         self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status", "open_of"))
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
         self.extras: Records[Extra] = store.records("extras", Extra)

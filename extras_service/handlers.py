@@ -26,11 +26,11 @@ from contracts.orders import (
     StartPayment,
 )
 from extras_service.collections import ExtrasStore
-from extras_service.order.decide import NOT_FOUND, decide
+from extras_service.order.decide import NOT_FOUND
 from extras_service.order.placement import Placement
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.staff_view import staff_view
-from extras_service.order.state import Order, PaymentEvent, PaymentStart, StaffCommand, guest_key
+from extras_service.order.state import Order, OrderInput, PaymentEvent, PaymentStart, StaffCommand, guest_key
 from extras_service.stock.keeper import StockKeeper
 
 
@@ -38,8 +38,8 @@ from extras_service.stock.keeper import StockKeeper
 class ExtrasHandlers:
     """What the extras service does with each message."""
 
-    orders: WritePath[Order]
-    store: ExtrasStore
+    orders: WritePath[Order, OrderInput]
+    collections: ExtrasStore
     stock: StockKeeper
     placement: Placement
     reviews: ReviewKeeper
@@ -56,7 +56,7 @@ class ExtrasHandlers:
     def payments(self) -> Handlers:
         return dict.fromkeys(get_args(PaymentEvent), self.payment_event)
 
-    def closed(self) -> Handlers:
+    def order_closures(self) -> Handlers:
         return {OrderExpired: self.release_stock, OrderCancelled: self.release_stock}
 
     def queries(self) -> Handlers:
@@ -68,7 +68,7 @@ class ExtrasHandlers:
         return handled.outcome
 
     async def release_stock(self, event: OrderExpired | OrderCancelled, delivery: Delivery) -> Outcome[Any]:
-        stored = await self.store.orders.load(event.order_id)
+        stored = await self.collections.orders.load(event.order_id)
         if stored is None:
             return Ignored("no such order")
         await self.stock.release(stored.state, delivery)
@@ -80,7 +80,7 @@ class ExtrasHandlers:
         return handled.outcome
 
     async def change_order(self, command: CancelOrder | StaffCommand, delivery: Delivery) -> Outcome[Any]:
-        handled = await self.orders.handle(command.order_id, delivery, lambda order, now: decide(order, command, now))
+        handled = await self.orders.handle(command.order_id, command, delivery)
         await self._reply(delivery, changed_reply(handled, for_staff=command.staff is not None))
         return handled.outcome
 
@@ -90,24 +90,23 @@ class ExtrasHandlers:
         return handled.outcome
 
     async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
-        handled = await self.orders.handle(event.order_id, delivery, lambda order, now: decide(order, event, now))
-        return handled.outcome
+        return (await self.orders.handle(event.order_id, event, delivery)).outcome
 
     async def list_extras(self, query: ListExtras, delivery: Delivery) -> Outcome[Any]:
-        extras = await self.store.extras.find(property_id=query.property_id)
+        extras = await self.collections.extras.find(property_id=query.property_id)
         views = tuple(extra.view() for extra in extras.values() if extra.is_on_offer)
         await self._reply(delivery, ExtrasReply(extras=views))
         return Done()
 
     async def get_order(self, query: GetOrder, delivery: Delivery) -> Outcome[Any]:
-        stored = await self.store.orders.load(query.order_id)
+        stored = await self.collections.orders.load(query.order_id)
         visible = stored is not None and _may_see(stored.state, query)
         reply = _order_reply(stored.state, for_staff=query.guest_id is None) if stored and visible else None
         await self._reply(delivery, reply or _refusal(NOT_FOUND))
         return Done()
 
     async def list_orders(self, query: ListOrders, delivery: Delivery) -> Outcome[Any]:
-        orders = await self.store.orders.find(query.limit, guest_key=guest_key(query.guest_id, query.property_id))
+        orders = await self.collections.orders.find(query.limit, guest_key=guest_key(query.guest_id, query.property_id))
         await self._reply(delivery, OrdersReply(orders=tuple(order.view() for order in orders)))
         return Done()
 

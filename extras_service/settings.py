@@ -8,16 +8,22 @@ from pydantic import Field
 from chassis.runtime.settings import StoreSettings
 from extras_service.order.placement import Terms
 
+_DEFAULT = Terms()
+
 
 class ExtrasSettings(StoreSettings):
     catalogue_file: Path | None = Field(default=None, description="YAML of extra definitions to load at start")
-    pay_within: timedelta = Field(default=timedelta(minutes=30), description="how long an order waits for its payment")
+    pay_within: timedelta = Field(default=_DEFAULT.pay_within, description="how long an order waits for its payment")
     cancel_until: timedelta = Field(
-        default=timedelta(hours=24), description="how long before the first ordered day guests may still cancel"
+        default=_DEFAULT.cancel_until, description="how long before the first ordered day guests may still cancel"
     )
-    max_open_orders: int = Field(default=10, ge=1, description="unpaid orders that one guest may have open")
+    max_open_orders: int = Field(
+        default=_DEFAULT.max_open_orders, ge=1, description="unpaid orders that one guest may have open"
+    )
     max_held_per_guest: int = Field(
-        default=4, ge=1, description="places of one limited extra and day that one guest's orders may have"
+        default=_DEFAULT.max_held_per_guest,
+        ge=1,
+        description="places of one limited extra and day that one guest's orders may have",
     )
     sweep_every: float = Field(
         default=1.0, gt=0, description="seconds between sweeps for deadlines and unsent messages"

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from chassis.storage.store import Documents, Records, Store
+from chassis.storage.documents import Documents, DocumentStore, Records
 from contracts.ids import OrderId, PaymentId
 from payment_service.event_backfill import EventBackfill
 from payment_service.payment.state import Payment
@@ -16,8 +16,13 @@ class SessionHolder(BaseModel):
 
 
 class PaymentStore:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: DocumentStore) -> None:
         self.payments: Documents[Payment] = store.documents("payments", Payment)
         self.sweeps: Documents[EventBackfill] = store.documents("psp_sweeps", EventBackfill)
         self.holders: Records[SessionHolder] = store.records("psp_session_holders", SessionHolder)
         """By the PSP's id of the session."""
+
+    async def prepare(self) -> None:
+        """Make sure that indexes exist."""
+        await self.payments.prepare()
+        await self.sweeps.prepare()

@@ -29,7 +29,10 @@ class SweepDue:
     every: timedelta
 
 
-def decide(sweep: EventBackfill | None, message: SweepDue | PspEventsSwept, now: datetime) -> Decision[EventBackfill]:
+BackfillInput = SweepDue | PspEventsSwept
+
+
+def decide(sweep: EventBackfill | None, message: BackfillInput, now: datetime) -> Decision[EventBackfill]:
     """What `message` does to the sweep."""
     match message:
         case SweepDue(every=every):

@@ -1,20 +1,42 @@
 """Settings of the payment service."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import AliasChoices, Field
 
 from chassis.runtime.settings import StoreSettings
+from payment_service.payment.polling import DEFAULT, Polls
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When the PSP is asked without a message that calls for it."""
+
+    sweep_events_every: timedelta = timedelta(minutes=10)
+    poll_interval_factor: float = 1.0
+    """Factor on the times of the polls."""
+
+    @property
+    def polls(self) -> Polls:
+        return DEFAULT.scaled(self.poll_interval_factor)
+
+
+_DEFAULT = Schedule()
 
 
 class PaymentSettings(StoreSettings):
     psp_sweep_every: timedelta = Field(
-        default=timedelta(minutes=10), description="how often the PSP's list of events is compared with what came"
+        default=_DEFAULT.sweep_events_every, description="how often the PSP's list of events is compared with what came"
     )
     poll_interval_factor: float = Field(
-        default=1.0,
+        default=_DEFAULT.poll_interval_factor,
         gt=0,
         validation_alias=AliasChoices("BELLHOP_POLL_INTERVAL_FACTOR", "BELLHOP_POLL_PACE"),
         description="factor on the intervals at which the PSP is polled about a payment: below 1 polls more often",
     )
     sweep_every: float = Field(default=1.0, gt=0, description="seconds between sweeps for unsent messages")
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.psp_sweep_every, self.poll_interval_factor)

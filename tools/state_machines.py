@@ -65,7 +65,7 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
-from extras_service.catalogue import Extra
+from extras_service.catalogue import Catalogue, Extra, quote
 from extras_service.order import decide as saga
 from extras_service.order.state import (
     DeadlinePassed,
@@ -215,7 +215,8 @@ def _placing() -> Placing:
     )
     lines = (RequestedLine(extra_id=breakfast.extra_id, quantity=1),)
     command = PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=lines)
-    return Placing(command, {breakfast.extra_id: breakfast}, timedelta(minutes=30))
+    catalogue: Catalogue = {breakfast.extra_id: breakfast}
+    return Placing(command, quote(GUEST, lines, catalogue), catalogue, timedelta(minutes=30))
 
 
 def _resolving(resolution: ReviewResolution) -> Resolving:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
@@ -154,6 +154,10 @@ class Delivery:
     def pending_reply(self) -> PendingReply | None:
         """The requester's address, or None if no reply is expected."""
         return PendingReply(reply_to=self.reply_to, correlation_id=self.correlation_id) if self.reply_to else None
+
+    def step(self, name: str) -> "Delivery":
+        """One of several steps that handling this message takes, for a document that must tell them apart."""
+        return replace(self, message_id=f"{self.message_id}.{name}", causation_id=self.message_id)
 
     def follow_up(
         self, message: Command | Event, message_id: str, trace_headers: Mapping[str, str] | None = None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.errors import StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.redaction import Redaction
-from chassis.storage.store import Store
+from chassis.storage.documents import DocumentStore
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class Act:
 class AuditLog:
     """Kept in the document store beside the orders. An entry gets its outcome once; nothing else changes it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: DocumentStore) -> None:
         self._entries = store.records("audit_log", AuditEntry, indexed=("entry_id",))
 
     @asynccontextmanager

@@ -8,11 +8,10 @@ decided on.
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
-from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
@@ -25,6 +24,7 @@ from chassis.runtime.clock import SYNC_EVERY, SharedClock
 from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.settings import StoreSettings
+from chassis.storage.documents import ModelT
 from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
 from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
 
@@ -40,8 +40,6 @@ _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 _DURABLE = WriteConcern(w="majority", j=True)
 # A secondary may be behind, and what a majority does not have yet may be rolled back: neither is decided on.
 _MAJORITY = ReadConcern("majority")
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Store:
@@ -116,16 +114,16 @@ class Store:
     def close(self) -> None:
         self._client.close()
 
-    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> "Documents[StateT]":
+    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> "MongoDocuments[StateT]":
         """The documents of one business thing. `indexed` names fields of the state that `find` looks for."""
-        return Documents(self._database[name], state_type, indexed, self._metrics)
+        return MongoDocuments(self._database[name], state_type, indexed, self._metrics)
 
-    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "Records[ModelT]":
+    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "MongoRecords[ModelT]":
         """Plain records without version or outbox: reference data. `indexed` names fields that queries look for."""
-        return Records(self._database[name], record_type, indexed, self._metrics)
+        return MongoRecords(self._database[name], record_type, indexed, self._metrics)
 
 
-class Documents(Generic[StateT]):
+class MongoDocuments(Generic[StateT]):
     """Versioned documents with an outbox."""
 
     def __init__(self, collection: Any, state_type: type[StateT], indexed: tuple[str, ...], metrics: Metrics) -> None:
@@ -307,7 +305,7 @@ class Documents(Generic[StateT]):
             raise StoreUnavailableError(doing, error) from error
 
 
-class Records(Generic[ModelT]):
+class MongoRecords(Generic[ModelT]):
     """Plain records: read by id or field, replaced as a whole or changed on condition."""
 
     def __init__(self, collection: Any, record_type: type[ModelT], indexed: tuple[str, ...], metrics: Metrics) -> None:

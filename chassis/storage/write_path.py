@@ -3,11 +3,9 @@
 See docs/how-a-message-is-handled.md for why nothing is lost at any step in between.
 """
 
-import asyncio
 import secrets
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -30,9 +28,10 @@ from chassis.runtime.background import Loop
 from chassis.runtime.backoff import Backoff
 from chassis.runtime.health import Check
 from chassis.runtime.waiting import Waiting
+from chassis.storage.documents import Documents
 from chassis.storage.history import HISTORY_KEPT, Transition
+from chassis.storage.keyed import KeyedLocks, RecentValues
 from chassis.storage.parked_outbox import Refusal
-from chassis.storage.store import Documents
 from chassis.storage.stored_document import Stored
 from contracts.ids import bounded_id
 
@@ -77,26 +76,40 @@ class _Refused:
         return next((each.since for each in self.refusals if each.envelope.message_id == message_id), now)
 
 
-class WritePath(Generic[StateT]):
-    """Applies decisions to documents and sends what they decided."""
+InputT = TypeVar("InputT")
+
+
+class WritePath(Generic[StateT, InputT]):
+    """Applies the decisions of one aggregate to its documents and sends what they decided."""
 
     def __init__(
         self,
         documents: Documents[StateT],
         bus: Publisher,
+        decide: Callable[[StateT | None, InputT, datetime], Decision[StateT]],
         *,
+        on_deadline: InputT | None = None,
+        deduplicates: bool = True,
         clock: Callable[[], datetime] = utc_now,
         new_life: Callable[[], str] = lambda: secrets.token_hex(6),
         park_after: timedelta = _PARK_AFTER,
     ) -> None:
-        """`park_after`: how long the broker must have refused a message for its own sake until it is parked."""
+        """`on_deadline`: what is decided on when a document's deadline has passed; None: another part sweeps them.
+
+        `deduplicates`: whether a delivery that the document has handled changes nothing when it comes again; without
+        it, the decision alone says so. `park_after`: how long the broker must have refused a message for its own sake
+        until it is parked.
+        """
         self._documents = documents
         self._bus = bus
+        self._decision = decide
+        self._on_deadline = on_deadline
+        self._deduplicates = deduplicates
         self._clock = clock
         self._new_life = new_life
         self._park_after = park_after
-        self._locks = _KeyedLocks()
-        self._written: _Recent[Stored[StateT]] = _Recent(_REMEMBERED)
+        self._locks = KeyedLocks()
+        self._written: RecentValues[Stored[StateT]] = RecentValues(_REMEMBERED)
         # Documents whose outbox was sent in full at this version, not yet cleared in the store.
         self._sent: dict[str, int] = {}
         self._refused: dict[str, _Refused] = {}
@@ -105,16 +118,16 @@ class WritePath(Generic[StateT]):
     async def handle(
         self,
         document_id: str,
+        message: InputT,
         delivery: Delivery,
-        decide: Callable[[StateT | None, datetime], Decision[StateT]],
         *,
         likely_new: bool = False,
     ) -> Handled[StateT]:
         """Decide on the current document and carry the decision out. Returns once everything is stored and confirmed.
 
-        `decide` may be called again on a newer document when another writer was first. `likely_new` says that the
-        document probably does not exist yet, which saves looking. Raises TransientError when the store or the broker is
-        away, or other writers keep winning.
+        It is decided again on a newer document when another writer was first. `likely_new` says that the document
+        probably does not exist yet, which saves looking. Raises what the decision raises, and TransientError when the
+        store or the broker is unavailable, or other writers keep winning.
         """
         async with self._locks.holding(document_id):
             # What we wrote last is decided on without reading it again. If it has changed since, the guarded write
@@ -124,7 +137,7 @@ class WritePath(Generic[StateT]):
             for _ in range(_TRIES):
                 if not guessed:
                     stored = await self._documents.load(document_id)
-                decided = await self._decide(document_id, stored, delivery, decide)
+                decided = await self._decide(document_id, stored, message, delivery)
                 if decided is not None and (isinstance(decided.outcome, Applied) or not guessed):
                     return decided
                 guessed = False
@@ -134,14 +147,14 @@ class WritePath(Generic[StateT]):
         self,
         document_id: str,
         stored: Stored[StateT] | None,
+        message: InputT,
         delivery: Delivery,
-        decide: Callable[[StateT | None, datetime], Decision[StateT]],
     ) -> Handled[StateT] | None:
         """One try. None when another writer was first."""
         state = stored.state if stored else None
         now = self._clock()
-        known = stored is not None and delivery.message_id in stored.handled
-        decision = Duplicate() if known else decide(state, now)
+        known = self._deduplicates and stored is not None and delivery.message_id in stored.handled
+        decision = Duplicate() if known else self._decision(state, message, now)
         if isinstance(decision, Applied):
             new = self._next(stored, document_id, delivery, decision, now)
             if not await self._documents.write(new, now=now, due_at=decision.state.due_at):
@@ -166,11 +179,12 @@ class WritePath(Generic[StateT]):
         life = stored.life if stored else self._new_life()
         transition = Transition.by(delivery, version, now, decision.state.summary)
         unsent = self._unsent(stored) if stored else ()
+        handled = (delivery.message_id,) if self._deduplicates else ()
         return Stored(
             id=document_id,
             version=version,
             state=decision.state,
-            handled=(*(stored.handled if stored else ()), delivery.message_id),
+            handled=(*(stored.handled if stored else ()), *handled),
             outbox=(*unsent, *delivery.outbox_of(document_id, version, decision.messages, life=life)),
             history=(*(stored.history if stored else ()), transition)[-HISTORY_KEPT:],
             attention_since=((stored and stored.attention_since) or now) if decision.state.needs_attention else None,
@@ -212,9 +226,11 @@ class WritePath(Generic[StateT]):
 
     def loops(self, name: str, sweep_every: float) -> tuple[Loop, ...]:
         """The background work that belongs to these documents."""
+        sweep = Loop(f"deadlines of {name}", sweep_every, self.sweep_deadlines)
         return (
             Loop(f"relay {name}", sweep_every, self.relay),
             Loop(f"clear {name}", _CLEAR_EVERY, self.clear_sent),
+            *((sweep,) if self._on_deadline is not None else ()),
         )
 
     def checks(self, name: str) -> dict[str, Check]:
@@ -311,8 +327,9 @@ class WritePath(Generic[StateT]):
                 if self._sent.get(document_id) == version:
                     del self._sent[document_id]
 
-    async def sweep_deadlines(self, decide: Callable[[StateT | None, datetime], Decision[StateT]]) -> int:
+    async def sweep_deadlines(self) -> int:
         """Call documents back whose deadline has passed. Every instance sweeps; a conditional write lets one win."""
+        assert self._on_deadline is not None
         due = await self._documents.due(self._clock(), _SWEEP_LIMIT)
         for document_id, version in due.items():
             delivery = Delivery(
@@ -322,7 +339,7 @@ class WritePath(Generic[StateT]):
                 kind="deadline",
             )
             with others_go_on(document_id):
-                handled = await self.handle(document_id, delivery, decide)
+                handled = await self.handle(document_id, self._on_deadline, delivery)
                 log.info("deadline.handled", document_id=document_id, outcome=handled.outcome.name)
         return len(due)
 
@@ -338,47 +355,3 @@ def others_go_on(document_id: str) -> Iterator[None]:
         if is_outage(error):
             raise  # the others would fare no better
         log.warning("document.unswept", document_id=document_id, error=str(error), exc_info=not is_transient(error))
-
-
-RecentT = TypeVar("RecentT")
-
-
-class _Recent(Generic[RecentT]):
-    """The newest values by key; the oldest are forgotten."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[str, RecentT] = OrderedDict()
-
-    def get(self, key: str) -> RecentT | None:
-        return self._values.get(key)
-
-    def put(self, key: str, value: RecentT) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
-
-    def pop(self, key: str) -> None:
-        self._values.pop(key, None)
-
-
-class _KeyedLocks:
-    """A lock per document within this process, so that its messages leave in order and it rarely races itself."""
-
-    def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
-
-    @asynccontextmanager
-    async def holding(self, key: str) -> AsyncIterator[None]:
-        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
-        self._locks[key] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks[key]
-            if users == 1:
-                del self._locks[key]
-            else:
-                self._locks[key] = (lock, users - 1)

@@ -10,16 +10,15 @@ Decision 23.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from chassis.decision import Applied, Decision, Refused
+from chassis.decision import Applied, Refused
 from chassis.messaging.envelope import Delivery
 from chassis.storage.write_path import Handled, WritePath
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus, PlaceOrder
 from extras_service.catalogue import quote
 from extras_service.collections import ExtrasStore
-from extras_service.order.decide import decide
 from extras_service.order.state import (
     HoldsConfirmed,
     HoldsLost,
@@ -40,20 +39,22 @@ from extras_service.stock.keeper import StockKeeper
 class Terms:
     """On what terms a guest may order."""
 
-    pay_within: timedelta
-    cancel_until: timedelta
-    max_open_orders: int
+    pay_within: timedelta = timedelta(minutes=30)
+    cancel_until: timedelta = timedelta(hours=24)
+    max_open_orders: int = 10
     """Orders that one guest may have open and unpaid."""
-    max_held_per_guest: int
+    max_held_per_guest: int = 4
     """Places of one limited extra and day that one guest's orders may hold, paid or not."""
 
 
 class Placement:
     """The steps from a PlaceOrder to an order whose guest may pay."""
 
-    def __init__(self, orders: WritePath[Order], store: ExtrasStore, stock: StockKeeper, terms: Terms) -> None:
+    def __init__(
+        self, orders: WritePath[Order, OrderInput], collections: ExtrasStore, stock: StockKeeper, terms: Terms
+    ) -> None:
         self._orders = orders
-        self._store = store
+        self._collections = collections
         self._stock = stock
         self._terms = terms
         self._placed_now: dict[str, list[OrderId]] = {}
@@ -65,17 +66,17 @@ class Placement:
             placing = await self._placing(command, guest, earlier)
             needed = self._demands_of(placing)
             if not needed:
-                return await self._decide(command.order_id, delivery, placing, likely_new=True)
+                return await self._orders.handle(command.order_id, placing, delivery, likely_new=True)
             holder = Holder(command.order_id, digest_of(command.lines), guest)
             return await self._place_limited(placing, holder, needed, delivery)
 
     async def confirm(self, order: Order, delivery: Delivery) -> Handled[Order]:
         """Hold what a placed order needs, before it may be paid. Refused: others have it; the order expired."""
-        catalogue = await self._store.extras.get(line.extra_id for line in order.lines)
+        catalogue = await self._collections.extras.get(line.extra_id for line in order.lines)
         needed = demands(order.lines, catalogue, self._terms.max_held_per_guest)
         refused = await self._stock.hold(Holder.of(order), needed, delivery, confirms=True)
-        step = replace(delivery, message_id=f"{delivery.message_id}.holds", causation_id=delivery.message_id)
-        handled = await self._decide(order.order_id, step, HoldsLost() if refused else HoldsConfirmed())
+        lost_or_not = HoldsLost() if refused else HoldsConfirmed()
+        handled = await self._orders.handle(order.order_id, lost_or_not, delivery.step("holds"))
         if not isinstance(handled.outcome, Applied):
             await self._stock.lapse(Holder.of(order), needed, delivery)  # confirmed before, or closed meanwhile
         return Handled(refused, handled.state) if refused else handled
@@ -84,12 +85,12 @@ class Placement:
         """Start a payment; an order whose places were never confirmed (a crash was between) confirms them first."""
         order_id = starting.command.order_id
         try:
-            return await self._decide(order_id, delivery, starting)
+            return await self._orders.handle(order_id, starting, delivery)
         except HoldsUnconfirmedError:
-            stored = await self._store.orders.load(order_id)
+            stored = await self._collections.orders.load(order_id)
             if stored is not None and _awaits_confirmation(stored.state):
                 await self.confirm(stored.state, delivery)
-            return await self._decide(order_id, delivery, starting)
+            return await self._orders.handle(order_id, starting, delivery)
 
     @contextmanager
     def _in_flight(self, guest: str, order_id: OrderId) -> Iterator[frozenset[str]]:
@@ -106,27 +107,29 @@ class Placement:
 
     async def _placing(self, command: PlaceOrder, guest: str, earlier: frozenset[str]) -> Placing:
         terms = self._terms
-        catalogue = await self._store.extras.get(line.extra_id for line in command.lines)
-        stored = await self._store.orders.ids_of(terms.max_open_orders + 1, open_of=guest)
+        catalogue = await self._collections.extras.get(line.extra_id for line in command.lines)
+        stored = await self._collections.orders.ids_of(terms.max_open_orders + 1, open_of=guest)
         open_orders = len({*stored, *earlier} - {command.order_id})
-        return Placing(command, catalogue, terms.pay_within, terms.cancel_until, open_orders, terms.max_open_orders)
+        quoted = quote(command.guest, command.lines, catalogue)
+        return Placing(
+            command, quoted, catalogue, terms.pay_within, terms.cancel_until, open_orders, terms.max_open_orders
+        )
 
     def _demands_of(self, placing: Placing) -> tuple[Demand, ...]:
-        priced = quote(placing.command.guest, placing.command.lines, placing.catalogue)
-        if isinstance(priced, Refused):
+        if isinstance(placing.quoted, Refused):
             return ()  # the order itself says why it cannot be had
-        return demands(priced.lines, placing.catalogue, self._terms.max_held_per_guest)
+        return demands(placing.quoted.lines, placing.catalogue, self._terms.max_held_per_guest)
 
     async def _place_limited(
         self, placing: Placing, holder: Holder, needed: tuple[Demand, ...], delivery: Delivery
     ) -> Handled[Order]:
         placing = replace(placing, needs_holds=True)
-        stored = await self._store.orders.load(holder.order_id)
+        stored = await self._collections.orders.load(holder.order_id)
         if stored is None and placing.open_orders < placing.max_open_orders:
             refused = await self._stock.hold(holder, needed, delivery)
             if refused is not None:
                 return Handled(refused, None)
-        handled = await self._decide(holder.order_id, delivery, placing, likely_new=stored is None)
+        handled = await self._orders.handle(holder.order_id, placing, delivery, likely_new=stored is None)
         order = handled.state
         relies = order is not None and order.lines_digest == holder.lines_digest
         if order is not None and relies and _awaits_confirmation(order):
@@ -135,14 +138,6 @@ class Placement:
         if stored is None:
             await self._stock.lapse(holder, needed, delivery)
         return handled
-
-    async def _decide(
-        self, order_id: str, delivery: Delivery, message: OrderInput, *, likely_new: bool = False
-    ) -> Handled[Order]:
-        def decided(order: Order | None, now: datetime) -> Decision[Order]:
-            return decide(order, message, now)
-
-        return await self._orders.handle(order_id, delivery, decided, likely_new=likely_new)
 
 
 def _awaits_confirmation(order: Order) -> bool:

@@ -9,8 +9,8 @@ from chassis.storage.write_path import Handled, WritePath
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus, ResolveReview
 from extras_service.collections import ExtrasStore
-from extras_service.order.decide import decide, is_staffs
-from extras_service.order.state import Order, Resolving
+from extras_service.order.decide import is_staffs
+from extras_service.order.state import Order, OrderInput, Resolving
 from extras_service.stock.decide import demands
 from extras_service.stock.keeper import StockKeeper
 
@@ -19,14 +19,14 @@ from extras_service.stock.keeper import StockKeeper
 class ReviewKeeper:
     """Resolves reviews. The places of an accepted order may be gone since it was closed, so they are held first."""
 
-    orders: WritePath[Order]
-    store: ExtrasStore
+    orders: WritePath[Order, OrderInput]
+    collections: ExtrasStore
     stock: StockKeeper
     audit: AuditLog
 
     async def resolve(self, command: ResolveReview, delivery: Delivery) -> Handled[Order]:
         """Raises TransientError when the review was decided meanwhile and another one is open."""
-        stored = await self.store.orders.load(command.order_id)
+        stored = await self.collections.orders.load(command.order_id)
         if (
             stored is None
             or stored.state.status is not OrderStatus.NEEDS_REVIEW
@@ -43,7 +43,7 @@ class ReviewKeeper:
         return handled
 
     async def _accept(self, order: Order, command: ResolveReview, delivery: Delivery) -> Handled[Order]:
-        catalogue = await self.store.extras.get(line.extra_id for line in order.lines)
+        catalogue = await self.collections.extras.get(line.extra_id for line in order.lines)
         needed = demands(order.lines, catalogue, max_held=1)  # how many one guest may hold does not bind staff
         no_places = await self.stock.reclaim(order, needed, delivery, beyond_limit=command.force)
         handled = await self._decide(Resolving(command, order.reviews, no_places), delivery)
@@ -52,5 +52,4 @@ class ReviewKeeper:
         return handled
 
     async def _decide(self, resolving: Resolving, delivery: Delivery) -> Handled[Order]:
-        order_id = resolving.command.order_id
-        return await self.orders.handle(order_id, delivery, lambda order, now: decide(order, resolving, now))
+        return await self.orders.handle(resolving.command.order_id, resolving, delivery)

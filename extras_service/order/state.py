@@ -49,7 +49,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.catalogue import Catalogue
+from extras_service.catalogue import Catalogue, Quote
 from extras_service.order.disputes import Dispute, lost_of, with_records
 from extras_service.order.refund import RequestedRefund, asked_of, given_outside, with_failed_stages
 
@@ -250,6 +250,8 @@ class Placing:
     """PlaceOrder with what it takes to decide on it."""
 
     command: PlaceOrder
+    quoted: Quote | Refused
+    """What it comes to at the prices of now, or why it cannot be had."""
     catalogue: Catalogue
     pay_within: timedelta
     cancel_until: timedelta = timedelta(hours=24)

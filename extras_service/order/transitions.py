@@ -49,7 +49,7 @@ from contracts.payments import (
     RefundPayment,
     RefundStage,
 )
-from extras_service.catalogue import Quote, gone_by, quote
+from extras_service.catalogue import Quote, gone_by
 from extras_service.order.disputes import Dispute, DisputeEvent, as_fields
 from extras_service.order.payment_description import payment_description
 from extras_service.order.refund import RequestedRefund
@@ -75,8 +75,7 @@ DISPUTED = "The guest's bank is deciding about this payment; nothing can be give
 
 
 def placed(placing: Placing, now: datetime) -> Decision[Order]:
-    command = placing.command
-    priced = quote(command.guest, command.lines, placing.catalogue)
+    command, priced = placing.command, placing.quoted
     if isinstance(priced, Refused):
         return priced
     too_late = gone_by(command.guest, priced.lines, placing.catalogue, now)

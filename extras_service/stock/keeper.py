@@ -1,16 +1,14 @@
 """Carries out what `stock.py` decides, over as many extras and days as an order needs."""
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
-from chassis.decision import Decision, Refused
+from chassis.decision import Refused
 from chassis.messaging.envelope import Delivery, utc_now
-from chassis.storage.store import Documents
+from chassis.storage.documents import Documents
 from chassis.storage.write_path import WritePath, others_go_on
 from extras_service.order.state import Order
 from extras_service.stock.decide import (
@@ -23,7 +21,6 @@ from extras_service.stock.decide import (
     ReclaimHold,
     StockDay,
     StockInput,
-    decide,
     hold_of,
     lapse_at,
     lapsed,
@@ -39,7 +36,7 @@ _SWEEP_LIMIT = 200
 class StockKeeper:
     """Holds and releases places of limited extras."""
 
-    days: WritePath[StockDay]
+    days: WritePath[StockDay, StockInput]
     documents: Documents[StockDay]
     orders: Documents[Order]
     pay_within: timedelta
@@ -109,17 +106,4 @@ class StockKeeper:
         await self._apply(document_id, delivery, RecheckHold(hold, order.state if order else None))
 
     async def _apply(self, document_id: str, delivery: Delivery, message: StockInput) -> object:
-        # What a step changes is known by its order, not by its message: a delivery that comes again after its holds
-        # were released, or an order that is looked at a second time, must find the day as it is now.
-        step = Delivery(
-            f"{delivery.message_id}.{type(message).__name__}.{uuid.uuid4().hex}",
-            delivery.correlation_id,
-            delivery.kind,
-            delivery.message_id,
-        )
-        handled = await self.days.handle(document_id, step, partial(_decide, message))
-        return handled.outcome
-
-
-def _decide(message: StockInput, stock: StockDay | None, now: datetime) -> Decision[StockDay]:
-    return decide(stock, message, now)
+        return (await self.days.handle(document_id, message, delivery.step(type(message).__name__))).outcome

@@ -4,44 +4,29 @@ that sends nothing.
 What one message would change, the next one in the same rehearsal finds changed.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from chassis.decision import Applied, Done, Ignored, Outcome, Refused, State, reason_of
+from chassis.decision import Applied, Done, Ignored, Outcome, Refused, StateT, reason_of
 from chassis.errors import NoHandlerError, StoreUnavailableError
-from chassis.messaging.consumer import Handlers
-from chassis.messaging.envelope import Delivery, Envelope
-from chassis.storage.audit_log import Act, AuditLog
-from chassis.storage.store import Documents, Store
+from chassis.messaging.envelope import Delivery, Envelope, utc_now
+from chassis.storage.documents import Documents, DocumentStore, ModelT, Records
+from chassis.storage.running_settings import RunningSettings
 from chassis.storage.stored_document import Stored
-from chassis.storage.write_path import WritePath
 from contracts.message import parse
 from contracts.psp import PspCommand
-from contracts.topology import (
-    EXTRAS_COMMANDS,
-    EXTRAS_PAYMENTS,
-    EXTRAS_STOCK,
-    PAYMENTS_COMMANDS,
-    PAYMENTS_PSP,
-    PSP_COMMANDS,
-)
-from extras_service.collections import ExtrasStore
-from extras_service.handlers import ExtrasHandlers
-from extras_service.order.placement import Placement, Terms
-from extras_service.order.review_keeper import ReviewKeeper
-from extras_service.settings import ExtrasSettings
-from extras_service.stock.keeper import StockKeeper
+from contracts.topology import PSP_COMMANDS
+from extras_service import wiring as extras_wiring
+from extras_service.order.placement import Terms
+from extras_service.wiring import ExtrasParts
 from ops.core.messages import RecordedMessage
 from ops.core.psp_forecast import forecast_of
-from payment_service.collections import PaymentStore, SessionHolder
-from payment_service.handlers import PaymentHandlers, SessionHolders
-from payment_service.payment.state import Payment
+from payment_service import wiring as payment_wiring
+from payment_service.settings import Schedule
+from payment_service.wiring import PaymentParts
 from psp_adapter.stripe_api import StripeApi
-
-StateT = TypeVar("StateT", bound=State)
 
 ASKS_PSP = "asks the PSP"
 FAILS = "fails"
@@ -76,21 +61,19 @@ class Forecast:
         return f"{self.outcome}{arrow}{self.detail}" if self.detail else self.outcome
 
 
-class OverlayDocuments(Documents[StateT], Generic[StateT]):
-    """Documents as they are, and as they would be."""
+class OverlayDocuments(Generic[StateT]):
+    """Documents as they are, and as they would be. Nothing is written to the store."""
 
     def __init__(self, real: Documents[StateT], changed: dict[str, str]) -> None:
         self._real = real
         self._would_be: dict[str, Stored[StateT]] = {}
         self._changed = changed
+        self.parked = real.parked
 
     async def load(self, document_id: str) -> Stored[StateT] | None:
         stored = self._would_be.get(document_id) or await self._real.load(document_id)
         # What is still in the outbox has left before, or leaves anyway.
         return replace(stored, outbox=()) if stored else None
-
-    async def ids_of(self, limit: int, **fields: str) -> list[str]:
-        return await self._real.ids_of(limit, **fields)
 
     async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         stored = await self.load(new.id)
@@ -100,18 +83,89 @@ class OverlayDocuments(Documents[StateT], Generic[StateT]):
         self._changed[new.id] = new.state.summary
         return True
 
+    async def prepare(self) -> None:
+        """Nothing is written."""
+
+    async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
+        """Nothing is written."""
+
+    async def mark_attention(self, now: datetime, **fields: str) -> None:
+        """Nothing is written."""
+
+    async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
+        return []
+
+    async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
+        return await self._real.unsent_since(before)
+
+    async def parked_since(self, before: datetime) -> tuple[int, datetime | None]:
+        return await self._real.parked_since(before)
+
+    async def attention_since(self, before: datetime, **fields: Any) -> tuple[int, datetime | None]:
+        return await self._real.attention_since(before, **fields)
+
+    async def due(self, now: datetime, limit: int) -> dict[str, int]:
+        return await self._real.due(now, limit)
+
+    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]:
+        return await self._real.needing_attention(limit, **fields)
+
+    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
+        return await self._real.find(limit, since, **fields)
+
+    async def ids_of(self, limit: int, **fields: str) -> list[str]:
+        return await self._real.ids_of(limit, **fields)
+
+    def ids(
+        self, since: datetime | None = None, until: datetime | None = None, *, waiting: bool = False, **fields: str
+    ) -> AsyncIterator[str]:
+        return self._real.ids(since, until, waiting=waiting, **fields)
+
+    def each(self) -> AsyncIterator[StateT]:
+        return self._real.each()
+
+    async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
+        return await self._real.load_many(document_ids)
+
+
+class OverlayRecords(Generic[ModelT]):
+    """Records as they are. Nothing is written to the store."""
+
+    def __init__(self, real: Records[ModelT]) -> None:
+        self._real = real
+
+    async def put(self, records: Mapping[str, ModelT]) -> None:
+        """Nothing is written."""
+
+    async def add(self, record_id: str, record: ModelT) -> bool:
+        return True
+
+    async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
+        return True
+
+    async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
+        return await self._real.get(record_ids)
+
+    async def find(self, **fields: str) -> dict[str, ModelT]:
+        return await self._real.find(**fields)
+
+    async def between(self, field: str, least: str, below: str | None = None) -> dict[str, ModelT]:
+        return await self._real.between(field, least, below)
+
 
 @dataclass(frozen=True, slots=True)
-class _Unwritten:
-    """Which payment holds which session, as it is."""
+class OverlayStore:
+    """A store that takes no write, and remembers what would have been written to its documents."""
 
-    real: SessionHolders
+    real: DocumentStore
+    changed: dict[str, str] = field(default_factory=dict)
+    """The status of every document that would have changed."""
 
-    async def get(self, record_ids: Iterable[str]) -> dict[str, SessionHolder]:
-        return await self.real.get(record_ids)
+    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> OverlayDocuments[StateT]:
+        return OverlayDocuments(self.real.documents(name, state_type, indexed), self.changed)
 
-    async def put(self, records: Mapping[str, SessionHolder]) -> None:
-        pass
+    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> OverlayRecords[ModelT]:
+        return OverlayRecords(self.real.records(name, record_type, indexed))
 
 
 @dataclass
@@ -124,47 +178,38 @@ class RecordingPublisher:
         self.noted.append(envelope)
 
 
-class _Unrecorded(AuditLog):
-    """An audit log that takes no entry: nothing is done."""
-
-    @asynccontextmanager
-    async def recorded(self, *_: object, **__: object) -> AsyncIterator[Act]:
-        yield Act()
-
-
 class DryRun:
-    """Forecasts for messages in the order in which they would be sent."""
+    """Forecasts for messages in the order in which they would be sent.
 
-    def __init__(self, store: Store, psp: StripeApi | None = None) -> None:
+    The services' settings count, not those of this process: each service writes them to the store when it starts (see
+    chassis/storage/running_settings.py).
+    """
+
+    def __init__(
+        self, store: DocumentStore, psp: StripeApi | None = None, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         """Without `psp` a forecast for a command to the PSP says only that the PSP would have to be asked."""
         self._psp = psp
+        self._clock = clock
         self._bus = RecordingPublisher()
-        self._changed: dict[str, str] = {}
-        extras, paid = ExtrasStore(store), PaymentStore(store)
-        extras.orders = OverlayDocuments(extras.orders, self._changed)
-        extras.stock = OverlayDocuments(extras.stock, self._changed)
-        orders, days = WritePath(extras.orders, self._bus), WritePath(extras.stock, self._bus)
-        defaults = {name: ExtrasSettings.model_fields[name].default for name in Terms.__dataclass_fields__}
-        terms = Terms(**defaults)
-        keeper = StockKeeper(days, extras.stock, extras.orders, terms.pay_within)
-        placement = Placement(orders, extras, keeper, terms)
-        reviews = ReviewKeeper(orders, extras, keeper, _Unrecorded(store))
-        of_extras = ExtrasHandlers(orders, extras, keeper, placement, reviews, self._bus)
-        self._payments: Documents[Payment] = OverlayDocuments(paid.payments, self._changed)
-        payments = WritePath(self._payments, self._bus)
-        sweeps = WritePath(OverlayDocuments(paid.sweeps, self._changed), self._bus)
-        of_payments = PaymentHandlers(payments, sweeps, _Unwritten(paid.holders))
-        self._handlers: Mapping[str, Handlers] = {
-            EXTRAS_COMMANDS.name: of_extras.commands(),
-            EXTRAS_PAYMENTS.name: of_extras.payments(),
-            EXTRAS_STOCK.name: of_extras.closed(),
-            PAYMENTS_COMMANDS.name: of_payments.commands(),
-            PAYMENTS_PSP.name: of_payments.psp(),
-        }
+        self._store = OverlayStore(store)
+        self._wired: tuple[ExtrasParts, PaymentParts] | None = None
+
+    async def _parts(self) -> tuple[ExtrasParts, PaymentParts]:
+        if self._wired is None:
+            settings = RunningSettings(self._store)
+            terms = await settings.read(extras_wiring.SERVICE, Terms)
+            schedule = await settings.read(payment_wiring.SERVICE, Schedule)
+            self._wired = (
+                extras_wiring.wire(self._bus, self._store, self._clock, terms),
+                payment_wiring.wire(self._bus, self._store, self._clock, schedule),
+            )
+        return self._wired
 
     async def forecast(self, seen: RecordedMessage, queue: str) -> Forecast:
         """What `seen` would do if it came to `queue` now. Raises StoreUnavailableError."""
-        self._changed.clear()
+        extras, payments = await self._parts()
+        self._store.changed.clear()
         self._bus.noted.clear()
         if not queue:
             return Forecast(FAILS, NO_QUEUE)
@@ -174,8 +219,8 @@ class DryRun:
             if misroute:
                 return Forecast(FAILS, misroute)
             if queue == PSP_COMMANDS.name and isinstance(body, PspCommand):
-                return Forecast(ASKS_PSP, await forecast_of(body, self._psp, self._payments))
-            handler = self._handlers.get(queue, {}).get(type(body))
+                return Forecast(ASKS_PSP, await forecast_of(body, self._psp, payments.collections.payments))
+            handler = {**extras.tables, **payments.tables}.get(queue, {}).get(type(body))
             if handler is None:
                 raise NoHandlerError(seen.kind, queue)
             delivery = Delivery(seen.message_id, seen.correlation_id, seen.kind, seen.causation_id)
@@ -190,6 +235,6 @@ class DryRun:
             sentence = outcome.detail if isinstance(outcome, Refused) else ""
             return Forecast(outcome.name, reason_of(outcome) or "", sentence=sentence)
         sends = tuple(envelope.kind for envelope in self._bus.noted)
-        if isinstance(outcome, Done) and not self._changed and not sends:
+        if isinstance(outcome, Done) and not self._store.changed and not sends:
             return Forecast(Ignored.name, "it would change nothing")
-        return Forecast(outcome.name, ", ".join(sorted(set(self._changed.values()))), sends)
+        return Forecast(outcome.name, ", ".join(sorted(set(self._store.changed.values()))), sends)

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 
 from pydantic import BaseModel, ConfigDict
 
-from chassis.storage.store import Records, Store
+from chassis.storage.store import MongoRecords, Store
 from ops.core.messages import LargeBody, RecordedMessage
 
 INLINE = 256 * 1024
@@ -38,7 +38,7 @@ class LargeBodies:
     """All bodies kept apart, by their digest: the same body is kept once."""
 
     def __init__(self, store: Store) -> None:
-        self._pieces: Records[Piece] = store.records("large_bodies", Piece)
+        self._pieces: MongoRecords[Piece] = store.records("large_bodies", Piece)
 
     async def keep(self, seen: RecordedMessage) -> RecordedMessage:
         """The message as a document can hold it."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis.storage.store import Documents
+from chassis.storage.documents import Documents
 from contracts.ids import OrderId, PaymentId
 from contracts.message import Command, Event
 from contracts.orders import OrderStatus

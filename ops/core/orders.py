@@ -6,7 +6,8 @@ from datetime import datetime
 from operator import attrgetter
 
 from chassis.amounts import readable
-from chassis.storage.store import Documents, Store
+from chassis.storage.documents import Documents
+from chassis.storage.store import Store
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus
 from extras_service.collections import ExtrasStore

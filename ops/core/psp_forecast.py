@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from chassis.amounts import readable
-from chassis.storage.store import Documents
+from chassis.storage.documents import Documents
 from contracts.money import unrefundable
 from contracts.psp import (
     ClosePspSession,

@@ -12,7 +12,8 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
-from chassis.storage.store import Documents, Store
+from chassis.storage.documents import Documents
+from chassis.storage.store import Store
 from contracts.message import Command, Event
 from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.collections import ExtrasStore

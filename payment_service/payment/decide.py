@@ -46,6 +46,7 @@ from payment_service.payment.polling import Polls
 from payment_service.payment.state import (
     AmountChangedError,
     Attempt,
+    HeldSessionEvent,
     Payment,
     PaymentInput,
     PaymentStage,
@@ -81,9 +82,11 @@ _UnpaidReport = (
 
 
 def decide(
-    payment: Payment | None, message: PaymentInput, now: datetime, polls: Polls = polling.DEFAULT
+    payment: Payment | None, message: PaymentInput | HeldSessionEvent, now: datetime, polls: Polls = polling.DEFAULT
 ) -> Decision[Payment]:
-    """What `message` does to `payment` at `now`; every change sets anew when the PSP is asked again."""
+    """What `message` does to `payment` at `now`; every change sets again when the PSP is asked next."""
+    if isinstance(message, HeldSessionEvent):
+        message = message.of(payment)
     decision = _without_payment(message) if payment is None else _decide(payment, message, now, polls)
     if isinstance(decision, Applied):
         return Applied(polling.with_next_poll(decision.state, now, polls), decision.messages)

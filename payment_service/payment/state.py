@@ -198,14 +198,22 @@ class PollDue:
     """The sweeper found that it is time to ask the PSP again."""
 
 
-PaymentMessage = (
-    CreatePaymentSession
-    | ClosePaymentSession
-    | RefundPayment
-    | PspSessionCreated
-    | PspSessionFailed
-    | PspSessionOpen
-    | PspOutcomeUnknown
+@dataclass(frozen=True, slots=True)
+class HeldSessionEvent:
+    """An event of the PSP that names this payment in its metadata, which can be changed at the PSP: it counts only if
+    the payment holds the session that the event is about."""
+
+    event: "PspReport"
+
+    def of(self, payment: Payment | None) -> "PspReport":
+        """The event. Raises SessionNotHeldError."""
+        if payment is None or not payment.knows(self.event.psp_reference):
+            raise SessionNotHeldError(self.event)
+        return self.event
+
+
+PspReport = (
+    PspSessionOpen
     | PspPaymentActionRequired
     | PspPaymentHeld
     | PspPaymentProcessing
@@ -213,10 +221,26 @@ PaymentMessage = (
     | PspPaymentSucceeded
     | PspPaymentCanceled
     | PspRefundUpdated
-    | PspRefundRefused
     | PspDisputeUpdated
 )
+PaymentMessage = (
+    CreatePaymentSession
+    | ClosePaymentSession
+    | RefundPayment
+    | PspSessionCreated
+    | PspSessionFailed
+    | PspOutcomeUnknown
+    | PspRefundRefused
+    | PspReport
+)
 PaymentInput = PaymentMessage | PollDue
+
+
+class SessionNotHeldError(Exception):
+    """The payment that an event names does not hold the session it is about."""
+
+    def __init__(self, event: PspReport) -> None:
+        super().__init__(f"{event.kind} names {event.payment_id}, which does not hold {event.psp_reference}")
 
 
 class UnknownPaymentError(PermanentError):

@@ -77,7 +77,7 @@ def wrap(fuses: Fuses) -> None:
     send_outbox, ack = WritePath._send_outbox, RabbitMessage.ack
     publish, request = Bus.publish, RequestClient._publish
 
-    async def sending(self: WritePath[Any], stored: Stored[Any]) -> None:
+    async def sending(self: WritePath[Any, Any], stored: Stored[Any]) -> None:
         if stored.outbox:
             fuses.reached(Point.WRITTEN)
         await send_outbox(self, stored)

@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast
 
 from chassis.decision import Applied, Decision, State
 from chassis.errors import StoreUnavailableError
-from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Delivery, Envelope
-from chassis.storage.store import Documents
 from chassis.storage.write_path import WritePath
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
-from tests.support.fake_store import FakeDocuments
+from tests.support.fake_store import FakeDocuments, ask
 
 TOLD = OrderExpired(order_id=OrderId("ord_1"), guest_id=GuestId("gst_1"), property_id=PropertyId("alpenhof"))
 IN_TIME = 60
@@ -45,10 +42,10 @@ def decide(state: State | None, now: datetime) -> Decision[State]:
 
 async def test_what_a_long_outage_left_is_cleared_although_the_store_is_slow() -> None:
     documents = SlowDocuments()
-    path = WritePath(cast(Documents[State], documents), cast(Bus, Sending()))
+    path = WritePath(documents, Sending(), ask)
     expected = {f"ord_{number}": 1 for number in range(5 * IN_TIME)}
     for document_id in expected:
-        await path.handle(document_id, Delivery("m1", "c1", "test"), decide)
+        await path.handle(document_id, decide, Delivery("m1", "c1", "test"))
 
     await path.clear_sent()
 

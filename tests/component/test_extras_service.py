@@ -2,14 +2,10 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 
-from chassis.messaging.bus import Bus
-from chassis.storage.audit_log import AuditLog
-from chassis.storage.store import Store
-from chassis.storage.write_path import WritePath
+from chassis.messaging.envelope import utc_now
 from contracts.message import Message
 from contracts.orders import (
     ExtrasReply,
@@ -23,13 +19,10 @@ from contracts.orders import (
     Reason,
     Refusal,
 )
-from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK, Queue
-from extras_service.collections import ExtrasStore
-from extras_service.handlers import ExtrasHandlers
-from extras_service.order.placement import Placement, Terms
-from extras_service.order.review_keeper import ReviewKeeper
+from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, Queue, queue_named
+from extras_service.order.placement import Terms
 from extras_service.order.state import Order
-from extras_service.stock.keeper import StockKeeper
+from extras_service.wiring import wire
 from tests.component.bench import REPLY_TO, Bench
 from tests.support import orders as given
 from tests.support.fake_store import FakeDocuments, FakeStore
@@ -58,41 +51,24 @@ class Service:
         return stored.state
 
 
-def _handlers(store: Store, bus: Bus) -> ExtrasHandlers:
-    kept = ExtrasStore(store)
-    stock = StockKeeper(WritePath(kept.stock, bus), kept.stock, kept.orders, given.PAY_WITHIN)
-    orders = WritePath(kept.orders, bus, clock=lambda: given.NOW)
-    terms = Terms(given.PAY_WITHIN, timedelta(hours=24), max_open_orders=10, max_held_per_guest=4)
-    reviews = ReviewKeeper(orders, kept, stock, AuditLog(store))
-    return ExtrasHandlers(orders, kept, stock, Placement(orders, kept, stock, terms), reviews, bus)
-
-
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     store = FakeStore()
-    kept = ExtrasStore(store.as_store())
-    await kept.extras.put({item.extra_id: item for item in (given.offered(), given.offered("alm-old", active=False))})
     bench = Bench("extras-service")
-    handlers = _handlers(store.as_store(), bench.bus)
-    bench.consume(EXTRAS_COMMANDS, "extras.dead", handlers.commands())
-    bench.consume(EXTRAS_PAYMENTS, "extras.dead", handlers.payments())
-    bench.consume(EXTRAS_QUERIES, None, handlers.queries())
+    parts = wire(bench.bus, store, lambda: given.NOW, Terms(given.PAY_WITHIN))
+    extras = (given.offered(), given.offered("alm-old", active=False))
+    await parts.collections.extras.put({item.extra_id: item for item in extras})
+    for queue, table in parts.tables.items():
+        bench.consume(queue, None if queue == EXTRAS_QUERIES.name else "extras.dead", table)
     async with bench.running():
         yield Service(bench, store.of["orders"])
 
 
 def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
-    store = FakeStore().as_store()
-    bus = Bench("extras-service").bus
-    handlers = _handlers(store, bus)
+    parts = wire(Bench("extras-service").bus, FakeStore(), utc_now, Terms())
 
-    tables = (
-        (EXTRAS_COMMANDS, handlers.commands()),
-        (EXTRAS_PAYMENTS, handlers.payments()),
-        (EXTRAS_STOCK, handlers.closed()),
-    )
-    for queue, table in tables:
-        assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue.bindings}
+    for queue, table in parts.tables.items():
+        assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue_named(queue).bindings}
 
 
 async def test_a_placed_order_is_told_and_its_guest_answered(service: Service) -> None:

@@ -4,12 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from chassis.decision import Applied, Decision, Ignored, State
-from chassis.messaging.bus import Bus
-from chassis.messaging.envelope import Delivery, Failure
+from chassis.messaging.envelope import Delivery, Failure, Publisher
 from chassis.storage.history import HISTORY_KEPT, Transition
-from chassis.storage.store import Documents
 from chassis.storage.write_path import WritePath
-from tests.support.fake_store import FakeDocuments
+from tests.support.fake_store import FakeDocuments, ask
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 LATE = Failure("StoreUnavailableError", "the store is gone", "2026-07-01T08:59:59+00:00")
@@ -35,7 +33,7 @@ def ignore(state: Counter | None, now: datetime) -> Decision[Counter]:
 class Counters(FakeDocuments[Counter]):
     def __init__(self) -> None:
         super().__init__(Counter)
-        self.path = WritePath(cast(Documents[Counter], self), cast(Bus, None), clock=lambda: NOW)
+        self.path = WritePath(self, cast(Publisher, None), ask, on_deadline=count, clock=lambda: NOW)
 
     async def due(self, now: datetime, limit: int) -> dict[str, int]:
         return {"doc_1": 1}
@@ -48,8 +46,8 @@ class Counters(FakeDocuments[Counter]):
 async def test_every_change_is_kept_with_its_message_and_where_the_document_stood_then() -> None:
     counters = Counters()
 
-    await counters.path.handle("doc_1", Delivery("m-1", "c-1", "test.first.v1"), count)
-    await counters.path.handle("doc_1", Delivery("m-2", "c-2", "test.second.v1", attempt=3, failure=LATE), count)
+    await counters.path.handle("doc_1", count, Delivery("m-1", "c-1", "test.first.v1"))
+    await counters.path.handle("doc_1", count, Delivery("m-2", "c-2", "test.second.v1", attempt=3, failure=LATE))
 
     assert await counters.history() == (
         Transition(1, NOW, "m-1", "test.first.v1", "at 1"),
@@ -61,27 +59,27 @@ async def test_what_changes_nothing_is_no_part_of_it() -> None:
     counters = Counters()
     first = Delivery("m-1", "c-1", "test.first.v1")
 
-    await counters.path.handle("doc_1", first, count)
-    await counters.path.handle("doc_1", first, count)
-    await counters.path.handle("doc_1", Delivery("m-2", "c-1", "test.second.v1"), ignore)
+    await counters.path.handle("doc_1", count, first)
+    await counters.path.handle("doc_1", count, first)
+    await counters.path.handle("doc_1", ignore, Delivery("m-2", "c-1", "test.second.v1"))
 
     assert [transition.message_id for transition in await counters.history()] == ["m-1"]
 
 
 async def test_a_deadline_is_part_of_it() -> None:
     counters = Counters()
-    await counters.path.handle("doc_1", Delivery("m-1", "c-1", "test.first.v1"), count)
+    await counters.path.handle("doc_1", count, Delivery("m-1", "c-1", "test.first.v1"))
 
-    await counters.path.sweep_deadlines(count)
+    await counters.path.sweep_deadlines()
 
     assert [transition.kind for transition in await counters.history()] == ["test.first.v1", "deadline"]
 
 
 async def test_a_deadline_is_named_after_the_version_that_set_it_and_not_after_the_clock() -> None:
     counters = Counters()
-    await counters.path.handle("doc_1", Delivery("m-1", "c-1", "test.first.v1"), count)
+    await counters.path.handle("doc_1", count, Delivery("m-1", "c-1", "test.first.v1"))
 
-    await counters.path.sweep_deadlines(count)
+    await counters.path.sweep_deadlines()
 
     assert (await counters.history())[-1].message_id == "doc_1.deadline.1"
 
@@ -90,7 +88,7 @@ async def test_only_the_newest_are_kept() -> None:
     counters = Counters()
 
     for number in range(HISTORY_KEPT + 3):
-        await counters.path.handle("doc_1", Delivery(f"m-{number}", "c-1", "test.more.v1"), count)
+        await counters.path.handle("doc_1", count, Delivery(f"m-{number}", "c-1", "test.more.v1"))
 
     history = await counters.history()
     assert (len(history), history[0].version, history[-1].version) == (HISTORY_KEPT, 4, HISTORY_KEPT + 3)

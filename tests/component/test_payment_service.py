@@ -4,27 +4,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.messaging.bus import Bus
-from chassis.storage.write_path import WritePath
+from chassis.messaging.envelope import utc_now
 from contracts.payments import PaymentSucceeded
-from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
-from payment_service.collections import PaymentStore
-from payment_service.handlers import PaymentHandlers
+from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP, queue_named
+from payment_service.settings import Schedule
+from payment_service.wiring import wire
 from tests.component.bench import Bench
 from tests.support import payments as given
 from tests.support.fake_store import FakeStore
 
 
-def _handlers(bus: Bus) -> PaymentHandlers:
-    kept = PaymentStore(FakeStore().as_store())
-    return PaymentHandlers(WritePath(kept.payments, bus), WritePath(kept.sweeps, bus), kept.holders)
-
-
 def _wired() -> Bench:
     bench = Bench("payment-service")
-    handlers = _handlers(bench.bus)
-    bench.consume(PAYMENTS_COMMANDS, "payments.dead", handlers.commands())
-    bench.consume(PAYMENTS_PSP, "payments.dead", handlers.psp())
+    for queue, table in wire(bench.bus, FakeStore(), utc_now, Schedule()).tables.items():
+        bench.consume(queue, "payments.dead", table)
     return bench
 
 
@@ -35,10 +28,10 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
-    handlers = _handlers(Bench("payment-service").bus)
+    parts = wire(Bench("payment-service").bus, FakeStore(), utc_now, Schedule())
 
-    for queue, table in ((PAYMENTS_COMMANDS, handlers.commands()), (PAYMENTS_PSP, handlers.psp())):
-        assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue.bindings}
+    for queue, table in parts.tables.items():
+        assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue_named(queue).bindings}
 
 
 async def test_a_payment_goes_from_asked_to_succeeded(bench: Bench) -> None:

@@ -9,14 +9,12 @@ import pytest
 from chassis.decision import Applied, Duplicate, Refused
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.storage.stored_document import Stored
-from chassis.storage.write_path import WritePath
 from contracts.ids import OrderId
 from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason
-from extras_service.collections import ExtrasStore
-from extras_service.order.placement import Placement, Terms
+from extras_service.order.placement import Terms
 from extras_service.order.state import HoldsStage, Order, PaymentStart
 from extras_service.stock.decide import stock_id
-from extras_service.stock.keeper import StockKeeper
+from extras_service.wiring import ExtrasParts, wire
 from tests.support import orders as given
 from tests.support.fake_store import FakeDocuments, FakeStore
 
@@ -31,23 +29,22 @@ def ordering(guest_id: str = "guest-anna", *, key: str = "a") -> PlaceOrder:
 class Hotel:
     """The extras service's placing, a clock that can be set forward, and everything it publishes."""
 
-    def __init__(self, **terms: int) -> None:
+    def __init__(self, *, max_open_orders: int = 10, max_held_per_guest: int = 2) -> None:
         self.now = given.NOW
         self.published: list[Envelope] = []
         self.before_next_order: Callable[[], Awaitable[object]] | None = None
         self.fake = FakeStore()
-        self.store = ExtrasStore(self.fake.as_store())
+        self.terms = Terms(given.PAY_WITHIN, max_open_orders=max_open_orders, max_held_per_guest=max_held_per_guest)
+        parts = self.instance()
+        self.store, self.stock, self.placement = parts.collections, parts.handlers.stock, parts.handlers.placement
         self.orders: FakeDocuments[Order] = self.fake.of["orders"]
-        orders = WritePath(self.store.orders, self, clock=lambda: self.now)
-        days = WritePath(self.store.stock, self, clock=lambda: self.now)
-        self.stock = StockKeeper(days, self.store.stock, self.store.orders, given.PAY_WITHIN, lambda: self.now)
-        limits = {"max_open_orders": 10, "max_held_per_guest": 2} | terms
-        self.placement = Placement(
-            orders, self.store, self.stock, Terms(given.PAY_WITHIN, timedelta(hours=24), **limits)
-        )
         self._deliveries = 0
         self._write = self.orders.write
         self.orders.write = self._write_after_what_comes_before
+
+    def instance(self) -> ExtrasParts:
+        """An instance of the service: it shares nothing with others but the store."""
+        return wire(self, self.fake, lambda: self.now, self.terms)
 
     async def opened(self) -> "Hotel":
         await self.store.extras.put({item.extra_id: item for item in (MASSAGE, given.offered())})

@@ -1,49 +1,25 @@
 """The relay goes on whatever becomes of one document's messages, and nothing that the broker refuses is lost."""
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from chassis.decision import Applied, Decision, Outgoing, State
 from chassis.errors import DestinationUnavailableError, PublishFailedError, PublishRefusedError
-from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Delivery, Envelope
-from chassis.storage.parked_outbox import ParkedOutbox
-from chassis.storage.store import Documents
 from chassis.storage.stored_document import Stored
 from chassis.storage.write_path import WritePath
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired, OrderFulfilled
-from tests.support.fake_store import FakeDocuments
+from tests.support.fake_store import FakeDocuments, ask
 
 ABOUT = {"guest_id": GuestId("gst_1"), "property_id": PropertyId("alpenhof")}
 REFUSED = OrderExpired(order_id=OrderId("ord_1"), **ABOUT)
 WELCOME = OrderFulfilled(order_id=OrderId("ord_1"), **ABOUT)
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-
-
-class Collection:
-    """As much of one as parking asks for, over the documents of a fake."""
-
-    def __init__(self, raw: dict[str, dict[str, Any]]) -> None:
-        self._raw = raw
-
-    async def find_one(self, query: Mapping[str, Any]) -> dict[str, Any] | None:
-        raw = self._raw.get(query["_id"])
-        return dict(raw) if raw and query.get("version", raw["version"]) == raw["version"] else None
-
-    async def update_one(self, query: Mapping[str, Any], change: Mapping[str, Any]) -> SimpleNamespace:
-        raw = await self.find_one(query)
-        if raw is None:
-            return SimpleNamespace(matched_count=0)
-        gone = change.get("$unset", {})
-        self._raw[query["_id"]] = {name: value for name, value in raw.items() if name not in gone} | change["$set"]
-        return SimpleNamespace(matched_count=1)
 
 
 class UnsentDocuments(FakeDocuments[State]):
@@ -52,7 +28,6 @@ class UnsentDocuments(FakeDocuments[State]):
     def __init__(self) -> None:
         super().__init__(State)
         self.unreadable: set[str] = set()
-        self.parked = ParkedOutbox(Collection(self.raw), "test", lambda _doing, _kind: nullcontext())
 
     async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
         return [document_id for document_id, raw in self.raw.items() if raw["outbox"]][:limit]
@@ -107,12 +82,12 @@ class Clock:
 
 def path_over(
     documents: UnsentDocuments, broker: Broker, clock: Callable[[], datetime] = lambda: NOW
-) -> WritePath[State]:
+) -> WritePath[State, Any]:
     """As a process has it that has just started."""
-    return WritePath(cast(Documents[State], documents), cast(Bus, broker), clock=clock)
+    return WritePath(documents, broker, ask, clock=clock)
 
 
-async def relayed_for(minutes: int, path: WritePath[State], clock: Clock) -> None:
+async def relayed_for(minutes: int, path: WritePath[State, Any], clock: Clock) -> None:
     """Rounds of the relay, one a minute."""
 
     def seconds() -> float:
@@ -132,11 +107,11 @@ def parked_in(documents: UnsentDocuments, document_id: str) -> list[str]:
     return [entry["id"].rpartition(".")[0] for entry in documents.raw[document_id].get("parked", ())]
 
 
-async def decided(path: WritePath[State], document_id: str, *messages: Outgoing, message_id: str = "m1") -> str:
+async def decided(path: WritePath[State, Any], document_id: str, *messages: Outgoing, message_id: str = "m1") -> str:
     def decide(state: State | None, now: datetime) -> Decision[State]:
         return Applied(State(), messages)
 
-    return (await path.handle(document_id, Delivery(message_id, "c1", "test"), decide)).outcome.name
+    return (await path.handle(document_id, decide, Delivery(message_id, "c1", "test"))).outcome.name
 
 
 async def crashed_with(documents: UnsentDocuments, *document_ids: str) -> None:

@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from typing import cast
 
 from chassis.decision import Applied, Decision, Duplicate, State
-from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Delivery, Envelope
-from chassis.storage.store import Documents
 from chassis.storage.write_path import WritePath
 from contracts.message import Event
 from tests.support.examples import sample
-from tests.support.fake_store import FakeDocuments
+from tests.support.fake_store import FakeDocuments, ask
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 EXPIRED, CANCELLED, CONFIRMED = (
@@ -42,16 +40,16 @@ class Side:
         self.start()
 
     def start(self) -> None:
-        self.path = WritePath(cast(Documents[Count], self.documents), cast(Bus, self.bus), clock=lambda: NOW)
+        self.path = WritePath(self.documents, self.bus, ask, clock=lambda: NOW)
 
     async def say(self, cause: str, *events: Event) -> list[Envelope]:
         self.bus.envelopes.clear()
-        await self.path.handle("ord_1", Delivery(cause, "c-1", "test"), saying(*events))
+        await self.path.handle("ord_1", saying(*events), Delivery(cause, "c-1", "test"))
         return list(self.bus.envelopes)
 
     async def hear(self, envelope: Envelope) -> str:
         delivery = Delivery(envelope.message_id, "c-1", envelope.kind)
-        return (await self.path.handle("rcv_1", delivery, saying())).outcome.name
+        return (await self.path.handle("rcv_1", saying(), delivery)).outcome.name
 
 
 def saying(*events: Event) -> Callable[[Count | None, datetime], Decision[Count]]:

@@ -7,16 +7,12 @@ import pytest
 
 from chassis.decision import Applied, Refused
 from chassis.storage.audit_log import AuditLog
-from chassis.storage.write_path import WritePath
 from contracts.ids import RefundId
 from contracts.message import Message
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderCancelled, OrderStatus, PaymentStatus, Reason
 from contracts.payments import PaymentRefundFailed, RefundPayment
-from extras_service.handlers import ExtrasHandlers
-from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import AnotherReviewError, Order
-from extras_service.stock.keeper import StockKeeper
 from tests.component.test_placement import Hotel, ordering
 from tests.support import orders as given
 
@@ -31,14 +27,6 @@ class Desk(Hotel):
         days = self.fake.of["stock"]
         self._write_day, days.write = days.write, self._write_day_after_what_comes_before
 
-    def _instance(self) -> ExtrasHandlers:
-        """Another instance of the service: it shares nothing with the others but the store."""
-        orders = WritePath(self.store.orders, self, clock=lambda: self.now)
-        days = WritePath(self.store.stock, self, clock=lambda: self.now)
-        stock = StockKeeper(days, self.store.stock, self.store.orders, given.PAY_WITHIN, lambda: self.now)
-        reviews = ReviewKeeper(orders, self.store, stock, self.audit)
-        return ExtrasHandlers(orders, self.store, stock, self.placement, reviews, self)
-
     async def _write_day_after_what_comes_before(self, *new: Any, **times: Any) -> bool:
         before, self.before_next_day = self.before_next_day, None
         if before is not None:
@@ -48,8 +36,7 @@ class Desk(Hotel):
 
     async def takes(self, message: Message) -> object:
         """At an instance of its own."""
-        handlers = self._instance()
-        tables = (handlers.commands(), handlers.payments(), handlers.closed())
+        tables = self.instance().tables.values()
         handle = next(table[type(message)] for table in tables if type(message) in table)
         return await handle(message, self.delivery())
 

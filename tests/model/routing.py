@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
-from unittest.mock import Mock, patch
+from unittest.mock import Mock
 
 from structlog.testing import capture_logs
 
 from chassis.decision import Decision
 from chassis.messaging.envelope import Delivery
 from contracts.psp import PspPaymentEvent
-from payment_service import handlers as payment_handlers
 from payment_service.collections import SessionHolder
 from payment_service.handlers import PaymentHandlers
-from payment_service.payment.state import Payment, PaymentInput
+from payment_service.payment.state import HeldSessionEvent, Payment, PaymentInput
 from tests.model.psp import ORDER_ID, PAYMENT_ID
 
 PaymentRule = Callable[[Payment | None, PaymentInput, datetime], Decision[Payment]]
@@ -25,14 +24,10 @@ def decided_on_event(
     handlers: type[PaymentHandlers], rule: PaymentRule, payment: Payment | None, event: PspPaymentEvent, now: datetime
 ) -> Decision[Payment]:
     """What an event does to the one payment of the model. Raises what the handlers raise."""
-    payments: Any = _OnePayment(payment, now)
+    payments: Any = _OnePayment(payment, rule, now)
     handle = handlers(payments, Mock(), cast(Any, _Holders(payment))).psp()[type(event)]
     delivery = Delivery("an event", "a correlation", event.kind)
-
-    def decide(payment: Payment | None, message: PaymentInput, now: datetime, _polls: object) -> Decision[Payment]:
-        return rule(payment, message, now)
-
-    with patch.object(payment_handlers, "decide", decide), capture_logs():
+    with capture_logs():
         try:
             handle(event, delivery).send(None)  # type: ignore[attr-defined]
         except StopIteration as done:
@@ -45,11 +40,15 @@ class _OnePayment:
     """The write path of a store that has one payment."""
 
     payment: Payment | None
+    rule: PaymentRule
     now: datetime
 
-    async def handle(self, payment_id: str, _delivery: Delivery, decided: Any, **_options: Any) -> Any:
+    async def handle(
+        self, payment_id: str, message: PaymentInput | HeldSessionEvent, _delivery: Delivery, **_options: Any
+    ) -> Any:
         known = self.payment if payment_id == PAYMENT_ID else None
-        return SimpleNamespace(outcome=decided(known, self.now))
+        message = message.of(known) if isinstance(message, HeldSessionEvent) else message
+        return SimpleNamespace(outcome=self.rule(known, message, self.now))
 
 
 @dataclass(frozen=True)

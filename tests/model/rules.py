@@ -42,7 +42,7 @@ from contracts.psp import (
     PspSessionOpen,
     RetrievePspSession,
 )
-from extras_service.catalogue import Extra
+from extras_service.catalogue import Catalogue, Extra, quote
 from extras_service.order import decide as saga
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentEvent, PaymentStart, Placing, Resolving
@@ -69,11 +69,12 @@ BREAKFAST = Extra(
     unit_price=Money(amount=TOTAL, currency="EUR"),
     max_quantity=1,
 )
+CATALOGUE: Catalogue = {BREAKFAST.extra_id: BREAKFAST}
+LINES = (RequestedLine(extra_id=BREAKFAST.extra_id, quantity=1, day=None),)
 PLACE = Placing(
-    PlaceOrder(
-        order_id=ORDER_ID, guest=GUEST, lines=(RequestedLine(extra_id=BREAKFAST.extra_id, quantity=1, day=None),)
-    ),
-    {BREAKFAST.extra_id: BREAKFAST},
+    PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=LINES),
+    quote(GUEST, LINES, CATALOGUE),
+    CATALOGUE,
     timedelta(minutes=30),
 )
 STAFF = Staff(staff_id="staff-rosa", property_id=GUEST.property_id)

@@ -11,14 +11,12 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Generic, cast
+from typing import Any, Generic
 
-from chassis.decision import Decision, StateT
+from chassis.decision import StateT
 from chassis.errors import TransientError
 from chassis.messaging.envelope import Delivery, Envelope
-from chassis.storage.audit_log import AuditLog
 from chassis.storage.stored_document import Stored
-from chassis.storage.write_path import WritePath
 from contracts.ids import ExtraId, OrderId, payment_id_of
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
@@ -32,13 +30,11 @@ from contracts.orders import (
     StartPayment,
 )
 from contracts.payments import PaymentRefundFailed, PaymentSessionCreated, PaymentSucceeded
-from extras_service.collections import ExtrasStore
-from extras_service.order.decide import decide
-from extras_service.order.placement import Placement, Terms
-from extras_service.order.review_keeper import ReviewKeeper
+from extras_service.handlers import ExtrasHandlers
+from extras_service.order.placement import Terms
 from extras_service.order.state import DeadlinePassed, HoldsStage, Order, OrderInput, PaymentStart
 from extras_service.stock.decide import StockDay, lapse_at
-from extras_service.stock.keeper import StockKeeper
+from extras_service.wiring import wire
 from tests.support import orders as given
 
 MASSAGE = given.offered("alm-massage", name="Massage").model_copy(update={"daily_limit": 2, "max_quantity": 2})
@@ -94,7 +90,12 @@ class _Store:
     def __init__(self) -> None:
         self.orders: _Documents[Order] = _Documents()
         self.stock: _Documents[StockDay] = _Documents()
-        self.extras = _Extras()
+
+    def documents(self, name: str, *_: object, **__: object) -> Any:
+        return {"orders": self.orders, "stock": self.stock}[name]
+
+    def records(self, *_: object, **__: object) -> Any:
+        return _Extras()
 
 
 @dataclass
@@ -286,7 +287,7 @@ class Walk:
 
         async def act() -> None:
             if isinstance(message, ResolveReview):
-                await self._reviews().resolve(message, self._delivery(name))
+                await self._service().reviews.resolve(message, self._delivery(name))
             else:
                 await self._handle(order.order_id, message, name)
 
@@ -294,36 +295,25 @@ class Walk:
 
     # The service's own steps, each in a process of its own
 
-    def _reviews(self) -> ReviewKeeper:
-        orders, keeper, _ = self._service()
-        return ReviewKeeper(orders, cast(ExtrasStore, self._store), keeper, cast(AuditLog, None))
-
-    def _service(self) -> tuple[WritePath[Order], StockKeeper, Placement]:
-        def clock() -> datetime:
-            return self._now
-
-        store = cast(ExtrasStore, self._store)
-        orders = WritePath(store.orders, self._bus, clock=clock)
-        days = WritePath(store.stock, self._bus, clock=clock)
-        keeper = StockKeeper(days, store.stock, store.orders, TERMS.pay_within, clock)
-        return orders, keeper, Placement(orders, store, keeper, TERMS)
+    def _service(self) -> ExtrasHandlers:
+        return wire(self._bus, self._store, lambda: self._now, TERMS).handlers
 
     def _delivery(self, name: str) -> Delivery:
         return Delivery(name, name, "test")
 
     def _placing(self, command: PlaceOrder, number: int) -> Run:
-        return lambda: self._service()[2].place(command, self._delivery(f"place-{number}"))
+        return lambda: self._service().placement.place(command, self._delivery(f"place-{number}"))
 
     def _releasing(self, order_id: OrderId) -> Run:
         async def release() -> None:
             order = await self._store.orders.load(order_id)
             assert order is not None
-            await self._service()[1].release(order.state, self._delivery(f"closed-{order_id}"))
+            await self._service().stock.release(order.state, self._delivery(f"closed-{order_id}"))
 
         return release
 
     async def _sweeping(self) -> None:
-        await self._service()[1].sweep()
+        await self._service().stock.sweep()
 
     async def _deadlines(self) -> None:
         for order_id in await self._store.orders.due(self._now, 100):
@@ -333,7 +323,9 @@ class Walk:
         async def pay() -> None:
             order = self._store.orders.kept[order_id].state
             start = StartPayment(order_id=order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
-            await self._service()[2].start_payment(PaymentStart(start, None), self._delivery(f"start-{order_id}"))
+            await self._service().placement.start_payment(
+                PaymentStart(start, None), self._delivery(f"start-{order_id}")
+            )
             ids = {"order_id": order_id, "payment_id": payment_id_of(order_id), "amount": order.total}
             if self._store.orders.kept[order_id].state.session_asked_at is None:
                 return  # refused: there is no session to pay in
@@ -344,10 +336,7 @@ class Walk:
         return pay
 
     async def _handle(self, order_id: OrderId, message: OrderInput, message_id: str) -> None:
-        def decided(order: Order | None, now: datetime) -> Decision[Order]:
-            return decide(order, message, now)
-
-        await self._service()[0].handle(order_id, self._delivery(message_id), decided)
+        await self._service().orders.handle(order_id, message, self._delivery(message_id))
 
     # Laws
 

@@ -26,7 +26,6 @@ from contracts.psp import (
     CreatePspSession,
     PspDisputeState,
     PspDisputeUpdated,
-    PspPaymentEvent,
     PspPaymentHeld,
     PspPaymentSucceeded,
     PspRefundUpdated,
@@ -39,7 +38,7 @@ from ops.core import lost_payments
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment import decide as lifecycle
 from payment_service.payment import polling
-from payment_service.payment.state import Payment, PaymentInput, PollDue
+from payment_service.payment.state import Payment, PaymentInput, PollDue, PspReport
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
 from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, PAYS_TWICE, Bounds, Left
 from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore
@@ -421,8 +420,10 @@ def test_a_reconciliation_that_leaves_out_what_one_store_has_forgotten_is_found(
 
 def test_a_service_that_believes_the_metadata_of_an_event_is_found() -> None:
     class Believing(PaymentHandlers):
-        async def _event(self, event: PspPaymentEvent, delivery: Delivery) -> Outcome[Any]:
-            return await self._decide(event, delivery) if event.payment_id else Ignored("another system's")
+        async def _event(self, event: PspReport, delivery: Delivery) -> Outcome[Any]:
+            if not event.payment_id:
+                return Ignored("another system's")
+            return (await self.payments.handle(event.payment_id, event, delivery)).outcome
 
     found = broken(METADATA_CHANGED, Rules(handlers=Believing), stop=False)
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -11,10 +10,10 @@ from chassis.decision import Decision
 from chassis.messaging.envelope import Delivery
 from chassis.storage.write_path import Handled
 from contracts.orders import PlaceOrder
+from extras_service import wiring
 from extras_service.order import placement
 from extras_service.order.placement import Placement
 from extras_service.order.state import HoldsConfirmed, Order
-from extras_service.stock import keeper as stock_keeper
 from extras_service.stock.decide import RecheckHold, StockDay, StockInput, decide
 from extras_service.stock.keeper import StockKeeper
 from tests.model.stock import Walk, ordering
@@ -67,8 +66,7 @@ def test_holds_that_two_bodies_under_one_key_share_are_found(monkeypatch: pytest
 
 def test_an_order_that_may_be_paid_without_holding_its_places_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     async def trusts(it: Placement, order: Order, delivery: Delivery) -> Handled[Order]:
-        step = replace(delivery, message_id=f"{delivery.message_id}.holds")
-        return await it._decide(order.order_id, step, HoldsConfirmed())
+        return await it._orders.handle(order.order_id, HoldsConfirmed(), delivery.step("holds"))
 
     monkeypatch.setattr(Placement, "confirm", trusts)
 
@@ -85,6 +83,6 @@ def test_a_sweep_that_judges_a_hold_by_an_order_read_before_it_was_confirmed_is_
             stock = stock.model_copy(update={"holds": as_seen})
         return decide(stock, message, now)
 
-    monkeypatch.setattr(stock_keeper, "decide", judges)
+    monkeypatch.setattr(wiring, "decide_stock", judges)
 
     assert next(broken(LAST_PLACE), None)

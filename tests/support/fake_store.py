@@ -1,24 +1,37 @@
-"""A store in memory, as far as services use it: versioned documents with guarded writes, and plain records.
+"""A store in memory: versioned documents with guarded writes, and plain records.
 
-Values travel through JSON and back, as they do through a real store.
+Values travel through JSON and back, as they do through a real store. tests/contracts/test_documents.py holds it to what
+the real one does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, Generic, cast
+
+from pydantic_core import to_jsonable_python
 
 from chassis.decision import StateT
 from chassis.errors import StoreUnavailableError
 from chassis.runtime.clock import SharedClock
-from chassis.storage.store import ModelT, Store
+from chassis.storage.documents import ModelT
+from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
+from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
+
+Raw = dict[str, Any]
 
 
 class FakeDocuments(Generic[StateT]):
     def __init__(self, state_type: type[StateT]) -> None:
         self._state_type = state_type
-        self.raw: dict[str, dict[str, Any]] = {}
+        self.raw: dict[str, Raw] = {}
         self.away = False
+        self.parked = ParkedOutbox(_Collection(self), "test", lambda _doing, _kind: nullcontext())
+
+    async def prepare(self) -> None:
+        """There are no indexes."""
 
     async def load(self, document_id: str) -> Stored[StateT] | None:
         self._ask()
@@ -32,30 +45,127 @@ class FakeDocuments(Generic[StateT]):
         self.raw[new.id] = document_of(new, now, due_at)
         return True
 
-    async def due(self, now: datetime, limit: int) -> dict[str, int]:
+    async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
         self._ask()
-        due = {
-            document_id: raw["version"]
-            for document_id, raw in self.raw.items()
-            if "due_at" in raw and raw["due_at"] <= now
-        }
-        return dict(list(due.items())[:limit])
+        for document_id, version in sent.items():
+            raw = self.raw.get(document_id)
+            if raw is not None and raw["version"] == version:
+                raw["outbox"] = []
+                raw.pop("unsent_since", None)
 
-    async def find(self, limit: int, **fields: str) -> list[StateT]:
-        self._ask()
-        states = [state_of(raw, self._state_type) for raw in self.raw.values()]
-        return [s for s in states if all(getattr(s, name) == value for name, value in fields.items())][:limit]
+    async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
+        return [raw["_id"] for raw in self._by("unsent_since", lambda at: at < before)][:limit]
+
+    async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
+        return self._oldest("unsent_since", before)
+
+    async def parked_since(self, before: datetime) -> tuple[int, datetime | None]:
+        return self._oldest(PARKED_SINCE, before)
+
+    async def attention_since(self, before: datetime, **fields: Any) -> tuple[int, datetime | None]:
+        return self._oldest("attention_since", before, fields)
+
+    async def mark_attention(self, now: datetime, **fields: str) -> None:
+        for raw in self._matching(fields):
+            raw.setdefault("attention_since", now)
+
+    async def due(self, now: datetime, limit: int) -> dict[str, int]:
+        due = self._by("due_at", lambda at: at <= now)
+        return {raw["_id"]: raw["version"] for raw in due[:limit]}
+
+    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]:
+        found = self._by("attention_since", lambda _: True, fields)[:limit]
+        return [(raw["attention_since"], state_of(raw, self._state_type)) for raw in found]
+
+    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
+        found = [raw for raw in self._matching(fields) if since is None or _created(raw) >= to_jsonable_python(since)]
+        return [state_of(raw, self._state_type) for raw in sorted(found, key=_created, reverse=True)[:limit]]
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
+        return [raw["_id"] for raw in self._matching(fields)][:limit]
+
+    async def ids(
+        self, since: datetime | None = None, until: datetime | None = None, *, waiting: bool = False, **fields: str
+    ) -> AsyncIterator[str]:
+        for raw in self._matching(fields):
+            is_within = (since is None or _created(raw) >= to_jsonable_python(since)) and (
+                until is None or _created(raw) < to_jsonable_python(until)
+            )
+            if is_within and (not waiting or "attention_since" in raw):
+                yield raw["_id"]
+
+    async def each(self) -> AsyncIterator[StateT]:
+        for raw in self._matching({}):
+            yield state_of(raw, self._state_type)
+
+    async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
+        found = [raw for raw in self._matching({}) if raw["_id"] in document_ids]
+        return [(raw.get("attention_since"), state_of(raw, self._state_type)) for raw in found]
+
+    def _matching(self, fields: Mapping[str, Any]) -> list[Raw]:
         self._ask()
-        states = {name: state_of(raw, self._state_type) for name, raw in self.raw.items()}
         return [
-            name for name, s in states.items() if all(getattr(s, field) == value for field, value in fields.items())
-        ][:limit]
+            raw
+            for raw in self.raw.values()
+            if all(_holds(raw["state"].get(name), wanted) for name, wanted in fields.items())
+        ]
+
+    def _by(self, field: str, wanted: Callable[[datetime], bool], fields: Mapping[str, Any] | None = None) -> list[Raw]:
+        found = [raw for raw in self._matching(fields or {}) if field in raw and wanted(raw[field])]
+        return sorted(found, key=lambda raw: raw[field])
+
+    def _oldest(
+        self, field: str, before: datetime, fields: Mapping[str, Any] | None = None
+    ) -> tuple[int, datetime | None]:
+        found = self._by(field, lambda at: at < before, fields)
+        return len(found), found[0][field] if found else None
 
     def _ask(self) -> None:
         if self.away:
             raise StoreUnavailableError("asking", OSError("gone"))
+
+
+def _created(raw: Raw) -> str:
+    return str(raw["state"].get("created_at", ""))
+
+
+def _holds(value: object, wanted: object) -> bool:
+    return value != wanted["$ne"] if isinstance(wanted, dict) else value == wanted
+
+
+class _Collection:
+    """As much of MongoDB's as parking asks for, over the documents of a fake."""
+
+    def __init__(self, documents: FakeDocuments[Any]) -> None:
+        self._documents = documents
+
+    async def find_one(self, query: Mapping[str, Any]) -> Raw | None:
+        raw = self._documents.raw.get(query["_id"])
+        return dict(raw) if raw and query.get("version", raw["version"]) == raw["version"] else None
+
+    def find(self, query: Mapping[str, Any], projection: Mapping[str, Any]) -> "_Cursor":
+        return _Cursor([raw for raw in self._documents.raw.values() if PARKED_SINCE in raw])
+
+    async def update_one(self, query: Mapping[str, Any], change: Mapping[str, Any]) -> SimpleNamespace:
+        raw = await self.find_one(query)
+        if raw is None:
+            return SimpleNamespace(matched_count=0)
+        gone = change.get("$unset", {})
+        kept = {name: value for name, value in raw.items() if name not in gone}
+        self._documents.raw[query["_id"]] = kept | change["$set"]
+        return SimpleNamespace(matched_count=1)
+
+
+class _Cursor:
+    def __init__(self, found: list[Raw]) -> None:
+        self._found = found
+
+    def sort(self, field: str, _direction: int) -> "_Cursor":
+        return _Cursor(sorted(self._found, key=lambda raw: raw[field]))
+
+    async def __aiter__(self) -> AsyncIterator[Raw]:
+        for raw in self._found:
+            yield raw
 
 
 class FakeRecords(Generic[ModelT]):
@@ -68,11 +178,11 @@ class FakeRecords(Generic[ModelT]):
     async def add(self, record_id: str, record: ModelT) -> bool:
         return self._kept.setdefault(record_id, record) is record
 
-    async def change(self, record_id: str, values: Mapping[str, Any], **expected: Any) -> bool:
+    async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
         known = self._kept.get(record_id)
-        if known is None or any(getattr(known, name) != value for name, value in expected.items()):
+        if known is None or any(getattr(known, name) != value for name, value in only_if.items()):
             return False
-        self._kept[record_id] = known.model_copy(update=dict(values))
+        self._kept[record_id] = known.model_copy(update=dict(changes))
         return True
 
     async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
@@ -83,6 +193,13 @@ class FakeRecords(Generic[ModelT]):
             record_id: record
             for record_id, record in self._kept.items()
             if all(getattr(record, name) == value for name, value in fields.items())
+        }
+
+    async def between(self, field: str, least: str, below: str | None = None) -> dict[str, ModelT]:
+        return {
+            record_id: record
+            for record_id, record in self._kept.items()
+            if least <= getattr(record, field) and (below is None or getattr(record, field) < below)
         }
 
 
@@ -103,3 +220,8 @@ class FakeStore:
 
     def as_store(self) -> Store:
         return cast(Store, self)
+
+
+def ask(state: StateT | None, question: Callable[[StateT | None, datetime], Any], now: datetime) -> Any:
+    """A decision function whose messages decide for themselves: for write paths that tests drive."""
+    return question(state, now)

@@ -35,7 +35,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.catalogue import Catalogue, Extra
+from extras_service.catalogue import Catalogue, Extra, quote
 from extras_service.order.decide import decide
 from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentStart, Placing, Resolving
 
@@ -100,7 +100,8 @@ TOTAL = Money(amount=4800, currency="EUR")
 
 def placing(*lines: RequestedLine, among: Catalogue | None = None) -> Placing:
     command = PlaceOrder(order_id=ORDER_ID, guest=guest(), lines=lines or (line(),))
-    return Placing(command, among if among is not None else catalogue(), PAY_WITHIN)
+    offered_now = among if among is not None else catalogue()
+    return Placing(command, quote(command.guest, command.lines, offered_now), offered_now, PAY_WITHIN)
 
 
 def pending_reply(number: int = 1) -> PendingReply:

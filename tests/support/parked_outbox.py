@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from chassis.decision import Applied, Decision
 from chassis.errors import PublishRefusedError
@@ -15,6 +16,7 @@ from contracts.money import Money
 from contracts.payments import PaymentSucceeded
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment
+from tests.support.fake_store import ask
 from tests.support.guest import BREAKFAST_TOTAL, Guest
 from tests.support.system import System
 
@@ -36,12 +38,12 @@ class Refusing:
 
 
 @asynccontextmanager
-async def payments_of(system: System, bus: Publisher) -> AsyncIterator[WritePath[Payment]]:
+async def payments_of(system: System, bus: Publisher) -> AsyncIterator[WritePath[Payment, Any]]:
     """The payment service's write path, an hour later than its own, that parks at the first refusal."""
     store = Store(system.setup.mongodb_url, system.setup.database, Metrics("payment_service"), timeout=10)
     try:
         yield WritePath(
-            PaymentStore(store).payments, bus, clock=lambda: utc_now() + LATER, park_after=timedelta(seconds=0)
+            PaymentStore(store).payments, bus, ask, clock=lambda: utc_now() + LATER, park_after=timedelta(seconds=0)
         )
     finally:
         store.close()
@@ -58,7 +60,7 @@ async def success_is_parked(system: System, guest: Guest) -> OrderId:
         return Applied(payment, (success,))
 
     async with payments_of(system, Refusing()) as path:
-        await path.handle(payment_id_of(order_id), Delivery(CAUSE, "c-1", "test"), decide)
+        await path.handle(payment_id_of(order_id), decide, Delivery(CAUSE, "c-1", "test"))
         path._clock = lambda: utc_now() + 2 * LATER
         await path.relay()
     return order_id

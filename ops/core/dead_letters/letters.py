@@ -20,7 +20,7 @@ from chassis.errors import StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.messaging.headers import REPLAY_PLAN, kept
 from chassis.storage.parked_outbox import ParkedMessage
-from chassis.storage.store import Records, Store
+from chassis.storage.store import MongoRecords, Store
 from contracts.topology import DEAD, QUEUES
 from ops.core.dead_letters.outboxes import Outboxes, seen
 from ops.core.large_bodies import LargeBodies
@@ -126,7 +126,7 @@ class NoSuchLetterError(Exception):
         super().__init__(f"{many}; `bellhop dead list --stage any` shows all ids.")
 
 
-def letter_records(store: Store) -> Records[DeadLetter]:
+def letter_records(store: Store) -> MongoRecords[DeadLetter]:
     """Where dead letters are kept."""
     return store.records("dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{REPLAY_PLAN}"))
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 from chassis.messaging.envelope import Envelope, StoredMessage, utc_now
 from chassis.messaging.headers import text
-from chassis.storage.parked_outbox import ParkedMessage, ParkedOutbox
+from chassis.storage.documents import Parked
+from chassis.storage.parked_outbox import ParkedMessage
 from chassis.storage.store import Store
 from extras_service.collections import ExtrasStore
 from ops.core.messages import RecordedMessage
@@ -18,7 +19,7 @@ class Outboxes:
 
     def __init__(self, store: Store) -> None:
         extras, payments = ExtrasStore(store), PaymentStore(store)
-        self._parked: dict[str, ParkedOutbox] = {
+        self._parked: dict[str, Parked] = {
             "outbox.orders": extras.orders.parked,
             "outbox.stock": extras.stock.parked,
             "outbox.payments": payments.payments.parked,

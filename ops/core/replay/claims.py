@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.messaging.envelope import utc_now
 from chassis.messaging.headers import REPLAY_PLAN
-from chassis.storage.store import Records, Store
+from chassis.storage.store import MongoRecords, Store
 from ops.core.plain import plain_text
 from ops.core.replay.plans import Planned
 
@@ -29,7 +29,7 @@ class Claims:
     """The claims of all plans of a system."""
 
     def __init__(self, store: Store) -> None:
-        self._records: Records[Claim] = store.records("replay_claims", Claim)
+        self._records: MongoRecords[Claim] = store.records("replay_claims", Claim)
 
     async def take(self, item: Planned, *, again: bool = False) -> str | None:
         """Claim a message for its plan. None when the plan may send it, else the plan that has claimed it.

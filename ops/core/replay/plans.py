@@ -9,7 +9,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.messaging.envelope import utc_now
-from chassis.storage.store import Records, Store
+from chassis.storage.store import MongoRecords, Store
 from ops.core.dry_run import DryRun, Forecast
 from ops.core.large_bodies import LargeBodies
 from ops.core.messages import RecordedMessage
@@ -96,8 +96,8 @@ class Plans:
     def __init__(self, store: Store, psp: StripeApi | None = None) -> None:
         self._store = store
         self._psp = psp
-        self.plans: Records[Plan] = store.records("replay_plans", Plan)
-        self.items: Records[Planned] = store.records("replay_items", Planned, indexed=("plan_id",))
+        self.plans: MongoRecords[Plan] = store.records("replay_plans", Plan)
+        self.items: MongoRecords[Planned] = store.records("replay_items", Planned, indexed=("plan_id",))
 
     async def make(
         self, source: str, wanted: str, made_by: str, chosen: Iterable[tuple[RecordedMessage, str, str | None]]

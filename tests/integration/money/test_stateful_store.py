@@ -129,8 +129,12 @@ class OneOrder(RuleBasedStateMachine):
     def _restart(self) -> None:
         """New processes: nothing is remembered but what the store and the bus hold."""
         bus = cast("Bus", self.bus)
-        self.order_path: WritePath[Order] = WritePath(self.orders, bus, clock=lambda: self.now)
-        self.payment_path: WritePath[Payment] = WritePath(self.payments, bus, clock=lambda: self.now)
+        self.order_path: WritePath[Order, OrderInput] = WritePath(
+            self.orders, bus, decide_order, on_deadline=DeadlinePassed(), clock=lambda: self.now
+        )
+        self.payment_path: WritePath[Payment, PaymentInput] = WritePath(
+            self.payments, bus, decide_payment, on_deadline=PollDue(), clock=lambda: self.now
+        )
 
     # What may happen
 
@@ -188,15 +192,13 @@ class OneOrder(RuleBasedStateMachine):
     async def _order(self, message: OrderInput, delivery: Delivery | None = None) -> None:
         await self.order_path.handle(
             given.ORDER_ID,
+            message,
             delivery or self._delivery("guest"),
-            lambda order, now: decide_order(order, message, now),
             likely_new=isinstance(message, Placing),
         )
 
     async def _payment(self, message: PaymentInput, delivery: Delivery) -> None:
-        await self.payment_path.handle(
-            given.PAYMENT_ID, delivery, lambda payment, now: decide_payment(payment, message, now)
-        )
+        await self.payment_path.handle(given.PAYMENT_ID, message, delivery)
 
     async def _deliver(self, envelope: Envelope) -> None:
         delivery = Delivery(envelope.message_id, envelope.correlation_id, envelope.kind)
@@ -267,8 +269,8 @@ class OneOrder(RuleBasedStateMachine):
         self.run(self.payment_path.relay())
         due = [document.state.due_at for document in self.run(self._documents()) if document.state.due_at]
         self.now = max([self.now, *due])
-        self.run(self.order_path.sweep_deadlines(lambda order, now: decide_order(order, DeadlinePassed(), now)))
-        self.run(self.payment_path.sweep_deadlines(lambda payment, now: decide_payment(payment, PollDue(), now)))
+        self.run(self.order_path.sweep_deadlines())
+        self.run(self.payment_path.sweep_deadlines())
 
     async def _documents(self) -> list[Any]:
         found = [await self.orders.load(given.ORDER_ID), await self.payments.load(given.PAYMENT_ID)]

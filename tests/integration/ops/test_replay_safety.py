@@ -12,7 +12,7 @@ from chassis.errors import StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
-from chassis.storage.store import Records, Store
+from chassis.storage.store import MongoRecords, Store
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from ops.core.dead_letters import actions as deciding
@@ -156,7 +156,7 @@ class NoAudit(Store):
     """A store whose audit log takes no entries."""
 
     def records(self, name: str, record_type: Any, indexed: tuple[str, ...] = ()) -> Any:
-        records: Records[Any] = super().records(name, record_type, indexed)
+        records: MongoRecords[Any] = super().records(name, record_type, indexed)
         if name == "audit_log":
 
             async def refused(*_: object) -> bool:

@@ -9,9 +9,11 @@ from pymongo.database import Database
 from chassis.decision import Applied, Decision, State
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.runtime.metrics import Metrics
-from chassis.storage.store import Documents, Store
+from chassis.storage.documents import Documents
+from chassis.storage.store import Store
 from chassis.storage.write_path import WritePath
 from deploy.local.store import Store as Server
+from tests.support.fake_store import ask
 
 NOW = datetime(2027, 2, 1, 12, tzinfo=UTC)
 
@@ -35,11 +37,11 @@ def _tickets(server: Server, database: Database[dict[str, Any]]) -> tuple[Store,
     return store, store.documents("tickets", Ticket, indexed=("status",))
 
 
-async def _becomes(path: WritePath[Ticket], ticket_id: str, status: str) -> None:
+async def _becomes(path: WritePath[Ticket, Any], ticket_id: str, status: str) -> None:
     def decide(_ticket: Ticket | None, _now: datetime) -> Decision[Ticket]:
         return Applied(Ticket(status=status))
 
-    await path.handle(ticket_id, Delivery(uuid.uuid4().hex, "c", "k"), decide)
+    await path.handle(ticket_id, decide, Delivery(uuid.uuid4().hex, "c", "k"))
 
 
 async def test_a_document_needs_attention_from_its_first_such_write_until_it_does_not(
@@ -48,7 +50,7 @@ async def test_a_document_needs_attention_from_its_first_such_write_until_it_doe
     opened, tickets = _tickets(store, database)
     await tickets.prepare()
     times = iter(NOW + timedelta(minutes=minute) for minute in range(100))
-    path = WritePath(tickets, _Unconnected(), clock=lambda: next(times))
+    path = WritePath(tickets, _Unconnected(), ask, clock=lambda: next(times))
     later = NOW + timedelta(days=1)
 
     await _becomes(path, "t1", "open")

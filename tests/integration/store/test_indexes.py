@@ -11,7 +11,8 @@ from pymongo.database import Database
 from chassis.decision import State
 from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
-from chassis.storage.store import Documents, Store
+from chassis.storage.documents import Documents
+from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired

@@ -1,0 +1,83 @@
+"""What makes the parts of a service that keeps documents a process: consumers, breaker, gauges, loops, start, stop."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+
+from chassis.errors import StoreUnavailableError
+from chassis.messaging.breaker import Breaker
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Consumer, Handlers
+from chassis.runtime.background import Loop, run_loops
+from chassis.runtime.health import Check
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.settings import StoreSettings
+from chassis.runtime.startup import (
+    VERSION,
+    bus_checks,
+    bus_loops,
+    bus_notices,
+    operator_routes,
+    retry_until_available,
+    web_app,
+)
+from chassis.runtime.waiting import Waiting
+from chassis.storage.store import Store
+from chassis.storage.write_path import WritePath
+
+
+class Parts(Protocol):
+    """What a service's own `wire` returns."""
+
+    @property
+    def tables(self) -> Mapping[str, Handlers]: ...
+    @property
+    def paths(self) -> tuple[WritePath[Any, Any], ...]: ...
+    def loops(self, sweep_every: float) -> tuple[Loop, ...]: ...
+    def checks(self) -> dict[str, Check]: ...
+    def watch(self, waiting: Waiting) -> None: ...
+
+
+def document_service(
+    parts: Parts,
+    bus: Bus,
+    store: Store,
+    metrics: Metrics,
+    settings: StoreSettings,
+    *,
+    dead_queues: Mapping[str, str],
+    sweep_every: float,
+    before: tuple[Callable[[], Awaitable[object]], ...],
+    after: tuple[Callable[[], Awaitable[object]], ...] = (),
+) -> Starlette:
+    """The service as an app. Nothing connects before it starts.
+
+    `before`: steps to take before anything is consumed, retried while the store is unavailable. `after`: steps once the
+    bus is open. `sweep_every` in seconds.
+    """
+    breaker = Breaker("the document store", StoreUnavailableError, store.is_available, bus.consuming, metrics)
+    bus.clock = store.clock.now
+    for queue, handlers in parts.tables.items():
+        consumer = Consumer(bus, queue, dead_queues.get(queue), handlers, metrics, VERSION, breaker)
+        bus.subscribe(queue, consumer, prefetch=settings.prefetch)
+    waiting = Waiting(metrics, store.clock.now)
+    parts.watch(waiting)
+    loops = [*waiting.loops(), *bus_loops(bus), breaker.loop(), store.loop(), *parts.loops(sweep_every)]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await retry_until_available(store.sync_clock, *before)
+        await bus.start()
+        for step in after:
+            await step()
+        async with run_loops(loops):
+            yield
+            await bus.stop()
+            for path in parts.paths:
+                await path.clear_sent()
+        store.close()
+
+    checks = {**bus_checks(bus), **store.checks(), "breaker": breaker.check(), **parts.checks()}
+    return web_app(routes=operator_routes(metrics, checks, bus_notices(bus)), lifespan=lifespan)

@@ -1,0 +1,87 @@
+"""How the parts of the payment service fit together: for the service itself, for the dry run and for tests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from chassis.messaging.consumer import Handlers
+from chassis.messaging.envelope import Delivery, Publisher
+from chassis.runtime.background import Loop
+from chassis.runtime.health import Check
+from chassis.runtime.waiting import Waiting
+from chassis.storage.documents import DocumentStore
+from chassis.storage.write_path import WritePath
+from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
+from payment_service.collections import PaymentStore
+from payment_service.event_backfill import SWEEP_ID, BackfillInput, EventBackfill, SweepDue
+from payment_service.event_backfill import decide as decide_sweep
+from payment_service.handlers import PaymentHandlers
+from payment_service.payment.decide import decide
+from payment_service.payment.state import HeldSessionEvent, Payment, PaymentInput, PollDue
+from payment_service.settings import Schedule
+
+SERVICE = "payment-service"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentParts:
+    """The service without its connections."""
+
+    collections: PaymentStore
+    payments: WritePath[Payment, PaymentInput | HeldSessionEvent]
+    sweeps: WritePath[EventBackfill, BackfillInput]
+    due: SweepDue
+    handlers: PaymentHandlers
+
+    @property
+    def tables(self) -> Mapping[str, Handlers]:
+        """What is done with each message, by the name of the queue it comes from."""
+        return {PAYMENTS_COMMANDS.name: self.handlers.commands(), PAYMENTS_PSP.name: self.handlers.psp()}
+
+    async def begin(self) -> None:
+        """Ask for the PSP's events for the first time, or again where it is due."""
+        await self.sweeps.handle(SWEEP_ID, self.due, Delivery(f"{SWEEP_ID}.first", SWEEP_ID, "start"))
+
+    @property
+    def paths(self) -> tuple[WritePath[Any, Any], ...]:
+        return self.payments, self.sweeps
+
+    def loops(self, sweep_every: float) -> tuple[Loop, ...]:
+        """The background work; `sweep_every` in seconds."""
+        return (*self.payments.loops("payments", sweep_every), *self.sweeps.loops("sweeps", sweep_every))
+
+    def checks(self) -> dict[str, Check]:
+        """For readiness."""
+        return self.payments.checks("payments")
+
+    def watch(self, waiting: Waiting) -> None:
+        """Show by gauges what waits, and how far the sweep of the PSP's events has come."""
+
+        async def events_read() -> tuple[int, datetime | None]:
+            stored = await self.collections.sweeps.load(SWEEP_ID)
+            return (1, stored.state.since) if stored else (0, None)
+
+        async def sweep_asked() -> tuple[int, datetime | None]:
+            stored = await self.collections.sweeps.load(SWEEP_ID)
+            return (1, stored.state.asked_at) if stored else (0, None)
+
+        self.payments.watch(waiting, "payments", "refunds")
+        self.sweeps.watch(waiting, "sweeps")
+        waiting.watch("psp_events", events_read)
+        waiting.watch("psp_sweep", sweep_asked)
+
+
+def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], schedule: Schedule) -> PaymentParts:
+    """Nothing is asked of bus or store here."""
+    collections = PaymentStore(store)
+    due = SweepDue(schedule.sweep_events_every)
+    decide_payment = partial(decide, polls=schedule.polls)
+    payments: WritePath[Payment, PaymentInput | HeldSessionEvent] = WritePath(
+        collections.payments, bus, decide_payment, on_deadline=PollDue(), clock=clock
+    )
+    sweeps: WritePath[EventBackfill, BackfillInput] = WritePath(
+        collections.sweeps, bus, decide_sweep, on_deadline=due, clock=clock
+    )
+    return PaymentParts(collections, payments, sweeps, due, PaymentHandlers(payments, sweeps, collections.holders))
