@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from chassis.decision import State
 from chassis.errors import PublishRefusedError
 from chassis.messaging.envelope import Envelope
+from chassis.storage.documents import Documents
 from chassis.storage.parked_outbox import Refusal
-from chassis.storage.store import Documents, Store
+from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
