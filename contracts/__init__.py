@@ -1,4 +1,4 @@
-"""What every service may know: the messages on the bus, the money in them, and the topology that carries them.
+"""What all services share: the messages on the bus, the money in them, and the topology that carries them.
 
-Nothing here but pydantic and plain data, so any room, a test or another team's service can import it.
+Plain data over pydantic, so that any package, test or other team's service can import it.
 """

@@ -1,8 +1,8 @@
-"""Who may do what on the bus: one account at the broker per service, as plain data derived from the topology.
+"""Rights on the bus: one account at the broker per service, as plain data derived from the topology.
 
-A service may send the kinds that are its to send, and take from the queues that are its own; nothing else. None may
-declare anything but queues for itself alone. The default exchange leads into every queue, so nobody may use it.
-docs/decisions/0008-a-broker-user-per-service.md says why.
+A service may send its own kinds and consume its own queues, nothing else. It may declare only exclusive queues. The
+default exchange leads to every queue, so no service may use it. docs/decisions/0008-a-broker-user-per-service.md says
+why.
 """
 
 import re
@@ -42,7 +42,7 @@ NOTHING = "^$"
 ANYTHING = ".*"
 
 OPERATOR = "bellhop"
-"""The account of the `bellhop` command and of whoever looks after the broker: it may do everything."""
+"""The account of the `bellhop` command and of operators: it has all rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,21 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One service at the broker."""
+    """A service's account at the broker."""
 
     name: str
     takes: tuple[str, ...] = ()
     """Queues it consumes."""
     sends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Exchanges it publishes to, and the routing keys it may use there; none named: any."""
+    """Exchanges it publishes to, with the permitted routing keys; an empty list permits all."""
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Exchanges it may bind queues of its own to, and with which routing keys; none named: any."""
+    """Exchanges it may bind its exclusive queues to, with the permitted routing keys; an empty list permits all."""
     counts: tuple[str, ...] = ()
-    """Queues whose depth it may ask for without consuming them. RabbitMQ 4.3 requires some right on the queue for that;
-    `write` allows the least: without the right to read an exchange it binds nothing."""
+    """Queues whose depth it may read without consuming them. RabbitMQ 4.3 requires some right on the queue for that;
+    `write` allows the least: without the right to read an exchange, nothing can be bound."""
 
     def may_send(self, exchange: str, routing_key: str) -> bool:
-        """Whether it may publish there with this key."""
+        """Whether it may publish to the exchange with this key."""
         keys = self.sends.get(exchange)
         if keys is None:
             return False
@@ -80,7 +80,7 @@ class Account:
 
     @property
     def publishes(self) -> Mapping[str, tuple[str, ...]]:
-        """All it may publish: what it sends, and copies for the message log of that and of what fails with it."""
+        """Everything it may publish: its messages, and copies of them and of its failures for the message log."""
         sources = (COMMANDS.name, EVENTS.name)
         sent = (copy_key(source, kind) for source in sources for kind in self.sends.get(source, ()))
         failed = (copy_key(FAILURES, "%"),) if self.takes else ()
@@ -92,7 +92,7 @@ class Account:
 
     @property
     def rights(self) -> Rights:
-        """What it may do with queues and exchanges. To bind is to write to a queue and to read from an exchange."""
+        """Its permissions on queues and exchanges. Binding requires write on the queue and read on the exchange."""
         own = (own_queue(self.name, "") + "%",) if self.has_own_queues else ()
         return Rights(
             configure=one_of(own),
@@ -102,9 +102,9 @@ class Account:
 
     @property
     def routing_keys(self) -> Mapping[str, Rights]:
-        """What it may say at each exchange, and hear there (RabbitMQ's topic permissions).
+        """RabbitMQ's topic permissions: the routing keys it may write to, and read from, each exchange.
 
-        For all of them: where RabbitMQ has no entry, every key is allowed.
+        Every exchange is listed: where RabbitMQ has no entry, all keys are allowed.
         """
         return {
             exchange: Rights(
@@ -116,15 +116,15 @@ class Account:
 
 
 def own_queue(account: str, purpose: str) -> str:
-    """How the queues are named that a process declares for itself alone."""
+    """The name prefix of exclusive queues that a process declares."""
     return f"{account}.{purpose}"
 
 
 def may_receive_replies(address: str, sender: str | None = None) -> bool:
     """Whether a request's reply address is a reply queue of an account that may have one.
 
-    `sender` is the account that sent the request, as the broker has validated it. One of the accounts here is answered
-    at its own queues only; any other, an operator's or one that all services share, may be answered at all of them.
+    `sender` is the account that sent the request, validated by the broker. A service's account is answered only at its
+    own queues; any other account (an operator's, or one that all services share) at all of them.
     """
     named = _REPLY_QUEUE.fullmatch(address)
     owner = next((account for account in ACCOUNTS if named and account.name == named["account"]), None)
@@ -134,7 +134,7 @@ def may_receive_replies(address: str, sender: str | None = None) -> bool:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A regular expression for exactly these names; `%` at the end of one stands for anything more."""
+    """A regular expression for exactly these names; a trailing `%` matches any suffix."""
     patterns = [re.escape(name.removesuffix("%")) + (".+" if name.endswith("%") else "") for name in names]
     return f"^({'|'.join(patterns)})$" if patterns else NOTHING
 
@@ -150,17 +150,17 @@ def _bound(bindings: Iterable[Binding], exchange: str) -> tuple[str, ...]:
 
 
 def _events_of(room: str) -> tuple[str, ...]:
-    """The facts a room's contract tells of, in all versions; only its own service may tell them."""
+    """The events of a service's contract, in all versions; only that service may publish them."""
     events = (kind for kind, message in Message.kinds.items() if issubclass(message, Event))
     newest = sorted(kind for kind in events if Message.kinds[kind].__module__ == room)
     return tuple(version for kind in newest for version in with_older(kind))
 
 
 def _failing(dead_queue: str, *queues: Queue) -> Mapping[str, tuple[str, ...]]:
-    """What a consumer needs to put messages off and to park them: its own, and nobody else's.
+    """Rights a consumer needs to retry and dead-letter its own messages.
 
-    A message in a retry queue comes back to the queue in its routing key. Without this limit, whoever may retry could
-    reach any queue.
+    A message in a retry queue returns to the queue in its routing key. Without this limit, an account with the right
+    to retry could reach any queue.
     """
     back = tuple(queue.name for queue in queues)
     return {**{tier.name: back for tier in RETRY_LADDER}, DEAD.name: (dead_queue,)}

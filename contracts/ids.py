@@ -1,4 +1,4 @@
-"""Ids have types, and prefixes a person can tell apart."""
+"""Typed ids, with prefixes that people can distinguish."""
 
 import hashlib
 from typing import NewType
@@ -13,7 +13,7 @@ PaymentId = NewType("PaymentId", str)
 """`pay_…`, derived from the order: one payment per order."""
 
 RefundId = NewType("RefundId", str)
-"""`ref_…`, derived from what asked for the refund, so asking twice refunds once."""
+"""`ref_…`, derived from the request for the refund, so that a repeated request refunds once."""
 
 ExtraId = NewType("ExtraId", str)
 GuestId = NewType("GuestId", str)
@@ -32,7 +32,7 @@ def order_id_of(payment_id: PaymentId) -> OrderId:
 
 
 def bounded_id(text: str) -> str:
-    """The id `text`; where it exceeds MAX_ID, its beginning and a digest of the whole, the same for the same text."""
+    """`text` as an id. If it exceeds MAX_ID, its beginning and a digest of the whole: equal for equal texts."""
     if len(text.encode()) <= MAX_ID:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""What services write into the message log about the log itself. No service acts on it; people and tools read it."""
+"""Entries of the message log about the log itself. No service handles them; people and tools read them."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,7 +7,7 @@ from contracts.message import Message
 
 
 class LogOpened(Message):
-    """A process began to write its copies. One of the same service that never wrote LogClosed may have lost some."""
+    """A process began to write copies. An earlier process of the service without a LogClosed may have lost some."""
 
     kind: Literal["log.opened.v1"] = "log.opened.v1"
     service: str
@@ -16,7 +16,7 @@ class LogOpened(Message):
 
 
 class LogClosed(Message):
-    """A process ended after it had written all its copies."""
+    """A process stopped after it had written all its copies."""
 
     kind: Literal["log.closed.v1"] = "log.closed.v1"
     service: str

@@ -1,4 +1,4 @@
-"""What a message is: a frozen value whose `kind` is its name on the wire.
+"""Messages: frozen values whose `kind` is their name on the wire.
 
 `kind` is routing key, AMQP `type` and discriminator of the body at once; the version lives in it
 (`orders.place-order.v1`). A reader ignores fields it does not know, so a newer sender never breaks an older reader;
@@ -15,23 +15,23 @@ from contracts.upcasting import lifted, newest_of, old_kinds
 
 
 class UnknownKindError(ValueError):
-    """A message whose kind no contract knows."""
+    """The kind of a message is in no contract."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        super().__init__(f"no contract knows the kind {kind!r}: a newer sender, or a message for another system")
+        super().__init__(f"unknown kind {kind!r}: the sender is newer, or the message is for another system")
 
 
 class NewerKindError(UnknownKindError):
-    """A known message in a version that only newer readers know."""
+    """The kind is known, in a version that only newer readers can parse."""
 
 
 class MalformedMessageError(ValueError):
-    """A body that does not parse as what its kind says."""
+    """A body does not parse as its kind."""
 
     def __init__(self, kind: str, problem: str) -> None:
         self.kind = kind
-        super().__init__(f"the body is no {kind}: {problem}")
+        super().__init__(f"invalid body for {kind}: {problem}")
 
     @classmethod
     def because(cls, kind: str, cause: ValidationError) -> Self:
@@ -66,16 +66,14 @@ class Message(BaseModel):
 
 
 class Command(Message):
-    """Asks one receiver to do something; it may refuse."""
+    """A request to one receiver, which may refuse it."""
 
 
 class Event(Message):
-    """A fact. Whoever is interested follows; nobody can refuse it."""
+    """A fact. Any service may subscribe; none can reject it."""
 
 
 class OrderCommand(Command):
-    """A command about one order."""
-
     order_id: OrderId
 
 
@@ -86,18 +84,18 @@ class OrderEvent(Event):
 
 
 class Query(Message):
-    """A read: answered or forgotten, never stored."""
+    """A read. It is answered or forgotten, never stored."""
 
 
 class Reply(Message):
-    """An answer to one waiting requester, sent to its reply address and nowhere else."""
+    """An answer, sent only to the reply address of its requester."""
 
 
 def parse(kind: str, body: bytes) -> Message:
-    """The message in `body`, as its kind says; one of an older version is lifted to the newest.
+    """Parse `body` as its kind; an older version is upcast to the newest.
 
-    Raises UnknownKindError or MalformedMessageError; both are permanent: no retry makes such a body parse. Of
-    UnknownKindError, NewerKindError says that a newer reader can.
+    Raises UnknownKindError or MalformedMessageError; both are permanent: no retry makes such a body parse. The subclass
+    NewerKindError means that a newer reader can.
     """
     message_type = type_of(kind)
     newest = body if message_type.wire_kind() == kind else _lifted(kind, body)
@@ -113,7 +111,7 @@ def _lifted(kind: str, body: bytes) -> bytes:
     except Exception as error:
         # Its class alone: its text may repeat what was in the body.
         raise MalformedMessageError(
-            kind, f"it cannot be lifted to {newest_of(kind)}: {type(error).__name__}"
+            kind, f"it cannot be upcast to {newest_of(kind)}: {type(error).__name__}"
         ) from error
 
 
@@ -126,7 +124,7 @@ def type_of(kind: str) -> type[Message]:
 
 
 def known_version(kind: str) -> str | None:
-    """The kind itself; of a version beyond all known ones, the newest known one; None for what is no message here."""
+    """The kind itself; for a version beyond all known ones, the newest known one; None for an unknown message."""
     all_known = (*Message.kinds, *old_kinds())
     if kind in all_known:
         return kind

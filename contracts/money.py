@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class CurrencyMismatchError(ValueError):
-    """Two amounts in different currencies were added or compared as if they were one."""
+    """Two amounts in different currencies were added or compared."""
 
     def __init__(self, left: str, right: str) -> None:
         super().__init__(f"cannot combine {left} with {right}: an order is paid in one currency")
@@ -15,8 +15,8 @@ class CurrencyMismatchError(ValueError):
 class Money(BaseModel):
     """An amount in the currency's minor unit (cents for EUR, yen for JPY, fils for KWD).
 
-    `hundredths` is for currencies that the PSP counts in finer units than ours (RSD: two decimals there, none here), so
-    that what it reports is kept exactly.
+    `hundredths` is for currencies that the PSP counts in finer units (RSD: two decimals there, none here), so that
+    reported amounts stay exact.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,7 +43,7 @@ class Money(BaseModel):
 
     @property
     def in_hundredths(self) -> int:
-        """All of it in hundredths of a minor unit: exact, and comparable within a currency."""
+        """The amount in hundredths of a minor unit: exact, and comparable within a currency."""
         return self.amount * 100 + self.hundredths
 
     def __add__(self, other: "Money") -> "Money":
@@ -58,7 +58,7 @@ class Money(BaseModel):
         return Money.of_hundredths(self.in_hundredths * times, self.currency)
 
 
-# What the PSP charges, in our minor units. Its own page: https://docs.stripe.com/currencies
+# The PSP's limits, in our minor units. Its documentation: https://docs.stripe.com/currencies
 
 _CHARGED = """
 AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP
@@ -68,7 +68,7 @@ NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD 
 TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW
 """
 PSP_CURRENCIES = frozenset(_CHARGED.split())
-"""Not each account may charge each of them; the PSP refuses the others when a payment is opened."""
+"""Not every account may charge all of them; the PSP refuses the others when a payment is opened."""
 
 _MINIMUM = {
     **dict.fromkeys(("AUD", "BRL", "CAD", "CHF", "EUR", "INR", "JPY", "NZD", "SGD", "USD"), 50),
@@ -87,7 +87,7 @@ _MINIMUM = {
     "SEK": 300,
     "THB": 1000,
 }
-"""For the others it is the minimum of the account's own currency, which depends on the day's rate."""
+"""For other currencies it is the minimum of the account's own, at the day's rate."""
 
 _MAXIMUM = 99_999_999
 _FINER_AT_PSP = ("AFN", "ALL", "LAK", "LBP", "MMK", "RSD", "SOS", "STD", "YER")
@@ -100,7 +100,7 @@ _STEPS = dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 10)
 
 
 def unpayable(money: Money) -> str | None:
-    """Why the PSP cannot charge this amount, in words, or None when it can."""
+    """The reason why the PSP cannot charge this amount, or None if it can."""
     least = _MINIMUM.get(money.currency, 1)
     if money.currency in PSP_CURRENCIES and money.amount < least:
         least = max(least, _STEPS.get(money.currency, 1))
@@ -109,9 +109,9 @@ def unpayable(money: Money) -> str | None:
 
 
 def unrefundable(money: Money, left: Money | None = None) -> str | None:
-    """Why the PSP cannot refund this amount, of what is left where that is known, in words, or None when it can.
+    """The reason why the PSP cannot refund this amount (out of `left`, if given), or None if it can.
 
-    A refund has no least amount but the PSP's own unit.
+    A refund has no minimum except the PSP's own unit.
     """
     if money.in_hundredths <= 0:
         return f"{_words(money)} cannot be refunded: a refund is more than 0"
@@ -121,7 +121,7 @@ def unrefundable(money: Money, left: Money | None = None) -> str | None:
 
 
 def _immovable(money: Money) -> str | None:
-    """Why the PSP cannot move this amount at all."""
+    """The reason why the PSP can neither charge nor refund this amount."""
     currency = money.currency
     most, step = _MAXIMA.get(currency, _MAXIMUM), _STEPS.get(currency, 1)
     if currency not in PSP_CURRENCIES:

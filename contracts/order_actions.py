@@ -1,4 +1,4 @@
-"""What people do to an order, as staff see it: who, what, when and why."""
+"""Actions of people on an order, as staff see them: who, what, when and why."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,10 +9,10 @@ from contracts.money import Money
 
 
 class ReviewResolution(StrEnum):
-    """What a person decides about an order whose money does not match."""
+    """The decision on an order under review."""
 
     ACCEPT = "accept"
-    """The guest gets what was ordered: the order is confirmed, if its places can still be had."""
+    """The guest gets what was ordered: the order is confirmed, if its places are still available."""
     REFUND = "refund"
     """The order is cancelled, and what the PSP holds for it is refunded."""
     SETTLED_OUTSIDE = "settled-outside"
@@ -20,8 +20,6 @@ class ReviewResolution(StrEnum):
 
 
 class ActionKind(StrEnum):
-    """What a person did."""
-
     CANCELLED = "cancelled"
     FULFILLED = "fulfilled"
     REVIEW_ACCEPTED = "review accepted"
@@ -39,26 +37,26 @@ class _Value(BaseModel):
 
 
 class OrderAction(_Value):
-    """One thing a person did to an order."""
+    """One action of a person on an order."""
 
     action: ActionKind
-    at: datetime | None = Field(description="none: not known; an earlier version did not note it")
+    at: datetime | None = Field(description="none: unknown, an earlier version did not record it")
     by: str = Field(description="the guest's or the staff member's id, as the signed token says")
     role: Role
     reason: str = ""
     amount: Money | None = Field(default=None, description="settled outside")
-    forced: bool = Field(default=False, description="places were taken although none were left")
+    forced: bool = Field(default=False, description="places were held although none were left")
 
 
 class Direction(StrEnum):
-    """Which way money went outside the PSP."""
+    """The direction of money outside the PSP."""
 
     TO_GUEST = "to guest"
     FROM_GUEST = "from guest"
 
 
 class SettledOutside(_Value):
-    """Money of an order that went past the PSP: in cash, by bank transfer, or by hand in the PSP's dashboard."""
+    """Money of an order outside the PSP's records: cash, a bank transfer, or a payment made in the PSP's dashboard."""
 
     amount: Money
     direction: Direction
@@ -68,8 +66,10 @@ class SettledOutside(_Value):
 
 
 class StaffDetails(_Value):
-    """What staff see of an order besides what its guest sees."""
+    """The part of an order that only staff see."""
 
     review: str | None = Field(default=None, description="why a person must decide; none while no decision is due")
-    actions: tuple[OrderAction, ...] = Field(default=(), description="what people did to it, the oldest first")
-    settled_outside: tuple[SettledOutside, ...] = Field(default=(), description="money that went past the PSP")
+    actions: tuple[OrderAction, ...] = Field(default=(), description="actions of people on the order, the oldest first")
+    settled_outside: tuple[SettledOutside, ...] = Field(
+        default=(), description="money that was paid or refunded outside the PSP"
+    )

@@ -1,4 +1,4 @@
-"""The extras service's messages: the catalogue, orders, and what is asked and told about them."""
+"""The extras service's messages: the catalogue, orders, and the commands, events and queries about them."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -25,7 +25,7 @@ class OrderStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """Where the money of an order stands; derived from the payment's facts, never set by hand."""
+    """The status of an order's money, derived from the payment's events."""
 
     UNPAID = "unpaid"
     PROCESSING = "processing"
@@ -38,7 +38,7 @@ class PaymentStatus(StrEnum):
 
 
 class DisputeStage(StrEnum):
-    """Where a dispute of an order's payment stands."""
+    """The status of a dispute of an order's payment."""
 
     INQUIRY = "inquiry"
     OPEN = "open"
@@ -47,7 +47,7 @@ class DisputeStage(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a command was refused, for machines. The sentence beside it is for people."""
+    """The reason of a refusal, for machines; `detail` is for people."""
 
     NO_LINES = "no_lines"
     EXTRA_UNKNOWN = "extra_unknown"
@@ -81,7 +81,7 @@ class _Value(BaseModel):
 
 
 class Guest(_Value):
-    """Who orders, as the signed token says."""
+    """A guest, as the signed token says."""
 
     guest_id: GuestId
     property_id: PropertyId
@@ -91,11 +91,11 @@ class Guest(_Value):
 
 
 class RequestedLine(_Value):
-    """What a guest asks for. No price: prices come from the catalogue, never from the client."""
+    """One line of a guest's request. Without a price: prices come from the catalogue, never from the client."""
 
     extra_id: ExtraId
     quantity: int
-    day: date | None = Field(default=None, description="the day of the stay it is for; none means any day")
+    day: date | None = Field(default=None, description="the day of the stay; none means any day")
 
 
 class OrderLine(_Value):
@@ -110,7 +110,7 @@ class OrderLine(_Value):
 
 
 class RefundSettlement(_Value):
-    """How a refund that failed was settled by a person."""
+    """How staff settled a refund that failed."""
 
     by: str
     at: datetime
@@ -126,10 +126,10 @@ class RefundView(_Value):
     stage: RefundStage
     reason: str
     asked_by: str = Field(description="a member of staff, the guest, or empty: the system or the PSP's dashboard")
-    asked_at: datetime | None = Field(description="none for refunds of before this was recorded")
-    detail: str = Field(default="", description="why it failed, or has no outcome")
+    asked_at: datetime | None = Field(description="none for refunds from before this was recorded")
+    detail: str = Field(default="", description="why it failed or has no outcome")
     needs_attention: bool = Field(
-        default=False, description="it failed or has no outcome, and neither the PSP nor a person has settled that"
+        default=False, description="it failed or has no outcome, and neither the PSP nor staff have settled it"
     )
     is_second_charge: bool = Field(default=False, description="of a second charge: the guest paid twice")
     repeats: RefundId | None = Field(default=None, description="the failed refund this one takes the place of")
@@ -142,7 +142,7 @@ class DisputeView(_Value):
     dispute_id: str = Field(description="the PSP's own id: it is answered in its dashboard")
     stage: DisputeStage
     amount: Money | None = Field(
-        description="what is disputed; none for disputes of before this was recorded: all of it"
+        description="the disputed amount; none (the whole payment) for disputes from before it was recorded"
     )
     status: str = Field(default="", description="the PSP's own word for the stage")
     reported_at: datetime | None = Field(default=None, description="when the PSP reported it")
@@ -163,14 +163,14 @@ class OrderView(_Value):
     created_at: datetime
     pay_until: datetime | None = Field(description="when an unpaid order lapses; none while no deadline runs")
     payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
-    refunded: Money | None = Field(default=None, description="what the PSP has given back so far")
+    refunded: Money | None = Field(default=None, description="the sum that the PSP has refunded so far")
     refunds: tuple[RefundView, ...] | None = Field(default=None, description="each refund; for staff only")
     disputes: tuple[DisputeView, ...] | None = Field(default=None, description="each dispute; for staff only")
     staff: StaffDetails | None = Field(default=None, description="for staff only")
 
 
 class Staff(_Value):
-    """Who acts for the hotel, as the signed token says."""
+    """A member of the hotel's staff, as the signed token says."""
 
     staff_id: str
     property_id: PropertyId
@@ -185,7 +185,7 @@ class ExtraView(_Value):
     description: dict[str, str] = Field(default_factory=dict, description="by language tag")
     category: str
     unit_price: Money
-    max_quantity: int = Field(description="the most one line may ask for")
+    max_quantity: int = Field(description="the highest quantity of one line")
     needs_day: bool = Field(description="whether a guest picks a day of the stay for it")
     time_zone: str = Field(default="UTC", description="of its property (IANA): by it, days begin and have gone by")
 
@@ -194,7 +194,7 @@ class ExtraView(_Value):
 
 
 class PlaceOrder(OrderCommand):
-    """A guest pressed Order."""
+    """A guest places an order."""
 
     kind: Literal["orders.place-order.v1"] = "orders.place-order.v1"
     guest: Guest
@@ -202,18 +202,20 @@ class PlaceOrder(OrderCommand):
 
 
 class StartPayment(OrderCommand):
-    """A guest opened the payment page of an order."""
+    """A guest opens the payment page of an order."""
 
     kind: Literal["orders.start-payment.v1"] = "orders.start-payment.v1"
     guest_id: GuestId
     property_id: PropertyId
     sealed_receipt_email: str | None = Field(
-        default=None, max_length=1000, description="where the guest wants a receipt; only the PSP adapter can open it"
+        default=None,
+        max_length=1000,
+        description="the guest's e-mail address for the receipt, sealed for the PSP adapter",
     )
 
 
 class CancelOrder(OrderCommand):
-    """A guest, or staff for them, no longer wants the order. Exactly one of `guest_id` and `staff` is set."""
+    """A guest or a member of staff cancels an order. Exactly one of `guest_id` and `staff` is set."""
 
     kind: Literal["orders.cancel-order.v1"] = "orders.cancel-order.v1"
     property_id: PropertyId
@@ -223,14 +225,14 @@ class CancelOrder(OrderCommand):
 
 
 class FulfilOrder(OrderCommand):
-    """Staff gave the guest what was ordered."""
+    """Staff record that the guest has received what was ordered."""
 
     kind: Literal["orders.fulfil-order.v1"] = "orders.fulfil-order.v1"
     staff: Staff
 
 
 class RefundOrder(OrderCommand):
-    """Staff give money back, all that is left or a part."""
+    """Staff refund an order, all that is left or a part."""
 
     kind: Literal["orders.refund-order.v1"] = "orders.refund-order.v1"
     staff: Staff
@@ -240,7 +242,7 @@ class RefundOrder(OrderCommand):
 
 
 class RetryRefund(OrderCommand):
-    """Staff ask for a refund that failed, or was never answered, again."""
+    """Staff repeat a refund that failed or has no outcome."""
 
     kind: Literal["orders.retry-refund.v1"] = "orders.retry-refund.v1"
     staff: Staff
@@ -249,17 +251,17 @@ class RetryRefund(OrderCommand):
 
 
 class SettleRefundOutside(OrderCommand):
-    """Staff gave the guest the money of a failed refund in another way: in cash, or in the PSP's dashboard."""
+    """Staff record that a failed refund was paid outside the system: in cash, or in the PSP's dashboard."""
 
     kind: Literal["orders.settle-refund-outside.v1"] = "orders.settle-refund-outside.v1"
     staff: Staff
     refund_id: RefundId = Field(description="the refund that failed")
-    amount: Money = Field(description="what the guest was given, at most the refund's amount")
+    amount: Money = Field(description="the amount the guest received, at most the refund's")
     reason: str
 
 
 class ResolveReview(OrderCommand):
-    """Staff decide about an order whose money does not match."""
+    """Staff decide on an order under review."""
 
     kind: Literal["orders.resolve-review.v1"] = "orders.resolve-review.v1"
     staff: Staff
@@ -277,7 +279,7 @@ class ResolveReview(OrderCommand):
 
 
 class OrderPendingPayment(OrderEvent):
-    """An order was taken and waits for its payment."""
+    """An order was placed and awaits payment."""
 
     kind: Literal["orders.order-pending-payment.v1"] = "orders.order-pending-payment.v1"
     property_id: PropertyId
@@ -302,7 +304,7 @@ class OrderConfirmed(OrderEvent):
 
 
 class OrderExpired(OrderEvent):
-    """Nobody paid in time, and the PSP says nobody will."""
+    """The order was not paid in time, and the PSP has confirmed that it can no longer be paid."""
 
     kind: Literal["orders.order-expired.v1"] = "orders.order-expired.v1"
     guest_id: GuestId
@@ -310,7 +312,7 @@ class OrderExpired(OrderEvent):
 
 
 class OrderCancelled(OrderEvent):
-    """The guest gets nothing and, if they had paid, their money back."""
+    """The order was cancelled; what had been paid is refunded."""
 
     kind: Literal["orders.order-cancelled.v1"] = "orders.order-cancelled.v1"
     guest_id: GuestId
@@ -319,7 +321,7 @@ class OrderCancelled(OrderEvent):
 
 
 class OrderFulfilled(OrderEvent):
-    """The guest has what was ordered."""
+    """The guest has received what was ordered."""
 
     kind: Literal["orders.order-fulfilled.v1"] = "orders.order-fulfilled.v1"
     guest_id: GuestId
@@ -327,7 +329,7 @@ class OrderFulfilled(OrderEvent):
 
 
 class OrderPaymentChanged(OrderEvent):
-    """Money moved after the order was decided: a refund or a dispute."""
+    """The order's money changed after it was decided: a refund or a dispute."""
 
     kind: Literal["orders.order-payment-changed.v1"] = "orders.order-payment-changed.v1"
     guest_id: GuestId
@@ -337,19 +339,19 @@ class OrderPaymentChanged(OrderEvent):
 
 
 class OrderRefundFailed(OrderEvent):
-    """A refund failed or has no outcome, and the guest does not have the money: staff must act."""
+    """A refund failed or has no outcome, so the guest does not have the money: staff must act."""
 
     kind: Literal["orders.order-refund-failed.v1"] = "orders.order-refund-failed.v1"
     guest_id: GuestId
     property_id: PropertyId
     refund_id: RefundId
     amount: Money
-    stage: RefundStage = Field(description="failed; or where it stood when the PSP stopped answering")
+    stage: RefundStage = Field(description="failed, or its stage when the PSP stopped answering")
     detail: str
 
 
 class OrderNeedsReview(OrderEvent):
-    """Money and order disagree; a person must look."""
+    """Money and order disagree; a person must decide."""
 
     kind: Literal["orders.order-needs-review.v1"] = "orders.order-needs-review.v1"
     guest_id: GuestId
@@ -400,7 +402,7 @@ class ExtrasReply(Reply):
 
 
 class PaymentSessionReply(Reply):
-    """What a client needs to let its guest pay. The client secret is sealed: only the gateway can open it."""
+    """The data a client needs for a payment. The client secret is sealed: only the gateway can open it."""
 
     kind: Literal["orders.payment-session-reply.v1"] = "orders.payment-session-reply.v1"
     order_id: OrderId
@@ -411,7 +413,7 @@ class PaymentSessionReply(Reply):
 
 
 class Refusal(Reply):
-    """A command was understood and refused; nothing changed."""
+    """A valid command was refused; nothing changed."""
 
     kind: Literal["orders.refusal.v1"] = "orders.refusal.v1"
     reason: Reason

@@ -1,4 +1,4 @@
-"""The payment service's messages. They know amounts, payments and sessions, and no PSP."""
+"""The payment service's messages: amounts, payments and sessions, independent of any PSP."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from contracts.money import Money
 
 
 class RefundStage(StrEnum):
-    """Where a refund stands with the PSP."""
+    """The stage of a refund at the PSP."""
 
     REQUESTED = "requested"
     PENDING = "pending"
@@ -31,29 +31,31 @@ class CreatePaymentSession(OrderCommand):
     amount: Money
     request_no: int | None = Field(
         default=None,
-        description="counts the order's requests: a session that was closed is opened again only by a later one",
+        description="counts the order's requests: a closed session is opened again only by a later one",
     )
     asked_at: datetime | None = Field(
         default=None,
         description="when the order asked; for payment services that do not know `request_no`",
     )
     description: str | None = Field(
-        default=None, max_length=500, description="what is paid for, for staff at the PSP; none from older orders"
+        default=None, max_length=500, description="describes the purchase, for staff at the PSP; none from older orders"
     )
     sealed_receipt_email: str | None = Field(
-        default=None, max_length=1000, description="where the guest wants a receipt; only the PSP adapter can open it"
+        default=None,
+        max_length=1000,
+        description="the guest's e-mail address for the receipt, sealed for the PSP adapter",
     )
 
 
 class ClosePaymentSession(OrderCommand):
-    """Make sure nobody can pay any more; answered by PaymentSessionClosed or PaymentSucceeded."""
+    """Close the session for payment; answered by PaymentSessionClosed or PaymentSucceeded."""
 
     kind: Literal["payments.close-payment-session.v1"] = "payments.close-payment-session.v1"
     payment_id: PaymentId
 
 
 class RefundPayment(OrderCommand):
-    """Give money back. Asking twice with the same id refunds once."""
+    """Refund a payment. Idempotent by the refund's id."""
 
     kind: Literal["payments.refund-payment.v1"] = "payments.refund-payment.v1"
     payment_id: PaymentId
@@ -61,7 +63,7 @@ class RefundPayment(OrderCommand):
     amount: Money
     reason: str
     repeats: RefundId | None = Field(
-        default=None, description="the failed refund this one takes the place of: the same charge is refunded"
+        default=None, description="the failed refund that this one replaces, for the same charge"
     )
 
 
@@ -78,7 +80,7 @@ class PaymentSessionCreated(OrderEvent):
 
 
 class PaymentSessionFailed(OrderEvent):
-    """The PSP will not open a session; asking again may help, paying will not."""
+    """The PSP did not open a session; a later request may succeed."""
 
     kind: Literal["payments.payment-session-failed.v1"] = "payments.payment-session-failed.v1"
     payment_id: PaymentId
@@ -93,7 +95,7 @@ class PaymentProcessing(OrderEvent):
 
 
 class PaymentInstructionsIssued(OrderEvent):
-    """The guest has a voucher or a code that can be paid until then, elsewhere and later."""
+    """The guest has a voucher or a code, to be paid elsewhere until then."""
 
     kind: Literal["payments.payment-instructions-issued.v1"] = "payments.payment-instructions-issued.v1"
     payment_id: PaymentId
@@ -110,7 +112,7 @@ class PaymentFailed(OrderEvent):
 
 
 class PaymentSucceeded(OrderEvent):
-    """The PSP holds the money."""
+    """The PSP has received the money."""
 
     kind: Literal["payments.payment-succeeded.v1"] = "payments.payment-succeeded.v1"
     payment_id: PaymentId
@@ -118,7 +120,7 @@ class PaymentSucceeded(OrderEvent):
 
 
 class PaymentMismatched(OrderEvent):
-    """The PSP's facts do not match what was asked (amount, currency or livemode)."""
+    """The PSP's report does not match the request (amount, currency or livemode)."""
 
     kind: Literal["payments.payment-mismatched.v1"] = "payments.payment-mismatched.v1"
     payment_id: PaymentId
@@ -127,7 +129,7 @@ class PaymentMismatched(OrderEvent):
 
 
 class PaymentUnresolved(OrderEvent):
-    """The PSP could not be asked, or contradicts us, for so long that a person must look."""
+    """The PSP has not answered, or contradicts the payment, for so long that a person must decide."""
 
     kind: Literal["payments.payment-unresolved.v1"] = "payments.payment-unresolved.v1"
     payment_id: PaymentId
@@ -140,16 +142,16 @@ class PaymentUnresolved(OrderEvent):
 
 
 class PaymentRefunded(OrderEvent):
-    """The PSP gave money back, whoever asked for it. Totals, not differences: the newest event says all."""
+    """The PSP refunded money, on request or in its dashboard. Totals, not differences: the newest event is complete."""
 
     kind: Literal["payments.payment-refunded.v1"] = "payments.payment-refunded.v1"
     payment_id: PaymentId
-    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    fact_no: int = Field(description="counts the events of one payment: the newest is complete")
     refund_id: RefundId
-    refunded: Money = Field(description="given back so far, over all refunds")
-    pending: Money = Field(description="asked for and not yet settled")
+    refunded: Money = Field(description="refunded so far, over all refunds")
+    pending: Money = Field(description="requested and not yet settled")
     doubles: RefundId | None = Field(
-        default=None, description="the refund that this one repeats at the PSP: a person must look"
+        default=None, description="the refund that this one repeats at the PSP: a person must decide"
     )
     amount: Money | None = Field(default=None, description="of this refund; none from older payment services")
     stage: RefundStage | None = Field(default=None, description="of this refund; none from older payment services")
@@ -159,11 +161,11 @@ class PaymentRefunded(OrderEvent):
 
 
 class PaymentRefundFailed(OrderEvent):
-    """A refund failed, at once or after it had looked settled; the money is back with the PSP."""
+    """A refund failed, at once or after it had appeared settled; the PSP has the money again."""
 
     kind: Literal["payments.payment-refund-failed.v1"] = "payments.payment-refund-failed.v1"
     payment_id: PaymentId
-    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    fact_no: int = Field(description="counts the events of one payment: the newest is complete")
     refund_id: RefundId
     refunded: Money
     pending: Money
@@ -175,13 +177,13 @@ class PaymentRefundFailed(OrderEvent):
 
 
 class PaymentDisputed(OrderEvent):
-    """The guest's bank asks for the money back, for the first time or on appeal, or (an inquiry) why it was taken."""
+    """The guest's bank disputes the payment, for the first time or on appeal, or inquires about it."""
 
     kind: Literal["payments.payment-disputed.v1"] = "payments.payment-disputed.v1"
     payment_id: PaymentId
-    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    fact_no: int = Field(description="counts the events of one payment: the newest is complete")
     dispute_id: str
-    amount: Money = Field(description="what is disputed, which may be a part of the payment")
+    amount: Money = Field(description="the disputed amount, possibly a part of the payment")
     inquiry: bool
     status: str = Field(default="", description="the PSP's own word for the state; empty from older payment services")
     reported_at: datetime | None = Field(default=None, description="when the PSP reported it, by its clock")
@@ -191,13 +193,13 @@ class PaymentDisputed(OrderEvent):
 
 
 class PaymentDisputeClosed(OrderEvent):
-    """A dispute ended: won, or the money is gone. An appeal may open it again."""
+    """A dispute ended: won or lost. An appeal may reopen it."""
 
     kind: Literal["payments.payment-dispute-closed.v1"] = "payments.payment-dispute-closed.v1"
     payment_id: PaymentId
-    fact_no: int = Field(description="counts the facts of one payment: the newest says all")
+    fact_no: int = Field(description="counts the events of one payment: the newest is complete")
     dispute_id: str
-    amount: Money = Field(description="what was disputed, which may be a part of the payment")
+    amount: Money = Field(description="the disputed amount, possibly a part of the payment")
     won: bool
     status: str = Field(default="", description="the PSP's own word for the state; empty from older payment services")
     reported_at: datetime | None = Field(default=None, description="when the PSP reported it, by its clock")
@@ -207,7 +209,7 @@ class PaymentDisputeClosed(OrderEvent):
 
 
 class PaymentSessionClosed(OrderEvent):
-    """The PSP says: unpaid, and payable no more."""
+    """The PSP confirms that the payment is unpaid and can no longer be paid."""
 
     kind: Literal["payments.payment-session-closed.v1"] = "payments.payment-session-closed.v1"
     payment_id: PaymentId

@@ -1,4 +1,4 @@
-"""The PSP adapter's messages: what is asked of the PSP, and what it reported. No vendor's name on the wire."""
+"""The PSP adapter's messages: requests to the PSP and its reports, without a vendor's name on the wire."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -21,17 +21,17 @@ class CreatePspSession(OrderCommand):
     description: str | None = Field(
         default=None,
         max_length=500,
-        description="what is paid for, for staff at the PSP; the same whenever this session is asked for again",
+        description="describes the purchase, for staff at the PSP; equal in every request for this session",
     )
     sealed_receipt_email: str | None = Field(
         default=None,
         max_length=1000,
-        description="where the guest wants a receipt, sealed; the same whenever this session is asked for again",
+        description="the guest's e-mail address for the receipt, sealed; equal in every request for this session",
     )
 
 
 class ClosePspSession(OrderCommand):
-    """Cancel the session, and report what the PSP says of it."""
+    """Cancel the session and report its state."""
 
     kind: Literal["psp.close-psp-session.v1"] = "psp.close-psp-session.v1"
     payment_id: PaymentId
@@ -40,7 +40,7 @@ class ClosePspSession(OrderCommand):
 
 
 class RetrievePspSession(OrderCommand):
-    """Ask the PSP how a session stands, and report it as if it had told us itself."""
+    """Read a session at the PSP and report its state, as an event of the PSP would."""
 
     kind: Literal["psp.retrieve-psp-session.v1"] = "psp.retrieve-psp-session.v1"
     payment_id: PaymentId
@@ -64,14 +64,14 @@ class CreatePspRefund(OrderCommand):
 
 
 class SweepPspEvents(Command):
-    """Pass on again whatever the PSP has recorded since then: for webhooks that never came."""
+    """Publish again all events that the PSP has recorded since then, for webhooks that never arrived."""
 
     kind: Literal["psp.sweep-psp-events.v1"] = "psp.sweep-psp-events.v1"
     since: datetime
 
 
 class TranslatePspEvent(Command):
-    """Fetch one event from the PSP and pass it on: the dead letter of an event that could not be translated."""
+    """Fetch one event from the PSP and publish it: the dead letter of an event that could not be translated."""
 
     kind: Literal["psp.translate-psp-event.v1"] = "psp.translate-psp-event.v1"
     event_id: str
@@ -88,7 +88,7 @@ PspCommand = (
 
 
 class PspEventsSwept(Event):
-    """Everything the PSP has recorded until then is on the bus."""
+    """All events that the PSP has recorded until then are on the bus."""
 
     kind: Literal["psp.psp-events-swept.v1"] = "psp.psp-events-swept.v1"
     until: datetime
@@ -115,37 +115,38 @@ class PspSessionFailed(OrderEvent):
 
 
 class PspPaymentEvent(OrderEvent):
-    """What every report about a payment carries.
+    """Common fields of reports about a payment.
 
     An answer is about the payment whose command it answers. An event of the PSP only claims one, by metadata that
-    people can edit there; `order_id` and `payment_id` are empty when it claims none. `psp_reference` decides.
+    people can edit in its dashboard; `order_id` and `payment_id` are empty if it claims none. `psp_reference` decides.
     """
 
     payment_id: PaymentId
     psp_reference: str
     livemode: bool
-    occurred_at: datetime = Field(description="when the PSP saw it; reports overtake each other on the way")
+    occurred_at: datetime = Field(description="time at the PSP; reports may overtake each other on the way")
     is_answer: bool = Field(
-        default=False, description="answers a command, read from the PSP; otherwise an event that the PSP sent"
+        default=False,
+        description="answers a command, read from the PSP; otherwise an event that the PSP sent by itself",
     )
 
 
 class PspSessionOpen(PspPaymentEvent):
-    """The PSP, asked, says: open and unpaid."""
+    """The session is open and unpaid, as read from the PSP."""
 
     kind: Literal["psp.psp-session-open.v1"] = "psp.psp-session-open.v1"
 
 
 class PspOutcomeUnknown(OrderEvent):
-    """The PSP did not answer: whether it did what was asked, nobody knows yet."""
+    """The PSP did not answer, so the outcome of the request is unknown."""
 
     kind: Literal["psp.psp-outcome-unknown.v1"] = "psp.psp-outcome-unknown.v1"
     payment_id: PaymentId
-    asked: str = Field(description="the kind of the command that went unanswered")
+    asked: str = Field(description="the kind of the command that was not answered")
     detail: str
     is_refused: bool = Field(
         default=False,
-        description="it did answer: it does not know the session (another account or mode, deleted), or refuses it",
+        description="it did answer: the session is unknown there (another account or mode, deleted), or refused",
     )
 
 
@@ -154,15 +155,17 @@ class PspPaymentActionRequired(PspPaymentEvent):
 
     kind: Literal["psp.psp-payment-action-required.v1"] = "psp.psp-payment-action-required.v1"
     payable_until: datetime | None = Field(
-        default=None, description="until when the voucher or code that the guest was shown can be paid, if the PSP says"
+        default=None, description="the expiry of the voucher or code that the guest was shown, if known"
     )
 
 
 class PspPaymentHeld(PspPaymentEvent):
-    """The PSP has some of the money, or a promise of it, and waits for a decision that this system does not make."""
+    """The PSP holds a part or an authorisation of the money, and waits for a decision that is not made here."""
 
     kind: Literal["psp.psp-payment-held.v1"] = "psp.psp-payment-held.v1"
-    is_authorised_only: bool = Field(description="all of it is authorised and nothing captured; else a part was paid")
+    is_authorised_only: bool = Field(
+        description="all of it is authorised and nothing captured; otherwise a part was paid"
+    )
     detail: str = Field(description="a sentence for staff")
 
 
@@ -192,10 +195,12 @@ class PspRefundState(StrEnum):
 
 
 class PspRefundUpdated(PspPaymentEvent):
-    """How a refund stands, whoever asked for it: us, or a person in the PSP's dashboard."""
+    """The state of a refund, requested by this system or in the PSP's dashboard."""
 
     kind: Literal["psp.psp-refund-updated.v1"] = "psp.psp-refund-updated.v1"
-    refund_id: RefundId = Field(description="ours, or derived from the PSP's for refunds made in its dashboard")
+    refund_id: RefundId = Field(
+        description="the id it was requested under, or derived from the PSP's for refunds made in its dashboard"
+    )
     psp_refund_id: str = Field(default="", description="the PSP's own id; empty from older adapters")
     amount: Money
     state: PspRefundState
@@ -213,20 +218,20 @@ class PspRefundRefused(OrderEvent):
 
 class PspDisputeState(StrEnum):
     INQUIRY = "inquiry"
-    """The bank asks; no money has moved."""
+    """An inquiry of the bank; no money has moved."""
     OPEN = "open"
-    """The bank decides, for the first time or on appeal."""
+    """The bank is deciding, for the first time or on appeal."""
     WON = "won"
-    """The money is the hotel's. So it is after an inquiry that was closed."""
+    """The hotel keeps the money. Also after an inquiry that was closed."""
     LOST = "lost"
-    """The money is the guest's."""
+    """The guest keeps the money."""
 
 
 class PspDisputeUpdated(PspPaymentEvent):
-    """How a dispute stands. The newest report by `occurred_at` counts: an appeal reopens what was won or lost."""
+    """The state of a dispute. The newest report by `occurred_at` counts: an appeal reopens a won or lost dispute."""
 
     kind: Literal["psp.psp-dispute-updated.v1"] = "psp.psp-dispute-updated.v1"
     dispute_id: str
-    amount: Money = Field(description="what is disputed, which may be a part of the payment")
+    amount: Money = Field(description="the disputed amount, possibly a part of the payment")
     state: PspDisputeState
     status: str = Field(default="", description="the PSP's own word for the state; empty from older adapters")

@@ -43,22 +43,22 @@ class Queue:
     arguments: Mapping[str, str | int] = field(default_factory=dict)
 
 
-COMMANDS = Exchange("commands", ExchangeType.TOPIC, "work asked of one receiver, who may refuse")
-EVENTS = Exchange("events", ExchangeType.TOPIC, "facts, for whoever follows")
-QUERIES = Exchange("queries", ExchangeType.TOPIC, "reads asked of one receiver")
-REPLIES = Exchange("replies", ExchangeType.TOPIC, "answers, to the queue in their routing key")
-DEAD = Exchange("dead", ExchangeType.TOPIC, "parked messages, waiting for an operator")
+COMMANDS = Exchange("commands", ExchangeType.TOPIC, "commands to one receiver each, which may refuse them")
+EVENTS = Exchange("events", ExchangeType.TOPIC, "events, for all subscribers")
+QUERIES = Exchange("queries", ExchangeType.TOPIC, "queries to one receiver each")
+REPLIES = Exchange("replies", ExchangeType.TOPIC, "replies, to the queue in their routing key")
+DEAD = Exchange("dead", ExchangeType.TOPIC, "dead letters, waiting for an operator")
 COPIES = Exchange(
-    "copies", ExchangeType.TOPIC, "copies of what was sent and of failures, for the message log; best effort"
+    "copies", ExchangeType.TOPIC, "copies of sent messages and of failures, for the message log; best effort"
 )
 
 FAILURES = "failures"
-"""The source of a copy of a failed message; of any other copy it is the exchange the message went to."""
+"""The source of the copy of a failure; for any other copy it is the exchange the message was sent to."""
 LOG = "log"
 
 
 def copy_key(source: str, kind: str) -> str:
-    """The routing key of a copy: topic permissions then limit what a service can write into the log as sent."""
+    """The routing key of a copy, so that topic permissions limit which kinds a service can write to the log."""
     return f"{source}.{kind}"
 
 
@@ -66,12 +66,12 @@ def copy_key(source: str, kind: str) -> str:
 # (https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering).
 _AT_LEAST_ONCE: Mapping[str, str | int] = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
-# How often the broker hands out one message whose consumer dies before it answers, before it is parked.
-# RabbitMQ 4 defaults to 20 and then drops; 3.10 to no limit. Named here so that both park after the same count.
+# How often the broker delivers a message whose consumer dies before settling it, before it is dead-lettered.
+# RabbitMQ 4 defaults to 20 and then drops; 3.10 to no limit. Stated here so that both dead-letter at the same count.
 _DELIVERY_LIMIT = 20
 
-# For queues whose messages are not to be given up by the broker: being looked at counts as a delivery, too. Every
-# RabbitMQ takes this number; -1 for no limit only newer ones.
+# For queues whose messages the broker must never drop: reading one counts as a delivery, too. Every RabbitMQ accepts
+# this number; only newer ones accept -1 for no limit.
 _NO_LIMIT = 2_000_000_000
 
 _DAY = 24 * 60 * 60
@@ -79,7 +79,7 @@ _DAY = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class RetryTier:
-    """A waiting room: what is published to it comes back to the queue in its routing key after `seconds`."""
+    """A delay: a message published to it returns to the queue in its routing key after `seconds`."""
 
     name: str
     seconds: int
@@ -95,7 +95,7 @@ RETRY_LADDER = (
 
 
 def _kinds(exchange: Exchange, *types: type[Message]) -> tuple[Binding, ...]:
-    """One per kind; older versions stay bound, for senders of before an update or after a roll-back."""
+    """One per kind; older versions stay bound, for senders before an update or after a roll-back."""
     kinds = (kind for message_type in types for kind in with_older(message_type.wire_kind()))
     return tuple(Binding(exchange.name, kind) for kind in kinds)
 
@@ -114,7 +114,7 @@ def _dead_queue(name: str) -> Queue:
     return Queue(
         name,
         QueueType.QUORUM,
-        "parked messages of one service",
+        "dead letters of one service",
         bindings=(Binding(DEAD.name, name),),
         arguments={"x-delivery-limit": _NO_LIMIT},
     )
@@ -128,14 +128,14 @@ def _retry_queue(tier: RetryTier) -> Queue:
         "x-message-ttl": tier.seconds * 1000,
         "x-delivery-limit": _NO_LIMIT,
     }
-    purpose = f"comes back after {tier.seconds} s"
+    purpose = f"returns messages after {tier.seconds} s"
     return Queue(tier.name, QueueType.QUORUM, purpose, bindings=(Binding(tier.name, "#"),), arguments=arguments)
 
 
 EXTRAS_COMMANDS = _work_queue(
     "extras.commands",
     "extras.dead",
-    "work asked of the extras service",
+    "commands to the extras service",
     _kinds(
         COMMANDS,
         orders.PlaceOrder,
@@ -151,7 +151,7 @@ EXTRAS_COMMANDS = _work_queue(
 EXTRAS_PAYMENTS = _work_queue(
     "extras.payments",
     "extras.dead",
-    "payment facts the order saga follows",
+    "payment events for the order saga",
     _kinds(
         EVENTS,
         payments.PaymentSessionCreated,
@@ -172,27 +172,27 @@ EXTRAS_PAYMENTS = _work_queue(
 EXTRAS_STOCK = _work_queue(
     "extras.stock",
     "extras.dead",
-    "orders that give back what they held",
+    "closed orders, whose places are released",
     _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled),
 )
-# Nothing in it is worth keeping, but a classic queue is gone with its node, and a gateway must find it to ask at all.
+# Nothing in it is worth keeping, but a classic queue is lost with its node, and a gateway needs it for every query.
 EXTRAS_QUERIES = Queue(
     "extras.queries",
     QueueType.QUORUM,
-    "reads, with a time to live; loss is acceptable",
+    "queries, with a time to live; loss is acceptable",
     bindings=_kinds(QUERIES, orders.ListExtras, orders.GetOrder, orders.ListOrders),
     arguments={"x-delivery-limit": _NO_LIMIT},
 )
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     "payments.dead",
-    "work asked of the payment service",
+    "commands to the payment service",
     _kinds(COMMANDS, payments.CreatePaymentSession, payments.ClosePaymentSession, payments.RefundPayment),
 )
 PAYMENTS_PSP = _work_queue(
     "payments.psp",
     "payments.dead",
-    "PSP facts the payment service follows",
+    "PSP events for the payment service",
     _kinds(
         EVENTS,
         psp.PspSessionCreated,
@@ -214,7 +214,7 @@ PAYMENTS_PSP = _work_queue(
 PSP_COMMANDS = _work_queue(
     "psp.commands",
     "psp.dead",
-    "work asked of the PSP adapter",
+    "commands to the PSP adapter",
     _kinds(
         COMMANDS,
         psp.CreatePspSession,
@@ -237,15 +237,15 @@ EVENTS_WITHOUT_FOLLOWER = frozenset(
         orders.OrderRefundFailed,
     )
 )
-"""Events that no durable queue takes, by design: a gateway follows them live, if one runs. Any other must be routed."""
+"""Events without a durable queue, by design: a running gateway follows them live. All others must be routed."""
 
 _FOR_STAFF_ALONE = frozenset({orders.OrderRefundFailed.wire_kind()})
-"""Of these, what no guest sees live: only the message log takes it."""
+"""Those of them that no guest sees live: only the message log has them."""
 
 LIVE_KINDS = (
     *(Binding(EVENTS.name, kind) for kind in sorted(EVENTS_WITHOUT_FOLLOWER - _FOR_STAFF_ALONE)),
-    # By their copies: a queue of a gateway's own at `events` would make the broker accept them as routed although the
-    # binding of the service that needs them is missing.
+    # By their copies: a gateway's queue at `events` would make the broker accept them as routed although the binding of
+    # the service that needs them is missing.
     *(
         Binding(COPIES.name, copy_key(EVENTS.name, message_type.wire_kind()))
         for message_type in (
@@ -256,7 +256,7 @@ LIVE_KINDS = (
         )
     ),
 )
-"""What a gateway follows for its open live streams, over a queue of its own that ends with its connection."""
+"""The events a gateway follows for its live streams, over an exclusive queue that ends with its connection."""
 
 EXCHANGES: tuple[Exchange, ...] = (
     COMMANDS,
@@ -265,7 +265,7 @@ EXCHANGES: tuple[Exchange, ...] = (
     REPLIES,
     DEAD,
     COPIES,
-    # Topic, so that the broker's topic permissions can limit which queue a service may send a retry back to.
+    # Topic, so that the broker's topic permissions can limit the queues a service may send a retry to.
     *(Exchange(tier.name, ExchangeType.TOPIC, f"delays a retry by {tier.seconds} s") for tier in RETRY_LADDER),
 )
 
@@ -285,7 +285,7 @@ QUEUES: tuple[Queue, ...] = (
         LOG,
         QueueType.STREAM,
         "every command and event, and every failure, for 7 days: for tracing and replay",
-        # By copies alone. Bound to the exchange a message is sent to, the log would make a mandatory publish succeed
+        # By copies only. Bound to the exchange a message is sent to, the log would make a mandatory publish succeed
         # although the queue that needs the message is missing, and its confirm would wait for the log.
         bindings=(Binding(COPIES.name, "#"),),
         arguments={
@@ -297,29 +297,29 @@ QUEUES: tuple[Queue, ...] = (
 )
 
 RETIRED_LOG_BINDINGS = tuple(Binding(exchange, "#") for exchange in (COMMANDS.name, EVENTS.name, FAILURES))
-"""How older versions bound the log, which would do harm; taken away where the topology is declared."""
+"""Bindings of the log in older versions. They would do harm and are removed when the topology is declared."""
 
 
 def _version() -> str:
-    """Which topology this is: a digest of everything above. Another purpose in words is no other topology."""
+    """The identity of this topology: a digest of everything above except the purposes in words."""
     exchanges = [(exchange.name, exchange.type) for exchange in EXCHANGES]
     queues = [{**asdict(queue), "arguments": dict(queue.arguments), "purpose": ""} for queue in QUEUES]
     return hashlib.sha256(json.dumps([exchanges, queues], sort_keys=True).encode()).hexdigest()[:12]
 
 
 MARKS = "topology."
-"""How the names of topology marks begin."""
+"""The name prefix of topology marks."""
 
 MARK = Queue(
     MARKS + _version(),
     QueueType.QUORUM,
-    "topology mark, always empty: declared last, so where it exists everything of this version does",
+    "topology mark, always empty: declared last, so its existence proves that of everything in this version",
     arguments={"x-delivery-limit": _NO_LIMIT},
 )
-"""What a service looks for instead of the queues and exchanges, which it has no right to ask for."""
+"""The object a service verifies instead of queues and exchanges on which it has no rights."""
 
 EARLIER_MARKS: tuple[str, ...] = ("topology.702a4e518866",)
-"""Marks of older topologies of which this one has everything: services of that version still find all they use.
+"""Marks of older topologies that this one contains: services of those versions still find all they use.
 
 `bellhop broker` keeps these marks and removes every other one.
 """

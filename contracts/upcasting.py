@@ -1,4 +1,4 @@
-"""Old versions of messages, lifted to the newest step by step: v1 to v2, v2 to v3.
+"""Upcasters: lift old versions of messages to the newest step by step, v1 to v2, v2 to v3.
 
 A change that an older reader would misunderstand takes a new version of the kind. The class of the message then has the
 new kind, and a function beside it lifts bodies of the old one:
@@ -20,12 +20,12 @@ _STEPS: dict[str, tuple[str, Upcaster]] = {}
 
 
 def upcaster(old: str, new: str) -> Callable[[Upcaster], Upcaster]:
-    """Register a function that makes a body of the kind `new` out of one of the kind `old`. `kind` itself is set for
-    it. The body is foreign: what the function raises on it counts as malformed."""
+    """Register a function that turns a body of the kind `old` into one of the kind `new`; `kind` itself is set for it.
+    The body is foreign input: an exception of the function counts as a malformed body."""
 
     def register(step: Upcaster) -> Upcaster:
         if old in _STEPS or new == old or old in kinds_from(new):
-            raise ValueError(f"{old} is lifted already, or lifting it to {new} would never end")
+            raise ValueError(f"{old} has an upcaster already, or upcasting it to {new} would never end")
         _STEPS[old] = (new, step)
         return step
 
@@ -41,12 +41,12 @@ def lifted(kind: str, body: Body) -> Body:
 
 
 def newest_of(kind: str) -> str:
-    """The kind that bodies of this one are lifted to; itself, if none."""
+    """The newest version that bodies of this kind are lifted to, possibly itself."""
     return list(kinds_from(kind))[-1]
 
 
 def kinds_from(kind: str) -> Iterator[str]:
-    """The kind and those it is lifted to, one after the other."""
+    """The kind and its successive newer versions."""
     yield kind
     while kind in _STEPS:
         kind, _ = _STEPS[kind]
@@ -54,10 +54,10 @@ def kinds_from(kind: str) -> Iterator[str]:
 
 
 def with_older(kind: str) -> tuple[str, ...]:
-    """The kind and all that are lifted to it, the newest first."""
+    """The kind and all its older versions, the newest first."""
     return (kind, *sorted((old for old in _STEPS if newest_of(old) == kind), reverse=True))
 
 
 def old_kinds() -> tuple[str, ...]:
-    """All kinds that are lifted to another."""
+    """All kinds that have a newer version."""
     return tuple(_STEPS)

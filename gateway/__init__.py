@@ -1,1 +1,1 @@
-"""A thin HTTP edge: authenticate, translate HTTP to commands, wait for the reply. Holds no order of its own."""
+"""A thin HTTP edge: authenticate, translate HTTP to commands, wait for the reply. It stores no orders."""

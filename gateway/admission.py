@@ -1,4 +1,4 @@
-"""How many orders wait to be handled: beyond a limit a new one is refused, instead of waiting with the others."""
+"""Admission control: refuses new orders while too many wait to be handled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,13 +12,13 @@ from gateway.problems import ProblemError
 log = structlog.get_logger()
 
 FRESH = 1.0
-"""Seconds a count is good for."""
+"""Seconds for which a count is used."""
 RETRY_AFTER = 5
-"""Seconds after which somebody refused may try again."""
+"""Seconds after which a refused client may try again."""
 
 
 class AdmissionControl:
-    """Commands waiting for the extras service, counted at most once a second however many ask."""
+    """Limits the commands waiting for the extras service. They are counted at most once a second."""
 
     def __init__(self, count: Callable[[], Awaitable[int]], limit: int, now: Callable[[], float] = monotonic) -> None:
         self._count = count
@@ -30,24 +30,24 @@ class AdmissionControl:
         self._counting = asyncio.Lock()
 
     async def admit(self) -> None:
-        """Let one more order in. Raises ProblemError 503 when too many wait already.
+        """Admit one more order. Raises ProblemError 503 if too many are waiting.
 
-        While the broker does not say how many wait there is no limit, and `check` says so.
+        While the number is unknown there is no limit, and `check` says so.
         """
         waiting = await self._depth()
         if waiting is not None and waiting > self._limit:
-            detail = "Many orders are waiting to be handled. Please order again in a moment; nothing was taken yet."
+            detail = "Many orders are waiting to be handled. Please order again in a moment; this one was not placed."
             headers = {"Retry-After": str(RETRY_AFTER)}
             raise ProblemError(503, "too-many-orders-waiting", "Too many orders waiting", detail, headers=headers)
 
     async def check(self) -> str | None:
-        """For readiness: a limit that cannot be kept is off, and that is said."""
+        """Readiness notice while the limit is off because the number of waiting orders is unknown."""
         if await self._depth() is not None:
             return None
         return f"the limit of {self._limit} waiting orders is off: {self._unknown}"
 
     async def _depth(self) -> int | None:
-        """How many wait; None when the broker does not say."""
+        """The number of waiting commands, or None if it is unknown."""
         async with self._counting:
             if self._now() - self._counted > FRESH:
                 try:

@@ -1,4 +1,4 @@
-"""Composition root of the gateway: the only place that names its concrete parts."""
+"""Composition root of the gateway: the only module that names its concrete components."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ from gateway.tokens import Tokens
 SERVICE = "gateway"
 
 COUNT_TIMEOUT = 1.0
-"""Seconds to wait for the count of waiting orders."""
+"""Seconds to wait for the number of waiting orders."""
 _LOOK_EVERY, _OLD = 60.0, 300.0
 
 
@@ -65,7 +65,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         summary="Hotel extras: order them, pay for them, watch the order be confirmed.",
         license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         contact={"name": "The maintainers of Bellhop"},
-        # The one that serves the document, wherever a hotel runs it.
+        # The gateway that serves the document, wherever it runs.
         servers=[{"url": "/", "description": "this gateway"}],
         openapi_tags=TAGS,
         lifespan=lifespan,

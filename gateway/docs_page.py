@@ -1,6 +1,6 @@
-"""`/docs`: the OpenAPI document as a page (Swagger UI), under a policy that lets nothing but its own script run.
+"""`/docs`: the OpenAPI document as a page (Swagger UI), under a policy that permits only its own script.
 
-Its files come with a package, and from this gateway: no other site is asked, and none learns who reads here.
+Its files come from a package and are served by this gateway: the page contacts no other site.
 """
 
 import base64
@@ -21,7 +21,7 @@ _FILES = {
     "swagger-ui.css": "swagger/swagger-ui.css",
     "favicon.png": "fastapi/favicon.png",
 }
-"""Below `static` in the package fastapi-standalone-docs."""
+"""Paths below `static` in the package fastapi-standalone-docs."""
 
 
 def docs_page(title: str, openapi_url: str) -> APIRouter:

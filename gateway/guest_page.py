@@ -1,4 +1,4 @@
-"""The guest's page: a few static files of our own, and a policy under which nothing else runs but the PSP's script."""
+"""The guest's page: static files, under a policy that permits only their scripts and the PSP's."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ USUAL_DECIMALS = 2
 
 
 def policy_for(script_url: str) -> str:
-    """The page's Content-Security-Policy: no inline code, and nobody but us and the PSP whose script is configured.
+    """The page's Content-Security-Policy: no inline code, and no origin except this gateway and the configured PSP.
 
     Stripe's own addresses: https://docs.stripe.com/security/guide#content-security-policy
     """
@@ -46,13 +46,13 @@ def policy_for(script_url: str) -> str:
 
 
 def decimals() -> dict[str, int]:
-    """How many decimals each currency has that has not two, as the PSP adapter counts them (docs/http-api.md)."""
+    """The number of decimals of each currency that does not have two, as the PSP adapter counts (docs/http-api.md)."""
     counted = {code: get_currency_precision(code) for code in get_global("currency_fractions") if code != "DEFAULT"}
     return {code: digits for code, digits in sorted(counted.items()) if digits != USUAL_DECIMALS}
 
 
 class Page:
-    """The routes of the page. Everything is read once, at start, but the themes: those may be changed while it runs."""
+    """The routes of the page. All files are read once, at start, except themes, which may change while it runs."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._themes = settings.page_themes
@@ -84,6 +84,6 @@ class Page:
         return router
 
     def _theme(self, property_id: str) -> File:
-        """A property's theme; one without gets an empty one, for the page is whole without it."""
+        """A property's theme, empty if it has none: the page works without one."""
         file = self._themes / f"{property_id}.css" if self._themes else None
         return File.of(file.read_bytes() if file and file.is_file() else b"", ".css")

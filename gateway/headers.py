@@ -1,23 +1,23 @@
-"""What every answer tells a browser, so that nothing here is framed, sniffed, cached or run as a page by mistake."""
+"""Security headers of every response: browsers must not frame, sniff, cache or execute it."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECURITY_HEADERS = {
-    # Answers are data: opened as a page, they may load and run nothing. What is a page brings its own policy along.
+    # Responses are data: opened as a page, they may load and run nothing. Pages set their own policy.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # A bank may ask a guest for a confirmation in a window of its own.
+    # A bank may ask a guest for a confirmation in a separate window.
     "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Orders are personal, and a proxy in between need not keep them.
+    # Orders are personal data, which no proxy may store.
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=31536000"
-"""A year of https only. Said over https alone: https://www.rfc-editor.org/rfc/rfc6797#section-7.2"""
+"""A year of https only. Sent only over https: https://www.rfc-editor.org/rfc/rfc6797#section-7.2"""
 
 
 class SecurityHeaders:

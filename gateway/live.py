@@ -1,4 +1,4 @@
-"""Live views: bus events of one order, passed on to whoever is watching it. Driven by the bus, never by polling."""
+"""Live views: events of one order, passed from the bus to the clients that watch it, without polling."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -28,7 +28,7 @@ _END = None
 
 
 class LiveUpdate(BaseModel):
-    """One thing that just happened to an order, as its guest may see it."""
+    """One event of an order, as its guest may see it."""
 
     event: str
     order_id: str
@@ -39,17 +39,17 @@ class LiveUpdate(BaseModel):
 
 
 class LiveFeed:
-    """Who watches which order, in this process."""
+    """The live streams of this process, by order."""
 
     def __init__(self, longest: float = 900.0) -> None:
-        """A stream ends after `longest` seconds: whoever watches then shows a token that is still good."""
+        """A stream ends after `longest` seconds, so that its client reconnects with a token that is still valid."""
         self._longest = longest
         self._watching: dict[str, set[asyncio.Queue[LiveUpdate | None]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def on_event(self, message: Message) -> None:
-        """Pass an event on to the watchers of its order."""
+        """Pass an event to the streams of its order."""
         update = update_of(message)
         if update is None:
             return
@@ -63,7 +63,7 @@ class LiveFeed:
 
     @contextmanager
     def watching(self, order_id: str) -> Iterator[AsyncIterator[LiveUpdate]]:
-        """Updates of one order from now on. Start watching, then read the order: so nothing falls in between."""
+        """Updates of one order from now on. Watch first, then read the order: no update is missed in between."""
         self._loop = asyncio.get_running_loop()
         queue: asyncio.Queue[LiveUpdate | None] = asyncio.Queue(_BACKLOG)
         if self._closed:
@@ -103,7 +103,7 @@ async def _until_end(queue: asyncio.Queue[LiveUpdate | None]) -> AsyncIterator[L
 
 
 def update_of(message: Message) -> LiveUpdate | None:
-    """What a guest may see of an event."""
+    """The part of an event that a guest may see."""
     if not isinstance(message, OrderEvent):
         return None
     seen = LiveUpdate(event=message.kind.rpartition(".")[0], order_id=message.order_id)

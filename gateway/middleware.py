@@ -1,4 +1,4 @@
-"""What a request passes before it comes to a route."""
+"""The middleware that every request passes before its route."""
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -14,14 +14,14 @@ _ONE_HOUR = 3600
 
 
 def install(app: FastAPI, settings: GatewaySettings, rates: RateLimits) -> None:
-    """Add limits, headers, the log, and problem documents for what goes wrong."""
+    """Install limits, headers, request logging, and problem documents for errors."""
     problems.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(RequestLimits, max_body=settings.max_body_bytes, seconds=settings.request_timeout)
     app.add_middleware(HttpLog)
     app.add_middleware(AddressRate, rates=rates)
     if settings.cors_origins:
-        # No cookies are ever asked for: tokens travel in a header that a script sets.
+        # Cookies are not used: tokens travel in a header that a script sets.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.origins),

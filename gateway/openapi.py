@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI reads from the routes, and what it cannot know."""
+"""The OpenAPI document: FastAPI's, with additions that it cannot derive from the routes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,21 +11,21 @@ from gateway.api.schemas import Accepted
 from gateway.problem_types import PROBLEM_TYPES, Problem
 
 TAGS = [
-    {"name": "guests", "description": "What only guests do: look at what is on offer, order, pay."},
+    {"name": "guests", "description": "For guests: list extras, order, pay."},
     {"name": "guests and staff", "description": "One order, for its guest and for the staff of its property."},
-    {"name": "staff", "description": "What only the staff of a property do."},
+    {"name": "staff", "description": "For the staff of a property."},
 ]
 
 _REFERENCE = "#/components/schemas/{model}"
 
 
 def operation_id(route: APIRoute) -> str:
-    """What a generated client calls an operation: the name of its function here."""
+    """The name of an operation in generated clients: the route function's name."""
     return route.name
 
 
 def document(app: FastAPI) -> None:
-    """Let the app describe itself with problem documents, and with headers as they must be sent."""
+    """Make the app's OpenAPI document describe its problem documents, and its headers as they must be sent."""
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -53,11 +53,11 @@ def _complete(schema: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "header":
-                    # A missing one is answered by a problem of its own, so FastAPI believes that it may be left out.
+                    # A missing one is answered with its own problem type, so FastAPI considers it optional.
                     parameter["required"] = True
                     parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
             for media in operation.get("requestBody", {}).get("content", {}).values():
-                # A body that may be left out is left out, not sent as null: so generated clients understand it.
+                # An optional body is left out rather than sent as null: generated clients handle only that.
                 if (known_as := _without_null(media["schema"])) is not None:
                     media["schema"] = known_as
                     operation["requestBody"]["required"] = False
@@ -79,7 +79,7 @@ def _examples_used(paths: Mapping[str, Any]) -> set[str]:
 
 
 def _restore_examples(paths: Mapping[str, Any], routes: Sequence[BaseRoute]) -> None:
-    """Put each example back as its route has it: FastAPI leaves out what is null, also where it must be there."""
+    """Restore each example as its route has it: FastAPI drops null values, also where they are required."""
     for route in iter_route_contexts(routes):
         if not isinstance(route.original_route, APIRoute) or not route.include_in_schema:
             continue
@@ -92,7 +92,7 @@ def _restore_examples(paths: Mapping[str, Any], routes: Sequence[BaseRoute]) -> 
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The schema of a body that may be null, without that; None for any other."""
+    """The schema of a nullable body without the null; None for any other schema."""
     match schema:
         case {"anyOf": [{"$ref": str(reference)}, {"type": "null"}]}:
             return {"$ref": reference}

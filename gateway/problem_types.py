@@ -1,4 +1,4 @@
-"""Every type of problem the API answers with, as its OpenAPI document lists them. A type once given out stays."""
+"""All problem types of the API, as its OpenAPI document lists them. A published type is never removed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class Problem(BaseModel):
     type: str = Field(pattern=f"^{PREFIX}[a-z-]+$", description="stable; for programs")
     title: str = Field(description="the type in words")
     status: int = Field(ge=400, le=599)
-    detail: str = Field(description="a sentence for the person who is asking")
+    detail: str = Field(description="a sentence for the client's user")
     instance: str = Field(default="", description="the path that was asked")
     errors: list["FieldError"] = Field(default_factory=list, description="where the request is wrong")
 
 
 class FieldError(BaseModel):
-    """One place of a request that is wrong."""
+    """One invalid field of a request."""
 
     pointer: str = Field(description="a JSON pointer; begins with /body, /path, /query or /header")
     detail: str
@@ -32,7 +32,7 @@ class FieldError(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """One type: its status, its title, and a detail as somebody may see it."""
+    """A problem type: its status, its title, and an example of its detail."""
 
     name: str
     status: int
@@ -56,13 +56,13 @@ PROBLEM_TYPES = _types(
     (404, "order-not-found", "Order not found", "There is no such order."),
     (404, "no-such-page", "Not Found", "GET /v2: Not Found"),
     (405, "method-not-allowed", "Method Not Allowed", "DELETE /v1/orders: Method Not Allowed"),
-    (408, "request-timeout", "Request too slow", "The body of the request did not come within 30 s."),
+    (408, "request-timeout", "Request too slow", "The body of the request did not arrive within 30 s."),
     (409, "too-many-open-orders", "Too many open orders", "You have 10 orders that are not paid yet."),
     (409, "order-not-payable", "Order not payable", "A payment for this order is being processed."),
     (409, "order-not-cancellable", "Order not cancellable", "This order can no longer be cancelled: it is fulfilled."),
     (409, "cancellation-too-late", "Cancellation too late", "Please ask the reception: the time to cancel is over."),
     (409, "order-not-fulfillable", "Order not fulfillable", "Only a confirmed order can be fulfilled; it is expired."),
-    (409, "order-not-refundable", "Order not refundable", "There is nothing to give back for this order."),
+    (409, "order-not-refundable", "Order not refundable", "There is nothing to refund for this order."),
     (409, "refund-not-failed", "Refund not failed", "This order has no failed refund ref_x that is still open."),
     (409, "order-not-in-review", "Order not in review", "This order is not under review; it is confirmed."),
     (413, "body-too-large", "Body too large", "The body of a request may have 65536 bytes."),

@@ -54,7 +54,7 @@ class ProblemError(Exception):
 
     @classmethod
     def of(cls, refusal: Refusal) -> "ProblemError":
-        """A refused command, as its guest sees it."""
+        """The problem for a refused command."""
         status = _STATUS_OF_REASON.get(refusal.reason, _UNPROCESSABLE)
         name = refusal.reason.replace("_", "-")
         return cls(status, name, name.replace("-", " ").capitalize(), refusal.detail)
@@ -72,7 +72,7 @@ class ProblemError(Exception):
 
 
 def path_of(request: Request) -> str:
-    """The path that was asked for, cut: what is not a route may be 16 KiB long."""
+    """The requested path, truncated: a path that is not a route may be 16 KiB long."""
     return cut(request.scope["path"], LONGEST_PATH)
 
 
@@ -81,7 +81,7 @@ def unavailable(detail: str) -> ProblemError:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of this app leave as a problem document."""
+    """Turn every error of this app into a problem document."""
 
     @app.exception_handler(ProblemError)
     async def problem(request: Request, error: ProblemError) -> JSONResponse:
@@ -103,7 +103,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == HTTP_400_BAD_REQUEST:  # FastAPI's word for a body in no encoding of text
+        if error.status_code == HTTP_400_BAD_REQUEST:  # FastAPI's message for a body in an unknown text encoding
             return ProblemError(400, "malformed-request", "Malformed request", "The body is not JSON.").response(
                 request
             )
@@ -126,5 +126,5 @@ def install(app: FastAPI) -> None:
     async def broken(request: Request, error: Exception) -> JSONResponse:
         log.error("request.broke", error=repr(error), exc_info=error)
         detail = "Something went wrong on our side. It has been recorded; please try again."
-        # Answered outside every middleware, so nobody else adds them.
+        # Answered outside all middleware, which would otherwise add them.
         return ProblemError(500, "internal-error", "Internal error", detail, headers=SECURITY_HEADERS).response(request)

@@ -1,6 +1,6 @@
-"""How often one address and one guest may ask, and how many live streams a guest may have at once.
+"""Rate limits per address and per guest, and the limit of live streams per guest.
 
-Counted in this process only: with n instances behind a balancer, up to n times as much.
+Counted in this process only: with n instances behind a balancer, the limits are up to n times as high.
 """
 
 from collections import Counter
@@ -30,13 +30,13 @@ _UNLIMITED = ("/health/", "/metrics")
 _STREAM_RETRY_AFTER = 5
 
 MOST_COUNTS = 200_000
-"""Of one rate: some 50 MB. Beyond it the oldest are forgotten, and their addresses begin again."""
+"""Counts per rate, some 50 MB. Beyond it the oldest are forgotten, and their addresses start again."""
 
 
 class Counts(MemoryStorage):
-    """Counts of one rate. The library's own storage walks over all of them at each count: 5 ms at 50,000 addresses.
+    """The counts of one rate. The library's own storage iterates over all of them at each count: 5 ms at 50,000.
 
-    All counts of one rate are kept equally long, so the oldest come first and are forgotten from there.
+    All counts of one rate expire after the same time, so they are ordered by age and dropped from the front.
     """
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
@@ -56,7 +56,7 @@ class Counts(MemoryStorage):
 
 
 class RateLimits:
-    """Requests per time, by address and by whoever a token names."""
+    """Limits requests by address and by the bearer of a token."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._addresses = SlidingWindowCounterRateLimiter(Counts())
@@ -83,15 +83,15 @@ async def _count(limiter: SlidingWindowCounterRateLimiter, rate: RateLimitItem, 
 
 
 class AddressRate:
-    """ASGI middleware: counts each request by its client's address, whatever its token. Health and metrics are free.
+    """ASGI middleware: limits requests by client address, with or without a token, except health and metrics.
 
-    Refuses before the request is logged, and tells of it once a second: a flood fills no disk.
+    It refuses before the request is logged, and logs refusals once a second: a flood cannot fill a disk.
     """
 
     def __init__(self, app: ASGIApp, rates: RateLimits) -> None:
         self._app = app
         self._rates = rates
-        self._told = LogThrottle(every=1.0)
+        self._refusals_logged = LogThrottle(every=1.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith(_UNLIMITED):
@@ -99,15 +99,15 @@ class AddressRate:
             try:
                 await self._rates.address(client[0] if client else "")
             except ProblemError as problem:
-                if (held_back := self._told.admit()) is not None:
-                    log.warning("http.too_many", client=client and client[0], held_back=held_back)
+                if (suppressed := self._refusals_logged.admit()) is not None:
+                    log.warning("http.too_many", client=client and client[0], suppressed=suppressed)
                 await problem.response(Request(scope))(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 class StreamLimit:
-    """How many live streams each guest has open."""
+    """Limits the live streams of each guest."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -131,7 +131,7 @@ class StreamLimit:
 
 
 def key_of(who: Guest | Staff | Operator) -> tuple[str, ...]:
-    """What tells one bearer from another."""
+    """The key that identifies a bearer."""
     match who:
         case Guest():
             return "guest", who.property_id, who.guest_id

@@ -1,11 +1,11 @@
-"""Where the PSP may send a receipt: the e-mail address in a guest's token."""
+"""The e-mail address in a guest's token, to which the PSP may send a receipt."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 _LONGEST = 254
-"""Characters of an address that mail can reach (RFC 5321, section 4.5.3.1.3, without its brackets)."""
+"""Maximum length of a mail address (RFC 5321, section 4.5.3.1.3, without its brackets)."""
 _LONGEST_MAILBOX = 64
 _LONGEST_LABEL = 63
 _MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
@@ -13,10 +13,10 @@ _LABEL = re.compile(r"[A-Za-z0-9-]+")
 
 
 def receipt_email_of(claims: Mapping[str, Any]) -> str | None:
-    """The claim `email` (OpenID Connect Core, section 5.1), where it is one plausible ASCII address.
+    """The claim `email` (OpenID Connect Core, section 5.1), if it is one plausible ASCII address.
 
-    None where there is none, where it is anything else, and where `email_verified` says that it is not the guest's. A
-    receipt is a courtesy: what is wrong with the address never refuses the token.
+    None if it is missing, if it is anything else, or if `email_verified` says that it is not the guest's. A receipt is
+    a courtesy: an invalid address never invalidates the token.
     """
     email = claims.get("email")
     if str(claims.get("email_verified")).lower() == "false":

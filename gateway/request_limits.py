@@ -1,4 +1,4 @@
-"""How large a request's body may be, and how long a request may take until its answer begins."""
+"""Limits on the size of a request's body and on the time until its response begins."""
 
 import asyncio
 from typing import assert_never
@@ -11,10 +11,10 @@ from gateway.problems import ProblemError, unavailable
 
 
 class RequestLimits:
-    """ASGI middleware: reads the whole body before any route works on the request, so a slow client keeps none busy.
+    """ASGI middleware: reads the whole body before a route handles the request, so that slow clients occupy no route.
 
-    413 beyond `max_body` bytes; 408 when the body has not come within `seconds`; 503 when it gave way to newer ones, or
-    the answer has not begun within `seconds`. A stream may go on for as long as it likes once it has begun.
+    413 beyond `max_body` bytes; 408 if the body has not arrived within `seconds`; 503 if it was dropped in favour of
+    newer ones, or the response has not begun within `seconds`. A stream that has begun is not limited.
     """
 
     def __init__(self, app: ASGIApp, max_body: int, seconds: float) -> None:
@@ -62,11 +62,11 @@ class RequestLimits:
                 detail = f"The body of a request may have {self._max_body} bytes."
                 return ProblemError(413, "body-too-large", "Body too large", detail, headers=close)
             case Refused.CROWDED_OUT:
-                crowded = unavailable("Too many bodies were sent at once. Please send this one again.")
+                crowded = unavailable("Too many request bodies were sent at once. Please repeat the request.")
                 crowded.headers |= close
                 return crowded
             case Refused.TOO_SLOW | Refused.HUNG_UP:
-                detail = f"The body of the request did not come within {self._seconds:g} s."
+                detail = f"The body of the request did not arrive within {self._seconds:g} s."
                 return ProblemError(408, "request-timeout", "Request too slow", detail, headers=close)
             case _:
                 assert_never(why)

@@ -16,19 +16,19 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _STRIPE_JS = "js.stripe.com"
 LOCAL_ISSUER = "bellhop-local"
-"""Issues the tokens of `bellhop token`, which signs whatever it is asked to. Believed on this machine only."""
+"""The issuer of `bellhop token`, which signs any claims. Trusted only by a gateway on this machine."""
 
 
 class TokenSettings(ServiceSettings):
-    """Whose tokens are believed."""
+    """Settings for the verification of tokens."""
 
     jwt_jwks_url: str = Field(default="", description="https address of the issuer's key set; instead of the secret")
     jwt_secret: SecretStr = Field(
         default=SecretStr(""), validate_default=True, description="HS256 secret tokens are signed with"
     )
     jwt_jwks_cache: float = Field(default=300.0, gt=0, description="seconds until the key set is fetched again")
-    jwt_issuer: str = Field(min_length=1, description="who must have issued a token")
-    jwt_audience: str = Field(default="bellhop", min_length=1, description="whom a token must be meant for")
+    jwt_issuer: str = Field(min_length=1, description="the required issuer of tokens")
+    jwt_audience: str = Field(default="bellhop", min_length=1, description="the required audience of tokens")
 
     @field_validator("jwt_jwks_url")
     @classmethod
@@ -63,7 +63,7 @@ class GatewaySettings(TokenSettings):
     reply_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for a reply before answering 202")
     request_timeout: float = Field(default=30.0, gt=0, description="seconds until the answer to a request has begun")
     max_body_bytes: int = Field(default=65536, ge=1024, description="the largest body of a request")
-    address_rate: str = Field(default="6000/minute", description="requests of one address, whatever their token")
+    address_rate: str = Field(default="6000/minute", description="requests of one address, with or without a token")
     guest_rate: str = Field(default="300/minute", description="requests of one guest or member of staff")
     cors_origins: str = Field(default="", description="origins of other sites whose pages may use the API")
     api_docs: bool | None = Field(
@@ -76,19 +76,23 @@ class GatewaySettings(TokenSettings):
         validation_alias=AliasChoices("BELLHOP_LIVE_STREAM_MAX_SECONDS", "BELLHOP_LONGEST_LIVE_STREAM"),
         description="seconds until a live stream ends",
     )
-    max_waiting_orders: int = Field(default=1000, ge=0, description="commands in extras.commands beyond which: 503")
+    max_waiting_orders: int = Field(
+        default=1000, ge=0, description="commands in extras.commands beyond which new orders get 503"
+    )
     stripe_publishable_key: str = Field(
-        default="", description="what the client page identifies itself to the PSP with"
+        default="", description="the key with which the client page identifies itself to the PSP"
     )
     stripe_js_url: str = Field(
         default="https://js.stripe.com/v3/",
-        description="where the PSP's script comes from; another address than Stripe's for test keys only",
+        description="address of the PSP's script; another than Stripe's for test keys only",
     )
-    page_themes: Path | None = Field(default=None, description="folder of `<property>.css`: how the guest's page looks")
+    page_themes: Path | None = Field(
+        default=None, description="folder with a `<property>.css` per property: the look of the guest's page"
+    )
 
     @property
     def shows_docs(self) -> bool:
-        """Whether `/docs` is there. Unless it is said, not where other machines can ask, directly or by a proxy."""
+        """Whether `/docs` is served. By default not if other machines can reach it, directly or by a proxy."""
         is_public = self.http_host not in _LOOPBACK or bool(self.trusted_proxies)
         return not is_public if self.api_docs is None else self.api_docs
 

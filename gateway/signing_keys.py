@@ -1,6 +1,6 @@
-"""The keys tokens are signed with: one shared secret, or the key set an issuer publishes (JWKS, RFC 7517).
+"""The keys that tokens are signed with: one shared secret, or an issuer's published key set (JWKS, RFC 7517).
 
-Each key is believed for one algorithm, which follows from the key and never from the token: so a public key cannot be
+Each key is accepted for one algorithm, which follows from the key and never from the token: so a public key cannot be
 used as a secret, and an unsigned token has no key at all.
 """
 
@@ -23,9 +23,9 @@ log = structlog.get_logger()
 FETCH_TIMEOUT = 5.0
 """Seconds the issuer has to answer."""
 MIN_REFETCH_INTERVAL = 10.0
-"""Seconds between two fetches, at least: made-up key ids cannot make us hammer the issuer."""
+"""Minimum of seconds between two fetches: invented key ids cannot cause a flood of requests to the issuer."""
 MAX_STALE = 24 * 3600.0
-"""Seconds a key set is believed while the issuer cannot be reached. Bounds how long a withdrawn key may live on."""
+"""Seconds a key set is used while the issuer is unavailable. Bounds how long a withdrawn key remains valid."""
 _LARGEST = 256 * 1024
 _SMALLEST_RSA = 2048
 _ALGORITHM_OF: Mapping[tuple[str, str | None], str] = {("RSA", None): "RS256", ("EC", "P-256"): "ES256"}
@@ -33,21 +33,21 @@ _ALGORITHM_OF: Mapping[tuple[str, str | None], str] = {("RSA", None): "RS256", (
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key, and the only algorithm it is believed for."""
+    """A key, and the only algorithm it is accepted for."""
 
     key: Any
     algorithm: str
 
 
 class KeysUnavailableError(TransientError):
-    """The issuer's keys are not known, and it cannot be asked for them now."""
+    """The issuer's keys are unknown and cannot be fetched at present."""
 
     def __init__(self) -> None:
         super().__init__("the token issuer's keys are not known: its key set cannot be fetched")
 
 
 class SigningKeys(Protocol):
-    """Where the key of a token comes from."""
+    """A source of signing keys."""
 
     async def key(self, key_id: str | None) -> SigningKey | None:
         """The key with this id, none if there is no such key. Raises KeysUnavailableError."""
@@ -67,8 +67,8 @@ class SharedSecret:
 class PublishedKeys:
     """The issuer's key set, fetched when it is first needed, when it is old, and when a token names an unknown key.
 
-    A key that the issuer adds is believed at the next fetch, one that it withdraws no longer than `cache` seconds (or
-    `MAX_STALE` while the issuer is away).
+    A key that the issuer adds is accepted after the next fetch, one that it withdraws for at most `cache` seconds (or
+    `MAX_STALE` while the issuer is unavailable).
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class PublishedKeys:
 
     async def key(self, key_id: str | None) -> SigningKey | None:
         known = key_id in self._keys
-        # While somebody else fetches, a key that is known will do: a slow issuer slows one request, not all.
+        # While another request fetches, a known key is used: a slow issuer delays one request, not all.
         if not known or (self._age() > self._cache and not self._fetching.locked()):
             await self._refresh()
         if self._age() > MAX_STALE:
@@ -110,12 +110,12 @@ class PublishedKeys:
 def keys_of(document: bytes) -> dict[str, SigningKey]:
     """The keys of a JWKS document that can verify a token, by their ids. Others are left out.
 
-    Raises ValueError when it is no such document, or has no key of use.
+    Raises ValueError if it is not a JWKS document, or has no usable key.
     """
     parsed = json.loads(document)
     listed = parsed.get("keys") if isinstance(parsed, dict) else None
     if not isinstance(listed, list):
-        raise ValueError("no JWKS document: it has no list of keys")
+        raise ValueError("not a JWKS document: it has no list of keys")
     keys: dict[str, SigningKey] = {}
     for item in listed:
         if isinstance(item, dict) and isinstance(item.get("kid"), str) and (key := _usable(item)) is not None:
@@ -141,7 +141,7 @@ def _usable(jwk: Mapping[str, Any]) -> SigningKey | None:
 
 
 def jwks_fetcher(url: str) -> Callable[[], Awaitable[bytes]]:
-    """How a key set is fetched: directly (no redirects), within `FETCH_TIMEOUT` seconds, at most 256 KiB."""
+    """A function that fetches a key set: without redirects, within `FETCH_TIMEOUT` seconds, at most 256 KiB."""
 
     async def fetch() -> bytes:
         document = bytearray()

@@ -1,4 +1,4 @@
-"""Tokens: who is asking, as a signed JWT says."""
+"""Verifies tokens: signed JWTs that identify guests, staff and operators."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, jwks_
 CLOCK_SKEW_SECONDS = 60
 _TIMES_CHECKED_HERE: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
 LONGEST_TOKEN = 8 * 1024
-"""Characters. Longer ones are not looked into."""
+"""Maximum length in characters; longer tokens are refused unread."""
 
 
 def _printable(text: str) -> str:
@@ -34,14 +34,14 @@ _Name = Annotated[str, Field(min_length=1, max_length=255, strict=True), AfterVa
 
 
 class OperatorRole(StrEnum):
-    """What an operator may do. Each role may do all that the ones before it may."""
+    """An operator's role. Each includes the rights of those before it."""
 
     READER = "reader"
-    """Look at everything."""
+    """Read everything."""
     REPLAYER = "replayer"
-    """Plan and run replays, put dead letters aside and take them back."""
+    """Plan and run replays, discard and restore dead letters."""
     EDITOR = "editor"
-    """Correct dead letters, delete those that were put aside, and decide reviews with `bellhop review`."""
+    """Edit dead letters, delete discarded ones, and decide reviews with `bellhop review`."""
 
     def allows(self, needed: "OperatorRole") -> bool:
         ranks = list(OperatorRole)
@@ -49,11 +49,11 @@ class OperatorRole(StrEnum):
 
 
 _DEPRECATED_ROLES = {"operator": OperatorRole.EDITOR}
-"""Read until version 2.0."""
+"""Deprecated name, read until version 2.0."""
 
 
 class Operator(BaseModel):
-    """Who runs the system, as the signed token says. Belongs to no property; no route of the gateway takes it."""
+    """An operator of the system, as the signed token says. Has no property, and may use no route of the gateway."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,11 +63,11 @@ class Operator(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """A guest who pays, as the signed token says."""
+    """A guest and their address for a receipt, as the signed token says."""
 
     guest: Guest
     receipt_email: str | None = field(repr=False)
-    """Where the PSP may send a receipt. Leaves the gateway sealed."""
+    """The e-mail address for the PSP's receipt. It is sealed before it leaves the gateway."""
 
 
 class _StaffClaims(BaseModel):
@@ -153,7 +153,7 @@ class Tokens:
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:
-    """What PyJWT does by the machine's clock. Raises jwt.InvalidTokenError."""
+    """Check `exp`, `nbf` and `iat` against `now`: PyJWT would use the machine's clock. Raises jwt.InvalidTokenError."""
     times = {}
     for name in ("exp", "nbf", "iat"):
         try:
@@ -211,7 +211,7 @@ def _parsed(kind: type[ClaimsT], claims: dict[str, Any]) -> ClaimsT:
         return kind.model_validate(claims)
     except ValidationError as error:
         missing = ", ".join(str(item["loc"][0]) for item in error.errors())
-        raise _unauthorized(f"The token lacks or garbles: {missing}.") from None
+        raise _unauthorized(f"The token has missing or invalid claims: {missing}.") from None
 
 
 def _not_ours() -> ProblemError:

@@ -1,4 +1,4 @@
-"""One order of one guest, as the OpenAPI document shows it."""
+"""The examples of the OpenAPI document: one order of one guest."""
 
 from typing import Any
 

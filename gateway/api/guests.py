@@ -1,4 +1,4 @@
-"""Routes that only guests use: what is on offer, placing an order, one's own orders, paying."""
+"""Routes for guests: list extras, place an order, list orders, pay."""
 
 from typing import Annotated
 

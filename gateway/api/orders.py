@@ -1,4 +1,4 @@
-"""Routes of one order that its guest and the staff of its property share: seeing, cancelling and watching it."""
+"""Routes of one order for its guest and the staff of its property: read, cancel and watch it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from gateway.rate_limits import StreamLimit
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An order as it was read, and what happens to it from then on."""
+    """An order as it was read, and the updates from then on."""
 
     order: OrderView
     updates: AsyncIterator[LiveUpdate]
@@ -34,7 +34,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
         return await bus.order(viewer, order_id, request)
 
     async def watched(order_id: OrderIdPath, viewer: viewer_of_token, request: Request) -> AsyncIterator[Watched]:
-        # Watch first, read then: whatever happens in between is in the stream.
+        # Watch first, then read: an update in between is in the stream.
         with streams.slot(viewer), feed.watching(order_id) as updates:
             yield Watched(await bus.order(viewer, order_id, request), updates)
 

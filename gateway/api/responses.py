@@ -1,4 +1,4 @@
-"""What a route answers, for the OpenAPI document: each problem type by its status, and examples."""
+"""Responses of routes for the OpenAPI document: problem types by status, and examples."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def answers(status: int, description: str, example: Any, *, located: bool = Fals
 
 
 def event_stream(description: str, example: str) -> Responses:
-    """A stream of server-sent events, with what one looks like."""
+    """A stream of server-sent events, with an example."""
     return {200: {"description": description, "content": {"text/event-stream": {"example": example}}}}
 
 

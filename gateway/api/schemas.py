@@ -1,4 +1,4 @@
-"""What the API takes and gives, beyond the contracts' own views."""
+"""Request and response bodies of the API, beyond the contracts' own views."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,16 +19,16 @@ RefundIdPath = Annotated[
 
 
 class OrderRequest(BaseModel):
-    """What a guest orders."""
+    """The lines of an order to be placed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"lines": [examples.LINE]}]})
 
-    # One wrong line is enough: a body of 64 KiB has room for 40,000.
+    # The first wrong line is enough: a body of 64 KiB has room for 40,000.
     lines: Annotated[tuple[RequestedLine, ...], FailFast()] = Field(max_length=100)
 
 
 class CancelRequest(BaseModel):
-    """Why somebody does it, for whoever reads it later."""
+    """The reason for the cancellation, kept with the order."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "We leave a day earlier."}]})
 
@@ -36,7 +36,7 @@ class CancelRequest(BaseModel):
 
 
 class RefundRequest(BaseModel):
-    """How much goes back, and why."""
+    """The amount and reason of a refund."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -60,7 +60,7 @@ class RefundRequest(BaseModel):
 
 
 class RetryRequest(BaseModel):
-    """Why a failed refund is asked for again."""
+    """The reason for repeating a failed refund."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The guest has another account now."}]})
 
@@ -68,7 +68,7 @@ class RetryRequest(BaseModel):
 
 
 class SettledOutsideRequest(BaseModel):
-    """What the guest was given in another way, and how."""
+    """The amount that the guest received outside the system, and how."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,7 +81,7 @@ class SettledOutsideRequest(BaseModel):
 
 
 class ReviewRequest(BaseModel):
-    """What staff decide, and why."""
+    """The decision on an order under review, and its reason."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -121,14 +121,14 @@ class Orders(BaseModel):
 
 
 class Accepted(BaseModel):
-    """The request is on its way; its result will be found at the Location."""
+    """The request was accepted; its result will be at the Location."""
 
     order_id: OrderId
     status: str = "accepted"
 
 
 class PaymentSession(BaseModel):
-    """What a client page needs to let its guest pay the PSP directly."""
+    """The data with which a client page lets its guest pay the PSP directly."""
 
     order_id: OrderId
     payment_id: str

@@ -1,4 +1,4 @@
-"""Routes that only staff use: an order's extras were given, its money goes back, its review is decided."""
+"""Routes for staff: fulfil an order, refund it, decide its review."""
 
 from typing import Annotated
 
@@ -41,13 +41,13 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         | problems(*OF_AN_ORDER, "order-not-fulfillable"),
     )
     async def fulfil(order_id: OrderIdPath, staff: staff_of_token, request: Request) -> OrderView | Response:
-        """Staff: the guest has what was ordered. Safe to repeat."""
+        """Staff: record that the guest has received what was ordered. Safe to repeat."""
         return await bus.change(FulfilOrder(order_id=OrderId(order_id), staff=staff), request)
 
     @router.post(
         "/orders/{order_id}/refunds",
         response_model=OrderView,
-        responses=answers(200, "The order; what came back shows once the PSP says so.", examples.REFUNDED)
+        responses=answers(200, "The order; the refund shows once the PSP has made it.", examples.REFUNDED)
         | ACCEPTED
         | problems(
             *OF_AN_ORDER,
@@ -65,7 +65,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         request: Request,
         idempotency_key: IdempotencyKey = None,
     ) -> OrderView | Response:
-        """Staff: give money back, all that is left or a part. Safe to repeat with the same Idempotency-Key."""
+        """Staff: refund the order, all that is left or a part. Safe to repeat with the same Idempotency-Key."""
         command = RefundOrder(
             order_id=OrderId(order_id),
             staff=staff,
@@ -85,7 +85,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     async def retry_refund(
         order_id: OrderIdPath, refund_id: RefundIdPath, body: RetryRequest, staff: staff_of_token, request: Request
     ) -> OrderView | Response:
-        """Staff: ask for a refund that failed, or has no outcome, again. Safe to repeat."""
+        """Staff: repeat a refund that failed or has no outcome. Safe to repeat."""
         command = RetryRefund(
             order_id=OrderId(order_id), staff=staff, refund_id=RefundId(refund_id), reason=body.reason
         )
@@ -105,7 +105,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         staff: staff_of_token,
         request: Request,
     ) -> OrderView | Response:
-        """Staff: the guest has the money of a failed refund in another way, in cash for one. Safe to repeat."""
+        """Staff: record that the guest has received a failed refund in another way, such as in cash. Safe to repeat."""
         command = SettleRefundOutside(
             order_id=OrderId(order_id),
             staff=staff,
@@ -125,7 +125,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     async def review(
         order_id: OrderIdPath, body: ReviewRequest, staff: staff_of_token, request: Request
     ) -> OrderView | Response:
-        """Staff: decide about an order whose money does not match."""
+        """Staff: decide on an order under review."""
         command = ResolveReview(order_id=OrderId(order_id), staff=staff, **dict(body))
         return await bus.change(command, request)
 

@@ -53,7 +53,7 @@ def test_a_message_in_between_is_lifted_from_there(greeted: type[Event]) -> None
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"{", b"null", b'{"name": 7}', b"\xff", b"[" * 100_000], ids=repr)
 def test_an_old_body_that_cannot_be_lifted_is_malformed_and_not_repeated(body: bytes) -> None:
-    with pytest.raises(MalformedMessageError, match=rf"{V1}: it cannot be lifted to {V3}"):
+    with pytest.raises(MalformedMessageError, match=rf"{V1}: it cannot be upcast to {V3}"):
         parse(V1, body)
 
 
