@@ -8,13 +8,14 @@ it is up to the machines. When nothing is ready, time jumps to the next timer.
 import asyncio
 import contextvars
 import heapq
+import warnings
 import zlib
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ START = 1_790_000_000.0
 """Unix time at which every history begins (2026-09-21)."""
 
 _KEPT_TASKS = 256
+_MASK = 2**64 - 1
 
 _IDLE_AFTER = 5.0
 """Seconds without a timer of anything but periodic work, after which time passes in longer steps."""
@@ -42,10 +44,11 @@ class Period(float):
 class Process:
     """What runs together and dies together. Once dead, none of its callbacks runs again, not even a `finally`."""
 
-    __slots__ = ("alive", "context", "name", "queue", "started")
+    __slots__ = ("alive", "context", "digest", "name", "queue", "started")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.digest = zlib.crc32(name.encode())
         self.alive = True
         self.queue: deque[_Callback] = deque()
         self.context = contextvars.Context()
@@ -91,11 +94,14 @@ _AnyLoop: Any = asyncio.AbstractEventLoop
 class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offers has no place here
     """One seed, one history."""
 
-    def __init__(self, seed: int, *, idle_step: float = 30.0) -> None:
+    def __init__(self, seed: int, *, idle_step: float = 120.0) -> None:
         """`idle_step`: seconds by which time goes on at once while only periodic work is to be done."""
         self.random = Random(f"scheduler {seed}")  # noqa: S311 - chance for tests, not for secrets
         self.world = Process("world")
         """The rest of the world: broker, store, PSP and people. It never dies."""
+        self.current = self.world
+        """The process whose step it is."""
+        self._draw = self.random.random
         self.steps = 0
         self.trace = 0
         """A digest of all steps so far."""
@@ -173,6 +179,11 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> "asyncio.Task[T]":
+        if self.is_over:
+            coro.close()
+            ended: Any = self.create_future()
+            ended.cancel()
+            return cast("asyncio.Task[T]", ended)
         context = context.copy() if context is not None else contextvars.copy_context()
         # A name of asyncio's own counts all tasks of the interpreter.
         task: asyncio.Task[T] = asyncio.Task(coro, loop=self, name=name or "task", context=context)
@@ -205,7 +216,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         runnable = self._runnable
         while not runnable:
             self._advance()
-        index = self.random.randrange(len(runnable)) if len(runnable) > 1 else 0
+        index = int(self._draw() * len(runnable)) if len(runnable) > 1 else 0
         process = runnable[index]
         call = process.queue.popleft()
         if not process.queue:
@@ -214,7 +225,8 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         if call.cancelled_ or not process.alive:
             return
         self.steps += 1
-        self.trace = zlib.crc32(f"{process.name} {self._now!r}".encode(), self.trace)
+        self.current = process
+        self.trace = (self.trace * 31 + process.digest) & _MASK
         try:
             call.context.run(call.function, *call.args)
         except (SystemExit, KeyboardInterrupt):
@@ -223,7 +235,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
             pass  # it is among `escapes`
         except BaseException as error:
             self.call_exception_handler({"message": "a callback failed", "exception": error})
-        if (happening := self.on_step.pop(self.steps, None)) is not None:
+        if self.on_step and (happening := self.on_step.pop(self.steps, None)) is not None:
             happening()
 
     def _advance(self) -> None:
@@ -242,6 +254,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
                 round_at = max(round_at, min(self._now + self._idle_step, soonest))
             soonest = min(soonest, round_at)
         self._now = max(self._now, soonest)
+        self.trace = (self.trace * 31 + hash(self._now)) & _MASK
         for heap in (timers, periodic):
             while heap and heap[0][0] <= self._now:
                 timer = heapq.heappop(heap)[2]
@@ -256,17 +269,30 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
             self._runnable.remove(process)
 
     def close(self) -> None:
-        """The end of a history: what is left of it is thrown away without a further step of the loop."""
+        """The end of a history: what is left of it is thrown away without a further step.
+
+        Coroutines that are thrown away run their `finally` blocks; what these start comes to nothing.
+        """
         self.is_over = True
-        for process in self._processes:
-            self.kill(process)
-            for task in process.started:
-                if not task.done():
-                    with suppress(BaseException):
-                        task.get_coro().close()
-            process.started.clear()
+        before = events._get_running_loop()
+        events._set_running_loop(self)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of what was about to be awaited
+                for process in self._processes:
+                    self._throw_away(process)
+        finally:
+            events._set_running_loop(before)
         self._timers.clear()
         self._periodic.clear()
+
+    def _throw_away(self, process: Process) -> None:
+        self.kill(process)
+        for task in process.started:
+            if not task.done():
+                with suppress(BaseException):
+                    task.get_coro().close()
+        process.started.clear()
 
     def run_in(self, process: Process, coro: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
         """Start a task of a process."""
@@ -285,6 +311,8 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         self.call_exception_handler(context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if self.is_over:
+            return
         self.unhandled.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, **_: Any) -> Any:

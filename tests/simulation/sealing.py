@@ -165,7 +165,7 @@ def _functions_of(value: Any, module: str) -> Iterator[FunctionType]:
     if isinstance(value, FunctionType) and value.__module__ == module:
         yield value
     elif isinstance(value, type) and value.__module__ == module:
-        for member in vars(value).values():
+        for member in list(vars(value).values()):
             function = getattr(member, "__func__", member)
             if isinstance(function, FunctionType):
                 yield function

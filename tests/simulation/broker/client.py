@@ -38,7 +38,8 @@ class Underlay:
         self.consumers: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self.is_closed = False
         self.owner: Channel | None = None
-        self._asked: set[asyncio.Future[Any]] = set()
+        self._asked: dict[asyncio.Future[Any], None] = {}
+        server.lost = self._closed_by_broker
 
     async def call(self, serve: Callable[..., Any], *args: Any) -> Any:
         """Ask the broker, and wait for its answer."""
@@ -53,12 +54,12 @@ class Underlay:
     async def _sent(self, answer: "asyncio.Future[Any]", at_the_broker: Callable[[], None]) -> Any:
         if self.is_closed:
             raise ChannelInvalidStateError(_LIBRARY_CLOSED)
-        self._asked.add(answer)
+        self._asked[answer] = None
         self.line.send(at_the_broker)
         try:
             return await answer
         finally:
-            self._asked.discard(answer)
+            self._asked.pop(answer, None)
 
     async def publish(self, wire: Wire, *, mandatory: bool, confirms: bool) -> None:
         """Raises as aiormq does: PublishError for what is returned, DeliveryError for a nack."""
@@ -113,9 +114,16 @@ class Underlay:
             self.line.send(self.server.close)
             self.fail(ChannelInvalidStateError(_LIBRARY_CLOSED))
 
+    def _closed_by_broker(self) -> None:
+        """In the world's context: the process learns it."""
+        if self.connection.process.alive and not self.is_closed:
+            error = ChannelInvalidStateError("closed by the broker")
+            loop = self.connection.broker.loop
+            loop.call_soon(self.fail, error, context=self.connection.process.context)
+
     def fail(self, error: Exception) -> None:
         self.is_closed = True
-        for answer in self._asked:
+        for answer in list(self._asked):
             if not answer.done():
                 answer.set_exception(error)
         self._asked.clear()
@@ -194,7 +202,7 @@ class Connection:
         await asyncio.sleep(self.broker.latency.drawn(self.broker.random) * 4)
         if not self.broker.is_up:
             raise AMQPConnectionError("the broker refuses connections")
-        self.server = ServerConnection(self.broker, self._lost)
+        self.server = ServerConnection(self.broker, self._lost, self.process)
         self.broker.connections.append(self.server)
         self.connected.set()
 

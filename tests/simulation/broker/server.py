@@ -8,7 +8,7 @@ from typing import Any
 from contracts.topology import EXCHANGES, MARK, QUEUES, QueueType
 from tests.simulation.broker.messages import Held, Wire
 from tests.simulation.broker.queues import Consumer, Queue
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.network import Latency, Line
 
 
@@ -140,6 +140,7 @@ class ServerConnection:
 
     broker: Broker
     lost: Callable[[], None]
+    owner: Process
     channels: list["ServerChannel"] = field(default_factory=list)
     exclusive: list[str] = field(default_factory=list)
     is_open: bool = True
@@ -177,6 +178,8 @@ class ServerChannel:
         self.consumers: dict[str, tuple[Queue, Consumer]] = {}
         self.unacknowledged: dict[int, tuple[Held, Queue, Consumer | None]] = {}
         self.is_open = True
+        self.lost: Callable[[], None] = lambda: None
+        """Tells the client that the broker has closed this channel."""
         self._tag = 0
         connection.channels.append(self)
 
@@ -255,6 +258,11 @@ class ServerChannel:
             queue.remove(consumer)
             if queue.is_exclusive and not queue.consumers:
                 self.broker.delete(queue.name)
+
+    def end_by_broker(self) -> None:
+        """As after an internal error at the broker, or when a message was held for too long."""
+        self.close()
+        self.line.send(self.lost)
 
     def forget(self, queue: Queue, random: Random) -> None:
         """A new leader of the queue may not know that some of this was handed out, or acknowledged."""

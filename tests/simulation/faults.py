@@ -1,0 +1,164 @@
+"""What goes wrong: drawn from the seed and a profile, one by one, so that each can be left out."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from stripe_sandbox.faults import ApiFaults, Delay, Fault, FaultPlan, Reorder, WebhookFaults
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How often what goes wrong. Numbers of faults are per hundred orders, chances per call."""
+
+    kills: float = 0
+    restarts: float = 0
+    connections_lost: float = 0
+    channels_closed: float = 0
+    failovers: float = 0
+    broker_crashes: float = 0
+    store_crashes: float = 0
+    psp_outages: float = 0
+    keys_forgotten: float = 0
+    store_lost: float = 0
+    store_unanswered: float = 0
+    confirms_lost: float = 0
+    psp_lost: float = 0
+    psp_unanswered: float = 0
+    psp_failing: float = 0
+    webhooks_dropped: float = 0
+    webhooks_doubled: float = 0
+    webhooks_late: float = 0
+    webhooks_reordered: float = 0
+
+
+PROFILES = {
+    "calm": Profile(),
+    "rough": Profile(
+        kills=12,
+        restarts=4,
+        connections_lost=8,
+        channels_closed=4,
+        failovers=3,
+        store_lost=0.001,
+        store_unanswered=0.002,
+        confirms_lost=0.001,
+        psp_unanswered=0.01,
+        psp_failing=0.01,
+        webhooks_dropped=0.03,
+        webhooks_doubled=0.1,
+        webhooks_late=0.05,
+        webhooks_reordered=0.1,
+    ),
+    "hostile": Profile(
+        kills=60,
+        restarts=10,
+        connections_lost=30,
+        channels_closed=20,
+        failovers=15,
+        broker_crashes=2,
+        store_crashes=3,
+        psp_outages=2,
+        keys_forgotten=4,
+        store_lost=0.004,
+        store_unanswered=0.01,
+        confirms_lost=0.005,
+        psp_lost=0.02,
+        psp_unanswered=0.05,
+        psp_failing=0.05,
+        webhooks_dropped=0.2,
+        webhooks_doubled=0.2,
+        webhooks_late=0.2,
+        webhooks_reordered=0.2,
+    ),
+}
+
+EVENTS = (
+    "kills",
+    "restarts",
+    "connections_lost",
+    "channels_closed",
+    "failovers",
+    "broker_crashes",
+    "store_crashes",
+    "psp_outages",
+    "keys_forgotten",
+)
+_LATE_SHARE = 0.2
+"""Of all faults, those that strike while payments are late and deadlines pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One fault: when it strikes, and a number to draw its details from."""
+
+    number: int
+    kind: str
+    at: float
+
+    def strike(self, world: "World") -> None:
+        random = Random(f"fault {self.number} {self.kind} {self.at}")  # noqa: S311 - chance for tests, not for secrets
+        world.count_fault(self.kind)
+        match self.kind:
+            case "kills":
+                # After any step of any service: at every await there is.
+                world.kill_after_step(1 + random.randrange(400), random.uniform(0.5, 15.0))
+            case "restarts":
+                random.choice(world.instances).stop()
+            case "connections_lost":
+                if world.broker.connections:
+                    random.choice(world.broker.connections).drop()
+            case "channels_closed":
+                channels = [channel for each in world.broker.connections for channel in each.channels]
+                if channels:
+                    random.choice(channels).end_by_broker()
+            case "failovers":
+                world.broker.fail_over(random.choice(list(world.broker.queues)), random.uniform(0.1, 8.0))
+            case "broker_crashes":
+                world.broker.crash(random.uniform(1.0, 60.0))
+            case "store_crashes":
+                world.store.crash(random.uniform(0.5, 60.0))
+            case "psp_outages":
+                world.psp.go_down(random.uniform(5.0, 300.0))
+            case "keys_forgotten":
+                world.psp.forget_keys()
+            case _:
+                raise ValueError(f"no such fault: {self.kind}")
+
+
+def drawn(seed: int, profile: Profile, orders: int, window: float) -> tuple[Happening, ...]:
+    """The faults of one history."""
+    random = Random(f"faults {seed}")  # noqa: S311 - chance for tests, not for secrets
+    happenings: list[Happening] = []
+    for kind in EVENTS:
+        expected = getattr(profile, kind) * orders / 100
+        number = int(expected) + (random.random() < expected % 1)
+        for _ in range(number):
+            late = random.random() < _LATE_SHARE
+            at = random.uniform(window, 2600.0) if late else random.uniform(0.0, window + 30.0)
+            happenings.append(Happening(len(happenings), kind, at))
+    return tuple(happenings)
+
+
+def apply(profile: Profile, world: "World", seed: int) -> None:
+    """What happens by chance to each call, from now on."""
+    store, broker, psp = world.store, world.broker, world.psp
+    store.lost, store.unanswered = profile.store_lost, profile.store_unanswered
+    broker.confirms_lost = profile.confirms_lost
+    psp.lost, psp.unanswered = profile.psp_lost, profile.psp_unanswered
+    webhooks = WebhookFaults(
+        drop=Fault(probability=profile.webhooks_dropped),
+        duplicate=Fault(probability=profile.webhooks_doubled),
+        delay=Delay(probability=profile.webhooks_late, seconds=90.0),
+        reorder=Reorder(probability=profile.webhooks_reordered, seconds=20.0),
+    )
+    api = ApiFaults(
+        fail_500=Fault(probability=profile.psp_failing / 2),
+        fail_429=Fault(probability=profile.psp_failing / 4),
+        keep_500=Fault(probability=profile.psp_failing / 4),
+        close_after_effect=Fault(probability=profile.psp_unanswered / 2),
+    )
+    psp.use(FaultPlan(webhooks=webhooks, api=api, seed=seed))

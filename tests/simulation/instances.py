@@ -1,0 +1,205 @@
+"""The services as simulated processes: their own `create_app`, started, killed and started again."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import stripe
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.routing import Route
+
+import chassis.storage.store
+import extras_service.app
+import payment_service.app
+import psp_adapter.app
+from chassis.runtime.background import Loop, run_loops
+from extras_service.settings import ExtrasSettings
+from payment_service.settings import PaymentSettings
+from psp_adapter.settings import AdapterSettings
+from tests.simulation.broker.bus import BROKER, SimulatedBus
+from tests.simulation.broker.server import Broker
+from tests.simulation.loop import Period, Process, SimulatedLoop
+from tests.simulation.psp import API_KEY, PSP, WEBHOOK_SECRET, Psp, init_http
+from tests.simulation.store.client import STORE, SimulatedClient
+from tests.simulation.store.server import StoreServer
+
+T = TypeVar("T")
+
+SEAL_KEY = "c2ltdWxhdGlvbi1zZWFsLWtleS1vZi0zMi1ieXRlcyE="
+_START_AGAIN_AFTER = 2.0
+_APPS = (extras_service.app, payment_service.app, psp_adapter.app)
+
+
+PACE: ContextVar[float] = ContextVar("how slow the periodic work of a process is")
+
+
+def _periodic(loops: Any) -> Any:
+    """As on a machine that is slow: each round begins later, by a factor."""
+    pace = PACE.get()
+    return run_loops([replace(loop, every=Period(loop.every * pace)) for loop in loops])
+
+
+@contextmanager
+def simulated_parts() -> Iterator[None]:
+    """The composition roots build on the simulated broker, store and PSP."""
+    with ExitStack() as stack:
+        for app in _APPS:
+            stack.enter_context(patch.object(app, "Bus", SimulatedBus))
+            stack.enter_context(patch.object(app, "run_loops", _periodic))
+        stack.enter_context(patch.object(chassis.storage.store, "AsyncIOMotorClient", SimulatedClient))
+        stack.enter_context(patch.object(stripe.HTTPXClient, "__init__", init_http))
+        yield
+
+
+def _url(account: str) -> SecretStr:
+    return SecretStr(f"amqp://{account}:secret@simulated/")
+
+
+def builders() -> Mapping[str, Callable[[], Any]]:
+    """How each service is built, by its name."""
+    stored: dict[str, Any] = {"mongodb_url": SecretStr("mongodb://simulated/"), "declare_topology": False}
+    extras = ExtrasSettings(amqp_url=_url("extras-service"), **stored)
+    payments = PaymentSettings(amqp_url=_url("payment-service"), **stored)
+    adapter = AdapterSettings(
+        amqp_url=_url("psp-adapter"),
+        declare_topology=False,
+        stripe_api_key=SecretStr(API_KEY),
+        stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
+        stripe_api_base="http://psp.localhost",
+        seal_keys=SecretStr(SEAL_KEY),
+    )
+    return {
+        "extras-service": lambda: extras_service.app.create_app(extras),
+        "payment-service": lambda: payment_service.app.create_app(payments),
+        "psp-adapter": lambda: psp_adapter.app.create_app(adapter),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What the instances connect to."""
+
+    broker: Broker
+    store: StoreServer
+    psp: Psp
+    pace: float = 1.0
+    """A factor on the pauses of periodic work."""
+
+    def enter(self, process: Process) -> None:
+        process.context.run(BROKER.set, self.broker)
+        process.context.run(STORE.set, self.store)
+        process.context.run(PSP.set, self.psp)
+        process.context.run(PACE.set, self.pace)
+
+
+@dataclass
+class Instance:
+    """One of several instances of a service, over all its lives."""
+
+    loop: SimulatedLoop
+    service: str
+    number: int
+    build: Callable[[], Any]
+    servers: Servers
+    process: Process = field(init=False)
+    app: Any = None
+    lives: int = 0
+    _stopping: asyncio.Event = field(init=False)
+
+    def start(self) -> None:
+        self.lives += 1
+        self.process = Process(f"{self.service}-{self.number}.{self.lives}")
+        self.servers.enter(self.process)
+        self.app = None
+        self._stopping = asyncio.Event()
+        self.loop.run_in(self.process, self._run(self.process), "main")
+
+    @property
+    def is_ready(self) -> bool:
+        return self.app is not None and self.process.alive
+
+    async def _run(self, process: Process) -> None:
+        try:
+            app = self.build()
+            async with app.router.lifespan_context(app):
+                self.app = app
+                await self._stopping.wait()
+                self.app = None
+        except Exception as error:
+            if self.app is not None:  # before that, its supervisor starts it again
+                self.loop.call_exception_handler({"message": f"{process.name} ended", "exception": error})
+        self.kill(start_again_after=_START_AGAIN_AFTER)
+
+    def kill(self, *, start_again_after: float) -> None:
+        """As SIGKILL: nothing of it runs any more; the broker sees its connections end, and a new life begins later."""
+        process = self.process
+        if not process.alive:
+            return
+        self.loop.kill(process)
+        self.app = None
+        broker = self.servers.broker
+        for connection in list(broker.connections):
+            if connection.owner is process:
+                at = self.loop.time() + broker.random.random()
+                self.loop.call_at(at, connection.drop, context=self.loop.world.context)
+        at = self.loop.time() + start_again_after
+        self.loop.call_at(at, self.start, context=self.loop.world.context)
+
+    def stop(self) -> None:
+        """As SIGTERM."""
+        self._stopping.set()
+
+    async def serve(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        """Let the process do this. Raises ConnectionError when it is not there, or dies over it."""
+        if not self.is_ready:
+            work.close()
+            raise ConnectionError("refused")
+        answer: asyncio.Future[T] = self.loop.create_future()
+        self.loop.run_in(self.process, _answered(work, answer), "request")
+        try:
+            async with asyncio.timeout(seconds):
+                return await answer
+        except TimeoutError:
+            raise ConnectionError("no answer") from None
+
+    async def webhook(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """The adapter's answer to a webhook: its status. Raises ConnectionError as `serve` does."""
+        if not self.is_ready:
+            raise ConnectionError("refused")
+        endpoint = next(
+            route.endpoint for route in self.app.routes if isinstance(route, Route) and "webhooks" in route.path
+        )
+        return await self.serve(_posted(endpoint, body, headers), 10.0)
+
+
+async def _answered(work: Coroutine[Any, Any, T], answer: "asyncio.Future[T]") -> None:
+    try:
+        result = await work
+    except Exception as error:
+        if not answer.done():
+            answer.set_exception(error)
+    else:
+        if not answer.done():
+            answer.set_result(result)
+
+
+async def _posted(endpoint: Any, body: bytes, headers: Mapping[str, str]) -> int:
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw.append((b"content-length", str(len(body)).encode()))
+    scope = {"type": "http", "method": "POST", "path": "/webhooks/stripe", "headers": raw, "query_string": b""}
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    response = await endpoint(Request(scope, receive))
+    return int(response.status_code)
+
+
+def loops_of(*loops: Loop) -> Any:
+    """Background loops whose pauses may be stretched while nothing happens."""
+    return _periodic(loops)

@@ -1,0 +1,232 @@
+"""What must be true, by the PSP's own books, the broker's queues and the stored documents, never by a service's word.
+
+A law takes the world at rest and yields a sentence for each thing that breaks it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+FINAL = frozenset({"confirmed", "fulfilled", "expired", "cancelled", "needs_review"})
+"""In a review a person has the word: final as far as the services can tell."""
+KEPT = frozenset({"confirmed", "fulfilled"})
+CLOSED = frozenset({"expired", "cancelled"})
+_LOST = ("lost", "prevented")
+_DEAD = ".dead"
+
+Law = Callable[["World"], Iterator[str]]
+
+
+def orders_of(world: "World") -> dict[str, dict[str, Any]]:
+    """The stored states of all orders."""
+    return {order_id: raw["state"] for order_id, raw in world.collection("orders").documents.items()}
+
+
+def statuses(world: "World") -> Counter[str]:
+    return Counter(state["status"] for state in orders_of(world).values())
+
+
+def open_ends(world: "World") -> list[str]:
+    """What is still on its way. Nothing, at rest."""
+    found = [f"{each.order_id} is being lived through" for each in world.people.orders if not each.is_done]
+    for queue in world.broker.queues.values():
+        if queue.depth and not queue.name.endswith(_DEAD) and not queue.is_exclusive:
+            found.append(f"{queue.depth} messages in {queue.name}")
+    for name in ("orders", "payments", "stock", "sweeps"):
+        unsent = [str(each) for each, raw in world.collection(name).documents.items() if raw.get("outbox")]
+        if unsent:
+            found.append(f"unsent messages in {', '.join(sorted(unsent)[:3])}")
+    found += [
+        f"{each} is {state['status']}" for each, state in orders_of(world).items() if state["status"] not in FINAL
+    ]
+    if world.psp.sandbox.state.deliveries:
+        found.append(f"{len(world.psp.sandbox.state.deliveries)} webhooks on their way")
+    moving = [timer["kind"] for timer in world.psp.sandbox.state.timers.values() if timer["kind"] != "dispute"]
+    if moving:
+        found.append(f"the PSP is still settling {len(moving)} payments and refunds")
+    return found
+
+
+class Books:
+    """The PSP's own books of one order."""
+
+    def __init__(self) -> None:
+        self.captured: list[int] = []
+        self.refunds: dict[str, list[int]] = defaultdict(list)
+        """Succeeded and pending ones, by our refund id."""
+        self.failed = 0
+        self.lost = 0
+        self.disputed = 0
+        self.open: list[str] = []
+        """Sessions that could still be paid."""
+
+    @property
+    def refunded(self) -> int:
+        return sum(sum(amounts) for amounts in self.refunds.values())
+
+    @property
+    def held(self) -> int:
+        return sum(self.captured) - self.refunded - self.lost
+
+    def __str__(self) -> str:
+        return f"captured {self.captured}, refunded {dict(self.refunds)}, lost {self.lost}, open {self.open}"
+
+
+def books_of(world: "World") -> dict[str, Books]:
+    """The PSP's books by order."""
+    state, books = world.psp.sandbox.state, defaultdict[str, Books](Books)
+    owner = {}
+    for intent in state.payment_intents.values():
+        order_id = intent["metadata"].get("order_id", "?")
+        owner[intent["id"]] = order_id
+        book = books[order_id]
+        if intent["amount_received"]:
+            book.captured.append(intent["amount_received"])
+        elif intent["status"] not in ("canceled", "succeeded"):
+            book.open.append(f"{intent['id']} {intent['status']}")
+    for refund in state.refunds.values():
+        book = books[owner[refund["payment_intent"]]]
+        if refund["status"] in ("succeeded", "pending"):
+            book.refunds[refund["metadata"].get("refund_id", refund["id"])].append(refund["amount"])
+        else:
+            book.failed += 1
+    for dispute in state.disputes.values():
+        book = books[owner[dispute["payment_intent"]]]
+        book.disputed += 1
+        if dispute["status"] in _LOST:
+            book.lost += dispute["amount"]
+    return books
+
+
+def every_acknowledged_order_is_kept(world: "World") -> Iterator[str]:
+    known = orders_of(world)
+    for order in world.people.orders:
+        if order.acknowledged and order.order_id not in known:
+            yield f"{order.order_id} was acknowledged and is gone"
+
+
+def nobody_is_charged_twice(world: "World") -> Iterator[str]:
+    known = orders_of(world)
+    for order_id, book in books_of(world).items():
+        state = known.get(order_id)
+        if state is None:
+            yield f"{order_id}: money for an order that is not known: {book}"
+        elif state["status"] != "needs_review" and book.held > state["total"]["amount"]:
+            yield f"{order_id} ({state['status']}) costs {state['total']['amount']}: {book}"
+
+
+def the_money_is_where_the_order_says(world: "World") -> Iterator[str]:
+    books = books_of(world)
+    for order_id, state in orders_of(world).items():
+        book, total = books.get(order_id, Books()), state["total"]["amount"]
+        told = (state.get("refunded") or {"amount": 0})["amount"]
+        status, payment = state["status"], state["payment_status"]
+        if book.disputed and status in KEPT:
+            continue  # the bank decides; `only_what_was_asked_for_is_refunded` still holds
+        if status in KEPT and (book.held != total - told or not book.captured):
+            yield f"{order_id} is {status}/{payment}, {told} refunded of {total}: {book}"
+        if status in CLOSED and book.held > 0 and not _is_seen(state):
+            yield f"{order_id} is {status}/{payment} and the PSP still holds {book.held}: {book}"
+        if status in CLOSED and book.held < 0 and not book.disputed:
+            yield f"{order_id} is {status} and its guest has {-book.held} too much: {book}"
+
+
+def _is_seen(state: dict[str, Any]) -> bool:
+    """Staff see a refund that failed, or a dispute that blocks it."""
+    stages = [each.get("stage") for each in state.get("refunds", ())]
+    return "failed" in stages or bool(state.get("open_disputes")) or bool(state.get("disputes"))
+
+
+def only_what_was_asked_for_is_refunded(world: "World") -> Iterator[str]:
+    known = orders_of(world)
+    for order_id, book in books_of(world).items():
+        state = known.get(order_id, {})
+        doubled = set(state.get("doubled_refunds", ()))
+        for refund_id, amounts in book.refunds.items():
+            if len(amounts) > 1 and refund_id not in doubled:
+                yield f"{order_id}: {refund_id} was refunded {len(amounts)} times: {book}"
+
+
+def a_closed_order_cannot_be_paid(world: "World") -> Iterator[str]:
+    books = books_of(world)
+    for order_id, state in orders_of(world).items():
+        book = books.get(order_id)
+        if state["status"] in FINAL - {"needs_review"} and book is not None and book.open:
+            yield f"{order_id} is {state['status']} and could still be paid: {book}"
+
+
+def who_paid_has_the_order_or_the_money(world: "World") -> Iterator[str]:
+    known, books = orders_of(world), books_of(world)
+    for order in world.people.orders:
+        state = known.get(order.order_id)
+        if order.told_paid and state is not None and not books[order.order_id].captured:
+            yield f"{order.order_id}: its guest was told that it is paid, and the PSP has nothing"
+        if state is not None and order.given_up and state["status"] in KEPT:
+            yield f"{order.order_id} was cancelled and is {state['status']}"
+
+
+def nothing_is_sold_twice(world: "World") -> Iterator[str]:
+    sold: Counter[tuple[str, str]] = Counter()
+    limits = {each["_id"]: each.get("daily_limit") for each in world.collection("extras").documents.values()}
+    for state in orders_of(world).values():
+        for line in state["lines"] if state["status"] in KEPT else ():
+            if line.get("day"):
+                sold[line["extra_id"], line["day"]] += line["quantity"]
+    for (extra_id, day), number in sold.items():
+        limit = limits.get(extra_id)
+        if limit is not None and number > limit:
+            yield f"{number} of {extra_id} are sold for {day}; there are {limit}"
+
+
+def every_parked_message_says_why(world: "World") -> Iterator[str]:
+    for queue in world.broker.queues.values():
+        if not queue.name.endswith(_DEAD):
+            continue
+        for held in (*queue.waiting, *queue.returned):
+            headers = held.wire.headers
+            if not (headers.get("error_type") and headers.get("error")) and "x-death" not in headers:
+                yield f"{held.wire.type} {held.wire.message_id} is in {queue.name} without a reason"
+
+
+def no_bug_has_parked_a_message(world: "World") -> Iterator[str]:
+    """A transient error at the ladder's end is bad luck; an error that nobody foresaw is a bug."""
+    foreseen = ("Unavailable", "PublishFailed", "Conflict", "Unconfirmed", "Forbidden", "NotConfirmed")
+    for queue in world.broker.queues.values():
+        for held in (*queue.waiting, *queue.returned) if queue.name.endswith(_DEAD) else ():
+            error = str(held.wire.headers.get("error_type", "x-death"))
+            if not any(word in error for word in foreseen):
+                said = held.wire.headers.get("error", held.wire.headers.get("x-death"))
+                yield f"{held.wire.type} {held.wire.message_id} in {queue.name}: {error}: {said}"
+
+
+def no_queue_has_lost_a_message(world: "World") -> Iterator[str]:
+    for queue in world.broker.queues.values():
+        if queue.lost:
+            yield f"{queue.name} dropped {queue.lost} messages"
+
+
+def no_error_went_unseen(world: "World") -> Iterator[str]:
+    yield from world.loop.unhandled
+
+
+LAWS: tuple[Law, ...] = (
+    every_acknowledged_order_is_kept,
+    nobody_is_charged_twice,
+    the_money_is_where_the_order_says,
+    only_what_was_asked_for_is_refunded,
+    a_closed_order_cannot_be_paid,
+    who_paid_has_the_order_or_the_money,
+    nothing_is_sold_twice,
+    every_parked_message_says_why,
+    no_bug_has_parked_a_message,
+    no_queue_has_lost_a_message,
+    no_error_went_unseen,
+)
+
+
+def broken(world: "World") -> list[str]:
+    """Every law that does not hold, with what shows it."""
+    return [f"{law.__name__.replace('_', ' ')}: {what}" for law in LAWS for what in law(world)]

@@ -1,0 +1,255 @@
+"""Guests and staff: what they do with one order, drawn from the seed and the order's number alone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date
+from random import Random
+
+from pydantic import SecretStr
+
+from chassis.errors import TransientError
+from chassis.messaging.requests import ReplyTimeoutError
+from chassis.seal import Seal
+from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId
+from contracts.message import Message
+from contracts.money import Money
+from contracts.orders import (
+    CancelOrder,
+    FulfilOrder,
+    GetOrder,
+    Guest,
+    OrderReply,
+    OrderStatus,
+    OrderView,
+    PaymentSessionReply,
+    PlaceOrder,
+    RefundOrder,
+    Refusal,
+    RequestedLine,
+    Staff,
+    StartPayment,
+)
+from gateway.api.idempotency import order_id_of, refund_id_of
+from tests.simulation.instances import SEAL_KEY
+from tests.simulation.psp import Psp
+
+PROPERTY = PropertyId("alpenhof")
+STAFF = Staff(staff_id="sim", property_id=PROPERTY)
+SCARCE_DAYS = (date(2026, 9, 28), date(2026, 9, 29))
+PART = 500
+"""Minor units of a partial refund; every order costs more."""
+
+Ask = Callable[[Message], Awaitable[Message]]
+
+CARDS = (
+    ("pm_card_visa", 60),
+    ("pm_card_chargeDeclined", 8),
+    ("pm_card_authenticationRequired", 12),
+    ("pm_card_processing", 6),
+    ("pm_card_processingFail", 3),
+    ("pm_card_createDispute", 3),
+    ("pm_card_pendingRefund", 4),
+    ("pm_card_refundFail", 4),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one guest is going to do."""
+
+    number: int
+    arrives_at: float
+    line: RequestedLine
+    double_clicks: bool
+    leaves: bool
+    """Never comes back to pay."""
+    waits: float
+    """Seconds until they pay."""
+    two_tabs: bool
+    cards: tuple[str, ...]
+    authenticates: bool
+    cancels: str
+    """"", "before", "with" or "after" paying."""
+    staff: str
+    """What staff do with a confirmed order: "", "fulfil", "refund part" or "refund"."""
+
+    @classmethod
+    def drawn(cls, seed: int, number: int, window: float) -> "Plan":
+        random = Random(f"guest {number} of {seed}")  # noqa: S311 - chance for tests, not for secrets
+        scarce = random.random() < 0.25
+        line = RequestedLine(
+            extra_id=ExtraId("massage" if scarce else "breakfast"),
+            quantity=random.choice((1, 1, 2)),
+            day=random.choice(SCARCE_DAYS) if scarce else None,
+        )
+        names, weights = zip(*CARDS, strict=True)
+        waits = random.choice((0.5, 0.5, 2.0, 20.0, 300.0, random.uniform(1780, 1860), 2400.0))
+        cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")
+        cancels = random.choices(("", "before", "with", "after"), (75, 7, 8, 10))[0]
+        staff = random.choices(("", "fulfil", "refund part", "refund"), (75, 10, 10, 5))[0]
+        return cls(
+            number,
+            random.uniform(0, window),
+            line,
+            double_clicks=random.random() < 0.2,
+            leaves=random.random() < 0.08,
+            waits=waits,
+            two_tabs=random.random() < 0.1,
+            cards=cards,
+            authenticates=random.random() < 0.8,
+            cancels=cancels,
+            staff=staff,
+        )
+
+
+@dataclass
+class Order:
+    """What the world knows of an order that the services do not decide: what its guest was told."""
+
+    plan: Plan
+    guest: Guest
+    order_id: OrderId
+    acknowledged: bool = False
+    """Its guest was told that it is placed."""
+    refused: str | None = None
+    told_paid: bool = False
+    """The PSP told the guest's browser that it is paid, or will be."""
+    given_up: bool = False
+    """Its guest, or staff, was told that it is cancelled."""
+    refunds: dict[RefundId, int | None] = field(default_factory=dict)
+    """What staff asked to refund: minor units, or all that is left."""
+    seen: list[str] = field(default_factory=list)
+    is_done: bool = False
+
+
+class People:
+    """Lives through the plans, by way of any gateway that answers."""
+
+    def __init__(self, ask: Ask, psp: Psp, time: Callable[[], float], seed: int) -> None:
+        self._ask = ask
+        self._psp = psp
+        self._time = time
+        self._seed = seed
+        self._seal = Seal(SecretStr(SEAL_KEY))
+        self.orders: list[Order] = []
+
+    def order_of(self, plan: Plan) -> Order:
+        guest = Guest(
+            guest_id=GuestId(f"guest-{plan.number}"),
+            property_id=PROPERTY,
+            reservation_id=ReservationId(f"res-{plan.number}"),
+            stay_from=date(2026, 9, 25),
+            stay_to=date(2026, 10, 5),
+        )
+        order = Order(plan, guest, order_id_of(guest, f"key-{self._seed}-{plan.number}"))
+        self.orders.append(order)
+        return order
+
+    async def live(self, order: Order) -> None:
+        """One guest, from arriving to leaving."""
+        plan = order.plan
+        await asyncio.sleep(plan.arrives_at)
+        try:
+            await self._live(order, plan)
+        finally:
+            order.is_done = True
+
+    async def _live(self, order: Order, plan: Plan) -> None:
+        place = PlaceOrder(order_id=order.order_id, guest=order.guest, lines=(plan.line,))
+        clicks = [self._insist(place)] + ([self._insist(place)] if plan.double_clicks else [])
+        for reply in await asyncio.gather(*clicks):
+            if isinstance(reply, OrderReply):
+                order.acknowledged = True
+            elif isinstance(reply, Refusal):
+                order.refused = reply.reason
+        if not order.acknowledged or plan.leaves:
+            return
+        if plan.cancels == "before":
+            await self._cancel(order)
+        await asyncio.sleep(plan.waits)
+        tabs = [self._pay(order)] + ([self._pay(order)] if plan.two_tabs else [])
+        if plan.cancels == "with":
+            tabs.append(self._cancel(order))
+        await asyncio.gather(*tabs)
+        view = await self._watch(order, 900.0)
+        if view is not None and view.status is OrderStatus.CONFIRMED:
+            await self._afterwards(order, plan)
+
+    async def _pay(self, order: Order) -> None:
+        """In one tab of the browser: each card in turn, until one is taken."""
+        start = StartPayment(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=PROPERTY)
+        session = await self._insist(start)
+        if not isinstance(session, PaymentSessionReply):
+            return
+        secret = self._seal.open(session.sealed_client_secret)
+        for card in order.plan.cards:
+            await asyncio.sleep(0.5)
+            status = self._psp.confirm(secret, card)
+            if status == "requires_action":
+                await asyncio.sleep(3.0)
+                status = self._psp.authenticate(secret, succeeds=order.plan.authenticates)
+            order.seen.append(f"{card}: {status}")
+            if status in ("succeeded", "processing"):
+                order.told_paid = order.told_paid or status == "succeeded"
+                return
+            if status.startswith("refused") and "requires_payment_method" not in status:
+                return
+
+    async def _afterwards(self, order: Order, plan: Plan) -> None:
+        """A confirmed order: its guest changes their mind, or staff do their work."""
+        await asyncio.sleep(plan.number % 7)
+        if plan.cancels == "after":
+            await self._cancel(order)
+        match plan.staff:
+            case "fulfil":
+                await self._insist(FulfilOrder(order_id=order.order_id, staff=STAFF))
+            case "refund part" | "refund" as what:
+                amount = PART if what == "refund part" else None
+                refund_id = refund_id_of(order.order_id, f"staff-{plan.number}")
+                reply = await self._insist(
+                    RefundOrder(
+                        order_id=order.order_id,
+                        staff=STAFF,
+                        refund_id=refund_id,
+                        amount=Money(amount=amount, currency="EUR") if amount else None,
+                        reason="the guest complained",
+                    )
+                )
+                if isinstance(reply, OrderReply):
+                    order.refunds[refund_id] = amount
+
+    async def _cancel(self, order: Order) -> None:
+        command = CancelOrder(order_id=order.order_id, property_id=PROPERTY, guest_id=order.guest.guest_id)
+        reply = await self._insist(command)
+        order.given_up = order.given_up or isinstance(reply, OrderReply)
+
+    async def _watch(self, order: Order, seconds: float) -> OrderView | None:
+        """Look at the order until nothing is open any more, or the guest has had enough."""
+        until, view = self._time() + seconds, None
+        query = GetOrder(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=PROPERTY)
+        pause = 2.0
+        while self._time() < until:
+            reply = await self._try(query)
+            if isinstance(reply, OrderReply):
+                view = reply.order
+                if view.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING):
+                    return view
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 120.0)
+        return view
+
+    async def _insist(self, message: Message) -> Message | None:
+        """Ask again and again, as a browser does, until there is an answer."""
+        for pause in (1.0, 2.0, 5.0, 5.0, 10.0, 30.0, 60.0, 120.0):
+            reply = await self._try(message)
+            if reply is not None:
+                return reply
+            await asyncio.sleep(pause)
+        return None
+
+    async def _try(self, message: Message) -> Message | None:
+        try:
+            return await self._ask(message)
+        except (ConnectionError, TransientError, ReplyTimeoutError):
+            return None

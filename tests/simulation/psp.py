@@ -1,0 +1,244 @@
+"""The PSP: the sandbox's own engine, reached below the stripe SDK's HTTP client, its webhooks without sockets."""
+
+import asyncio
+import platform
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import stripe
+
+from stripe_sandbox import background, confirmation, intents
+from stripe_sandbox.api import CALLS, Api, NeverArrives, Operation
+from stripe_sandbox.errors import ApiError, Json
+from stripe_sandbox.faults import FaultPlan, Faults
+from stripe_sandbox.sandbox import Call, Sandbox
+from stripe_sandbox.settings import Settings
+from stripe_sandbox.timers import Timers
+from stripe_sandbox.webhooks import Webhooks
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.network import Latency, Wire
+
+PSP: ContextVar["Psp"] = ContextVar("the simulated PSP")
+"""What the adapters of a simulation call."""
+
+WEBHOOK_SECRET = "whsec_simulation"
+API_KEY = "sk_test_sandbox"
+_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+Receive = Callable[[bytes, Mapping[str, str]], Awaitable[int]]
+"""Takes a webhook; returns the status of the answer, or raises ConnectionError."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """As much of a request as the sandbox's API reads."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    content: bytes
+    path_params: dict[str, str]
+    base_url: str = "http://psp"
+
+    @property
+    def url(self) -> "_Request":
+        return self
+
+    async def body(self) -> bytes:
+        return self.content
+
+
+def _routes() -> list[tuple[str, re.Pattern[str], Operation, bool]]:
+    return [
+        (method, re.compile("/v1" + path.replace("{id}", "(?P<id>[^/]+)")), operation, is_public)
+        for method, path, operation, is_public in CALLS
+    ]
+
+
+_ROUTES = _routes()
+
+platform.platform()  # the SDK names it in every request, and finding it out the first time starts a program
+
+
+class Psp:
+    """The account at the PSP, and the network before it."""
+
+    def __init__(self, loop: SimulatedLoop, random: Random, receive: Receive) -> None:
+        self.loop = loop
+        self.random = random
+        self.receive = receive
+        self.wire = Wire(loop, random, Latency(usual=0.05, worst=2.0))
+        self.lost = 0.0
+        """How often a call never arrives."""
+        self.unanswered = 0.0
+        """How often a call takes effect, and its answer never arrives."""
+        self.is_up = True
+        settings = Settings(
+            webhook_url="http://adapter/webhooks/stripe",
+            webhook_secret=WEBHOOK_SECRET,
+            settle_after=60.0,
+            retry_first=5.0,
+            retry_longest=600.0,
+            now=loop.unix_time,
+            new_id=self._new_id,
+        )
+        self.sandbox = Sandbox(settings)
+        self.faults = Faults()
+        self.webhooks = Webhooks(self.sandbox, self.faults)
+        self.timers = Timers(self.sandbox)
+        self.api = Api(self.sandbox, self.faults)
+        self.sandbox.deliver = self.webhooks.enqueue
+        self.sandbox.wake_timers = self.timers.wake
+
+    def start(self) -> None:
+        """Begin to live, as a part of the world."""
+        self.webhooks.listen_at(self.sandbox.settings.webhook_url, WEBHOOK_SECRET)
+        self.webhooks._client = _Receiver(self)  # type: ignore[assignment]
+        background.start(self.timers.run, "timers")
+
+    def _new_id(self, prefix: str) -> str:
+        return prefix + "_" + "".join(self.random.choices(_LETTERS, k=24))
+
+    def use(self, plan: FaultPlan) -> None:
+        self.faults.use(plan)
+
+    def go_down(self, seconds: float) -> None:
+        self.is_up = False
+        self.loop.call_at(self.loop.time() + seconds, self._come_back, context=self.loop.world.context)
+
+    def _come_back(self) -> None:
+        self.is_up = True
+
+    def forget_keys(self) -> None:
+        """A day has passed, as far as idempotency keys are concerned."""
+        self.sandbox.state.idempotency.clear()
+
+    async def called(self, method: str, url: str, headers: Mapping[str, str], data: Any) -> httpx.Response:
+        """One HTTP request of the adapter. Raises httpx's errors."""
+        fate = self.random.random()
+        is_lost = not self.is_up or fate < self.lost
+        request = _request_of(method, url, headers, data)
+        if is_lost:
+            await self.wire.fail(10.0, httpx.ReadTimeout("the PSP does not answer"))
+        answer: asyncio.Future[httpx.Response] = self.loop.create_future()
+        at = self.loop.time() + self.wire.latency.drawn(self.random)
+        self.loop.call_at(at, self._serve, request, answer, context=self.loop.world.context)
+        if fate < self.lost + self.unanswered:
+            await self.wire.fail(10.0, httpx.ReadTimeout("the answer is lost"))
+        return await answer
+
+    def _serve(self, request: _Request, answer: "asyncio.Future[httpx.Response]") -> None:
+        work = self._respond(request, answer)
+        self.loop.create_task(work, name="the PSP", context=self.loop.world.context)
+
+    async def _respond(self, request: _Request, answer: "asyncio.Future[httpx.Response]") -> None:
+        operation, is_public, request.path_params = _operation_of(request)
+        response = await self.api._respond(request, operation, is_public)  # type: ignore[arg-type]
+        headers = {"Date": formatdate(self.sandbox.now(), usegmt=True), **dict(response.headers)}
+        came: Any = httpx.Response(response.status_code, headers=headers, content=bytes(response.body))
+        if isinstance(response, NeverArrives):
+            came = httpx.RemoteProtocolError("the connection was closed")
+        at = self.loop.time() + self.wire.latency.drawn(self.random)
+        self.loop.call_at(at, _answered, answer, came, context=self.loop.world.context)
+
+    # What guests do with their browser
+
+    def confirm(self, client_secret: str, card: str) -> str:
+        """The guest pays. Returns the status of the PaymentIntent afterwards."""
+        intent_id = client_secret.partition("_secret")[0]
+        params = {"payment_method": card, "return_url": "http://guest/", "client_secret": client_secret}
+        call = Call(params, {"id": intent_id}, public=True)
+        try:
+            intents.confirm(self.sandbox, call)
+        except ApiError:
+            return f"refused: {self.intent(intent_id)['status']}"
+        return str(self.intent(intent_id)["status"])
+
+    def authenticate(self, client_secret: str, *, succeeds: bool) -> str:
+        """The guest's bank asks them. Returns the status of the PaymentIntent afterwards."""
+        intent_id = client_secret.partition("_secret")[0]
+        outcome: Any = "succeed" if succeeds else "fail"
+        call = Call({}, {"id": intent_id}, public=True)
+        try:
+            confirmation.authenticate(self.sandbox, call, self.intent(intent_id), outcome)
+        except ApiError as error:
+            return f"refused: {error.status}"
+        return str(self.intent(intent_id)["status"])
+
+    def intent(self, intent_id: str) -> Json:
+        return self.sandbox.store.get(intent_id, "pi")
+
+
+def _request_of(method: str, url: str, headers: Mapping[str, str], data: Any) -> _Request:
+    parts = urlsplit(url)
+    content = data if isinstance(data, bytes) else (data or "").encode() if isinstance(data, str | None) else b""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    return _Request(method.upper(), parts.path, parts.query, lowered, content, {})
+
+
+def _operation_of(request: _Request) -> tuple[Operation, bool, dict[str, str]]:
+    for method, path, operation, is_public in _ROUTES:
+        if method == request.method and (found := path.fullmatch(request.path)):
+            return operation, is_public, found.groupdict()
+    raise LookupError(f"the simulated PSP has no {request.method} {request.path}")
+
+
+def _answered(answer: "asyncio.Future[httpx.Response]", came: httpx.Response | Exception) -> None:
+    if answer.done():
+        return
+    if isinstance(came, Exception):
+        answer.set_exception(came)
+    else:
+        answer.set_result(came)
+
+
+@dataclass(slots=True)
+class _Receiver:
+    """What the sandbox posts its webhooks with."""
+
+    psp: Psp
+
+    async def post(self, _url: str, *, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        return httpx.Response(await self.psp.receive(content, headers))
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(slots=True)
+class _Http:
+    """What the stripe SDK sends its requests with."""
+
+    psp: Psp = field(default_factory=PSP.get)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        data: Any,
+        timeout: Any = None,  # noqa: ASYNC109
+    ) -> httpx.Response:
+        return await self.psp.called(method, url, headers, data)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class _Anyio:
+    sleep = staticmethod(asyncio.sleep)
+
+
+def init_http(client: Any, timeout: Any = 80, allow_sync_methods: bool = False, **named: Any) -> None:
+    """Stands for the constructor of the stripe SDK's HTTP client, which reads certificates."""
+    stripe.HTTPClient.__init__(client, **named)
+    client.anyio, client._client, client._client_async, client._timeout = _Anyio, None, _Http(), timeout

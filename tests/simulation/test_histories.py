@@ -1,0 +1,51 @@
+"""Whole histories: repeatable to the last step, and without a broken law."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.world import History, run
+
+_DIGEST = "from tests.simulation.world import History, run; print(run(History(7, 'rough', 12)).trace)"
+
+
+def test_a_history_is_repeated_to_the_last_step() -> None:
+    first, again = run(History(5, "rough", 12)), run(History(5, "rough", 12))
+
+    assert (first.steps, first.trace, first.statuses) == (again.steps, again.trace, again.statuses)
+
+
+def test_a_history_is_the_same_in_another_interpreter() -> None:
+    """Whose sets of text have another order."""
+    traces = {
+        subprocess.run(
+            [sys.executable, "-c", _DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("profile", ["calm", "rough"])
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_no_law_is_broken(profile: str, seed: int) -> None:
+    outcome = run(History(seed, profile, 30))
+
+    assert outcome.broken == []
+    assert outcome.statuses.total() >= 20
+
+
+def test_what_can_happen_to_an_order_happens() -> None:
+    outcomes = [run(History(seed, "rough", 30)) for seed in range(20, 24)]
+
+    statuses = sum((outcome.statuses for outcome in outcomes), start=outcomes[0].statuses.__class__())
+    faults = sum((outcome.faults for outcome in outcomes), start=outcomes[0].faults.__class__())
+    assert {"confirmed", "expired", "cancelled", "fulfilled"} <= statuses.keys()
+    assert {"kills", "restarts", "connections_lost", "failovers", "webhooks dropped"} <= faults.keys()

@@ -1,0 +1,221 @@
+"""One history: servers, two instances of each service, people, faults, and what is true at the end of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from contracts.message import Message
+from contracts.money import Money
+from extras_service.catalogue import Extra
+from tests.simulation import faults, laws
+from tests.simulation.broker.server import Broker
+from tests.simulation.faults import PROFILES, Happening, Profile
+from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.instances import Instance, Servers, builders, simulated_parts
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.people import PROPERTY, Order, People, Plan
+from tests.simulation.psp import Psp
+from tests.simulation.recording import Recording, recorded
+from tests.simulation.sealing import sealed
+from tests.simulation.store.server import Collection, StoreServer
+
+DATABASE = "bellhop"
+DAILY_LIMIT = 3
+_DAY = 24 * 3600.0
+_AT_REST_WITHIN = 3 * _DAY
+_LOOK_EVERY = 10.0
+_PACES = (1.0, 4.0, 4.0, 10.0, 10.0, 10.0, 10.0, 10.0)
+"""How slow periodic work is: seldom as it is set, for a round costs processor time whether or not it finds anything."""
+
+EXTRAS = (
+    Extra.model_validate(
+        {
+            "extra_id": "breakfast",
+            "property_id": PROPERTY,
+            "name": {"en": "Breakfast"},
+            "category": "food",
+            "unit_price": Money(amount=1800, currency="EUR"),
+            "max_quantity": 10,
+        }
+    ),
+    Extra.model_validate(
+        {
+            "extra_id": "massage",
+            "property_id": PROPERTY,
+            "name": {"en": "Massage"},
+            "category": "spa",
+            "unit_price": Money(amount=7000, currency="EUR"),
+            "max_quantity": 4,
+            "needs_day": True,
+            "daily_limit": DAILY_LIMIT,
+        }
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Names one history completely."""
+
+    seed: int
+    profile: str
+    orders: int
+    without_orders: frozenset[int] = frozenset()
+    without_faults: frozenset[int] = frozenset()
+
+    @property
+    def window(self) -> float:
+        """Seconds in which guests arrive."""
+        return max(20.0, self.orders * 0.4)
+
+    def plans(self) -> list[Plan]:
+        drawn = (Plan.drawn(self.seed, number, self.window) for number in range(self.orders))
+        return [plan for plan in drawn if plan.number not in self.without_orders]
+
+    def faults(self) -> list[Happening]:
+        drawn = faults.drawn(self.seed, PROFILES[self.profile], self.orders, self.window)
+        return [each for each in drawn if each.number not in self.without_faults]
+
+
+@dataclass
+class Outcome:
+    """What came of a history."""
+
+    history: History
+    broken: list[str] = field(default_factory=list)
+    """Laws that do not hold, each with what shows it."""
+    orders: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    steps: int = 0
+    trace: int = 0
+    lines: list[str] = field(default_factory=list)
+    """What the services logged, where a law is broken."""
+
+
+class World:
+    """Everything of one history, on one loop."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        seed = history.seed
+        self.loop = SimulatedLoop(seed)
+        self.recording = Recording(self.loop)
+        self.counted: Counter[str] = Counter()
+        self.broker = Broker(self.loop, self._chance("broker"))
+        self.store = StoreServer(self.loop, self._chance("store"))
+        self.psp = Psp(self.loop, self._chance("psp"), self._webhook)
+        self.random = self._chance("world")
+        self.servers = Servers(self.broker, self.store, self.psp, self.random.choice(_PACES))
+        self.people = People(self.ask, self.psp, self.loop.time, seed)
+        build = {**builders(), "gateway": SimulatedGateway}
+        self.instances = [
+            Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
+        ]
+        self.broken: list[str] = []
+
+    def _chance(self, what: str) -> Random:
+        return Random(f"{what} {self.history.seed}")  # noqa: S311 - chance for tests, not for secrets
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILES[self.history.profile]
+
+    def collection(self, name: str) -> Collection:
+        return self.store.collection(DATABASE, name)
+
+    async def live(self) -> None:
+        """From the start of the services to rest."""
+        self.broker.declare_topology()
+        for extra in EXTRAS:
+            self.collection("extras").documents[extra.extra_id] = {
+                "_id": extra.extra_id,
+                **extra.model_dump(mode="json"),
+            }
+        self.psp.start()
+        for instance in self.instances:
+            instance.start()
+        faults.apply(self.profile, self, self.history.seed)
+        for happening in self.history.faults():
+            self.loop.call_at(happening.at, happening.strike, self, context=self.loop.world.context)
+        guests = [self.people.live(self.people.order_of(plan)) for plan in self.history.plans()]
+        await asyncio.gather(*guests)
+        self.heal()
+        await self._rest()
+
+    def heal(self) -> None:
+        """Nothing goes wrong any more: what is still open must come to its end by itself."""
+        faults.apply(Profile(), self, self.history.seed)
+        self.broker.refusing.clear()
+
+    async def _rest(self) -> None:
+        """Wait until nothing is open, twice in a row."""
+        until, quiet = self.loop.time() + _AT_REST_WITHIN, 0
+        while quiet < 2 and self.loop.time() < until:
+            await asyncio.sleep(_LOOK_EVERY * (1 if quiet else 3))
+            quiet = quiet + 1 if not laws.open_ends(self) else 0
+        self.broken += [f"comes to rest: {what}" for what in laws.open_ends(self)]
+
+    async def ask(self, message: Message) -> Message:
+        """By way of any gateway that runs. Raises ConnectionError when it is gone, and its own errors."""
+        ready = [each for each in self.instances if each.service == "gateway" and each.is_ready]
+        if not ready:
+            raise ConnectionError("no gateway")
+        instance = self.random.choice(ready)
+        return await instance.serve(instance.app.ask(message), 15.0)
+
+    async def _webhook(self, body: bytes, headers: Mapping[str, str]) -> int:
+        ready = [each for each in self.instances if each.service == "psp-adapter" and each.is_ready]
+        if not ready:
+            raise ConnectionError("no adapter")
+        return await self.random.choice(ready).webhook(body, headers)
+
+    def kill_after_step(self, steps: int, start_again_after: float) -> None:
+        """Kill the service whose step that is, right after it; of a step of the world, the next one's."""
+
+        def kill() -> None:
+            process = self.loop.current
+            instance = next((each for each in self.instances if each.process is process), None)
+            if instance is None:
+                self.loop.on_step[self.loop.steps + 1] = kill
+            else:
+                instance.kill(start_again_after=start_again_after)
+
+        self.loop.on_step[self.loop.steps + steps] = kill
+
+    def count_fault(self, kind: str) -> None:
+        self.counted[kind] += 1
+
+
+def run(history: History) -> Outcome:
+    """Live through a history, and look whether every law holds."""
+    world = World(history)
+    outcome = Outcome(history)
+    with sealed(world.loop, history.seed), recorded(world.recording), simulated_parts():
+        world.loop.run_until_complete(_named(world.live()))
+        world.broken += laws.broken(world)
+        world.loop.close()
+    outcome.broken = world.broken
+    outcome.orders = len(world.people.orders)
+    outcome.statuses = laws.statuses(world)
+    outcome.faults = world.counted + Counter(_chances(world))
+    outcome.steps, outcome.trace = world.loop.steps, world.loop.trace
+    if outcome.broken:
+        outcome.lines = list(world.recording.about())
+    return outcome
+
+
+def _chances(world: World) -> Mapping[str, int]:
+    """What went wrong by chance."""
+    return {f"webhooks {what}": number for what, number in world.psp.sandbox.state.webhook_counts.items()}
+
+
+async def _named(work: Coroutine[Any, Any, None]) -> None:
+    await work
+
+
+def order_named(world: World, order_id: str) -> Order | None:
+    return next((order for order in world.people.orders if order.order_id == order_id), None)
