@@ -1,10 +1,12 @@
 """The services as simulated processes: their own `create_app`, started, killed and started again."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -17,6 +19,7 @@ import chassis.storage.store
 import extras_service.app
 import payment_service.app
 import psp_adapter.app
+from chassis.messaging.bus import Bus
 from chassis.runtime.background import Loop, run_loops
 from extras_service.settings import ExtrasSettings
 from payment_service.settings import PaymentSettings
@@ -25,6 +28,7 @@ from tests.simulation.broker.bus import BROKER, SimulatedBus
 from tests.simulation.broker.server import Broker
 from tests.simulation.loop import Period, Process, SimulatedLoop
 from tests.simulation.psp import API_KEY, PSP, WEBHOOK_SECRET, Psp, init_http
+from tests.simulation.sealing import PROJECT
 from tests.simulation.store.client import STORE, SimulatedClient
 from tests.simulation.store.server import StoreServer
 
@@ -32,7 +36,6 @@ T = TypeVar("T")
 
 SEAL_KEY = "c2ltdWxhdGlvbi1zZWFsLWtleS1vZi0zMi1ieXRlcyE="
 _START_AGAIN_AFTER = 2.0
-_APPS = (extras_service.app, payment_service.app, psp_adapter.app)
 
 
 PACE: ContextVar[float] = ContextVar("how slow the periodic work of a process is")
@@ -44,13 +47,25 @@ def _periodic(loops: Any) -> Any:
     return run_loops([replace(loop, every=Period(loop.every * pace)) for loop in loops])
 
 
+@cache
+def _users(_modules: int) -> tuple[tuple[Any, str, Any], ...]:
+    """Project modules that name what is simulated, and what they get instead."""
+    replaced = {"Bus": (Bus, SimulatedBus), "run_loops": (run_loops, _periodic)}
+    return tuple(
+        (module, name, new)
+        for module_name, module in list(sys.modules.items())
+        if module_name.partition(".")[0] in PROJECT
+        for name, (original, new) in replaced.items()
+        if vars(module).get(name) is original
+    )
+
+
 @contextmanager
 def simulated_parts() -> Iterator[None]:
     """The composition roots build on the simulated broker, store and PSP."""
     with ExitStack() as stack:
-        for app in _APPS:
-            stack.enter_context(patch.object(app, "Bus", SimulatedBus))
-            stack.enter_context(patch.object(app, "run_loops", _periodic))
+        for module, name, new in _users(len(sys.modules)):
+            stack.enter_context(patch.object(module, name, new))
         stack.enter_context(patch.object(chassis.storage.store, "AsyncIOMotorClient", SimulatedClient))
         stack.enter_context(patch.object(stripe.HTTPXClient, "__init__", init_http))
         yield
