@@ -1,1 +1,1 @@
-"""Payments: one per order, told by facts. Knows amounts and sessions, and no PSP."""
+"""Payments, one per order. Knows amounts and sessions, and no PSP."""

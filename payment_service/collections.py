@@ -1,4 +1,4 @@
-"""What the payment service keeps: payments, and which payment holds which session of the PSP."""
+"""The payment service's collections: payments, and the index from sessions of the PSP to payments."""
 
 from pydantic import BaseModel
 
@@ -23,6 +23,6 @@ class PaymentStore:
         """By the PSP's id of the session."""
 
     async def prepare(self) -> None:
-        """Make sure that indexes exist."""
+        """Create the indexes."""
         await self.payments.prepare()
         await self.sweeps.prepare()

@@ -1,6 +1,6 @@
-"""The sweep of the PSP's own list of events: whatever a webhook should have brought is found within minutes.
+"""Backfill of PSP events: an event that no webhook delivered is found in the PSP's list within minutes.
 
-One document holds how far it got. It moves on only when the adapter has put everything on the bus.
+One document holds the progress. It advances only after the adapter has published everything up to there.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ FIRST_LOOK_BACK = timedelta(hours=24)
 
 
 class EventBackfill(State):
-    """How far the PSP's events have been swept."""
+    """The time up to which the PSP's events have been read."""
 
     since: datetime
     asked_at: datetime | None = None
@@ -24,7 +24,7 @@ class EventBackfill(State):
 
 @dataclass(frozen=True, slots=True)
 class SweepDue:
-    """It is time to look again, or for the first time."""
+    """The next backfill is due, or the first one."""
 
     every: timedelta
 
@@ -33,7 +33,7 @@ BackfillInput = SweepDue | PspEventsSwept
 
 
 def decide(sweep: EventBackfill | None, message: BackfillInput, now: datetime) -> Decision[EventBackfill]:
-    """What `message` does to the sweep."""
+    """Decide on the backfill's document."""
     match message:
         case SweepDue(every=every):
             if sweep is not None and (sweep.due_at is None or now < sweep.due_at):

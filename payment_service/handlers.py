@@ -1,4 +1,4 @@
-"""Messages in: every one of them is a decision on one payment."""
+"""Message handlers: each message is a decision on one payment."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PaymentHandlers:
-    """What the payment service does with each message."""
+    """The payment service's message handlers."""
 
     payments: WritePath[Payment, PaymentInput | HeldSessionEvent]
     sweeps: WritePath[EventBackfill, BackfillInput]
@@ -56,7 +56,7 @@ class PaymentHandlers:
         return (await self.payments.handle(message.payment_id, message, delivery, likely_new=is_new)).outcome
 
     async def _event(self, event: PspReport, delivery: Delivery) -> Outcome[Any]:
-        """An event claims a payment by metadata that can be changed at the PSP: the session's reference decides."""
+        """An event claims a payment by metadata, which can be edited at the PSP: the session's reference decides."""
         if event.payment_id:
             with suppress(SessionNotHeldError):
                 return (await self.payments.handle(event.payment_id, HeldSessionEvent(event), delivery)).outcome

@@ -11,11 +11,11 @@ from payment_service.payment.polling import DEFAULT, Polls
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When the PSP is asked without a message that calls for it."""
+    """Settings of polling and of the event backfill."""
 
     sweep_events_every: timedelta = timedelta(minutes=10)
     poll_interval_factor: float = 1.0
-    """Factor on the times of the polls."""
+    """Factor on the polling intervals."""
 
     @property
     def polls(self) -> Polls:
@@ -27,7 +27,8 @@ _DEFAULT = Schedule()
 
 class PaymentSettings(StoreSettings):
     psp_sweep_every: timedelta = Field(
-        default=_DEFAULT.sweep_events_every, description="how often the PSP's list of events is compared with what came"
+        default=_DEFAULT.sweep_events_every,
+        description="how often the PSP's list of events is read for events that no webhook delivered",
     )
     poll_interval_factor: float = Field(
         default=_DEFAULT.poll_interval_factor,

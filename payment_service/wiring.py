@@ -1,4 +1,4 @@
-"""How the parts of the payment service fit together: for the service itself, for the dry run and for tests."""
+"""Wires the payment service's components: for the service itself, for dry runs and for tests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The only room that knows Stripe: commands become API calls, webhooks become bus events. Keeps no data of its own."""
+"""The only package that knows Stripe: commands become API calls, webhooks become bus events. It stores no data."""

@@ -1,4 +1,4 @@
-"""Composition root of the PSP adapter: the only place that names its concrete parts."""
+"""Composition root of the PSP adapter: the only module that names its concrete components."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -62,7 +62,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
     webhook = Webhook(bus, metrics, settings.webhook_secrets, events, parking, api.clock)
 
     async def look() -> None:
-        """Read Stripe's clock, and compare the account before a command needs it. Silence is no reason not to start."""
+        """Read Stripe's clock, and check the account before a command needs it. A time-out does not stop the start."""
         await api.answers()
         with suppress(PspUnavailableError):
             try:
@@ -81,7 +81,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
         await api.close()
 
     routes = [
-        # Webhooks are still taken while the PSP's API is away: that is no reason to send them elsewhere.
+        # Webhooks are accepted while the PSP's API is unavailable, so the breaker does not make the adapter unready.
         *operator_routes(metrics, bus_checks(bus), {"breaker": breaker.check(), **bus_notices(bus)}),
         Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
     ]

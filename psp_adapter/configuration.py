@@ -1,4 +1,4 @@
-"""What is set at the PSP, read for a comparison with what this system needs there. Changes nothing."""
+"""Compares the configuration at the PSP with what this system needs there. Read-only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ NEEDED_RIGHTS: Mapping[str, tuple[str, str]] = {
     "read disputes (for the audit)": ("get", "/v1/disputes"),
     "read events": ("get", "/v1/events"),
 }
-"""Calls that this system makes; each, made without parameters, changes nothing and shows if the key may make it."""
+"""Calls that this system makes. Made without parameters, each changes nothing and shows whether the key permits it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the operator says must be set. None and empty: not compared."""
+    """The configuration the operator expects. None and empty values are not compared."""
 
     api_key: str
     account: str | None = None
@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One thing that was compared. `advice` says what to mend, and is empty where nothing is to be mended."""
+    """The result of one comparison. `advice` says what to correct; it is empty if nothing is wrong."""
 
     what: str
     found: str
@@ -48,7 +48,7 @@ class Comparison:
 
 
 async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
-    """Everything that is set at the PSP and can be read, against what is wanted. Raises PspUnavailableError."""
+    """Compare all readable configuration at the PSP with the expected one. Raises PspUnavailableError."""
     return [
         await _mode(stripe, wanted),
         await _account(stripe, wanted.account),
@@ -61,7 +61,7 @@ async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
 async def _mode(stripe: StripeApi, wanted: Wanted) -> Comparison:
     mode, page_mode = mode_name(livemode_of(wanted.api_key)), mode_name(_page_livemode(wanted.publishable_key))
     if mode == "unknown":
-        return Comparison("mode", mode, "STRIPE_API_KEY is not a key of Stripe's: sk_live_…, rk_live_…, sk_test_…")
+        return Comparison("mode", mode, "STRIPE_API_KEY is not a Stripe key: sk_live_…, rk_live_…, sk_test_…")
     if wanted.publishable_key and page_mode != mode:
         advice = "Set BELLHOP_STRIPE_PUBLISHABLE_KEY and STRIPE_API_KEY to keys of the same mode."
         return Comparison("mode", f"{mode}, but the page's key is {page_mode}", advice)
@@ -72,7 +72,7 @@ async def _mode(stripe: StripeApi, wanted: Wanted) -> Comparison:
             advice = "Set BELLHOP_STRIPE_API_BASE to the right server, or switch the sandbox to the key's mode."
             return Comparison("mode", str(refused), advice)
     except PspBrokenError:
-        pass  # what the key may not read is compared below
+        pass  # rights that the key lacks are reported below
     return Comparison("mode", mode)
 
 
@@ -119,7 +119,7 @@ async def _thin_destinations(stripe: StripeApi) -> list[Mapping[str, Any]]:
         | {
             "url": (destination.get("webhook_endpoint") or {}).get("url"),
             "enabled_events": [str(kind).removeprefix("v1.") for kind in destination.get("enabled_events") or ()],
-            "api_version": API_VERSION,  # a thin payload has none, and what it names is fetched in ours
+            "api_version": API_VERSION,  # a thin payload has no version; its object is fetched in ours
         }
         for destination in listed.get("data") or ()
         if destination.get("event_payload") == "thin"

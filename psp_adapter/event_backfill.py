@@ -1,4 +1,4 @@
-"""Events that no webhook brought: read from Stripe's list, or one by its id."""
+"""Backfills events that no webhook delivered, from Stripe's list or one by its id."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from psp_adapter.stripe_api import StripeApi
 log = structlog.get_logger()
 
 OVERLAP = timedelta(minutes=2)
-"""How far back the next sweep looks again: the PSP may list an event a moment after it happened."""
+"""The overlap of two sweeps: the PSP may list an event a moment after it happened."""
 
 TRIES = 3
-"""How often an event is looked up at a PSP that answers others, before it is set aside like one it cannot be."""
+"""Attempts to look up an event at a PSP that answers for others, before the event is dead-lettered."""
 
 _DOWN_AFTER = 3
-"""Lookups in a row without an answer after which the PSP counts as down, and the sweep is retried as a whole."""
+"""Consecutive lookups without an answer after which the PSP counts as down, and the whole sweep is retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventBackfill:
-    """Passes events on as webhooks would. Ids come from the events: what was known is dropped downstream."""
+    """Publishes events as webhooks do. Their ids come from the events, so that known ones are dropped downstream."""
 
     stripe: StripeApi
     bus: Bus
@@ -40,10 +40,10 @@ class EventBackfill:
     parking: EventParking
 
     async def sweep(self, command: SweepPspEvents, delivery: Delivery) -> Outcome[Any]:
-        """Pass on what the PSP has recorded, each event by itself: what cannot be translated is dead-lettered alone."""
+        """Publish the events that the PSP has recorded. One that cannot be translated is dead-lettered on its own."""
         began = self.stripe.clock.steady()
         events = await self.stripe.events_since(command.since)
-        # Counted back from the answer, by Stripe's clock: before it, an adapter that has just started has only its own.
+        # Counted back from the answer, by Stripe's clock: before it, a new adapter knows only its machine's clock.
         until = self.stripe.clock.now() - timedelta(seconds=self.stripe.clock.steady() - began) - OVERLAP
         unanswered: list[tuple[Mapping[str, Any], PspUnavailableError]] = []
         passed_on = in_a_row = 0
@@ -88,7 +88,7 @@ class EventBackfill:
             await self.parking.park(shape, error)
 
     async def translate(self, command: TranslatePspEvent, delivery: Delivery) -> Outcome[Any]:
-        """Fetch one event and pass it on. Raises what `envelope_of` raises."""
+        """Fetch one event and publish it. Raises what `envelope_of` raises."""
         envelope = await self.events.envelope_of(
             await self.stripe.event(command.event_id, is_thin=command.is_thin), "fetched"
         )

@@ -1,4 +1,4 @@
-"""Events of the PSP that cannot be translated: each becomes one dead letter, and the others go on."""
+"""Dead-letters events of the PSP that cannot be translated, so that the others are not held up."""
 
 import structlog
 
@@ -20,9 +20,9 @@ _REMEMBERED = 10_000
 
 
 class EventParking:
-    """Dead-letters events as the command that fetches and translates them: a replay does that once it can succeed.
+    """Dead-letters an event as the command that fetches and translates it, so that a later replay can succeed.
 
-    Nothing of the event but its id and type is kept: it may hold a client secret, and Stripe has it for 30 days.
+    Only the event's id and type are kept: it may hold a client secret, and Stripe keeps it for 30 days.
     """
 
     def __init__(self, bus: Bus, metrics: Metrics) -> None:
@@ -31,13 +31,13 @@ class EventParking:
         self._parked: dict[str, None] = {}
 
     async def park(self, event: SnapshotEvent | ThinEvent, error: Exception) -> None:
-        """Dead-letter an event, once. Raises PublishFailedError when the broker does not confirm it."""
+        """Dead-letter an event once. Raises PublishFailedError if the broker does not confirm it."""
         if event.id in self._parked:
             return
         command = TranslatePspEvent(event_id=event.id, event_type=event.type, is_thin=isinstance(event, ThinEvent))
         message_id = bounded_id(f"translate.{event.id}")
-        # All of it follows from the event: after a restart, or from another instance, it is the same dead letter again,
-        # and stored once.
+        # All values derive from the event: after a restart, or from another instance, it is the same dead letter and is
+        # stored once.
         happened_at = event.happened_at
         failure = failure_headers(
             error,

@@ -1,4 +1,4 @@
-"""Stripe's events as messages, whether a webhook brings them or a sweep finds them."""
+"""Turns Stripe's events into messages, both from webhooks and from the backfill."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ _THIN = "v2.core.event"
 
 
 class MalformedEventError(PermanentError):
-    """Something that is not an event of Stripe's: a part that every event has is missing or of another type."""
+    """Not a Stripe event: a field that every event has is missing or of another type."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"not an event of Stripe's: {reason}")
+        super().__init__(f"not a Stripe event: {reason}")
 
 
 class UnknownAccountError(TransientError):
-    """Neither the payment of an event nor any other of ours is known: the webhook may be right, and the key wrong."""
+    """Neither an event's payment nor any other of this installation is known: the key may be wrong, not the webhook."""
 
     def __init__(self, reference: str) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class _Data(BaseModel):
 
 
 class SnapshotEvent(BaseModel):
-    """What every event has that carries its object as it was (https://docs.stripe.com/api/events/object)."""
+    """An event that carries a snapshot of its object (https://docs.stripe.com/api/events/object)."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -63,7 +63,7 @@ class SnapshotEvent(BaseModel):
 
 
 class ThinEvent(BaseModel):
-    """What every event has that only names its object (https://docs.stripe.com/api/v2/core/events/object)."""
+    """An event that only names its object (https://docs.stripe.com/api/v2/core/events/object)."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -71,7 +71,7 @@ class ThinEvent(BaseModel):
     type: _Name
     created: AwareDatetime
     snapshot_event: _Name | None = None
-    """The snapshot event of the same occurrence, where there is one."""
+    """The snapshot event of the same occurrence, if there is one."""
 
     @property
     def happened_at(self) -> datetime:
@@ -79,7 +79,7 @@ class ThinEvent(BaseModel):
 
 
 def event_of(raw: object) -> SnapshotEvent | ThinEvent:
-    """Raises MalformedEventError for what is neither."""
+    """Parse an event of either shape. Raises MalformedEventError."""
     kind = raw.get("object") if isinstance(raw, Mapping) else None
     shape: type[SnapshotEvent | ThinEvent] = ThinEvent if kind == _THIN else SnapshotEvent
     try:
@@ -92,16 +92,16 @@ def event_of(raw: object) -> SnapshotEvent | ThinEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventTranslator:
-    """Turns an event into a message, asking Stripe for the payment where the event does not carry it."""
+    """Turns an event into a message, fetching the payment from Stripe if the event does not carry it."""
 
     stripe: StripeApi
 
     async def envelope_of(self, event: Mapping[str, Any], came_by: str) -> Envelope | Ignored:
-        """The message an event becomes. Its id comes from Stripe's: the same event twice is dropped downstream.
+        """The message of an event. Its id derives from the event's, so that a repeated event is dropped downstream.
 
-        `came_by` (webhook, swept, fetched) is noted on the message.
+        `came_by` (webhook, swept, fetched) becomes a trace header.
 
-        Raises MalformedEventError for what is not an event, TransientError while Stripe is down, and any other error
+        Raises MalformedEventError for anything but an event, TransientError while Stripe is down, and any other error
         for an event that cannot be translated.
         """
         shape = event_of(event)
@@ -117,7 +117,7 @@ class EventTranslator:
         about = subject_of(event)
         if isinstance(about, Ignored):
             return about
-        # Refunds and disputes do not say whose payment they are about; their PaymentIntent's metadata does.
+        # Refunds and disputes do not name a payment of ours; the metadata of their PaymentIntent does.
         intent = about.embedded or await self._session(about.reference, came_by)
         if intent is None:
             return Ignored("a payment that this account does not know")
@@ -133,14 +133,14 @@ class EventTranslator:
         return Envelope(report, message_id, correlation_id=message_id, trace_headers=trace_headers)
 
     async def _snapshot_of(self, thin: ThinEvent, event: Mapping[str, Any]) -> Mapping[str, Any] | Ignored:
-        """The event as a snapshot of now: its object is fetched. Under the snapshot event's id, if any."""
+        """A snapshot event made from a thin one by fetching its object, under the snapshot event's id if any."""
         kind = thin.type.removeprefix("v1.")
         if kind not in EVENT_TYPES or kind == thin.type:
             return Ignored(f"no rule for events of type {thin.type}")
         found = await self.stripe.related_object(event)
         current = current_type(kind, found)
         if current is None:
-            return Ignored(f"the payment is {found.get('status')}, which says nothing new")
+            return Ignored(f"the payment is {found.get('status')}, which is no news")
         created = int(self.stripe.clock.now().timestamp())
         return {
             "id": thin.snapshot_event or thin.id,
@@ -150,8 +150,8 @@ class EventTranslator:
         }
 
     async def _session(self, reference: str, came_by: str) -> Intent | None:
-        """None: a webhook is about a payment of another account than ours."""
-        if came_by != "webhook":  # read with our key, so the account must know it
+        """The fetched payment, or None if it belongs to another account."""
+        if came_by != "webhook":  # it was read with our key, so the account must know it
             return await self.stripe.retrieve_session(reference)
         found = await self.stripe.find_session(reference)
         if found is None and not await self.stripe.is_our_account(reference):

@@ -1,21 +1,21 @@
-"""The account that the key must be of, where BELLHOP_STRIPE_ACCOUNT names one."""
+"""Checks that the key belongs to the account in BELLHOP_STRIPE_ACCOUNT."""
 
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_api import StripeApi
 
 
 class ExpectedAccount:
-    """Compares the account of the key with the expected one until it is right: a key never changes its account."""
+    """Compares the key's account with the expected one until they match: a key never changes its account."""
 
     def __init__(self, stripe: StripeApi, expected: str | None) -> None:
-        """`expected` None or empty: any account is right."""
+        """With `expected` None or empty, any account is accepted."""
         self._stripe = stripe
         self._expected = expected
         self._is_right = not expected
 
     async def check(self) -> None:
-        """Raises PspForbiddenError for a key of another account and for one that may not read its account, and
-        PspUnavailableError while the PSP cannot be asked.
+        """Raises PspForbiddenError for a key of another account or without the right to read its account, and
+        PspUnavailableError while the PSP is unavailable.
         """
         if self._is_right:
             return

@@ -1,4 +1,4 @@
-"""Commands in, calls to the PSP out, facts onto the bus."""
+"""Handlers of commands: each calls the PSP and publishes its answer."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -35,26 +35,26 @@ from psp_adapter.translate import Intent, report_of_intent, report_of_refund
 log = structlog.get_logger()
 
 TRIES = 3
-"""How often a silent PSP is asked in short order (1 s, then 5 s apart) before its answer counts as unknown. So does an
-answer that is no decision about the payment: another request under its idempotency key, an id that is not known."""
+"""Attempts (1 s, then 5 s apart) at a PSP that times out before the outcome counts as unknown. The same holds for
+answers that decide nothing about the payment: another request under its idempotency key, an unknown id."""
 
 PaymentCommand = CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund
 
 
 async def _any_account() -> None:
-    """Without BELLHOP_STRIPE_ACCOUNT."""
+    """For installations without BELLHOP_STRIPE_ACCOUNT."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterHandlers:
-    """What the adapter does with each command."""
+    """The adapter's message handlers."""
 
     stripe: StripeApi
     bus: Bus
     seal: Seal
     backfill: EventBackfill
     check_account: Callable[[], Awaitable[None]] = _any_account
-    """Raises PspForbiddenError for a key of another account than the expected one: nothing is asked or made there."""
+    """Raises PspForbiddenError if the key is of another account than expected, before any call is made there."""
 
     def commands(self) -> Handlers:
         return {
@@ -69,8 +69,8 @@ class AdapterHandlers:
     def _publishing_answer_of(
         self, ask: Callable[[Any], Awaitable[Event | None]]
     ) -> Callable[[PaymentCommand, Delivery], Awaitable[Outcome[Any]]]:
-        """Publish what the PSP answers. When it stays silent, or says nothing about a session, say that: the payment
-        service asks again, a few times."""
+        """A handler that publishes the PSP's answer. After repeated time-outs, or an answer that decides nothing, it
+        publishes PspOutcomeUnknown, and the payment service polls."""
 
         async def handle(command: PaymentCommand, delivery: Delivery) -> Outcome[Any]:
             with capture() as calls:
@@ -94,7 +94,7 @@ class AdapterHandlers:
                     log.error("psp.refused", kind=command.kind, payment_id=command.payment_id, error=str(error))
                     answer = _unknown(command, error)
             if answer is None:
-                return Ignored("the PSP has nothing new to say; its webhook will tell")
+                return Ignored("the PSP has no final answer yet; its webhook will bring it")
             await self.bus.publish(delivery.follow_up(answer, _answer_id(delivery, answer), as_header(calls)))
             return Done()
 
@@ -111,7 +111,7 @@ class AdapterHandlers:
         try:
             intent = await self.stripe.create_session(command, self._receipt_email(command))
         except (PspBrokenError, UnpayableAmountError) as error:
-            # Told as a fact, not parked: the guest is waiting for a clear answer, and may ask again once it is mended.
+            # An event, not a dead letter: the guest waits for a clear answer, and may try again after a correction.
             log.error("psp.refused", payment_id=command.payment_id, error=str(error))
             return PspSessionFailed(
                 order_id=command.order_id,
@@ -123,7 +123,7 @@ class AdapterHandlers:
         return self._created(command, intent)
 
     def _receipt_email(self, command: CreatePspSession) -> str | None:
-        """Where Stripe sends a receipt. None as well for an address that none of the keys opens: no receipt, then."""
+        """The e-mail address for Stripe's receipt. None also if no key opens the sealed one: no receipt then."""
         if command.sealed_receipt_email is None:
             return None
         try:
@@ -159,7 +159,7 @@ class AdapterHandlers:
 
     async def _create_refund(self, command: CreatePspRefund) -> Event:
         try:
-            # First, because it says its mode, which a refund does not: no money is moved in another one.
+            # Read first because it has a mode, unlike a refund: no money is moved in the wrong mode.
             intent = await self.stripe.retrieve_session(command.psp_reference, held=True)
             refund = await self.stripe.create_refund(command)
         except (PspBrokenError, UnpayableAmountError) as error:
@@ -177,13 +177,13 @@ class AdapterHandlers:
 
 
 def _answer_id(delivery: Delivery, answer: Event) -> str:
-    """Derived, so that an answer given twice is dropped. A second session for a command that came late is another."""
+    """A derived id, so that a repeated answer is dropped. A second session for a late command has another id."""
     session = f".{answer.psp_reference}" if isinstance(answer, PspSessionCreated) else ""
     return bounded_id(f"{delivery.message_id}.psp{session}")
 
 
 def _is_about_a_claim(command: PaymentCommand) -> bool:
-    """An unanswered question about a session that a payment does not hold says nothing about that payment."""
+    """Log a time-out about a session that the payment does not hold: it has no meaning for that payment."""
     return isinstance(command, RetrievePspSession) and not command.is_held
 
 

@@ -1,8 +1,7 @@
-"""The PSP's ledger: what it holds for each payment, read from its lists as they are.
+"""The PSP's ledger: what it holds for each payment, read from its lists.
 
-One entry per PaymentIntent, with its refunds and disputes. Amounts are in major units and exact, also where the PSP
-counts finer than we do. A field that is missing or null never ends the reading: what cannot be read is named in the
-entry.
+One entry per PaymentIntent, with its refunds and disputes. Amounts are in major units and exact, even where the PSP
+counts finer than we do. A missing or null field never aborts the reading: the entry names what could not be read.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ _Raw = Mapping[str, Any]
 
 _WITH_REFUNDS = "latest_charge.refunds"
 _AT_ONCE = 8
-"""Requests for single objects at the same time."""
+"""Concurrent requests for single objects."""
 
 
 class _Value(BaseModel):
@@ -32,7 +31,7 @@ class _Value(BaseModel):
 
 
 class LedgerRefund(_Value):
-    """One refund; `refund_id` is ours, None for one made in the dashboard."""
+    """One refund. `refund_id` is Bellhop's, None for one made in the dashboard."""
 
     psp_refund_id: str
     refund_id: str | None
@@ -42,7 +41,7 @@ class LedgerRefund(_Value):
 
 
 class LedgerDispute(_Value):
-    """One dispute. `status` is the PSP's own word."""
+    """One dispute. `status` is the PSP's own term."""
 
     dispute_id: str
     amount: Decimal
@@ -54,8 +53,8 @@ class LedgerDispute(_Value):
 
 
 class LedgerEntry(_Value):
-    """One PaymentIntent. `order_id` is what its metadata says, which people can edit; None: by that, it is not
-    one of this installation's."""
+    """One PaymentIntent. `order_id` comes from its metadata, which people can edit; None if that names no order of this
+    installation."""
 
     psp_reference: str
     order_id: str | None
@@ -64,7 +63,7 @@ class LedgerEntry(_Value):
     refunds: tuple[LedgerRefund, ...] = ()
     disputes: tuple[LedgerDispute, ...] = ()
     unreadable: tuple[str, ...] = ()
-    """What the PSP holds for this payment and cannot be understood, with why."""
+    """Objects of this payment that could not be read, each with the reason."""
 
     def refunded(self, state: PspRefundState) -> Decimal:
         return sum((refund.amount for refund in self.refunds if refund.state is state), Decimal())
@@ -81,14 +80,14 @@ class LedgerEntry(_Value):
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The PSP's account, as far as it is this installation's."""
+    """Reads this installation's part of the PSP's account."""
 
     stripe: StripeApi
     installation: str
-    """Which of several on the account is ours: BELLHOP_INSTALLATION."""
+    """BELLHOP_INSTALLATION: the name of this installation among several on one account."""
 
     async def entries(self, since: datetime | None = None) -> AsyncIterator[LedgerEntry]:
-        """Every entry; with `since`, those of PaymentIntents, refunds and disputes made since then. One may come twice.
+        """All entries; with `since`, those with objects made since then. One may occur twice.
 
         Raises PspUnavailableError and PspForbiddenError.
         """
@@ -102,12 +101,12 @@ class Ledger:
                     yield entry
 
     async def find(self, psp_reference: str) -> LedgerEntry | None:
-        """The entry of one PaymentIntent as it is now; None when the PSP has none of that id, or it is another's."""
+        """The current entry of one PaymentIntent; None if it is unknown to the PSP, or another installation's."""
         raw = await self.stripe.find(f"/v1/payment_intents/{psp_reference}", expand=[_WITH_REFUNDS])
         return await self._entry(raw) if raw is not None else None
 
     async def find_all(self, psp_references: Sequence[str]) -> list[LedgerEntry]:
-        """The entries of these PaymentIntents, a few at a time."""
+        """The entries of these PaymentIntents, read a few at a time."""
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def find(psp_reference: str) -> LedgerEntry | None:
@@ -144,7 +143,7 @@ class Ledger:
 def ledger_entry(
     intent: _Raw, refunds: Sequence[_Raw] = (), disputes: Sequence[_Raw] = (), *, installation: str
 ) -> LedgerEntry:
-    """One entry from the PSP's own objects, whatever is missing in them. `installation`: which is ours."""
+    """An entry from the PSP's objects, which may lack fields. `installation` is the name of this one."""
     unreadable: list[str] = []
 
     def read(what: _Raw, build: Callable[[_Raw], _T]) -> _T | None:
@@ -172,7 +171,7 @@ def ledger_entry(
 
 
 def order_of(raw: _Raw, installation: str) -> str | None:
-    """The order that an object's metadata names; None for one of another installation."""
+    """The order that an object's metadata names; None for an order of another installation."""
     metadata = _metadata(raw)
     return metadata.get("order_id") if metadata.get(INSTALLATION, installation) == installation else None
 
@@ -207,7 +206,7 @@ def _metadata(raw: _Raw) -> dict[str, str]:
 async def _in_batches(
     objects: AsyncIterator[_Raw], build: Callable[[_Raw], Any], size: int = _AT_ONCE
 ) -> AsyncIterator[LedgerEntry]:
-    """What is built of each, a few at the same time: some need a question of their own."""
+    """Build entries concurrently, a few at a time: some need a further request."""
     waiting: list[_Raw] = []
 
     async def built() -> list[LedgerEntry]:

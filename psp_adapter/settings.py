@@ -23,8 +23,8 @@ class AdapterSettings(ServiceSettings):
         pattern=r"^(acct_[A-Za-z0-9]{1,64})?$",
         description="the account that the key must be of (acct_…); unset or empty: not compared",
     )
-    stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer of Stripe's")
-    stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call at once")
+    stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer from Stripe")
+    stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call immediately")
     stripe_breaker_threshold: int = Field(
         default=10,
         ge=1,
@@ -39,7 +39,7 @@ class AdapterSettings(ServiceSettings):
         default="bellhop",
         min_length=1,
         max_length=100,
-        description="a name for this installation, where several use one account of the PSP's",
+        description="a name for this installation, if several use one account at the PSP",
     )
     seal_keys: SealKeys = Field(description="comma-separated Fernet keys, newest first; the gateway holds the same")
 

@@ -1,19 +1,19 @@
-"""What can be told from a `Stripe-Signature` header alone, before a byte of the body is read.
+"""Checks on the `Stripe-Signature` header that need no body.
 
 Form and tolerance: https://docs.stripe.com/webhooks#verify-manually.
 """
 
 TOLERANCE_SECONDS = 300
-"""How old a signature may be: a recorded webhook is worth nothing after that."""
+"""Maximum age of a signature in seconds, so that a recorded webhook cannot be replayed later."""
 
 MAX_HEADER = 1024
-"""Characters. Stripe sends a time and one signature per secret in use, about 80 each."""
+"""Maximum length in characters. Stripe sends a time and one signature per secret in use, about 80 each."""
 
 _SHA256_HEX = 64
 
 
 def rejection_of(header: str, now: float) -> str | None:
-    """Why no secret could ever match this header, or None when it has to be tried. `now` is in Unix seconds."""
+    """Reason to reject the header without checking a secret, or None. `now` is in Unix seconds."""
     if len(header) > MAX_HEADER:
         return "the signature header is too long"
     parts = [part.partition("=")[::2] for part in header.split(",")]

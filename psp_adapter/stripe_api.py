@@ -1,4 +1,4 @@
-"""Stripe's API through its own SDK: the only file that imports it. Its errors are translated here, once."""
+"""Stripe's API through its SDK. No other module imports the SDK; its errors are translated here."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -29,27 +29,27 @@ log = structlog.get_logger()
 _T = TypeVar("_T")
 
 _PAGE = 100
-"""Objects per page: the most Stripe gives."""
+"""Objects per page: Stripe's maximum."""
 
 _MONEY = frozenset(("payment_intent", "charge", "refund", "dispute", "balance_transaction", "payout"))
-"""Types of objects whose mode is compared with the key's. Events are compared where they are translated."""
+"""Types of objects whose mode is compared with the key's. Events are compared when they are translated."""
 
 _PAUSES = (1.0, 5.0, 20.0)
-"""Seconds before a page of a list is asked for again."""
+"""Delays in seconds before a page of a list is requested again."""
 
 API_VERSION: str = stripe.api_version
 """The version of Stripe's API that the installed SDK speaks."""
 
 
 class BadSignatureError(ValueError):
-    """A webhook that was not signed by Stripe with a secret of ours within the tolerance."""
+    """A webhook has no valid signature with one of our secrets within the tolerance."""
 
 
 class _RecordedHttp(stripe.HTTPXClient):
-    """The SDK's transport, with every request recorded: the SDK sends some of them more than once by itself."""
+    """The SDK's transport, with every request captured: the SDK repeats some of them by itself."""
 
     clock: SharedClock
-    """Stripe's time, as its answers give it."""
+    """Stripe's clock, read from its answers."""
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
@@ -65,7 +65,7 @@ class _RecordedHttp(stripe.HTTPXClient):
         return answer, status, answered
 
     def _set_clock(self, answered: Mapping[str, str], asked_at: float) -> None:
-        """Never ahead of Stripe's: an answer dated too late would make the event after it look overtaken."""
+        """Never sets the clock ahead of Stripe's: an answer dated too late would make the next event look overtaken."""
         said = next((value for name, value in answered.items() if name.lower() == "date"), "")
         with suppress(ValueError):
             self.clock.set_by_seconds(parsedate_to_datetime(said), asked_at)
@@ -78,15 +78,15 @@ class StripeApi:
     client: stripe.StripeClient
     http: _RecordedHttp
     livemode: bool | None = None
-    """Whether the key moves real money; None when its prefix says nothing about that."""
+    """Whether the key moves real money; None if its prefix does not show it."""
     installation: str = "bellhop"
-    """Which installation of several on one account this is."""
+    """The name of this installation among several on one account."""
     statement_descriptor_suffix: str | None = None
-    """What the guest's card statement shows after the account's own prefix."""
+    """The text on card statements after the account's prefix."""
 
     @property
     def clock(self) -> SharedClock:
-        """Stripe's time: what its reports and webhooks are compared by. This machine's until it has answered once."""
+        """Stripe's time, by which its reports and webhooks are compared. Until its first answer, this machine's."""
         return self.http.clock
 
     @classmethod
@@ -100,7 +100,7 @@ class StripeApi:
         installation: str = "bellhop",
         statement_descriptor_suffix: str | None = None,
     ) -> "StripeApi":
-        """Nothing is sent yet. `base` is the sandbox's address; None means Stripe itself.
+        """Sends nothing yet. `base` is the sandbox's address; None means Stripe itself.
 
         Raises ValueError for a live key and a `base` that is not Stripe's.
         """
@@ -116,10 +116,10 @@ class StripeApi:
         return cls(client, http, livemode_of(api_key), installation, statement_descriptor_suffix)
 
     async def create_session(self, command: CreatePspSession, receipt_email: str | None = None) -> Intent:
-        """Open a PaymentIntent. Asking again with the same command returns the same intent.
+        """Open a PaymentIntent. Idempotent: the same command returns the same intent.
 
-        A request that Stripe refuses with a `receipt_email` is made without. That one has a key of its own: under the
-        other key Stripe expects the address.
+        A request that Stripe refuses with a `receipt_email` is repeated without it, under a different idempotency key:
+        under the first key Stripe expects the address.
         """
         amount, currency = to_stripe(command.amount)
         metadata = {
@@ -141,7 +141,7 @@ class StripeApi:
             try:
                 return self._intent(await self.client.v1.payment_intents.create_async(params | receipt, options))
             except stripe.IdempotencyError as error:
-                # Asked for before with another suffix, or by a version without the texts: that session is the one.
+                # An earlier request had another suffix, or came from a version without the texts: use that session.
                 found = None if error.http_status == 409 else await self._opened_before(metadata)
                 if found is None:
                     raise
@@ -159,7 +159,7 @@ class StripeApi:
             return await _beyond_stored_failures(create, f"{key}:no-receipt")
 
     async def _opened_before(self, metadata: Mapping[str, str]) -> Intent | None:
-        """A PaymentIntent that a request which seemed to fail has opened, among the newest of the account."""
+        """A PaymentIntent that was opened by a request which appeared to fail, searched among the newest."""
         page = await self.client.v1.payment_intents.list_async({"limit": 100})
         seen = 0
         async for raw in page.auto_paging_iter():
@@ -171,13 +171,13 @@ class StripeApi:
         return None
 
     async def cancel_session(self, command: ClosePspSession) -> Intent:
-        """Cancel a PaymentIntent; returns it as it is afterwards, cancelled or not."""
+        """Cancel a PaymentIntent; returns its state afterwards, cancelled or not."""
         reference = command.psp_reference
         with self._translating(f"closing the session of {command.payment_id}", _CANCEL, held=reference):
             try:
                 intent = await self.client.v1.payment_intents.cancel_async(reference)
             except stripe.InvalidRequestError as error:
-                # "You cannot cancel this PaymentIntent because it has a status of …": the intent itself comes with it.
+                # "You cannot cancel this PaymentIntent because it has a status of …": the error carries the intent.
                 current = getattr(error.error, "payment_intent", None)
                 if error.code != "payment_intent_unexpected_state" or current is None:
                     raise
@@ -185,12 +185,12 @@ class StripeApi:
         return self._intent(intent)
 
     async def retrieve_session(self, psp_reference: str, *, held: bool = False) -> Intent:
-        """A PaymentIntent as it is now. `held`: by a payment of ours, so that it must exist."""
+        """Read a PaymentIntent. With `held`, a payment of ours holds it, so it must exist."""
         with self._translating(f"asking for {psp_reference}", _RETRIEVE, held=psp_reference if held else None):
             return self._intent(await self.client.v1.payment_intents.retrieve_async(psp_reference))
 
     async def find_session(self, psp_reference: str) -> Intent | None:
-        """A PaymentIntent as it is now, or None when the account does not know it."""
+        """Read a PaymentIntent, or None if the account does not know it."""
         try:
             return await self.retrieve_session(psp_reference)
         except PspBrokenError as error:
@@ -199,11 +199,11 @@ class StripeApi:
             raise
 
     async def create_refund(self, command: CreatePspRefund) -> RefundObject:
-        """The refund with this `refund_id`: the one that was made before, else a new one.
+        """The refund with this `refund_id`: an existing one, or else a new one.
 
-        A command may come again days later, from a dead letter or the message log, when Stripe has forgotten its
-        idempotency key (kept for 24 hours: https://docs.stripe.com/api/idempotent_requests). The key itself keeps two
-        deliveries at the same time from making two.
+        A command may be repeated days later, from a dead letter or the message log, when Stripe has forgotten its
+        idempotency key (kept for 24 hours: https://docs.stripe.com/api/idempotent_requests). The key prevents two
+        concurrent deliveries from making two refunds.
         """
         amount, _currency = to_stripe(command.amount)
         metadata = {"order_id": command.order_id, "payment_id": command.payment_id, "refund_id": command.refund_id}
@@ -223,19 +223,19 @@ class StripeApi:
             return await _beyond_stored_failures(create, f"refund:{command.refund_id}")
 
     async def find_refund(self, command: CreatePspRefund) -> RefundObject | None:
-        """The refund an earlier request with this `refund_id` made, the oldest if there are several; a read."""
+        """Find the refund of an earlier request with this `refund_id`, the oldest if there are several. Read-only."""
         refunds = await self.refunds_of(command.psp_reference)
         made = [refund for refund in refunds if refund.metadata.get("refund_id") == command.refund_id]
         return made[-1] if made else None
 
     async def refunds_of(self, psp_reference: str) -> Sequence[RefundObject]:
-        """Every refund of a PaymentIntent that we hold, the newest first."""
+        """All refunds of a PaymentIntent that a payment holds, the newest first."""
         with self._translating(f"listing refunds of {psp_reference}", ("get", "/v1/refunds"), held=psp_reference):
             page = await self.client.v1.refunds.list_async({"payment_intent": psp_reference, "limit": 100})
             return [RefundObject.model_validate(refund.to_dict()) async for refund in page.auto_paging_iter()]
 
     async def answers(self) -> bool:
-        """Whether Stripe answers now. A refusal is an answer."""
+        """Whether Stripe is available. A refusal counts as an answer."""
         try:
             await self.client.v1.events.list_async({"limit": 1}, {"max_network_retries": 0})
         except stripe.StripeError as error:
@@ -243,7 +243,7 @@ class StripeApi:
         return True
 
     async def events_since(self, since: datetime) -> Sequence[Mapping[str, Any]]:
-        """Everything Stripe has recorded since then that means something to us, oldest first. It keeps 30 days."""
+        """All relevant events since then, oldest first. Stripe keeps 30 days."""
         with self._translating("listing recent events", ("get", "/v1/events")):
             page = await self.client.v1.events.list_async(
                 {"created": {"gte": int(since.timestamp())}, "limit": 100, "types": list(EVENT_TYPES)}
@@ -256,7 +256,7 @@ class StripeApi:
         return await self._get(f"/{'v2/core' if is_thin else 'v1'}/events/{event_id}", {})
 
     async def related_object(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a thin event is about, as it is now. Raises KeyError, TypeError or ValueError if it names no object.
+        """Fetch the object of a thin event. Raises KeyError, TypeError or ValueError if it names none.
 
         Not by the SDK's `fetch_related_object_async`: in 16.1 it sends a parameter `usage`, which the API refuses.
         """
@@ -266,10 +266,10 @@ class StripeApi:
         return await self._get(url, {})
 
     async def each(self, path: str, **params: Any) -> AsyncIterator[Mapping[str, Any]]:
-        """Every object of a list (`/v1/refunds`) as Stripe writes it, the newest first, read page by page.
+        """All objects of a list (`/v1/refunds`) as raw JSON, the newest first, read page by page.
 
-        As raw values, which no unexpected field can spoil. A page is asked for again a few times: a list of hours does
-        not end on one time-out. `expand` counts from the list: `data.charge`.
+        Raw values, so that an unexpected field does no harm. A page is requested several times if need be: a list that
+        takes hours must not fail with one time-out. `expand` is relative to the list: `data.charge`.
         """
         params = {"limit": _PAGE, **params}
         while True:
@@ -291,7 +291,7 @@ class StripeApi:
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def find(self, path: str, **params: Any) -> Mapping[str, Any] | None:
-        """One object (`/v1/charges/ch_1`) as Stripe writes it; None when there is none of that id."""
+        """One object (`/v1/charges/ch_1`) as raw JSON, or None if the id is unknown."""
         try:
             return await self._get(path, params)
         except PspBrokenError as error:
@@ -313,7 +313,7 @@ class StripeApi:
         return Intent.model_validate(data)
 
     def _check_mode(self, found: Mapping[str, Any]) -> None:
-        """Raises PspForbiddenError for money of the other mode than the key's: no decision rests on such an answer."""
+        """Raises PspForbiddenError for an object in the other mode: no decision may rest on such an answer."""
         livemode = found.get("livemode")
         if self.livemode is None or not isinstance(livemode, bool) or found.get("object") not in _MONEY:
             return
@@ -323,7 +323,7 @@ class StripeApi:
             raise PspForbiddenError("reading its answer", said, Forbidden.MODE, self._is_our_mode)
 
     async def _is_our_mode(self) -> bool:
-        """Whether any of the newest PaymentIntents is of the key's mode, or there is none: then only the one is odd."""
+        """Whether a recent PaymentIntent is in the key's mode, or none exists: then a single object is at fault."""
         try:
             page = await self.client.v1.payment_intents.list_async({"limit": _PAGE}, {"max_network_retries": 0})
         except stripe.StripeError:
@@ -333,7 +333,7 @@ class StripeApi:
 
     @contextmanager
     def _translating(self, doing: str, call: "_Call", *, held: str | None = None) -> Iterator[None]:
-        """Translate Stripe's errors of one call. `held`: the id of a PaymentIntent of ours that the call is about."""
+        """Translate Stripe's errors of one call. `held` is the id of our PaymentIntent it concerns, if any."""
         try:
             yield
         except stripe.StripeError as error:
@@ -362,9 +362,9 @@ class StripeApi:
                 assert_never(reason)
 
     async def refusal_of(self, method: str, path: str) -> str | None:
-        """Why the key may not make this call, in Stripe's words; None when it may. Raises PspUnavailableError.
+        """Stripe's reason why the key may not make this call, or None if it may. Raises PspUnavailableError.
 
-        The call is made without parameters or about an object that does not exist, and so changes nothing.
+        The call has no parameters or concerns an object that does not exist, and so changes nothing.
         """
         try:
             await self.client.raw_request_async(method, path, max_network_retries=0)
@@ -381,7 +381,7 @@ class StripeApi:
             return False
 
     async def is_our_account(self, held: str) -> bool:
-        """Whether the account knows this id, or any other PaymentIntent of ours: then only the one is gone."""
+        """Whether the account knows this id, or another PaymentIntent of ours: then a single one is missing."""
         try:
             found = await self.client.v1.payment_intents.retrieve_async(held, None, {"max_network_retries": 0})
         except stripe.StripeError as error:
@@ -415,35 +415,35 @@ def verify_signature(body: str, header: str, secrets: tuple[str, ...], now: floa
         try:
             stripe.WebhookSignature.verify_header(body, header, secret, None)
         except (stripe.SignatureVerificationError, TypeError):
-            # The SDK compares signatures as text and raises TypeError for one that is not ASCII.
+            # The SDK compares signatures as text and raises TypeError for a signature that is not ASCII.
             continue
         return
     raise BadSignatureError("the signature matches none of the webhook secrets")
 
 
 _Call = tuple[str, str]
-"""Method and path of a call that, made without parameters, changes nothing and shows whether the key may make it."""
+"""Method and path of a call that, without parameters, changes nothing and shows whether the key permits it."""
 
 _NO_INTENT = "/v1/payment_intents/pi_bellhop_asks_whether_it_may"
 _RETRIEVE: _Call = ("get", _NO_INTENT)
 _CANCEL: _Call = ("post", f"{_NO_INTENT}/cancel")
 
 _OF_OUR_CONFIGURATION = frozenset(("account_invalid", "livemode_mismatch", "testmode_charges_only"))
-"""Codes of a 400 that are about the key's account or mode (https://docs.stripe.com/error-codes)."""
+"""Error codes with status 400 that concern the key's account or mode (https://docs.stripe.com/error-codes)."""
 
 
 _LOOKED_THROUGH = 500
-"""PaymentIntents, the newest first, among which one of ours shows that the account is ours."""
+"""Number of newest PaymentIntents among which one of ours proves that the account is ours."""
 
 _KEYS = 5
-"""Under how many idempotency keys one thing is asked for, while Stripe repeats a stored failure under each."""
+"""Number of idempotency keys tried for one request while Stripe repeats a stored failure under each."""
 
 
 async def _beyond_stored_failures(create: Callable[[str], Awaitable[_T]], key: str) -> _T:
-    """Ask under a key, and under the next one when Stripe only repeats the failure it stored under that key.
+    """Make a request under an idempotency key, and under the next one if Stripe only repeats a stored failure.
 
     Stripe stores even a 500 with its key and repeats it for a day (https://docs.stripe.com/api/idempotent_requests).
-    A next key is used only then, so all deliveries of a command use the same keys in the same order.
+    The next key is used only then, so all deliveries of a command use the same keys in the same order.
     """
     for number in range(2, _KEYS + 1):
         try:
@@ -458,10 +458,10 @@ async def _beyond_stored_failures(create: Callable[[str], Awaitable[_T]], key: s
 
 @contextmanager
 def _without_receipt(command: CreatePspSession) -> Iterator[None]:
-    """Leave the block where Stripe refuses a request that has a `receipt_email`, or expects others under its key.
+    """Suppress Stripe's refusal of a request with a `receipt_email`, or a mismatch under its idempotency key.
 
-    Whatever the refusal is about: one that is not about the address comes again without it, and its text, which is
-    logged and stored, cannot quote the address. 409 is no refusal: the first request with that key is still running.
+    Every refusal is suppressed: one for another reason recurs without the address, and its text, which is logged and
+    stored, cannot quote the address. 409 is not a refusal: the first request with that key is still running.
     """
     try:
         yield
@@ -472,7 +472,7 @@ def _without_receipt(command: CreatePspSession) -> Iterator[None]:
 
 
 def _said(error: stripe.StripeError) -> str:
-    # The text may go onto the bus and into a document.
+    # The text may be published and stored.
     return Redaction()(f"{type(error).__name__}: {error.user_message or error}")
 
 
@@ -488,7 +488,7 @@ def _is_silence(error: stripe.StripeError) -> bool:
 
 
 def _why_forbidden(error: stripe.StripeError, held: str | None) -> Forbidden | None:
-    """Why we may not ask, or None when this very object was refused."""
+    """The reason why this installation is rejected, or None if only this object was refused."""
     match error:
         case stripe.AuthenticationError():
             return Forbidden.KEY

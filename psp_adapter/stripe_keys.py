@@ -1,4 +1,4 @@
-"""What the prefix of a key of Stripe's says (https://docs.stripe.com/keys)."""
+"""The prefixes of Stripe's keys (https://docs.stripe.com/keys)."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ STRIPE_API = "api.stripe.com"
 
 
 def livemode_of(api_key: str) -> bool | None:
-    """Whether the key moves real money. None: its prefix says nothing about that."""
+    """Whether the key moves real money; None if its prefix does not show it."""
     for mode, livemode in (("live", True), ("test", False)):
         if api_key.startswith((f"sk_{mode}_", f"rk_{mode}_")):
             return livemode
@@ -14,12 +14,12 @@ def livemode_of(api_key: str) -> bool | None:
 
 
 def mode_name(livemode: bool | None) -> str:
-    """The word for a mode in sentences for people."""
+    """A mode's name for people."""
     return "unknown" if livemode is None else "live" if livemode else "test"
 
 
 def check_api_base(api_key: str, base: str | None) -> None:
-    """Raises ValueError where a key for real money would be sent to a server that is not Stripe's."""
+    """Raises ValueError if a live key would be sent to a server other than Stripe's."""
     url = urlsplit(base or f"https://{STRIPE_API}")
     if livemode_of(api_key) and (url.scheme, url.hostname) != ("https", STRIPE_API):
         raise ValueError(

@@ -1,7 +1,7 @@
-"""Our minor units to Stripe's and back.
+"""Converts our minor units to Stripe's and back.
 
 Ours have as many decimals as Babel's CLDR table says. Stripe counts some currencies differently
-(https://docs.stripe.com/currencies#special-cases): those are listed here and nowhere else.
+(https://docs.stripe.com/currencies#special-cases): those are listed only here.
 """
 
 from decimal import Decimal
@@ -19,7 +19,7 @@ _THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 
 
 class UnpayableAmountError(PermanentError):
-    """An amount Stripe cannot charge to the last unit."""
+    """Stripe cannot charge an amount exactly."""
 
     def __init__(self, money: Money) -> None:
         super().__init__(f"{money.amount} minor units of {money.currency} cannot be charged exactly by the PSP")
@@ -35,18 +35,18 @@ def to_stripe(money: Money) -> tuple[int, str]:
 
 
 def from_stripe(amount: int, currency: str) -> Money:
-    """What Stripe reported, exactly: in our minor units, and hundredths of them where Stripe's units are finer."""
+    """Stripe's amount, exactly: in our minor units, with hundredths where Stripe's units are finer."""
     shift = _shift(currency.upper())
     return Money.of_hundredths(amount * 100 * 10 ** max(0, -shift) // 10 ** max(0, shift), currency.upper())
 
 
 def _shift(currency: str) -> int:
-    """How many decimals Stripe has more than we do: never more than two, so hundredths are always enough."""
+    """The number of decimals that Stripe has beyond ours: at most two, so hundredths suffice."""
     return _stripe_decimals(currency) - int(get_currency_precision(currency))
 
 
 def in_major_units(amount: int, currency: str) -> Decimal:
-    """What Stripe reported, in euros, yen or dinars: exact also where Stripe's units are finer than ours."""
+    """Stripe's amount in major units (euros, yen, dinars): exact, even where Stripe's units are finer than ours."""
     return Decimal(amount).scaleb(-_stripe_decimals(currency.upper()))
 
 

@@ -1,4 +1,4 @@
-"""Stripe's facts in the bus's words: a pure translation of PaymentIntents and webhook events."""
+"""Translates Stripe's PaymentIntents and events into messages. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ from psp_adapter.stripe_money import from_stripe
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 INSTALLATION = "bellhop_installation"
-"""The key of the metadata that names the installation which opened a PaymentIntent."""
+"""The metadata key for the installation that opened a PaymentIntent."""
 
 
 class _PspObject(BaseModel):
-    """An object of Stripe's. A field without a value is null in some API versions and absent in others: the same."""
+    """An object of Stripe. A null field and a missing one mean the same: API versions differ in which they send."""
 
     model_config = ConfigDict(hide_input_in_errors=True)  # such texts are logged and stored, and may quote an address
 
@@ -52,7 +52,7 @@ class _PaymentError(_PspObject):
 
 
 class Intent(_PspObject):
-    """The fields of a Stripe PaymentIntent that mean something to us (https://docs.stripe.com/api/payment_intents/object)."""
+    """The relevant fields of a PaymentIntent (https://docs.stripe.com/api/payment_intents/object)."""
 
     id: str
     status: str
@@ -67,11 +67,11 @@ class Intent(_PspObject):
     next_action: Mapping[str, Any] = Field(default_factory=dict)
 
     is_answer: bool = False
-    """It was read to answer a command, and stands for that command's payment, whatever its metadata says now."""
+    """It was read to answer a command, and is that command's payment regardless of its metadata."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether it claims to be one of this system's, by its metadata: an account may be shared with others."""
+        """Whether its metadata claims that this system opened it: an account may be shared with other systems."""
         return "order_id" in self.metadata and "payment_id" in self.metadata
 
     def claims(self, payment_id: PaymentId, installation: str) -> bool:
@@ -86,12 +86,12 @@ class Intent(_PspObject):
         return self.model_copy(update={"metadata": {**self.metadata, **ids}, "is_answer": True})
 
     def unclaimed(self) -> "Intent":
-        """Without what claims one of our payments."""
+        """A copy without the metadata that claims one of our payments."""
         return self.model_copy(update={"metadata": {}})
 
 
 class RefundObject(_PspObject):
-    """The fields of a Stripe Refund that mean something to us (https://docs.stripe.com/api/refunds/object)."""
+    """The relevant fields of a refund (https://docs.stripe.com/api/refunds/object)."""
 
     id: str
     amount: int
@@ -102,7 +102,7 @@ class RefundObject(_PspObject):
 
 
 class _DisputeObject(_PspObject):
-    """The fields of a Stripe Dispute that mean something to us (https://docs.stripe.com/api/disputes/object)."""
+    """The relevant fields of a dispute (https://docs.stripe.com/api/disputes/object)."""
 
     id: str
     amount: int
@@ -112,14 +112,14 @@ class _DisputeObject(_PspObject):
 
 @dataclass(frozen=True, slots=True)
 class EventSubject:
-    """The PaymentIntent an event is about: in the event itself, or to be asked for by its id."""
+    """The PaymentIntent of an event: contained in it, or to be fetched by its id."""
 
     reference: str
     embedded: Intent | None
 
 
 def subject_of(event: Mapping[str, Any]) -> EventSubject | Ignored:
-    """Which PaymentIntent a webhook event is about, or why the event says nothing to us."""
+    """The PaymentIntent that an event concerns, or the reason why the event is irrelevant."""
     kind, subject = str(event["type"]), event["data"]["object"]
     if kind in _BY_EVENT_TYPE:
         intent = Intent.model_validate(subject)
@@ -131,9 +131,9 @@ def subject_of(event: Mapping[str, Any]) -> EventSubject | Ignored:
 
 
 def current_type(kind: str, subject: Mapping[str, Any]) -> str | None:
-    """The type of an event whose object was fetched later than it happened: what the object says by now.
+    """The event type for an object that was fetched after the event, from the object's current state.
 
-    None when its status says nothing that an event reports.
+    None if its status corresponds to no event.
     """
     if kind not in _BY_EVENT_TYPE:
         return kind
@@ -145,16 +145,16 @@ def current_type(kind: str, subject: Mapping[str, Any]) -> str | None:
 
 
 def id_of(reference: object) -> str | None:
-    """The id of an object that stands there by its id, or as a whole where it was expanded."""
+    """The id of an object that is given by its id or, if expanded, in full."""
     found = reference.get("id") if isinstance(reference, Mapping) else reference
     return str(found) if found else None
 
 
 def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent | Ignored:
-    """What a webhook event says about this intent.
+    """The message for an event about this intent.
 
-    Without metadata of ours, what moves money is passed on all the same: the payment service knows the references of
-    its payments, and metadata can be removed at the PSP.
+    Events that move money are passed on even without our metadata, which can be removed at the PSP: the payment
+    service recognises its payments by their references.
     """
     kind, subject = str(event["type"]), event["data"]["object"]
     if not intent.is_ours and kind not in _MOVES_MONEY:
@@ -168,7 +168,7 @@ def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent
 
 
 def report_of_refund(refund: RefundObject, intent: Intent, at: datetime) -> PspRefundUpdated:
-    """How a refund stands: one of ours by its metadata, else one made in Stripe's dashboard."""
+    """The report of a refund: one of ours by its metadata, otherwise one made in Stripe's dashboard."""
     return PspRefundUpdated(
         **_facts(intent, at),
         refund_id=RefundId(refund.metadata.get("refund_id") or f"ref_psp_{refund.id}"),
@@ -200,7 +200,7 @@ _REFUND_STATE: Mapping[str, PspRefundState] = {
 
 
 def refund_state(status: str | None) -> PspRefundState:
-    """What a refund's status means to us."""
+    """The stage for Stripe's refund status."""
     return _REFUND_STATE.get(status or "", PspRefundState.PENDING)
 
 
@@ -219,16 +219,16 @@ DISPUTE_STATES: Mapping[str, PspDisputeState] = {
     "appeal_needs_response": PspDisputeState.OPEN,
     "appeal_under_review": PspDisputeState.OPEN,
 }
-"""What each status of a dispute means for the money (https://docs.stripe.com/api/disputes/object#dispute_object-status)."""
+"""Our states by Stripe's dispute statuses (https://docs.stripe.com/api/disputes/object#dispute_object-status)."""
 
 
 def dispute_state(status: str | None) -> PspDisputeState:
-    """What a dispute's status means to us. One that Stripe has added since is open: a person must look."""
+    """Our state for Stripe's dispute status. An unknown status counts as open, so that a person looks at it."""
     return DISPUTE_STATES.get(status or "", PspDisputeState.OPEN)
 
 
 def report_of_intent(intent: Intent, seen_at: datetime) -> PspPaymentEvent | None:
-    """What an intent's own status says, for intents read from the API; None when it says nothing final or new."""
+    """The message for the status of an intent read from the API; None if it is neither final nor new."""
     builder = _BY_STATUS.get(intent.status)
     # Webhooks count in whole seconds; a report from the API must not outrank one of the same second.
     return builder(intent, seen_at.replace(microsecond=0)) if builder else None
@@ -279,13 +279,13 @@ def _action_required(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
 
 
 def _instructions(intent: Intent) -> Mapping[str, Any]:
-    """What the guest was shown to pay with: a voucher, a code, an account to transfer to."""
+    """The payment instructions that the guest was shown: a voucher, a code, an account to transfer to."""
     shown = intent.next_action.get(str(intent.next_action.get("type")))
     return shown if isinstance(shown, Mapping) else {}
 
 
 def _payable_until(intent: Intent) -> datetime | None:
-    """The latest expiry that Stripe names, in the instructions or a part of them: in Unix seconds."""
+    """The latest expiry in the instructions or a part of them, in Unix seconds."""
     shown = _instructions(intent)
     parts = (shown, *(part for part in shown.values() if isinstance(part, Mapping)))
     named = (part.get(name) for part in parts for name in ("expires_after", "expires_at"))
@@ -323,7 +323,7 @@ _BY_STATUS: Mapping[str, _Builder] = {
 
 
 def _capturable(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
-    """Told when an amount may be captured, and when it may no longer be: the status says which."""
+    """The event reports both that an amount can be captured and that it no longer can: the status tells which."""
     return _BY_STATUS.get(intent.status, _open)(intent, occurred_at)
 
 
@@ -348,4 +348,4 @@ _MOVES_MONEY = frozenset(
 )
 
 EVENT_TYPES = (*_BY_EVENT_TYPE, *sorted(_REFUND_EVENTS), *sorted(_DISPUTE_EVENTS))
-"""The types of Stripe's events that mean something to us."""
+"""The relevant types of Stripe's events."""

@@ -1,8 +1,8 @@
-"""Stripe's webhook: verify the raw bytes, put the fact on the bus, and only then say thank you.
+"""Stripe's webhook: verify the raw bytes, publish the event, and only then return 2xx.
 
-2xx means the broker has confirmed the event; until then Stripe keeps it and tries again
-(https://docs.stripe.com/webhooks#behaviors). Anybody can post here, so what is refused is refused early: by its headers
-before a byte of its body is read, and by its signature before it is parsed.
+2xx means that the broker has confirmed the event; until then Stripe keeps it and tries again
+(https://docs.stripe.com/webhooks#behaviors). The endpoint is open to the internet, so requests are rejected early: by
+their headers before the body is read, and by their signature before it is parsed.
 """
 
 import asyncio
@@ -32,29 +32,29 @@ MAX_BODY = 256 * 1024
 """Bytes of one event."""
 
 READ_SECONDS = 10.0
-"""How long a sender may take over its body."""
+"""Seconds a sender has for its body."""
 
 
 _REFUSALS = {
     Refused.TOO_LARGE: (413, f"A webhook may have at most {MAX_BODY} bytes."),
-    Refused.TOO_SLOW: (408, "The body did not come in time."),
-    Refused.CROWDED_OUT: (503, "Too many at once; please send it again."),
-    Refused.HUNG_UP: (400, "The body did not come whole."),
+    Refused.TOO_SLOW: (408, "The body did not arrive in time."),
+    Refused.CROWDED_OUT: (503, "Too many requests at once; please send it again."),
+    Refused.HUNG_UP: (400, "The body is incomplete."),
 }
 
 
 class _RefusedError(Exception):
-    """A request whose body is not worth reading, or not worth parsing."""
+    """The request is rejected before its body is read, or before it is parsed."""
 
-    def __init__(self, status: int, reason: str, told: str) -> None:
+    def __init__(self, status: int, reason: str, detail: str) -> None:
         self.status = status
         self.reason = reason
-        self.told = told
+        self.detail = detail
         super().__init__(reason)
 
 
 def _unsigned(reason: str) -> _RefusedError:
-    # Whoever forges is not told what gave it away.
+    # A forger must not learn which check failed.
     return _RefusedError(400, reason, "The signature does not match.")
 
 
@@ -68,7 +68,7 @@ class Webhook:
     events: EventTranslator
     parking: EventParking
     clock: SharedClock
-    """Stripe's time, which the age of a signature is measured by."""
+    """Stripe's time, by which the age of a signature is measured."""
     _readers: BodyReaders = field(default_factory=BodyReaders)
     _throttle: LogThrottle = field(default_factory=lambda: LogThrottle(every=1.0))
 
@@ -99,7 +99,7 @@ class Webhook:
         return self._answer(200, Done.name, "The event is recorded.")
 
     async def _signed_body(self, request: Request) -> str:
-        """The body, once it is known to be signed. Raises _RefusedError."""
+        """The body, with its signature verified. Raises _RefusedError."""
         header = request.headers.get("stripe-signature", "")
         now = self.clock.now().timestamp()
         if reason := rejection_of(header, now):
@@ -119,13 +119,13 @@ class Webhook:
         held_back = self._throttle.admit()
         if held_back is not None:
             log.warning("webhook.refused", status=refused.status, reason=refused.reason, more_before_it=held_back)
-        answer = self._answer(refused.status, "refused", refused.told)
-        # What is left of its body is not waited for.
+        answer = self._answer(refused.status, "refused", refused.detail)
+        # The rest of the body is not read.
         answer.headers["connection"] = "close"
         return answer
 
     async def _parked(self, event: SnapshotEvent | ThinEvent, error: Exception) -> Response:
-        """Stripe would repeat for three days what cannot be translated, and then switch the endpoint off."""
+        """Dead-letter an untranslatable event: Stripe would repeat it for three days, then disable the endpoint."""
         try:
             await self.parking.park(event, error)
         except TransientError as unpublished:
@@ -142,7 +142,7 @@ class Webhook:
 
 
 def _parsed(body: str) -> Any:
-    """Raises MalformedEventError for what is not JSON, or text that is not Unicode."""
+    """Parse the body. Raises MalformedEventError if it is not JSON, or has text that is not Unicode."""
     try:
         return from_json(body)
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""Payments: their sessions, refunds and disputes, and what decides on them."""
+"""The payment aggregate: sessions, refunds and disputes, and the decisions on them."""

@@ -1,7 +1,7 @@
-"""The payment's lifecycle: one function that decides what happens to a payment.
+"""The payment's table of decisions, row by row.
 
-The PSP's word counts, and only as far as it matches what was asked. `polling.py` says when to ask again,
-`refunds.py` what becomes of refunds, `disputes.py` what becomes of disputes.
+PSP reports are trusted only where they match the request. Polling, refunds and disputes are decided in `polling.py`,
+`refunds.py` and `disputes.py`.
 """
 
 from datetime import datetime
@@ -60,7 +60,7 @@ CLAIMS_KEPT = 20
 
 
 class ClosedBeforeCreatedError(TransientError):
-    """ClosePaymentSession overtook CreatePaymentSession on its way here: it is tried again once that has come."""
+    """ClosePaymentSession overtook CreatePaymentSession: it is retried until that has arrived."""
 
     def __init__(self, message: ClosePaymentSession) -> None:
         super().__init__(f"{message.kind} for {message.payment_id} came before the payment itself")
@@ -84,7 +84,7 @@ _UnpaidReport = (
 def decide(
     payment: Payment | None, message: PaymentInput | HeldSessionEvent, now: datetime, polls: Polls = polling.DEFAULT
 ) -> Decision[Payment]:
-    """What `message` does to `payment` at `now`; every change sets again when the PSP is asked next."""
+    """Decide on `message`; every change sets the time of the next poll."""
     if isinstance(message, HeldSessionEvent):
         message = message.of(payment)
     decision = _without_payment(message) if payment is None else _decide(payment, message, now, polls)
@@ -213,7 +213,7 @@ def _session(payment: Payment, message: _SessionMessage) -> Decision[Payment]:
 
 
 def _reported(payment: Payment, report: _UnpaidReport) -> Decision[Payment]:
-    """What the PSP reported about an unpaid session: believed while it is news."""
+    """A report about an unpaid session, which counts if it is newer than the state."""
     if report.psp_reference in payment.unclosed and isinstance(report, PspPaymentCanceled):
         return Applied(payment.model_copy(update={"unclosed": _without(payment.unclosed, report.psp_reference)}))
     if not _is_current(payment, report):
@@ -227,7 +227,7 @@ def _reported(payment: Payment, report: _UnpaidReport) -> Decision[Payment]:
         case _, PspPaymentCanceled():
             return _closed(payment)
         case _P.CLOSING, PspPaymentProcessing():
-            # It cannot be closed while it settles; the PSP's last word closes or confirms it.
+            # It cannot be closed while it settles; the PSP's final report closes or confirms it.
             return Applied(payment, (_processing_told(payment),))
         case _, PspPaymentHeld():
             return _held(payment, report)
@@ -254,9 +254,9 @@ def _reported(payment: Payment, report: _UnpaidReport) -> Decision[Payment]:
 def _claimed(payment: Payment, report: PspPaymentEvent, now: datetime) -> Decision[Payment]:
     """A report about a session that this payment does not hold.
 
-    Its metadata names the payment, and anyone with access to the PSP's dashboard can write that. A success is asked
-    about with our own key; what the PSP answers is adopted while the payment waits for a session to be named, as after
-    a restore of the store, and is otherwise for a person to decide.
+    Its metadata names the payment, but anyone with access to the PSP's dashboard can write that. A success is verified
+    with our own key; the PSP's answer is adopted while the payment has no session yet, as after a restore of the store,
+    and is otherwise for a person to decide.
     """
     reference = report.psp_reference
     if not isinstance(report, PspPaymentSucceeded):
@@ -278,28 +278,28 @@ def _claimed(payment: Payment, report: PspPaymentEvent, now: datetime) -> Decisi
 
 
 def _is_current(payment: Payment, report: PspPaymentEvent) -> bool:
-    """Whether a report is about the session of now. Before the PSP has named it, about none of those before."""
+    """Whether a report concerns the current session or, before the PSP has named it, none of the earlier ones."""
     if payment.session is not None:
         return report.psp_reference == payment.session.psp_reference
     return report.psp_reference not in payment.earlier_sessions
 
 
 def _asked(payment: Payment, message: CreatePaymentSession) -> Payment:
-    """The payment, knowing the latest request for a session; unchanged by one it has had."""
+    """The payment with the latest request for a session; unchanged by an earlier one."""
     times = [at for at in (payment.asked_at, message.asked_at) if at is not None]
     latest = {"asked_at": max(times, default=None), "request_no": max(payment.request_no, message.request_no or 0)}
     return payment.model_copy(update=latest)
 
 
 def _had(payment: Payment, message: CreatePaymentSession) -> bool:
-    """Whether a request is not later than the latest this payment has had. Older orders only say when they asked."""
+    """Whether a request is not newer than the payment's latest. Requests of older orders carry only a time."""
     if message.request_no is not None:
         return message.request_no <= payment.request_no
     return message.asked_at is not None and _asked(payment, message) == payment
 
 
 def _open_again(payment: Payment) -> Decision[Payment]:
-    """One live session at a time: the one before was closed or never came to be."""
+    """One live session at a time: the previous one was closed or never opened."""
     left = (payment.session.psp_reference,) if payment.session else ()
     again = payment.model_copy(
         update={
@@ -332,7 +332,7 @@ def _session_opened(payment: Payment, event: PspSessionCreated) -> Decision[Paym
 
 
 def _superfluous_session(payment: Payment, event: PspSessionCreated) -> Decision[Payment]:
-    """A request for a session that came late, or again, opened one that no guest will get: it is closed at once."""
+    """A late or repeated request opened a session that no guest will receive: it is closed at once."""
     sessions = {
         "earlier_sessions": (*payment.earlier_sessions, event.psp_reference),
         "unclosed": (*payment.unclosed, event.psp_reference),
@@ -360,14 +360,14 @@ def _session_created(payment: Payment) -> tuple[Outgoing, ...]:
 
 
 def _session_failed(payment: Payment, event: PspSessionFailed) -> Decision[Payment]:
-    told = PaymentSessionFailed(order_id=payment.order_id, payment_id=payment.payment_id, detail=event.detail)
-    return Applied(payment.model_copy(update={"status": _P.FAILED}), (told,))
+    failure = PaymentSessionFailed(order_id=payment.order_id, payment_id=payment.payment_id, detail=event.detail)
+    return Applied(payment.model_copy(update={"status": _P.FAILED}), (failure,))
 
 
 def _found_unpaid(payment: Payment, report: PspPaymentEvent, status: PaymentStage) -> Decision[Payment]:
-    """Open and unpaid. What failed is told again: the order may have heard of it before that it was settling.
+    """Open and unpaid. Re-emits the last failure: the order may have seen *processing* after it.
 
-    An attempt that the PSP knows no more has failed; the event that said so comes after this report, and is old news.
+    An attempt that the PSP no longer knows has failed; its event arrives after this report and is stale then.
     """
     found = payment.model_copy(update={"status": status, "polls": 0})
     if payment.status in _ATTEMPTING and status is not payment.status:
@@ -376,25 +376,25 @@ def _found_unpaid(payment: Payment, report: PspPaymentEvent, status: PaymentStag
     if not found.attempts:
         return Applied(found)
     last = found.attempts[-1]
-    told = PaymentFailed(order_id=payment.order_id, payment_id=payment.payment_id, code=last.code, detail=last.detail)
-    return Applied(found, (told,))
+    event = PaymentFailed(order_id=payment.order_id, payment_id=payment.payment_id, code=last.code, detail=last.detail)
+    return Applied(found, (event,))
 
 
 def _instructions_issued(payment: Payment, payable_until: datetime) -> Decision[Payment]:
-    """The order hears of it at each report: it may have heard meanwhile that an earlier attempt failed."""
-    told = PaymentInstructionsIssued(
+    """Emitted at each report: the order may have seen the failure of an earlier attempt in between."""
+    event = PaymentInstructionsIssued(
         order_id=payment.order_id, payment_id=payment.payment_id, payable_until=payable_until
     )
-    return Applied(payment.model_copy(update={"status": _P.ACTION_REQUIRED}), (told,))
+    return Applied(payment.model_copy(update={"status": _P.ACTION_REQUIRED}), (event,))
 
 
 def _held(payment: Payment, report: PspPaymentHeld) -> Decision[Payment]:
-    """Money that was paid in part waits for a person; an authorisation is cancelled, and a person hears why."""
+    """Partial payments wait for a person; an authorisation is cancelled, and the order comes under review."""
     if not report.is_authorised_only:
         return _mismatched(payment, report.detail)
     closing = payment.model_copy(update={"status": _P.CLOSING})
-    told = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=report.detail)
-    return Applied(closing, (told, *_close_psp_session(closing)))
+    event = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=report.detail)
+    return Applied(closing, (event, *_close_psp_session(closing)))
 
 
 def _attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Payment]:
@@ -405,14 +405,14 @@ def _attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Paym
             "attempts": (*payment.attempts, attempt)[-ATTEMPTS_KEPT:],
         }
     )
-    told = PaymentFailed(
+    event = PaymentFailed(
         order_id=payment.order_id, payment_id=payment.payment_id, code=report.code, detail=report.detail
     )
-    return Applied(failed, (told,))
+    return Applied(failed, (event,))
 
 
 def _succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> Decision[Payment]:
-    """A success is believed in every status, once it matches what was asked. What was paid need not be closed."""
+    """A success counts in every status, provided that it matches the request. A paid session need not be closed."""
     payment = payment.model_copy(update={"unclosed": _without(payment.unclosed, report.psp_reference)})
     if payment.paid_reference is not None:
         if report.psp_reference != payment.paid_reference:
@@ -452,16 +452,16 @@ def _success_told(payment: Payment) -> PaymentSucceeded:
 
 
 def _mismatched(payment: Payment, detail: str) -> Applied[Payment]:
-    told = PaymentMismatched(
+    event = PaymentMismatched(
         order_id=payment.order_id, payment_id=payment.payment_id, detail=detail, received=payment.received
     )
     mismatched = payment.model_copy(update={"status": _P.MISMATCHED})
-    return Applied(mismatched, (told, *refunds.refunds_seen_before_payment(mismatched)))
+    return Applied(mismatched, (event, *refunds.refunds_seen_before_payment(mismatched)))
 
 
 def _close_psp_session(payment: Payment) -> tuple[Outgoing, ...]:
     if payment.session is None:
-        # The session is being opened right now; it is closed the moment the PSP names it.
+        # The session is being opened; it is closed as soon as the PSP has named it.
         return ()
     return (polling.close_session(payment, payment.session.psp_reference),)
 

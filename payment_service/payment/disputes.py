@@ -1,4 +1,4 @@
-"""Disputes: the guest's bank asks about the money, or for it, and decides; after an appeal, more than once."""
+"""Disputes: the guest's bank inquires about a payment or claims it back, and decides; after an appeal, repeatedly."""
 
 from datetime import datetime
 from typing import assert_never
@@ -9,7 +9,7 @@ from contracts.psp import PspDisputeState, PspDisputeUpdated
 from payment_service.payment.state import Dispute, Payment
 
 _FURTHER = (PspDisputeState.INQUIRY, PspDisputeState.OPEN, PspDisputeState.WON, PspDisputeState.LOST)
-"""The PSP counts in whole seconds: of two reports of one second, the one that is further on is the newer."""
+"""The PSP's times are whole seconds: of two reports in the same second, the one of the later state is newer."""
 
 
 def dispute_reported(payment: Payment, report: PspDisputeUpdated) -> Decision[Payment]:
@@ -30,7 +30,7 @@ def dispute_reported(payment: Payment, report: PspDisputeUpdated) -> Decision[Pa
     others = tuple(other for other in payment.disputes if other.dispute_id != report.dispute_id)
     noted = payment.model_copy(update={"disputes": (*others, dispute)})
     if known is not None and (known.state, known.amount, known.status) == (report.state, report.amount, report.status):
-        return Applied(noted)  # no news but its time, which decides about reports still to come
+        return Applied(noted)  # nothing new except its time, which decides about later reports
     noted = noted.model_copy(update={"fact_no": payment.fact_no + 1})
     return Applied(noted, (_reported(noted, dispute),))
 

@@ -1,4 +1,4 @@
-"""When to ask the PSP again: nothing is guessed, and nothing is waited for without end."""
+"""Polling of the PSP: the time of the next poll, and when polling ends in a review."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,30 +9,30 @@ from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, Ps
 from payment_service.payment.state import Payment, PaymentStage, Refund
 
 OPEN_POLL = timedelta(minutes=10)
-"""Open payments older than this are compared with the PSP, so a lost webhook is found."""
+"""Open payments older than this are polled, so that a lost webhook is found."""
 
 SETTLING_POLL = timedelta(hours=1)
 UNKNOWN_POLLS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), *([timedelta(days=1)] * 7))
-"""After an unanswered request: when to ask again. After the last, a person must look.
+"""Intervals of polls after a time-out. After the last, a person must decide.
 
-Questions about an open payment that nothing answers, because the adapter is down or may not ask, are put off by the
-same steps, so that they do not pile up, and end like them.
+Polls of an open payment that get no reply, because the adapter is down or rejected by the PSP, are repeated at the same
+intervals, so that they do not pile up, and end in the same way.
 """
 
 REFUSED_POLLS = 3
-"""After how many of these steps a person must look when the PSP answers, and refuses to close or show the session."""
+"""The number of these intervals after which a person must decide if the PSP refuses to close or show the session."""
 
 
 REFUND_ANSWER = timedelta(days=7)
-"""After this long without any answer to a refund, a person must look."""
+"""A refund without any answer for this long needs a person."""
 
 REFUND_SETTLEMENT = timedelta(days=14)
-"""After this long at the PSP without being settled, likewise; a bank may take ten days."""
+"""So does one that the PSP has not settled for this long; a bank may take ten days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Polls:
-    """How long after what the PSP is asked again."""
+    """The intervals at which the PSP is polled."""
 
     open: timedelta = OPEN_POLL
     settling: timedelta = SETTLING_POLL
@@ -41,15 +41,15 @@ class Polls:
     refund_settlement: timedelta = REFUND_SETTLEMENT
 
     def step(self, payment: Payment) -> timedelta:
-        """How long after the last question the next one may follow."""
+        """The interval from the last poll to the next."""
         return self.unknown[min(payment.polls, len(self.unknown) - 1)]
 
     def are_over(self, payment: Payment) -> bool:
-        """Whether the PSP was asked about this payment, and said nothing about it, for so long that asking ends."""
+        """Whether the polls of this payment have been without result for so long that polling ends."""
         return payment.polls >= (min(REFUSED_POLLS, len(self.unknown)) if payment.is_refused else len(self.unknown))
 
     def scaled(self, factor: float) -> "Polls":
-        """All of them longer, or shorter, by a factor."""
+        """All intervals multiplied by a factor."""
         return Polls(
             self.open * factor,
             self.settling * factor,
@@ -59,7 +59,7 @@ class Polls:
         )
 
     def refund_deadline(self, refund: Refund, now: datetime) -> datetime | None:
-        """When a person must look at a refund that has no outcome by then; None when that time has come before."""
+        """The time at which a refund without outcome needs a person; None if that time has already passed."""
         patience = {RefundStage.REQUESTED: self.refund_answer, RefundStage.PENDING: self.refund_settlement}
         if refund.unresolved or refund.stage not in patience:
             return None
@@ -74,7 +74,7 @@ _OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_RE
 
 
 def with_next_poll(payment: Payment, now: datetime, polls: Polls = DEFAULT) -> Payment:
-    """The payment with the time set at which the PSP is asked again, if ever."""
+    """The payment with the time of its next poll, if there is one."""
     times = (_next_poll(payment, now, polls), *(polls.refund_deadline(refund, now) for refund in payment.refunds))
     return payment.model_copy(update={"due_at": min((at for at in times if at is not None), default=None)})
 
@@ -95,7 +95,7 @@ def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None
 
 
 def psp_timed_out(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
-    """The PSP did not say whether it did what it was asked: unknown, until it says something."""
+    """The outcome of a request is unknown until the PSP reports it."""
     if event.asked == CreatePspRefund.wire_kind():
         return Applied(payment)
     because = {"unknown_because": event.detail[:_DETAIL_KEPT], "is_refused": event.is_refused}
@@ -108,7 +108,7 @@ def psp_timed_out(payment: Payment, event: PspOutcomeUnknown) -> Decision[Paymen
 
 
 def resolved(payment: Payment) -> Payment:
-    """The PSP has answered: back to where the payment stood before it fell silent."""
+    """The PSP has answered: the payment returns to its status before the time-outs."""
     if payment.status is not PaymentStage.UNKNOWN:
         return payment.model_copy(update={"polls": 0})
     before = payment.before_unknown or PaymentStage.CREATED
@@ -141,7 +141,7 @@ def poll(payment: Payment, now: datetime, polls: Polls = DEFAULT) -> Decision[Pa
 
 
 def _looked_at(refund: Refund, now: datetime, polls: Polls) -> Refund:
-    """A refund at the time of a poll: for those of before times were kept, the wait begins now."""
+    """A refund at the time of a poll: if it has no time, from an older version, its wait begins now."""
     deadline = polls.refund_deadline(refund, now)
     if deadline is None:
         return refund
@@ -194,7 +194,7 @@ def ask_about(payment: Payment, psp_reference: str, *, is_held: bool = True) -> 
 
 
 def ask_session(payment: Payment) -> CreatePspSession:
-    """The same question has the same idempotency key, however often it is asked."""
+    """A repeated request has the same idempotency key."""
     return CreatePspSession(
         order_id=payment.order_id,
         payment_id=payment.payment_id,

@@ -1,4 +1,4 @@
-"""Refunds, asked for by staff, by the order itself, or made in the PSP's dashboard."""
+"""Refunds: requested by staff or by the order itself, or made in the PSP's dashboard."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ _STAGE_OF = {
 def refund_asked(payment: Payment, command: RefundPayment, now: datetime) -> Decision[Payment]:
     known = _refund(payment, command.refund_id)
     if known is not None and known.stage is RefundStage.REQUESTED:
-        # Asked again after it had no outcome: the same id, so that the PSP cannot make it twice.
+        # Repeated because it had no outcome: under the same id, so that the PSP cannot make it twice.
         asked = _with(payment, known.model_copy(update={"asked_at": now, "unresolved": False}))
         return Applied(asked.model_copy(update={"polls": 0}), (ask_refund(asked, known),))
     if known is not None:
@@ -54,7 +54,7 @@ def refund_asked(payment: Payment, command: RefundPayment, now: datetime) -> Dec
 
 
 def _charge_of(payment: Payment, command: RefundPayment) -> tuple[str | None, Money]:
-    """Which charge a refund is of, and how much of it is left: the order's own, or that of the refund it repeats."""
+    """The charge to refund and the rest of it: the order's charge, or that of the refund being repeated."""
     repeated = _refund(payment, command.repeats) if command.repeats else None
     if repeated is None or not payment.is_second_charge(repeated.psp_reference):
         return payment.paid_reference, payment.refundable
@@ -67,7 +67,7 @@ def _charge_of(payment: Payment, command: RefundPayment) -> tuple[str | None, Mo
 
 
 def refund_reported(payment: Payment, report: PspRefundUpdated) -> Decision[Payment]:
-    """Ours or one made in the PSP's dashboard. A settled refund may still fail; nothing else goes backwards."""
+    """A report about our refund or one made in the PSP's dashboard. Only a settled refund may go back, to failed."""
     stage = _STAGE_OF[report.state]
     refund_id, doubles = _identity(payment, report)
     known = _refund(payment, refund_id)
@@ -93,9 +93,9 @@ def refund_reported(payment: Payment, report: PspRefundUpdated) -> Decision[Paym
 
 
 def _identity(payment: Payment, report: PspRefundUpdated) -> tuple[RefundId, RefundId | None]:
-    """Which refund a report is about, and which one that doubles: the PSP has made another under the same id.
+    """The refund a report concerns, and the refund it duplicates if the PSP has made two under the same id.
 
-    The PSP's own id decides where it is known: our id is in the refund's metadata, which can be changed at the PSP.
+    The PSP's own id decides if it is known: our id is in the refund's metadata, which can be edited at the PSP.
     """
     for refund in payment.refunds:
         if report.psp_refund_id and refund.psp_refund_id == report.psp_refund_id:
@@ -114,7 +114,7 @@ def refund_refused(payment: Payment, event: PspRefundRefused) -> Decision[Paymen
 
 
 def refund_duplicate_charge(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> Decision[Payment]:
-    """A second session was paid as well: all of it goes back."""
+    """A second session was paid as well: it is refunded in full."""
     refund_id = RefundId(f"ref_{payment.payment_id.removeprefix('pay_')}_twice_{report.psp_reference}")
     if _refund(payment, refund_id) is not None:
         return Ignored("the second charge is being refunded already")
@@ -131,7 +131,7 @@ def refund_duplicate_charge(payment: Payment, report: PspPaymentSucceeded, now: 
 
 
 def refunds_seen_before_payment(payment: Payment) -> tuple[Outgoing, ...]:
-    """Refunds that were reported before the success itself: the order hears of them once it knows it is paid."""
+    """Events of refunds that were reported before the success, to be emitted after it."""
     return tuple(
         _event(payment, refund) for refund in payment.refunds if refund.psp_reference == payment.paid_reference
     )
@@ -140,7 +140,7 @@ def refunds_seen_before_payment(payment: Payment) -> tuple[Outgoing, ...]:
 def _recorded(payment: Payment, refund: Refund) -> Decision[Payment]:
     recorded = _with(payment, refund).model_copy(update={"fact_no": payment.fact_no + 1})
     if payment.paid_reference is None and refund.psp_reference:
-        return Applied(recorded)  # told once the order knows that it is paid
+        return Applied(recorded)  # emitted later, by `refunds_seen_before_payment`
     return Applied(recorded, (_event(recorded, refund),))
 
 

@@ -1,4 +1,4 @@
-"""A payment: its frozen state, and everything that can happen to it. `decide.py` decides what follows."""
+"""The state of a payment, and the inputs of its decisions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ from contracts.psp import (
 
 
 class PaymentStage(StrEnum):
-    """Where a payment stands with the PSP."""
+    """The status of a payment at the PSP."""
 
     CREATED = "created"
     SESSION_OPEN = "session_open"
@@ -50,7 +50,7 @@ class _Value(BaseModel):
 
 
 class PspSession(_Value):
-    """What the PSP opened for us."""
+    """A session at the PSP."""
 
     psp_reference: str
     sealed_client_secret: str
@@ -58,7 +58,7 @@ class PspSession(_Value):
 
 
 class Attempt(_Value):
-    """One attempt to pay that failed."""
+    """A failed attempt to pay."""
 
     at: datetime
     code: str
@@ -66,7 +66,7 @@ class Attempt(_Value):
 
 
 class Refund(_Value):
-    """Money given back, or asked to be."""
+    """A refund, requested or made."""
 
     refund_id: RefundId
     psp_reference: str
@@ -74,30 +74,30 @@ class Refund(_Value):
     stage: RefundStage
     detail: str = ""
     psp_refund_id: str = ""
-    """The PSP's own id, once it has named it."""
+    """The PSP's id, once known."""
     doubles: RefundId | None = None
-    """The refund under whose id the PSP has made this one as well: money went back twice."""
+    """The refund under whose id the PSP has made this one as well: money was refunded twice."""
     repeats: RefundId | None = None
-    """The failed refund that this one takes the place of."""
+    """The failed refund that this one replaces."""
     reason: str = ""
     asked_at: datetime | None = None
-    """When it was asked, or first heard of; None for refunds of before this was kept."""
+    """The time of the request, or of the first report; None in refunds of older versions."""
     unresolved: bool = False
-    """It has stayed where it is for so long that the order was told."""
+    """Its stage has not changed for so long that the order was notified."""
 
 
 class Dispute(_Value):
-    """A guest's bank asking for the money."""
+    """A dispute of a charge."""
 
     dispute_id: str
     amount: Money
     state: PspDisputeState
     status: str = ""
-    """The PSP's own word for the state."""
+    """The PSP's term for the state."""
     psp_reference: str = ""
-    """The session whose charge is disputed; empty in what older versions wrote."""
+    """The session whose charge is disputed; empty in documents of older versions."""
     reported_at: datetime | None = None
-    """By the PSP's clock; none in what older versions wrote."""
+    """By the PSP's clock; None in documents of older versions."""
 
 
 class Payment(State):
@@ -110,9 +110,9 @@ class Payment(State):
     asked_at: datetime | None = None
     request_no: int = 0
     description: str | None = None
-    """Of the first request for a session: a session that is asked for again has the same. None in older documents."""
+    """From the first request for a session; equal in repeated requests. None in older documents."""
     sealed_receipt_email: str | None = None
-    """Of the request that opened the current session: only the PSP adapter can open it."""
+    """From the request that opened the current session; sealed for the PSP adapter."""
     session_no: int = 1
     session: PspSession | None = None
     earlier_sessions: tuple[str, ...] = ()
@@ -125,15 +125,15 @@ class Payment(State):
     fact_no: int = 0
     before_unknown: PaymentStage | None = None
     unknown_because: str = ""
-    """What the PSP said, or did not, when it was asked in vain for the first time."""
+    """The detail of the first unsuccessful poll."""
     is_refused: bool = False
-    """The PSP answers, and refuses to close or show the session: it does not know its id, say."""
+    """The PSP answers but refuses to close or show the session, for example because it does not know its id."""
     polls: int = 0
-    """Questions in a row that were not answered."""
+    """Consecutive polls without an answer."""
     claimed: tuple[str, ...] = ()
-    """Sessions that this payment does not hold and an event claimed to have paid it: the PSP was asked about them."""
+    """Sessions not held by this payment that an event claimed to have paid it, and that were verified at the PSP."""
     unclosed: tuple[str, ...] = ()
-    """Sessions whose client secret was given to no guest, and which the PSP has not closed yet."""
+    """Sessions that no guest has received and that the PSP has not closed yet."""
 
     @property
     def needs_attention(self) -> bool:
@@ -146,12 +146,12 @@ class Payment(State):
 
     @property
     def is_unpayable(self) -> bool:
-        """The PSP has not named a session yet: no guest has a client secret, so this payment can be closed at once."""
+        """The PSP has not named a session yet: no guest has a client secret, so the payment can be closed at once."""
         stage = self.before_unknown if self.status is PaymentStage.UNKNOWN else self.status
         return self.session is None and stage in (PaymentStage.CREATED, PaymentStage.CLOSING)
 
     def knows(self, psp_reference: str) -> bool:
-        """Whether this is a session of the payment, of now or earlier."""
+        """Whether this is a current or earlier session of the payment."""
         current = self.session.psp_reference if self.session else None
         return psp_reference in (current, self.paid_reference, *self.earlier_sessions)
 
@@ -160,7 +160,7 @@ class Payment(State):
         return self.paid_reference is not None and psp_reference not in (self.paid_reference, "")
 
     def refunded(self, *stages: RefundStage) -> Money:
-        """The sum of the refunds of what was paid that are in one of these stages."""
+        """The sum of the order's refunds in these stages."""
         currency = (self.received or self.amount).currency
         amounts = (
             refund.amount
@@ -171,9 +171,9 @@ class Payment(State):
 
     @property
     def lost(self) -> Money:
-        """What the guest's bank has taken back of what was paid, at most all of it.
+        """The amount that the guest's bank has taken back, at most the payment.
 
-        A dispute in another currency counts as all of it: what it took of ours is only known from the PSP's books.
+        A dispute in another currency counts in full: its amount in ours is known only from the PSP's ledger.
         """
         received = self.received or Money.zero(self.amount.currency)
         amounts = (
@@ -185,7 +185,7 @@ class Payment(State):
 
     @property
     def refundable(self) -> Money:
-        """What the PSP holds and no refund has asked for."""
+        """The amount that the PSP holds and that no refund has claimed."""
         if self.received is None:
             return Money.zero(self.amount.currency)
         asked = self.refunded(RefundStage.REQUESTED, RefundStage.PENDING, RefundStage.SUCCEEDED)
@@ -195,13 +195,13 @@ class Payment(State):
 
 @dataclass(frozen=True, slots=True)
 class PollDue:
-    """The sweeper found that it is time to ask the PSP again."""
+    """The sweeper found that the next poll is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldSessionEvent:
-    """An event of the PSP that names this payment in its metadata, which can be changed at the PSP: it counts only if
-    the payment holds the session that the event is about."""
+    """A PSP event that names this payment in its metadata, which can be edited at the PSP: it counts only if the
+    payment holds the event's session."""
 
     event: "PspReport"
 
@@ -237,21 +237,21 @@ PaymentInput = PaymentMessage | PollDue
 
 
 class SessionNotHeldError(Exception):
-    """The payment that an event names does not hold the session it is about."""
+    """The payment that an event names does not hold the event's session."""
 
     def __init__(self, event: PspReport) -> None:
         super().__init__(f"{event.kind} names {event.payment_id}, which does not hold {event.psp_reference}")
 
 
 class UnknownPaymentError(PermanentError):
-    """A fact or command about a payment that does not exist."""
+    """A command or event concerns a payment that does not exist."""
 
     def __init__(self, message: PaymentMessage) -> None:
         super().__init__(f"{message.kind} for {message.payment_id}, which this service has never recorded")
 
 
 class AmountChangedError(PermanentError):
-    """A second request for a session asks for another amount than the first."""
+    """A request for a session has another amount than the payment."""
 
     def __init__(self, payment: Payment, asked: Money) -> None:
         super().__init__(
