@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from deploy.local.broker import Broker, broker_server
 from deploy.local.ports import Ports
 from deploy.local.store import Store, store_server
 from tests.support.containers import ContainerBroker, ContainerStore, docker_answers
+
+TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -19,6 +22,22 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes a core: most of a test's time is spent waiting for a server, a deadline or a browser."""
+    return 2 * (os.cpu_count() or 1)
+
+
+SLOW_FIRST = ("chaos", "browser", "integration")
+"""Suites in which one file takes minutes. Started last, such a file would run alone at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the suites by what their files cost, the dearest first; within a suite the order stays."""
+    rank = {suite: number for number, suite in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(TESTS).parts[0], len(rank)))
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def made_up(prefix: str) -> str:
         ("cannot reach amqp://bellhop:hu@sh@rabbit:5672/", "hu@sh"),
         ("authorization: Bearer opaque-token-of-somebody", "opaque-token-of-somebody"),
         ("Authorization: Basic YmVsbGhvcDpodXNo", "YmVsbGhvcDpodXNo"),
-        (f"sealed as {SEALED}", SEALED),
+        pytest.param(f"sealed as {SEALED}", SEALED, id="a sealed value"),
         ("cannot reach amqp://bellhop:hush@rabbit:5672/", "hush"),
         ("cannot reach mongodb+srv://bellhop:hu%40sh@store/?w=1", "hu%40sh"),
         ("connect(password='hush')", "hush"),

@@ -242,7 +242,7 @@ async def test_staff_and_operators_are_who_their_tokens_say() -> None:
         for role in ("guest", "staff", "reader", "replayer", "editor", "operator", "admin", "Guest", None, ["operator"])
         if role not in allowed
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 async def test_no_role_passes_for_another(check: Callable[[str], Awaitable[object]], role: object) -> None:
     with pytest.raises(ProblemError) as raised:
