@@ -2,10 +2,13 @@
 PYTHON ?= python3
 VENV := .venv/bin
 SERIES ?= 4.3
+# Two processes a core, a file at a time, the dearest files first (tests/conftest.py).
+PYTEST := $(VENV)/pytest -n auto --dist loadfile --no-loadscope-reorder
+WITHOUT_SERVERS := tests/unit tests/component tests/contracts
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-rabbitmq test-setup check docs openapi format lock clean
+.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup check docs openapi format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
@@ -20,11 +23,18 @@ up: setup ## start the stack and leave it running until Ctrl-C
 	@$(VENV)/bellhop up
 
 test: test-setup check ## run the checks and every test
-	$(VENV)/pytest
+	$(PYTEST)
+
+unit: setup ## run the tests that start no server
+	$(PYTEST) -q $(WITHOUT_SERVERS)
+
+coverage: test-setup ## run every test, and name what of chassis and the services is covered to less than 90 %, by branch
+	$(PYTEST) -q --cov --cov-report=
+	@$(VENV)/coverage report --sort=cover | awk 'NR < 3 || $$NF + 0 < 90 || /^TOTAL/'
 
 test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: make test-rabbitmq SERIES=4.3
 	BELLHOP_RABBITMQ_SERVER=$$($(VENV)/python -m tools.rabbitmq_root $(SERIES)) && export BELLHOP_RABBITMQ_SERVER && \
-		$(VENV)/pytest $(BROKER_SUITES)
+		$(PYTEST) $(BROKER_SUITES)
 
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --tests

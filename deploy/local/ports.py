@@ -1,11 +1,18 @@
 """Free ports on the loopback address, the same ones from run to run as long as nobody else took them."""
 
 import json
+import os
 import socket
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 
 HOST = "127.0.0.1"
+
+_LOWEST, _ENOUGH = 10_000, 1_000
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""Linux's setting: from these ports the system takes the near end of outgoing connections."""
 
 
 def is_free(port: int) -> bool:
@@ -17,6 +24,31 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_port() -> int:
+    """A port on which a server could listen now, and which this process has not returned before.
+
+    It lies below the ports of outgoing connections: one of those would otherwise take it while its server is down.
+    """
+    with _choosing:
+        return next(port for port in _candidates if is_free(port))
+
+
+def _below_ephemeral() -> Iterator[int]:
+    """Ports from a start of this process's own, so that two processes do not choose the same one at the same time."""
+    try:
+        end = int(_EPHEMERAL.read_text().split()[0])
+    except (OSError, ValueError):
+        end = 32_768
+    span = end - _LOWEST if end - _LOWEST >= _ENOUGH else 65_536 - _LOWEST
+    start = os.getpid() * 2_003 % span
+    while True:
+        yield from chain(range(_LOWEST + start, _LOWEST + span), range(_LOWEST, _LOWEST + start))
+
+
+_candidates = _below_ephemeral()
+_choosing = Lock()
 
 
 def accepts(port: int, host: str = HOST) -> bool:
@@ -52,12 +84,7 @@ class Ports:
             return self._given[name]
 
     def _another(self) -> int:
-        while True:
-            with socket.socket() as probe:
-                probe.bind((HOST, 0))
-                port = int(probe.getsockname()[1])
-            if port not in self._known.values():
-                return port
+        return next(port for port in iter(free_port, None) if port not in self._known.values())
 
 
 class PortsInUse(Ports):

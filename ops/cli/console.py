@@ -31,7 +31,10 @@ from ops.core.target import MixedSystemError, NoSystemError, OtherPartError
 from ops.core.timespec import moment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 
-console = Console(highlight=False)
+NO_TERMINAL = 200
+"""Columns where output is no terminal (a pipe, a file): there, a table squeezed into 80 loses what is in its cells."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else NO_TERMINAL)
 stderr = Console(stderr=True, highlight=False)
 
 ResultT = TypeVar("ResultT")

@@ -11,11 +11,11 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.parts import ROOT
+from deploy.local.ports import free_port
 from deploy.local.process import Process
 from deploy.local.store import Store
 from tests.chaos.guests import Crowd
 from tests.chaos.processes import ProcessSystem
-from tests.support.serving import free_port
 from tests.support.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, SERVICES, Setup
 
 PREVIOUS = Path(__file__).with_name("previous_version.txt")

@@ -56,7 +56,6 @@ class Operator:
             "BELLHOP_JWT_SECRET": JWT_SECRET,
             "BELLHOP_JWT_ISSUER": ISSUER,
             "BELLHOP_OPERATOR_TOKEN": token(sub=NAME, role="editor"),
-            "COLUMNS": "200",
         }
         result = await asyncio.to_thread(CliRunner().invoke, app, list(words), env=env)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

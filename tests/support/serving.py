@@ -8,18 +8,11 @@ from contextlib import suppress
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deploy.local.ports import HOST
+from deploy.local.ports import HOST, free_port
 from tests.support.waiting import until
 
 HELD_AT_MOST = 6.0
 """Seconds; less than the adapter waits for one answer of the PSP's."""
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Served:

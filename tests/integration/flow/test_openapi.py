@@ -30,9 +30,6 @@ EXAMPLES = 12
 CHECKS = [not_a_server_error, status_code_conformance, response_headers_conformance, response_schema_conformance]
 DOCUMENT = described()
 
-# The system runs in this process: what it draws at random looks to Hypothesis as if a strategy had drawn it.
-pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
-
 
 @dataclass
 class Caller:

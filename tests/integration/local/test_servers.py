@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient, WriteConcern
 
 from deploy.local.broker import Broker, LocalBroker, broker_for, broker_server, can_connect
-from deploy.local.ports import Ports, is_free
+from deploy.local.ports import _EPHEMERAL, Ports, free_port, is_free
 from deploy.local.process import PartError
 from deploy.local.store import LocalStore, Store, can_ping, store_for, store_server
 from tests.support.waiting import eventually
@@ -172,6 +172,16 @@ def test_a_store_elsewhere_is_used_and_never_stopped(
         assert store.url == own_store.url
 
     assert can_ping(own_store.url)
+
+
+@pytest.mark.skipif(not _EPHEMERAL.exists(), reason="only Linux names its ports of outgoing connections there")
+def test_no_outgoing_connection_takes_the_port_of_a_server_that_is_down() -> None:
+    lowest = int(_EPHEMERAL.read_text().split()[0])
+
+    chosen = [free_port() for _ in range(50)]
+
+    assert len(set(chosen)) == len(chosen)
+    assert max(chosen) < lowest
 
 
 def test_ports_stay_the_same_from_run_to_run_while_they_are_free(tmp_path: Path) -> None:
