@@ -22,7 +22,7 @@ from rich.console import Console
 
 from benchmarks.stored import fill
 from deploy.local.stack import LocalStack
-from ops.demo.figures import Counted, count
+from ops.demo.counters import Counters, count
 from ops.demo.guest import Guest
 
 console = Console(highlight=False)
@@ -118,7 +118,7 @@ class _Drive:
             seconds[name] = sum(sum(member.cpu_times()[:2]) for member in tree)
         return seconds
 
-    async def _count(self) -> Counted:
+    async def _count(self) -> Counters:
         return await count(self._http, self._stack.service_urls)
 
     def _guest(self, number: int) -> Guest:

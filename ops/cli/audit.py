@@ -17,11 +17,11 @@ from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, filter_of, needs, print_json, stderr
 from ops.cli.csv_output import print_csv
+from ops.core import timespec
 from ops.core.audit.findings import Audit, Finding
 from ops.core.audit.run import Progress as ShowsProgress
 from ops.core.audit.run import audit as run_audit
-from ops.core.target import Places
-from ops.core.timespec import ago
+from ops.core.target import Target
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="For spreadsheets.")]
 
@@ -55,7 +55,7 @@ def audit(
     """
     begin = filter_of(since=since).since
     with explain_unreachable(), _progress() as progress:
-        result = asyncio.run(run_audit(Places.found(data_dir), since=begin, progress=progress))
+        result = asyncio.run(run_audit(Target.from_environment(data_dir), since=begin, progress=progress))
     if as_json:
         print_json(
             asdict(result)
@@ -96,7 +96,7 @@ def _table(findings: Iterable[Finding], title: str) -> Table:
             finding.order_id,
             "\n".join(finding.psp_references),
             "" if finding.amount is None else written(finding.amount, finding.currency),
-            ago(finding.since, now) if finding.since else "",
+            timespec.relative(finding.since, now) if finding.since else "",
             escape(finding.problem),
         )
     return table

@@ -22,7 +22,7 @@ from ops.cli.csv_output import print_csv
 from ops.core.closing.day import ACCOUNT, Closing, Line
 from ops.core.closing.read import NoSuchPropertyError
 from ops.core.closing.read import closing as read_closing
-from ops.core.target import Places
+from ops.core.target import Target
 
 _COLUMNS = (
     *("section", "kind", "property", "time", "order_id", "reservation_id", "status", "psp_reference", "source"),
@@ -51,7 +51,7 @@ def closing(
     """
     with explain_unreachable(), stderr.status("reading the PSP's transactions"):
         try:
-            result = asyncio.run(read_closing(Places.found(data_dir), day.date(), property_id))
+            result = asyncio.run(read_closing(Target.from_environment(data_dir), day.date(), property_id))
         except NoSuchPropertyError as unknown:
             raise typer.BadParameter(str(unknown), param_hint="--property") from None
     rows = list(_rows(result))

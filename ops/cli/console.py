@@ -20,6 +20,7 @@ from chassis.messaging.envelope import utc_now
 from chassis.runtime.redaction import Redaction
 from chassis.runtime.secret_files import SecretFileError
 from gateway.tokens import Operator, OperatorRole
+from ops.core import timespec
 from ops.core.authorization import NotAllowedError, authorized
 from ops.core.dead_letters.letters import NoSuchLetterError
 from ops.core.message_log.stream import NoLogError
@@ -28,7 +29,6 @@ from ops.core.replay.plans import NoSuchPlanError
 from ops.core.replay.run import NotRunnableError
 from ops.core.session import OperatorSession, session_with
 from ops.core.target import MixedSystemError, NoSystemError, OtherPartError
-from ops.core.timespec import moment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 
 NO_TERMINAL = 200
@@ -74,7 +74,7 @@ def filter_of(
 
 def _moment(text: str | None, option: str) -> datetime | None:
     try:
-        return moment(text, utc_now()) if text else None
+        return timespec.parse(text, utc_now()) if text else None
     except ValueError as unreadable:
         raise typer.BadParameter(str(unreadable), param_hint=option) from None
 

@@ -32,9 +32,9 @@ from ops.cli.console import (
     with_session,
 )
 from ops.cli.dead_choosing import chosen_letters, move_letters
-from ops.cli.dead_view import table_of, tell
+from ops.cli.dead_view import print_letter, table_of
 from ops.cli.plans import AcceptChanges, Again, carry_out, show_plan
-from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters import actions
 from ops.core.dead_letters.editing import EditError, EditSettings
 from ops.core.dead_letters.letters import DeadLetter, Stage, summary
 from ops.core.replay import planning
@@ -70,7 +70,7 @@ def list_letters(
     Exit code 0 when there are none, 1 when there are some (so a script notices), 2 when the system cannot be asked.
     """
     wanted, of_stage = filter_of(queue, kind, error, order, correlation, since, until), _stage(stage)
-    letters = with_session(data_dir, lambda desk: deciding.found(desk, wanted, of_stage))
+    letters = with_session(data_dir, lambda desk: actions.find(desk, wanted, of_stage))
     if as_json:
         print_json([summary(letter) for letter in letters])
     elif letters:
@@ -89,12 +89,12 @@ def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) 
     Example: `bellhop dead show dl_4f1c`
     """
 
-    told = with_session(data_dir, lambda desk: deciding.told(desk, letter_id))
+    details = with_session(data_dir, lambda desk: actions.describe(desk, letter_id))
     if as_json:
-        known = {"forecast": str(told.forecast), "timeline": told.timeline}
-        print_json({**told.letter.model_dump(mode="json"), **known})
+        known = {"forecast": str(details.forecast), "timeline": details.timeline}
+        print_json({**details.letter.model_dump(mode="json"), **known})
         return
-    tell(told.letter, str(told.forecast), told.timeline)
+    print_letter(details.letter, str(details.forecast), details.timeline)
 
 
 @app.command()
@@ -170,7 +170,7 @@ def edit(
 
     async def work(desk: OperatorSession) -> DeadLetter:
         name = acting_as(who)
-        return await deciding.correct(
+        return await actions.edit(
             desk,
             letter_id,
             who=name,
@@ -295,7 +295,7 @@ def put_back(
     chosen = chosen_letters(data_dir, ids, wanted, Stage.WAITING, "put back", yes=yes, as_json=as_json, of_outbox=True)
 
     async def work(desk: OperatorSession) -> int:
-        return await deciding.put_back(desk, chosen, who=acting_as(who), why=why)
+        return await actions.put_back(desk, chosen, who=acting_as(who), why=why)
 
     done = with_session(data_dir, work)
     if as_json:
@@ -327,7 +327,7 @@ def empty(
     if not confirm(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
         raise typer.Exit(3)
 
-    deleted = with_session(data_dir, lambda desk: deciding.delete(desk, letters, who=acting_as(who), why=why))
+    deleted = with_session(data_dir, lambda desk: actions.delete(desk, letters, who=acting_as(who), why=why))
     print_json({"deleted": deleted}) if as_json else console.print(f"{deleted} dead letters deleted.")
 
 

@@ -6,7 +6,7 @@ import typer
 
 from ops.cli.console import acting_as, confirm, console, print_json, stderr, with_session
 from ops.cli.dead_view import table_of
-from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters import actions
 from ops.core.dead_letters.letters import DeadLetter, Stage
 from ops.core.messages import Filter
 from ops.core.session import OperatorSession
@@ -28,7 +28,7 @@ def chosen_letters(
     if not ids and wanted == Filter():
         stderr.print(f"Name letters by id, or with a filter; to {action} all, `--since 100d`.", markup=False)
         raise typer.Exit(2)
-    found = with_session(data_dir, lambda desk: deciding.chosen(desk, ids, wanted, come_from))
+    found = with_session(data_dir, lambda desk: actions.select(desk, ids, wanted, come_from))
     letters = [letter for letter in found if letter.outbox_of or not of_outbox]
     if not letters:
         sort = "dead letter of an outbox" if of_outbox else "dead letter"
@@ -60,7 +60,7 @@ def move_letters(
     letters = chosen_letters(data_dir, ids, wanted, come_from, action, yes=yes, as_json=as_json)
 
     async def work(desk: OperatorSession) -> int:
-        return await deciding.move(desk, letters, to, action, who=acting_as(who), why=why)
+        return await actions.set_stage(desk, letters, to, action, who=acting_as(who), why=why)
 
     moved = with_session(data_dir, work)
     if as_json:

@@ -7,8 +7,8 @@ from rich.text import Text
 
 from chassis.messaging.envelope import utc_now
 from ops.cli.console import console
+from ops.core import timespec
 from ops.core.dead_letters.letters import DeadLetter
-from ops.core.timespec import ago
 
 
 def table_of(letters: list[DeadLetter], title: str) -> Table:
@@ -20,7 +20,7 @@ def table_of(letters: list[DeadLetter], title: str) -> Table:
     now = utc_now()
     for letter in letters:
         message = letter.message
-        when = ago(letter.failed_at, now)
+        when = timespec.relative(letter.failed_at, now)
         about = message.order_id or message.correlation_id
         table.add_row(
             f"{letter.letter_id}\n[dim]{when} ago[/]",
@@ -34,7 +34,7 @@ def _way_of(letter: DeadLetter) -> str:
     return f"to {letter.queue}" if letter.outbox_of is None else f"in the outbox of {letter.outbox_of}"
 
 
-def tell(letter: DeadLetter, forecast: str, timeline: list[dict[str, Any]]) -> None:
+def print_letter(letter: DeadLetter, forecast: str, timeline: list[dict[str, Any]]) -> None:
     """Everything about one letter, for a terminal."""
     message = letter.message
     facts = {

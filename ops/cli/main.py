@@ -34,7 +34,7 @@ from ops.cli import trace as tracing
 from ops.cli.console import AsJson, DataDir, Who, acting_as, console, explain_unreachable, needs, print_json, stderr
 from ops.core.authorization import given_token
 from ops.core.reconcile import reconcile as run_reconcile
-from ops.core.target import Places
+from ops.core.target import Target
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
 for part in (dead, log, plans, psp_command, review):
@@ -163,7 +163,7 @@ def reconcile(
     Exit code 0 when it was done, 1 when the services did not finish, 2 when there is no system to ask.
     """
     with explain_unreachable(), console.status("asking the PSP about open payments and recent events"):
-        result = asyncio.run(run_reconcile(Places.found(data_dir), who=acting_as(who), why=why))
+        result = asyncio.run(run_reconcile(Target.from_environment(data_dir), who=acting_as(who), why=why))
     if as_json:
         print_json(asdict(result))
     else:

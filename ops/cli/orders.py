@@ -11,9 +11,9 @@ from contracts.orders import OrderStatus
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
+from ops.core import timespec
 from ops.core.orders import MOST, Found, Wanted, as_json, find, why_of
 from ops.core.session import OperatorSession
-from ops.core.timespec import ago
 
 
 @needs(OperatorRole.READER)
@@ -70,7 +70,7 @@ def orders(
             order.payment_status,
             readable(order.total),
             f"{order.created_at:%Y-%m-%d %H:%M}",
-            ago(one.waiting_since, now) if one.waiting_since else "",
+            timespec.relative(one.waiting_since, now) if one.waiting_since else "",
             why_of(order)[:200],
         )
     console.print(table)

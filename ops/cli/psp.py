@@ -12,7 +12,7 @@ from deploy.local.ports import HOST, PortsInUse
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json
-from ops.core.target import Places
+from ops.core.target import Target
 from psp_adapter.configuration import WEBHOOK_PATH, Comparison, Wanted, compare
 
 NAME = "psp"
@@ -61,11 +61,11 @@ def check(
     Exit code 0 when everything is as it must be, 1 when something has to be mended, 2 when the PSP cannot be asked.
     """
     with explain_unreachable(), console.status("asking the PSP what is set there"):
-        places = Places.found(data_dir)
-        if webhook_url is None and places.stack is not None:
-            webhook_url = f"http://{HOST}:{PortsInUse(places.stack / 'ports.json').port('psp_adapter')}{WEBHOOK_PATH}"
-        wanted = Wanted(places.stripe_api_key, account, webhook_url, publishable_key, tuple(domain or ()))
-        compared = asyncio.run(_compare(places, wanted))
+        target = Target.from_environment(data_dir)
+        if webhook_url is None and target.stack is not None:
+            webhook_url = f"http://{HOST}:{PortsInUse(target.stack / 'ports.json').port('psp_adapter')}{WEBHOOK_PATH}"
+        wanted = Wanted(target.stripe_api_key, account, webhook_url, publishable_key, tuple(domain or ()))
+        compared = asyncio.run(_compare(target, wanted))
     if as_json:
         print_json([asdict(comparison) | {"is_right": comparison.is_right} for comparison in compared])
     else:
@@ -74,8 +74,8 @@ def check(
         raise typer.Exit(1)
 
 
-async def _compare(places: Places, wanted: Wanted) -> list[Comparison]:
-    psp = places.psp()
+async def _compare(target: Target, wanted: Wanted) -> list[Comparison]:
+    psp = target.psp()
     try:
         return await compare(psp, wanted)
     finally:

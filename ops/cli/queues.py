@@ -17,9 +17,9 @@ from chassis.storage.audit_log import AuditEntry, AuditLog
 from deploy.local.stack import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
+from ops.core import timespec
 from ops.core.queues import QueueState, look_at
 from ops.core.session import OperatorSession
-from ops.core.timespec import ago
 
 
 @needs(OperatorRole.READER)
@@ -69,7 +69,7 @@ def _shown(states: list[QueueState]) -> RenderableType:
         table.add_row(
             state.name,
             str(state.messages) if state.exists else "-",
-            ago(state.oldest, now) if state.oldest else "",
+            timespec.relative(state.oldest, now) if state.oldest else "",
             "" if state.coming is None else f"{state.coming:g}",
             "" if state.leaving is None else f"{state.leaving:g}",
             str(state.consumers) if state.role in ("work", "reads") else "",

@@ -27,11 +27,11 @@ from ops.cli.console import (
     stderr,
     with_session,
 )
+from ops.core import timespec
 from ops.core.order_actions import sentences_of
 from ops.core.orders import MOST, Found, Wanted, find, why_of
 from ops.core.review import NotDecidableError, NotDecidedError, Proposal, carry_out, propose, under_review
 from ops.core.session import OperatorSession
-from ops.core.timespec import ago
 
 NAME = "review"
 app = typer.Typer(no_args_is_help=True, help="Decide about orders whose money does not match.")
@@ -160,7 +160,7 @@ def _decide(
         return await propose(desk.store, order, resolution, who=acting_as(who), why=reason, amount=money, force=force)
 
     async def decided(desk: OperatorSession) -> Order:
-        return await carry_out(desk.places, desk.store, proposal)
+        return await carry_out(desk.target, desk.store, proposal)
 
     try:
         proposal = with_session(data_dir, proposed)
@@ -210,7 +210,7 @@ def _table_of(found: list[Found]) -> Table:
             order.order_id,
             order.guest.property_id,
             order.guest.reservation_id,
-            ago(one.waiting_since, now) if one.waiting_since else "",
+            timespec.relative(one.waiting_since, now) if one.waiting_since else "",
             readable(order.total),
             readable(order.refundable),
             why_of(order)[:200],

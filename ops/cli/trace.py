@@ -11,7 +11,7 @@ from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
 from ops.cli.trace_page import page
 from ops.cli.trace_text import lines
-from ops.core.target import Places
+from ops.core.target import Target
 from ops.core.trace.collect import UnknownOrderError, story_of
 from ops.core.trace.mermaid import mermaid
 from ops.core.trace.svg import svg
@@ -48,7 +48,7 @@ def trace(
     """
     with explain_unreachable(), stderr.status("reading the log"):
         try:
-            story = asyncio.run(story_of(Places.found(data_dir), order))
+            story = asyncio.run(story_of(Target.from_environment(data_dir), order))
         except UnknownOrderError as unknown:
             stderr.print(str(unknown), markup=False, soft_wrap=True)
             raise typer.Exit(2) from None

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from ops.core.trace.labels import since
 from ops.core.trace.model import Participant, Step, StepKind, Story
-from ops.core.trace.wording import since
 
 _WHO = 20
 _MARKS = {

@@ -18,7 +18,7 @@ from gateway.problems import ProblemError
 from gateway.settings import TokenSettings
 from gateway.signing_keys import KeysUnavailableError
 from gateway.tokens import Operator, OperatorRole, Tokens
-from ops.core.target import Places
+from ops.core.target import Target
 
 TOKEN = "BELLHOP_OPERATOR_TOKEN"  # noqa: S105  # the name of a variable
 
@@ -33,29 +33,29 @@ class NotAllowedError(Exception):
 def authorized(data_dir: Path, role: OperatorRole) -> Operator:
     """The operator whose token was given. At a local stack without a token: this user, as an editor.
 
-    Raises NotAllowedError, and what `Places.found` raises.
+    Raises NotAllowedError, and what `Target.from_environment` raises.
     """
-    places = Places.found(data_dir)
+    target = Target.from_environment(data_dir)
     token = given_token.get() or secret_from(os.environ, TOKEN)
-    settings = _of_stack(places) if places.stack else _of_environment()
+    settings = _of_stack(target) if target.stack else _of_environment()
     if not token:
-        if not places.stack:
+        if not target.stack:
             raise NotAllowedError(
                 f"This command needs a signed token with the role {role.value}: set {TOKEN} (or {TOKEN}_FILE). "
                 "Your login issues it; docs/security.md has the roles."
             )
-        token = _own_token(Credentials.kept_in(places.stack / "secrets.json"))
+        token = _own_token(Credentials.kept_in(target.stack / "secrets.json"))
     try:
         return asyncio.run(Tokens.of(settings).operator(f"Bearer {token}", role))
     except (ProblemError, KeysUnavailableError) as refused:
         raise NotAllowedError(f"The operator's token is refused. {refused}") from None
 
 
-def _of_stack(places: Places) -> TokenSettings:
-    secret = Credentials.kept_in(places.stack / "secrets.json").jwt_secret if places.stack else ""
+def _of_stack(target: Target) -> TokenSettings:
+    secret = Credentials.kept_in(target.stack / "secrets.json").jwt_secret if target.stack else ""
     return TokenSettings.model_validate(
         {
-            "amqp_url": SecretStr(places.amqp_url),
+            "amqp_url": SecretStr(target.amqp_url),
             "jwt_jwks_url": "",
             "jwt_secret": SecretStr(secret),
             "jwt_issuer": ISSUER,

@@ -19,7 +19,7 @@ from ops.core.dead_letters.letters import DEAD_QUEUES, DeadLetter
 from ops.core.message_log.stream import LogStream, NoLogError
 from ops.core.messages import WORK_QUEUES, Filter
 from ops.core.session import OperatorSession
-from ops.core.target import Places
+from ops.core.target import Target
 
 _LOOK_BACK = timedelta(hours=1)
 
@@ -62,13 +62,13 @@ class QueueState:
         return None
 
 
-async def look(connection: AbstractConnection, places: Places, waiting: Sequence[DeadLetter]) -> list[QueueState]:
+async def look(connection: AbstractConnection, target: Target, waiting: Sequence[DeadLetter]) -> list[QueueState]:
     """Every queue, in the topology's order. `waiting` are the dead letters that were taken in and wait.
 
     Rates and drift come from the broker's management API: None and empty where it does not answer. Queues that the
     topology does not have, and that drift, come last.
     """
-    listed = await _listed(places)
+    listed = await _listed(target)
     rates = {str(queue["name"]): queue for queue in listed[0]} if listed else {}
     drift = by_queue(drift_of(*listed)) if listed else {}
     counts = {queue.name: await _count(connection, queue.name) for queue in QUEUES}
@@ -144,11 +144,11 @@ async def _oldest(connection: AbstractConnection, counts: Mapping[str, tuple[int
     return {name: times[0] for name, times in newest.items() if times}
 
 
-async def _listed(places: Places) -> tuple[Any, Any, Any] | None:
+async def _listed(target: Target) -> tuple[Any, Any, Any] | None:
     """Queues, exchanges and bindings by the management API; None where there is none, or it does not answer."""
-    if places.management_url is None:
+    if target.management_url is None:
         return None
-    address, broker = urlsplit(places.management_url), urlsplit(places.amqp_url)
+    address, broker = urlsplit(target.management_url), urlsplit(target.amqp_url)
     vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
     login = (unquote(address.username or broker.username or ""), unquote(address.password or broker.password or ""))
     base = f"{address.scheme}://{address.hostname}:{address.port or 15672}/api"
@@ -171,4 +171,4 @@ def _rate(stats: Mapping[str, Any], what: str) -> float | None:
 async def look_at(session: OperatorSession) -> list[QueueState]:
     """Drain the dead queues into the store, then look at every queue."""
     await session.letters.drain()
-    return await look(session.connection, session.places, await session.letters.matching(Filter()))
+    return await look(session.connection, session.target, await session.letters.matching(Filter()))

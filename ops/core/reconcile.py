@@ -19,7 +19,7 @@ from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 from ops.core.lost_payments import restore, waiting_orders
-from ops.core.target import Places
+from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from payment_service.event_backfill import SWEEP_ID
 from payment_service.payment.state import PaymentStage
@@ -55,7 +55,7 @@ class Reconciliation:
     changes: tuple[Change, ...]
 
 
-async def reconcile(places: Places, *, who: str, why: str, patience: float = 60.0) -> Reconciliation:
+async def reconcile(target: Target, *, who: str, why: str, patience: float = 60.0) -> Reconciliation:
     """Ask the PSP about every open payment and for its recent events, and report what that changed.
 
     An order that waits for a payment which is not known here is looked for at the PSP by its id. The services do the
@@ -63,10 +63,10 @@ async def reconcile(places: Places, *, who: str, why: str, patience: float = 60.
     Recorded in the audit log first.
     """
     metrics = Metrics("reconcile")
-    store = places.store(metrics)
+    store = target.store(metrics)
     try:
         async with AuditLog(store).recorded("reconcile", who, why, ()) as act:
-            result = await _reconcile(places, store, metrics, patience)
+            result = await _reconcile(target, store, metrics, patience)
             act.outcome = (
                 f"{result.asked} open payments asked about, {result.restored} orders' payments restored, "
                 f"{len(result.changes)} changes"
@@ -76,11 +76,11 @@ async def reconcile(places: Places, *, who: str, why: str, patience: float = 60.
     return result
 
 
-async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: float) -> Reconciliation:
+async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: float) -> Reconciliation:
     async with AsyncExitStack() as opened:
-        psp = places.psp()
+        psp = target.psp()
         opened.push_async_callback(psp.close)
-        bus = await opened.enter_async_context(places.bus("reconcile", metrics))
+        bus = await opened.enter_async_context(target.bus("reconcile", metrics))
         orders, payments = ExtrasStore(store).orders, PaymentStore(store)
         before = await _standing(orders, payments)
         open_payments = [payment async for payment in payments.payments.each() if payment.status in OPEN]
@@ -93,7 +93,7 @@ async def _reconcile(places: Places, store: Store, metrics: Metrics, patience: f
                 )
                 await _send(bus, question)
         waiting = await waiting_orders(orders, payments.payments)
-        restored = await restore(waiting, payments.payments, Ledger(psp, places.installation), partial(_send, bus))
+        restored = await restore(waiting, payments.payments, Ledger(psp, target.installation), partial(_send, bus))
         sweep = await payments.sweeps.load(SWEEP_ID)
         since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
         await _send(bus, SweepPspEvents(since=since))

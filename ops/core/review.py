@@ -22,7 +22,7 @@ from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 from ops.core.dry_run import DryRun, Forecast
 from ops.core.messages import RecordedMessage
-from ops.core.target import Places
+from ops.core.target import Target
 
 DECIDED_WITHIN = 20.0
 """Seconds to wait until the extras service has handled a decision."""
@@ -84,7 +84,7 @@ async def propose(
     return await _forecast(store, Proposal(order, command, who, Forecast("")))
 
 
-async def carry_out(places: Places, store: Store, proposal: Proposal) -> Order:
+async def carry_out(target: Target, store: Store, proposal: Proposal) -> Order:
     """Send a decision, and return the order as it is decided. Recorded in the audit log first.
 
     Raises NotDecidableError when it would no longer do what was proposed, and NotDecidedError.
@@ -99,7 +99,7 @@ async def carry_out(places: Places, store: Store, proposal: Proposal) -> Order:
                 f"{command.order_id} has changed meanwhile, and nothing was sent: it would be {now.forecast.in_full}, "
                 f"and not {proposal.forecast.in_full}."
             )
-        decided = await _sent(places, store, command)
+        decided = await _sent(target, store, command)
         act.outcome = decided.summary
     return decided
 
@@ -119,9 +119,9 @@ async def _forecast(store: Store, proposal: Proposal) -> Proposal:
     return replace(proposal, forecast=forecast)
 
 
-async def _sent(places: Places, store: Store, command: ResolveReview) -> Order:
+async def _sent(target: Target, store: Store, command: ResolveReview) -> Order:
     message_id = f"review.{uuid.uuid4().hex}"
-    async with places.bus("review", Metrics("review"), declares=False) as bus:
+    async with target.bus("review", Metrics("review"), declares=False) as bus:
         await bus.publish(Envelope(command, message_id, correlation_id=message_id))
     stored = await _handled(store, command.order_id, message_id)
     if stored is None or message_id not in stored.handled:

@@ -11,16 +11,16 @@ from ops.core.dead_letters.letters import DeadLetters
 from ops.core.message_log.stream import LogStream
 from ops.core.replay.plans import Plans
 from ops.core.replay.run import Runner
-from ops.core.target import Places
+from ops.core.target import Target
 from psp_adapter.stripe_api import StripeApi
 
 
 class OperatorSession:
     """What an operator works with."""
 
-    def __init__(self, places: Places, store: Store, connection: Any, psp: StripeApi | None = None) -> None:
+    def __init__(self, target: Target, store: Store, connection: Any, psp: StripeApi | None = None) -> None:
         """`psp`: for forecasts, where there is a key to ask it with."""
-        self.places = places
+        self.target = target
         self.store = store
         self.connection = connection
         self.psp = psp
@@ -34,13 +34,13 @@ class OperatorSession:
 async def session_with(data_dir: Path) -> AsyncIterator[OperatorSession]:
     """A session with the system that the environment names, else with the local stack; closed at the end.
 
-    Raises what `Places.found` raises, and connection errors of broker and store.
+    Raises what `Target.from_environment` raises, and connection errors of broker and store.
     """
-    places = Places.found(data_dir)
-    store, psp = places.store(Metrics("bellhop")), places.psp()
+    target = Target.from_environment(data_dir)
+    store, psp = target.store(Metrics("bellhop")), target.psp()
     try:
-        async with places.connection() as connection:
-            yield OperatorSession(places, store, connection, psp)
+        async with target.connection() as connection:
+            yield OperatorSession(target, store, connection, psp)
     finally:
         store.close()
         await psp.close()

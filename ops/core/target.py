@@ -64,7 +64,7 @@ INSTALLATION = "bellhop"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Target:
     """Addresses and keys of one system."""
 
     amqp_url: str = field(repr=False)
@@ -80,7 +80,7 @@ class Places:
     """The folder of the local stack that it is; none: the environment names it."""
 
     @classmethod
-    def found(cls, data_dir: Path) -> "Places":
+    def from_environment(cls, data_dir: Path) -> "Target":
         """From the environment, where it names all of it; else the local stack of that folder.
 
         Never a part from here and a part from there. Raises NoSystemError, MixedSystemError, OtherPartError and
@@ -127,7 +127,7 @@ class Places:
         )
 
     @classmethod
-    def of_stack(cls, stack: LocalStack) -> "Places":
+    def of_stack(cls, stack: LocalStack) -> "Target":
         """A stack that this process has started."""
         return cls(stack.broker.url, stack.store.url, stack.secrets.stripe_api_key, stack.sandbox_url)
 

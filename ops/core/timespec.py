@@ -12,7 +12,7 @@ _LONGEST = 60
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
-def moment(text: str, now: datetime) -> datetime:
+def parse(text: str, now: datetime) -> datetime:
     """What `text` means at `now`. Raises ValueError, in words, for what nobody can read."""
     text = text.strip()
     try:
@@ -29,7 +29,7 @@ def moment(text: str, now: datetime) -> datetime:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
-def ago(then: datetime, now: datetime) -> str:
+def relative(then: datetime, now: datetime) -> str:
     """How long ago that was, in the largest unit that says something: `12 s`, `4 min`, `3 h`, `2 d`."""
     seconds = max(0, int((now - then).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

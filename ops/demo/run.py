@@ -18,10 +18,10 @@ from contracts.money import Money
 from contracts.orders import OrderStatus, OrderView, PaymentStatus
 from deploy.local.stack import LocalStack
 from ops.core.audit import audit
-from ops.core.target import Places
-from ops.demo.figures import Counted, count
+from ops.core.target import Target
+from ops.demo.counters import Counters, count
 from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, intent_id
-from ops.demo.story import told
+from ops.demo.narrator import narrate
 
 MAX_MESSAGES = 12
 MAX_STATE_WRITES = 7
@@ -75,30 +75,30 @@ class _Demo:
             self._console.print("[green]✓ Every order is right.[/]")
         return 1 if problems else 0
 
-    async def _first_order(self) -> Counted:
+    async def _first_order(self) -> Counters:
         self._console.print(
             "\n[bold]One order, step by step[/] (→ command, · event; milliseconds since the first click)"
         )
         guest = self._guest("anna", "alpenhof")
         before = await self._count()
-        async with told(self._stack.broker.url, self._console) as story:
+        async with narrate(self._stack.broker.url, self._console) as narrator:
             extras = await guest.extras()
-            story.tell(1, f"guest sees {len(extras)} extras, presses Order", "GET /v1/extras, POST /v1/orders")
+            narrator.tell(1, f"guest sees {len(extras)} extras, presses Order", "GET /v1/extras, POST /v1/orders")
             order = await guest.order("alm-breakfast", 2)
             order_id = order.order_id
-            await story.until_seen({2, 3})
+            await narrator.until_seen({2, 3})
             session = await guest.open_payment(order_id)
-            await story.until_seen({4, 5, 6, 7, 8})
-            story.tell(9, "201 with the client secret", f"POST /v1/orders/{order_id}/payment-session")
+            await narrator.until_seen({4, 5, 6, 7, 8})
+            narrator.tell(9, "201 with the client secret", f"POST /v1/orders/{order_id}/payment-session")
             async with guest.watching(order_id) as live:
                 status = await guest.pay(session, CARD_FINE)
-                story.tell(10, f"guest pays the PSP directly: {status}", intent_id(session))
+                narrator.tell(10, f"guest pays the PSP directly: {status}", intent_id(session))
                 confirmed = await live.next("orders.order-confirmed")
-            await story.until_seen({11, 12, 13})
+            await narrator.until_seen({11, 12, 13})
             shown = f"{confirmed.status} / {confirmed.payment_status}"
-            story.tell(14, f"client shows: {shown}", f"GET /v1/orders/{order_id}/live")
+            narrator.tell(14, f"client shows: {shown}", f"GET /v1/orders/{order_id}/live")
         self._played.append(Played("a plain success", guest, order_id))
-        missing = STEPS - story.seen
+        missing = STEPS - narrator.seen
         if missing:
             raise DemoError(f"steps {sorted(missing)} of the first order were not seen")
         return await self._count() - before
@@ -169,7 +169,7 @@ class _Demo:
         self._say("the PSP sent every webhook twice", "paid once, confirmed once")
         self._played.append(Played("a duplicated webhook", guest, order_id))
 
-    async def _crowd(self) -> Counted:
+    async def _crowd(self) -> Counters:
         before = await self._count()
         guests = [self._guest(f"guest-{number}", "alpenhof") for number in range(CROWD)]
         orders = await asyncio.gather(*(guest.buy("alm-breakfast") for guest in guests))
@@ -178,7 +178,7 @@ class _Demo:
         self._crowd_orders = list(zip(guests, orders, strict=True))
         return await self._count() - before
 
-    async def _report(self, single: Counted, crowd: Counted, captured_before: dict[str, int]) -> list[str]:
+    async def _report(self, single: Counters, crowd: Counters, captured_before: dict[str, int]) -> list[str]:
         problems: list[str] = []
         paid: dict[str, int] = {}
         table = Table(
@@ -204,7 +204,7 @@ class _Demo:
         return [*problems, *self._costs(single, crowd), *await self._audited()]
 
     async def _audited(self) -> list[str]:
-        result = await audit(Places.of_stack(self._stack))
+        result = await audit(Target.of_stack(self._stack))
         if not result.findings:
             self._console.print(f"  audit: the money of all {result.orders} orders in the store is accounted for")
         return [f"audit: {finding.order_id}: {finding.problem}" for finding in result.findings]
@@ -216,7 +216,7 @@ class _Demo:
             return []
         return [f"{order.order_id} is {order.status} / {order.payment_status}"]
 
-    def _costs(self, single: Counted, crowd: Counted) -> list[str]:
+    def _costs(self, single: Counters, crowd: Counters) -> list[str]:
         messages, writes = single.write_path_messages, single.state_writes
         crowd_messages, crowd_writes = crowd.write_path_messages / CROWD, crowd.state_writes / CROWD
         trips = crowd.clear_trips / CROWD
@@ -241,7 +241,7 @@ class _Demo:
         state = (await self._http.get(f"{self._stack.sandbox_url}/_sandbox/state")).json()
         return {currency.upper(): int(amount) for currency, amount in state["captured"].items()}
 
-    async def _count(self) -> Counted:
+    async def _count(self) -> Counters:
         return await count(self._http, self._stack.service_urls)
 
     def _guest(self, name: str, property_id: str) -> Guest:

@@ -15,7 +15,7 @@ from gateway.http_log import HttpLog
 from gateway.request_limits import RequestLimits
 from gateway.tokens import Tokens
 from ops.core.dead_letters.letters import waiting_letters
-from ops.core.target import Places
+from ops.core.target import Target
 from ops.web import problems
 from ops.web.api import api
 from ops.web.files import files
@@ -33,7 +33,7 @@ _LONGEST_REQUEST = 60.0
 def create_app(settings: PageSettings) -> FastAPI:
     """Build the operator's page. Nothing connects before the app starts; then, whenever somebody looks."""
     metrics = Metrics(SERVICE)
-    desk = ReconnectingSession(_places(settings), metrics)
+    desk = ReconnectingSession(_target(settings), metrics)
     runs = Runs(desk)
 
     waiting = Waiting(metrics)
@@ -60,9 +60,9 @@ def create_app(settings: PageSettings) -> FastAPI:
     return app
 
 
-def _places(settings: PageSettings) -> Places:
+def _target(settings: PageSettings) -> Target:
     """Without the PSP's key: nothing here asks the PSP."""
-    return Places(
+    return Target(
         amqp_url=settings.amqp_url.get_secret_value(),
         mongodb_url=settings.mongodb_url.get_secret_value(),
         stripe_api_key="",

@@ -24,42 +24,42 @@ class Runs:
 
     def __init__(self, desk: ReconnectingSession) -> None:
         self._desk = desk
-        self._going: dict[str, asyncio.Task[None]] = {}
-        self._troubles: dict[str, str] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._errors: dict[str, str] = {}
 
     async def begin(self, desk: OperatorSession, plan_id: str, orders: RunOptions) -> None:
         """Run what is left of a plan. Raises NoSuchPlanError and NotRunnableError."""
         plan = await desk.plans.header(plan_id)
-        if plan.stage in (PlanStage.RUNNING, PlanStage.DONE) or self.goes_on(plan_id):
-            raise NotRunnableError(plan_id, PlanStage.RUNNING if self.goes_on(plan_id) else plan.stage)
-        self._troubles.pop(plan_id, None)
-        self._going[plan_id] = background.start(self._run(plan_id, orders), f"run of {plan_id}")
+        if plan.stage in (PlanStage.RUNNING, PlanStage.DONE) or self.is_running(plan_id):
+            raise NotRunnableError(plan_id, PlanStage.RUNNING if self.is_running(plan_id) else plan.stage)
+        self._errors.pop(plan_id, None)
+        self._running[plan_id] = background.start(self._run(plan_id, orders), f"run of {plan_id}")
 
-    def goes_on(self, plan_id: str) -> bool:
+    def is_running(self, plan_id: str) -> bool:
         """Whether this process is at work on it."""
-        return plan_id in self._going
+        return plan_id in self._running
 
-    def trouble_of(self, plan_id: str) -> str | None:
+    def last_error(self, plan_id: str) -> str | None:
         """Why the last run that was begun here ended, if it broke off."""
-        return self._troubles.get(plan_id)
+        return self._errors.get(plan_id)
 
     async def stop(self) -> None:
         """Pause what runs, and wait until it has."""
         until, plans = monotonic() + _STOP_WITHIN, Plans(self._desk.store)
         with suppress(TransientError):  # then they end below
-            while self._going and monotonic() < until:
-                for plan_id in list(self._going):  # again and again: one may only be about to begin
+            while self._running and monotonic() < until:
+                for plan_id in list(self._running):  # again and again: one may only be about to begin
                     await plans.pause(plan_id)
-                if going := list(self._going.values()):  # the last one may have ended while the store was asked
+                if going := list(self._running.values()):  # the last one may have ended while the store was asked
                     await asyncio.wait(going, timeout=_LOOK_EVERY)
-        await background.stop(*self._going.values())  # what is late ends as paused, too
+        await background.stop(*self._running.values())  # what is late ends as paused, too
 
     async def _run(self, plan_id: str, orders: RunOptions) -> None:
         try:
-            async with self._desk.places.connection() as connection:
+            async with self._desk.target.connection() as connection:
                 await Runner(self._desk.store, connection).run(plan_id, orders)
         except Exception as error:
-            self._troubles[plan_id] = Redaction()(str(error) or repr(error))[:300]
-            log.warning("run.broke", plan_id=plan_id, error=self._troubles[plan_id])
+            self._errors[plan_id] = Redaction()(str(error) or repr(error))[:300]
+            log.warning("run.broke", plan_id=plan_id, error=self._errors[plan_id])
         finally:
-            del self._going[plan_id]
+            del self._running[plan_id]

@@ -8,15 +8,15 @@ from aio_pika.abc import AbstractConnection
 from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
 from ops.core.session import OperatorSession
-from ops.core.target import Places
+from ops.core.target import Target
 
 
 class ReconnectingSession:
     """Call it for the desk as it is now. Raises what aio-pika raises, or OSError, when the broker is away."""
 
-    def __init__(self, places: Places, metrics: Metrics) -> None:
-        self.places = places
-        self.store = places.store(metrics)
+    def __init__(self, target: Target, metrics: Metrics) -> None:
+        self.target = target
+        self.store = target.store(metrics)
         self._connection: AbstractConnection | None = None
         self._opened = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -25,8 +25,8 @@ class ReconnectingSession:
         async with self._opening:
             if self._connection is None or self._connection.is_closed:
                 await self._disconnect()
-                self._connection = await self._opened.enter_async_context(self.places.connection())
-            return OperatorSession(self.places, self.store, self._connection)
+                self._connection = await self._opened.enter_async_context(self.target.connection())
+            return OperatorSession(self.target, self.store, self._connection)
 
     def checks(self) -> dict[str, Check]:
         """For readiness: do the broker and the store answer?"""

@@ -18,7 +18,7 @@ from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters import actions
 from ops.core.dead_letters.editing import EditError
 from ops.core.dead_letters.letters import Stage
 from ops.core.messages import Filter
@@ -27,7 +27,7 @@ from ops.core.replay.plans import PlanStage
 from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession
 from tests.support.desk import is_clean, paid_order
-from tests.support.operator import Operator, places_of
+from tests.support.operator import Operator, target_of
 from tests.support.outages import store_to_kill
 from tests.support.system import System, system_on
 from tests.support.waiting import until
@@ -51,7 +51,7 @@ class Busy:
 
     async def look(self) -> None:
         while not self.is_over.is_set():
-            await self._tried(deciding.found(self.desk, Filter()), "look")
+            await self._tried(actions.find(self.desk, Filter()), "look")
 
     async def decide(self) -> None:
         while not self.is_over.is_set():
@@ -59,15 +59,15 @@ class Busy:
             await self._tried(self._replay(), "replay")
 
     async def _correct(self) -> None:
-        for letter in await deciding.found(self.desk, Filter(error=BROKEN)):
+        for letter in await actions.find(self.desk, Filter(error=BROKEN)):
             if b'"reason":7' in letter.message.body:
                 with suppress(EditError):
-                    await deciding.correct(
+                    await actions.edit(
                         self.desk, letter.letter_id, who="olga", why="chaos", assignments=["reason=typo"]
                     )
 
     async def _replay(self) -> None:
-        whole = [a for a in await deciding.found(self.desk, Filter()) if b'"reason":7' not in a.message.body]
+        whole = [a for a in await actions.find(self.desk, Filter()) if b'"reason":7' not in a.message.body]
         if whole:
             await planning.of_letters(self.desk, [letter.letter_id for letter in whole], Filter(), "olga")
         for plan in await self.desk.plans.all():
@@ -86,10 +86,10 @@ class Busy:
 
 @asynccontextmanager
 async def desk_of(system: System) -> AsyncIterator[OperatorSession]:
-    places = places_of(system)
-    client = StoreClient(places.mongodb_url, places.database, Metrics("tests"), timeout=0.5)
-    async with places.connection() as connection:
-        yield OperatorSession(places, client, connection)
+    target = target_of(system)
+    client = StoreClient(target.mongodb_url, target.database, Metrics("tests"), timeout=0.5)
+    async with target.connection() as connection:
+        yield OperatorSession(target, client, connection)
     client.close()
 
 

@@ -12,7 +12,7 @@ from client.calls import Call
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from ops.core.audit import Audit, audit
-from ops.core.target import Places
+from ops.core.target import Target
 from tests.support.guest import Guest, Json, body, token
 from tests.support.system import API_KEY, GOOD_CARD, System
 from tests.support.waiting import PATIENCE, until
@@ -150,14 +150,14 @@ async def next_of(events: AsyncIterator[OrderUpdate], name: str) -> OrderUpdate:
 
 async def audited(system: System) -> Audit:
     """What `bellhop audit` says of a system."""
-    places = Places(
+    target = Target(
         amqp_url=system.setup.amqp_url,
         mongodb_url=system.setup.mongodb_url,
         stripe_api_key=API_KEY,
         stripe_api_base=system.sandbox.url,
         database=system.setup.database,
     )
-    return await audit(places)
+    return await audit(target)
 
 
 async def is_clean(system: System) -> None:

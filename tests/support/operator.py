@@ -15,7 +15,7 @@ from contracts.message import Message
 from contracts.money import Money
 from contracts.payments import PaymentSucceeded
 from ops.cli.main import app
-from ops.core.target import Places
+from ops.core.target import Target
 from tests.support.guest import ISSUER, JWT_SECRET, token
 from tests.support.system import API_KEY, DEAD_QUEUES, System
 
@@ -91,9 +91,9 @@ class Operator:
             await exchange.publish(message, dead)
 
 
-def places_of(system: System) -> Places:
+def target_of(system: System) -> Target:
     """Where that system is, as the operator's commands want to know it."""
-    return Places(
+    return Target(
         amqp_url=system.setup.amqp_url,
         mongodb_url=system.setup.mongodb_url,
         stripe_api_key=API_KEY,

@@ -36,14 +36,14 @@ from gateway.app import create_app
 from gateway.problems import ProblemError
 from gateway.receipts import receipt_email_of
 from gateway.settings import GatewaySettings
+from ops.core import timespec
 from ops.core.dead_letters.editing import EditError, apply_assignments
 from ops.core.message_log.search import offset_of
 from ops.core.messages import RecordedMessage
-from ops.core.timespec import moment
+from ops.core.trace.assemble import build_story
 from ops.core.trace.captions import caption
 from ops.core.trace.collect import UnknownOrderError, order_id_of
 from ops.core.trace.model import Participant, Step, StepKind
-from ops.core.trace.story import told
 from ops.core.trace.svg import svg
 from ops.web.api.bodies import Wanted
 from psp_adapter.http_trace import Call
@@ -147,7 +147,7 @@ def _seen(text: str) -> RecordedMessage:
 
 def _tell(text: str) -> None:
     seen = _seen(text)
-    story = told("ord_1", [seen, seen.model_copy(update={"exchange": "events"})], [])
+    story = build_story("ord_1", [seen, seen.model_copy(update={"exchange": "events"})], [])
     svg(story)
 
 
@@ -226,7 +226,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "a reply address": lambda text: may_receive_replies(text, text),
     "an extra's id": _ordered,
     "a call's answer": lambda text: Call.of(NOW, "GET", "http://psp/" + text, 200, 1.0, text.encode()),
-    "a moment": lambda text: moment(text, NOW),
+    "a moment": lambda text: timespec.parse(text, NOW),
     "an amount": lambda text: amount_of(text, "EUR"),
     "an offset": lambda text: offset_of(text, NOW),
     "a filter": _filtered,

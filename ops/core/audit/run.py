@@ -27,7 +27,7 @@ from extras_service.order.state import Order
 from ops.core.audit.findings import Audit, Finding
 from ops.core.audit.rules import Books, examine
 from ops.core.audit.worksheet import Worksheet
-from ops.core.target import Places
+from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment
 from psp_adapter.ledger import Ledger, LedgerEntry
@@ -63,7 +63,7 @@ class LedgerProtocol(Protocol):
 
 
 async def audit(
-    places: Places,
+    target: Target,
     *,
     since: datetime | None = None,
     progress: Progress = lambda what, done, total: None,
@@ -73,10 +73,10 @@ async def audit(
     `since`: only orders that were placed since then, whose charges, refunds or disputes were made since then, and those
     that wait for a refund or a decision. Raises StoreUnavailableError, PspUnavailableError and PspForbiddenError.
     """
-    store, psp = places.store(Metrics("audit")), places.psp()
+    store, psp = target.store(Metrics("audit")), target.psp()
     try:
         auditor = Auditor(
-            ExtrasStore(store).orders, PaymentStore(store).payments, Ledger(psp, places.installation), progress
+            ExtrasStore(store).orders, PaymentStore(store).payments, Ledger(psp, target.installation), progress
         )
         return await auditor.run(since)
     finally:

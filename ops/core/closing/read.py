@@ -22,7 +22,7 @@ from ops.core.closing.day import (
     transaction_of,
     window,
 )
-from ops.core.target import Places
+from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment
 from psp_adapter.ledger import order_of
@@ -39,15 +39,15 @@ class NoSuchPropertyError(Exception):
         super().__init__(f"There is no property {property_id!r}. The catalogue has {', '.join(known) or 'none'}.")
 
 
-async def closing(places: Places, day: date, property_id: str | None = None) -> Closing:
+async def closing(target: Target, day: date, property_id: str | None = None) -> Closing:
     """Close a day: of one property, or of all, each by its own time zone. Reads only.
 
     Raises NoSuchPropertyError, StoreUnavailableError, PspUnavailableError and PspForbiddenError.
     """
-    store, psp = places.store(Metrics("closing")), places.psp()
+    store, psp = target.store(Metrics("closing")), target.psp()
     try:
         return close(
-            await _Reader(ExtrasStore(store), PaymentStore(store), psp, places.installation, day, property_id).read()
+            await _Reader(ExtrasStore(store), PaymentStore(store), psp, target.installation, day, property_id).read()
         )
     finally:
         store.close()

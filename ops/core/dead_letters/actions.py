@@ -18,7 +18,7 @@ _SHOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LetterDetails:
     """One letter with what is around it."""
 
     letter: DeadLetter
@@ -27,13 +27,13 @@ class Told:
     """Every message about its order, from the log."""
 
 
-async def found(desk: OperatorSession, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
+async def find(desk: OperatorSession, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
     """The letters in a stage (None: any) that a filter finds, with what lies in the dead queues now."""
     await desk.letters.drain()
     return await desk.letters.matching(wanted, stage)
 
 
-async def chosen(
+async def select(
     desk: OperatorSession, ids: Sequence[str] | None, wanted: Filter, stage: Stage = Stage.WAITING
 ) -> list[DeadLetter]:
     """The letters that ids name, or without any, that a filter finds; only those in the stage.
@@ -41,12 +41,12 @@ async def chosen(
     Raises NoSuchLetterError.
     """
     if not ids:
-        return await found(desk, wanted, stage)
+        return await find(desk, wanted, stage)
     await desk.letters.drain()
     return [letter for letter in await desk.letters.named(ids) if letter.stage is stage and letter.is_wanted(wanted)]
 
 
-async def told(desk: OperatorSession, letter_id: str) -> Told:
+async def describe(desk: OperatorSession, letter_id: str) -> LetterDetails:
     """A letter, what it would do if it were replayed now, and what the log knows of its order.
 
     Raises NoSuchLetterError.
@@ -70,10 +70,10 @@ async def told(desk: OperatorSession, letter_id: str) -> Told:
                             "error": seen.error,
                         }
                     )
-    return Told(letter, forecast, timeline)
+    return LetterDetails(letter, forecast, timeline)
 
 
-async def move(
+async def set_stage(
     desk: OperatorSession, letters: Sequence[DeadLetter], to: Stage, action: str, *, who: str, why: str
 ) -> int:
     """Put letters into another stage. Returns how many; the others somebody else has dealt with."""
@@ -107,7 +107,7 @@ async def delete(desk: OperatorSession, letters: Sequence[DeadLetter], *, who: s
     return deleted
 
 
-async def correct(
+async def edit(
     desk: OperatorSession,
     letter_id: str,
     *,

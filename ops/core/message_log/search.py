@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 
+from ops.core import timespec
 from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.stream import LogStream, Offset
 from ops.core.messages import Filter, RecordedMessage
-from ops.core.timespec import moment
 
 _LONGEST_OFFSET = 18
 """Digits: a larger one does not fit into AMQP's integers."""
@@ -40,6 +40,6 @@ def offset_of(text: str, now: datetime) -> Offset:
     if text.isdecimal() and len(text) <= _LONGEST_OFFSET:
         return int(text)
     try:
-        return moment(text, now)
+        return timespec.parse(text, now)
     except ValueError as unreadable:
         raise ValueError(f"{unreadable}, first, next, or an offset") from None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chassis.storage.audit_log import AuditLog
-from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters import actions
 from ops.core.message_log.search import matching
 from ops.core.message_log.stream import Offset
 from ops.core.messages import Filter, RecordedMessage
@@ -16,7 +16,7 @@ async def of_letters(
     desk: OperatorSession, ids: Sequence[str] | None, wanted: Filter, made_by: str
 ) -> tuple[Plan, list[Planned]]:
     """A plan for waiting dead letters, each to the queue it came from. Raises NoSuchLetterError."""
-    letters = await deciding.chosen(desk, ids, wanted)
+    letters = await actions.select(desk, ids, wanted)
     items = [(letter.message, letter.queue, letter.letter_id) for letter in letters]
     return await desk.plans.make("dead", ", ".join(ids) if ids else str(wanted), made_by, items)
 

@@ -210,7 +210,7 @@ class Runner:
             return False
         try:
             await channel.default_exchange.publish(
-                _again(message, item.plan_id, self._login), item.queue, mandatory=True
+                _resent(message, item.plan_id, self._login), item.queue, mandatory=True
             )
         except (ValueError, TypeError) as unsendable:  # AMQP has no form for it; the others are sent
             await self._give_letter_back(item)
@@ -262,7 +262,7 @@ def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
     return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left, plan.reason)
 
 
-def _again(seen: RecordedMessage, plan_id: str, login: str) -> aio_pika.Message:
+def _resent(seen: RecordedMessage, plan_id: str, login: str) -> aio_pika.Message:
     """The message as it was, on its first attempt, with the headers of ours alone and nobody waiting for a reply."""
     known = {name: value for name, value in kept(seen.headers).items() if name not in FAILURE | ORIGIN}
     return aio_pika.Message(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ops.core.trace.labels import since
 from ops.core.trace.model import Step, StepKind, Story
-from ops.core.trace.wording import since
 
 LATER = timedelta(seconds=1)
 """From this long a pause on, a diagram shows it: equal distances would hide it."""

@@ -19,10 +19,10 @@ from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.stream import LogStream, NoLogError, Offset
 from ops.core.messages import RecordedMessage
 from ops.core.order_actions import sentences_of
-from ops.core.target import Places
+from ops.core.target import Target
+from ops.core.trace.assemble import DocumentHistory, build_story
 from ops.core.trace.causal_order import in_causal_order
 from ops.core.trace.model import Participant, Story
-from ops.core.trace.story import Kept, told
 from payment_service.collections import PaymentStore
 
 _ID = re.compile(r"(?:ord|pay)_([a-z0-9]+)")
@@ -34,10 +34,10 @@ class UnknownOrderError(Exception):
     """Nothing is known of what was asked for."""
 
 
-async def story_of(places: Places, wanted: str) -> Story:
+async def story_of(target: Target, wanted: str) -> Story:
     """The story of an order, by its id or its payment's. Raises UnknownOrderError, in words."""
     order_id = order_id_of(wanted)
-    store = places.store(Metrics("trace"))
+    store = target.store(Metrics("trace"))
     try:
         order = await ExtrasStore(store).orders.load(order_id)
         documents = [document async for document in _documents(store, order_id, order)]
@@ -45,7 +45,7 @@ async def story_of(places: Places, wanted: str) -> Story:
         store.close()
     remarks, gaps = [], Gaps()
     try:
-        messages = await _messages(places, order_id, order.state.created_at - _BEFORE if order else "first", gaps)
+        messages = await _messages(target, order_id, order.state.created_at - _BEFORE if order else "first", gaps)
     except NoLogError as missing:
         messages = []
         remarks.append(str(missing))
@@ -54,7 +54,7 @@ async def story_of(places: Places, wanted: str) -> Story:
             f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
         )
     ours = _of_this_order(order_id, documents, messages)
-    return told(
+    return build_story(
         order_id,
         messages,
         ours,
@@ -71,11 +71,11 @@ def order_id_of(wanted: str) -> OrderId:
     return OrderId(f"ord_{found.group(1)}")
 
 
-async def _messages(places: Places, order_id: str, begin: Offset, gaps: Gaps) -> list[RecordedMessage]:
+async def _messages(target: Target, order_id: str, begin: Offset, gaps: Gaps) -> list[RecordedMessage]:
     """Every message about the order, and those without an order of their own that led to one of them or followed."""
     about: list[RecordedMessage] = []
     about_none: list[RecordedMessage] = []
-    async with places.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
+    async with target.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
         async for seen in log:
             gaps.see(seen)
             if seen.order_id == order_id:
@@ -93,7 +93,7 @@ async def _messages(places: Places, order_id: str, begin: Offset, gaps: Gaps) ->
     return in_causal_order(sorted((*about, *connected), key=lambda seen: seen.offset or 0))
 
 
-async def _documents(store: Store, order_id: OrderId, order: Stored[Order] | None) -> AsyncIterator[Kept]:
+async def _documents(store: Store, order_id: OrderId, order: Stored[Order] | None) -> AsyncIterator[DocumentHistory]:
     if order is not None:
         yield _kept(Participant.EXTRAS, "order", order)
     payment = await PaymentStore(store).payments.load(payment_id_of(order_id))
@@ -108,11 +108,13 @@ async def _documents(store: Store, order_id: OrderId, order: Stored[Order] | Non
             yield _kept(Participant.EXTRAS, f"{extra_id} on {day}", stock, is_shared=True)
 
 
-def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: bool = False) -> Kept:
-    return Kept(owner, stored.id, name, stored.state.summary, stored.history, is_shared)
+def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: bool = False) -> DocumentHistory:
+    return DocumentHistory(owner, stored.id, name, stored.state.summary, stored.history, is_shared)
 
 
-def _of_this_order(order_id: str, documents: Sequence[Kept], messages: Sequence[RecordedMessage]) -> list[Kept]:
+def _of_this_order(
+    order_id: str, documents: Sequence[DocumentHistory], messages: Sequence[RecordedMessage]
+) -> list[DocumentHistory]:
     """The documents, those that many orders share with only the changes that this order has made."""
     ids = {seen.message_id for seen in messages}
     ids |= {change.message_id for document in documents if not document.is_shared for change in document.history}
@@ -127,7 +129,7 @@ def _of_this_order(order_id: str, documents: Sequence[Kept], messages: Sequence[
 
 
 def _missing(
-    order: Stored[Order] | None, messages: Sequence[RecordedMessage], documents: Sequence[Kept]
+    order: Stored[Order] | None, messages: Sequence[RecordedMessage], documents: Sequence[DocumentHistory]
 ) -> Iterator[str]:
     """What the story cannot tell, in sentences."""
     if order is None:

@@ -6,8 +6,8 @@ Syntax: https://mermaid.js.org/syntax/sequenceDiagram.html
 from collections.abc import Iterator
 
 from ops.core.trace.captions import Pause, caption, rows
+from ops.core.trace.labels import shortened
 from ops.core.trace.model import Participant, Step, StepKind, Story
-from ops.core.trace.wording import shortened
 
 _ARROWS = {
     StepKind.REQUEST: "->>",

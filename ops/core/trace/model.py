@@ -18,7 +18,7 @@ class Participant(StrEnum):
     ADAPTER = "adapter"
     STRIPE = "Stripe"
     OPERATOR = "operator"
-    SOMEBODY = "somebody"
+    UNKNOWN = "unknown"
     """Who sends without saying who it is."""
 
 

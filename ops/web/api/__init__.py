@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Depends
 
 from gateway.tokens import Tokens
-from ops.web.api import dead, looking, orders, plans, tracing
-from ops.web.api.who import Who
+from ops.web.api import dead, orders, plans, queues_and_log, trace
+from ops.web.api.auth import Auth
 from ops.web.runs import Runs
 from ops.web.session import ReconnectingSession
 
@@ -13,14 +13,14 @@ PREFIX = "/ops/api"
 
 def api(desk: ReconnectingSession, runs: Runs, tokens: Tokens, *, may_change_identity: bool) -> APIRouter:
     """All routes. Without `may_change_identity` an edit keeps a letter's kind and ids."""
-    who = Who(tokens)
-    router = APIRouter(prefix=PREFIX, dependencies=[Depends(who.reader)])
+    auth = Auth(tokens)
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(auth.reader)])
     for routes in (
-        looking.routes(desk),
+        queues_and_log.routes(desk),
         orders.routes(desk),
-        dead.routes(desk, who, may_change_identity=may_change_identity),
-        plans.routes(desk, runs, who),
-        tracing.routes(desk.places),
+        dead.routes(desk, auth, may_change_identity=may_change_identity),
+        plans.routes(desk, runs, auth),
+        trace.routes(desk.target),
     ):
         router.include_router(routes)
     return router

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from chassis.messaging.envelope import utc_now
+from ops.core import timespec
 from ops.core.messages import WORK_QUEUES, Filter
-from ops.core.timespec import moment
 from ops.web.problems import unreadable
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
@@ -31,7 +31,7 @@ class Wanted(BaseModel):
         """Raises ProblemError 422 for a moment nobody can read."""
         now = utc_now()
         try:
-            since, until = (moment(text, now) if text else None for text in (self.since, self.until))
+            since, until = (timespec.parse(text, now) if text else None for text in (self.since, self.until))
         except ValueError as error:
             raise unreadable(error) from None
         return Filter(

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 
 from gateway.tokens import Operator
-from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters import actions
 from ops.core.dead_letters.letters import DeadLetter, Stage, summary
 from ops.core.messages import Filter
+from ops.web.api.auth import Auth
 from ops.web.api.bodies import Correction, Move, Wanted
-from ops.web.api.who import Who
 from ops.web.session import ReconnectingSession
 
 _MOST = 500
@@ -21,14 +21,14 @@ class WantedLetters(Wanted):
     stage: Literal["waiting", "replayed", "edited", "discarded", "any"] = "waiting"
 
 
-def routes(desk: ReconnectingSession, who: Who, *, may_change_identity: bool) -> APIRouter:
+def routes(desk: ReconnectingSession, auth: Auth, *, may_change_identity: bool) -> APIRouter:
     router = APIRouter(prefix="/dead")
-    replayer, editor = Depends(who.replayer), Depends(who.editor)
+    replayer, editor = Depends(auth.replayer), Depends(auth.editor)
 
     @router.get("")
     async def listed(wanted: Annotated[WantedLetters, Query()]) -> dict[str, Any]:
         stage = None if wanted.stage == "any" else Stage(wanted.stage)
-        letters = await deciding.found(await desk(), wanted.filter(), stage)
+        letters = await actions.find(await desk(), wanted.filter(), stage)
         shown = [summary(letter) for letter in letters[:_MOST]]
         return {"count": len(letters), "groups": groups_of(letters), "letters": shown}
 
@@ -43,31 +43,31 @@ def routes(desk: ReconnectingSession, who: Who, *, may_change_identity: bool) ->
     @router.post("/put-back")
     async def put_back(move: Move, operator: Annotated[Operator, replayer]) -> dict[str, int]:
         open_desk = await desk()
-        letters = await deciding.chosen(open_desk, move.ids, Filter())
-        return {"moved": await deciding.put_back(open_desk, letters, who=operator.operator_id, why=move.why)}
+        letters = await actions.select(open_desk, move.ids, Filter())
+        return {"moved": await actions.put_back(open_desk, letters, who=operator.operator_id, why=move.why)}
 
     @router.get("/{letter_id}")
     async def letter(letter_id: str) -> dict[str, Any]:
-        told = await deciding.told(await desk(), letter_id)
-        message = told.letter.message
+        details = await actions.describe(await desk(), letter_id)
+        message = details.letter.message
         return {
-            **summary(told.letter),
-            "edited_from": told.letter.edited_from,
-            "edited_to": told.letter.edited_to,
-            "plan_id": told.letter.plan_id,
+            **summary(details.letter),
+            "edited_from": details.letter.edited_from,
+            "edited_to": details.letter.edited_to,
+            "plan_id": details.letter.plan_id,
             "causation_id": message.causation_id,
             "sender": message.sender,
             "sent_at": message.sent_at,
             "body": message.readable_body(),
             "headers": dict(message.headers),
-            "forecast": str(told.forecast),
-            "sends": told.forecast.sends,
-            "timeline": told.timeline,
+            "forecast": str(details.forecast),
+            "sends": details.forecast.sends,
+            "timeline": details.timeline,
         }
 
     @router.post("/{letter_id}/edit", status_code=201)
     async def edit(letter_id: str, correction: Correction, operator: Annotated[Operator, editor]) -> dict[str, Any]:
-        fresh = await deciding.correct(
+        fresh = await actions.edit(
             await desk(),
             letter_id,
             who=operator.operator_id,
@@ -81,10 +81,10 @@ def routes(desk: ReconnectingSession, who: Who, *, may_change_identity: bool) ->
 
     async def _moved(move: Move, operator: Operator, come_from: Stage, to: Stage, action: str) -> dict[str, int]:
         open_desk = await desk()
-        letters = await deciding.chosen(open_desk, move.ids, Filter(), come_from)
+        letters = await actions.select(open_desk, move.ids, Filter(), come_from)
         if not letters:
             return {"moved": 0}
-        moved = await deciding.move(open_desk, letters, to, action, who=operator.operator_id, why=move.why)
+        moved = await actions.set_stage(open_desk, letters, to, action, who=operator.operator_id, why=move.why)
         return {"moved": moved}
 
     return router

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 
 from chassis.messaging.envelope import utc_now
 from contracts.orders import OrderStatus
+from ops.core import timespec
 from ops.core.orders import MOST, Wanted, as_json, find
-from ops.core.timespec import moment
 from ops.web.api.bodies import Text
 from ops.web.problems import unreadable
 from ops.web.session import ReconnectingSession
@@ -26,7 +26,7 @@ def routes(desk: ReconnectingSession) -> APIRouter:
     ) -> dict[str, Any]:
         """What waits comes first, the longest first; then the newest."""
         try:
-            begin = moment(since, utc_now()) if since else None
+            begin = timespec.parse(since, utc_now()) if since else None
         except ValueError as error:
             raise unreadable(error) from None
         found = await find(desk.store, Wanted(tuple(status or ()), property_id or None, begin, refunding), limit)

@@ -13,8 +13,8 @@ from ops.core.replay import planning
 from ops.core.replay.plans import Plan, Planned, by_forecast, by_kind
 from ops.core.replay.run import Report, RunOptions, report_of
 from ops.core.session import OperatorSession
+from ops.web.api.auth import Auth
 from ops.web.api.bodies import Pause, PlanWanted, Run
-from ops.web.api.who import Who
 from ops.web.problems import unreadable
 from ops.web.runs import Runs
 from ops.web.session import ReconnectingSession
@@ -23,9 +23,9 @@ _MOST = 500
 """Messages of a plan that are shown; its counts are of all of them."""
 
 
-def routes(desk: ReconnectingSession, runs: Runs, who: Who) -> APIRouter:
+def routes(desk: ReconnectingSession, runs: Runs, auth: Auth) -> APIRouter:
     router = APIRouter(prefix="/plans")
-    replayer = Depends(who.replayer)
+    replayer = Depends(auth.replayer)
 
     @router.get("")
     async def listed() -> dict[str, Any]:
@@ -59,8 +59,11 @@ def routes(desk: ReconnectingSession, runs: Runs, who: Who) -> APIRouter:
     def _view(plan: Plan, items: list[Planned]) -> dict[str, Any]:
         return {
             **plan.model_dump(mode="json"),
-            "goes_on": runs.goes_on(plan.plan_id),
-            "trouble": runs.trouble_of(plan.plan_id),
+            "is_running": (is_running := runs.is_running(plan.plan_id)),
+            "last_error": (last_error := runs.last_error(plan.plan_id)),
+            # Deprecated names, for a page that was loaded before an update.
+            "goes_on": is_running,
+            "trouble": last_error,
             "report": _counts(report_of(plan, items)),
             "by_kind": dict(by_kind(items).most_common()),
             "by_forecast": dict(by_forecast(items).most_common()),

@@ -67,17 +67,17 @@ export function plan({ api, id, node }) {
       one.stage === "planned" ? null : h("div", { class: "progress", id: "progress" }, progress,
         h("span", { role: "status", text: `${sent} sent, ${skipped} skipped, ${failed} failed again, ${left} left` })),
       one.reason ? h("p", { class: "trouble", id: "reason", text: one.reason }) : null,
-      one.trouble ? h("p", { class: "trouble", text: `The last run broke off: ${one.trouble}` }) : null,
+      one.last_error ? h("p", { class: "trouble", text: `The last run failed: ${one.last_error}` }) : null,
     ];
   }
 
   function act() {
-    const isRunning = one.goes_on || one.stage === "running";
+    const isRunning = one.is_running || one.stage === "running";
     const wanted = !api.may("replayer") || (one.stage === "done" && !isRunning) ? null : isRunning ? pause : run;
     run.querySelector("#run").textContent = one.stage === "planned" ? `Run ${many(one.messages, "message")}` : `Go on with ${one.report.left}`;
     if (doing.firstChild !== wanted) refill(doing, wanted);
   }
 
   node.append(head, doing, trouble, list);
-  return { refresh: look, every: () => (one && (one.goes_on || one.stage === "running") ? 700 : 4000) };
+  return { refresh: look, every: () => (one && (one.is_running || one.stage === "running") ? 700 : 4000) };
 }

@@ -2,14 +2,14 @@
 
 import pytest
 
-from ops.core.target import Places
+from ops.core.target import Target
 from tests.support.fixtures import _no_proxy_between_the_parts, own_system, system
-from tests.support.operator import places_of
+from tests.support.operator import target_of
 from tests.support.system import System
 
 __all__ = ["_no_proxy_between_the_parts", "own_system", "system"]
 
 
 @pytest.fixture
-def places(system: System) -> Places:
-    return places_of(system)
+def target(system: System) -> Target:
+    return target_of(system)

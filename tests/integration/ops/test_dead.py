@@ -19,7 +19,7 @@ from ops.core.replay.run import Runner, RunOptions
 from tests.support.desk import Desk, paid_order
 from tests.support.examples import sample
 from tests.support.guest import BREAKFAST_TOTAL, body
-from tests.support.operator import Operator, of_unknown_order, places_of
+from tests.support.operator import Operator, of_unknown_order, target_of
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -178,9 +178,9 @@ async def test_a_run_stops_after_so_many_failures_and_says_where_it_stands(opera
 async def test_a_run_is_paused_and_goes_on_where_it_was(operator: Operator) -> None:
     for number in range(1, 5):
         await operator.park(of_unknown_order(number), "payments.payment-succeeded.v1", "extras.payments", f"m-{number}")
-    places = places_of(operator.system)
-    store = places.store(Metrics("tests"))
-    async with places.connection() as connection:
+    target = target_of(operator.system)
+    store = target.store(Metrics("tests"))
+    async with target.connection() as connection:
         letters = DeadLetters(store, connection)
         await letters.drain()
         plans, runner = Plans(store), Runner(store, connection)

@@ -5,16 +5,16 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from ops.core.message_log.stream import LogStream
-from ops.core.target import Places
+from ops.core.target import Target
 from tests.support.patience import patient
 from tests.support.system import System
 from tests.support.waiting import until
 
 
-async def test_the_log_is_read_from_the_beginning_to_now(system: System, places: Places) -> None:
+async def test_the_log_is_read_from_the_beginning_to_now(system: System, target: Target) -> None:
     order = await system.guest().order()
 
-    async with places.connection() as connection:
+    async with target.connection() as connection:
         read = [seen async for seen in LogStream(connection).up_to_now()]
 
     kinds = [seen.kind for seen in read if seen.order_id == order["order_id"]]
@@ -22,10 +22,10 @@ async def test_the_log_is_read_from_the_beginning_to_now(system: System, places:
     assert [seen.offset for seen in read] == list(range(len(read)))
 
 
-async def test_the_log_is_read_from_a_moment_and_from_an_offset(system: System, places: Places) -> None:
+async def test_the_log_is_read_from_a_moment_and_from_an_offset(system: System, target: Target) -> None:
     order = await system.guest().order()
 
-    async with places.connection() as connection:
+    async with target.connection() as connection:
         log = LogStream(connection)
         recent = [seen async for seen in log.up_to_now(datetime.now(UTC) - timedelta(minutes=5))]
         (first, *_) = [seen.offset for seen in recent if seen.order_id == order["order_id"]]
@@ -36,10 +36,10 @@ async def test_the_log_is_read_from_a_moment_and_from_an_offset(system: System, 
     assert beyond == []
 
 
-async def test_the_log_is_followed_as_it_grows(system: System, places: Places) -> None:
+async def test_the_log_is_followed_as_it_grows(system: System, target: Target) -> None:
     async with (
         asyncio.timeout(patient(30)),
-        places.connection() as connection,
+        target.connection() as connection,
         aclosing(LogStream(connection).follow()) as messages,
     ):
         coming = asyncio.ensure_future(anext(messages))

@@ -14,7 +14,7 @@ from ops.web.app import create_app
 from ops.web.session import ReconnectingSession
 from tests.support.desk import paid_order
 from tests.support.examples import sample
-from tests.support.operator import Operator, of_unknown_order, places_of
+from tests.support.operator import Operator, of_unknown_order, target_of
 from tests.support.operators_page import OPERATOR, Page, page_of, running, settings
 from tests.support.system import System
 from tests.support.waiting import until
@@ -52,7 +52,7 @@ async def ended(page: Page, plan_id: str) -> Any:
 
     async def done() -> Any:
         plan = await page.get(f"/plans/{plan_id}")
-        return None if plan["goes_on"] else plan
+        return None if plan["is_running"] else plan
 
     return await until(done, f"{plan_id} has ended")
 
@@ -113,8 +113,8 @@ async def test_a_plan_is_made_forecast_run_in_the_background_and_recorded(page: 
     again = await page.post(f"/plans/{plan['plan_id']}/run", 409, why="once more")
 
     assert (plan["stage"], plan["made_by"], plan["by_forecast"]) == ("planned", OPERATOR, {"applied": 1})
-    assert begun["goes_on"] is True
-    assert (done["stage"], done["trouble"]) == ("done", None)
+    assert begun["is_running"] is begun["goes_on"] is True
+    assert (done["stage"], done["last_error"]) == ("done", None)
     assert done["report"] == {"sent": 1, "skipped": 0, "failed": 0, "left": 0}
     assert again["type"] == "urn:bellhop:problem:plan-not-runnable"
     assert (await page.get("/dead"))["count"] == 0
@@ -151,7 +151,7 @@ async def test_stopping_the_page_pauses_what_it_runs(own: System, operator: Oper
     async with running(page_of(own)) as http:
         plan = await Page(http).get(f"/plans/{plan_id}")
 
-    assert plan["goes_on"] is False
+    assert plan["is_running"] is False
     assert plan["stage"] in ("planned", "paused")
     assert plan["report"]["left"] > 0
 
@@ -212,7 +212,7 @@ async def test_an_orders_story_is_told(shared: Page, system: System) -> None:
 
 
 async def test_a_lost_connection_is_opened_anew_when_somebody_looks_again(system: System) -> None:
-    desk = ReconnectingSession(places_of(system), Metrics("tests"))
+    desk = ReconnectingSession(target_of(system), Metrics("tests"))
     first = await desk()
     await first.connection.close()
 

@@ -15,7 +15,7 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import MongoRecords, Store
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
-from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters import actions
 from ops.core.dead_letters.letters import Stage
 from ops.core.messages import Filter
 from ops.core.replay import planning
@@ -25,7 +25,7 @@ from ops.core.session import OperatorSession
 from tests.support.desk import cancel, paid_order
 from tests.support.examples import sample
 from tests.support.guest import body
-from tests.support.operator import NAME, Operator, of_unknown_order, places_of
+from tests.support.operator import NAME, Operator, of_unknown_order, target_of
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -41,10 +41,10 @@ async def operator(own_system: Callable[..., Any]) -> Operator:
 
 @asynccontextmanager
 async def desk_of(system: System, store_type: type[Store] = Store) -> AsyncIterator[OperatorSession]:
-    places = places_of(system)
-    store = store_type(places.mongodb_url, places.database, Metrics("tests"), timeout=5.0)
-    async with places.connection() as connection:
-        yield OperatorSession(places, store, connection)
+    target = target_of(system)
+    store = store_type(target.mongodb_url, target.database, Metrics("tests"), timeout=5.0)
+    async with target.connection() as connection:
+        yield OperatorSession(target, store, connection)
     store.close()
 
 
@@ -176,9 +176,9 @@ async def test_nothing_is_done_that_the_audit_log_does_not_take(operator: Operat
         chosen, who, why = letters[0].letter_id, "olga", "a test"
 
         for act in (
-            lambda: deciding.move(desk, letters, Stage.DISCARDED, "discard", who=who, why=why),
-            lambda: deciding.correct(desk, chosen, assignments=["reason=other"], who=who, why=why),
-            lambda: deciding.delete(desk, letters, who=who, why=why),
+            lambda: actions.set_stage(desk, letters, Stage.DISCARDED, "discard", who=who, why=why),
+            lambda: actions.edit(desk, chosen, assignments=["reason=other"], who=who, why=why),
+            lambda: actions.delete(desk, letters, who=who, why=why),
             lambda: desk.runner.run(plan.plan_id, AT_ONCE),
             lambda: planning.pause(desk, running.plan_id, who=who, why=why),
         ):
@@ -199,7 +199,7 @@ async def test_an_act_that_fails_halfway_is_in_the_audit_log_with_its_failure(
 ) -> None:
     await parked_cancel(operator, "m-1", "m-2")
     async with desk_of(operator.system) as desk:
-        letters = await deciding.found(desk, Filter())
+        letters = await actions.find(desk, Filter())
         move, moved = desk.letters.move, list[Any]()
 
         async def once(*words: Any) -> bool:
@@ -210,7 +210,7 @@ async def test_an_act_that_fails_halfway_is_in_the_audit_log_with_its_failure(
 
         monkeypatch.setattr(desk.letters, "move", once)
         with pytest.raises(StoreUnavailableError):
-            await deciding.move(desk, letters, Stage.DISCARDED, "discard", who="olga", why="a test")
+            await actions.set_stage(desk, letters, Stage.DISCARDED, "discard", who="olga", why="a test")
 
         [entry] = await AuditLog(desk.store).entries()
         assert entry.outcome.startswith("failed: ")

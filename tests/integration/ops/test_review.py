@@ -10,7 +10,7 @@ from contracts.order_actions import ReviewResolution
 from ops.core.review import NotDecidableError, carry_out, propose, under_review
 from tests.support.desk import Desk, cancel, is_clean, kept, paid_order, refunds_of
 from tests.support.guest import Guest, Json, body
-from tests.support.operator import NAME, Operator, places_of
+from tests.support.operator import NAME, Operator, target_of
 from tests.support.situations import OTHER, PLACES, massage, mismatched, taken
 from tests.support.system import REFUND_FAILS_CARD
 
@@ -153,15 +153,15 @@ async def test_nothing_is_decided_without_agreement_or_a_reason(operator: Operat
 async def test_a_review_that_staff_decide_meanwhile_is_not_decided_again(operator: Operator, guest: Guest) -> None:
     system = operator.system
     order_id = await mismatched(system, guest)
-    places = places_of(system)
-    store = places.store(Metrics("tests"))
+    target = target_of(system)
+    store = target.store(Metrics("tests"))
     proposal = await propose(
         store, await under_review(store, order_id), ReviewResolution.REFUND, who=NAME, why="no answer from the guest"
     )
     body(await Desk.of(system).resolve(order_id, "accept"), 200)
 
     with pytest.raises(NotDecidableError):
-        await carry_out(places, store, proposal)
+        await carry_out(target, store, proposal)
     store.close()
 
     assert (await guest.see(order_id))["status"] == "confirmed"

@@ -9,12 +9,12 @@ import pytest
 from chassis.errors import StoreUnavailableError
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store
-from ops.core.dead_letters import actions as deciding
+from ops.core.dead_letters import actions
 from ops.core.dead_letters.letters import DeadLetter, DeadLetters
 from ops.core.messages import Filter
 from ops.core.session import OperatorSession
 from tests.support.examples import sample
-from tests.support.operator import Operator, places_of
+from tests.support.operator import Operator, target_of
 
 PLACE = sample("orders.place-order.v1")
 LOOKS = 30
@@ -37,7 +37,7 @@ async def test_looking_while_the_store_is_down_costs_a_dead_letter_no_delivery(
     operator: Operator, unavailable: Store
 ) -> None:
     await operator.park(b"{", PLACE.kind, "extras.commands", "m-1", "MalformedMessageError")
-    async with places_of(operator.system).connection() as connection:
+    async with target_of(operator.system).connection() as connection:
         letters = DeadLetters(unavailable, connection)
 
         for _look in range(LOOKS):
@@ -58,9 +58,9 @@ async def test_the_first_failure_of_the_store_leaves_all_other_letters_untouched
 ) -> None:
     for number in range(3):
         await operator.park(b"{", PLACE.kind, "extras.commands", f"m-{number}", "MalformedMessageError")
-    places = places_of(operator.system)
-    store = places.store(Metrics("tests"))
-    async with places.connection() as connection:
+    target = target_of(operator.system)
+    store = target.store(Metrics("tests"))
+    async with target.connection() as connection:
         failing, fetched = DeadLetters(store, connection), []
 
         async def refused(letter_id: str, _letter: DeadLetter) -> bool:
@@ -83,11 +83,11 @@ async def test_an_edit_during_which_the_store_fails_leaves_exactly_one_letter_th
     operator: Operator, monkeypatch: pytest.MonkeyPatch, writes_before_the_failure: int
 ) -> None:
     await operator.park(PLACE, PLACE.kind, "extras.commands", "m-1", "Oops")
-    places = places_of(operator.system)
-    store = places.store(Metrics("tests"))
-    async with places.connection() as connection:
-        desk = OperatorSession(places, store, connection)
-        [old] = await deciding.found(desk, Filter())
+    target = target_of(operator.system)
+    store = target.store(Metrics("tests"))
+    async with target.connection() as connection:
+        desk = OperatorSession(target, store, connection)
+        [old] = await actions.find(desk, Filter())
         change, changed = desk.letters.records.change, list[str]()
 
         async def fails(letter_id: str, changes: dict[str, Any], **only_if: str) -> bool:
@@ -99,8 +99,8 @@ async def test_an_edit_during_which_the_store_fails_leaves_exactly_one_letter_th
         with monkeypatch.context() as failing:
             failing.setattr(desk.letters.records, "change", fails)
             with pytest.raises(StoreUnavailableError):
-                await deciding.correct(desk, old.letter_id, who="olga", why="w", assignments=["lines.0.quantity=3"])
-        waiting = await deciding.found(desk, Filter())
+                await actions.edit(desk, old.letter_id, who="olga", why="w", assignments=["lines.0.quantity=3"])
+        waiting = await actions.find(desk, Filter())
     store.close()
 
     assert len(waiting) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from ops.core.target import Places
+from ops.core.target import Target
 from ops.core.trace.collect import UnknownOrderError, story_of
 from ops.core.trace.model import Participant, Step, StepKind, Story
 from tests.support.desk import cancel, intent_of
@@ -20,11 +20,11 @@ LOST = {"close_after_effect": {"next": 4, "match": "POST /v1/payment_intents"}}
 MASSAGE: Json = {"extra_id": "alm-massage", "quantity": 1, "day": STAY_DAY}
 
 
-async def told_until(places: Places, order_id: str, ends_with: str) -> Story:
+async def told_until(target: Target, order_id: str, ends_with: str) -> Story:
     """The story, once it has that step: the log is written a moment after the guest is answered."""
 
     async def complete() -> Story | None:
-        story = await story_of(places, order_id)
+        story = await story_of(target, order_id)
         return story if any(step.what == ends_with for step in story.steps) else None
 
     return await until(complete, f"the story of {order_id} tells of {ends_with}")
@@ -35,7 +35,7 @@ def of(story: Story, *kinds: StepKind) -> list[Step]:
 
 
 async def test_a_paid_order_is_told_from_the_request_to_the_confirmation_with_the_retry_on_its_way(
-    system: System, places: Places
+    system: System, target: Target
 ) -> None:
     guest = system.guest()
     order_id = (await guest.order(LATE_CHECKOUT))["order_id"]
@@ -44,7 +44,7 @@ async def test_a_paid_order_is_told_from_the_request_to_the_confirmation_with_th
     body(await system.pay(session), 200)
     await guest.sees(order_id, status="confirmed")
 
-    story = await told_until(places, order_id, "OrderConfirmed")
+    story = await told_until(target, order_id, "OrderConfirmed")
 
     assert story.summary == {"order": "confirmed / paid", "payment": "succeeded"}
     assert [step.what for step in of(story, StepKind.REQUEST)] == [
@@ -86,7 +86,7 @@ async def test_a_paid_order_is_told_from_the_request_to_the_confirmation_with_th
     assert beginnings == [StepKind.REQUEST, StepKind.REQUEST, StepKind.WEBHOOK]
 
 
-async def test_a_late_payment_is_told_with_its_refund(system: System, places: Places) -> None:
+async def test_a_late_payment_is_told_with_its_refund(system: System, target: Target) -> None:
     guest = system.guest()
     order_id = (await guest.order(MASSAGE))["order_id"]
     body(await system.pay(await guest.session(order_id), PROCESSING_CARD), 200)
@@ -96,7 +96,7 @@ async def test_a_late_payment_is_told_with_its_refund(system: System, places: Pl
     await system.switch(f"payment_intents/{intent['id']}/settle", {"outcome": "succeed"})
     await guest.sees(order_id, payment_status="refunded")
 
-    story = await told_until(places, order_id, "OrderPaymentChanged")
+    story = await told_until(target, order_id, "OrderPaymentChanged")
 
     whats = [step.what for step in story.steps]
     assert story.summary["order"] == "cancelled / refunded"
@@ -109,7 +109,7 @@ async def test_a_late_payment_is_told_with_its_refund(system: System, places: Pl
     assert by_number[given_back.cause or 0].what == "OrderCancelled"
 
 
-async def test_a_message_that_was_parked_is_told_with_its_error(system: System, places: Places) -> None:
+async def test_a_message_that_was_parked_is_told_with_its_error(system: System, target: Target) -> None:
     guest = system.guest()
     order_id = (await guest.order())["order_id"]
     kind = "payments.payment-processing.v1"
@@ -121,7 +121,7 @@ async def test_a_message_that_was_parked_is_told_with_its_error(system: System, 
     await system.take("extras.dead")
 
     async def parked() -> Step | None:
-        story = await story_of(places, "pay_" + order_id.removeprefix("ord_"))
+        story = await story_of(target, "pay_" + order_id.removeprefix("ord_"))
         return next(iter(of(story, StepKind.PARKING)), None)
 
     step = await until(parked, "the story tells of the parking")
@@ -129,7 +129,7 @@ async def test_a_message_that_was_parked_is_told_with_its_error(system: System, 
     assert step.detail.startswith("MalformedMessageError: ")
 
 
-async def test_an_order_the_log_has_forgotten_is_told_from_its_documents(system: System, places: Places) -> None:
+async def test_an_order_the_log_has_forgotten_is_told_from_its_documents(system: System, target: Target) -> None:
     guest = system.guest()
     order_id = (await guest.order())["order_id"]
     document = await system.document(order_id)
@@ -137,23 +137,23 @@ async def test_an_order_the_log_has_forgotten_is_told_from_its_documents(system:
     forgotten = "ord_" + uuid.uuid4().hex[:26]
     await system.documents["orders"].insert_one({**document, "_id": forgotten, "outbox": []})
 
-    story = await story_of(places, forgotten)
+    story = await story_of(target, forgotten)
 
     assert [step.kind for step in story.steps] == [StepKind.TRANSITION]
     assert "The log has nothing of it any more: this is what its documents remember." in story.remarks
 
 
 @pytest.mark.parametrize("wanted", ["ord_" + "q" * 26, "pay_" + "q" * 26, "evt_1", "ord_"])
-async def test_what_nobody_knows_is_said_in_a_sentence(system: System, places: Places, wanted: str) -> None:
+async def test_what_nobody_knows_is_said_in_a_sentence(system: System, target: Target, wanted: str) -> None:
     with pytest.raises(UnknownOrderError, match=wanted):
-        await story_of(places, wanted)
+        await story_of(target, wanted)
 
 
 async def test_the_command_prints_a_story_and_says_of_what_nobody_knows_that_it_is_unknown(
-    system: System, places: Places
+    system: System, target: Target
 ) -> None:
     order_id = (await system.guest().order())["order_id"]
-    await told_until(places, order_id, "OrderPendingPayment")
+    await told_until(target, order_id, "OrderPendingPayment")
     operator = Operator(system)
 
     text = await operator.runs("trace", order_id)
@@ -166,10 +166,10 @@ async def test_the_command_prints_a_story_and_says_of_what_nobody_knows_that_it_
 
 
 async def test_the_command_draws_a_story_into_files_and_says_when_it_cannot(
-    system: System, places: Places, tmp_path: Path
+    system: System, target: Target, tmp_path: Path
 ) -> None:
     order_id = (await system.guest().order())["order_id"]
-    await told_until(places, order_id, "OrderPendingPayment")
+    await told_until(target, order_id, "OrderPendingPayment")
     operator = Operator(system)
     drawn, page = tmp_path / "order.svg", tmp_path / "order.html"
 

@@ -5,7 +5,7 @@ from contracts.payments import PaymentRefundFailed
 from extras_service.order.state import Order
 from ops.cli.trace_text import lines
 from ops.core.order_actions import sentences_of
-from ops.core.trace.story import told
+from ops.core.trace.assemble import build_story
 from tests.support import orders as given
 
 
@@ -30,7 +30,7 @@ def test_each_sentence_says_who_did_what_when_and_why() -> None:
 def test_a_trace_says_what_people_did_also_when_the_log_has_forgotten_it() -> None:
     order = settled()
 
-    story = told(order.order_id, (), (), actions=sentences_of(order))
+    story = build_story(order.order_id, (), (), actions=sentences_of(order))
 
     text = "\n".join(line.plain for line in lines(story))
     assert "cancelled by staff reception: the guest is ill" in text

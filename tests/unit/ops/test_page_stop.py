@@ -47,4 +47,4 @@ async def test_stopping_waits_for_no_run_when_the_last_one_ends_meanwhile() -> N
 
     await asyncio.wait_for(runs.stop(), patient(30))
 
-    assert not runs.goes_on("rp_1")
+    assert not runs.is_running("rp_1")

@@ -7,8 +7,8 @@ from typing import Any
 
 from chassis.storage.history import Transition
 from ops.core.messages import RecordedMessage
+from ops.core.trace.assemble import DocumentHistory, build_story
 from ops.core.trace.model import Participant, Story
-from ops.core.trace.story import Kept, told
 
 FOLDER = Path(__file__).parent / "stories"
 NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
@@ -20,15 +20,17 @@ def messages(name: str) -> list[RecordedMessage]:
 
 def story(name: str) -> Story:
     raw = _read(name)
-    return told(raw["order_id"], messages(name), [_document(document) for document in raw["documents"]], raw["remarks"])
+    return build_story(
+        raw["order_id"], messages(name), [_document(document) for document in raw["documents"]], raw["remarks"]
+    )
 
 
 def _read(name: str) -> Any:
     return json.loads((FOLDER / f"{name}.json").read_text())
 
 
-def _document(raw: dict[str, Any]) -> Kept:
-    return Kept(
+def _document(raw: dict[str, Any]) -> DocumentHistory:
+    return DocumentHistory(
         owner=Participant(raw["owner"]),
         document_id=raw["document_id"],
         name=raw["name"],

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ops.cli.trace_text import lines
-from ops.core.trace.wording import since
+from ops.core.trace.labels import since
 from tests.unit.ops.trace.stored import story
 
 

@@ -9,7 +9,7 @@ from gateway.tokens import Operator, OperatorRole, Tokens
 Authorization = Annotated[str | None, Header()]
 
 
-class Who:
+class Auth:
     """A dependency for each role, over one token check."""
 
     def __init__(self, tokens: Tokens) -> None:

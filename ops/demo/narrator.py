@@ -27,14 +27,14 @@ STEPS = {
 """The step of the flow each message carries; the others are HTTP."""
 
 
-class Story:
+class Narrator:
     """Prints one line per thing that happened, in the order it was seen."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = perf_counter()
         self.seen: set[int] = set()
-        self._told = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     def tell(self, step: int, what: str, detail: str = "") -> None:
         ms = (perf_counter() - self._began) * 1000
@@ -50,23 +50,23 @@ class Story:
         body = json.loads(message.body)
         arrow = "→" if message.exchange == "commands" else "·"
         self.tell(step, f"{arrow} {kind}", f"{body['order_id']}  id {message.message_id}")
-        async with self._told:
-            self._told.notify_all()
+        async with self._changed:
+            self._changed.notify_all()
 
     async def until_seen(self, steps: set[int], patience: float = 10.0) -> None:
         """Wait until these steps were told."""
-        async with asyncio.timeout(patience), self._told:
-            await self._told.wait_for(lambda: steps <= self.seen)
+        async with asyncio.timeout(patience), self._changed:
+            await self._changed.wait_for(lambda: steps <= self.seen)
 
 
 @asynccontextmanager
-async def told(amqp_url: str, console: Console) -> AsyncIterator[Story]:
-    """A story that listens to every command and event on the bus, over a queue of its own."""
+async def narrate(amqp_url: str, console: Console) -> AsyncIterator[Narrator]:
+    """A narrator that listens to every command and event on the bus, over a queue of its own."""
     async with await connection_for_tools(amqp_url, "bellhop demo", timeout=10) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(exclusive=True, auto_delete=True)
         for exchange in ("commands", "events"):
             await queue.bind(exchange, "#")
-        story = Story(console)
-        await queue.consume(story.on_message, no_ack=True)
-        yield story
+        narrator = Narrator(console)
+        await queue.consume(narrator.on_message, no_ack=True)
+        yield narrator

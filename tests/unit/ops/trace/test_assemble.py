@@ -7,8 +7,8 @@ import pytest
 
 from chassis.storage.history import Transition
 from ops.core.messages import RecordedMessage
+from ops.core.trace.assemble import DocumentHistory, build_story
 from ops.core.trace.model import Participant, Step, StepKind, Story
-from ops.core.trace.story import Kept, told
 from tests.unit.ops.trace.stored import NAMES, messages, story
 
 ORDER = "ord_7h3k"
@@ -39,17 +39,17 @@ def seen(message_id: str, kind: str, at: int | None, *, exchange: str = "events"
     )
 
 
-def order(*changes: Transition) -> Kept:
+def order(*changes: Transition) -> DocumentHistory:
     summary = changes[-1].summary if changes else ""
-    return Kept(Participant.EXTRAS, ORDER, "order", summary, changes)
+    return DocumentHistory(Participant.EXTRAS, ORDER, "order", summary, changes)
 
 
-def whats(told: Story) -> list[str]:
-    return [step.what for step in told.steps]
+def whats(build_story: Story) -> list[str]:
+    return [step.what for step in build_story.steps]
 
 
-def by_what(told: Story, what: str) -> Step:
-    (step,) = (step for step in told.steps if step.what == what)
+def by_what(build_story: Story, what: str) -> Step:
+    (step,) = (step for step in build_story.steps if step.what == what)
     return step
 
 
@@ -74,13 +74,13 @@ def test_nothing_stands_before_what_caused_it_and_depth_grows_from_the_beginning
 def test_a_story_loses_no_message(name: str) -> None:
     steps = story(name).steps
 
-    told = [step.message_id for step in steps if step.kind in (StepKind.COMMAND, StepKind.EVENT)]
-    assert told == [message.message_id for message in messages(name) if message.exchange != "failures"]
+    build_story = [step.message_id for step in steps if step.kind in (StepKind.COMMAND, StepKind.EVENT)]
+    assert build_story == [message.message_id for message in messages(name) if message.exchange != "failures"]
     assert [step.number for step in steps] == list(range(1, len(steps) + 1))
 
 
 def test_a_message_leads_to_a_change_and_the_change_to_what_it_sends() -> None:
-    it = told(ORDER, [PLACED, BORN], [order(FIRST)])
+    it = build_story(ORDER, [PLACED, BORN], [order(FIRST)])
 
     assert whats(it) == ["POST /v1/orders", "PlaceOrder", "order: pending", "OrderPendingPayment"]
     assert [step.cause for step in it.steps] == [None, 1, 2, 3]
@@ -92,26 +92,26 @@ def test_a_cause_comes_first_although_its_clock_is_behind() -> None:
     late = Transition(1, after(900), "http.1", PLACE, "pending")
 
     for change in (early, late):
-        assert whats(told(ORDER, [PLACED, BORN], [order(change)]))[1:3] == ["PlaceOrder", "order: pending"]
+        assert whats(build_story(ORDER, [PLACED, BORN], [order(change)]))[1:3] == ["PlaceOrder", "order: pending"]
 
 
 def test_messages_keep_the_order_of_the_log_although_their_clocks_differ() -> None:
     other = seen("m-2", PROCESSING, -200, sender="payment-service")
 
-    assert whats(told(ORDER, [PLACED, other], []))[1:] == ["PlaceOrder", "PaymentProcessing"]
+    assert whats(build_story(ORDER, [PLACED, other], []))[1:] == ["PlaceOrder", "PaymentProcessing"]
 
 
 def test_a_webhook_stands_before_its_report_and_not_before_the_order_although_the_psps_clock_is_behind() -> None:
     note = {"psp": "webhook payment_intent.succeeded"}
     report = seen("psp.evt_1", "psp.psp-payment-succeeded.v1", -700, sender="psp-adapter", headers=note)
 
-    it = told(ORDER, [PLACED, report], [])
+    it = build_story(ORDER, [PLACED, report], [])
 
     assert whats(it)[1:] == ["PlaceOrder", "webhook payment_intent.succeeded", "PspPaymentSucceeded"]
 
 
 def test_a_message_without_milliseconds_is_known_to_the_second() -> None:
-    it = told(ORDER, [seen("m-1", PROCESSING, None)], [])
+    it = build_story(ORDER, [seen("m-1", PROCESSING, None)], [])
 
     assert [(step.at, step.is_exact) for step in it.steps] == [(NOW, False)]
 
@@ -134,7 +134,7 @@ def test_a_retry_stands_between_a_message_and_what_came_of_it_in_the_end() -> No
     )
     change = Transition(1, after(5010), "http.1", PLACE, "pending", attempt=3)
 
-    it = told(ORDER, [PLACED, failure], [order(change)])
+    it = build_story(ORDER, [PLACED, failure], [order(change)])
 
     retry, changed = it.steps[2:]
     assert (retry.kind, retry.sender, retry.at, retry.attempt) == (StepKind.RETRY, Participant.EXTRAS, after(5), 2)
@@ -146,7 +146,7 @@ def test_a_call_began_before_midnight_when_its_fact_came_after() -> None:
     midnight = datetime(2026, 11, 25, tzinfo=UTC)
     fact = seen("m-1", "psp.psp-session-created.v1", None, headers={"psp": "23:59:59.900 GET /v1/x 200 in 200 ms"})
 
-    it = told(ORDER, [fact.model_copy(update={"sent_at": midnight})], [])
+    it = build_story(ORDER, [fact.model_copy(update={"sent_at": midnight})], [])
 
     assert it.steps[0].at == midnight - timedelta(milliseconds=100)
 
@@ -163,7 +163,7 @@ def test_calls_to_the_psp_stand_before_the_fact_they_led_to() -> None:
         headers={"psp": calls},
     )
 
-    it = told(ORDER, [asked, fact], [])
+    it = build_story(ORDER, [asked, fact], [])
 
     assert [(step.kind, step.at) for step in it.steps[1:3]] == [
         (StepKind.LOST_CALL, after(-100)),
@@ -175,7 +175,7 @@ def test_calls_to_the_psp_stand_before_the_fact_they_led_to() -> None:
 def test_a_deadline_has_no_message_before_it() -> None:
     change = Transition(2, after(1800), f"{ORDER}.deadline.1", "deadline", "expired")
 
-    it = told(ORDER, [PLACED, BORN], [order(FIRST, change)])
+    it = build_story(ORDER, [PLACED, BORN], [order(FIRST, change)])
 
     assert (it.steps[-1].kind, it.steps[-1].what) == (StepKind.DEADLINE, "order: expired")
 
@@ -183,7 +183,7 @@ def test_a_deadline_has_no_message_before_it() -> None:
 def test_a_message_that_changed_nothing_says_so() -> None:
     again = seen("m-9", PROCESSING, 20, sender="payment-service")
 
-    it = told(ORDER, [PLACED, BORN, again], [order(FIRST)])
+    it = build_story(ORDER, [PLACED, BORN, again], [order(FIRST)])
 
     assert by_what(it, "PaymentProcessing").detail == "no change"
     assert "no change" not in by_what(it, "PlaceOrder").detail
@@ -192,13 +192,13 @@ def test_a_message_that_changed_nothing_says_so() -> None:
 def test_what_a_document_may_have_forgotten_is_not_said_to_have_changed_nothing() -> None:
     newest = Transition(70, after(500), "m-70", PROCESSING, "pending")
 
-    it = told(ORDER, [PLACED], [order(newest)])
+    it = build_story(ORDER, [PLACED], [order(newest)])
 
     assert "no change" not in by_what(it, "PlaceOrder").detail
 
 
 def test_a_change_by_a_message_the_log_has_lost_is_told_all_the_same() -> None:
-    it = told(ORDER, [], [order(FIRST)])
+    it = build_story(ORDER, [], [order(FIRST)])
 
     assert [(step.what, step.detail) for step in it.steps] == [
         ("order: pending", "by PlaceOrder, which the log does not have")
@@ -207,16 +207,16 @@ def test_a_change_by_a_message_the_log_has_lost_is_told_all_the_same() -> None:
 
 def test_a_step_of_stock_is_told_under_the_message_that_needed_it() -> None:
     held = Transition(9, after(5), "http.1.Take.1782896400.000001", PLACE, "1 taken")
-    stock = Kept(Participant.EXTRAS, "stk_spa", "spa on 2027-02-03", "1 taken", (held,), is_shared=True)
+    stock = DocumentHistory(Participant.EXTRAS, "stk_spa", "spa on 2027-02-03", "1 taken", (held,), is_shared=True)
 
-    it = told(ORDER, [PLACED], [stock])
+    it = build_story(ORDER, [PLACED], [stock])
 
     assert it.steps[2].what == "spa on 2027-02-03: 1 taken"
     assert it.steps[2].cause == 2
 
 
 def test_the_same_message_twice_is_said_to_be_sent_again() -> None:
-    it = told(ORDER, [PLACED, BORN, BORN], [order(FIRST)])
+    it = build_story(ORDER, [PLACED, BORN, BORN], [order(FIRST)])
 
     assert it.steps[-1].detail == "sent again, as it was"
 
@@ -230,7 +230,7 @@ def test_staff_and_operators_are_told_from_guests() -> None:
     )
     reconciled = seen("m-3", "psp.retrieve-psp-session.v1", 5, exchange="commands", sender="bellhop-reconcile")
 
-    it = told(ORDER, [by_staff, reconciled], [])
+    it = build_story(ORDER, [by_staff, reconciled], [])
 
     assert [(step.sender, step.what) for step in it.steps] == [
         (Participant.STAFF, "POST /v1/orders/…/fulfil"),
@@ -251,7 +251,7 @@ def test_staff_and_operators_are_told_from_guests() -> None:
     ],
 )
 def test_a_message_says_amounts_codes_and_reasons_and_nothing_sealed(body: bytes, gist: str) -> None:
-    (step,) = told(ORDER, [seen("m-1", "tests.any.v1", 0).model_copy(update={"body": body})], []).steps
+    (step,) = build_story(ORDER, [seen("m-1", "tests.any.v1", 0).model_copy(update={"body": body})], []).steps
 
     assert step.detail == gist
 

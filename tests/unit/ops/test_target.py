@@ -8,7 +8,7 @@ import pytest
 from deploy.local import external
 from deploy.local.credentials import Credentials
 from deploy.management import named_management_url
-from ops.core.target import ADDRESSES, DETAILS, MixedSystemError, NoSystemError, OtherPartError, Places
+from ops.core.target import ADDRESSES, DETAILS, MixedSystemError, NoSystemError, OtherPartError, Target
 
 ELSEWHERE = {
     "BELLHOP_AMQP_URL": "amqp://op:secret@rabbit.example:5671/bellhop",
@@ -36,7 +36,7 @@ def test_a_part_of_a_system_in_the_environment_is_never_filled_up_from_the_local
     monkeypatch.setenv(name, ELSEWHERE.get(name, "http://elsewhere.example"))
 
     with pytest.raises(MixedSystemError) as refused:
-        Places.found(stack)
+        Target.from_environment(stack)
 
     said = str(refused.value)
     assert f"a part of a system: {name}." in said
@@ -50,19 +50,19 @@ def test_a_system_that_is_named_whole_is_used_as_it_is(stack: Path, monkeypatch:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", "https://rabbit.example:15671")
 
-    places = Places.found(stack)
+    target = Target.from_environment(stack)
 
-    assert (places.amqp_url, places.mongodb_url, places.stripe_api_key) == tuple(ELSEWHERE.values())
-    assert places.stripe_api_base is None
-    assert places.management_url == "https://op:secret@rabbit.example:15671"
+    assert (target.amqp_url, target.mongodb_url, target.stripe_api_key) == tuple(ELSEWHERE.values())
+    assert target.stripe_api_base is None
+    assert target.management_url == "https://op:secret@rabbit.example:15671"
 
 
 def test_without_any_of_them_the_local_stack_is_used(stack: Path) -> None:
-    places = Places.found(stack)
+    target = Target.from_environment(stack)
 
-    assert "127.0.0.1" in places.amqp_url
-    assert "127.0.0.1" in places.mongodb_url
-    assert places.stripe_api_base == "http://127.0.0.1:1"
+    assert "127.0.0.1" in target.amqp_url
+    assert "127.0.0.1" in target.mongodb_url
+    assert target.stripe_api_base == "http://127.0.0.1:1"
 
 
 def test_a_local_stack_with_a_broker_from_elsewhere_is_used_with_that_broker_only(
@@ -71,20 +71,20 @@ def test_a_local_stack_with_a_broker_from_elsewhere_is_used_with_that_broker_onl
     monkeypatch.setenv("BELLHOP_AMQP_URL", ELSEWHERE["BELLHOP_AMQP_URL"])
     external.record(stack, {"BELLHOP_AMQP_URL": ELSEWHERE["BELLHOP_AMQP_URL"]}, real_stripe=False)
 
-    assert Places.found(stack).amqp_url == ELSEWHERE["BELLHOP_AMQP_URL"]
+    assert Target.from_environment(stack).amqp_url == ELSEWHERE["BELLHOP_AMQP_URL"]
 
     monkeypatch.setenv("BELLHOP_AMQP_URL", "amqp://another.example/")
     with pytest.raises(MixedSystemError):
-        Places.found(stack)
+        Target.from_environment(stack)
     monkeypatch.delenv("BELLHOP_AMQP_URL")
     with pytest.raises(OtherPartError, match="started with BELLHOP_AMQP_URL"):
-        Places.found(stack)
+        Target.from_environment(stack)
     assert "secret" not in (stack / external.FILE).read_text()
 
 
 def test_no_stack_and_no_address_is_said(tmp_path: Path, stack: Path) -> None:
     with pytest.raises(NoSystemError, match="none of BELLHOP_AMQP_URL"):
-        Places.found(tmp_path / "empty")
+        Target.from_environment(tmp_path / "empty")
 
 
 def test_the_management_api_has_one_variable_and_its_old_name_still_works() -> None:

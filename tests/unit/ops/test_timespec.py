@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.core.timespec import ago, moment
+from ops.core import timespec
 
 NOW = datetime(2026, 11, 24, 15, 30, 12, tzinfo=UTC)
 
@@ -22,16 +22,16 @@ NOW = datetime(2026, 11, 24, 15, 30, 12, tzinfo=UTC)
     ],
 )
 def test_a_moment_is_read_as_people_write_it(text: str, meant: datetime) -> None:
-    assert moment(text, NOW) == meant
+    assert timespec.parse(text, NOW) == meant
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "25:00", "5 parsecs"])
 def test_what_is_no_moment_is_answered_with_what_would_be(text: str) -> None:
     with pytest.raises(ValueError, match=r"write 15m, 2h or 3d"):
-        moment(text, NOW)
+        timespec.parse(text, NOW)
 
 
 def test_an_age_is_told_in_a_unit_that_says_something() -> None:
     ages = [timedelta(seconds=5), timedelta(minutes=4), timedelta(hours=3), timedelta(days=9)]
 
-    assert [ago(NOW - age, NOW) for age in ages] == ["5 s", "4 min", "3 h", "9 d"]
+    assert [timespec.relative(NOW - age, NOW) for age in ages] == ["5 s", "4 min", "3 h", "9 d"]

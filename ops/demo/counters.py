@@ -11,7 +11,7 @@ TRIPS = "bellhop_store_round_trips_total"
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class Counters:
     """Running totals over all services."""
 
     write_path_messages: float
@@ -20,8 +20,8 @@ class Counted:
     clear_trips: float
     read_trips: float
 
-    def __sub__(self, earlier: "Counted") -> "Counted":
-        return Counted(
+    def __sub__(self, earlier: "Counters") -> "Counters":
+        return Counters(
             self.write_path_messages - earlier.write_path_messages,
             self.read_messages - earlier.read_messages,
             self.state_writes - earlier.state_writes,
@@ -30,7 +30,7 @@ class Counted:
         )
 
 
-async def count(http: httpx.AsyncClient, service_urls: dict[str, str]) -> Counted:
+async def count(http: httpx.AsyncClient, service_urls: dict[str, str]) -> Counters:
     """Read every service's counters now."""
     totals: dict[tuple[str, str], float] = {}
     for url in service_urls.values():
@@ -43,7 +43,7 @@ async def count(http: httpx.AsyncClient, service_urls: dict[str, str]) -> Counte
     commands_and_events = sum(totals.get((PUBLISHED, kind), 0.0) for kind in ("command", "event"))
     # Every query has one reply; what is left of the replies answers commands.
     replies = totals.get((PUBLISHED, "reply"), 0.0) - queries
-    return Counted(
+    return Counters(
         write_path_messages=commands_and_events + replies,
         read_messages=2 * queries,
         state_writes=totals.get((WRITES, "state"), 0.0),

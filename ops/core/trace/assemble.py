@@ -11,9 +11,9 @@ from chassis.storage.history import Transition
 from contracts.ids import OrderId, payment_id_of
 from contracts.topology import COMMANDS, FAILURES
 from ops.core.messages import RecordedMessage
-from ops.core.trace.drafts import UnorderedStep, numbered
+from ops.core.trace.labels import name_of, owner_of, sender_of, shortened, summary_of
 from ops.core.trace.model import Participant, StepKind, Story
-from ops.core.trace.wording import name_of, owner_of, sender_of, shortened, summary_of
+from ops.core.trace.ordering import UnorderedStep, numbered
 
 _BORN = re.compile(r"(?P<document>.+?)\.(?P<version>\d+)\.\d+(?:\.[0-9a-f]{16})?")
 _CALL = re.compile(r"(?P<clock>\d\d:\d\d:\d\d\.\d{3}) (?P<what>.+)")
@@ -21,7 +21,7 @@ _LONGEST_ERROR = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class DocumentHistory:
     """A document as it was found. `name` is what people call it: order, payment.
 
     One that is shared belongs to many orders; its history is of the changes this order has made.
@@ -40,26 +40,26 @@ class Kept:
         return self.history[0].version - 1 if self.history and not self.is_shared else 0
 
 
-def told(
+def build_story(
     order_id: str,
     messages: Sequence[RecordedMessage],
-    documents: Sequence[Kept],
+    documents: Sequence[DocumentHistory],
     remarks: Sequence[str] = (),
     actions: Sequence[str] = (),
 ) -> Story:
     """The story of an order, from messages in the log's order and from its documents."""
-    weaver = _StoryBuilder()
+    builder = _StoryBuilder()
     for seen in messages:
-        weaver.add(seen)
+        builder.add(seen)
     for document in documents:
-        weaver.remember(document)
-    weaver.name_causes()
-    weaver.mark_no_ops(documents)
+        builder.remember(document)
+    builder.name_causes()
+    builder.mark_no_ops(documents)
     return Story(
         order_id=order_id,
         payment_id=payment_id_of(OrderId(order_id)),
         summary={document.name: document.summary for document in documents},
-        steps=tuple(numbered(weaver.drafts)),
+        steps=tuple(numbered(builder.drafts)),
         actions=tuple(actions),
         remarks=tuple(remarks),
     )
@@ -175,7 +175,7 @@ class _StoryBuilder:
         before = self._last_logged.at if self._last_logged else datetime.fromtimestamp(0, UTC)
         return seen.sent_at or before, False
 
-    def remember(self, document: Kept) -> None:
+    def remember(self, document: DocumentHistory) -> None:
         """The transitions of a document, each after the message that made it."""
         summary = ""
         for change in document.history:
@@ -219,7 +219,7 @@ class _StoryBuilder:
             transition = self._transitions.get((born["document"], int(born["version"]))) if born else None
             draft.cause = transition or self._messages.get(seen.causation_id or "")
 
-    def mark_no_ops(self, documents: Sequence[Kept]) -> None:
+    def mark_no_ops(self, documents: Sequence[DocumentHistory]) -> None:
         """Say so of every message that reached a service with documents and changed none of them."""
         changing = {id(_message_behind(draft)) for draft in self._transitions.values()}
         known_since = {

@@ -37,12 +37,12 @@ def name_of(kind: str) -> str:
 def sender_of(app_id: str) -> Participant:
     if app_id.startswith("bellhop"):
         return Participant.OPERATOR
-    return _SENDERS.get(app_id, Participant.SOMEBODY)
+    return _SENDERS.get(app_id, Participant.UNKNOWN)
 
 
 def owner_of(queue: str) -> Participant:
     """Whose work queue it is."""
-    return _OWNERS.get(queue.partition(".")[0], Participant.SOMEBODY)
+    return _OWNERS.get(queue.partition(".")[0], Participant.UNKNOWN)
 
 
 def summary_of(seen: RecordedMessage) -> str:
