@@ -22,9 +22,9 @@ from deploy.accounts import derived, set_up, url_for
 from deploy.local import external
 from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
-from deploy.local.parts import ROOT, SANDBOX, SERVICES, Part, Surroundings
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import PartError, Process
+from deploy.local.processes import ROOT, SANDBOX, SERVICES, ProcessSpec, StackContext
 from deploy.local.store import LocalStore, Store, store_for
 from deploy.queue_replacement import replace_empty
 
@@ -59,8 +59,8 @@ class LocalStack:
         *,
         quiet: bool = False,
         extra_env: Mapping[str, str] | None = None,
-        services: Sequence[Part] = SERVICES,
-        sandbox: Part | None = SANDBOX,
+        services: Sequence[ProcessSpec] = SERVICES,
+        sandbox: ProcessSpec | None = SANDBOX,
     ) -> None:
         """`extra_env` is added to the environment of the sandbox and of every service."""
         self.data_dir = data_dir.resolve()
@@ -137,7 +137,7 @@ class LocalStack:
 
     def stop(self) -> None:
         """Stop what was started here: the services first, then what they stand on. Safe to call twice."""
-        names = {part.name for part in self._services}
+        names = {spec.name for spec in self._services}
         first = [process.stop for name, process in self._processes.items() if name in names]
         then = [process.stop for name, process in self._processes.items() if name not in names]
         for stops in (first, then):
@@ -173,7 +173,7 @@ class LocalStack:
         self.store = store_for(self.data_dir, ports=ports)
         parts = [part for part in (self._sandbox, *self._services) if part is not None]
         urls = {part.name: f"http://{HOST}:{ports.port(part.name)}" for part in parts}
-        around = Surroundings(
+        context = StackContext(
             self.data_dir,
             self.broker.url,
             self.store.url,
@@ -182,12 +182,12 @@ class LocalStack:
             accounts=self._accounts(),
             management_url=self.broker.management_url,
         )
-        self._processes = {part.name: part.process(ports.port(part.name), around, self._extra_env) for part in parts}
+        self._processes = {part.name: part.process(ports.port(part.name), context, self._extra_env) for part in parts}
         if isinstance(self.broker, LocalBroker):
             self._processes["broker"] = self.broker.process
         if isinstance(self.store, LocalStore):
             self._processes["store"] = self.store.process
-        self.service_urls = {part.name: urls[part.name] for part in self._services}
+        self.service_urls = {spec.name: urls[spec.name] for spec in self._services}
         self.sandbox_url = urls[self._sandbox.name] if self._sandbox else None
 
     def _accounts(self) -> dict[str, str]:

@@ -20,8 +20,8 @@ from rich.table import Table
 from chassis.messaging.topology import TopologyMismatchError
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.credentials import Credentials
-from deploy.local.parts import OPERATORS_PAGE, SERVICES
 from deploy.local.process import PartError
+from deploy.local.processes import OPERATORS_PAGE, SERVICES
 from deploy.local.stack import DATA_DIR, LocalStack, StackInUseError
 from gateway.tokens import OperatorRole
 from ops.cli import audit as audit_command

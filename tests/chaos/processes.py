@@ -11,9 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 from deploy.local.broker import Broker
-from deploy.local.parts import ROOT, unreadiness
 from deploy.local.ports import HOST
 from deploy.local.process import Process
+from deploy.local.processes import ROOT, unreadiness
 from deploy.local.store import Store
 from tests.chaos.faulty import FUSES, Fuses
 from tests.support.accounts import accounts_at

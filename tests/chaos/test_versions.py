@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.broker import Broker
-from deploy.local.parts import ROOT
+from deploy.local.processes import ROOT
 from deploy.local.store import Store
 from tests.chaos.aftermath import come_to_rest
 from tests.chaos.conftest import SEED

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.broker import Broker
-from deploy.local.parts import ROOT
 from deploy.local.ports import free_port
 from deploy.local.process import Process
+from deploy.local.processes import ROOT
 from deploy.local.store import Store
 from tests.chaos.guests import Crowd
 from tests.chaos.processes import ProcessSystem

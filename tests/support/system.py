@@ -28,7 +28,7 @@ import stripe_sandbox
 from chassis.messaging.amqp import login_of
 from contracts.topology import COPIES, LOG
 from deploy.local.broker import Broker
-from deploy.local.parts import PLAIN_HTTP
+from deploy.local.processes import PLAIN_HTTP
 from deploy.local.store import Store
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings

@@ -2,10 +2,10 @@
 
 import sys
 
-from deploy.local.parts import Part
+from deploy.local.processes import ProcessSpec
 
 
-def fake(name: str, **environment: str) -> Part:
+def fake(name: str, **environment: str) -> ProcessSpec:
     """A part that is the fake service."""
     command = [sys.executable, "-m", "tests.integration.local.fake_service"]
-    return Part(name, lambda _port, _around: command, lambda _around: environment)
+    return ProcessSpec(name, lambda _port, _context: command, lambda _context: environment)

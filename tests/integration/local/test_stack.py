@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from deploy.local.broker import Broker
-from deploy.local.parts import ROOT
 from deploy.local.process import PartError
+from deploy.local.processes import ROOT
 from deploy.local.stack import LocalStack, StackInUseError
 from deploy.local.store import Store
 from tests.integration.local.fakes import fake

@@ -12,7 +12,7 @@ import yaml
 from chassis.runtime.metrics import Metrics
 from contracts.message import Message
 from contracts.topology import QUEUES, RETRY_LADDER
-from deploy.local.parts import ROOT
+from deploy.local.processes import ROOT
 from ops.core.dead_letters.letters import DEAD_QUEUES
 from ops.core.messages import WORK_QUEUES
 

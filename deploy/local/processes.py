@@ -24,7 +24,7 @@ certificates first: 60 ms of work, in a loop that asks whether a part is ready y
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class StackContext:
     """What a part may need to know of the others. Addresses are known before anything runs."""
 
     data_dir: Path
@@ -41,26 +41,26 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ProcessSpec:
     """One process of the stack that answers HTTP on a port given to it."""
 
     name: str
-    command: Callable[[int, Surroundings], list[str]]
-    environment: Callable[[Surroundings], Mapping[str, str]]
+    command: Callable[[int, StackContext], list[str]]
+    environment: Callable[[StackContext], Mapping[str, str]]
     ready_path: str = "/health/ready"
     start_seconds: float = 45
     stop_seconds: float = 20  # a service lets its handlers finish for 15 s
 
-    def process(self, port: int, around: Surroundings, extra_env: Mapping[str, str]) -> Process:
+    def process(self, port: int, context: StackContext, extra_env: Mapping[str, str]) -> Process:
         """The process of this part, not started yet."""
         hosts = ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST, "localhost")))
         env = {"NO_PROXY": hosts, "no_proxy": hosts, "PYTHONUNBUFFERED": "1"}
         return Process(
             self.name,
-            self.command(port, around),
-            log=around.data_dir / "logs" / f"{self.name}.log",
+            self.command(port, context),
+            log=context.data_dir / "logs" / f"{self.name}.log",
             missing=lambda: unreadiness(f"http://{HOST}:{port}{self.ready_path}"),
-            env=env | service_environment(self.name, port, around) | dict(self.environment(around)) | dict(extra_env),
+            env=env | service_environment(self.name, port, context) | dict(self.environment(context)) | dict(extra_env),
             cwd=ROOT,
             start_seconds=self.start_seconds,
             stop_seconds=self.stop_seconds,
@@ -76,13 +76,13 @@ def unreadiness(url: str) -> str | None:
     return None if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code} {answer.text[:500]}"
 
 
-def service_environment(name: str, port: int, around: Surroundings) -> dict[str, str]:
+def service_environment(name: str, port: int, context: StackContext) -> dict[str, str]:
     """What every service is told."""
     return {
-        "BELLHOP_AMQP_URL": around.accounts.get(name, around.amqp_url),
-        "BELLHOP_DECLARE_TOPOLOGY": str(name not in around.accounts).lower(),
-        "BELLHOP_OPERATOR_ACCOUNTS": login_of(around.amqp_url),
-        "BELLHOP_MONGODB_URL": around.mongodb_url,
+        "BELLHOP_AMQP_URL": context.accounts.get(name, context.amqp_url),
+        "BELLHOP_DECLARE_TOPOLOGY": str(name not in context.accounts).lower(),
+        "BELLHOP_OPERATOR_ACCOUNTS": login_of(context.amqp_url),
+        "BELLHOP_MONGODB_URL": context.mongodb_url,
         "BELLHOP_HTTP_HOST": HOST,
         "BELLHOP_HTTP_PORT": str(port),
         "BELLHOP_LOG_FORMAT": os.environ.get("BELLHOP_LOG_FORMAT", "json"),
@@ -90,54 +90,54 @@ def service_environment(name: str, port: int, around: Surroundings) -> dict[str,
     }
 
 
-def token_environment(around: Surroundings) -> dict[str, str]:
+def token_environment(context: StackContext) -> dict[str, str]:
     """Whose tokens the parts believe."""
     return {
-        "BELLHOP_JWT_SECRET": around.credentials.jwt_secret,
+        "BELLHOP_JWT_SECRET": context.credentials.jwt_secret,
         "BELLHOP_JWT_ISSUER": ISSUER,
         "BELLHOP_JWT_AUDIENCE": AUDIENCE,
     }
 
 
-def operators_page_environment(around: Surroundings) -> dict[str, str]:
-    env = token_environment(around)
-    if around.management_url:
-        env["BELLHOP_MANAGEMENT_URL"] = around.management_url
+def operators_page_environment(context: StackContext) -> dict[str, str]:
+    env = token_environment(context)
+    if context.management_url:
+        env["BELLHOP_MANAGEMENT_URL"] = context.management_url
     return env
 
 
-def gateway_environment(around: Surroundings) -> dict[str, str]:
+def gateway_environment(context: StackContext) -> dict[str, str]:
     env = {
-        **token_environment(around),
-        "BELLHOP_SEAL_KEYS": around.credentials.seal_key,
+        **token_environment(context),
+        "BELLHOP_SEAL_KEYS": context.credentials.seal_key,
         "BELLHOP_PAGE_THEMES": os.environ.get("BELLHOP_PAGE_THEMES") or str(THEMES),
         # Every guest of a local stack comes from one address, and a load driver is a few very busy guests.
         "BELLHOP_ADDRESS_RATE": os.environ.get("BELLHOP_ADDRESS_RATE", "1000000/minute"),
         "BELLHOP_GUEST_RATE": os.environ.get("BELLHOP_GUEST_RATE", "100000/minute"),
         "BELLHOP_MAX_LIVE_STREAMS": os.environ.get("BELLHOP_MAX_LIVE_STREAMS", "256"),
     }
-    if around.sandbox_url:
-        env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = around.credentials.stripe_publishable_key
-        env["BELLHOP_STRIPE_JS_URL"] = f"{around.sandbox_url}/v3/"
+    if context.sandbox_url:
+        env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = context.credentials.stripe_publishable_key
+        env["BELLHOP_STRIPE_JS_URL"] = f"{context.sandbox_url}/v3/"
     else:
         env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = os.environ.get("BELLHOP_STRIPE_PUBLISHABLE_KEY", "")
         env["BELLHOP_STRIPE_JS_URL"] = STRIPE_JS
     return env
 
 
-def extras_environment(_around: Surroundings) -> dict[str, str]:
+def extras_environment(_context: StackContext) -> dict[str, str]:
     return {
         "BELLHOP_CATALOGUE_FILE": str(ROOT / "deploy" / "local" / "catalogue.yaml"),
         "BELLHOP_MAX_OPEN_ORDERS": os.environ.get("BELLHOP_MAX_OPEN_ORDERS", "100000"),  # a load driver has few guests
     }
 
 
-def adapter_environment(around: Surroundings) -> dict[str, str]:
-    env = {"BELLHOP_SEAL_KEYS": around.credentials.seal_key}
-    if around.sandbox_url:
-        env["STRIPE_API_KEY"] = around.credentials.stripe_api_key
-        env["STRIPE_WEBHOOK_SECRET"] = around.credentials.stripe_webhook_secret
-        env["BELLHOP_STRIPE_API_BASE"] = around.sandbox_url
+def adapter_environment(context: StackContext) -> dict[str, str]:
+    env = {"BELLHOP_SEAL_KEYS": context.credentials.seal_key}
+    if context.sandbox_url:
+        env["STRIPE_API_KEY"] = context.credentials.stripe_api_key
+        env["STRIPE_WEBHOOK_SECRET"] = context.credentials.stripe_webhook_secret
+        env["BELLHOP_STRIPE_API_BASE"] = context.sandbox_url
         env["BELLHOP_STRIPE_ACCOUNT"] = ""  # what the shell has set is about the real Stripe
     else:
         env["STRIPE_API_KEY"] = os.environ["STRIPE_API_KEY"]
@@ -145,22 +145,22 @@ def adapter_environment(around: Surroundings) -> dict[str, str]:
     return env
 
 
-def sandbox_command(port: int, around: Surroundings) -> list[str]:
-    keys = around.credentials
+def sandbox_command(port: int, context: StackContext) -> list[str]:
+    keys = context.credentials
     command = [sys.executable, "-m", "stripe_sandbox", "--host", HOST, "--port", str(port)]
     command += ["--api-key", keys.stripe_api_key, "--publishable-key", keys.stripe_publishable_key]
-    if "psp_adapter" in around.urls:
-        command += ["--webhook-url", f"{around.urls['psp_adapter']}/webhooks/stripe"]
+    if "psp_adapter" in context.urls:
+        command += ["--webhook-url", f"{context.urls['psp_adapter']}/webhooks/stripe"]
         command += ["--webhook-secret", keys.stripe_webhook_secret]
-    return [*command, "--data", str(around.data_dir / "sandbox.json")]
+    return [*command, "--data", str(context.data_dir / "sandbox.json")]
 
 
-def service(name: str, environment: Callable[[Surroundings], Mapping[str, str]]) -> Part:
+def service(name: str, environment: Callable[[StackContext], Mapping[str, str]]) -> ProcessSpec:
     """A service that is started as a Python module."""
-    return Part(name.replace(".", "_"), lambda _port, _around: [sys.executable, "-m", name], environment)
+    return ProcessSpec(name.replace(".", "_"), lambda _port, _context: [sys.executable, "-m", name], environment)
 
 
-SANDBOX = Part("sandbox", sandbox_command, lambda _around: {}, stop_seconds=5)
+SANDBOX = ProcessSpec("sandbox", sandbox_command, lambda _context: {}, stop_seconds=5)
 SERVICES = (
     service("gateway", gateway_environment),
     service("extras_service", extras_environment),
