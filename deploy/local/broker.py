@@ -15,8 +15,8 @@ from aio_pika.exceptions import AMQPError
 
 from chassis.messaging.amqp import connection_for_tools
 from contracts.accounts import OPERATOR
-from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts
+from deploy.local.private_files import write_private
 from deploy.local.process import PartError, Process
 from deploy.management import Management, ManagementError, management_of, named_management_url, quoted
 

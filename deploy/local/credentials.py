@@ -1,7 +1,6 @@
 """The secrets of one local stack: made up on its first start, kept in a file only its user can read."""
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 import jwt
 from cryptography.fernet import Fernet
 
+from deploy.local.private_files import write_private
 from gateway.settings import LOCAL_ISSUER
 
 ISSUER = LOCAL_ISSUER
@@ -77,12 +77,3 @@ class Credentials:
             "stay_to": stay_to.isoformat(),
         }
         return jwt.encode(claims, self.jwt_secret, algorithm="HS256")
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its user can read."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        os.fchmod(descriptor, 0o600)
-        stream.write(text)

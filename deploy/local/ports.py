@@ -85,11 +85,3 @@ class Ports:
 
     def _another(self) -> int:
         return next(port for port in iter(free_port, None) if port not in self._known.values())
-
-
-class PortsInUse(Ports):
-    """The ports of a stack that runs: as they were given, free or not. Chooses nothing, writes nothing."""
-
-    def port(self, name: str) -> int:
-        """The port of this name. Raises KeyError when the stack has none."""
-        return self._known[name]

@@ -149,10 +149,16 @@ def sandbox_command(port: int, context: StackContext) -> list[str]:
     keys = context.credentials
     command = [sys.executable, "-m", "stripe_sandbox", "--host", HOST, "--port", str(port)]
     command += ["--api-key", keys.stripe_api_key, "--publishable-key", keys.stripe_publishable_key]
-    if "psp_adapter" in context.urls:
-        command += ["--webhook-url", f"{context.urls['psp_adapter']}/webhooks/stripe"]
+    if webhooks := webhook_url(context.urls):
+        command += ["--webhook-url", webhooks]
         command += ["--webhook-secret", keys.stripe_webhook_secret]
     return [*command, "--data", str(context.data_dir / "sandbox.json")]
+
+
+def webhook_url(urls: Mapping[str, str]) -> str | None:
+    """Where the PSP sends its events, in a stack with an adapter."""
+    adapter = urls.get("psp_adapter")
+    return f"{adapter}/webhooks/stripe" if adapter else None
 
 
 def service(name: str, environment: Callable[[StackContext], Mapping[str, str]]) -> ProcessSpec:

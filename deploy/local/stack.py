@@ -19,16 +19,18 @@ from rich.markup import escape
 from chassis.messaging.topology import TopologyMismatchError
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import derived, set_up, url_for
-from deploy.local import external
+from deploy.local import system_env
 from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import PartError, Process
-from deploy.local.processes import ROOT, SANDBOX, SERVICES, ProcessSpec, StackContext
+from deploy.local.processes import OPERATORS_PAGE, SANDBOX, SERVICES, ProcessSpec, StackContext, webhook_url
 from deploy.local.store import LocalStore, Store, store_for
+from deploy.local.system_env import DATA_DIR, LOCK
 from deploy.queue_replacement import replace_empty
 
-DATA_DIR = ROOT / ".bellhop"
+_LOCK_WITHIN = 1.0
+"""Seconds. A command that looks whether a stack runs holds the lock for a moment."""
 
 
 class StackInUseError(Exception):
@@ -111,6 +113,7 @@ class LocalStack:
             began = time.monotonic()
             for stage in self._stages():
                 self._start_together(stage)
+            system_env.write(self.data_dir, self._whereabouts())
             self._console.print(f"[green]ready[/] in {time.monotonic() - began:.1f} s")
         except BaseException:
             self.stop()
@@ -137,6 +140,8 @@ class LocalStack:
 
     def stop(self) -> None:
         """Stop what was started here: the services first, then what they stand on. Safe to call twice."""
+        if self._lock is not None:
+            system_env.remove(self.data_dir)
         names = {spec.name for spec in self._services}
         first = [process.stop for name, process in self._processes.items() if name in names]
         then = [process.stop for name, process in self._processes.items() if name not in names]
@@ -151,14 +156,16 @@ class LocalStack:
 
     def _take_lock(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (self.data_dir / "lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip()
-            lock.close()
-            raise StackInUseError(self.data_dir, holder) from None
+        lock = (self.data_dir / LOCK).open("a+")
+        until = time.monotonic() + _LOCK_WITHIN
+        while not _locks(lock):
+            if time.monotonic() > until:
+                lock.seek(0)
+                holder = lock.read().strip()
+                lock.close()
+                raise StackInUseError(self.data_dir, holder)
+            time.sleep(0.05)
+        system_env.remove(self.data_dir)  # of a stack that was killed
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -168,7 +175,6 @@ class LocalStack:
         """Choose ports and secrets and describe every process; nothing runs yet."""
         ports = Ports(self.data_dir / "ports.json")
         self.secrets = Credentials.kept_in(self.data_dir / "secrets.json")
-        external.record(self.data_dir, os.environ, real_stripe=real_stripe())
         self.broker = broker_for(self.data_dir, ports=ports)
         self.store = store_for(self.data_dir, ports=ports)
         parts = [part for part in (self._sandbox, *self._services) if part is not None]
@@ -189,6 +195,21 @@ class LocalStack:
             self._processes["store"] = self.store.process
         self.service_urls = {spec.name: urls[spec.name] for spec in self._services}
         self.sandbox_url = urls[self._sandbox.name] if self._sandbox else None
+
+    def _whereabouts(self) -> dict[str, str | None]:
+        """What `system.env` says. Of parts from elsewhere only a digest: their logins stay in the environment."""
+        own_broker, own_store = isinstance(self.broker, LocalBroker), isinstance(self.store, LocalStore)
+        return {
+            "BELLHOP_AMQP_URL": self.broker.url if own_broker else None,
+            "BELLHOP_MANAGEMENT_URL": self.broker.management_url if own_broker else None,
+            "BELLHOP_MONGODB_URL": self.store.url if own_store else None,
+            "STRIPE_API_KEY": self.secrets.stripe_api_key if self.sandbox_url else None,
+            "BELLHOP_STRIPE_API_BASE": self.sandbox_url,
+            "BELLHOP_GATEWAY_URL": self.service_urls.get("gateway"),
+            "BELLHOP_WEBHOOK_URL": webhook_url(self.service_urls),
+            "BELLHOP_PAGE_URL": self.service_urls.get(OPERATORS_PAGE.name),
+            **system_env.from_elsewhere(os.environ, real_stripe=real_stripe()),
+        }
 
     def _accounts(self) -> dict[str, str]:
         """Each service's own address of the broker. At a broker of somebody else's, all use the one that is set."""
@@ -234,6 +255,14 @@ class LocalStack:
             starts = [pool.submit(start, name, *how) for name, how in stage.items()]
         for started in starts:  # all have ended, so that none is started behind the back of a stop
             started.result()
+
+
+def _locks(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def without_login(url: str) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from chassis.amounts import written
 from chassis.messaging.envelope import utc_now
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, filter_of, needs, print_json, stderr
 from ops.cli.csv_output import print_csv

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chassis.amounts import major_units, written
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from extras_service.order.state import Order
 from gateway.tokens import OperatorRole
 from ops.cli.audit import AsCsv

@@ -19,6 +19,7 @@ from chassis.errors import NewerDocumentError, StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.redaction import Redaction
 from chassis.runtime.secret_files import SecretFileError
+from deploy.local.system_env import StaleStackError
 from gateway.tokens import Operator, OperatorRole
 from ops.core import timespec
 from ops.core.authorization import NotAllowedError, authorized
@@ -130,6 +131,7 @@ def explain_unreachable() -> Iterator[None]:
         yield
     except (
         NoSystemError,
+        StaleStackError,
         NotAllowedError,
         MixedSystemError,
         OtherPartError,

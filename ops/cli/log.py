@@ -7,7 +7,7 @@ import typer
 
 from chassis.messaging.envelope import utc_now
 from contracts.log import LogGap
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import (
     AsJson,

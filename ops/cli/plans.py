@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chassis.runtime import background
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import (
     AsJson,

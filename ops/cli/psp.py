@@ -8,12 +8,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.local.ports import HOST, PortsInUse
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json
 from ops.core.target import Target
-from psp_adapter.configuration import WEBHOOK_PATH, Comparison, Wanted, compare
+from psp_adapter.configuration import Comparison, Wanted, compare
 
 NAME = "psp"
 app = typer.Typer(no_args_is_help=True, help="What is set at the PSP.")
@@ -62,8 +61,7 @@ def check(
     """
     with explain_unreachable(), console.status("asking the PSP what is set there"):
         target = Target.from_environment(data_dir)
-        if webhook_url is None and target.stack is not None:
-            webhook_url = f"http://{HOST}:{PortsInUse(target.stack / 'ports.json').port('psp_adapter')}{WEBHOOK_PATH}"
+        webhook_url = webhook_url or target.webhook_url
         wanted = Wanted(target.stripe_api_key, account, webhook_url, publishable_key, tuple(domain or ()))
         compared = asyncio.run(_compare(target, wanted))
     if as_json:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from chassis.messaging.envelope import utc_now
 from chassis.storage.audit_log import AuditEntry, AuditLog
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
 from ops.core import timespec

@@ -11,7 +11,7 @@ from chassis.messaging.envelope import utc_now
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from extras_service.order.state import Order
 from gateway.tokens import OperatorRole
 from ops.cli.console import (

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.stack import DATA_DIR
+from deploy.local.system_env import DATA_DIR
 from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
 from ops.cli.trace_page import page

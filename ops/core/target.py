@@ -13,13 +13,8 @@ from chassis.messaging.bus import Bus
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.secret_files import secret_from
 from chassis.storage.store import Store
-from deploy.local import external
-from deploy.local.broker import broker_for
-from deploy.local.credentials import Credentials
-from deploy.local.ports import HOST, PortsInUse
-from deploy.local.stack import LocalStack
-from deploy.local.store import store_for
-from deploy.management import named_management_url
+from deploy.local import system_env
+from deploy.management import management_of, named_management_url
 from psp_adapter.stripe_api import StripeApi
 
 
@@ -28,7 +23,7 @@ class NoSystemError(Exception):
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(
-            f"No system to look at: {data_dir} holds no local stack (start one with `bellhop up`), and none of "
+            f"No system to look at: no local stack runs in {data_dir} (start one with `bellhop up`), and none of "
             f"{', '.join(ADDRESSES)} is set."
         )
 
@@ -78,13 +73,15 @@ class Target:
     """Which installation of several on one account of the PSP's."""
     stack: Path | None = None
     """The folder of the local stack that it is; none: the environment names it."""
+    webhook_url: str | None = None
+    """Where the PSP sends events, if it is a local stack."""
 
     @classmethod
     def from_environment(cls, data_dir: Path) -> "Target":
         """From the environment, where it names all of it; else the local stack of that folder.
 
-        Never a part from here and a part from there. Raises NoSystemError, MixedSystemError, OtherPartError and
-        SecretFileError.
+        Never a part from here and a part from there. Raises NoSystemError, StaleStackError, MixedSystemError,
+        OtherPartError and SecretFileError.
         """
         env = os.environ
         installation = env.get("BELLHOP_INSTALLATION") or INSTALLATION
@@ -100,36 +97,32 @@ class Target:
                 named_management_url(env, amqp_url),
                 installation,
             )
-        elsewhere = external.recorded(data_dir)
-        given = {name: external.digest(value) for name, value in named.items()}
+        local = system_env.read(data_dir)
+        elsewhere = system_env.digests(local)
+        given = {name: system_env.digest(value) for name, value in named.items()}
         if "BELLHOP_AMQP_URL" in elsewhere:
             given.pop("BELLHOP_MANAGEMENT_URL", None)
         if given != elsewhere:
             if named:
                 raise MixedSystemError(named, [name for name in ADDRESSES if name not in named], data_dir)
             raise OtherPartError(elsewhere, data_dir)
-        if not (data_dir / "secrets.json").exists():
+        if not local:
             raise NoSystemError(data_dir)
-        ports = PortsInUse(data_dir / "ports.json")
-        secrets = Credentials.kept_in(data_dir / "secrets.json")
-        broker = broker_for(data_dir, ports=ports)
-        own_key = named.get("STRIPE_API_KEY")
-        base = named.get("BELLHOP_STRIPE_API_BASE") if own_key else f"http://{HOST}:{ports.port('sandbox')}"
+        values = named | local
+        amqp_url = values["BELLHOP_AMQP_URL"]
         return cls(
-            amqp_url=broker.url,
-            management_url=broker.management_url,
-            mongodb_url=store_for(data_dir, ports=ports).url,
-            stripe_api_key=own_key or secrets.stripe_api_key,
-            stripe_api_base=base,
-            database=named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
+            amqp_url=amqp_url,
+            management_url=local.get("BELLHOP_MANAGEMENT_URL")
+            or named_management_url(env, amqp_url)
+            or management_of(amqp_url),
+            mongodb_url=values["BELLHOP_MONGODB_URL"],
+            stripe_api_key=values["STRIPE_API_KEY"],
+            stripe_api_base=values.get("BELLHOP_STRIPE_API_BASE"),
+            database=values.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
             installation=installation,
             stack=data_dir,
+            webhook_url=local.get("BELLHOP_WEBHOOK_URL"),
         )
-
-    @classmethod
-    def of_stack(cls, stack: LocalStack) -> "Target":
-        """A stack that this process has started."""
-        return cls(stack.broker.url, stack.store.url, stack.secrets.stripe_api_key, stack.sandbox_url)
 
     @asynccontextmanager
     async def bus(self, tool: str, metrics: Metrics, *, declares: bool = True) -> AsyncIterator[Bus]:

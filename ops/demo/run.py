@@ -204,7 +204,7 @@ class _Demo:
         return [*problems, *self._costs(single, crowd), *await self._audited()]
 
     async def _audited(self) -> list[str]:
-        result = await audit(Target.of_stack(self._stack))
+        result = await audit(Target.from_environment(self._stack.data_dir))
         if not result.findings:
             self._console.print(f"  audit: the money of all {result.orders} orders in the store is accounted for")
         return [f"audit: {finding.order_id}: {finding.problem}" for finding in result.findings]

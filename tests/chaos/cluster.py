@@ -15,8 +15,8 @@ from pathlib import Path
 
 from contracts.accounts import OPERATOR
 from deploy.local.broker import environment, find_rabbitmq, kept_password
-from deploy.local.credentials import write_private
 from deploy.local.ports import HOST, Ports, accepts
+from deploy.local.private_files import write_private
 from deploy.local.process import PartError, Process
 
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")

@@ -15,6 +15,7 @@ import jwt
 import psutil
 import pytest
 
+from deploy.local import system_env
 from deploy.local.broker import Broker
 from deploy.local.process import PartError
 from deploy.local.processes import ROOT
@@ -110,6 +111,20 @@ def test_secrets_are_private_and_the_same_from_run_to_run(stack: LocalStack, tmp
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
 
 
+def test_a_running_stack_writes_where_it_is_and_removes_that_when_it_stops(
+    stack: LocalStack, broker: Broker, tmp_path: Path
+) -> None:
+    written = system_env.read(tmp_path)
+
+    stack.stop()
+
+    assert written["BELLHOP_GATEWAY_URL"] == stack.gateway_url
+    assert written["BELLHOP_WEBHOOK_URL"] == f"{stack.adapter_url}/webhooks/stripe"
+    assert system_env.digests(written)["BELLHOP_AMQP_URL"] == system_env.digest(broker.url)
+    assert not (tmp_path / system_env.FILE).exists()
+    assert system_env.read(tmp_path) == {}
+
+
 def test_a_minted_token_says_who_it_is_for(stack: LocalStack) -> None:
     token = stack.mint_token("guest-1", "alpenhof", "R-1", date(2026, 1, 2), date(2026, 1, 9))
 
@@ -133,3 +148,7 @@ def test_no_part_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals) -
         supervisor.communicate(timeout=20)
 
     eventually(lambda: not part.is_running(), what="the part is gone")
+    if sent is signal.SIGKILL:
+        with pytest.raises(system_env.StaleStackError):
+            system_env.read(tmp_path)
+    assert (tmp_path / system_env.FILE).exists() is (sent is signal.SIGKILL)

@@ -1,6 +1,5 @@
 """Which role each command needs; docs/security.md says the same of commands and of the page's routes."""
 
-import json
 import re
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from ops.cli.console import needed_role
 from ops.core.authorization import TOKEN
 from ops.core.target import ADDRESSES, DETAILS
 from ops.web.api import PREFIX
+from tests.support.local_stack import running_stack
 from tests.unit.ops.test_help import COMMANDS
 from tests.unit.ops.test_page_roles import OPERATORS, SECRET
 
@@ -130,13 +130,12 @@ def test_a_local_stack_needs_no_token_and_heeds_one_that_is_given(
     for name in (*ADDRESSES, *DETAILS, TOKEN):
         monkeypatch.delenv(name, raising=False)
     keys = Credentials.kept_in(tmp_path / "secrets.json")
-    ports = ("broker.amqp", "broker.dist", "broker.management", "store", "sandbox")
-    (tmp_path / "ports.json").write_text(json.dumps(dict.fromkeys(ports, 1)))
     reader = jwt.decode(signed("reader"), options={"verify_signature": False}) | {"iss": ISSUER}
     token = jwt.encode(reader, keys.jwt_secret, algorithm="HS256")
     edit = ["dead", "edit", "dl_1", "--why", "w", "--data-dir", str(tmp_path)]
 
-    own, given = (CliRunner().invoke(cli.app, [*before, *edit]) for before in ([], ["--token", token]))
+    with running_stack(tmp_path):
+        own, given = (CliRunner().invoke(cli.app, [*before, *edit]) for before in ([], ["--token", token]))
 
     assert "cannot be asked" in own.output
     assert "This needs the role editor; the token's role is reader" in given.output

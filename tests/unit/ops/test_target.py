@@ -1,14 +1,15 @@
 """Which system the `bellhop` command speaks to: the one that the environment names whole, or the local stack."""
 
-import json
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.local import external
-from deploy.local.credentials import Credentials
+from deploy.local import system_env
 from deploy.management import named_management_url
 from ops.core.target import ADDRESSES, DETAILS, MixedSystemError, NoSystemError, OtherPartError, Target
+from tests.support import local_stack
 
 ELSEWHERE = {
     "BELLHOP_AMQP_URL": "amqp://op:secret@rabbit.example:5671/bellhop",
@@ -16,17 +17,18 @@ ELSEWHERE = {
     "STRIPE_API_KEY": "rk_live_1",
 }
 
-PORTS = ("broker.amqp", "broker.dist", "broker.management", "store", "sandbox")
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*ADDRESSES, *DETAILS):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a local stack, and an environment that names nothing."""
-    for name in (*ADDRESSES, *DETAILS):
-        monkeypatch.delenv(name, raising=False)
-    Credentials.kept_in(tmp_path / "secrets.json")
-    (tmp_path / "ports.json").write_text(json.dumps(dict.fromkeys(PORTS, 1)))
-    return tmp_path
+def stack(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a local stack that runs."""
+    with local_stack.running_stack(tmp_path):
+        yield tmp_path
 
 
 @pytest.mark.parametrize("name", [*ADDRESSES, *DETAILS])
@@ -60,31 +62,56 @@ def test_a_system_that_is_named_whole_is_used_as_it_is(stack: Path, monkeypatch:
 def test_without_any_of_them_the_local_stack_is_used(stack: Path) -> None:
     target = Target.from_environment(stack)
 
-    assert "127.0.0.1" in target.amqp_url
-    assert "127.0.0.1" in target.mongodb_url
+    assert target.amqp_url == local_stack.ADDRESSES["BELLHOP_AMQP_URL"]
+    assert target.mongodb_url == local_stack.ADDRESSES["BELLHOP_MONGODB_URL"]
     assert target.stripe_api_base == "http://127.0.0.1:1"
+    assert target.webhook_url == "http://127.0.0.1:1/webhooks/stripe"
+
+
+def test_what_a_stack_writes_is_private_and_read_by_a_shell_as_it_is_meant(stack: Path) -> None:
+    file = stack / system_env.FILE
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert f"BELLHOP_MONGODB_URL='{local_stack.ADDRESSES['BELLHOP_MONGODB_URL']}'" in file.read_text().splitlines()
 
 
 def test_a_local_stack_with_a_broker_from_elsewhere_is_used_with_that_broker_only(
-    stack: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    external = {"BELLHOP_AMQP_URL": ELSEWHERE["BELLHOP_AMQP_URL"]}
+    recorded = system_env.from_elsewhere(external, real_stripe=False)
     monkeypatch.setenv("BELLHOP_AMQP_URL", ELSEWHERE["BELLHOP_AMQP_URL"])
-    external.record(stack, {"BELLHOP_AMQP_URL": ELSEWHERE["BELLHOP_AMQP_URL"]}, real_stripe=False)
 
-    assert Target.from_environment(stack).amqp_url == ELSEWHERE["BELLHOP_AMQP_URL"]
+    with local_stack.running_stack(tmp_path, BELLHOP_AMQP_URL=None, BELLHOP_MANAGEMENT_URL=None, **recorded):
+        assert Target.from_environment(tmp_path).amqp_url == ELSEWHERE["BELLHOP_AMQP_URL"]
 
-    monkeypatch.setenv("BELLHOP_AMQP_URL", "amqp://another.example/")
-    with pytest.raises(MixedSystemError):
-        Target.from_environment(stack)
-    monkeypatch.delenv("BELLHOP_AMQP_URL")
-    with pytest.raises(OtherPartError, match="started with BELLHOP_AMQP_URL"):
-        Target.from_environment(stack)
-    assert "secret" not in (stack / external.FILE).read_text()
+        monkeypatch.setenv("BELLHOP_AMQP_URL", "amqp://another.example/")
+        with pytest.raises(MixedSystemError):
+            Target.from_environment(tmp_path)
+        monkeypatch.delenv("BELLHOP_AMQP_URL")
+        with pytest.raises(OtherPartError, match="started with BELLHOP_AMQP_URL"):
+            Target.from_environment(tmp_path)
+        assert "rabbit.example" not in (tmp_path / system_env.FILE).read_text()
 
 
-def test_no_stack_and_no_address_is_said(tmp_path: Path, stack: Path) -> None:
-    with pytest.raises(NoSystemError, match="none of BELLHOP_AMQP_URL"):
+def test_no_stack_and_no_address_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NoSystemError, match=r"no local stack runs in .* none of BELLHOP_AMQP_URL"):
         Target.from_environment(tmp_path / "empty")
+
+
+def test_what_a_killed_stack_left_behind_is_recognised(tmp_path: Path) -> None:
+    with local_stack.running_stack(tmp_path):
+        pass
+
+    with pytest.raises(system_env.StaleStackError, match=r"system\.env is stale.*bellhop up"):
+        Target.from_environment(tmp_path)
+
+
+def test_a_stack_that_stopped_has_no_addresses_any_more(stack: Path) -> None:
+    system_env.remove(stack)
+
+    with pytest.raises(NoSystemError):
+        Target.from_environment(stack)
 
 
 def test_the_management_api_has_one_variable_and_its_old_name_still_works() -> None:

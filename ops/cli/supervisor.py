@@ -1,0 +1,80 @@
+"""The local stack, started and supervised by this process."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import typer
+
+from chassis.messaging.topology import TopologyMismatchError
+from deploy.local.process import PartError
+from deploy.local.processes import OPERATORS_PAGE, SERVICES
+from deploy.local.stack import LocalStack, StackInUseError
+from ops.cli.console import console, stderr
+from ops.cli.local_stack import Role, today
+from ops.demo import run_demo
+
+
+def run(data_dir: Path) -> None:
+    """Start the stack, say how to try it, and watch it until a signal comes or a part dies."""
+    with explained(), stopping_on_signals(), LocalStack(data_dir, services=(*SERVICES, OPERATORS_PAGE)) as stack:
+        show_how_to_try(stack)
+        stack.watch()
+
+
+def run_demo_on(data_dir: Path) -> int:
+    """Play the demo on a stack of its own. The exit code."""
+    with explained(), stopping_on_signals(code=130), LocalStack(data_dir) as stack:
+        return run_demo(stack)
+
+
+def show_how_to_try(stack: LocalStack) -> None:
+    signed = stack.mint_token("guest-1", "alpenhof", "R-1001", today(), today() + timedelta(days=7))
+    console.print("\nA guest's page, with the sandbox's cards (4242 4242 4242 4242 pays):")
+    console.print(f"  {stack.gateway_url}/#token={signed}", soft_wrap=True, markup=False)
+    operator = stack.mint_token("operator-1", "", "", today(), today(), role=Role.EDITOR)
+    console.print("\nThe operator's page: queues, dead letters, replays, an order's trace:", markup=False)
+    console.print(f"  {stack.service_urls[OPERATORS_PAGE.name]}/ops#token={operator}", soft_wrap=True, markup=False)
+    console.print(f"\nThe API and its documentation: [bold]{stack.gateway_url}/docs[/]")
+    console.print("A guest's token (valid 12 h; more with `bellhop token`), and a line to try:\n", markup=False)
+    console.print(f"  TOKEN={signed}", soft_wrap=True, markup=False)
+    curl = f'  curl -H "Authorization: Bearer $TOKEN" {stack.gateway_url}/v1/extras'
+    console.print(curl, soft_wrap=True, markup=False)
+    console.print(f"\nLogs are in {stack.data_dir / 'logs'}. Ctrl-C stops everything.", soft_wrap=True, markup=False)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A part that fails is shown as its own words, not as a traceback."""
+    try:
+        yield
+    except StackInUseError as taken:
+        stderr.print(str(taken), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except PartError as failed:
+        stderr.print(str(failed), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except TopologyMismatchError as older:
+        advice = "If this is a local stack from an older version and its data may go, delete its folder (.bellhop)."
+        stderr.print(f"{older}\n{advice}", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def stopping_on_signals(code: int = 0) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal all stop the stack in order; `code` is the exit code then."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("stopped")
+        raise typer.Exit(code) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
