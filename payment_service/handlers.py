@@ -16,14 +16,14 @@ from contracts.payments import CreatePaymentSession
 from contracts.psp import PspEventsSwept, PspPaymentEvent, PspSessionCreated
 from payment_service.collections import SessionHolder
 from payment_service.event_backfill import SWEEP_ID, BackfillInput, EventBackfill
-from payment_service.payment.state import (
+from payment_service.payment.inputs import (
     HeldSessionEvent,
-    Payment,
     PaymentInput,
     PaymentMessage,
     PspReport,
     SessionNotHeldError,
 )
+from payment_service.payment.state import Payment
 
 log = structlog.get_logger()
 

@@ -19,7 +19,8 @@ from payment_service.event_backfill import SWEEP_ID, BackfillInput, EventBackfil
 from payment_service.event_backfill import decide as decide_sweep
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment.decide import decide
-from payment_service.payment.state import HeldSessionEvent, Payment, PaymentInput, PollDue
+from payment_service.payment.inputs import HeldSessionEvent, PaymentInput, PollDue
+from payment_service.payment.state import Payment
 from payment_service.settings import Schedule
 
 SERVICE = "payment-service"

@@ -77,7 +77,8 @@ from extras_service.order.state import (
     Resolving,
 )
 from payment_service.payment import decide as lifecycle
-from payment_service.payment.state import Payment, PaymentStage, PollDue
+from payment_service.payment.inputs import PollDue
+from payment_service.payment.state import Payment, PaymentStage
 from tools.generated_file import ROOT, generated_file_command
 
 PAGE = ROOT / "docs" / "state-machines.md"

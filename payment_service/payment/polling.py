@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
 from contracts.payments import PaymentUnresolved, RefundStage
-from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspOutcomeUnknown, RetrievePspSession
+from contracts.psp import CreatePspRefund, PspOutcomeUnknown
+from payment_service.payment import psp_requests
 from payment_service.payment.state import Payment, PaymentStage, Refund
 
 OPEN_POLL = timedelta(minutes=10)
@@ -127,9 +128,13 @@ def poll(payment: Payment, now: datetime, polls: Polls = DEFAULT) -> Decision[Pa
         for new, old in zip(looked_at, payment.refunds, strict=True)
         if new.unresolved and not old.unresolved
     ]
-    messages += [ask_refund(payment, refund) for refund in payment.refunds if refund.stage is RefundStage.REQUESTED]
+    messages += [
+        psp_requests.create_refund(payment, refund)
+        for refund in payment.refunds
+        if refund.stage is RefundStage.REQUESTED
+    ]
     if not polls.are_over(payment):
-        messages += [close_session(payment, reference) for reference in payment.unclosed]
+        messages += [psp_requests.close(payment, reference) for reference in payment.unclosed]
         question = _question(payment)
         if question is not None and polls.are_over(asked):
             messages.append(_unresolved(payment))
@@ -181,44 +186,7 @@ def _question(payment: Payment) -> Outgoing | None:
     if stage not in (*_OPEN, PaymentStage.PROCESSING):
         return None
     if payment.session is None:
-        return ask_session(payment)
+        return psp_requests.create(payment)
     if stage is PaymentStage.CLOSING:
-        return close_session(payment, payment.session.psp_reference)
-    return ask_about(payment, payment.session.psp_reference)
-
-
-def ask_about(payment: Payment, psp_reference: str, *, is_held: bool = True) -> RetrievePspSession:
-    return RetrievePspSession(
-        order_id=payment.order_id, payment_id=payment.payment_id, psp_reference=psp_reference, is_held=is_held
-    )
-
-
-def ask_session(payment: Payment) -> CreatePspSession:
-    """A repeated request has the same idempotency key."""
-    return CreatePspSession(
-        order_id=payment.order_id,
-        payment_id=payment.payment_id,
-        session_no=payment.session_no,
-        amount=payment.amount,
-        description=payment.description,
-        sealed_receipt_email=payment.sealed_receipt_email,
-    )
-
-
-def close_session(payment: Payment, psp_reference: str) -> ClosePspSession:
-    return ClosePspSession(
-        order_id=payment.order_id,
-        payment_id=payment.payment_id,
-        session_no=payment.session_no,
-        psp_reference=psp_reference,
-    )
-
-
-def ask_refund(payment: Payment, refund: Refund) -> CreatePspRefund:
-    return CreatePspRefund(
-        order_id=payment.order_id,
-        payment_id=payment.payment_id,
-        refund_id=refund.refund_id,
-        psp_reference=refund.psp_reference,
-        amount=refund.amount,
-    )
+        return psp_requests.close(payment, payment.session.psp_reference)
+    return psp_requests.retrieve(payment, payment.session.psp_reference)

@@ -17,7 +17,7 @@ from contracts.psp import (
     PspRefundState,
     PspRefundUpdated,
 )
-from payment_service.payment.polling import ask_refund
+from payment_service.payment import psp_requests
 from payment_service.payment.state import Payment, Refund
 
 _STAGE_OF = {
@@ -32,7 +32,7 @@ def refund_asked(payment: Payment, command: RefundPayment, now: datetime) -> Dec
     if known is not None and known.stage is RefundStage.REQUESTED:
         # Repeated because it had no outcome: under the same id, so that the PSP cannot make it twice.
         asked = _with(payment, known.model_copy(update={"asked_at": now, "unresolved": False}))
-        return Applied(asked.model_copy(update={"polls": 0}), (ask_refund(asked, known),))
+        return Applied(asked.model_copy(update={"polls": 0}), (psp_requests.create_refund(asked, known),))
     if known is not None:
         return Applied(payment, (_event(payment, known),))
     reference, left = _charge_of(payment, command)
@@ -50,7 +50,7 @@ def refund_asked(payment: Payment, command: RefundPayment, now: datetime) -> Dec
         detail = problem or "nothing was paid"
         return _recorded(payment, refund.model_copy(update={"stage": RefundStage.FAILED, "detail": detail}))
     asked = _with(payment, refund).model_copy(update={"polls": 0})
-    return Applied(asked, (ask_refund(asked, refund),))
+    return Applied(asked, (psp_requests.create_refund(asked, refund),))
 
 
 def _charge_of(payment: Payment, command: RefundPayment) -> tuple[str | None, Money]:
@@ -127,7 +127,7 @@ def refund_duplicate_charge(payment: Payment, report: PspPaymentSucceeded, now: 
         asked_at=now,
     )
     asked = _with(payment, refund).model_copy(update={"polls": 0})
-    return Applied(asked, (ask_refund(asked, refund),))
+    return Applied(asked, (psp_requests.create_refund(asked, refund),))
 
 
 def refunds_seen_before_payment(payment: Payment) -> tuple[Outgoing, ...]:

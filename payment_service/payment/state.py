@@ -1,32 +1,16 @@
-"""The state of a payment, and the inputs of its decisions."""
+"""The state of a payment."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from chassis.amounts import readable
 from chassis.decision import State
-from chassis.errors import PermanentError
 from contracts.ids import OrderId, PaymentId, RefundId
 from contracts.money import Money
-from contracts.payments import ClosePaymentSession, CreatePaymentSession, RefundPayment, RefundStage
+from contracts.payments import RefundStage
 from contracts.psp import (
     PspDisputeState,
-    PspDisputeUpdated,
-    PspOutcomeUnknown,
-    PspPaymentActionRequired,
-    PspPaymentCanceled,
-    PspPaymentFailed,
-    PspPaymentHeld,
-    PspPaymentProcessing,
-    PspPaymentSucceeded,
-    PspRefundRefused,
-    PspRefundUpdated,
-    PspSessionCreated,
-    PspSessionFailed,
-    PspSessionOpen,
 )
 
 
@@ -191,70 +175,3 @@ class Payment(State):
         asked = self.refunded(RefundStage.REQUESTED, RefundStage.PENDING, RefundStage.SUCCEEDED)
         left = self.received - asked - self.lost
         return left if left.in_hundredths > 0 else Money.zero(left.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class PollDue:
-    """The sweeper found that the next poll is due."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldSessionEvent:
-    """A PSP event that names this payment in its metadata, which can be edited at the PSP: it counts only if the
-    payment holds the event's session."""
-
-    event: "PspReport"
-
-    def of(self, payment: Payment | None) -> "PspReport":
-        """The event. Raises SessionNotHeldError."""
-        if payment is None or not payment.knows(self.event.psp_reference):
-            raise SessionNotHeldError(self.event)
-        return self.event
-
-
-PspReport = (
-    PspSessionOpen
-    | PspPaymentActionRequired
-    | PspPaymentHeld
-    | PspPaymentProcessing
-    | PspPaymentFailed
-    | PspPaymentSucceeded
-    | PspPaymentCanceled
-    | PspRefundUpdated
-    | PspDisputeUpdated
-)
-PaymentMessage = (
-    CreatePaymentSession
-    | ClosePaymentSession
-    | RefundPayment
-    | PspSessionCreated
-    | PspSessionFailed
-    | PspOutcomeUnknown
-    | PspRefundRefused
-    | PspReport
-)
-PaymentInput = PaymentMessage | PollDue
-
-
-class SessionNotHeldError(Exception):
-    """The payment that an event names does not hold the event's session."""
-
-    def __init__(self, event: PspReport) -> None:
-        super().__init__(f"{event.kind} names {event.payment_id}, which does not hold {event.psp_reference}")
-
-
-class UnknownPaymentError(PermanentError):
-    """A command or event concerns a payment that does not exist."""
-
-    def __init__(self, message: PaymentMessage) -> None:
-        super().__init__(f"{message.kind} for {message.payment_id}, which this service has never recorded")
-
-
-class AmountChangedError(PermanentError):
-    """A request for a session has another amount than the payment."""
-
-    def __init__(self, payment: Payment, asked: Money) -> None:
-        super().__init__(
-            f"{payment.payment_id} is about {readable(payment.amount)}, now {readable(asked)} is asked: "
-            "an order's total never changes"
-        )

@@ -14,7 +14,8 @@ from chassis.messaging.envelope import Delivery
 from contracts.psp import PspPaymentEvent
 from payment_service.collections import SessionHolder
 from payment_service.handlers import PaymentHandlers
-from payment_service.payment.state import HeldSessionEvent, Payment, PaymentInput
+from payment_service.payment.inputs import HeldSessionEvent, PaymentInput
+from payment_service.payment.state import Payment
 from tests.model.psp import ORDER_ID, PAYMENT_ID
 
 PaymentRule = Callable[[Payment | None, PaymentInput, datetime], Decision[Payment]]

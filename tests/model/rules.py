@@ -49,8 +49,9 @@ from extras_service.order.state import DeadlinePassed, Order, OrderInput, Paymen
 from extras_service.order.transitions import ASK_AGAIN_AFTER
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment import decide as lifecycle
+from payment_service.payment.inputs import PaymentMessage, PollDue
 from payment_service.payment.polling import REFUND_ANSWER, REFUND_SETTLEMENT, REFUSED_POLLS, UNKNOWN_POLLS
-from payment_service.payment.state import Attempt, Payment, PaymentMessage, PaymentStage, PollDue
+from payment_service.payment.state import Attempt, Payment, PaymentStage
 from tests.model.psp import NOW, ORDER_ID, PART, TOTAL, Psp
 from tests.model.routing import PaymentRule, decided_on_event
 

@@ -38,7 +38,8 @@ from ops.core import lost_payments
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment import decide as lifecycle
 from payment_service.payment import polling
-from payment_service.payment.state import Payment, PaymentInput, PollDue, PspReport
+from payment_service.payment.inputs import PaymentInput, PollDue, PspReport
+from payment_service.payment.state import Payment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
 from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, PAYS_TWICE, Bounds, Left
 from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore

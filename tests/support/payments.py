@@ -27,7 +27,8 @@ from contracts.psp import (
     RetrievePspSession,
 )
 from payment_service.payment.decide import decide
-from payment_service.payment.state import Payment, PaymentInput, PaymentStage
+from payment_service.payment.inputs import PaymentInput
+from payment_service.payment.state import Payment, PaymentStage
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 ORDER_ID = OrderId("ord_" + "a" * 26)

@@ -27,7 +27,7 @@ _UNIONS = {
     "OrderFact": ("extras_service/order/state.py", "PaymentEvent = (\n"),
     "OrderInput": ("extras_service/order/state.py", "OrderInput = (\n"),
     "StockInput": ("extras_service/stock/decide.py", "StockInput = "),
-    "PaymentInput": ("payment_service/payment/state.py", "PaymentMessage = (\n"),
+    "PaymentInput": ("payment_service/payment/inputs.py", "PaymentMessage = (\n"),
     "PspCommand": ("contracts/psp.py", "PspCommand = (\n"),
     "Outcome": ("chassis/decision.py", "Outcome = "),
 }

@@ -30,6 +30,8 @@ _BROKEN = {
     "stock asks the store": ("extras_service/stock/decide.py", "motor.motor_asyncio", _PURE),
     "the payment's table asks over HTTP": ("payment_service/payment/decide.py", "httpx", _PURE),
     "polling logs": ("payment_service/payment/polling.py", "structlog", _PURE),
+    "a session asks over HTTP": ("payment_service/payment/session.py", "httpx", _PURE),
+    "a request to the PSP is sent": ("payment_service/payment/psp_requests.py", "aio_pika", _PURE),
     "refunds ask the store": ("payment_service/payment/refunds.py", "pymongo", _PURE),
     "the sweep publishes": ("payment_service/event_backfill.py", "aio_pika", _PURE),
     "a message logs": ("contracts/orders.py", "structlog", _PURE),

@@ -49,7 +49,8 @@ from extras_service.order.state import DeadlinePassed, Order, OrderInput, Placin
 from ops.core.audit import Books, examine
 from payment_service.collections import PaymentStore
 from payment_service.payment.decide import decide as decide_payment
-from payment_service.payment.state import Payment, PaymentInput, PollDue
+from payment_service.payment.inputs import PaymentInput, PollDue
+from payment_service.payment.state import Payment
 from psp_adapter.ledger import LedgerEntry, LedgerRefund
 from tests.support import orders as given
 

@@ -19,15 +19,16 @@ from contracts.payments import (
     RefundStage,
 )
 from contracts.psp import ClosePspSession, CreatePspSession, PspPaymentSucceeded, PspRefundState, RetrievePspSession
-from payment_service.payment.decide import ATTEMPTS_KEPT, ClosedBeforeCreatedError, decide
-from payment_service.payment.state import (
+from payment_service.payment.decide import decide
+from payment_service.payment.inputs import (
     AmountChangedError,
-    Payment,
+    ClosedBeforeCreatedError,
     PaymentInput,
-    PaymentStage,
     PollDue,
     UnknownPaymentError,
 )
+from payment_service.payment.session import ATTEMPTS_KEPT
+from payment_service.payment.state import Payment, PaymentStage
 from tests.support import payments as given
 
 

@@ -8,7 +8,8 @@ import pytest
 from chassis.decision import Applied
 from contracts.money import Money
 from payment_service.payment.decide import decide
-from payment_service.payment.state import PaymentInput, PaymentStage, PollDue
+from payment_service.payment.inputs import PaymentInput, PollDue
+from payment_service.payment.state import PaymentStage
 from tests.support import payments as given
 
 MESSAGES: dict[str, PaymentInput] = {

@@ -18,8 +18,9 @@ from contracts.payments import (
 )
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, PspRefundState, RetrievePspSession
 from payment_service.payment.decide import decide
+from payment_service.payment.inputs import PaymentInput, PollDue
 from payment_service.payment.polling import OPEN_POLL, REFUND_ANSWER, REFUND_SETTLEMENT, SETTLING_POLL, UNKNOWN_POLLS
-from payment_service.payment.state import Payment, PaymentInput, PaymentStage, PollDue
+from payment_service.payment.state import Payment, PaymentStage
 from tests.support import payments as given
 
 

@@ -11,7 +11,8 @@ from contracts.payments import (
 )
 from contracts.psp import ClosePspSession
 from payment_service.payment.decide import decide
-from payment_service.payment.state import Payment, PaymentInput, PaymentStage
+from payment_service.payment.inputs import PaymentInput
+from payment_service.payment.state import Payment, PaymentStage
 from tests.support import payments as given
 
 

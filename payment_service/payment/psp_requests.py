@@ -1,0 +1,46 @@
+"""What the PSP is asked for a payment: every request to it is built here."""
+
+from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, RetrievePspSession
+from payment_service.payment.state import Payment, Refund
+
+
+def retrieve(payment: Payment, psp_reference: str, *, is_held: bool = True) -> RetrievePspSession:
+    return RetrievePspSession(
+        order_id=payment.order_id, payment_id=payment.payment_id, psp_reference=psp_reference, is_held=is_held
+    )
+
+
+def create(payment: Payment) -> CreatePspSession:
+    """A repeated request has the same idempotency key."""
+    return CreatePspSession(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        session_no=payment.session_no,
+        amount=payment.amount,
+        description=payment.description,
+        sealed_receipt_email=payment.sealed_receipt_email,
+    )
+
+
+def close(payment: Payment, psp_reference: str) -> ClosePspSession:
+    return ClosePspSession(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        session_no=payment.session_no,
+        psp_reference=psp_reference,
+    )
+
+
+def create_refund(payment: Payment, refund: Refund) -> CreatePspRefund:
+    return CreatePspRefund(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        refund_id=refund.refund_id,
+        psp_reference=refund.psp_reference,
+        amount=refund.amount,
+    )
+
+
+def close_current(payment: Payment) -> tuple[ClosePspSession, ...]:
+    """None while the session is being opened: it is closed when the PSP names it."""
+    return () if payment.session is None else (close(payment, payment.session.psp_reference),)
