@@ -1,4 +1,4 @@
-"""Declares the topology, and gives every service its account at the broker (contracts/accounts.py)."""
+"""Declares the topology and creates the services' accounts at the broker (contracts/accounts.py)."""
 
 import asyncio
 import hmac
@@ -12,7 +12,7 @@ from deploy.management import Management
 
 
 def definitions(vhost: str, passwords: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
-    """Users and permissions as RabbitMQ imports them. `passwords` are by account; one without is left as it is."""
+    """Users and permissions in RabbitMQ's import format. Accounts without a password in `passwords` stay unchanged."""
     return {
         "users": [
             {"name": account.name, "password": passwords[account.name], "tags": ""}
@@ -38,7 +38,7 @@ def definitions(vhost: str, passwords: Mapping[str, str]) -> dict[str, list[dict
 
 
 async def set_up(amqp_url: str, management_url: str, passwords: Mapping[str, str]) -> None:
-    """Make a broker ready for the services: the topology first, then their accounts.
+    """Prepare a broker for the services: the topology first, then their accounts.
 
     In this order, because RabbitMQ 4 refuses rights at exchanges that do not exist. Safe to repeat. Raises what
     `declare_topology` and `open_accounts` raise.
@@ -48,14 +48,15 @@ async def set_up(amqp_url: str, management_url: str, passwords: Mapping[str, str
 
 
 def open_accounts(management_url: str, vhost: str, passwords: Mapping[str, str]) -> None:
-    """Make the accounts, or bring them up to date. Open connections stay open. Raises ManagementError."""
+    """Create or update the accounts. Open connections stay open. Raises ManagementError."""
     Management(management_url).call("POST", "/api/definitions", definitions(vhost, passwords))
 
 
 async def declare_topology(amqp_url: str) -> None:
-    """Declare exchanges, queues and bindings as an account that may.
+    """Declare exchanges, queues and bindings with an account that has the right.
 
-    Raises TopologyMismatchError when one exists otherwise, and what aio-pika raises when the broker is unavailable.
+    Raises TopologyMismatchError if one exists with other properties, and aio-pika's errors if the broker is
+    unavailable.
     """
     bus = Bus(amqp_url, OPERATOR, Metrics(OPERATOR), publish_timeout=10.0, graceful_timeout=1.0)
     try:
@@ -65,7 +66,7 @@ async def declare_topology(amqp_url: str) -> None:
 
 
 def url_for(amqp_url: str, account: str, password: str) -> str:
-    """The same broker and vhost for another account."""
+    """The address with another account."""
     parts = urlsplit(amqp_url)
     host = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
     login = f"{quote(account, safe='')}:{quote(password, safe='')}"
@@ -73,10 +74,10 @@ def url_for(amqp_url: str, account: str, password: str) -> str:
 
 
 def vhost_of(amqp_url: str) -> str:
-    """The virtual host an address names; none is `/`."""
+    """The virtual host in an address, `/` by default."""
     return unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"
 
 
 def derived(secret: str, account: str) -> str:
-    """An account's password from a secret only this deployment knows."""
+    """An account's password, derived from a secret of this deployment."""
     return hmac.digest(secret.encode(), account.encode(), "sha256").hex()

@@ -10,11 +10,11 @@ from chassis.runtime.secret_files import secret_from
 
 VARIABLE = "BELLHOP_MANAGEMENT_URL"
 _OLD_VARIABLE = "BELLHOP_RABBITMQ_MANAGEMENT_URL"
-"""Read until version 2.0."""
+"""Deprecated name, read until version 2.0."""
 
 
 class ManagementError(Exception):
-    """The management API cannot be reached, or refuses. Its text shows no login."""
+    """The management API is unavailable or refuses a request. The text contains no login."""
 
     def __init__(self, doing: str, why: str) -> None:
         super().__init__(f"RabbitMQ's management API failed while {doing}: {why}")
@@ -47,7 +47,7 @@ def quoted(name: str) -> str:
 
 
 def named_management_url(environment: Mapping[str, str], amqp_url: str) -> str | None:
-    """BELLHOP_MANAGEMENT_URL (or its `_FILE`), with the broker's login where it has none; None when it is not set.
+    """BELLHOP_MANAGEMENT_URL (or its `_FILE`), with the broker's login if it has none; None if it is not set.
 
     Raises SecretFileError.
     """
@@ -62,7 +62,7 @@ def named_management_url(environment: Mapping[str, str], amqp_url: str) -> str |
 
 
 def management_of(amqp_url: str) -> str:
-    """Where the API of the broker at this address usually is, with the same login."""
+    """The usual address of the broker's API, with the same login."""
     parts = urlsplit(amqp_url)
     login = f"{parts.username}:{parts.password}" if parts.username else "guest:guest"
     secure = parts.scheme == "amqps"

@@ -14,18 +14,18 @@ _COUNTS_AFTER = 12.0
 
 
 def drift_at(management: Management, vhost: str) -> list[Drift]:
-    """How the broker differs from the topology. Raises ManagementError."""
+    """The differences between the broker and the topology. Raises ManagementError."""
     lists = (management.call("GET", f"/api/{what}/{quoted(vhost)}") for what in ("queues", "exchanges", "bindings"))
     return drift_of(*lists)
 
 
 async def replace_empty(amqp_url: str, management_url: str) -> dict[str, str]:
-    """Delete the queues that exist otherwise, are empty and have no consumer. Returns why each other one was left.
+    """Delete queues that exist with other properties, are empty and have no consumer. Returns why others were left.
 
-    What is deleted is declared again by `declare_topology`. A queue is unbound before it is counted, so that nothing
-    can arrive in between: a message for it is not confirmed then, and its sender keeps it. Reads may be lost, so their
-    queue is replaced in any case; its consumers come back by themselves. Raises ManagementError, and
-    what aio-pika raises when the broker is unavailable.
+    `declare_topology` declares them again. A queue is unbound before it is counted, so that no message can arrive in
+    between: it would not be confirmed, and its sender keeps it. Queries may be lost, so their queue is replaced in any
+    case; its consumers are restored by themselves. Raises ManagementError, and aio-pika's errors if the broker is
+    unavailable.
     """
     management, vhost = Management(management_url), vhost_of(amqp_url)
     otherwise = {drift.queue for drift in drift_at(management, vhost) if drift.is_otherwise}
@@ -55,7 +55,7 @@ async def replace_empty(amqp_url: str, management_url: str) -> dict[str, str]:
 
 
 def remove_old_marks(management: Management, vhost: str) -> None:
-    """Take away the marks of topologies that this one does not contain: services of those versions must not start."""
+    """Remove marks of topologies that this one does not contain, so that services of those versions cannot start."""
     for queue in management.call("GET", f"/api/queues/{quoted(vhost)}?columns=name"):
         name = str(queue["name"])
         if name.startswith(MARKS) and name not in (MARK.name, *EARLIER_MARKS):

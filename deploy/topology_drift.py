@@ -1,4 +1,4 @@
-"""How a broker differs from the topology: what is missing, what is otherwise, and what is bound that should not be."""
+"""Compares a broker with the topology: missing objects, other properties, and bindings that should not exist."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ _SENT_TO = (COMMANDS.name, EVENTS.name)
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference, told at the queue it concerns."""
+    """One difference, reported for the queue it concerns."""
 
     queue: str
     problem: str
@@ -23,7 +23,7 @@ class Drift:
 
 
 def drift_of(queues: Iterable[Json], exchanges: Iterable[Json], bindings: Iterable[Json]) -> list[Drift]:
-    """What differs, by what RabbitMQ's management API lists of one virtual host."""
+    """The differences in one virtual host, from RabbitMQ's management API."""
     there = {str(queue["name"]): queue for queue in queues}
     bound = {
         (str(one["destination"]), str(one["source"]), str(one["routing_key"]))
@@ -50,12 +50,10 @@ def _of_queues(there: Mapping[str, Json]) -> Iterator[Drift]:
                 yield Drift(queue.name, f"{name} is {has.get(name)} instead of {wanted.get(name)}", is_otherwise=True)
         limit = (found.get("effective_policy_definition") or {}).get("delivery-limit")
         if isinstance(limit, int) and limit < int(queue.arguments.get("x-delivery-limit", limit)):
-            yield Drift(
-                queue.name, f"a policy gives messages up after {limit} deliveries: take delivery-limit out of it"
-            )
+            yield Drift(queue.name, f"a policy drops messages after {limit} deliveries: remove delivery-limit from it")
     for name in there:
         if name.startswith(MARKS) and name not in (MARK.name, *EARLIER_MARKS):
-            yield Drift(name, "mark of another topology: bellhop broker takes it away")
+            yield Drift(name, "mark of another topology: bellhop broker removes it")
 
 
 def _of_exchanges(there: Mapping[str, str]) -> Iterator[Drift]:

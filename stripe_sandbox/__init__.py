@@ -1,4 +1,4 @@
-"""A stateful stand-in for the part of Stripe that Bellhop and a browser use. A sandbox: no real money ever moves."""
+"""A stateful stand-in for the part of Stripe that Bellhop and browsers use. No real money ever moves."""
 
 from stripe_sandbox.app import create_app
 from stripe_sandbox.settings import Settings

@@ -1,4 +1,4 @@
-"""`python -m stripe_sandbox`: serve the sandbox until it is told to stop."""
+"""`python -m stripe_sandbox`: serve the sandbox until it is stopped."""
 
 import logging
 import signal
@@ -36,7 +36,7 @@ def serve(
     ] = None,
     webhook_secret: Annotated[
         str | None,
-        typer.Option(help="Signs the events. Made up when missing; GET /_sandbox/webhook-endpoint shows it."),
+        typer.Option(help="Signs the events. Generated if missing; GET /_sandbox/webhook-endpoint shows it."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Keep everything in this file across restarts; without it, in memory only.")
@@ -80,7 +80,7 @@ def serve(
         server_header=False,
         date_header=False,
     )
-    # uvicorn shuts down first and then raises the signal again: being asked to stop is no failure.
+    # uvicorn shuts down first and then raises the signal again: a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("sandbox.starting", note=NOTICE, address=f"http://{host}:{port}", webhook_url=webhook_url)
     uvicorn.Server(config).run()

@@ -1,4 +1,4 @@
-"""The account itself, and what its owner sets up in the dashboard: webhook endpoints and payment method domains."""
+"""The account and its settings in the dashboard: webhook endpoints and payment method domains."""
 
 from stripe_sandbox import forms
 from stripe_sandbox.errors import Json

@@ -1,4 +1,4 @@
-"""The HTTP side of `/v1`: keys, faults, idempotency, and answers as Stripe gives them."""
+"""The HTTP side of `/v1`: keys, faults, idempotency, and responses like Stripe's."""
 
 import asyncio
 import base64
@@ -96,7 +96,7 @@ class Api:
             for method, path, operation, public in CALLS
         ]
         unknown = Route("/{rest:path}", self._endpoint(_unrecognized, False), methods=["GET", "POST", "DELETE"])
-        # A browser on any page may call: this is a sandbox on somebody's own machine.
+        # Browsers on any page may call: this is a sandbox on a developer's machine.
         cors = Middleware(
             CORSMiddleware,
             allow_origins=["*"],
@@ -181,7 +181,7 @@ class Api:
             raise right_required(subject)
 
     async def _once(self, request: Request, operation: Operation, call: Call) -> Answer:
-        """Run it, or repeat what the same idempotency key was answered before."""
+        """Run the operation, or repeat the stored answer of the same idempotency key."""
         key = call.idempotency_key
         if request.method != "POST" or not key:
             return await self._run(operation, call)

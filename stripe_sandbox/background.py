@@ -1,4 +1,4 @@
-"""The sandbox's one way to work in the background: what fails is logged and goes on."""
+"""The sandbox's background tasks: a failure is logged and the task continues."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

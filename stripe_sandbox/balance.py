@@ -12,7 +12,7 @@ from stripe_sandbox.lists import PAGING, cut, page
 from stripe_sandbox.sandbox import INTERNAL_CALL, Call, Sandbox, copied
 
 DISPUTE_FEE = 2000
-"""Minor units, whatever the currency. It is not given back when a dispute is won."""
+"""Minor units in any currency. It is not returned when a dispute is won."""
 
 _FILTERS = ("type", "source", "currency")
 
@@ -30,13 +30,13 @@ def refund_made(sandbox: Sandbox, refund: Json) -> None:
 
 
 def refund_failed(sandbox: Sandbox, refund: Json) -> None:
-    """The money of a refund that did not go through is the account's again."""
+    """A failed refund's money returns to the account."""
     moved = _add(sandbox, refund, "refund_failure", "refund_failure", refund["amount"], description="REFUND FAILURE")
     refund["failure_balance_transaction"] = moved["id"]
 
 
 def dispute_moved(sandbox: Sandbox, dispute: Json, what: Literal["withdrawn", "reinstated"]) -> None:
-    """What is disputed leaves the balance, or comes back."""
+    """The disputed amount leaves the balance, or returns."""
     if what == "withdrawn":
         amount, fee, category = -dispute["amount"], DISPUTE_FEE, "dispute"
         description = f"Chargeback withdrawal for {dispute['charge']}"
@@ -48,7 +48,7 @@ def dispute_moved(sandbox: Sandbox, dispute: Json, what: Literal["withdrawn", "r
 
 
 def pay_out(sandbox: Sandbox, currency: str) -> Json:
-    """Send all that the account has in one currency to its bank, as Stripe does by itself every day."""
+    """Pay out the account's balance in one currency, as Stripe does every day."""
     state = sandbox.state
     moved = [
         transaction

@@ -1,4 +1,4 @@
-"""What becomes of a payment intent once it is confirmed: by the card, the guest's bank, or time."""
+"""Confirmation of a payment intent, and what follows by the card, the guest's bank, or time."""
 
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
@@ -19,7 +19,7 @@ def no_payment_method(intent: Json | None) -> ApiError:
 
 
 def return_url_of(call: Call) -> str | None:
-    """Where the guest comes back to after authenticating. Anything but a web address could run in our page."""
+    """The address the guest returns to after authentication. Anything but a web address could run in our page."""
     return_url = forms.text(call.params, "return_url")
     if return_url is not None and urlsplit(return_url).scheme not in ("http", "https"):
         raise invalid("return_url must be an http or https address.", param="return_url")
@@ -27,7 +27,7 @@ def return_url_of(call: Call) -> str | None:
 
 
 def confirm(sandbox: Sandbox, call: Call, intent: Json) -> None:
-    """Let the card do what it stands for. A decline is recorded, told by an event, and raised as 402."""
+    """Apply the test card's behaviour. A decline is recorded, emitted as an event, and raised as 402."""
     return_url = return_url_of(call)
     intent.update(last_payment_error=None, next_action=None)
     behaviour = sandbox.state.behaviours[intent["payment_method"]]
@@ -82,7 +82,7 @@ def pay(sandbox: Sandbox, call: Call, intent: Json, amount: int | None) -> Json:
 
 
 def expire(sandbox: Sandbox, call: Call, intent: Json) -> Json:
-    """Nobody has paid the voucher in time."""
+    """The voucher was not paid in time."""
     error = vouchers.expired(intent)
     intent["next_action"] = None
     _fail(sandbox, call, intent, error)
@@ -110,7 +110,7 @@ def settle(sandbox: Sandbox, call: Call, intent: Json, outcome: Outcome | None =
 
 
 def _take(sandbox: Sandbox, call: Call, intent: Json) -> None:
-    """Take the money, or only authorise it where the intent is captured by hand."""
+    """Capture the money, or only authorise it if the intent is captured manually."""
     if intent["capture_method"] != "manual":
         charges.attempt(sandbox, call, intent, status="succeeded")
         _succeed(sandbox, call, intent)

@@ -80,7 +80,7 @@ class Endpoint(Body):
 
 
 class Changes(Body):
-    """What is not named stays."""
+    """Fields that are not set stay unchanged."""
 
     settle_after: float | None = Field(default=None, ge=0)
     livemode: bool = False

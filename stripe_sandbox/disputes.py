@@ -92,7 +92,7 @@ def open_dispute(
 
 
 def proceed(sandbox: Sandbox, dispute: Json, status: Status) -> Json:
-    """The next step: an inquiry becomes a dispute, the bank decides, one side appeals."""
+    """Advance a dispute: an inquiry becomes a dispute, the bank decides, one side appeals."""
     before = dispute["status"]
     if status not in _NEXT.get(before, ()):
         raise refused(f"Dispute {dispute['id']} has a status of {before}: it cannot become {status}.")
@@ -104,7 +104,7 @@ def proceed(sandbox: Sandbox, dispute: Json, status: Status) -> Json:
 
 
 def run_out(sandbox: Sandbox, dispute: Json) -> Json:
-    """Its time is over: what was not answered is lost, and an inquiry that the bank did not pursue is closed."""
+    """The dispute's time is over: it is lost if it was not answered; an inquiry is closed."""
     if dispute["status"] not in ("needs_response", "warning_needs_response", "warning_under_review"):
         return dispute
     dispute["evidence_details"]["past_due"] = not dispute["status"].endswith("under_review")
@@ -112,7 +112,7 @@ def run_out(sandbox: Sandbox, dispute: Json) -> Json:
 
 
 def _wait(sandbox: Sandbox, dispute: Json) -> None:
-    """Set the time by which it must be answered, and what becomes of it when that is over."""
+    """Set the time by which it must be answered, and the timer for its end."""
     if dispute["status"].endswith("needs_response"):
         dispute["evidence_details"]["due_by"] = sandbox.seconds() + TIME_TO_ANSWER
     match dispute["status"]:
@@ -123,12 +123,12 @@ def _wait(sandbox: Sandbox, dispute: Json) -> None:
 
 
 def is_contested(sandbox: Sandbox, charge: Json) -> bool:
-    """Whether a bank is deciding about it. It does not while it only inquires."""
+    """Whether a bank is deciding on it, as opposed to an inquiry."""
     return any(dispute["status"] in _CONTESTED for dispute in _of(sandbox, charge))
 
 
 def taken(sandbox: Sandbox, charge: Json) -> int:
-    """What banks have taken back of it for good."""
+    """The amount that banks have taken back permanently."""
     return sum(dispute["amount"] for dispute in _of(sandbox, charge) if dispute["status"] in _GONE)
 
 
@@ -141,7 +141,7 @@ def _is_withdrawn(status: str) -> bool:
 
 
 def _changed(sandbox: Sandbox, call: Call, dispute: Json, what: str, *, was_withdrawn: bool) -> None:
-    """Move the money and tell of it. Banks take days: no two steps of one dispute are in the same second."""
+    """Move the money and emit the events. Banks take days: no two steps of one dispute share a second."""
     steps = sandbox.state.dispute_steps
     if dispute["id"] in steps:
         sandbox.go_past(steps[dispute["id"]])

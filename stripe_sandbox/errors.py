@@ -28,7 +28,7 @@ class ApiError(Exception):
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> ApiError:
-    """The parameters make no sense; nothing was done."""
+    """The parameters are invalid; nothing was done."""
     return ApiError(status, message, kind="invalid_request_error", param=param, code=code)
 
 
@@ -43,7 +43,7 @@ def no_such(kind: str, object_id: str, *, param: str | None = None) -> ApiError:
 
 
 def refused(message: str, *, code: str | None = None, param: str | None = None, intent: Json | None = None) -> ApiError:
-    """The request is sound, the state of things forbids it."""
+    """The request is valid, but the object's state forbids it."""
     return ApiError(
         400, message, kind="invalid_request_error", executed=True, code=code, param=param, payment_intent=intent
     )

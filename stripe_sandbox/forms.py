@@ -32,7 +32,7 @@ def _lists(value: Any) -> Any:
 
 
 def only(params: Json, known: Collection[str]) -> None:
-    """Refuse a parameter the sandbox does not simulate, so that nobody relies on something silently ignored."""
+    """Refuse parameters that the sandbox does not simulate, so that no caller relies on one that is ignored."""
     for name in params:
         if name not in known and name not in ("expand", "key"):
             raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")

@@ -12,14 +12,14 @@ KEPT_FOR = 24 * 3600.0
 
 
 class Keys:
-    """Remembers the answer given to each key, and which keys are at work right now."""
+    """Remembers the answer to each key, and the keys of requests in progress."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._running: dict[str, str] = {}
 
     def recall(self, key: str, fingerprint: str) -> Json | None:
-        """The answer this key got before, or None when it is new.
+        """The stored answer of this key, or None if it is new.
 
         Raises 400 `idempotency_error` when the key was first used for something else, and 409 when its
         first use is still at work.
@@ -54,5 +54,5 @@ class Keys:
 
 
 def fingerprint_of(method: str, path: str, params: Json) -> str:
-    """What a key stands for: the endpoint and its parameters, in whatever order they came."""
+    """The request of a key: the endpoint and its parameters, in any order."""
     return hashlib.sha256(json.dumps([method, path, params], sort_keys=True).encode()).hexdigest()

@@ -196,7 +196,7 @@ def shown(call: Call, intent: Json) -> Json:
 
 
 def _named(sandbox: Sandbox, call: Call) -> Json:
-    """The intent of the address. A browser must show the client secret; a server may."""
+    """The intent in the path. Browsers must present the client secret; servers may."""
     intent = sandbox.store.get(call.path["id"], "pi")
     secret = forms.text(call.params, "client_secret")
     if call.public and secret is None:

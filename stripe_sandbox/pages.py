@@ -1,4 +1,4 @@
-"""What people see: the front page, the script for `/v3/`, its card form, and the page that plays 3-D Secure."""
+"""Pages: the front page, the script for `/v3/`, its card form, and the 3-D Secure page."""
 
 from collections.abc import Awaitable, Callable
 from html import escape
@@ -104,7 +104,7 @@ class Pages:
         return _page("card.html")
 
     async def authenticate(self, request: Request) -> Response:
-        """The bank's question. Whoever asks for it shows the client secret."""
+        """The bank's 3-D Secure page. The request must present the client secret."""
         intent = self._sandbox.store.find(request.query_params.get("payment_intent", ""))
         secret = request.query_params.get("client_secret")
         if intent is None or intent.get("client_secret") != secret:
@@ -131,7 +131,7 @@ def _file(name: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _page(name: str, *, status: int = 200, **values: str) -> Response:
-    """A page of ours with its values filled in; they are escaped already."""
+    """A page with its values filled in; they are already escaped."""
     template = Template((STATIC / name).read_text())
     return HTMLResponse(template.substitute(values), status, SECURE)
 

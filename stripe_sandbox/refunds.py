@@ -1,4 +1,4 @@
-"""Refunds: money going back, at once, slowly, or after all not."""
+"""Refunds, which succeed at once, after a while, or fail."""
 
 from typing import Literal
 
@@ -142,6 +142,6 @@ def _refunded(charge: Json, *, by: int) -> Json:
 
 
 def _tell(sandbox: Sandbox, refund: Json, before: Json) -> None:
-    # Stripe tells of a refund's change under the old name as well.
+    # Stripe emits a refund's change under the old name as well.
     sandbox.emit(INTERNAL_CALL, "refund.updated", refund, before=before)
     sandbox.emit(INTERNAL_CALL, "charge.refund.updated", refund, before=before)

@@ -1,4 +1,4 @@
-"""What every part of the sandbox stands on: memory, time, ids, and the events it tells of."""
+"""The core of the sandbox: memory, time, ids and events."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ log = structlog.get_logger("stripe_sandbox")
 class Call:
     """One request, decoded. `public` means it came with the publishable key, as a browser's does.
 
-    A call without a `request_id` is the sandbox's own doing: a timer, or a switch that plays the dashboard.
+    A call without a `request_id` is internal: a timer, or the control API acting as the dashboard.
     """
 
     params: Json = field(default_factory=dict)
@@ -35,7 +35,7 @@ INTERNAL_CALL = Call()
 
 
 def copied(obj: Json) -> Json:
-    """A copy of its own, all the way down; through JSON, which is several times faster than deepcopy."""
+    """A deep copy through JSON, which is several times faster than deepcopy."""
     copy: Json = json.loads(json.dumps(obj))
     return copy
 
@@ -72,7 +72,7 @@ class Sandbox:
         self.wake_timers()
 
     def go_past(self, second: int) -> None:
-        """Set the clock forward to the end of a second, in Unix time, if that is not over: nothing is of the future."""
+        """Set the clock forward to the end of a second, in Unix time, so that no object is dated in the future."""
         if self.seconds() <= second:
             self.advance(second + 1.001 - self.now())
 

@@ -1,4 +1,4 @@
-"""What a sandbox is started with."""
+"""Settings of a sandbox."""
 
 import secrets
 import time
@@ -14,7 +14,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def random_id(prefix: str) -> str:
-    """A new id such as `pi_3kX…`: the prefix tells what it names, the rest is random."""
+    """A new id such as `pi_3kX…`: the prefix names the kind, the rest is random."""
     return prefix + "_" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(24))
 
 

@@ -18,7 +18,7 @@ log = structlog.get_logger("stripe_sandbox")
 
 @dataclass(slots=True)
 class State:
-    """Stripe objects by id in order of creation, and what the sandbox itself has to remember."""
+    """Stripe objects by id in order of creation, and the sandbox's own data."""
 
     payment_intents: dict[str, Json] = field(default_factory=dict)
     payment_methods: dict[str, Json] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Store:
         return found
 
     def find(self, object_id: str) -> Json | None:
-        """Any object by its id alone; the prefix tells its kind."""
+        """Any object by its id, whose prefix names the kind."""
         kind = KINDS.get(object_id.partition("_")[0])
         return getattr(self.state, kind[0]).get(object_id) if kind else None
 
@@ -105,7 +105,7 @@ class Store:
         self._dirty.set()
 
     def clear(self) -> None:
-        """Forget everything but where webhooks go and how late it is."""
+        """Forget everything except the webhook endpoint and the clock."""
         self.state = State(webhook_endpoint=self.state.webhook_endpoint, clock_ahead_s=self.state.clock_ahead_s)
         self.changed()
 
@@ -131,7 +131,7 @@ class Store:
             self._dirty.clear()
             begun = time.monotonic()
             snapshot = self._snapshot()
-            # A cancelled wait would leave the thread racing with the last save at shutdown.
+            # A cancelled wait would let the thread race with the last save at shutdown.
             await asyncio.shield(asyncio.to_thread(self._write, snapshot))
             # The snapshot grows with its history: spend at most a twentieth of the time on it.
             pause = max(self._save_every, 20 * (time.monotonic() - begun))

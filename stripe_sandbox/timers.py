@@ -1,4 +1,4 @@
-"""What happens by itself after a while: slow payments and refunds settle, vouchers expire, disputes run out."""
+"""Timers: slow payments and refunds settle, vouchers expire, disputes run out."""
 
 import asyncio
 from contextlib import suppress

@@ -5,11 +5,11 @@ from stripe_sandbox.sandbox import Call, Sandbox
 
 DAY = 24 * 3600
 TYPES = {"oxxo": "voucher", "customer_balance": "transfer"}
-"""What each type of payment method does: the word for it in the sandbox's table of behaviours."""
+"""Behaviour of each type of payment method, as in the table of test cards."""
 
 
 def show(sandbox: Sandbox, call: Call, intent: Json) -> None:
-    """The guest gets what to pay with, and leaves."""
+    """Give the guest payment instructions."""
     if sandbox.state.behaviours[intent["payment_method"]] == "voucher":
         kind = "oxxo_display_details"
         expires_after = sandbox.seconds() + 3 * DAY
@@ -34,7 +34,7 @@ def show(sandbox: Sandbox, call: Call, intent: Json) -> None:
 
 
 def paid_in_full(sandbox: Sandbox, call: Call, intent: Json, amount: int | None) -> bool:
-    """Whether what the guest paid is all of it; of a transfer a part is noted and told of."""
+    """Whether the guest has paid in full; a partial transfer is recorded and emitted."""
     shown = _shown(intent)
     remaining: int = shown["amount_remaining"] if "amount_remaining" in shown else intent["amount"]
     paid = remaining if amount is None else amount

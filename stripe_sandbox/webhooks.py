@@ -45,7 +45,7 @@ class Lane:
 
 
 class Webhooks:
-    """Delivers beside the API, never in its way. Pending deliveries are part of the store's state."""
+    """Delivers webhooks in the background. Pending deliveries are part of the store's state."""
 
     def __init__(self, sandbox: Sandbox, faults: Faults) -> None:
         self._sandbox = sandbox
@@ -59,7 +59,7 @@ class Webhooks:
         return self._sandbox.state.webhook_endpoint
 
     def listen_at(self, url: str | None, secret: str | None, **how: Any) -> Json | None:
-        """Send events to this address from now on; None stops sending. Without a secret, one is made up.
+        """Send events to this address from now on; None stops sending. Without a secret, one is generated.
 
         `how`: `enabled_events`, `status`, `api_version` and `payload`, as they are set in the dashboard.
         """
@@ -184,8 +184,8 @@ class Webhooks:
             async with self._slots:
                 answer = await self._client.post(endpoint["url"], content=body, headers=headers)
         except Exception as error:
-            # Whatever a receiver that dies in the middle of a request makes the client raise: the delivery has failed
-            # and is tried again. httpx lets errors of the layers below it through (anyio, ssl).
+            # Any error that a receiver dying in the middle of a request causes in the client: the delivery has failed
+            # and is retried. httpx lets errors of the layers below it through (anyio, ssl).
             outcome = type(error).__name__
         else:
             if answer.is_success:

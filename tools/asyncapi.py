@@ -1,7 +1,7 @@
-"""`python -m tools.asyncapi --write`: docs/asyncapi.json, the bus as AsyncAPI 3, made from contracts/; `--check`.
+"""`python -m tools.asyncapi --write`: docs/asyncapi.json, the bus as AsyncAPI 3, generated from contracts/; `--check`.
 
-A channel per kind and exchange, for whoever sends; a channel per queue, for whoever receives; one for all replies.
-Who may do either is what the accounts at the broker allow (contracts/accounts.py).
+A channel per kind and exchange for senders, a channel per queue for receivers, and one for all replies. The accounts at
+the broker determine who may use them (contracts/accounts.py).
 """
 
 import inspect
@@ -35,10 +35,10 @@ Json = dict[str, Any]
 
 INTRODUCTION = """The messages between Bellhop's services, over RabbitMQ (AMQP 0-9-1).
 
-`kind` is routing key, AMQP `type` and a field of the body at once, and carries the version. A reader ignores fields it
-does not know. Commands and events are persistent and confirmed by the broker, and mandatory but for the events that no
-service needs; queries and replies may be lost. Of every confirmed command and event the sender writes a copy to
-`copies`, for the message log. Deliveries repeat: `message_id` tells a repetition from something new.
+`kind` is routing key, AMQP `type` and a field of the body at once, and carries the version. Readers ignore unknown
+fields. Commands and events are persistent, confirmed by the broker and mandatory, except events that no service needs;
+queries and replies may be lost. The sender copies every confirmed command and event to `copies`, for the message log.
+Deliveries may repeat; `message_id` identifies repetitions.
 """
 
 HEADERS: Json = {
@@ -50,17 +50,17 @@ HEADERS: Json = {
         "message_id": {"type": "string", "description": "property: the same for every repetition of one message"},
         "correlation_id": {
             "type": "string",
-            "description": "property: one for everything that follows from one action",
+            "description": "property: common to all messages that follow from one action",
         },
         "app_id": {"type": "string", "description": "property: the service that sent it"},
         "timestamp": {"type": "integer", "description": "property: seconds since 1970, UTC"},
-        "reply_to": {"type": "string", "description": "property: the routing key an answer is awaited under"},
-        "causation_id": {"type": "string", "description": "the message_id this one follows from"},
+        "reply_to": {"type": "string", "description": "property: the routing key of the reply"},
+        "causation_id": {"type": "string", "description": "the message_id of the message that caused this one"},
         "traceparent": {"type": "string", "description": "W3C trace context"},
         "attempt": {"type": "integer", "minimum": 1, "description": "1, and one more after each retry"},
         "sent_at_ms": {"type": "integer", "description": "milliseconds since 1970, UTC"},
-        "http": {"type": "string", "description": "the request a command comes from: method and path"},
-        "psp": {"type": "string", "description": "the calls to the PSP, or the webhook, a fact comes from"},
+        "http": {"type": "string", "description": "the HTTP request behind a command: method and path"},
+        "psp": {"type": "string", "description": "the PSP calls or the webhook behind an event"},
     },
 }
 
@@ -106,7 +106,7 @@ def document() -> Json:
 
 
 def kinds(base: type[Message]) -> Iterator[tuple[str, type[Message]]]:
-    """The kinds of the contract below a base class, and not what a test may have defined beside them."""
+    """The contract's kinds below a base class, without those defined by tests."""
     for kind, message in Message.kinds.items():
         if issubclass(message, base) and message.__module__.startswith("contracts."):
             yield kind, message
@@ -182,7 +182,7 @@ def listed(names: Iterable[str]) -> Json:
 
 
 def key(name: str) -> str:
-    """A name as a key of the document. AsyncAPI would take dots, not every tool that reads it does."""
+    """A name as a key of the document. AsyncAPI permits dots, but some tools do not."""
     return re.sub(r"[^\w-]", "-", name)
 
 
@@ -200,7 +200,7 @@ def operations() -> Iterator[tuple[str, Json]]:
 
 
 def _newest(allowed: Iterable[str]) -> list[str]:
-    """Without older versions, which are read and no longer sent."""
+    """The newest versions only: older ones are read but no longer sent."""
     return [kind for kind in allowed if kind in Message.kinds]
 
 

@@ -1,7 +1,7 @@
-"""What the compose file's RabbitMQ imports at its start. `python -m tools.broker_definitions --write`; `--check`.
+"""The definitions that the compose file's RabbitMQ imports. `python -m tools.broker_definitions --write`; `--check`.
 
-Accounts with their rights, and the topology but for its mark: an import takes nothing away that an older version bound,
-so only what `bellhop broker` has declared is marked as complete. The passwords are placeholders, filled in by
+Accounts with their rights, and the topology except its mark: an import does not remove bindings of older versions, so
+only `bellhop broker` marks a topology as complete. The passwords are placeholders, filled in by
 deploy/rabbitmq/start.sh.
 """
 
@@ -18,7 +18,7 @@ VHOST = "/"
 
 
 def placeholder(account: str) -> str:
-    """What stands for an account's password: `@PSP_ADAPTER_PASSWORD@`."""
+    """The placeholder of an account's password: `@PSP_ADAPTER_PASSWORD@`."""
     name = "operator" if account == OPERATOR else account
     return f"@{name.upper().replace('-', '_')}_PASSWORD@"
 

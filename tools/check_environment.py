@@ -1,7 +1,7 @@
-"""Is what is installed what the lock says, unaltered, and may we use it? `python -m tools.check_environment --check`
+"""Checks that installed packages match the lock, are unaltered, and have an accepted licence.
 
-What this cannot know is whether somebody has found a hole in a pinned version meanwhile. That takes a database of
-advisories, and so a network: docs/security.md names the command for a machine that has one.
+`python -m tools.check_environment --check`. It does not know vulnerabilities of pinned versions: that needs a database
+of advisories, and so a network; docs/security.md has the command.
 """
 
 import base64
@@ -19,7 +19,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from tools.check_lock import ROOT, pins
 
 FREE_OF_THE_LOCK = {"bellhop", "pip", "setuptools"}
-"""Bellhop itself, and what a virtual environment brings along."""
+"""Bellhop itself, and the packages of a new virtual environment."""
 
 ACCEPTED = {
     *("MIT", "MIT License", "MIT-0", "ISC", "ISC License (ISCL)", "0BSD", "Zlib", "CC0-1.0", "Public Domain"),
@@ -28,19 +28,19 @@ ACCEPTED = {
     # Only the files of the library itself must stay under these, and we change none.
     *("MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)", "LGPL-3.0-or-later"),
 }
-"""Licences of what an Apache-2.0 project may import, as packages write them."""
+"""Licences that an Apache-2.0 project may import, as packages spell them."""
 
 PROCESSES_OF_THEIR_OWN = {"secantusdb", "localstripe"}
-"""GPL. Started as programs, never imported (import-linter holds that), and not in the container image."""
+"""GPL: run as programs, never imported (import-linter enforces it), and not in the container image."""
 
 WITHOUT_WORDS = {"axe-playwright-python": "MIT"}
-"""Packages whose metadata names no licence; read in the licence file they bring."""
+"""Packages whose metadata names no licence, which was read from their licence file."""
 
 _NO_LICENCES = {"OSI Approved", "DFSG approved"}
 
 
 def problems(installed: Iterable[Distribution], locked: Mapping[NormalizedName, str], image: str) -> Iterator[str]:
-    """What is wrong, one sentence each. `image` is the text of the container image's lock."""
+    """The problems, one sentence each. `image` is the text of the container image's lock."""
     for distribution in installed:
         name = canonicalize_name(distribution.metadata["Name"])
         if name in FREE_OF_THE_LOCK:
@@ -52,14 +52,14 @@ def problems(installed: Iterable[Distribution], locked: Mapping[NormalizedName, 
         for file in altered(distribution):
             yield f"{name}: {file} is not what was installed"
         if name not in PROCESSES_OF_THEIR_OWN and not is_accepted(licence_of(distribution)):
-            yield f"{name} has the licence {licence_of(distribution)!r}, which nobody has accepted"
+            yield f"{name} has the licence {licence_of(distribution)!r}, which is not on the accepted list"
     for requirement, _ in pins(image):
         if canonicalize_name(requirement.name) in PROCESSES_OF_THEIR_OWN:
             yield f"{requirement.name} is GPL and must not be in the container image (deploy/requirements.txt)"
 
 
 def altered(distribution: Distribution) -> Iterator[PackagePath]:
-    """Files that are gone or differ from the hash their package recorded for them."""
+    """Files that are missing or differ from their recorded hash."""
     for file in distribution.files or ():
         if file.hash is not None and file.hash.mode == "sha256":
             try:
@@ -72,7 +72,7 @@ def altered(distribution: Distribution) -> Iterator[PackagePath]:
 
 
 def licence_of(distribution: Distribution) -> str:
-    """As the package says it: an SPDX expression, else its classifiers, else its free text."""
+    """The package's licence: an SPDX expression, else its classifiers, else free text."""
     about = distribution.metadata
     classified = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
     expression = "".join(about.get_all("License-Expression") or ())
@@ -89,7 +89,7 @@ def is_accepted(licence: str) -> bool:
 
 
 def locked_versions(lock: str) -> dict[NormalizedName, str]:
-    """The pins that hold on this machine."""
+    """The pins that apply to this machine."""
     return {
         canonicalize_name(pin.name): next(iter(pin.specifier)).version
         for pin, _ in pins(lock)
@@ -100,14 +100,14 @@ def locked_versions(lock: str) -> dict[NormalizedName, str]:
 def main(check: Annotated[bool, typer.Option("--check", help="Check, and change nothing.")] = False) -> None:
     """Check this environment's packages against requirements.txt. Example: python -m tools.check_environment --check"""
     if not check:
-        raise typer.BadParameter("say --check; `make setup` installs what is locked", param_hint="--check")
+        raise typer.BadParameter("pass --check; `make setup` installs the locked packages", param_hint="--check")
     locked = locked_versions((ROOT / "requirements.txt").read_text())
     found = list(problems(distributions(), locked, (ROOT / "deploy" / "requirements.txt").read_text()))
     for problem in found:
         sys.stderr.write(f"{problem}\n")
     if found:
         sys.stderr.write(
-            "Remove .venv and run `make setup`; for a licence, decide and say so in tools/check_environment.py.\n"
+            "Remove .venv and run `make setup`; for a licence, decide and record it in tools/check_environment.py.\n"
         )
         raise typer.Exit(1)
 

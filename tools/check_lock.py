@@ -1,4 +1,4 @@
-"""`python -m tools.check_lock --check`: is requirements.txt current, complete and free of addresses? Works offline."""
+"""`python -m tools.check_lock --check`: requirements.txt is current, complete and free of addresses. Works offline."""
 
 import re
 import sys
@@ -35,7 +35,7 @@ def pins(lock: str) -> Iterator[tuple[Requirement, bool]]:
 
 
 def problems(pyproject: str, lock: str) -> list[str]:
-    """What is wrong with the lock, one sentence each; empty when nothing is."""
+    """The problems of the lock, one sentence each."""
     found = [
         f"line {number} holds an address or an index option: {line.strip()}"
         for number, line in enumerate(lock.splitlines(), 1)
@@ -44,7 +44,7 @@ def problems(pyproject: str, lock: str) -> list[str]:
     try:
         pinned = list(pins(lock))
     except InvalidRequirement as error:
-        return [*found, f"a line is no requirement: {error}"]
+        return [*found, f"a line is not a requirement: {error}"]
     versions: dict[NormalizedName, Version] = {}
     for pin, hashed in pinned:
         exact = [each.version for each in pin.specifier if each.operator == "=="]
@@ -66,7 +66,7 @@ def problems(pyproject: str, lock: str) -> list[str]:
 def main(check: Annotated[bool, typer.Option("--check", help="Check, and change nothing.")] = False) -> None:
     """Check requirements.txt against pyproject.toml. Example: python -m tools.check_lock --check"""
     if not check:
-        raise typer.BadParameter("say --check; `make lock` writes the file anew", param_hint="--check")
+        raise typer.BadParameter("pass --check; `make lock` rewrites the file", param_hint="--check")
     found = problems((ROOT / "pyproject.toml").read_text(), (ROOT / "requirements.txt").read_text())
     for problem in found:
         sys.stderr.write(f"requirements.txt: {problem}\n")

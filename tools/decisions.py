@@ -28,7 +28,7 @@ A record is a file `NNNN-its-point.md` that begins with `# N. Its point` and, in
 
 
 class RecordError(ValueError):
-    """A record that does not begin as the index needs it."""
+    """A record lacks the heading or date that the index needs."""
 
     def __init__(self, file: str) -> None:
         super().__init__(

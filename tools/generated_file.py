@@ -1,4 +1,4 @@
-"""Files that are generated from the code and kept in the repository: shown, written, or compared with the code."""
+"""The command of files that are generated from the code and stored in the repository."""
 
 import sys
 from collections.abc import Callable
@@ -24,10 +24,9 @@ def generated_file_command(file: Path, text: Callable[[], str], module: str) -> 
             sys.stdout.write(text())
         elif not file.exists() or file.read_text(encoding="utf-8") != text():
             sys.stderr.write(
-                f"{name} is not what the code says: run `python -m {module} --write`, read what changed, "
-                "and commit it.\n"
+                f"{name} differs from the code: run `python -m {module} --write`, read what changed, and commit it.\n"
             )
             raise typer.Exit(1)
 
-    main.__doc__ = f"Print {name} as the code says it is, write it, or check it."
+    main.__doc__ = f"Print {name} as generated from the code, write it, or check it."
     typer.run(main)

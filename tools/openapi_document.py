@@ -1,4 +1,4 @@
-"""docs/openapi.json, as the gateway describes itself. `python -m tools.openapi_document --write`; `--check`."""
+"""docs/openapi.json, generated from the gateway. `python -m tools.openapi_document --write`; `--check`."""
 
 import json
 from typing import Any
@@ -14,12 +14,12 @@ FILE = ROOT / "docs" / "openapi.json"
 
 
 def described() -> dict[str, Any]:
-    """The document of a gateway that is not started, whatever this machine's environment says."""
+    """The document of a gateway that is not started, independent of this machine's environment."""
     settings = GatewaySettings(
-        amqp_url=SecretStr("amqp://nobody"),
+        amqp_url=SecretStr("amqp://unused"),
         jwt_jwks_url="",
         jwt_secret=SecretStr("x" * 32),
-        jwt_issuer="nobody",
+        jwt_issuer="unused",
         seal_keys=SecretStr(Fernet.generate_key().decode()),
         page_themes=None,
     )

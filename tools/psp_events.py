@@ -26,7 +26,7 @@ sends the event again.
 
 
 def page() -> str:
-    """The page as the code says it is."""
+    """The page, generated from the code."""
     return _TEXT.format(version=API_VERSION, events="\n".join(EVENT_TYPES))
 
 

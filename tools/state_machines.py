@@ -138,7 +138,7 @@ def _order_examples() -> dict[str, Order]:
     closed = PaymentSessionClosed(**IDS)
     return {
         "pending_payment, its places not confirmed": unconfirmed,
-        "pending_payment, nobody asked to pay yet": placed,
+        "pending_payment, no payment requested yet": placed,
         "pending_payment": payable,
         "expiring": expiring,
         "cancelling": cancelling,
@@ -154,7 +154,7 @@ def _order_examples() -> dict[str, Order]:
         "fulfilled": _after(saga.decide, confirmed, FulfilOrder(order_id=ORDER_ID, staff=STAFF)),
         "expired": _after(saga.decide, expiring, closed),
         "cancelled": _after(saga.decide, cancelling, closed),
-        "cancelled, money on its way back": _after(saga.decide, confirmed, cancel),
+        "cancelled, refund on its way": _after(saga.decide, confirmed, cancel),
         "needs_review": _after(saga.decide, payable, PaymentSucceeded(**IDS, amount=LESS)),
         "needs_review, expired before": _after(
             saga.decide, expiring, closed, PaymentMismatched(**IDS, detail="livemode differs", received=TOTAL)
@@ -231,7 +231,7 @@ def _starting() -> PaymentStart:
 
 
 def _session_created() -> PaymentSessionCreated:
-    return PaymentSessionCreated(**IDS, amount=TOTAL, sealed_client_secret="sealed")  # noqa: S106  nobody's secret
+    return PaymentSessionCreated(**IDS, amount=TOTAL, sealed_client_secret="sealed")  # noqa: S106  not a secret
 
 
 # Payments
@@ -305,7 +305,7 @@ def _psp_session_created() -> PspSessionCreated:
         psp_reference="pi_example",
         amount=TOTAL,
         livemode=False,
-        sealed_client_secret="sealed",  # noqa: S106  nobody's secret
+        sealed_client_secret="sealed",  # noqa: S106  not a secret
     )
 
 
@@ -367,8 +367,8 @@ def _row(machine: Machine, status: str, state: State, name: str, message: Any) -
         return Row(status, name, None, f"parked: {error}")
     match decision:
         case Applied(state=after, messages=messages):
-            told = tuple(_name(each) for each in messages if not isinstance(each, DeferredReply))
-            return Row(status, name, _standing(after), "applied", told)
+            sent = tuple(_name(each) for each in messages if not isinstance(each, DeferredReply))
+            return Row(status, name, _summary(after), "applied", sent)
         case Refused(detail=detail):
             return Row(status, name, None, f"refused: {detail}")
         case Duplicate():
@@ -383,7 +383,7 @@ def _name(message: Message) -> str:
     return type(message).__name__
 
 
-def _standing(state: Any) -> str:
+def _summary(state: Any) -> str:
     paid = getattr(state, "payment_status", None)
     return f"{state.status}, {paid}" if paid else str(state.status)
 
@@ -430,7 +430,7 @@ def _applied(row: Row) -> str:
 
 
 def _unchanged(found: list[Row]) -> Iterator[str]:
-    """What changes nothing, gathered by why."""
+    """Rows without a change, grouped by reason."""
     why: dict[str, list[str]] = {}
     for row in found:
         why.setdefault(row.outcome, []).append(row.message)
@@ -440,12 +440,12 @@ def _unchanged(found: list[Row]) -> Iterator[str]:
 
 INTRODUCTION = """# State machines
 
-What every message does to an order and to a payment in every status. This page is made from the code
-(`python -m tools.state_machines --write`) by asking the services' own `decide` functions, and CI fails
-when it is stale. The diagrams show only what changes a status; the tables show everything.
+What every message does to an order and to a payment in every status. This page is generated from the services' own
+`decide` functions (`python -m tools.state_machines --write`), and CI fails if it is not current. The diagrams show only
+changes of status; the tables show everything.
 
-*Stale* means overtaken by something newer, *ignored* means it says nothing here, *refused* is an answer to whoever
-asked; none of the three changes anything. Statuses with a remark (`cancelled, money on its way back`) are the same
+*Stale* means overtaken by something newer, *ignored* means without effect in this status, *refused* is a reply to the
+requester; none of the three changes anything. Statuses with a remark (`cancelled, refund on its way`) are the same
 status with other money facts. In the order tables, *becomes* names the status and the payment status.
 """
 
@@ -466,7 +466,7 @@ Longer random walks through the same model (`test_money_stateful.py`) go beyond 
 
 Checked in every state: never confirmed without the full amount captured, unless staff accepted it; refunds never
 exceed what was captured; no refund is made twice; no message is parked; deciding on a handled message once more
-changes nothing. At rest: a closed order keeps no money without a refund or review, nobody pays twice, no order is
+changes nothing. At rest: a closed order keeps no money without a refund or review, no guest pays twice, no order is
 stuck, order and PSP agree about the money, no refund is forgotten, only what was asked for is refunded, a refund that
 failed or was made twice is seen on the order (by staff, until it is asked for again or settled outside), no refund
 fails because our key is refused, no session is left open, no order comes before a person because the PSP repeats a

@@ -1,4 +1,4 @@
-"""Who did what to messages, and why: every replay, edit, discard and restore leaves a record here."""
+"""The audit log: every replay, edit, discard and restore leaves a record of who did what, and why."""
 
 import getpass
 import os
@@ -19,11 +19,11 @@ from chassis.storage.documents import DocumentStore
 log = structlog.get_logger()
 
 _LONGEST_OUTCOME = 500
-"""Characters."""
+"""Maximum length in characters."""
 
 
 class AuditEntry(BaseModel):
-    """One thing an operator did."""
+    """One action of an operator."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,18 +34,20 @@ class AuditEntry(BaseModel):
     action: str = Field(description="replay, pause, edit, discard, restore, put back, empty, reconcile, review …")
     subjects: tuple[str, ...] = Field(description="ids of the dead letters, or of the plan")
     detail: str = ""
-    outcome: str = Field(default="", description="how it ended; empty: it goes on, or the process died at it")
+    outcome: str = Field(
+        default="", description="its outcome; empty: it is still running, or the process died during it"
+    )
 
 
 @dataclass
 class Act:
-    """What is being done. Whoever does it says how it ended."""
+    """An action in progress. The code that performs it sets its outcome."""
 
     outcome: str = "done"
 
 
 class AuditLog:
-    """Kept in the document store beside the orders. An entry gets its outcome once; nothing else changes it."""
+    """The audit log in the document store. An entry gets its outcome once and is not changed otherwise."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._entries = store.records("audit_log", AuditEntry, indexed=("entry_id",))
@@ -54,9 +56,9 @@ class AuditLog:
     async def recorded(
         self, action: str, who: str, why: str, subjects: tuple[str, ...], detail: str = ""
     ) -> AsyncIterator[Act]:
-        """Record what is about to be done, let it be done in the block, and add how it ended.
+        """Record an action, perform it in the block, and add its outcome.
 
-        Raises StoreUnavailableError before the block begins: what cannot be recorded is not done.
+        Raises StoreUnavailableError before the block begins: an action that cannot be recorded is not performed.
         """
         entry = await self._begin(action, who, why, subjects, detail)
         act = Act()
@@ -77,7 +79,7 @@ class AuditLog:
     async def _end(self, entry_id: str, outcome: str) -> None:
         try:
             await self._entries.change(entry_id, {"outcome": outcome[:_LONGEST_OUTCOME]}, outcome="")
-        except StoreUnavailableError as error:  # it is done all the same
+        except StoreUnavailableError as error:  # the action itself was performed
             log.warning("audit.outcome_lost", entry_id=entry_id, outcome=outcome[:_LONGEST_OUTCOME], error=str(error))
 
     async def entries(self, since: datetime | None = None) -> list[AuditEntry]:
@@ -87,12 +89,12 @@ class AuditLog:
 
 
 def _id_at(moment: datetime) -> str:
-    """What the ids of entries made at that time begin with; they sort by time."""
+    """The prefix of ids of entries made at that time; ids sort by time."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%f}"
 
 
 def current_user() -> str:
-    """Who is at the keyboard, also behind sudo."""
+    """The operating system's user, also behind sudo."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

@@ -1,6 +1,6 @@
-"""What services and tools ask of a store: versioned documents with an outbox, and plain records.
+"""The protocols of a store: versioned documents with an outbox, and plain records.
 
-`store.py` is the real one. The dry run reads through it and writes nothing; tests keep theirs in memory.
+`store.py` implements them. A dry run reads through it without writing; tests use an implementation in memory.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Parked(Protocol):
-    """Messages that the broker has refused for too long, see parked_outbox.py."""
+    """Messages that the broker has refused for too long; see parked_outbox.py."""
 
     async def park(
         self, document_id: str, version: int, refusals: Collection[Refusal], unsent: Collection[str], now: datetime
@@ -66,7 +66,7 @@ class Records(Protocol[ModelT]):
 
 
 class DocumentStore(Protocol):
-    """Hands out collections by name."""
+    """Provides collections by name."""
 
     def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> Documents[StateT]: ...
     def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> Records[ModelT]: ...

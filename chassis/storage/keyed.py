@@ -1,4 +1,4 @@
-"""What a process keeps by document: a cache of the newest values, and locks."""
+"""Per-document values in a process: a cache of the newest, and locks."""
 
 import asyncio
 from collections import OrderedDict
@@ -30,7 +30,7 @@ class RecentValues(Generic[ValueT]):
 
 
 class KeyedLocks:
-    """A lock per document within this process, so that its messages leave in order and it rarely races itself."""
+    """A lock per document within this process, so that its messages are published in order and races are rare."""
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}

@@ -1,7 +1,7 @@
-"""The settings that decisions depend on, as each running service has written them down at its start.
+"""The settings that decisions depend on, stored by each service at its start.
 
-A tool that forecasts decisions reads them here: the environment it runs in is not the service's. Of several processes
-of one service the last that was started counts.
+Tools that forecast decisions read them here, since their own environment is not the service's. Among several processes
+of one service the one started last counts.
 """
 
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ class _Written(BaseModel):
 
 
 class RunningSettings:
-    """Of all services, by name. Every method raises StoreUnavailableError."""
+    """The settings of all services, by name. Every method raises StoreUnavailableError."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._records = store.records("running_settings", _Written)
@@ -29,9 +29,9 @@ class RunningSettings:
         await self._records.put({service: _Written(values=values)})
 
     async def read(self, service: str, settings_type: type[SettingsT]) -> SettingsT:
-        """What the service runs with; the defaults where none has run yet that writes them.
+        """The service's settings; defaults if no process has stored any yet.
 
-        Values that only another version knows are left out.
+        Values unknown to this version are left out.
         """
         found = await self._records.get([service])
         values = found[service].values if service in found else {}

@@ -1,4 +1,4 @@
-"""The document store: one MongoDB document is the unit of consistency. The only file that names motor.
+"""The document store: one MongoDB document is the unit of consistency. No other module uses motor.
 
 A document carries its state, the ids of the newest messages it has handled, its outbox, and its newest transitions, so
 that state, outgoing messages, de-duplication and history commit in one atomic write, guarded by the version it was
@@ -29,16 +29,16 @@ from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
 from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
 
 _SWEPT = ("unsent_since", "due_at", "attention_since", PARKED_SINCE)
-"""Fields that sweeps look for. A document that needs no sweep has none, and so no entry in the sparse indexes."""
+"""Fields that sweeps query. A document that needs no sweep lacks them, and so has no entry in the sparse indexes."""
 
 _PAGE = 500
-"""Documents per page when all are read."""
+"""Documents per page when reading all."""
 
 _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 
 # An acknowledged write that is not journaled can be lost to a kill of the server.
 _DURABLE = WriteConcern(w="majority", j=True)
-# A secondary may be behind, and what a majority does not have yet may be rolled back: neither is decided on.
+# Decisions need neither stale reads from a secondary nor writes that may still be rolled back.
 _MAJORITY = ReadConcern("majority")
 
 
@@ -55,7 +55,7 @@ class Store:
             socketTimeoutMS=milliseconds,
             appname=metrics.service,
         )
-        # Stated here, they win over what the address says.
+        # Set here, they override options in the address.
         self._database = self._client.get_database(
             database,
             codec_options=CodecOptions(tz_aware=True),
@@ -65,7 +65,7 @@ class Store:
         )
         self._metrics = metrics
         self.clock = SharedClock("the document store")
-        """The store's time: what all services that keep documents in it go by."""
+        """The store's time, used by all services with documents in it."""
 
     @classmethod
     def of(cls, settings: StoreSettings, metrics: Metrics) -> Self:
@@ -74,7 +74,7 @@ class Store:
         )
 
     def checks(self) -> dict[str, Check]:
-        """For readiness: does the store answer?"""
+        """Readiness check: the store answers."""
 
         async def store() -> str | None:
             return None if await self.is_available() else "the document store does not answer"
@@ -82,7 +82,7 @@ class Store:
         return {"store": store}
 
     async def sync_clock(self) -> None:
-        """Set the clock by the store's. Raises StoreUnavailableError."""
+        """Set the clock to the store's time. Raises StoreUnavailableError."""
         try:
             await self.clock.sync(self._server_time)
         except PyMongoError as error:
@@ -97,7 +97,7 @@ class Store:
         return Loop("clock of the store", SYNC_EVERY, self.sync_clock)
 
     async def is_available(self) -> bool:
-        """Whether the store answers now."""
+        """Whether the store currently answers."""
         try:
             await self._client.admin.command("ping")
         except PyMongoError:
@@ -105,7 +105,7 @@ class Store:
         return True
 
     async def require_writes(self) -> None:
-        """Make one durable write, cheap and without meaning. Raises StoreUnavailableError when the store refuses it."""
+        """Make one cheap durable write as a test. Raises StoreUnavailableError if the store refuses it."""
         try:
             await self._database["write_checks"].update_one({"_id": "check"}, {"$inc": {"count": 1}}, upsert=True)
         except PyMongoError as error:
@@ -115,11 +115,11 @@ class Store:
         self._client.close()
 
     def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> "MongoDocuments[StateT]":
-        """The documents of one business thing. `indexed` names fields of the state that `find` looks for."""
+        """The documents of one aggregate. `indexed` names fields of the state that `find` queries."""
         return MongoDocuments(self._database[name], state_type, indexed, self._metrics)
 
     def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "MongoRecords[ModelT]":
-        """Plain records without version or outbox: reference data. `indexed` names fields that queries look for."""
+        """Plain records without version or outbox, for reference data. `indexed` names the fields of queries."""
         return MongoRecords(self._database[name], record_type, indexed, self._metrics)
 
 
@@ -132,13 +132,13 @@ class MongoDocuments(Generic[StateT]):
         self._indexed = indexed
         self._metrics = metrics
         self.parked = ParkedOutbox(collection, metrics.service, self._asked)
-        """What the broker has refused for too long."""
+        """Messages that the broker has refused for too long."""
 
     async def prepare(self) -> None:
-        """Make sure the indexes exist. Safe to call at every start, also while older versions run.
+        """Create the indexes. Safe to call at every start, also while older versions run.
 
-        The sweeps' indexes are sparse, not partial: SecantusDB never uses a partial index. They have names of their
-        own, because an older version creates its partial ones at its start, and one name with two meanings stops it.
+        The sweeps' indexes are sparse, not partial: SecantusDB never uses a partial index. Their names differ from
+        those of older versions, which create partial ones at their start: one name with two definitions would fail.
         """
         async with self._asked("creating indexes", "index"):
             for name in _SWEPT:
@@ -162,7 +162,7 @@ class MongoDocuments(Generic[StateT]):
         return stored_of(raw, self._state_type) if raw else None
 
     async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
-        """Write version n over version n-1 (version 1: insert). False when another writer was first."""
+        """Write version n over version n-1 (version 1: insert). False if another writer was first."""
         document = document_of(new, now, due_at)
         async with self._asked(f"writing {new.id}", "write"):
             if new.version == 1:
@@ -179,7 +179,7 @@ class MongoDocuments(Generic[StateT]):
         return written
 
     async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
-        """Empty the outboxes of documents still at the version whose messages were all sent. One round trip."""
+        """Clear the outboxes of documents that are still at the version that was sent in full. One round trip."""
         clear = {"$set": {"outbox": []}, "$unset": {"unsent_since": ""}}
         updates = [UpdateOne({"_id": document_id, "version": version}, clear) for document_id, version in sent.items()]
         async with self._asked("clearing outboxes", "clear"):
@@ -187,26 +187,26 @@ class MongoDocuments(Generic[StateT]):
         self._metrics.store_writes.labels(self._metrics.service, "clear").inc(len(updates))
 
     async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
-        """Documents whose outbox has waited since before that time, the oldest first."""
+        """Ids of documents with an outbox older than that time, the oldest first."""
         return [raw["_id"] for raw in await self._swept({"unsent_since": {"$lt": before}}, "unsent_since", limit)]
 
     async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
-        """How many documents have an outbox that has waited since before that time, and since when the oldest."""
+        """The number of documents with an outbox older than that time, and the time of the oldest."""
         return await self._oldest("unsent_since", before)
 
     async def attention_since(self, before: datetime, **fields: Any) -> tuple[int, datetime | None]:
-        """How many documents have needed attention since before that time, and since when the oldest.
+        """The number of documents that have needed attention since before that time, and the time of the oldest.
 
         `fields` are conditions on their states: values, or MongoDB's operators.
         """
         return await self._oldest("attention_since", before, fields)
 
     async def parked_since(self, before: datetime) -> tuple[int, datetime | None]:
-        """How many documents have messages that were parked before that time, and since when the oldest."""
+        """The number of documents with messages parked before that time, and the time of the oldest."""
         return await self._oldest(PARKED_SINCE, before)
 
     async def mark_attention(self, now: datetime, **fields: str) -> None:
-        """Let documents whose state has these values need attention from now on, where an older version wrote them."""
+        """Mark documents whose state has these values as needing attention, if an older version wrote them without."""
         query = {f"state.{name}": value for name, value in fields.items()} | {"attention_since": {"$exists": False}}
         async with self._asked("marking what needs attention", "write"):
             await self._collection.update_many(query, {"$set": {"attention_since": now}})
@@ -237,19 +237,19 @@ class MongoDocuments(Generic[StateT]):
         """States whose fields have these values, the newest first (by `created_at`), none created before `since`."""
         query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
         if since is not None:
-            query["state.created_at"] = {"$gte": to_jsonable_python(since)}  # as the state holds it
+            query["state.created_at"] = {"$gte": to_jsonable_python(since)}  # in the state's format
         async with self._asked("searching", "read"):
             cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
             return [state_of(raw, self._state_type) async for raw in cursor]
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
-        """Ids of documents whose state has fields of these values, in no order and at most `limit` of them."""
+        """Ids of documents whose state has these values, at most `limit`, in no order."""
         query = {f"state.{name}": value for name, value in fields.items()}
         async with self._asked("searching", "read"):
             return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
 
     async def each(self) -> AsyncIterator[StateT]:
-        """Every state there is, one after the other."""
+        """All states, one after the other."""
         ids = [document_id async for document_id in self.ids()]
         for start in range(0, len(ids), _PAGE):
             for _, state in await self.load_many(ids[start : start + _PAGE]):
@@ -274,7 +274,7 @@ class MongoDocuments(Generic[StateT]):
         bounds = {"$gte": since, "$lt": until}
         created = {name: to_jsonable_python(bound) for name, bound in bounds.items() if bound is not None}
         if created:
-            query["state.created_at"] = created  # as the state holds it
+            query["state.created_at"] = created  # in the state's format
         async with self._asked("listing ids", "read"):
             async for raw in self._collection.find(query, projection={"_id": 1}):
                 yield raw["_id"]
@@ -282,8 +282,8 @@ class MongoDocuments(Generic[StateT]):
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
         """These documents' states, each with since when it needs attention, in no order. Unknown ids are left out.
 
-        Some hundreds at a time: SecantusDB puts an answer together as a whole before it sends any of it, and by ids it
-        finds them fast, while reading on from an id takes it as long as reading everything.
+        Some hundreds at a time: SecantusDB builds an answer completely before it sends any of it. It finds documents
+        by id fast, while reading on from an id takes it as long as reading everything.
         """
         if not document_ids:
             return []
@@ -306,7 +306,7 @@ class MongoDocuments(Generic[StateT]):
 
 
 class MongoRecords(Generic[ModelT]):
-    """Plain records: read by id or field, replaced as a whole or changed on condition."""
+    """Plain records: read by id or field, replaced as a whole or updated conditionally."""
 
     def __init__(self, collection: Any, record_type: type[ModelT], indexed: tuple[str, ...], metrics: Metrics) -> None:
         self._collection = collection
@@ -336,10 +336,10 @@ class MongoRecords(Generic[ModelT]):
             raise StoreUnavailableError("putting records", error) from error
 
     async def add(self, record_id: str, record: ModelT) -> bool:
-        """Insert a record. False when there is one of that id already; it stays as it is.
+        """Insert a record. False if the id exists; the existing record is not changed.
 
-        That one is believed only when a majority has it: another could still be rolled back, and the caller takes
-        False for safely stored. Raises StoreUnavailableError otherwise.
+        It counts as existing only if a majority has it: otherwise it could still be rolled back, and the caller takes
+        False for safely stored. Raises StoreUnavailableError in that case.
         """
         try:
             await self._prepare()
@@ -353,7 +353,7 @@ class MongoRecords(Generic[ModelT]):
         return True
 
     async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
-        """Set fields of a record whose other fields still have these values. False when they have not: another was
+        """Set fields of a record whose other fields still have these values. False if they do not: another writer was
         first."""
         try:
             result = await self._collection.update_one({"_id": record_id, **only_if}, {"$set": dict(changes)})
@@ -362,7 +362,7 @@ class MongoRecords(Generic[ModelT]):
         return bool(result.matched_count)
 
     async def remove(self, record_ids: Iterable[str]) -> int:
-        """Delete records for good. Returns how many there were."""
+        """Delete records permanently. Returns their number."""
         try:
             result = await self._collection.delete_many({"_id": {"$in": list(record_ids)}})
         except PyMongoError as error:
@@ -378,12 +378,12 @@ class MongoRecords(Generic[ModelT]):
         return await self._find(fields)
 
     async def between(self, field: str, least: str, below: str | None = None) -> dict[str, ModelT]:
-        """The records whose field is at least the one and below the other text (None: any), by id."""
+        """The records whose field is at least the first and below the second text (None: unbounded), by id."""
         bounds = {"$gte": least} if below is None else {"$gte": least, "$lt": below}
         return await self._find({field: bounds})
 
     async def oldest(self, by: str, **fields: str) -> tuple[int, ModelT | None]:
-        """How many records have these values, and the one of them that is least by another field."""
+        """The number of records with these values, and the one with the least value of another field."""
         try:
             raw = await self._collection.find_one(fields, sort=[(by, 1)])
             number = await self._collection.count_documents(fields) if raw is not None else 0

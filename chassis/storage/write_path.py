@@ -44,8 +44,8 @@ _PARK_AFTER = timedelta(minutes=5)
 _SWEEP_LIMIT = 200
 # Well below the 2 s of the relay. A document written again meanwhile needs no clearing: its next write does it.
 _CLEAR_EVERY = 1.0
-# Documents per round trip. After an outage hundreds are to be cleared: a batch without bound takes longer than the
-# store is given to answer, fails as a whole, grows, and never gets through (measured: 10 ms per document).
+# Documents per round trip. After an outage hundreds need clearing: an unbounded batch takes longer than the store's
+# time-out, fails as a whole, grows, and never succeeds (measured: 10 ms per document).
 _CLEAR_AT_ONCE = 50
 _REMEMBERED = 2048
 _LONGEST_PAUSE = 60.0
@@ -54,7 +54,7 @@ _FAILURES_IN_A_ROW = 3
 
 @dataclass(frozen=True, slots=True)
 class Handled(Generic[StateT]):
-    """How a message ended, and the document's state after it (None: there is no such document)."""
+    """The outcome of a message, and the document's state after it (None: the document does not exist)."""
 
     outcome: Outcome[StateT]
     state: StateT | None
@@ -62,7 +62,7 @@ class Handled(Generic[StateT]):
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """What the broker has refused of a document's outbox at this version. Everything else of it has left."""
+    """The messages of a document's outbox that the broker has refused at this version. All others were published."""
 
     version: int
     refusals: tuple[Refusal, ...] = ()
@@ -72,7 +72,7 @@ class _Refused:
         return tuple(refusal.envelope for refusal in self.refusals)
 
     def since(self, message_id: str, now: datetime) -> datetime:
-        """Since when the broker has refused a message; now, if it did not before."""
+        """The time of the first refusal of a message, or now."""
         return next((each.since for each in self.refusals if each.envelope.message_id == message_id), now)
 
 
@@ -80,7 +80,7 @@ InputT = TypeVar("InputT")
 
 
 class WritePath(Generic[StateT, InputT]):
-    """Applies the decisions of one aggregate to its documents and sends what they decided."""
+    """Applies the decisions of one aggregate to its documents and publishes their messages."""
 
     def __init__(
         self,
@@ -94,11 +94,11 @@ class WritePath(Generic[StateT, InputT]):
         new_life: Callable[[], str] = lambda: secrets.token_hex(6),
         park_after: timedelta = _PARK_AFTER,
     ) -> None:
-        """`on_deadline`: what is decided on when a document's deadline has passed; None: another part sweeps them.
+        """`on_deadline`: the input to decide on when a document's deadline has passed; None: another part sweeps them.
 
-        `deduplicates`: whether a delivery that the document has handled changes nothing when it comes again; without
-        it, the decision alone says so. `park_after`: how long the broker must have refused a message for its own sake
-        until it is parked.
+        `deduplicates`: whether a repeated delivery that the document has handled is a duplicate; otherwise the decision
+        alone determines that. `park_after`: how long the broker must refuse a message, for its own sake, before it is
+        parked.
         """
         self._documents = documents
         self._bus = bus
@@ -110,7 +110,7 @@ class WritePath(Generic[StateT, InputT]):
         self._park_after = park_after
         self._locks = KeyedLocks()
         self._written: RecentValues[Stored[StateT]] = RecentValues(_REMEMBERED)
-        # Documents whose outbox was sent in full at this version, not yet cleared in the store.
+        # Documents whose outbox was fully published at this version, but is not yet cleared in the store.
         self._sent: dict[str, int] = {}
         self._refused: dict[str, _Refused] = {}
         self._backoff = Backoff(_LONGEST_PAUSE)
@@ -123,15 +123,15 @@ class WritePath(Generic[StateT, InputT]):
         *,
         likely_new: bool = False,
     ) -> Handled[StateT]:
-        """Decide on the current document and carry the decision out. Returns once everything is stored and confirmed.
+        """Decide on the current document and apply the decision. Returns once everything is stored and confirmed.
 
-        It is decided again on a newer document when another writer was first. `likely_new` says that the document
-        probably does not exist yet, which saves looking. Raises what the decision raises, and TransientError when the
-        store or the broker is unavailable, or other writers keep winning.
+        If another writer was first, it decides again on the newer document. `likely_new`: the document probably does
+        not exist yet, so it is not loaded first. Raises what the decision raises, and TransientError if the store or
+        the broker is unavailable, or other writers keep winning.
         """
         async with self._locks.holding(document_id):
-            # What we wrote last is decided on without reading it again. If it has changed since, the guarded write
-            # fails; and only what was just read is believed for any other outcome.
+            # The document this process wrote last is used without reading it again. If it has changed since, the
+            # guarded write fails; any outcome other than *applied* requires a document that was just read.
             stored = self._written.get(document_id)
             guessed = stored is not None or likely_new
             for _ in range(_TRIES):
@@ -150,7 +150,7 @@ class WritePath(Generic[StateT, InputT]):
         message: InputT,
         delivery: Delivery,
     ) -> Handled[StateT] | None:
-        """One try. None when another writer was first."""
+        """One attempt. None if another writer was first."""
         state = stored.state if stored else None
         now = self._clock()
         known = self._deduplicates and stored is not None and delivery.message_id in stored.handled
@@ -193,9 +193,9 @@ class WritePath(Generic[StateT, InputT]):
         )
 
     async def _send_outbox(self, stored: Stored[StateT]) -> None:
-        """Publish a document's outbox in order. Clearing it is left to the next write or the next batch.
+        """Publish a document's outbox in order. The next write or the next batch clears it.
 
-        A message that the broker refuses stays in the outbox, where the relay tries it again; the others leave.
+        A message that the broker refuses stays in the outbox for the relay; the others are published.
         """
         unsent = self._unsent(stored)
         if not unsent:
@@ -218,14 +218,14 @@ class WritePath(Generic[StateT, InputT]):
             self._written.put(stored.id, replace(remembered, outbox=refused.envelopes))
 
     def _unsent(self, stored: Stored[StateT]) -> tuple[Envelope, ...]:
-        """What of a document's outbox this process has not sent."""
+        """The messages of a document's outbox that this process has not published."""
         if self._sent.get(stored.id) == stored.version:
             return ()
         refused = self._refused.get(stored.id)
         return refused.envelopes if refused and refused.version == stored.version else stored.outbox
 
     def loops(self, name: str, sweep_every: float) -> tuple[Loop, ...]:
-        """The background work that belongs to these documents."""
+        """Background loops of these documents."""
         sweep = Loop(f"deadlines of {name}", sweep_every, self.sweep_deadlines)
         return (
             Loop(f"relay {name}", sweep_every, self.relay),
@@ -234,14 +234,14 @@ class WritePath(Generic[StateT, InputT]):
         )
 
     def checks(self, name: str) -> dict[str, Check]:
-        """For readiness: an outbox this old means that nobody sends it, or that the broker takes nothing."""
+        """Readiness check: an old outbox means that no process relays it, or that the broker accepts nothing."""
 
         async def outbox() -> str | None:
             now = self._clock()
             try:
                 waiting, oldest = await self._documents.unsent_since(now - _TOO_OLD)
             except StoreUnavailableError:
-                return None  # that is another check's sentence
+                return None  # reported by another check
             if oldest is None:
                 return None
             age = (now - oldest).total_seconds()
@@ -253,20 +253,20 @@ class WritePath(Generic[StateT, InputT]):
         return {f"outbox of {name}": outbox}
 
     def watch(self, waiting: Waiting, name: str, attention: str | None = None) -> None:
-        """Show by gauges how many outboxes are unsent, in how many documents messages are parked and, under the label
-        `attention`, what needs attention."""
+        """Add gauges for unsent outboxes, for documents with parked messages and, under the label `attention`, for
+        documents that need attention."""
         waiting.watch(f"outbox_{name}", lambda: self._documents.unsent_since(self._clock() - _RELAY_AFTER))
         waiting.watch(f"parked_{name}", lambda: self._documents.parked_since(self._clock()))
         if attention is not None:
             waiting.watch(attention, lambda: self._documents.attention_since(self._clock()))
 
     async def relay(self) -> int:
-        """Send what a crash left behind: outboxes that have waited longer than 2 s. Returns how many documents.
+        """Publish outboxes left by a crash: those older than 2 s. Returns the number of documents.
 
-        A document whose outbox does not leave is put off, each time for longer, and the others have their turn. Raises
-        StoreUnavailableError, and PublishFailedError once several in a row could not be published.
+        A document whose outbox cannot be published is retried with a growing delay, so that the others have their turn.
+        Raises StoreUnavailableError, and PublishFailedError after several consecutive failures.
         """
-        limit = _SWEEP_LIMIT + len(self._backoff)  # what is put off must not keep the others from the list
+        limit = _SWEEP_LIMIT + len(self._backoff)  # delayed documents must not crowd out the others
         waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, limit)
         for document_id in self._backoff.forget_all_but(waiting):
             self._refused.pop(document_id, None)
@@ -296,7 +296,7 @@ class WritePath(Generic[StateT, InputT]):
                 await self._park(stored)
 
     async def _park(self, stored: Stored[StateT]) -> None:
-        """Park what the broker has refused for too long, and not because its destination is missing."""
+        """Park messages that the broker has refused for too long, unless their destination is missing."""
         refused, now = self._refused.get(stored.id), self._clock()
         if refused is None or refused.version != stored.version:
             return
@@ -317,23 +317,23 @@ class WritePath(Generic[StateT, InputT]):
             log.error("outbox.parked", document_id=stored.id, message_id=message_id, error=str(refusal.error))
 
     async def clear_sent(self) -> None:
-        """Clear every outbox sent since the last time, many in one round trip."""
+        """Clear all outboxes published since the last call, many in one round trip."""
         sent = list(self._sent.items())
         for start in range(0, len(sent), _CLEAR_AT_ONCE):
             batch = dict(sent[start : start + _CLEAR_AT_ONCE])
             await self._documents.clear_outboxes(batch)
-            # Forgotten only now: until the store has cleared it, a message must not be taken for unsent.
+            # Forgotten only now: until the store has cleared it, a message must not count as unsent.
             for document_id, version in batch.items():
                 if self._sent.get(document_id) == version:
                     del self._sent[document_id]
 
     async def sweep_deadlines(self) -> int:
-        """Call documents back whose deadline has passed. Every instance sweeps; a conditional write lets one win."""
+        """Decide on documents whose deadline has passed. Every instance sweeps; a guarded write lets one win."""
         assert self._on_deadline is not None
         due = await self._documents.due(self._clock(), _SWEEP_LIMIT)
         for document_id, version in due.items():
             delivery = Delivery(
-                # Named after the version that set the deadline, not after a clock that may jump back.
+                # Derived from the version that set the deadline, not from a clock that may jump back.
                 message_id=bounded_id(f"{document_id}.deadline.{version}"),
                 correlation_id=bounded_id(f"{document_id}.deadline"),
                 kind="deadline",
@@ -346,12 +346,12 @@ class WritePath(Generic[StateT, InputT]):
 
 @contextmanager
 def others_go_on(document_id: str) -> Iterator[None]:
-    """One document that cannot be read or decided on must not keep a sweep from all the others."""
+    """Let a sweep continue after one document that cannot be read or decided on."""
     try:
         yield
     except NewerDocumentError as newer:
         log.info("document.left_to_newer", document_id=document_id, reason=str(newer))
     except Exception as error:
         if is_outage(error):
-            raise  # the others would fare no better
+            raise  # the others would fail as well
         log.warning("document.unswept", document_id=document_id, error=str(error), exc_info=not is_transient(error))

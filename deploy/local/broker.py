@@ -1,4 +1,4 @@
-"""RabbitMQ for the local stack and the tests: the one at BELLHOP_AMQP_URL, or one of our own on a free port."""
+"""RabbitMQ for the local stack and the tests: the one at BELLHOP_AMQP_URL, or a new server on a free port."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from deploy.local.process import PartError, Process
 from deploy.management import Management, ManagementError, management_of, named_management_url, quoted
 
 NODE = "bellhop@localhost"
-# Debian's /usr/sbin/rabbitmq-server is a wrapper that switches user; the script behind it runs as whoever we are.
+# Debian's /usr/sbin/rabbitmq-server is a wrapper that switches user; the script behind it keeps the current user.
 KNOWN_PLACES = (
     "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "/opt/homebrew/sbin/rabbitmq-server",
@@ -53,7 +53,7 @@ class Broker(Protocol):
 
 
 class VhostsOverHttp:
-    """What is asked of a broker over its management API: virtual hosts, and whether it is ready."""
+    """Readiness and virtual hosts of a broker, over its management API."""
 
     url: str
     management_url: str | None
@@ -69,7 +69,7 @@ class VhostsOverHttp:
         self._management.call("DELETE", f"/api/vhosts/{quoted(name)}")
 
     def lacks(self) -> str | None:
-        """What it lacks before others may use it. RabbitMQ 4.3 takes connections before its management API answers."""
+        """What the broker still lacks. RabbitMQ 4.3 accepts connections before its management API answers."""
         if not accepts(urlsplit(self.url).port or 0) or not can_connect(self.url):
             return "no AMQP connection succeeds yet"
         try:
@@ -87,7 +87,7 @@ class VhostsOverHttp:
 
 
 class LocalBroker(VhostsOverHttp):
-    """A `rabbitmq-server` of our own: data, password, cookie and log below one folder, loopback only, no epmd."""
+    """A managed `rabbitmq-server`: data, password, cookie and log below one folder, loopback only, no epmd."""
 
     def __init__(self, folder: Path, *, ports: Ports, log: Path, management: bool = True) -> None:
         program = find_rabbitmq()
@@ -134,7 +134,7 @@ class LocalBroker(VhostsOverHttp):
 
 
 class ExternalBroker(VhostsOverHttp):
-    """A broker somebody else runs. We never start or stop it."""
+    """A broker that runs elsewhere. It is never started or stopped here."""
 
     def __init__(self, url: str, management_url: str | None = None) -> None:
         self.url = url
@@ -142,7 +142,7 @@ class ExternalBroker(VhostsOverHttp):
 
     @property
     def pid(self) -> int:
-        raise PartError("broker", "is not a process of ours: BELLHOP_AMQP_URL is set")
+        raise PartError("broker", "is not started by this stack: BELLHOP_AMQP_URL is set")
 
     def start(self) -> "ExternalBroker":
         if not can_connect(self.url):
@@ -151,14 +151,14 @@ class ExternalBroker(VhostsOverHttp):
         return self
 
     def stop(self) -> None:
-        """Not ours to stop."""
+        """Does nothing: the server runs elsewhere."""
 
     def kill(self) -> None:
-        raise PartError("broker", "is not ours to kill: BELLHOP_AMQP_URL is set")
+        raise PartError("broker", "cannot be killed: it runs elsewhere (BELLHOP_AMQP_URL is set)")
 
 
 def broker_for(data_dir: Path, *, ports: Ports | None = None, management: bool = True) -> Broker:
-    """The broker this environment asks for, not started yet."""
+    """The broker that the environment selects, not started yet."""
     url = os.environ.get("BELLHOP_AMQP_URL")
     if url:
         return ExternalBroker(url, named_management_url(os.environ, url))
@@ -209,7 +209,7 @@ def can_connect(url: str) -> bool:
 
 
 def kept_password(file: Path) -> str:
-    """The broker's password, made up on first use and kept with the data it belongs to."""
+    """The broker's password, generated on first use and stored with its data."""
     if not file.exists():
         write_private(file, secrets.token_hex(16))
     return file.read_text().strip()
@@ -230,7 +230,7 @@ def configuration(amqp: int, http: int | None, password: str) -> str:
 
 
 def environment(folder: Path, dist: int) -> dict[str, str]:
-    """What makes a packaged RabbitMQ live in our folder and touch nothing else on the machine."""
+    """Environment that confines a packaged RabbitMQ to this folder."""
     return {
         "HOME": str(folder / "home"),  # holds the Erlang cookie
         "RABBITMQ_NODENAME": NODE,

@@ -1,4 +1,4 @@
-"""The secrets of one local stack: made up on its first start, kept in a file only its user can read."""
+"""The secrets of a local stack: generated on its first start, stored in a file that only its user can read."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ AUDIENCE = "bellhop"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What services, sandbox and tokens of one data folder share. Its text shows none of it."""
+    """The secrets shared by services, sandbox and tokens of a data folder. Their text form shows none."""
 
     jwt_secret: str
     seal_key: str
@@ -26,7 +26,7 @@ class Credentials:
     stripe_publishable_key: str
     stripe_webhook_secret: str
     broker_secret: str
-    """The services' passwords at the broker are made from it."""
+    """The services' passwords at the broker are derived from it."""
 
     def __repr__(self) -> str:
         return "Credentials(…)"
@@ -44,7 +44,7 @@ class Credentials:
 
     @classmethod
     def kept_in(cls, file: Path) -> "Credentials":
-        """Read them, or make them up and keep them. A file that lacks one gets it added; the others stay."""
+        """Read the secrets, or generate and store them. Missing ones are added to the file; the others stay."""
         known = json.loads(file.read_text()) if file.exists() else {}
         merged = asdict(cls.made_up()) | known
         if merged != known:
@@ -62,7 +62,7 @@ class Credentials:
         role: str = "guest",
         ttl: timedelta = timedelta(hours=12),
     ) -> str:
-        """A signed token as a property's own login would hand it to a guest or a member of staff (HS256)."""
+        """A signed token like those a property's login issues to guests and staff (HS256)."""
         now = datetime.now(UTC)
         claims = {
             "iss": ISSUER,

@@ -1,4 +1,4 @@
-"""Free ports on the loopback address, the same ones from run to run as long as nobody else took them."""
+"""Free ports on the loopback address, the same in every run unless another process has taken one."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
+    """Whether a server could listen on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -52,7 +52,7 @@ _choosing = Lock()
 
 
 def accepts(port: int, host: str = HOST) -> bool:
-    """Whether something listens there and takes connections."""
+    """Whether a server accepts connections there."""
     try:
         socket.create_connection((host, port), timeout=1).close()
     except OSError:

@@ -1,8 +1,8 @@
-"""One part of the stack as an operating-system process: started, watched, stopped, and never left behind.
+"""A part of the stack as an operating-system process: started, watched, stopped, and never left running.
 
-A process is only signalled through its own handle: a child that has ended stays unreaped until its process group is
-cleared, so neither its id nor the group's can belong to another process meanwhile. Nothing is searched for by name or
-environment.
+A process is signalled only through its own handle: a child that has ended stays unreaped until its process group is
+cleared, so neither its id nor the group's can belong to another process meanwhile. No process is searched for by name
+or environment.
 """
 
 import os
@@ -28,7 +28,7 @@ TETHER = 'exec 3<&0; (while read -r _ <&3; do :; done; kill -KILL 0) & exec "$@"
 
 
 class PartError(Exception):
-    """A part of the stack could not start, or died. Its text says what happened and what to do."""
+    """A part of the stack could not start, or died."""
 
     def __init__(self, part: str, what: str, *, log: Path | None = None, tail: list[str] | None = None) -> None:
         self.part = part

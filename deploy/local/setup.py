@@ -1,7 +1,7 @@
-"""`make setup`: everything Bellhop needs, into .venv/ and .bellhop/. Runs with the system's Python and nothing else.
+"""`make setup`: installs everything Bellhop needs into .venv/ and .bellhop/. Requires only the system's Python.
 
 With `--tests`, which `make test` gives, also what only tests need: a Chromium for the pages, promtool for the alarms.
-Done once, it only compares a stamp. The lock holds no address: uv and pip use the index of this machine.
+Later runs only compare a stamp. The lock holds no address: uv and pip use the index of this machine.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ APT = threading.Lock()
 
 
 class SetupError(Exception):
-    """Setting up cannot go on. Its text says what to do."""
+    """Set-up cannot continue. The text says what to do."""
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def main() -> int:
         if sys.version_info < FLOOR:
             raise SetupError(
                 f"Python {sys.version.split()[0]} is too old: Bellhop needs {FLOOR[0]}.{FLOOR[1]} or newer. "
-                "Name one: make PYTHON=python3.11"
+                "Name another one: make PYTHON=python3.11"
             )
         LOG.parent.mkdir(parents=True, exist_ok=True)
         with LOG.with_name("setup.lock").open("w") as alone:
@@ -82,7 +82,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256(sys.version.encode())
     for file in (LOCK, ROOT / "pyproject.toml", Path(__file__)):
         digest.update(file.read_bytes())
-    return f"{digest.hexdigest()} {ROOT}\n"  # scripts in a venv name its place, so a moved tree is set up again
+    return f"{digest.hexdigest()} {ROOT}\n"  # scripts in a venv contain its path, so a moved tree is set up again
 
 
 def prepare_python() -> None:
@@ -104,7 +104,7 @@ def prepare_python() -> None:
 
 
 def prepare_broker() -> None:
-    """A rabbitmq-server on this machine, unless one elsewhere is named."""
+    """A rabbitmq-server on this machine, unless BELLHOP_AMQP_URL names one elsewhere."""
     if broker_is_missing():
         with step("rabbitmq-server through apt"):
             install_with_apt(
@@ -129,7 +129,7 @@ def prepare_promtool() -> None:
 
 
 def may_install_promtool() -> bool:
-    """Whether there is one, or it may be installed; else says in a sentence what is missing. Only tests need it."""
+    """Whether it exists or may be installed; otherwise reports what is missing. Only tests need it."""
     if not promtool_is_missing() or may_use_apt():
         return True
     say("promtool is missing, so the tests of the alarms will be skipped. Install it (Debian: prometheus).")
@@ -141,7 +141,7 @@ def promtool_is_missing() -> bool:
 
 
 def may_install_browser() -> bool:
-    """Whether there is one, or it may be installed; else says in a sentence what is missing. Only tests need it."""
+    """Whether it exists or may be installed; otherwise reports what is missing. Only tests need it."""
     if not browser_is_missing() or (may_use_apt() and not is_ubuntu()):
         return True
     say(
@@ -195,7 +195,7 @@ def pin_of(package: str) -> str:
 
 
 def install_with_apt(package: str, what: str, *, otherwise: str = "") -> None:
-    """Install a Debian package if we may; else say in one sentence what to install."""
+    """Install a Debian package if permitted; otherwise raise with what to install."""
     if not may_use_apt():
         brew = "; macOS: brew install rabbitmq" if package.startswith("rabbitmq") else ""
         how = f"Install it (Debian, Ubuntu: sudo apt-get install {package}{brew}){otherwise}, then run make again."
@@ -209,7 +209,7 @@ def install_with_apt(package: str, what: str, *, otherwise: str = "") -> None:
 
 @contextlib.contextmanager
 def no_service_starts() -> Iterator[None]:
-    """Keep packages from starting their service: ours is an ordinary process. A policy of the machine's own stays."""
+    """Prevent packages from starting their service: ours is an ordinary process. An existing policy is kept."""
     ours = not POLICY.exists() and not POLICY.is_symlink()
     if ours:
         POLICY.write_text("#!/bin/sh\nexit 101\n")

@@ -40,19 +40,19 @@ class StackInUseError(Exception):
         self.data_dir = data_dir
         super().__init__(
             f"A stack already runs on {data_dir} (process {pid or 'unknown'}). Stop that one first (Ctrl-C), "
-            "or give this one a folder of its own with --data-dir."
+            "or give this one another folder with --data-dir."
         )
 
 
 def real_stripe() -> bool:
-    """Whether the environment names a Stripe account, so that the sandbox is left out."""
+    """Whether the environment names a Stripe account, which replaces the sandbox."""
     return bool(os.environ.get("STRIPE_API_KEY")) and bool(os.environ.get("STRIPE_WEBHOOK_SECRET"))
 
 
 class LocalStack:
-    """Use it as a context manager: inside the block everything is ready, after it nothing of it is left running.
+    """A context manager: inside the block all parts are ready, after it all have stopped.
 
-    Raises PartError when a part does not start, and StackInUseError when the data folder is taken.
+    Raises PartError if a part does not start, and StackInUseError if the data folder is in use.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class LocalStack:
         self.stop()
 
     def check(self) -> None:
-        """Raise PartError if a part died by itself. One that was stopped or killed through `part()` did not."""
+        """Raise PartError if a part died by itself, rather than by `part().stop()` or `.kill()`."""
         for process in self._processes.values():
             code = process.exit_code
             if code is not None:
@@ -139,7 +139,7 @@ class LocalStack:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """Stop what was started here: the services first, then what they stand on. Safe to call twice."""
+        """Stop the parts started here: the services first, then their dependencies. Safe to call twice."""
         if self._lock is not None:
             system_env.remove(self.data_dir)
         names = {spec.name for spec in self._services}
@@ -212,7 +212,7 @@ class LocalStack:
         }
 
     def _accounts(self) -> dict[str, str]:
-        """Each service's own address of the broker. At a broker of somebody else's, all use the one that is set."""
+        """Each service's broker address, with its own account. At an external broker all use the given address."""
         if not isinstance(self.broker, LocalBroker):
             return {}
         return {
@@ -234,7 +234,7 @@ class LocalStack:
                 asyncio.run(set_up_here())
 
     def _stages(self) -> Iterator[dict[str, tuple[Callable[[], object], str]]]:
-        """What starts together: name → how to start it and the address to show."""
+        """Groups of parts that start together: name → start function and displayed address."""
         grounds: dict[str, tuple[Callable[[], object], str]] = {
             "broker": (self._start_broker, without_login(self.broker.url)),
             "store": (self.store.start, f"{without_login(self.store.url)} ({self.store.kind})"),
@@ -253,7 +253,7 @@ class LocalStack:
 
         with ThreadPoolExecutor(max(1, len(stage))) as pool:
             starts = [pool.submit(start, name, *how) for name, how in stage.items()]
-        for started in starts:  # all have ended, so that none is started behind the back of a stop
+        for started in starts:  # all have ended, so that none is started during a stop
             started.result()
 
 
@@ -266,6 +266,6 @@ def _locks(lock: IO[str]) -> bool:
 
 
 def without_login(url: str) -> str:
-    """An address as it may be shown: no user, no password, no options."""
+    """An address without user, password and options, for display."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")

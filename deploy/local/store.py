@@ -33,7 +33,7 @@ class Store(Protocol):
 
 
 class LocalStore:
-    """A server of our own on a free port, its data below one folder."""
+    """A managed server on a free port, its data below one folder."""
 
     def __init__(self, data_dir: Path, *, ports: Ports, log: Path) -> None:
         port = ports.port("store")
@@ -74,7 +74,7 @@ class LocalStore:
 
 
 class ExternalStore:
-    """A store somebody else runs. We never start or stop it."""
+    """A store that runs elsewhere. It is never started or stopped here."""
 
     kind = "external"
 
@@ -83,7 +83,7 @@ class ExternalStore:
 
     @property
     def pid(self) -> int:
-        raise PartError("store", "is not a process of ours: BELLHOP_MONGODB_URL is set")
+        raise PartError("store", "is not started by this stack: BELLHOP_MONGODB_URL is set")
 
     def start(self) -> "ExternalStore":
         if not can_ping(self.url, seconds=10):
@@ -92,14 +92,14 @@ class ExternalStore:
         return self
 
     def stop(self) -> None:
-        """Not ours to stop."""
+        """Does nothing: the server runs elsewhere."""
 
     def kill(self) -> None:
-        raise PartError("store", "is not ours to kill: BELLHOP_MONGODB_URL is set")
+        raise PartError("store", "cannot be killed: it runs elsewhere (BELLHOP_MONGODB_URL is set)")
 
 
 def store_for(data_dir: Path, *, ports: Ports | None = None) -> Store:
-    """The store this environment asks for, not started yet."""
+    """The store that the environment selects, not started yet."""
     url = os.environ.get("BELLHOP_MONGODB_URL")
     if url:
         return ExternalStore(url)

@@ -111,6 +111,6 @@ async def test_a_policy_that_gives_messages_up_early_is_named(
 
     async def named() -> list[str]:
         queues = await look(operator, code=None)
-        return [name for name, queue in queues.items() if "a policy gives messages up" in str(queue["problem"])]
+        return [name for name, queue in queues.items() if "a policy drops messages" in str(queue["problem"])]
 
     assert set(await until(named, "the policy is named")) >= {"extras.dead", "payments.dead", "psp.dead", "retry.1s"}

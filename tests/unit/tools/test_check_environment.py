@@ -38,12 +38,12 @@ def test_what_is_locked_and_unaltered_is_no_problem(tmp_path: Path) -> None:
     [
         ({"version": "1.1"}, "thing 1.1 is installed, and requirements.txt pins 1.0"),
         ({"name": "stray"}, "stray 1.0 is installed, and requirements.txt does not pin it"),
-        ({"licence": "AGPL-3.0-only"}, "thing has the licence 'AGPL-3.0-only', which nobody has accepted"),
+        ({"licence": "AGPL-3.0-only"}, "thing has the licence 'AGPL-3.0-only', which is not on the accepted list"),
         (
             {"licence": "MIT AND GPL-3.0-only"},
-            "thing has the licence 'MIT AND GPL-3.0-only', which nobody has accepted",
+            "thing has the licence 'MIT AND GPL-3.0-only', which is not on the accepted list",
         ),
-        ({"licence": ""}, "thing has the licence '', which nobody has accepted"),
+        ({"licence": ""}, "thing has the licence '', which is not on the accepted list"),
     ],
 )
 def test_whatever_is_not_as_locked_or_not_ours_to_use_is_named(
