@@ -7,7 +7,7 @@ from time import monotonic
 import structlog
 
 from chassis.errors import TransientError
-from gateway.problems import ProblemError
+from chassis.web.problems import ProblemError
 
 log = structlog.get_logger()
 

@@ -15,6 +15,7 @@ from chassis.messaging.requests import RequestClient
 from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
+from chassis.web.tokens import Tokens
 from contracts.ids import PropertyId
 from contracts.orders import ListExtras
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
@@ -29,7 +30,6 @@ from gateway.live import LiveFeed
 from gateway.openapi import TAGS, document, operation_id
 from gateway.rate_limits import RateLimits
 from gateway.settings import GatewaySettings
-from gateway.tokens import Tokens
 
 SERVICE = "gateway"
 

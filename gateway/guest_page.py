@@ -10,8 +10,8 @@ from babel.numbers import get_currency_precision
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 
+from chassis.web.problems import ProblemError
 from chassis.web.static_assets import REVALIDATE, File, StaticAssets
-from gateway.problems import ProblemError
 from gateway.settings import GatewaySettings
 
 FOLDER = Path(__file__).parent / "static"

@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import problems
-from gateway.headers import SecurityHeaders
-from gateway.http_log import HttpLog
+from chassis.web import problems
+from chassis.web.headers import SecurityHeaders
+from chassis.web.http_log import HttpLog
+from chassis.web.request_limits import RequestLimits
 from gateway.rate_limits import AddressRate, RateLimits
-from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
 
 _ONE_HOUR = 3600

@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
+from chassis.web.problem_types import PROBLEM_TYPES, Problem
 from gateway.api.schemas import Accepted
-from gateway.problem_types import PROBLEM_TYPES, Problem
 
 TAGS = [
     {"name": "guests", "description": "For guests: list extras, order, pay."},

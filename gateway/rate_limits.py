@@ -19,10 +19,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chassis.keys import joined
 from chassis.runtime.log_throttle import LogThrottle
 from chassis.web.client_addresses import network_of
+from chassis.web.problems import ProblemError
+from chassis.web.tokens import Operator
 from contracts.orders import Guest, Staff
-from gateway.problems import ProblemError
 from gateway.settings import GatewaySettings
-from gateway.tokens import Operator
 
 log = structlog.get_logger()
 

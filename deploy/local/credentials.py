@@ -9,8 +9,8 @@ from pathlib import Path
 import jwt
 from cryptography.fernet import Fernet
 
+from chassis.web.token_settings import LOCAL_ISSUER
 from deploy.local.private_files import write_private
-from gateway.settings import LOCAL_ISSUER
 
 ISSUER = LOCAL_ISSUER
 AUDIENCE = "bellhop"

@@ -6,9 +6,9 @@ from fastapi import Request, Security
 from fastapi.security.base import SecurityBase
 from fastapi.security.http import HTTPBearer
 
+from chassis.web.tokens import Operator, Payer, Tokens
 from contracts.orders import Guest, Staff
 from gateway.rate_limits import RateLimits
-from gateway.tokens import Operator, Payer, Tokens
 
 BearerT = TypeVar("BearerT", bound=Guest | Staff | Operator)
 

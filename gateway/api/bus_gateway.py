@@ -9,11 +9,11 @@ from fastapi.responses import JSONResponse
 
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.requests import ReplyTimeoutError, RequestClient
+from chassis.web.problems import ProblemError, path_of
 from contracts.ids import OrderId
 from contracts.message import Message, OrderCommand
 from contracts.orders import GetOrder, Guest, OrderReply, OrderView, Refusal, Staff
 from gateway.api.schemas import Accepted
-from gateway.problems import ProblemError, path_of
 
 ReplyT = TypeVar("ReplyT", bound=Message)
 

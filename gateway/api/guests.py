@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from chassis.messaging.requests import ReplyTimeoutError
 from chassis.seal import Seal
+from chassis.web.tokens import Payer
 from contracts.ids import OrderId
 from contracts.orders import (
     ExtrasReply,
@@ -27,7 +28,6 @@ from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.schemas import Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
 from gateway.settings import GatewaySettings
-from gateway.tokens import Payer
 
 
 def routes(bus: BusGateway, auth: Auth, admission: AdmissionControl, settings: GatewaySettings) -> APIRouter:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import Header
 
+from chassis.web.problems import ProblemError
 from contracts.ids import OrderId, RefundId
 from contracts.orders import Guest
-from gateway.problems import ProblemError
 
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", description="any unique text; the same for a repeated request")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from chassis.web.problem_types import MEDIA_TYPE, PROBLEM_TYPES
 from gateway.api import examples
-from gateway.problem_types import MEDIA_TYPE, PROBLEM_TYPES
 
 Responses = dict[int | str, dict[str, Any]]
 

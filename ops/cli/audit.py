@@ -13,8 +13,8 @@ from rich.table import Table
 
 from chassis.amounts import written
 from chassis.messaging.envelope import utc_now
+from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, filter_of, needs, print_json, stderr
 from ops.cli.csv_output import print_csv
 from ops.core import timespec

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from chassis.amounts import major_units, written
+from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
 from extras_service.order.state import Order
-from gateway.tokens import OperatorRole
 from ops.cli.audit import AsCsv
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
 from ops.cli.csv_output import print_csv

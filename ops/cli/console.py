@@ -19,8 +19,8 @@ from chassis.errors import NewerDocumentError, StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.redaction import Redaction
 from chassis.runtime.secret_files import SecretFileError
+from chassis.web.tokens import Operator, OperatorRole
 from deploy.local.system_env import StaleStackError
-from gateway.tokens import Operator, OperatorRole
 from ops.core import timespec
 from ops.core.authorization import NotAllowedError, authorized
 from ops.core.dead_letters.letters import NoSuchLetterError

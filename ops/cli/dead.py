@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import (
     AsJson,
     Correlation,

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from chassis.messaging.envelope import utc_now
+from chassis.web.tokens import OperatorRole
 from contracts.log import LogGap
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import (
     AsJson,
     Correlation,

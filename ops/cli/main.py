@@ -10,9 +10,9 @@ import typer
 from cryptography.fernet import Fernet
 from rich.table import Table
 
+from chassis.web.tokens import OperatorRole
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli import audit as audit_command
 from ops.cli import broker, dead, local_stack, log, plans, review
 from ops.cli import closing as closing_command

@@ -7,9 +7,9 @@ from rich.table import Table
 
 from chassis.amounts import readable
 from chassis.messaging.envelope import utc_now
+from chassis.web.tokens import OperatorRole
 from contracts.orders import OrderStatus
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
 from ops.core import timespec
 from ops.core.orders import MOST, Found, Wanted, as_json, find, why_of

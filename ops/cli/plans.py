@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chassis.runtime import background
+from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import (
     AsJson,
     DataDir,

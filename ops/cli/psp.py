@@ -8,8 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json
 from ops.core.target import Target
 from psp_adapter.configuration import Comparison, Wanted, compare

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from chassis.messaging.envelope import utc_now
 from chassis.storage.audit_log import AuditEntry, AuditLog
+from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
 from ops.core import timespec
 from ops.core.queues import QueueState, look_at

@@ -8,12 +8,12 @@ from rich.table import Table
 
 from chassis.amounts import amount_of, readable
 from chassis.messaging.envelope import utc_now
+from chassis.web.tokens import OperatorRole
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
 from deploy.local.system_env import DATA_DIR
 from extras_service.order.state import Order
-from gateway.tokens import OperatorRole
 from ops.cli.console import (
     AsJson,
     DataDir,

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from gateway.tokens import OperatorRole
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
 from ops.cli.trace_page import page
 from ops.cli.trace_text import lines

@@ -13,11 +13,11 @@ from pydantic import SecretStr, ValidationError
 
 from chassis.runtime.secret_files import secret_from
 from chassis.storage.audit_log import current_user
+from chassis.web.problems import ProblemError
+from chassis.web.signing_keys import KeysUnavailableError
+from chassis.web.token_settings import TokenSettings
+from chassis.web.tokens import Operator, OperatorRole, Tokens
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
-from gateway.problems import ProblemError
-from gateway.settings import TokenSettings
-from gateway.signing_keys import KeysUnavailableError
-from gateway.tokens import Operator, OperatorRole, Tokens
 from ops.core.target import Target
 
 TOKEN = "BELLHOP_OPERATOR_TOKEN"  # noqa: S105  # the name of a variable

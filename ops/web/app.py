@@ -10,10 +10,10 @@ from chassis.runtime.background import run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, operator_routes
 from chassis.runtime.waiting import Waiting
-from gateway.headers import SecurityHeaders
-from gateway.http_log import HttpLog
-from gateway.request_limits import RequestLimits
-from gateway.tokens import Tokens
+from chassis.web.headers import SecurityHeaders
+from chassis.web.http_log import HttpLog
+from chassis.web.request_limits import RequestLimits
+from chassis.web.tokens import Tokens
 from ops.core.dead_letters.letters import waiting_letters
 from ops.core.target import Target
 from ops.web import problems

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
+from chassis.web.problems import ProblemError
 from chassis.web.static_assets import REVALIDATE, StaticAssets
-from gateway.problems import ProblemError
 from ops.core.trace.svg import STYLE
 
 FOLDER = Path(__file__).parent / "static"

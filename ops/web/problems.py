@@ -6,8 +6,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from chassis.runtime.redaction import Redaction
-from gateway import problems
-from gateway.problems import ProblemError, unavailable
+from chassis.web import problems
+from chassis.web.problems import ProblemError, unavailable
 from ops.core.dead_letters.editing import EditError
 from ops.core.dead_letters.letters import NoSuchLetterError
 from ops.core.message_log.stream import NoLogError

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from chassis.runtime.settings import StoreSettings
-from gateway.settings import TokenSettings
+from chassis.web.token_settings import TokenSettings
 
 
 class PageSettings(StoreSettings, TokenSettings):

@@ -23,6 +23,8 @@ from chassis.amounts import amount_of
 from chassis.messaging.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError
 from chassis.runtime.redaction import Redaction
 from chassis.web.client_addresses import network_of
+from chassis.web.problems import ProblemError
+from chassis.web.receipt_emails import receipt_email_of
 from chassis.web.static_assets import File
 from contracts.accounts import may_receive_replies
 from contracts.ids import ExtraId
@@ -33,8 +35,6 @@ from extras_service.catalogue import quote
 from gateway.api.bus_gateway import _traceparent_of
 from gateway.api.idempotency import checked
 from gateway.app import create_app
-from gateway.problems import ProblemError
-from gateway.receipts import receipt_email_of
 from gateway.settings import GatewaySettings
 from ops.core import timespec
 from ops.core.dead_letters.editing import EditError, apply_assignments

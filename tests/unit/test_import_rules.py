@@ -53,6 +53,7 @@ _BROKEN = {
     "letters are a command": ("ops/core/dead_letters/letters.py", "typer", _CORE),
     "the log imports the page": ("ops/core/message_log/stream.py", "ops.web.app", _CORE),
     "the forecast is shown in the terminal": ("ops/core/dry_run.py", "ops.cli.console", _CORE),
+    "the page takes its errors from the gateway": ("ops/web/problems.py", "gateway.middleware", "Operators' tools and"),
     "the page asks the command": ("ops/web/session.py", "ops.cli.dead_view", "The command and the page"),
     "a new file of the core is a route": ("ops/core/trace/new_view.py", "fastapi", _CORE),
     "a service imports the tests": ("chassis/keys.py", "tests.support.patience", _SHIPPED),
@@ -61,7 +62,7 @@ _BROKEN = {
     "a contract needs a test library": ("contracts/ids.py", "hypothesis", _SHIPPED),
     "the embedded store is imported": ("deploy/local/store.py", "secantus", "The embedded store"),
     "the sandbox imports Bellhop": ("stripe_sandbox/api.py", "contracts.ids", "The sandbox stands alone"),
-    "the client looks behind the API": ("client/gateway.py", "gateway.problem_types", "The client knows the API"),
+    "the client looks behind the API": ("client/gateway.py", "chassis.web.problem_types", "The client knows the API"),
     "a contract knows the store": ("contracts/money.py", "pymongo", "Contracts are plain data"),
 }
 _VENDORS = {_STRIPE, _AMQP, _DRIVER}

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.keys import joined
+from chassis.web.tokens import Operator, OperatorRole
 from contracts.ids import ExtraId
 from contracts.orders import Guest, Staff
 from extras_service.order.state import guest_key
 from extras_service.stock.decide import stock_id
 from gateway.api.idempotency import order_id_of, refund_id_of
 from gateway.rate_limits import key_of
-from gateway.tokens import Operator, OperatorRole
 from tests.support.orders import guest
 
 # Few characters, those that separate among them: so that two made-up pairs often look alike.

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from gateway.tokens import Tokens
+from chassis.web.tokens import Tokens
 from ops.web.api import dead, orders, plans, queues_and_log, trace
 from ops.web.api.auth import Auth
 from ops.web.runs import Runs

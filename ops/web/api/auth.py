@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Header
 
-from gateway.tokens import Operator, OperatorRole, Tokens
+from chassis.web.tokens import Operator, OperatorRole, Tokens
 
 Authorization = Annotated[str | None, Header()]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 
-from gateway.tokens import Operator
+from chassis.web.tokens import Operator
 from ops.core.dead_letters import actions
 from ops.core.dead_letters.letters import DeadLetter, Stage, summary
 from ops.core.messages import Filter

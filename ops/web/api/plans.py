@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from chassis.messaging.envelope import utc_now
-from gateway.problems import ProblemError
-from gateway.tokens import Operator
+from chassis.web.problems import ProblemError
+from chassis.web.tokens import Operator
 from ops.core.message_log.search import offset_of
 from ops.core.replay import planning
 from ops.core.replay.plans import Plan, Planned, by_forecast, by_kind

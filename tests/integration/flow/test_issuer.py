@@ -19,9 +19,9 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
+from chassis.web.signing_keys import jwks_fetcher
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
-from gateway.signing_keys import jwks_fetcher
 from tests.support.guest import problem
 from tests.support.waiting import until
 
@@ -161,7 +161,7 @@ async def test_what_is_no_key_set_is_not_taken(
 
 
 async def test_a_login_that_does_not_answer_is_not_waited_for(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.signing_keys.FETCH_TIMEOUT", 0.2)
+    monkeypatch.setattr("chassis.web.signing_keys.FETCH_TIMEOUT", 0.2)
     login.hangs = True
 
     with pytest.raises((TimeoutError, httpx.TimeoutException)):

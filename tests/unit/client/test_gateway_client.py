@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
+from chassis.web import problem_types
 from client import GatewayClient, OrderUpdate, PendingError, ProblemError, calls, models
 from client.calls import Call
 from client.problems import UnexpectedAnswerError
@@ -14,7 +15,7 @@ from contracts.ids import ExtraId
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import RequestedLine
-from gateway import live, problem_types
+from gateway import live
 from gateway.api import examples, schemas
 from tools.openapi_document import FILE
 

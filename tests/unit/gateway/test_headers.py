@@ -9,8 +9,8 @@ from cryptography.fernet import Fernet
 from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
 
+from chassis.web.headers import HSTS, SECURITY_HEADERS
 from gateway.app import create_app
-from gateway.headers import HSTS, SECURITY_HEADERS
 from gateway.settings import GatewaySettings
 
 SITE = "https://www.alpenhof.example"

@@ -6,7 +6,7 @@ import httpx
 from starlette.responses import Response
 from structlog.testing import capture_logs
 
-from gateway.http_log import LONGEST_PATH, HttpLog
+from chassis.web.http_log import LONGEST_PATH, HttpLog
 
 
 async def test_a_path_is_logged_up_to_a_limit() -> None:

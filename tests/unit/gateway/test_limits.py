@@ -14,16 +14,16 @@ from pydantic import SecretStr, ValidationError
 
 from benchmarks.rates import microseconds
 from chassis.errors import TransientError
+from chassis.web import problems
 from chassis.web.client_addresses import network_of
+from chassis.web.problems import ProblemError
 from chassis.web.request_bodies import BodyReaders
+from chassis.web.request_limits import RequestLimits
+from chassis.web.tokens import Operator, OperatorRole
 from contracts.orders import Guest, Staff
-from gateway import problems
 from gateway.admission import FRESH, RETRY_AFTER, AdmissionControl
-from gateway.problems import ProblemError
 from gateway.rate_limits import AddressRate, Counts, RateLimits, StreamLimit
-from gateway.request_limits import RequestLimits
 from gateway.settings import GatewaySettings
-from gateway.tokens import Operator, OperatorRole
 from tests.support import orders as given
 
 MAX_BODY = 1000
@@ -113,7 +113,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 
 
 async def test_a_body_that_gave_way_to_newer_ones_is_503_and_may_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.request_limits.BodyReaders", partial(BodyReaders, most_bytes=0))
+    monkeypatch.setattr("chassis.web.request_limits.BodyReaders", partial(BodyReaders, most_bytes=0))
 
     answer = await _http(RequestLimits(_app(), MAX_BODY, 5)).post("/length", content=_in_pieces(1, 1))
 

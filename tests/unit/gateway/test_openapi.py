@@ -10,11 +10,11 @@ import jsonschema_rs
 import pytest
 from pydantic import BaseModel
 
+from chassis.web.problem_types import PREFIX, PROBLEM_TYPES, Problem
+from chassis.web.problems import _STATUS_OF_REASON, _UNPROCESSABLE
 from contracts.orders import ExtraView, OrderView, Reason
 from gateway.api import examples
 from gateway.api.schemas import CancelRequest, OrderRequest, PaymentSession, RefundRequest, ReviewRequest
-from gateway.problem_types import PREFIX, PROBLEM_TYPES, Problem
-from gateway.problems import _STATUS_OF_REASON, _UNPROCESSABLE
 from tools.openapi_document import FILE, text
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,8 +32,8 @@ OPERATIONS = dict(operations())
 
 
 def raised() -> Iterator[tuple[str, int, str]]:
-    """Name, status and title of each problem that the gateway's sources make."""
-    for file in ROOT.glob("gateway/**/*.py"):
+    """Name, status and title of each problem that the sources of the gateway and of its HTTP edge make."""
+    for file in (*ROOT.glob("gateway/**/*.py"), *ROOT.glob("chassis/web/*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "ProblemError":
                 given = [part.value if isinstance(part, ast.Constant) else None for part in node.args[:3]]

@@ -11,7 +11,7 @@ from gateway.api.schemas import OrderIdPath
 from tests.support import orders as given
 
 KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
-# As a token may have them (gateway/tokens.py): no control characters, no half surrogates.
+# As a token may have them (chassis/web/tokens.py): no control characters, no half surrogates.
 NAMES = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from gateway import problems
+from chassis.web import problems
 from gateway.guest_page import FOLDER, Page, decimals, policy_for
 from gateway.settings import GatewaySettings
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from chassis.errors import PublishFailedError, StoreUnavailableError
 from chassis.messaging.requests import NoResponderError, ReplyTimeoutError
+from chassis.web.problems import ProblemError, install
 from contracts.orders import Reason, Refusal
-from gateway.problems import ProblemError, install
 
 
 class Ordered(BaseModel):

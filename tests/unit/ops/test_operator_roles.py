@@ -9,8 +9,8 @@ import jwt
 import pytest
 from typer.testing import CliRunner
 
+from chassis.web.tokens import OperatorRole
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
-from gateway.tokens import OperatorRole
 from ops.cli import main as cli
 from ops.cli.console import needed_role
 from ops.core.authorization import TOKEN

@@ -15,7 +15,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from gateway.tokens import OperatorRole
+from chassis.web.tokens import OperatorRole
 from ops.web.app import create_app
 from ops.web.files import FOLDER
 from ops.web.settings import PageSettings

@@ -14,10 +14,10 @@ from hypothesis import example, settings
 from hypothesis import given as each
 from hypothesis import strategies as st
 
+from chassis.web.problems import ProblemError
+from chassis.web.signing_keys import SharedSecret
+from chassis.web.tokens import Operator, Tokens
 from contracts.orders import Guest, Staff
-from gateway.problems import ProblemError
-from gateway.signing_keys import SharedSecret
-from gateway.tokens import Operator, Tokens
 
 SECRET = "a secret of this hotel, long enough for every HMAC: " + "x" * 32
 TOKENS = Tokens(SharedSecret(SECRET), "tests", "bellhop")

@@ -11,10 +11,10 @@ from typing import Any
 import jwt
 import pytest
 
+from chassis.web.problems import ProblemError
+from chassis.web.signing_keys import SharedSecret
+from chassis.web.tokens import CLOCK_SKEW_SECONDS, LONGEST_TOKEN, Operator, OperatorRole, Tokens
 from contracts.orders import Guest, Staff
-from gateway.problems import ProblemError
-from gateway.signing_keys import SharedSecret
-from gateway.tokens import CLOCK_SKEW_SECONDS, LONGEST_TOKEN, Operator, OperatorRole, Tokens
 
 SECRET = "a secret of this hotel, long enough for every HMAC: " + "x" * 32
 ISSUER = "https://login.alpenhof.example"

@@ -10,12 +10,12 @@ import jwt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from chassis.messaging.envelope import utc_now
+from chassis.web.problems import ProblemError
+from chassis.web.receipt_emails import receipt_email_of
+from chassis.web.signing_keys import PublishedKeys, SharedSecret, SigningKeys, jwks_fetcher
+from chassis.web.token_settings import TokenSettings
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
-from gateway.problems import ProblemError
-from gateway.receipts import receipt_email_of
-from gateway.settings import TokenSettings
-from gateway.signing_keys import PublishedKeys, SharedSecret, SigningKeys, jwks_fetcher
 
 CLOCK_SKEW_SECONDS = 60
 _TIMES_CHECKED_HERE: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}

@@ -13,10 +13,10 @@ from starlette.status import HTTP_400_BAD_REQUEST
 from chassis.errors import TransientError
 from chassis.messaging.requests import ReplyTimeoutError
 from chassis.text import cut
+from chassis.web.headers import SECURITY_HEADERS
+from chassis.web.http_log import LONGEST_PATH
+from chassis.web.problem_types import MEDIA_TYPE, PREFIX
 from contracts.orders import Reason, Refusal
-from gateway.headers import SECURITY_HEADERS
-from gateway.http_log import LONGEST_PATH
-from gateway.problem_types import MEDIA_TYPE, PREFIX
 
 log = structlog.get_logger()
 

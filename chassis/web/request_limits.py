@@ -6,8 +6,8 @@ from typing import assert_never
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.web.problems import ProblemError, unavailable
 from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
-from gateway.problems import ProblemError, unavailable
 
 
 class RequestLimits:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.receipts import receipt_email_of
+from chassis.web.receipt_emails import receipt_email_of
 
 ANNA = "anna.berg+spa@mail.alpenhof.example"
 

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from gateway.problems import ProblemError
-from gateway.signing_keys import MAX_STALE, MIN_REFETCH_INTERVAL, KeysUnavailableError, PublishedKeys, keys_of
-from gateway.tokens import Tokens
+from chassis.web.problems import ProblemError
+from chassis.web.signing_keys import MAX_STALE, MIN_REFETCH_INTERVAL, KeysUnavailableError, PublishedKeys, keys_of
+from chassis.web.tokens import Tokens
 
 ISSUER = "https://login.alpenhof.example"
 RSA_KEY = rsa.generate_private_key(65537, 2048)
