@@ -9,8 +9,13 @@ from tests.integration.flow.test_counted import FLOW
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")])
 
+_OF_TODAY = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "decisions"]
+_CHANGED_BY_RECIPES = ("chassis", "contracts", "extras_service", "payment_service", "psp_adapter")
+
+_PATH = re.compile(r"`([\w-]+(?:/[\w.-]+)*/\w[\w.-]*)`")
 _CODE = re.compile(r"\[`(?P<path>[\w/.]+)`\]\([\w/.]+\)(?P<names>(?: `\w+`,?)*)")
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)(?P<target>[^)#\s]+)(?:#(?P<heading>[^)\s]+))?\)")
 
@@ -30,6 +35,25 @@ def test_the_steps_take_the_messages_that_a_paid_order_takes() -> None:
     steps = ARCHITECTURE.partition("## A paid order")[2].partition("\n## ")[0]
 
     assert tuple(re.findall(r"`(\w+\.[\w-]+\.v\d+)`", steps)) == FLOW
+
+
+@pytest.mark.parametrize("page", _OF_TODAY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    rooms = {folder.name for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith(".")}
+
+    named = [path for path in _PATH.findall(page.read_text()) if path.partition("/")[0] in rooms]
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_recipes_name_what_the_code_has() -> None:
+    recipes = CONTRIBUTING.partition("## Recipes")[2].partition("\n## ")[0]
+    code = "".join(file.read_text() for room in _CHANGED_BY_RECIPES for file in (ROOT / room).rglob("*.py"))
+
+    named = set(re.findall(r"`(_?[A-Z][A-Za-z_]+)`", recipes))
+
+    assert {name for name in named if not re.search(rf"\b{name}\b", code)} == set()
+    assert len(named) > 5
 
 
 def test_every_room_is_described() -> None:
