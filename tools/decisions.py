@@ -16,9 +16,9 @@ _RECORD = re.compile(
 _INTRODUCTION = """# Decisions
 
 Choices that would surprise a reader: what made them necessary, what was chosen, what follows. Written by
-`python -m tools.decisions --write` from the first lines of each record; `make check` holds it current.
+`python -m tools.decisions --write` from the first lines of each record; `make check` fails when it is stale.
 
-A record is a file `NNNN-its-point.md` that begins with `# N. Its point` and, in a paragraph of its own,
+A record is a file `NNNN-its-point.md` that begins with `# N. Its point` and, in a separate paragraph,
 `Accepted on YYYY-MM-DD.` A record is not rewritten when another one replaces it: that paragraph goes on with
 `Replaced by [decision N](file.md)`, or `Replaced in part by`.
 
@@ -33,7 +33,7 @@ class RecordError(ValueError):
     def __init__(self, file: str) -> None:
         super().__init__(
             f"docs/decisions/{file} must begin with `# N. Title`, N being the number in its name, and then, in a "
-            "paragraph of its own, `Accepted on YYYY-MM-DD.`"
+            "separate paragraph, `Accepted on YYYY-MM-DD.`"
         )
 
 

@@ -8,16 +8,16 @@ FILE = ROOT / "docs" / "psp-events.md"
 
 _TEXT = """# Events to subscribe to at Stripe
 
-Written by `python -m tools.psp_events --write` from the code that reads them; `make check` holds it current.
+Written by `python -m tools.psp_events --write` from the code that reads them; `make check` fails when it is stale.
 
 A webhook endpoint for `https://your.host/webhooks/stripe` needs these events, in the API version `{version}`.
-Each one that is missing is found by the sweep of Stripe's own list instead, up to ten minutes later. Any other event is
+A missing one is found by the backfill from Stripe's list instead, up to ten minutes later. Any other event is
 answered with 2xx and ignored. `bellhop psp check` compares an endpoint with this list.
 
 An event destination with thin payloads may send to the same address, beside an endpoint or instead of it: the same
 events with `v1.` before their names, and its secret beside the others in `STRIPE_WEBHOOK_SECRET`. The object that a
-thin event names is fetched and reported as it is by then; while it cannot be fetched the answer is 503, so that Stripe
-sends the event again.
+thin event names is fetched and reported in its current state; while it cannot be fetched the answer is 503, so Stripe
+repeats the event.
 
 ```
 {events}

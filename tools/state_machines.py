@@ -451,34 +451,44 @@ status with other money facts. In the order tables, *becomes* names the status a
 
 MODEL_CHECK = """## The model check
 
-The tables show one message at a time. `tests/model/` explores what happens when messages come late, twice, in any
-order or, for webhooks about a payment, never: every reachable combination of order, payment, PSP and messages under
-way for one order, by the services' own `decide` functions. Bounded is what people and faults do: guest and staff
-actions, surprises at the PSP (dashboard, disputes, failing refunds, metadata that is changed, sessions that are gone,
-a second session that is paid), redeliveries, lost webhooks, requests the PSP leaves unanswered, for weeks where it is
-a refund, or refuses (a wrong key, a missing right, an unknown id, this object: what the adapter makes of each is
-decided by its own handlers), failures it stores and repeats, idempotency keys it has forgotten, messages of any age
-that an operator sends again in any state, their ids remembered no more, and one store that goes back to a backup and
-is then sent its part of the log or, where the log is lost, brought up to date by what `bellhop reconcile` sends. The
-payment of an event is found by the payment service's own handlers. Vouchers can be paid for days, and expire.
-Deliveries, deadlines and polls are not bounded. A crash between write and publish is a message that comes late.
-Longer random walks through the same model (`test_money_stateful.py`) go beyond the bounds.
+The tables have one message at a time. `tests/model/` explores messages that come late, twice, in any order or, for
+webhooks about a payment, never: every reachable combination of order, payment, PSP and pending messages for one order,
+with the services' own `decide` functions, and the payment service's handlers to find the payment of an event. A crash
+between write and publish is a message that comes late. Deliveries, deadlines and polls are not bounded.
 
-Checked in every state: never confirmed without the full amount captured, unless staff accepted it; refunds never
-exceed what was captured; no refund is made twice; no message is parked; deciding on a handled message once more
-changes nothing. At rest: a closed order keeps no money without a refund or review, no guest pays twice, no order is
-stuck, order and PSP agree about the money, no refund is forgotten, only what was asked for is refunded, a refund that
-failed or was made twice is seen on the order (by staff, until it is asked for again or settled outside), no refund
-fails because our key is refused, no session is left open, no order comes before a person because the PSP repeats a
-failure, a refund that staff settled outside and the PSP makes after all is seen, and a store that went back ends
-where it was. While nothing is under way: a voucher is waited for, and a refund without an outcome for two weeks is
-seen. And from every state a final one is reached by deliveries, clocks and the PSP alone. Bugs planted in the
-decisions, in the adapter and in the restoring of a store are found, and the real code breaks no law within the same
-bounds (`test_planted_bugs.py`).
+**Bounded** are the acts of people, and faults:
+
+- actions of guest and staff;
+- events at the PSP: refunds in the dashboard, disputes, failing refunds, changed metadata, lost sessions, a second
+  session that is paid, vouchers that are paid for days or expire;
+- redeliveries and lost webhooks;
+- requests that the PSP leaves unanswered (a refund for weeks) or refuses (a wrong key, a missing permission, an unknown
+  id, this object: the adapter's own handlers decide what follows), failures that it stores and repeats, idempotency
+  keys that it has forgotten;
+- messages of any age that an operator replays in any state, after their ids were forgotten;
+- one store that is restored from a backup, and then gets its part of the log or, if the log is lost, the corrections
+  of `bellhop reconcile`.
+
+Longer random walks through the same model (`test_money_stateful.py`) exceed these bounds.
+
+**In every state**: no order is confirmed without the full amount captured, unless staff accepted it; refunds never
+exceed the captures; no refund is made twice; no message is parked; deciding on a handled message again changes
+nothing.
+
+**At rest**: a closed order keeps no money without a refund or review; no guest pays twice; no order is stuck; order
+and PSP agree about the money; no refund is forgotten, and none is made without a request; a refund that failed or was
+made twice is shown on the order (to staff, until it is requested again or settled outside); no refund fails because
+our key is refused; no session stays open; no order goes to review because the PSP repeats a failure; a refund that
+staff settled outside and the PSP makes later is found; a restored store reaches the same end.
+
+**While no message is pending**: a voucher keeps its order open, and a refund without an outcome for two weeks is shown.
+From every state, deliveries, clocks and the PSP alone lead to a final one. Bugs planted in the decisions, in the
+adapter and in the restoring of a store are found, and the real code breaks no law within the same bounds
+(`test_planted_bugs.py`).
 
 CI explores 46 bounds, 1,451,000 states when this was written, in about a minute of processor time; with
-`BELLHOP_MODEL_DEPTH=deep`, 15 wider ones after them. `python -m tests.model` prints each bound and how many states
-were visited ([figures](testing.md#the-model-of-money)); the bounds are in `tests/model/bounds.py`. The random walks
+`BELLHOP_MODEL_DEPTH=deep`, 15 wider ones after them. `python -m tests.model` prints each bound with its number of
+states ([figures](testing.md#the-model-of-money)); the bounds are in `tests/model/bounds.py`. The random walks
 are the same 500 each time in CI; the deep run takes 5,000 others.
 """
 

@@ -3,7 +3,7 @@
 A message is copied after the broker has confirmed it. Copies wait in memory, up to a limit, and are written over a
 separate connection: a stream that hangs makes RabbitMQ throttle the whole connection that writes to it. Copies that
 could not be written are counted, and a LogGap reports them in the log as soon as it accepts messages again.
-docs/decisions/0016-the-log-is-fed-apart.md says why and what it costs.
+docs/decisions/0016-the-log-is-fed-by-copies.md says why and what it costs.
 """
 
 import asyncio

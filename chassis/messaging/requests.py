@@ -2,7 +2,7 @@
 
 FastStream's own `request()` holds one lock for the whole round trip; here a future per correlation id waits. The queue
 is exclusive and ends with its connection; the broker drops a reply to a requester that is gone. Why not RabbitMQ's
-direct reply-to: docs/decisions/0012-replies-over-a-queue-of-ones-own.md.
+direct reply-to: docs/decisions/0012-replies-over-the-requesters-queue.md.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 RabbitMQ 4 counts how often a message of a quorum queue was given back, and drops it after 20 times; so a queue is no
 place to look at messages again and again. They are taken in: written to the store, then acknowledged
-(docs/decisions/0009-dead-letters-are-taken-in.md).
+(docs/decisions/0009-dead-letters-are-drained.md).
 """
 
 import hashlib
