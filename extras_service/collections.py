@@ -8,7 +8,7 @@ from chassis.storage.documents import Documents, DocumentStore, Records
 from contracts.orders import OrderStatus
 from extras_service.catalogue import Extra
 from extras_service.order.state import Order
-from extras_service.stock.decide import StockDay
+from extras_service.stock.state import StockDay
 
 
 class ExtrasStore:

@@ -1,12 +1,12 @@
 """Messages in. Each handler parses nothing, decides nothing: it calls once, and answers whoever waits."""
 
 from dataclasses import dataclass
-from typing import Any, assert_never, get_args
+from typing import Any, get_args
 
-from chassis.decision import Applied, Done, Duplicate, Ignored, Outcome, Refused, Stale
+from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope, Publisher
-from chassis.storage.write_path import Handled, WritePath
+from chassis.storage.write_path import WritePath
 from contracts.ids import bounded_id
 from contracts.message import Reply
 from contracts.orders import (
@@ -17,21 +17,19 @@ from contracts.orders import (
     ListOrders,
     OrderCancelled,
     OrderExpired,
-    OrderReply,
     OrdersReply,
     PlaceOrder,
-    Reason,
-    Refusal,
     ResolveReview,
     StartPayment,
 )
 from extras_service.collections import ExtrasStore
 from extras_service.order.decide import NOT_FOUND
+from extras_service.order.inputs import OrderInput, PaymentEvent, PaymentStart, StaffCommand
 from extras_service.order.placement import Placement
+from extras_service.order.replies import changed_reply, order_reply, placed_reply, refusal, session_reply
 from extras_service.order.review_keeper import ReviewKeeper
-from extras_service.order.staff_view import staff_view
-from extras_service.order.state import Order, OrderInput, PaymentEvent, PaymentStart, StaffCommand, guest_key
-from extras_service.stock.keeper import StockKeeper
+from extras_service.order.state import Order, guest_key
+from extras_service.stock.holds import StockKeeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class ExtrasHandlers:
 
     async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
         handled = await self.placement.place(command, delivery)
-        await self._reply(delivery, placed_reply(handled))
+        await self._reply(delivery, placed_reply(handled.outcome, handled.state))
         return handled.outcome
 
     async def release_stock(self, event: OrderExpired | OrderCancelled, delivery: Delivery) -> Outcome[Any]:
@@ -76,17 +74,17 @@ class ExtrasHandlers:
 
     async def start_payment(self, command: StartPayment, delivery: Delivery) -> Outcome[Any]:
         handled = await self.placement.start_payment(PaymentStart(command, delivery.pending_reply), delivery)
-        await self._reply(delivery, session_reply(handled))
+        await self._reply(delivery, session_reply(handled.outcome, handled.state))
         return handled.outcome
 
     async def change_order(self, command: CancelOrder | StaffCommand, delivery: Delivery) -> Outcome[Any]:
         handled = await self.orders.handle(command.order_id, command, delivery)
-        await self._reply(delivery, changed_reply(handled, for_staff=command.staff is not None))
+        await self._reply(delivery, changed_reply(handled.outcome, handled.state, for_staff=command.staff is not None))
         return handled.outcome
 
     async def resolve_review(self, command: ResolveReview, delivery: Delivery) -> Outcome[Any]:
         handled = await self.reviews.resolve(command, delivery)
-        await self._reply(delivery, changed_reply(handled, for_staff=True))
+        await self._reply(delivery, changed_reply(handled.outcome, handled.state, for_staff=True))
         return handled.outcome
 
     async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
@@ -101,8 +99,8 @@ class ExtrasHandlers:
     async def get_order(self, query: GetOrder, delivery: Delivery) -> Outcome[Any]:
         stored = await self.collections.orders.load(query.order_id)
         visible = stored is not None and _may_see(stored.state, query)
-        reply = _order_reply(stored.state, for_staff=query.guest_id is None) if stored and visible else None
-        await self._reply(delivery, reply or _refusal(NOT_FOUND))
+        reply = order_reply(stored.state, for_staff=query.guest_id is None) if stored and visible else None
+        await self._reply(delivery, reply or refusal(NOT_FOUND))
         return Done()
 
     async def list_orders(self, query: ListOrders, delivery: Delivery) -> Outcome[Any]:
@@ -123,46 +121,3 @@ def _may_see(order: Order, query: GetOrder) -> bool:
     if query.guest_id is None:
         return order.guest.property_id == query.property_id
     return order.guest_key == guest_key(query.guest_id, query.property_id)
-
-
-def placed_reply(handled: Handled[Order]) -> Reply | None:
-    """The answer to PlaceOrder. A repeat gets the first answer, whatever became of the order since."""
-    match handled.outcome:
-        case Refused() as refused:
-            return _refusal(refused)
-        case Applied() | Duplicate():
-            return OrderReply(order=handled.state.first_view()) if handled.state else None
-        case Stale() | Ignored() | Done():
-            return None
-        case _:
-            assert_never(handled.outcome)
-
-
-def _order_reply(order: Order, *, for_staff: bool) -> OrderReply:
-    return OrderReply(order=staff_view(order) if for_staff else order.view())
-
-
-def changed_reply(handled: Handled[Order], *, for_staff: bool) -> Reply | None:
-    """The answer to a command that changes an order: the order as it is now."""
-    match handled:
-        case Handled(outcome=Refused() as refused):
-            return _refusal(refused)
-        case Handled(state=Order() as order):
-            return _order_reply(order, for_staff=for_staff)
-        case _:
-            return None
-
-
-def session_reply(handled: Handled[Order]) -> Reply | None:
-    """The answer to StartPayment, or None while the session is being opened: then the order answers when it is."""
-    match handled:
-        case Handled(outcome=Refused() as refused):
-            return _refusal(refused)
-        case Handled(state=Order() as order):
-            return order.session_reply()
-        case _:
-            return None
-
-
-def _refusal(refused: Refused) -> Refusal:
-    return Refusal(reason=Reason(refused.reason), detail=refused.detail)

@@ -17,12 +17,14 @@ from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES,
 from extras_service.collections import ExtrasStore
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order.decide import decide
+from extras_service.order.inputs import DeadlinePassed, OrderInput
 from extras_service.order.placement import Placement, Terms
 from extras_service.order.review_keeper import ReviewKeeper
-from extras_service.order.state import DeadlinePassed, Order, OrderInput
-from extras_service.stock.decide import StockDay, StockInput
+from extras_service.order.state import Order
 from extras_service.stock.decide import decide as decide_stock
-from extras_service.stock.keeper import StockKeeper
+from extras_service.stock.holds import StockKeeper
+from extras_service.stock.inputs import StockInput
+from extras_service.stock.state import StockDay
 
 SERVICE = "extras-service"
 

@@ -66,17 +66,10 @@ from contracts.psp import (
     PspSessionOpen,
 )
 from extras_service.catalogue import Catalogue, Extra, quote
-from extras_service.order import decide as saga
-from extras_service.order.state import (
-    DeadlinePassed,
-    HoldsConfirmed,
-    HoldsLost,
-    Order,
-    PaymentStart,
-    Placing,
-    Resolving,
-)
-from payment_service.payment import decide as lifecycle
+from extras_service.order.decide import decide as decide_order
+from extras_service.order.inputs import DeadlinePassed, HoldsConfirmed, HoldsLost, PaymentStart, Placing, Resolving
+from extras_service.order.state import Order
+from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.inputs import PollDue
 from payment_service.payment.state import Payment, PaymentStage
 from tools.generated_file import ROOT, generated_file_command
@@ -128,13 +121,13 @@ class Row:
 
 
 def _order_examples() -> dict[str, Order]:
-    unconfirmed = _after(saga.decide, None, replace(_placing(), needs_holds=True))
-    placed = _after(saga.decide, None, _placing())
-    payable = _after(saga.decide, placed, _starting(), _session_created())
-    confirmed = _after(saga.decide, payable, PaymentSucceeded(**IDS, amount=TOTAL))
+    unconfirmed = _after(decide_order, None, replace(_placing(), needs_holds=True))
+    placed = _after(decide_order, None, _placing())
+    payable = _after(decide_order, placed, _starting(), _session_created())
+    confirmed = _after(decide_order, payable, PaymentSucceeded(**IDS, amount=TOTAL))
     cancel = CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id)
-    expiring = _after(saga.decide, payable, DeadlinePassed())
-    cancelling = _after(saga.decide, payable, cancel)
+    expiring = _after(decide_order, payable, DeadlinePassed())
+    cancelling = _after(decide_order, payable, cancel)
     closed = PaymentSessionClosed(**IDS)
     return {
         "pending_payment, its places not confirmed": unconfirmed,
@@ -144,20 +137,20 @@ def _order_examples() -> dict[str, Order]:
         "cancelling": cancelling,
         "confirmed": confirmed,
         "confirmed, a refund failed": _after(
-            saga.decide,
+            decide_order,
             confirmed,
             RefundOrder(order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, amount=LESS, reason="sorry"),
             PaymentRefundFailed(
                 **IDS, fact_no=1, refund_id=REFUND_ID, refunded=NOTHING, pending=NOTHING, detail="closed"
             ),
         ),
-        "fulfilled": _after(saga.decide, confirmed, FulfilOrder(order_id=ORDER_ID, staff=STAFF)),
-        "expired": _after(saga.decide, expiring, closed),
-        "cancelled": _after(saga.decide, cancelling, closed),
-        "cancelled, refund on its way": _after(saga.decide, confirmed, cancel),
-        "needs_review": _after(saga.decide, payable, PaymentSucceeded(**IDS, amount=LESS)),
+        "fulfilled": _after(decide_order, confirmed, FulfilOrder(order_id=ORDER_ID, staff=STAFF)),
+        "expired": _after(decide_order, expiring, closed),
+        "cancelled": _after(decide_order, cancelling, closed),
+        "cancelled, refund on its way": _after(decide_order, confirmed, cancel),
+        "needs_review": _after(decide_order, payable, PaymentSucceeded(**IDS, amount=LESS)),
         "needs_review, expired before": _after(
-            saga.decide, expiring, closed, PaymentMismatched(**IDS, detail="livemode differs", received=TOTAL)
+            decide_order, expiring, closed, PaymentMismatched(**IDS, detail="livemode differs", received=TOTAL)
         ),
     }
 
@@ -238,22 +231,22 @@ def _session_created() -> PaymentSessionCreated:
 
 
 def _payment_examples() -> dict[str, Payment]:
-    created = _after(lifecycle.decide, None, _create())
-    opened = _after(lifecycle.decide, created, _psp_session_created())
-    closing = _after(lifecycle.decide, opened, ClosePaymentSession(**IDS))
-    paid = _after(lifecycle.decide, opened, PspPaymentSucceeded(**FACT, amount_received=TOTAL))
+    created = _after(decide_payment, None, _create())
+    opened = _after(decide_payment, created, _psp_session_created())
+    closing = _after(decide_payment, opened, ClosePaymentSession(**IDS))
+    paid = _after(decide_payment, opened, PspPaymentSucceeded(**FACT, amount_received=TOTAL))
     return {
         "created": created,
         "session_open": opened,
-        "action_required": _after(lifecycle.decide, opened, PspPaymentActionRequired(**FACT)),
-        "processing": _after(lifecycle.decide, opened, PspPaymentProcessing(**FACT)),
+        "action_required": _after(decide_payment, opened, PspPaymentActionRequired(**FACT)),
+        "processing": _after(decide_payment, opened, PspPaymentProcessing(**FACT)),
         "succeeded": paid,
-        "succeeded, a refund asked for": _after(lifecycle.decide, paid, _refund_payment()),
+        "succeeded, a refund asked for": _after(decide_payment, paid, _refund_payment()),
         "closing": closing,
-        "closed": _after(lifecycle.decide, closing, PspPaymentCanceled(**FACT)),
-        "failed": _after(lifecycle.decide, created, _psp_session_failed()),
-        "unknown": _after(lifecycle.decide, created, _silent()),
-        "mismatched": _after(lifecycle.decide, opened, PspPaymentSucceeded(**FACT, amount_received=LESS)),
+        "closed": _after(decide_payment, closing, PspPaymentCanceled(**FACT)),
+        "failed": _after(decide_payment, created, _psp_session_failed()),
+        "unknown": _after(decide_payment, created, _silent()),
+        "mismatched": _after(decide_payment, opened, PspPaymentSucceeded(**FACT, amount_received=LESS)),
     }
 
 
@@ -320,12 +313,12 @@ def _silent() -> PspOutcomeUnknown:
 def machines() -> tuple[Machine, Machine]:
     """The order's and the payment's, each with an example of everything."""
     return (
-        Machine("Orders", _order_examples(), _order_messages(), saga.decide, ("PlaceOrder", "pending_payment")),
+        Machine("Orders", _order_examples(), _order_messages(), decide_order, ("PlaceOrder", "pending_payment")),
         Machine(
             "Payments",
             _payment_examples(),
             _payment_messages(),
-            lifecycle.decide,
+            decide_payment,
             ("CreatePaymentSession", "created"),
         ),
     )

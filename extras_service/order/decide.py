@@ -1,7 +1,7 @@
 """The saga: one function that decides what happens to an order.
 
-`decide` is the order's table, row by row; `transitions.py` says what each row does. Both take values and return
-values: no clock, no broker, no store.
+`decide` is the order's table, row by row. What a row does stands in `transitions.py`, `payment.py`, `closure.py`,
+`money.py`, `refund_transitions.py` and `reviews.py`. All take values and return values: no clock, no broker, no store.
 """
 
 from datetime import datetime
@@ -38,21 +38,19 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.order import refund_transitions as refund_to
-from extras_service.order import transitions as to
-from extras_service.order.reviews import review_resolved
-from extras_service.order.state import (
+from extras_service.order import closure, money, payment, refund_transitions, replies, transitions
+from extras_service.order.inputs import (
     DeadlinePassed,
     HoldsConfirmed,
     HoldsLost,
-    Order,
     OrderInput,
     PaymentStart,
     Placing,
     Resolving,
     UnknownOrderError,
-    guest_key,
 )
+from extras_service.order.reviews import review_resolved
+from extras_service.order.state import Order, guest_key
 
 NOT_FOUND = Refused(Reason.ORDER_NOT_FOUND, "There is no such order.")
 
@@ -67,53 +65,53 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         return NOT_FOUND
     match order.status, message:
         case _, Placing(command=command):
-            return to.placed_before(order, command)
+            return transitions.placed_before(order, command)
         case _S.PENDING_PAYMENT, HoldsConfirmed():
-            return to.holds_confirmed(order)
+            return transitions.holds_confirmed(order)
         case _S.PENDING_PAYMENT, HoldsLost():
-            return to.holds_lost(order)
+            return transitions.holds_lost(order)
         case _S.PENDING_PAYMENT, PaymentStart():
-            return to.payment_started(order, message, now)
+            return payment.payment_started(order, message, now)
         case _, PaymentStart():
-            return Refused(Reason.ORDER_NOT_PAYABLE, to.not_payable(order))
+            return Refused(Reason.ORDER_NOT_PAYABLE, replies.not_payable(order))
         case _S.PENDING_PAYMENT, PaymentSessionCreated():
-            return to.session_created(order, message)
+            return payment.session_created(order, message)
         case _, PaymentSessionCreated() if order.received is None:
-            return to.opened_too_late(order)
+            return payment.opened_too_late(order)
         case _S.PENDING_PAYMENT, PaymentSessionFailed():
-            return to.session_failed(order, message)
+            return payment.session_failed(order, message)
         case _S.PENDING_PAYMENT, PaymentInstructionsIssued(payable_until=until):
-            return to.instructions_issued(order, until, now)
+            return payment.instructions_issued(order, until, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentProcessing()):
-            return to.processing(order)
+            return payment.processing(order)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentFailed()):
-            return to.attempt_failed(order, message, now)
+            return payment.attempt_failed(order, message, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)) if amount == order.total:
-            return to.paid(order)
+            return payment.paid(order)
         case ((_S.CANCELLING | _S.EXPIRED | _S.CANCELLED), PaymentSucceeded()) if order.received is None:
-            return to.paid_too_late(order, message, now)
+            return closure.paid_too_late(order, message, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)):
-            return to.needs_review(order, f"paid {readable(amount)}, owed {readable(order.total)}", received=amount)
+            return money.needs_review(order, f"paid {readable(amount)}, owed {readable(order.total)}", received=amount)
         case _, PaymentMismatched(received=received, detail=detail) if order.received is None:
-            return to.needs_review(order, detail, received=received)
+            return money.needs_review(order, detail, received=received)
         case _, PaymentUnresolved(refund_id=refund_id) if refund_id is not None:
-            return refund_to.unanswered(order, message, refund_id, now)
+            return refund_transitions.unanswered(order, message, refund_id, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentUnresolved(detail=detail)):
-            return to.unresolved(order, detail)
+            return money.unresolved(order, detail)
         case ((_S.EXPIRED | _S.CANCELLED), PaymentUnresolved(detail=detail)) if order.received is None:
-            return to.unresolved(order, detail)
+            return money.unresolved(order, detail)
         case _S.PENDING_PAYMENT, DeadlinePassed():
-            return to.deadline_passed(order, now)
+            return closure.deadline_passed(order, now)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), CancelOrder()):
-            return to.cancelled_unpaid(order, message, now)
+            return closure.cancelled_unpaid(order, message, now)
         case _S.PENDING_PAYMENT, PaymentSessionClosed():
-            return to.session_lost(order, now)
+            return payment.session_lost(order, now)
         case _S.EXPIRING, PaymentSessionClosed():
-            return to.expired(order)
+            return closure.expired(order)
         case _S.CANCELLING, PaymentSessionClosed():
-            return to.cancelled(order)
+            return closure.cancelled(order)
         case _S.CONFIRMED, CancelOrder():
-            return to.cancelled_paid(order, message, now)
+            return closure.cancelled_paid(order, message, now)
         case ((_S.CANCELLING | _S.CANCELLED), CancelOrder()):
             return Ignored("cancelled already")
         case _, CancelOrder():
@@ -121,7 +119,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
                 Reason.ORDER_NOT_CANCELLABLE, f"This order can no longer be cancelled: it is {order.status}."
             )
         case _S.CONFIRMED, FulfilOrder():
-            return to.fulfilled(order, message, now)
+            return transitions.fulfilled(order, message, now)
         case _S.FULFILLED, FulfilOrder():
             return Ignored("fulfilled already")
         case _, FulfilOrder():
@@ -129,26 +127,26 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
                 Reason.ORDER_NOT_FULFILLABLE, f"Only a confirmed order can be fulfilled; it is {order.status}."
             )
         case _, RefundOrder():
-            return to.refund_asked(order, message, now)
+            return money.refund_asked(order, message, now)
         case _, RetryRefund():
-            return refund_to.retried(order, message, now)
+            return refund_transitions.retried(order, message, now)
         case _, SettleRefundOutside():
-            return refund_to.settled_outside(order, message, now)
+            return refund_transitions.settled_outside(order, message, now)
         case _S.NEEDS_REVIEW, Resolving():
             return review_resolved(order, message, now)
         case _, Resolving():
             return Refused(Reason.ORDER_NOT_IN_REVIEW, f"This order is not under review; it is {order.status}.")
         case _, PaymentRefunded():
-            return refund_to.settled(order, message, now)
+            return refund_transitions.settled(order, message, now)
         case _, PaymentRefundFailed():
-            return refund_to.failed(order, message, now)
+            return refund_transitions.failed(order, message, now)
         case _, PaymentDisputed() | PaymentDisputeClosed():
-            return to.dispute_reported(order, message)
+            return money.dispute_reported(order, message)
         case (
             (_S.NEEDS_REVIEW | _S.CONFIRMED | _S.FULFILLED),
             PaymentSucceeded(amount=amount),
         ) if order.received is None:
-            return to.received_after_all(order, amount)
+            return money.received_after_all(order, amount)
         case status, (
             HoldsConfirmed()
             | HoldsLost()
@@ -214,7 +212,7 @@ def _is_guests(order: Order, guest_id: GuestId, property_id: PropertyId) -> bool
 def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
     match message:
         case Placing():
-            return to.placed(message, now)
+            return transitions.placed(message, now)
         case (
             PaymentStart()
             | CancelOrder()

@@ -19,20 +19,18 @@ from contracts.ids import OrderId
 from contracts.orders import OrderStatus, PlaceOrder
 from extras_service.catalogue import quote
 from extras_service.collections import ExtrasStore
-from extras_service.order.state import (
+from extras_service.order.inputs import (
     HoldsConfirmed,
     HoldsLost,
-    HoldsStage,
     HoldsUnconfirmedError,
-    Order,
     OrderInput,
     PaymentStart,
     Placing,
-    digest_of,
-    guest_key,
 )
-from extras_service.stock.decide import Demand, Holder, demands
-from extras_service.stock.keeper import StockKeeper
+from extras_service.order.state import HoldsStage, Order, digest_of, guest_key
+from extras_service.stock.holds import StockKeeper
+from extras_service.stock.inputs import Demand, demands
+from extras_service.stock.state import Holder
 
 
 @dataclass(frozen=True, slots=True)

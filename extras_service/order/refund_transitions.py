@@ -15,10 +15,10 @@ from contracts.orders import (
     SettleRefundOutside,
 )
 from contracts.payments import PaymentRefunded, PaymentRefundFailed, PaymentUnresolved, RefundStage
+from extras_service.order.money import DISPUTED, money_moved, needs_review, payment_changed
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.refund_requests import ask_again, with_refund
 from extras_service.order.state import Order
-from extras_service.order.transitions import DISPUTED, money_moved, needs_review, payment_changed
 
 _CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 _DECIDED = (*_CLOSED, OrderStatus.CONFIRMED, OrderStatus.FULFILLED)

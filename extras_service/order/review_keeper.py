@@ -10,9 +10,10 @@ from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus, ResolveReview
 from extras_service.collections import ExtrasStore
 from extras_service.order.decide import is_staffs
-from extras_service.order.state import Order, OrderInput, Resolving
-from extras_service.stock.decide import demands
-from extras_service.stock.keeper import StockKeeper
+from extras_service.order.inputs import OrderInput, Resolving
+from extras_service.order.state import Order
+from extras_service.stock.holds import StockKeeper
+from extras_service.stock.inputs import demands
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,13 @@ from contracts.money import Money
 from contracts.order_actions import ActionKind, Direction, ReviewResolution, SettledOutside
 from contracts.orders import OrderPaymentChanged, OrderStatus, Reason, RefundSettlement, ResolveReview
 from contracts.payments import ClosePaymentSession, RefundPayment, RefundStage
+from extras_service.order.closure import cancelled, cancelled_with_refund, expired
+from extras_service.order.inputs import AnotherReviewError, Resolving
+from extras_service.order.payment import confirmed
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.refund_requests import ask_again, with_settled
-from extras_service.order.state import AnotherReviewError, Order, Resolving
-from extras_service.order.transitions import (
-    acted,
-    cancelled,
-    cancelled_with_refund,
-    confirmed,
-    expired,
-    payment_status_of,
-)
+from extras_service.order.state import Order
+from extras_service.order.status import acted, payment_status_of
 
 _KEPT = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
 

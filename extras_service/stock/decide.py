@@ -6,152 +6,17 @@ order that exists whenever it is looked at. It lapses by itself, and before it i
 between the two writes blocks a place for no longer than an unpaid order lives.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import assert_never
 
-from pydantic import BaseModel, ConfigDict
-
-from chassis.decision import Applied, Decision, Ignored, Refused, State
-from contracts.ids import ExtraId, OrderId
-from contracts.orders import OrderLine, OrderStatus, Reason
-from extras_service.catalogue import Extra
-from extras_service.order.state import Order
+from chassis.decision import Applied, Decision, Ignored, Refused
+from contracts.orders import OrderStatus, Reason
+from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, StockInput
+from extras_service.stock.state import Hold, Holder, StockDay, hold_of
 
 LAPSE_MARGIN = timedelta(minutes=1)
 """How long a hold outlives its order's deadline, so that the order has usually been closed when the hold is read."""
-
-
-class Hold(BaseModel):
-    """Places held for one order. `until` none: the order is paid and keeps them."""
-
-    model_config = ConfigDict(frozen=True)
-
-    order_id: OrderId
-    quantity: int
-    until: datetime | None
-    lines_digest: str = ""
-    """Of the lines they were held for. Empty: held by an older version; then the order's id decides alone."""
-    guest_key: str = ""
-    confirmed: bool = False
-    """Held again after the order was placed, so the order relies on it."""
-    reclaims: int = 0
-    """How often a review of the order has claimed it again. A release that saw it before leaves it alone."""
-
-
-class StockDay(State):
-    """One limited extra on one day."""
-
-    extra_id: ExtraId
-    day: date
-    holds: tuple[Hold, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        return f"{self.taken} taken"
-
-    @property
-    def taken(self) -> int:
-        return sum(hold.quantity for hold in self.holds)
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """For whom places are held: an order, the lines of one command, and their guest."""
-
-    order_id: OrderId
-    lines_digest: str
-    guest_key: str
-
-    @classmethod
-    def of(cls, order: Order) -> "Holder":
-        return cls(order.order_id, order.lines_digest, order.guest_key)
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """How much of a limited extra an order needs on a day, and how much there may be of it."""
-
-    extra_id: ExtraId
-    name: str
-    day: date
-    quantity: int
-    daily_limit: int
-    per_guest: int
-    """The most that one guest may hold of it on this day, over all their orders."""
-
-    @property
-    def stock_id(self) -> str:
-        return stock_id(self.extra_id, self.day)
-
-
-@dataclass(frozen=True, slots=True)
-class HoldStock:
-    """Hold it, until then at first. `confirms`: the order exists, and relies on the hold from now on."""
-
-    holder: Holder
-    demand: Demand
-    until: datetime
-    confirms: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReclaimHold:
-    """Staff accept the order, which may have been closed before: hold it, or claim the hold it still has."""
-
-    holder: Holder
-    demand: Demand
-    until: datetime
-    beyond_limit: bool = False
-    """Whether to hold it although none is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class LapseHold:
-    """A command no longer relies on its hold: it lapses now, and its order is read."""
-
-    holder: Holder
-
-
-@dataclass(frozen=True, slots=True)
-class RecheckHold:
-    """A hold has lapsed, or its order has closed. `order` was read after `seen`, so a hold that has changed since is
-    not judged by it."""
-
-    seen: Hold
-    order: Order | None
-
-
-StockInput = HoldStock | ReclaimHold | LapseHold | RecheckHold
-
-
-def stock_id(extra_id: ExtraId, day: date) -> str:
-    return f"stk_{extra_id}_{day.isoformat()}"
-
-
-def demands(lines: tuple[OrderLine, ...], catalogue: Mapping[str, Extra], max_held: int) -> tuple[Demand, ...]:
-    """What an order needs of limited extras, one entry per extra and day.
-
-    One guest may hold `max_held` of each, and always as many as one order may ask for.
-    """
-    needed: dict[tuple[ExtraId, date], int] = {}
-    for line in lines:
-        extra = catalogue.get(line.extra_id)
-        if extra is not None and extra.daily_limit is not None and line.day is not None:
-            key = (line.extra_id, line.day)
-            needed[key] = needed.get(key, 0) + line.quantity
-    return tuple(
-        Demand(
-            extra_id,
-            catalogue[extra_id].readable,
-            day,
-            quantity,
-            catalogue[extra_id].daily_limit or 0,
-            max(max_held, catalogue[extra_id].max_quantity),
-        )
-        for (extra_id, day), quantity in needed.items()
-    )
 
 
 def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decision[StockDay]:
@@ -259,21 +124,9 @@ def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Dec
     return Applied(_replaced(stock, hold, hold.model_copy(update={"until": until})))
 
 
-def lapsed(stock: StockDay, now: datetime) -> tuple[Hold, ...]:
-    """Holds that have lapsed; the order of each must be read."""
-    return tuple(hold for hold in stock.holds if hold.until is not None and hold.until <= now)
-
-
 def lapse_at(deadline: datetime, margin: timedelta = LAPSE_MARGIN) -> datetime:
     """When a hold lapses whose order may be paid until `deadline`."""
     return deadline + margin
-
-
-def hold_of(stock: StockDay | None, holder: Holder) -> Hold | None:
-    """What is held for these lines of this order."""
-    own = (holder.lines_digest, "")
-    holds = stock.holds if stock else ()
-    return next((hold for hold in holds if hold.order_id == holder.order_id and hold.lines_digest in own), None)
 
 
 def _replaced(stock: StockDay, hold: Hold, by: Hold) -> StockDay:

@@ -22,7 +22,7 @@ from contracts.orders import OrderStatus
 from contracts.payments import PaymentSucceeded
 from contracts.psp import PspPaymentSucceeded
 from contracts.topology import EVENTS, EXTRAS_PAYMENTS, PAYMENTS_PSP
-from extras_service.order import transitions
+from extras_service.order import closure
 from extras_service.order.state import Order
 from ops.core.dead_letters.letters import DeadLetters
 from tests.chaos import poison
@@ -287,7 +287,7 @@ def _expired_untold(template: Order) -> Json:
     no_money = {"received": None, "refunded": None, "refunds": (), "failed_refunds": ()}
     ids = {"order_id": order_id, "payment_id": payment_id_of(order_id)}
     pending = template.model_copy(update={**ids, **unpaid, **no_money})
-    expired = transitions.expired(pending)
+    expired = closure.expired(pending)
     assert isinstance(expired, Applied)
     envelopes = Delivery("chaos", "chaos", "deadline").outbox_of(order_id, 2, expired.messages)
     moment = datetime.now(UTC)

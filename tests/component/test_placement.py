@@ -11,9 +11,10 @@ from chassis.messaging.envelope import Delivery, Envelope
 from chassis.storage.stored_document import Stored
 from contracts.ids import OrderId
 from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason
+from extras_service.order.inputs import PaymentStart
 from extras_service.order.placement import Terms
-from extras_service.order.state import HoldsStage, Order, PaymentStart
-from extras_service.stock.decide import stock_id
+from extras_service.order.state import HoldsStage, Order
+from extras_service.stock.state import stock_id
 from extras_service.wiring import ExtrasParts, wire
 from tests.support import orders as given
 from tests.support.fake_store import FakeDocuments, FakeStore

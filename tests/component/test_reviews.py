@@ -12,7 +12,8 @@ from contracts.message import Message
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderCancelled, OrderStatus, PaymentStatus, Reason
 from contracts.payments import PaymentRefundFailed, RefundPayment
-from extras_service.order.state import AnotherReviewError, Order
+from extras_service.order.inputs import AnotherReviewError
+from extras_service.order.state import Order
 from tests.component.test_placement import Hotel, ordering
 from tests.support import orders as given
 

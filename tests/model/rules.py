@@ -43,12 +43,13 @@ from contracts.psp import (
     RetrievePspSession,
 )
 from extras_service.catalogue import Catalogue, Extra, quote
-from extras_service.order import decide as saga
+from extras_service.order.decide import decide as decide_order
+from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentEvent, PaymentStart, Placing, Resolving
+from extras_service.order.payment import ASK_AGAIN_AFTER
 from extras_service.order.refund import RequestedRefund
-from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentEvent, PaymentStart, Placing, Resolving
-from extras_service.order.transitions import ASK_AGAIN_AFTER
+from extras_service.order.state import Order
 from payment_service.handlers import PaymentHandlers
-from payment_service.payment import decide as lifecycle
+from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.inputs import PaymentMessage, PollDue
 from payment_service.payment.polling import REFUND_ANSWER, REFUND_SETTLEMENT, REFUSED_POLLS, UNKNOWN_POLLS
 from payment_service.payment.state import Attempt, Payment, PaymentStage
@@ -188,8 +189,8 @@ class Rules:
     """The two decision functions under test, how the adapter reads a refusal, and how the payment service finds the
     payment that an event is about. Planted bugs replace one of them."""
 
-    order: OrderRule = saga.decide
-    payment: PaymentRule = lifecycle.decide
+    order: OrderRule = decide_order
+    payment: PaymentRule = decide_payment
     refusal: Callable[[Exception], Exception] = lambda error: error
     handlers: type[PaymentHandlers] = PaymentHandlers
 

@@ -31,9 +31,11 @@ from contracts.orders import (
 )
 from contracts.payments import PaymentRefundFailed, PaymentSessionCreated, PaymentSucceeded
 from extras_service.handlers import ExtrasHandlers
+from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentStart
 from extras_service.order.placement import Terms
-from extras_service.order.state import DeadlinePassed, HoldsStage, Order, OrderInput, PaymentStart
-from extras_service.stock.decide import StockDay, lapse_at
+from extras_service.order.state import HoldsStage, Order
+from extras_service.stock.decide import lapse_at
+from extras_service.stock.state import StockDay
 from extras_service.wiring import wire
 from tests.support import orders as given
 

@@ -11,8 +11,9 @@ from hypothesis.stateful import run_state_machine_as_test as walk
 
 from chassis.decision import Applied, Decision
 from contracts.payments import PaymentSucceeded, RefundPayment
-from extras_service.order import decide as saga
-from extras_service.order.state import Order, OrderInput
+from extras_service.order.decide import decide as decide_order
+from extras_service.order.inputs import OrderInput
+from extras_service.order.state import Order
 from tests.model.bounds import Bounds, Left
 from tests.model.laws import Laws
 from tests.model.rules import Book, Rules
@@ -102,7 +103,7 @@ def test_no_law_is_broken_on_long_walks() -> None:
 
 def test_long_walks_find_a_late_success_that_is_not_refunded() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        decision = saga.decide(order, message, now)
+        decision = decide_order(order, message, now)
         if isinstance(message, PaymentSucceeded) and isinstance(decision, Applied):
             kept = tuple(each for each in decision.messages if not isinstance(each, RefundPayment))
             return Applied(decision.state, kept)

@@ -32,12 +32,13 @@ from contracts.psp import (
     PspSessionCreated,
     RetrievePspSession,
 )
-from extras_service.order import decide as saga
-from extras_service.order.state import Order, OrderInput
+from extras_service.order.decide import decide as decide_order
+from extras_service.order.inputs import OrderInput
+from extras_service.order.state import Order
 from ops.core import lost_payments
 from payment_service.handlers import PaymentHandlers
-from payment_service.payment import decide as lifecycle
 from payment_service.payment import polling
+from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.inputs import PaymentInput, PollDue, PspReport
 from payment_service.payment.state import Payment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
@@ -68,7 +69,7 @@ PAYS_LESS = Bounds("pays another amount", Left(guest=2), cards=("odd",))
 
 def test_a_late_success_that_is_not_refunded_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        decision = saga.decide(order, message, now)
+        decision = decide_order(order, message, now)
         if isinstance(message, PaymentSucceeded) and isinstance(decision, Applied):
             kept = tuple(each for each in decision.messages if not isinstance(each, RefundPayment))
             return Applied(decision.state, kept)
@@ -83,7 +84,7 @@ def test_a_payment_that_is_not_compared_with_what_was_asked_is_found() -> None:
     def trusts(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if payment is not None and isinstance(message, PspPaymentSucceeded):
             message = message.model_copy(update={"amount_received": payment.amount})
-        return lifecycle.decide(payment, message, now)
+        return decide_payment(payment, message, now)
 
     found = broken(PAYS_LESS, Rules(payment=trusts))
 
@@ -92,7 +93,7 @@ def test_a_payment_that_is_not_compared_with_what_was_asked_is_found() -> None:
 
 def test_a_session_that_is_never_closed_is_found() -> None:
     def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
-        decision = lifecycle.decide(payment, message, now)
+        decision = decide_payment(payment, message, now)
         if isinstance(decision, Applied):
             kept = tuple(each for each in decision.messages if not isinstance(each, ClosePspSession))
             return Applied(decision.state, kept)
@@ -115,7 +116,7 @@ def test_a_refund_made_twice_that_nobody_hears_of_is_found() -> None:
     def ignores(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if isinstance(message, PspRefundUpdated):
             message = message.model_copy(update={"psp_refund_id": ""})
-        return lifecycle.decide(payment, message, now)
+        return decide_payment(payment, message, now)
 
     hasty = Bounds("a part is refunded", Left(staff=1, twice=1, forgets=1), begin=PAYS)
 
@@ -137,7 +138,7 @@ def test_an_adapter_that_takes_a_refused_key_for_a_refused_refund_is_found() -> 
 
 def test_a_failed_refund_that_nobody_sees_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        return Stale("it failed") if isinstance(message, PaymentRefundFailed) else saga.decide(order, message, now)
+        return Stale("it failed") if isinstance(message, PaymentRefundFailed) else decide_order(order, message, now)
 
     fails = Bounds("the bank sends it back", Left(staff=1, psp=1), begin=PAYS, surprises=("fails",))
 
@@ -148,7 +149,7 @@ def test_a_failed_refund_that_nobody_sees_is_found() -> None:
 
 def test_a_retry_that_asks_the_payment_for_nothing_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        decision = saga.decide(order, message, now)
+        decision = decide_order(order, message, now)
         if isinstance(message, RetryRefund) and isinstance(decision, Applied):
             return Applied(decision.state)
         return decision
@@ -164,7 +165,7 @@ def test_a_refund_that_is_made_again_when_it_is_asked_for_again_is_found() -> No
     def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if payment is not None and isinstance(message, RefundPayment) and payment.refunds:
             message = message.model_copy(update={"refund_id": f"{message.refund_id}_{len(payment.refunds)}"})
-        return lifecycle.decide(payment, message, now)
+        return decide_payment(payment, message, now)
 
     again = Bounds("an old command comes again", Left(staff=1, replays=1), begin=PAYS)
 
@@ -200,7 +201,7 @@ def test_a_session_opened_again_that_is_left_open_is_found() -> None:
     def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if isinstance(message, PspSessionCreated) and payment is not None and payment.session is not None:
             return Stale("a session is open already")
-        return lifecycle.decide(payment, message, now)
+        return decide_payment(payment, message, now)
 
     again = Bounds("the key is forgotten", Left(guest=1, twice=1, forgets=1))
     found = broken(again, Rules(payment=forgets))
@@ -212,7 +213,7 @@ def test_an_order_that_takes_a_part_dispute_for_all_of_it_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
         if isinstance(message, PaymentDisputeClosed) and order is not None:
             message = message.model_copy(update={"amount": order.total})
-        return saga.decide(order, message, now)
+        return decide_order(order, message, now)
 
     part = Bounds("a part is lost", Left(psp=2), begin=PAYS, surprises=("dispute",), disputes=("part",))
     found = broken(part, Rules(order=forgets))
@@ -226,7 +227,7 @@ def test_a_payment_that_takes_an_end_for_the_last_word_is_found() -> None:
             ended = (PspDisputeState.WON, PspDisputeState.LOST)
             if any(dispute.state in ended for dispute in payment.disputes):
                 return Stale("the dispute is closed already")
-        return lifecycle.decide(payment, message, now)
+        return decide_payment(payment, message, now)
 
     appeal = Bounds("an appeal", Left(psp=4), begin=PAYS, surprises=("dispute",), disputes=("whole", "appeals"))
     found = broken(appeal, Rules(payment=forgets))
@@ -236,7 +237,7 @@ def test_a_payment_that_takes_an_end_for_the_last_word_is_found() -> None:
 
 def test_an_order_that_does_not_see_that_the_guest_has_the_money_twice_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        decision = saga.decide(order, message, now)
+        decision = decide_order(order, message, now)
         if isinstance(message, PaymentDisputeClosed) and order is not None and isinstance(decision, Applied):
             return Applied(decision.state.model_copy(update={"status": order.status, "review": None}))
         return decision
@@ -256,7 +257,7 @@ def test_a_violation_is_told_step_by_step() -> None:
     def trusts(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if payment is not None and isinstance(message, PspPaymentSucceeded):
             message = message.model_copy(update={"amount_received": payment.amount})
-        return lifecycle.decide(payment, message, now)
+        return decide_payment(payment, message, now)
 
     found = broken(PAYS_LESS, Rules(payment=trusts))
     violation = found["never confirmed without the full amount captured"]
@@ -272,7 +273,7 @@ def test_a_failed_refund_of_a_second_charge_that_brings_no_review_is_found() -> 
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
         if isinstance(message, PaymentRefunded | PaymentRefundFailed):
             message = message.model_copy(update={"is_second_charge": False})
-        return saga.decide(order, message, now)
+        return decide_order(order, message, now)
 
     twice = Bounds("paid twice", Left(psp=1), begin=PAYS_TWICE, surprises=("a second session", "fails"))
 
@@ -283,7 +284,7 @@ def test_a_failed_refund_of_a_second_charge_that_brings_no_review_is_found() -> 
 
 def test_a_refund_that_the_psp_neither_makes_nor_refuses_and_nobody_hears_of_is_found() -> None:
     def never_late(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
-        return lifecycle.decide(payment, message, NOW if isinstance(message, PollDue) else now)
+        return decide_payment(payment, message, NOW if isinstance(message, PollDue) else now)
 
     for bounds in (UNANSWERED, PENDING):
         found = broken(bounds, Rules(payment=never_late))
@@ -293,7 +294,7 @@ def test_a_refund_that_the_psp_neither_makes_nor_refuses_and_nobody_hears_of_is_
 
 def test_an_order_that_does_not_hear_of_a_refund_without_an_outcome_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        return Stale("no news") if isinstance(message, PaymentUnresolved) else saga.decide(order, message, now)
+        return Stale("no news") if isinstance(message, PaymentUnresolved) else decide_order(order, message, now)
 
     found = broken(PENDING, Rules(order=forgets))
 
@@ -302,7 +303,7 @@ def test_an_order_that_does_not_hear_of_a_refund_without_an_outcome_is_found() -
 
 def test_a_refund_made_after_staff_had_given_the_money_back_that_nobody_sees_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        decision = saga.decide(order, message, now)
+        decision = decide_order(order, message, now)
         if isinstance(message, PaymentRefunded) and order is not None and isinstance(decision, Applied):
             same = {"status": order.status, "doubled_refunds": order.doubled_refunds}
             return Applied(decision.state.model_copy(update=same))
@@ -319,7 +320,7 @@ def test_a_refund_made_after_staff_had_given_the_money_back_that_nobody_sees_is_
 
 def test_polls_that_go_on_for_ever_are_found() -> None:
     def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
-        decision = lifecycle.decide(payment, message, now)
+        decision = decide_payment(payment, message, now)
         if isinstance(message, PollDue) and isinstance(decision, Applied):
             asked = polling.with_next_poll(decision.state.model_copy(update={"polls": 0}), now)
             return Applied(asked, tuple(each for each in decision.messages if not isinstance(each, PaymentUnresolved)))
@@ -333,7 +334,7 @@ def test_polls_that_go_on_for_ever_are_found() -> None:
 
 def test_an_order_whose_session_cannot_be_closed_and_that_stays_so_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        return Stale("no news") if isinstance(message, PaymentUnresolved) else saga.decide(order, message, now)
+        return Stale("no news") if isinstance(message, PaymentUnresolved) else decide_order(order, message, now)
 
     for bounds in (SESSION_GONE, SESSION_REFUSED):
         found = broken(bounds, Rules(order=forgets))
@@ -343,7 +344,7 @@ def test_an_order_whose_session_cannot_be_closed_and_that_stays_so_is_found() ->
 
 def test_an_order_that_waits_for_a_session_which_the_psp_does_not_open_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-        decision = saga.decide(order, message, now)
+        decision = decide_order(order, message, now)
         if isinstance(message, PaymentSessionClosed) and isinstance(decision, Applied):
             return Stale("there was no session")
         return decision
@@ -376,7 +377,7 @@ def test_an_adapter_that_repeats_a_stored_failure_is_found() -> None:
 def test_an_order_that_expires_before_its_voucher_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
         is_issued = isinstance(message, PaymentInstructionsIssued)
-        return Stale("no news") if is_issued else saga.decide(order, message, now)
+        return Stale("no news") if is_issued else decide_order(order, message, now)
 
     voucher = Bounds("a voucher", Left(guest=1), cards=("voucher",), begin=OPENS)
 
@@ -387,9 +388,7 @@ def test_an_order_that_expires_before_its_voucher_is_found() -> None:
 
 def test_an_authorisation_that_is_waited_for_is_found() -> None:
     def waits(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
-        return (
-            Ignored("not captured") if isinstance(message, PspPaymentHeld) else lifecycle.decide(payment, message, now)
-        )
+        return Ignored("not captured") if isinstance(message, PspPaymentHeld) else decide_payment(payment, message, now)
 
     authorised = Bounds("an authorisation", Left(guest=1), cards=("authorised",), begin=OPENS)
 
@@ -436,7 +435,7 @@ def test_a_refund_that_is_another_one_without_its_metadata_is_found() -> None:
     def believes(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if isinstance(message, PspRefundUpdated) and message.refund_id.startswith("ref_psp_"):
             message = message.model_copy(update={"psp_refund_id": ""})
-        return lifecycle.decide(payment, message, now)
+        return decide_payment(payment, message, now)
 
     found = broken(METADATA_CHANGED, Rules(payment=believes), stop=False)
 

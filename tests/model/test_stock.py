@@ -12,10 +12,13 @@ from chassis.storage.write_path import Handled
 from contracts.orders import PlaceOrder
 from extras_service import wiring
 from extras_service.order import placement
+from extras_service.order.inputs import HoldsConfirmed
 from extras_service.order.placement import Placement
-from extras_service.order.state import HoldsConfirmed, Order
-from extras_service.stock.decide import RecheckHold, StockDay, StockInput, decide
-from extras_service.stock.keeper import StockKeeper
+from extras_service.order.state import Order
+from extras_service.stock.decide import decide
+from extras_service.stock.holds import StockKeeper
+from extras_service.stock.inputs import RecheckHold, StockInput
+from extras_service.stock.state import StockDay
 from tests.model.stock import Walk, ordering
 
 WALKS = 20_000 if os.environ.get("BELLHOP_MODEL_DEPTH") == "deep" else 2_000

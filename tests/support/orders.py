@@ -37,7 +37,8 @@ from contracts.payments import (
 )
 from extras_service.catalogue import Catalogue, Extra, quote
 from extras_service.order.decide import decide
-from extras_service.order.state import DeadlinePassed, Order, OrderInput, PaymentStart, Placing, Resolving
+from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentStart, Placing, Resolving
+from extras_service.order.state import Order
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 PAY_WITHIN = timedelta(minutes=30)

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from contracts.ids import ExtraId
-from extras_service.stock.decide import stock_id
+from extras_service.stock.state import stock_id
 from tests.support.desk import TOTAL, Desk, change_amount, intent_of, paid_order, refunds_of
 from tests.support.guest import Guest, Json, body
 from tests.support.system import REFUND_FAILS_CARD, System

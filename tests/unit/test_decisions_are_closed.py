@@ -12,10 +12,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("contracts", "chassis", "extras_service", "payment_service", "psp_adapter", "ops")
 _CHECKED = (
     "chassis/decision.py",
-    "extras_service/handlers.py",
     "extras_service/order/decide.py",
     "extras_service/stock/decide.py",
-    "extras_service/order/transitions.py",
+    "extras_service/order/replies.py",
     "ops/core/psp_forecast.py",
     "payment_service/payment/disputes.py",
     "payment_service/payment/decide.py",
@@ -24,9 +23,9 @@ _CHECKED = (
 )
 
 _UNIONS = {
-    "OrderFact": ("extras_service/order/state.py", "PaymentEvent = (\n"),
-    "OrderInput": ("extras_service/order/state.py", "OrderInput = (\n"),
-    "StockInput": ("extras_service/stock/decide.py", "StockInput = "),
+    "OrderFact": ("extras_service/order/inputs.py", "PaymentEvent = (\n"),
+    "OrderInput": ("extras_service/order/inputs.py", "OrderInput = (\n"),
+    "StockInput": ("extras_service/stock/inputs.py", "StockInput = "),
     "PaymentInput": ("payment_service/payment/inputs.py", "PaymentMessage = (\n"),
     "PspCommand": ("contracts/psp.py", "PspCommand = (\n"),
     "Outcome": ("chassis/decision.py", "Outcome = "),
@@ -41,9 +40,9 @@ _COMPLAINTS = [
     ("extras_service/order/decide.py", "NewOrderFact"),
     ("extras_service/order/decide.py", "NewOrderInput"),
     ("extras_service/order/decide.py", "OrderStatus.NEW"),
-    ("extras_service/order/transitions.py", "OrderStatus.NEW"),
+    ("extras_service/order/replies.py", "OrderStatus.NEW"),
     ("extras_service/stock/decide.py", "NewStockInput"),
-    ("extras_service/handlers.py", "NewOutcome"),
+    ("extras_service/order/replies.py", "NewOutcome"),
     ("chassis/decision.py", "NewOutcome"),
     ("payment_service/payment/decide.py", "NewPaymentInput"),
     ("payment_service/payment/decide.py", "CreatePaymentSession | PspSessionFailed"),  # in a new stage

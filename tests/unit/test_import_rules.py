@@ -27,6 +27,8 @@ _BROKEN = {
     "the chassis imports a service": ("chassis/keys.py", "gateway.rate_limits", _LAYERS),
     "the saga logs": ("extras_service/order/decide.py", "structlog", _PURE),
     "a transition publishes": ("extras_service/order/transitions.py", "aio_pika", _PURE),
+    "a closing order publishes": ("extras_service/order/closure.py", "faststream", _PURE),
+    "a reply is sent": ("extras_service/order/replies.py", "aio_pika", _PURE),
     "stock asks the store": ("extras_service/stock/decide.py", "motor.motor_asyncio", _PURE),
     "the payment's table asks over HTTP": ("payment_service/payment/decide.py", "httpx", _PURE),
     "polling logs": ("payment_service/payment/polling.py", "structlog", _PURE),

@@ -10,7 +10,7 @@ from chassis.web.tokens import Operator, OperatorRole
 from contracts.ids import ExtraId
 from contracts.orders import Guest, Staff
 from extras_service.order.state import guest_key
-from extras_service.stock.decide import stock_id
+from extras_service.stock.state import stock_id
 from gateway.api.idempotency import order_id_of, refund_id_of
 from gateway.rate_limits import key_of
 from tests.support.orders import guest

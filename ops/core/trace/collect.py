@@ -14,7 +14,7 @@ from chassis.storage.stored_document import Stored
 from contracts.ids import OrderId, payment_id_of
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
-from extras_service.stock.decide import stock_id
+from extras_service.stock.state import stock_id
 from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.stream import LogStream, NoLogError, Offset
 from ops.core.messages import RecordedMessage

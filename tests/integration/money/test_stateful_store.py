@@ -45,7 +45,8 @@ from contracts.psp import (
 from deploy.local.store import Store as StoreServer
 from extras_service.collections import ExtrasStore
 from extras_service.order.decide import decide as decide_order
-from extras_service.order.state import DeadlinePassed, Order, OrderInput, Placing
+from extras_service.order.inputs import DeadlinePassed, OrderInput, Placing
+from extras_service.order.state import Order
 from ops.core.audit import Books, examine
 from payment_service.collections import PaymentStore
 from payment_service.payment.decide import decide as decide_payment

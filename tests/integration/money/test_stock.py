@@ -14,7 +14,7 @@ from contracts.ids import OrderId
 from deploy.local.broker import Broker
 from deploy.local.store import Store
 from extras_service.collections import ExtrasStore
-from extras_service.stock.decide import Hold, StockDay, stock_id
+from extras_service.stock.state import Hold, StockDay, stock_id
 from tests.support.desk import Desk, cancel, intent_of, paid_order
 from tests.support.guest import Guest, body, problem
 from tests.support.situations import MASSAGE, PLACES, massage, taken

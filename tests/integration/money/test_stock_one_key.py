@@ -4,7 +4,7 @@ import asyncio
 from datetime import date
 
 from contracts.ids import ExtraId
-from extras_service.stock.decide import stock_id
+from extras_service.stock.state import stock_id
 from tests.support.desk import cancel
 from tests.support.guest import Json, body
 from tests.support.system import System

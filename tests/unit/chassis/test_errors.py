@@ -17,7 +17,7 @@ from chassis.errors import (
 from chassis.seal import BrokenSealError
 from contracts.message import MalformedMessageError, UnknownKindError, parse
 from extras_service.order.decide import decide
-from extras_service.order.state import UnknownOrderError
+from extras_service.order.inputs import UnknownOrderError
 from psp_adapter.stripe_money import UnpayableAmountError
 from tests.support import orders as given
 

@@ -18,7 +18,8 @@ from contracts.orders import (
 )
 from contracts.payments import ClosePaymentSession
 from extras_service.order.decide import decide
-from extras_service.order.state import DeadlinePassed, Order, PaymentEvent, UnknownOrderError
+from extras_service.order.inputs import DeadlinePassed, PaymentEvent, UnknownOrderError
+from extras_service.order.state import Order
 from tests.support import orders as given
 
 

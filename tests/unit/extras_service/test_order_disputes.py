@@ -19,7 +19,8 @@ from contracts.orders import (
 )
 from contracts.payments import RefundPayment
 from extras_service.order.decide import decide
-from extras_service.order.state import Order, OrderInput
+from extras_service.order.inputs import OrderInput
+from extras_service.order.state import Order
 from tests.support import orders as given
 from tests.unit.extras_service.test_order_after_paying import applied, refused
 

@@ -10,7 +10,7 @@ from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
 from extras_service.order.decide import decide
-from extras_service.order.state import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
+from extras_service.order.inputs import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
 from tests.support import orders as given
 
 MESSAGES: dict[str, OrderInput] = {

@@ -9,7 +9,8 @@ from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderNeedsReview, OrderRefundFailed, OrderStatus, PaymentStatus, Reason
 from contracts.payments import PaymentRefunded, PaymentRefundFailed, RefundPayment, RefundStage
 from extras_service.order.decide import decide
-from extras_service.order.state import Order, OrderInput
+from extras_service.order.inputs import OrderInput
+from extras_service.order.state import Order
 from tests.support import orders as given
 from tests.support.orders import REFUND_ID
 from tests.unit.extras_service.test_order_after_paying import applied, refused, standing

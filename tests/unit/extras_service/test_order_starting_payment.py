@@ -8,8 +8,9 @@ from chassis.decision import Applied, DeferredReply, Ignored, Refused
 from contracts.orders import OrderStatus, PaymentSessionReply, Reason, Refusal
 from contracts.payments import CreatePaymentSession
 from extras_service.order.decide import decide
-from extras_service.order.state import DeadlinePassed, Order, OrderInput
-from extras_service.order.transitions import ASK_AGAIN_AFTER, MAX_WAITERS
+from extras_service.order.inputs import DeadlinePassed, OrderInput
+from extras_service.order.payment import ASK_AGAIN_AFTER, MAX_WAITERS
+from extras_service.order.state import Order
 from tests.support import orders as given
 
 ASK = CreatePaymentSession(

@@ -7,8 +7,8 @@ from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
 from contracts.payments import ClosePaymentSession
 from extras_service.order.decide import decide
-from extras_service.order.state import DeadlinePassed
-from extras_service.order.transitions import REPORTED_WITHIN
+from extras_service.order.inputs import DeadlinePassed
+from extras_service.order.payment import REPORTED_WITHIN
 from tests.support import orders as given
 from tests.unit.extras_service.test_order_after_paying import applied
 

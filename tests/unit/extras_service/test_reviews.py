@@ -16,9 +16,10 @@ from contracts.orders import (
 )
 from contracts.payments import RefundPayment
 from extras_service.order.decide import decide
+from extras_service.order.inputs import AnotherReviewError
 from extras_service.order.reviews import status_before
 from extras_service.order.staff_view import staff_view
-from extras_service.order.state import AnotherReviewError, Order
+from extras_service.order.state import Order
 from tests.support import orders as given
 
 SOLD_OUT = Refused(Reason.OUT_OF_STOCK, "Massage on 2026-07-03: sold out.")

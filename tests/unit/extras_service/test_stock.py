@@ -13,21 +13,9 @@ from contracts.ids import OrderId
 from contracts.orders import OrderStatus, Reason
 from extras_service.catalogue import Extra, Quote, quote
 from extras_service.order.state import Order, digest_of
-from extras_service.stock.decide import (
-    Demand,
-    Hold,
-    Holder,
-    HoldStock,
-    LapseHold,
-    RecheckHold,
-    ReclaimHold,
-    StockDay,
-    decide,
-    demands,
-    hold_of,
-    lapse_at,
-    lapsed,
-)
+from extras_service.stock.decide import decide, lapse_at
+from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, demands
+from extras_service.stock.state import Hold, Holder, StockDay, hold_of, lapsed
 from tests.support import orders as given
 
 UNTIL = lapse_at(given.NOW + given.PAY_WITHIN)

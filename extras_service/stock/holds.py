@@ -1,4 +1,4 @@
-"""Carries out what `stock.py` decides, over as many extras and days as an order needs."""
+"""Carries out what `decide.py` decides, over as many extras and days as an order needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,21 +11,9 @@ from chassis.messaging.envelope import Delivery, utc_now
 from chassis.storage.documents import Documents
 from chassis.storage.write_path import WritePath, others_go_on
 from extras_service.order.state import Order
-from extras_service.stock.decide import (
-    Demand,
-    Hold,
-    Holder,
-    HoldStock,
-    LapseHold,
-    RecheckHold,
-    ReclaimHold,
-    StockDay,
-    StockInput,
-    hold_of,
-    lapse_at,
-    lapsed,
-    stock_id,
-)
+from extras_service.stock.decide import lapse_at
+from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, StockInput
+from extras_service.stock.state import Hold, Holder, StockDay, hold_of, lapsed, stock_id
 
 log = structlog.get_logger()
 

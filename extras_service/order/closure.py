@@ -1,0 +1,96 @@
+"""What each row of the order table does when an order expires or is cancelled."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from chassis.decision import Applied, Decision, Refused, Stale
+from contracts.ids import RefundId
+from contracts.order_actions import ActionKind
+from contracts.orders import CancelOrder, OrderCancelled, OrderExpired, OrderStatus, Reason, RefundSettlement
+from contracts.payments import ClosePaymentSession, PaymentSucceeded, RefundPayment, RefundStage
+from extras_service.order.money import DISPUTED, refund_of, surplus_reviewed
+from extras_service.order.refund_requests import ask_refund, with_settled
+from extras_service.order.replies import not_payable, refuse_waiting
+from extras_service.order.state import Order
+from extras_service.order.status import acted, settled
+
+
+def deadline_passed(order: Order, now: datetime) -> Decision[Order]:
+    if order.due_at is None or now < order.due_at:
+        return Stale("the deadline was moved")
+    if order.session is None and order.session_asked_at is None:
+        return expired(order)
+    return _closing(order, OrderStatus.EXPIRING)
+
+
+def cancelled_unpaid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
+    marked = acted(order, command, ActionKind.CANCELLED, now, command.reason)
+    if order.session is None and order.session_asked_at is None:
+        return cancelled(marked)
+    return _closing(marked, OrderStatus.CANCELLING)
+
+
+def _closing(order: Order, status: OrderStatus) -> Decision[Order]:
+    """First of two phases: nothing is given up before the PSP says that nobody can pay any more."""
+    closing = order.model_copy(update={"status": status, "due_at": None, "waiting": ()})
+    close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
+    return Applied(closing, (close, *refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closing))))
+
+
+def expired(order: Order) -> Applied[Order]:
+    closed = settled(order, OrderStatus.EXPIRED)
+    event = OrderExpired(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+    return Applied(closed, (event, *refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))))
+
+
+def cancelled(order: Order, *asked: RefundPayment | ClosePaymentSession) -> Applied[Order]:
+    closed = settled(order, OrderStatus.CANCELLED)
+    event = OrderCancelled(
+        order_id=order.order_id,
+        guest_id=order.guest.guest_id,
+        property_id=order.guest.property_id,
+        payment_status=closed.payment_status,
+    )
+    refused = refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))
+    return Applied(closed, (event, *asked, *refused))
+
+
+def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
+    if order.is_contested:
+        return Refused(Reason.ORDER_NOT_CANCELLABLE, DISPUTED)
+    if command.staff is None and order.cancel_before is not None and now >= order.cancel_before:
+        until = order.cancel_before.astimezone(ZoneInfo(order.time_zone))
+        return Refused(
+            Reason.CANCELLATION_TOO_LATE,
+            f"This order could be cancelled until {until:%d %B %Y %H:%M} ({order.time_zone}). "
+            "Please ask the reception.",
+        )
+    marked = acted(order, command, ActionKind.CANCELLED, now, command.reason)
+    actor = command.staff.staff_id if command.staff else str(command.guest_id)
+    return cancelled_with_refund(marked, "cancel", command.reason or "cancelled", actor, now)
+
+
+def paid_too_late(order: Order, event: PaymentSucceeded, now: datetime) -> Decision[Order]:
+    """The guest paid for what they will not get: all of it goes back."""
+    received = order.model_copy(update={"received": event.amount})
+    return cancelled_with_refund(received, "late", "paid after the order was closed", "", now)
+
+
+def cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now: datetime) -> Applied[Order]:
+    if order.received is None:
+        # A person decided before anything came: nothing may come any more, as far as the PSP can help it.
+        close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
+        return cancelled(order, close)
+    left = order.refundable
+    if not left.in_hundredths:
+        return cancelled(order) if order.accepted else surplus_reviewed(order) or cancelled(order)
+    # Asked anew after one failed, it is another refund: the failed one keeps its id, here and at the PSP.
+    before = sum(f"_{why}" in refund.refund_id for refund in order.refunds)
+    number = f"_{before + 1}" if before else ""
+    refund_id = RefundId(f"ref_{order.order_id.removeprefix('ord_')}_{why}{number}")
+    failed = (each for each in order.troubled_refunds if each.stage is RefundStage.FAILED and not each.is_second_charge)
+    covered = with_settled(order, failed, RefundSettlement(by=actor, at=now, reason=f"asked for again as {refund_id}"))
+    asked, refund = ask_refund(covered, refund_of(refund_id, left, reason, actor, now))
+    if order.status is OrderStatus.CANCELLED:
+        return Applied(settled(asked, OrderStatus.CANCELLED), (refund,))
+    return cancelled(asked, refund)

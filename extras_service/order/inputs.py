@@ -1,0 +1,135 @@
+"""Everything that can happen to an order. `decide.py` decides what follows."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chassis.decision import PendingReply, Refused
+from chassis.errors import PermanentError, TransientError
+from contracts.ids import OrderId
+from contracts.orders import (
+    CancelOrder,
+    FulfilOrder,
+    PlaceOrder,
+    RefundOrder,
+    ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
+    StartPayment,
+)
+from contracts.payments import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentFailed,
+    PaymentInstructionsIssued,
+    PaymentMismatched,
+    PaymentProcessing,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSessionClosed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+    PaymentSucceeded,
+    PaymentUnresolved,
+)
+from extras_service.catalogue import Catalogue, Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """PlaceOrder with what it takes to decide on it."""
+
+    command: PlaceOrder
+    quoted: Quote | Refused
+    """What it comes to at the prices of now, or why it cannot be had."""
+    catalogue: Catalogue
+    pay_within: timedelta
+    cancel_until: timedelta = timedelta(hours=24)
+    open_orders: int = 0
+    """How many unpaid orders the guest has open."""
+    max_open_orders: int = 10
+    needs_holds: bool = False
+    """Whether places of limited extras must be confirmed before the order may be paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStart:
+    """StartPayment with whoever waits for its answer."""
+
+    command: StartPayment
+    pending_reply: PendingReply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolving:
+    """ResolveReview with what it takes to decide on it."""
+
+    command: ResolveReview
+    review_no: int = 0
+    """The review that was open when the order's places were held: `Order.reviews`."""
+    no_places: Refused | None = None
+    """Why the order's places cannot be held."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsConfirmed:
+    """All places the order needs are held, read after it was placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsLost:
+    """Places the order needs are not held, and another order has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The sweeper found the order's deadline behind it."""
+
+
+StaffCommand = FulfilOrder | RefundOrder | RetryRefund | SettleRefundOutside
+PaymentEvent = (
+    PaymentSessionCreated
+    | PaymentSessionFailed
+    | PaymentProcessing
+    | PaymentInstructionsIssued
+    | PaymentFailed
+    | PaymentSucceeded
+    | PaymentMismatched
+    | PaymentSessionClosed
+    | PaymentUnresolved
+    | PaymentRefunded
+    | PaymentRefundFailed
+    | PaymentDisputed
+    | PaymentDisputeClosed
+)
+OrderInput = (
+    Placing
+    | HoldsConfirmed
+    | HoldsLost
+    | PaymentStart
+    | Resolving
+    | CancelOrder
+    | StaffCommand
+    | DeadlinePassed
+    | PaymentEvent
+)
+
+
+class HoldsUnconfirmedError(TransientError):
+    """A payment was asked for before the order's places were confirmed."""
+
+    def __init__(self, order_id: OrderId) -> None:
+        super().__init__(f"the places that {order_id} needs are not confirmed yet")
+
+
+class AnotherReviewError(TransientError):
+    """The review for which an order's places were held was decided meanwhile, and another one is open."""
+
+    def __init__(self, order_id: OrderId) -> None:
+        super().__init__(f"{order_id} has come under review again since its places were held")
+
+
+class UnknownOrderError(PermanentError):
+    """A payment fact about an order that does not exist."""
+
+    def __init__(self, event: PaymentEvent) -> None:
+        super().__init__(f"{event.kind} for {event.order_id}, which this service has never taken")

@@ -1,0 +1,123 @@
+"""What each row of the order table does when money does not match, is given back or taken back."""
+
+from datetime import datetime
+
+from chassis.amounts import readable
+from chassis.decision import Applied, Decision, Duplicate, Refused, Stale
+from contracts.ids import RefundId
+from contracts.money import Money, unrefundable
+from contracts.orders import OrderNeedsReview, OrderPaymentChanged, OrderStatus, Reason, RefundOrder
+from contracts.payments import ClosePaymentSession
+from extras_service.order.disputes import Dispute, DisputeEvent, as_fields
+from extras_service.order.refund import RequestedRefund
+from extras_service.order.refund_requests import ask_refund
+from extras_service.order.replies import not_payable, refuse_waiting
+from extras_service.order.state import Order
+from extras_service.order.status import CLOSED, payment_status_of, settled
+
+REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+
+DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
+
+
+def needs_review(order: Order, detail: str, *, received: Money | None) -> Applied[Order]:
+    is_open = order.status is OrderStatus.NEEDS_REVIEW
+    marked = {
+        "received": received,
+        "review": detail,
+        "reviews": order.reviews + (not is_open),
+        "reviewed_from": order.reviewed_from if is_open else order.status,
+    }
+    reviewed = settled(order.model_copy(update=marked), OrderStatus.NEEDS_REVIEW)
+    event = OrderNeedsReview(
+        order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id, detail=detail
+    )
+    return Applied(reviewed, (event, *refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(reviewed))))
+
+
+def unresolved(order: Order, detail: str) -> Decision[Order]:
+    """A person decides, and until then nobody is to pay."""
+    reviewed = needs_review(order, detail, received=None)
+    close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
+    return Applied(reviewed.state, (*reviewed.messages, close))
+
+
+def received_after_all(order: Order, amount: Money) -> Decision[Order]:
+    """Money that came while a person decides, or after they accepted the order without it: it can be given back."""
+    return Applied(order.model_copy(update={"received": amount}))
+
+
+def refund_asked(order: Order, command: RefundOrder, now: datetime) -> Decision[Order]:
+    before = next((refund for refund in order.refunds if refund.refund_id == command.refund_id), None)
+    if before is not None:
+        if command.amount in (None, before.amount):
+            return Duplicate()
+        return Refused(Reason.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key was used for a refund of another amount.")
+    if order.is_contested:
+        return Refused(Reason.ORDER_NOT_REFUNDABLE, DISPUTED)
+    if order.status not in REFUNDABLE or order.received is None:
+        return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
+    left = order.refundable
+    amount = command.amount or left
+    if (problem := unrefundable(amount, left)) is not None:
+        return Refused(Reason.REFUND_EXCEEDS_PAID, f"At most {readable(left)} can be refunded: {problem}.")
+    asked, refund = ask_refund(order, refund_of(command.refund_id, amount, command.reason, command.staff.staff_id, now))
+    return Applied(asked, (refund,))
+
+
+def refund_of(refund_id: RefundId, amount: Money, reason: str, actor: str, now: datetime) -> RequestedRefund:
+    return RequestedRefund(refund_id=refund_id, amount=amount, reason=reason, asked_by=actor, asked_at=now)
+
+
+def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
+    """The newest fact about a dispute counts: an appeal opens again what was won or lost."""
+    known = next((dispute for dispute in order.disputes if dispute.dispute_id == event.dispute_id), None)
+    dispute = Dispute.of(event)
+    if known is not None and not dispute.is_newer_than(known):
+        return Stale("overtaken by a newer fact about this dispute")
+    others = tuple(other for other in order.disputes if other.dispute_id != event.dispute_id)
+    changed = order.model_copy(update=as_fields((*others, dispute)))
+    if order.status in CLOSED and changed.refundable.in_hundredths > order.refundable.in_hundredths:
+        held = readable(changed.refundable)
+        detail = f"a dispute was won after the order was closed: {held} of it are with the hotel"
+        return needs_review(changed, detail, received=order.received)
+    return money_moved(order, changed)
+
+
+def money_moved(before: Order, after: Order) -> Applied[Order]:
+    """A refund or a dispute changed what the guest has back: more than they paid is more than a closed order allows."""
+    after = _out_of_review(after)
+    is_more = after.status in CLOSED and after.returned > before.returned
+    return (surplus_reviewed(after) if is_more else None) or payment_changed(before, after)
+
+
+def surplus_reviewed(order: Order) -> Applied[Order] | None:
+    """The order before a person, if its guest has back more than they paid."""
+    if order.received is None or order.returned <= order.received.in_hundredths:
+        return None
+    surplus = Money.of_hundredths(order.returned - order.received.in_hundredths, order.received.currency)
+    detail = f"refunded, and taken back by the guest's bank as well: {readable(surplus)} more than was paid"
+    return needs_review(order, detail, received=order.received)
+
+
+def payment_changed(before: Order, after: Order) -> Applied[Order]:
+    """The order with its payment status as the facts have it now. A review that was about a refund ends with it."""
+    after = _out_of_review(after)
+    after = after.model_copy(update={"payment_status": payment_status_of(after)})
+    if (after.status, after.payment_status) == (before.status, before.payment_status):
+        return Applied(after)
+    event = OrderPaymentChanged(
+        order_id=after.order_id,
+        guest_id=after.guest.guest_id,
+        property_id=after.guest.property_id,
+        status=after.status,
+        payment_status=after.payment_status,
+    )
+    return Applied(after, (event,))
+
+
+def _out_of_review(order: Order) -> Order:
+    """Back where it was before a refund alone brought it under review, once no refund needs attention."""
+    if order.back_to is None or order.troubled_refunds:
+        return order
+    return order.model_copy(update={"status": order.back_to, "back_to": None, "reviewed_from": None, "review": None})

@@ -1,0 +1,127 @@
+"""What each row of the order table does while an order is to be paid."""
+
+from datetime import datetime, timedelta
+
+from chassis.decision import Applied, Decision, DeferredReply, Ignored, PendingReply, Refused
+from chassis.errors import PermanentError
+from contracts.orders import OrderConfirmed, OrderStatus, PaymentStatus, Reason
+from contracts.payments import (
+    ClosePaymentSession,
+    CreatePaymentSession,
+    PaymentFailed,
+    PaymentSessionCreated,
+    PaymentSessionFailed,
+)
+from extras_service.order.inputs import HoldsUnconfirmedError, PaymentStart
+from extras_service.order.payment_description import payment_description
+from extras_service.order.replies import not_payable, refuse, refuse_waiting
+from extras_service.order.state import HoldsStage, Order
+from extras_service.order.status import settled
+
+MAX_WAITERS = 16
+"""How many requests for one payment session are answered at once; older ones time out and ask again."""
+
+REPORTED_WITHIN = timedelta(days=1)
+"""How long after a voucher was paid the PSP may still report it."""
+
+ASK_AGAIN_AFTER = timedelta(seconds=30)
+"""When a request for a payment session that was never answered is sent once more."""
+
+
+def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Decision[Order]:
+    if order.holds is HoldsStage.UNCONFIRMED:
+        raise HoldsUnconfirmedError(order.order_id)
+    if order.payment_status is PaymentStatus.PROCESSING:
+        return Refused(Reason.ORDER_NOT_PAYABLE, "A payment for this order is being processed.")
+    if order.session is not None:
+        return Ignored("the payment session is open already")
+    waiting = (*order.waiting, starting.pending_reply)[-MAX_WAITERS:] if starting.pending_reply else order.waiting
+    if order.session_asked_at is not None and now - order.session_asked_at < ASK_AGAIN_AFTER:
+        return Applied(order.model_copy(update={"waiting": waiting}))
+    ask = CreatePaymentSession(
+        order_id=order.order_id,
+        payment_id=order.payment_id,
+        amount=order.total,
+        request_no=order.session_requests + 1,
+        asked_at=now,
+        description=payment_description(order),
+        sealed_receipt_email=starting.command.sealed_receipt_email,
+    )
+    asked = {"waiting": waiting, "session_asked_at": now, "session_requests": ask.request_no}
+    return Applied(order.model_copy(update=asked), (ask,))
+
+
+def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Order]:
+    opened = order.model_copy(update={"session": event.sealed_client_secret, "waiting": ()})
+    reply = opened.session_reply()
+    if reply is None:  # unreachable: a pending order with a session has one
+        raise PermanentError(f"{order.order_id} has no reply for its session")
+    return Applied(opened, tuple(DeferredReply(pending_reply, reply) for pending_reply in order.waiting))
+
+
+def opened_too_late(order: Order) -> Decision[Order]:
+    """A request for a session was overtaken by its closing, and opened another one: that is closed, too."""
+    return Applied(order, (ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id),))
+
+
+def session_failed(order: Order, event: PaymentSessionFailed) -> Decision[Order]:
+    closed = order.model_copy(update={"session_asked_at": None, "waiting": ()})
+    return Applied(closed, refuse_waiting(order, Reason.PAYMENT_SESSION_FAILED, event.detail))
+
+
+def session_lost(order: Order, now: datetime) -> Decision[Order]:
+    """The session was cancelled at the PSP, by nobody here: the guest may open another one.
+
+    This may be late news of an earlier session while the next is open, so the order still closes in two phases.
+    """
+    asked_long_ago = order.created_at if order.session_asked_at else None
+    lost = order.model_copy(update={"session": None, "session_asked_at": asked_long_ago})
+    return Applied(_unpaid_again(lost, now))
+
+
+def processing(order: Order) -> Decision[Order]:
+    return Applied(order.model_copy(update={"payment_status": PaymentStatus.PROCESSING, "due_at": None}))
+
+
+def attempt_failed(order: Order, event: PaymentFailed, now: datetime) -> Decision[Order]:
+    unpaid = _unpaid_again(order.model_copy(update={"payment_failure": event.detail}), now)
+    if unpaid.due_at is not None and unpaid.due_at > now + order.pay_within:  # it was moved for a voucher
+        unpaid = unpaid.model_copy(update={"due_at": now + order.pay_within})
+    return Applied(unpaid)
+
+
+def instructions_issued(order: Order, payable_until: datetime, now: datetime) -> Decision[Order]:
+    """A voucher that outlives the order's deadline moves it: it may be paid on its last day and reported the day after.
+
+    When the PSP says that the attempt failed, the usual deadline runs again.
+    """
+    unpaid = _unpaid_again(order, now)
+    if unpaid.due_at is not None and payable_until > unpaid.due_at:
+        unpaid = unpaid.model_copy(update={"due_at": payable_until + REPORTED_WITHIN})
+    return Ignored("the deadline is later already") if unpaid == order else Applied(unpaid)
+
+
+def _unpaid_again(order: Order, now: datetime) -> Order:
+    """Back to waiting for a payment. A deadline that was suspended while one settled starts anew, in full."""
+    suspended = order.status is OrderStatus.PENDING_PAYMENT and order.due_at is None
+    due_at = now + order.pay_within if suspended else order.due_at
+    return order.model_copy(update={"payment_status": PaymentStatus.UNPAID, "due_at": due_at})
+
+
+def paid(order: Order) -> Decision[Order]:
+    return confirmed(order.model_copy(update={"received": order.total}), order.waiting)
+
+
+def confirmed(order: Order, waiting: tuple[PendingReply, ...]) -> Decision[Order]:
+    after = settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None})
+    told = OrderConfirmed(
+        order_id=order.order_id,
+        property_id=order.guest.property_id,
+        reservation_id=order.guest.reservation_id,
+        guest_id=order.guest.guest_id,
+        payment_id=order.payment_id,
+        total=order.total,
+        status=after.status,
+        payment_status=after.payment_status,
+    )
+    return Applied(after, (told, *refuse(waiting, Reason.ORDER_NOT_PAYABLE, not_payable(after))))

@@ -1,0 +1,82 @@
+"""What requesters hear: at once, or when what they wait for has come."""
+
+from typing import assert_never
+
+from chassis.decision import (
+    Applied,
+    DeferredReply,
+    Done,
+    Duplicate,
+    Ignored,
+    Outcome,
+    Outgoing,
+    PendingReply,
+    Refused,
+    Stale,
+)
+from contracts.message import Reply
+from contracts.orders import OrderReply, OrderStatus, Reason, Refusal
+from extras_service.order.staff_view import staff_view
+from extras_service.order.state import Order
+
+
+def not_payable(order: Order) -> str:
+    match order.status:
+        case OrderStatus.CONFIRMED | OrderStatus.FULFILLED:
+            return "This order is paid already."
+        case OrderStatus.NEEDS_REVIEW:
+            return "This order is being looked at by the hotel; please do not pay again."
+        case (
+            OrderStatus.PENDING_PAYMENT
+            | OrderStatus.EXPIRING
+            | OrderStatus.CANCELLING
+            | OrderStatus.EXPIRED
+            | OrderStatus.CANCELLED
+        ):
+            return f"This order can no longer be paid: it is {order.status}."
+        case _:
+            assert_never(order.status)
+
+
+def refuse_waiting(order: Order, reason: Reason, detail: str) -> tuple[Outgoing, ...]:
+    return refuse(order.waiting, reason, detail)
+
+
+def refuse(waiting: tuple[PendingReply, ...], reason: Reason, detail: str) -> tuple[Outgoing, ...]:
+    refusal = Refusal(reason=reason, detail=detail)
+    return tuple(DeferredReply(pending_reply, refusal) for pending_reply in waiting)
+
+
+def placed_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
+    """The answer to PlaceOrder. A repeat gets the first answer, whatever became of the order since."""
+    match outcome:
+        case Refused() as refused:
+            return refusal(refused)
+        case Applied() | Duplicate():
+            return OrderReply(order=order.first_view()) if order else None
+        case Stale() | Ignored() | Done():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def order_reply(order: Order, *, for_staff: bool) -> OrderReply:
+    return OrderReply(order=staff_view(order) if for_staff else order.view())
+
+
+def changed_reply(outcome: Outcome[Order], order: Order | None, *, for_staff: bool) -> Reply | None:
+    """The answer to a command that changes an order: the order as it is now."""
+    if isinstance(outcome, Refused):
+        return refusal(outcome)
+    return order_reply(order, for_staff=for_staff) if order else None
+
+
+def session_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
+    """The answer to StartPayment, or None while the session is being opened: then the order answers when it is."""
+    if isinstance(outcome, Refused):
+        return refusal(outcome)
+    return order.session_reply() if order else None
+
+
+def refusal(refused: Refused) -> Refusal:
+    return Refusal(reason=Reason(refused.reason), detail=refused.detail)

@@ -1,0 +1,72 @@
+"""Of one limited extra on one day: what is held, and for whom."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from chassis.decision import State
+from contracts.ids import ExtraId, OrderId
+from extras_service.order.state import Order
+
+
+class Hold(BaseModel):
+    """Places held for one order. `until` none: the order is paid and keeps them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: OrderId
+    quantity: int
+    until: datetime | None
+    lines_digest: str = ""
+    """Of the lines they were held for. Empty: held by an older version; then the order's id decides alone."""
+    guest_key: str = ""
+    confirmed: bool = False
+    """Held again after the order was placed, so the order relies on it."""
+    reclaims: int = 0
+    """How often a review of the order has claimed it again. A release that saw it before leaves it alone."""
+
+
+class StockDay(State):
+    """One limited extra on one day."""
+
+    extra_id: ExtraId
+    day: date
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        return f"{self.taken} taken"
+
+    @property
+    def taken(self) -> int:
+        return sum(hold.quantity for hold in self.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """For whom places are held: an order, the lines of one command, and their guest."""
+
+    order_id: OrderId
+    lines_digest: str
+    guest_key: str
+
+    @classmethod
+    def of(cls, order: Order) -> "Holder":
+        return cls(order.order_id, order.lines_digest, order.guest_key)
+
+
+def stock_id(extra_id: ExtraId, day: date) -> str:
+    return f"stk_{extra_id}_{day.isoformat()}"
+
+
+def hold_of(stock: StockDay | None, holder: Holder) -> Hold | None:
+    """What is held for these lines of this order."""
+    own = (holder.lines_digest, "")
+    holds = stock.holds if stock else ()
+    return next((hold for hold in holds if hold.order_id == holder.order_id and hold.lines_digest in own), None)
+
+
+def lapsed(stock: StockDay, now: datetime) -> tuple[Hold, ...]:
+    """Holds that have lapsed; the order of each must be read."""
+    return tuple(hold for hold in stock.holds if hold.until is not None and hold.until <= now)
