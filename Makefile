@@ -46,11 +46,12 @@ openapi: setup ## needs node: spectral, redocly and a generated client on docs/o
 	cd tools/openapi && npm install --silent --no-package-lock --no-audit --no-fund && npm run --silent lint && npm run --silent client
 	$(VENV)/pytest -q tests/integration/flow/test_generated_client.py
 
-check: setup ## formatting, lint, types, import rules, lock, installed packages, generated pages, security
+check: setup ## formatting, lint, types, import rules, words, lock, installed packages, generated pages, security
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	$(VENV)/mypy
 	$(VENV)/lint-imports
+	$(VENV)/codespell --dictionary=- --dictionary=tools/retired_words.txt
 	$(VENV)/python -m tools.check_lock --check
 	$(VENV)/python -m tools.state_machines --check
 	$(VENV)/python -m tools.openapi_document --check
@@ -66,7 +67,7 @@ format: setup ## format the code and fix what ruff can fix
 	$(VENV)/ruff format
 	$(VENV)/ruff check --fix
 
-lock: setup ## pin requirements.txt anew from pyproject.toml
+lock: setup ## pin requirements.txt again from pyproject.toml
 	$(VENV)/uv pip compile pyproject.toml --quiet --all-extras --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --universal -o requirements.txt
 	$(VENV)/uv pip compile pyproject.toml --quiet --extra local --generate-hashes --no-emit-index-url --no-header \

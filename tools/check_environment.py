@@ -30,7 +30,7 @@ ACCEPTED = {
 }
 """Licences that an Apache-2.0 project may import, as packages spell them."""
 
-PROCESSES_OF_THEIR_OWN = {"secantusdb", "localstripe"}
+PROCESSES_OF_THEIR_OWN = {"secantusdb", "localstripe", "codespell"}
 """GPL: run as programs, never imported (import-linter enforces it), and not in the container image."""
 
 WITHOUT_WORDS = {"axe-playwright-python": "MIT"}

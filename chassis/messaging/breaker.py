@@ -1,6 +1,6 @@
 """A circuit breaker: a service stops consuming while a dependency it cannot work without is unavailable.
 
-Without it every message would climb the retry ladder and be parked, though nothing is wrong with any of them. While the
+Without it every message would go through the retry tiers and be parked, although all of them are valid. While the
 breaker is open the messages stay in their queues, where an instance that still reaches the dependency may take them.
 The pattern: Nygard, Release It!, "Circuit Breaker"; here the trial that closes it is a ping, never a guest's order.
 """

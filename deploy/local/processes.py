@@ -77,7 +77,7 @@ def unreadiness(url: str) -> str | None:
 
 
 def service_environment(name: str, port: int, context: StackContext) -> dict[str, str]:
-    """What every service is told."""
+    """The environment that every service gets."""
     return {
         "BELLHOP_AMQP_URL": context.accounts.get(name, context.amqp_url),
         "BELLHOP_DECLARE_TOPOLOGY": str(name not in context.accounts).lower(),
