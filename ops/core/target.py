@@ -67,6 +67,8 @@ class Target:
     stripe_api_key: str = field(repr=False)
     stripe_api_base: str | None
     database: str = "bellhop"
+    store_timeout: float = 5.0
+    """Seconds to wait for one answer of the document store."""
     management_url: str | None = field(default=None, repr=False)
     """RabbitMQ's management API, for rates; without a login in it, the broker's is used."""
     installation: str = INSTALLATION
@@ -94,8 +96,8 @@ class Target:
                 key,
                 named.get("BELLHOP_STRIPE_API_BASE"),
                 named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
-                named_management_url(env, amqp_url),
-                installation,
+                management_url=named_management_url(env, amqp_url),
+                installation=installation,
             )
         local = system_env.read(data_dir)
         elsewhere = system_env.digests(local)
@@ -143,7 +145,7 @@ class Target:
             yield opened
 
     def store(self, metrics: Metrics) -> Store:
-        return Store(self.mongodb_url, self.database, metrics, timeout=5.0)
+        return Store(self.mongodb_url, self.database, metrics, timeout=self.store_timeout)
 
     def psp(self) -> StripeApi:
         return StripeApi.connect(

@@ -33,7 +33,7 @@ _LONGEST_REQUEST = 60.0
 def create_app(settings: PageSettings) -> FastAPI:
     """Build the operator's page. Nothing connects before the app starts; then, whenever somebody looks."""
     metrics = Metrics(SERVICE)
-    desk = ReconnectingSession(_target(settings), metrics)
+    desk = ReconnectingSession(target_of(settings), metrics)
     runs = Runs(desk)
 
     waiting = Waiting(metrics)
@@ -60,7 +60,7 @@ def create_app(settings: PageSettings) -> FastAPI:
     return app
 
 
-def _target(settings: PageSettings) -> Target:
+def target_of(settings: PageSettings) -> Target:
     """Without the PSP's key: nothing here asks the PSP."""
     return Target(
         amqp_url=settings.amqp_url.get_secret_value(),
@@ -68,5 +68,6 @@ def _target(settings: PageSettings) -> Target:
         stripe_api_key="",
         stripe_api_base=None,
         database=settings.mongodb_database,
+        store_timeout=settings.store_timeout,
         management_url=settings.management_url.get_secret_value() or None,
     )

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from ops.cli import main as cli
 from ops.cli.console import needed_role
 from ops.core.authorization import TOKEN
-from ops.core.target import ADDRESSES, DETAILS
+from ops.core.target import ADDRESSES, DETAILS, Target
 from ops.web.api import PREFIX
 from tests.support.local_stack import running_stack
 from tests.unit.ops.test_help import COMMANDS
@@ -62,6 +63,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_1")
     monkeypatch.setenv("BELLHOP_STRIPE_API_BASE", "http://127.0.0.1:1")
     monkeypatch.setattr("psp_adapter.stripe_api._PAUSES", ())
+    usual = Target.store
+    monkeypatch.setattr(Target, "store", lambda target, metrics: usual(replace(target, store_timeout=0.05), metrics))
     monkeypatch.setenv("BELLHOP_JWT_SECRET", SECRET)
     monkeypatch.setenv("BELLHOP_JWT_ISSUER", "tests")
     return tmp_path

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from chassis.web.tokens import OperatorRole
-from ops.web.app import create_app
+from ops.web.app import create_app, target_of
 from ops.web.files import FOLDER
 from ops.web.settings import PageSettings
 
@@ -124,3 +124,15 @@ def test_the_pages_own_files_are_light_and_name_nobody_else() -> None:
 
     assert sum(len(text.encode()) for text in files) < 60 * 1024
     assert set(re.findall(r"https?://[^/\"' )]+", "".join(files))) == {"http://www.w3.org"}
+
+
+def test_the_page_waits_for_the_store_as_long_as_its_settings_say() -> None:
+    settings = PageSettings(
+        amqp_url=SecretStr("amqp://127.0.0.1:1/"),
+        mongodb_url=SecretStr("mongodb://127.0.0.1:1/"),
+        store_timeout=0.7,
+        jwt_secret=SecretStr(SECRET),
+        jwt_issuer="tests",
+    )
+
+    assert target_of(settings).store_timeout == 0.7
