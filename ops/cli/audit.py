@@ -15,8 +15,9 @@ from chassis.amounts import written
 from chassis.messaging.envelope import utc_now
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from ops.cli.console import AsJson, DataDir, console, explain_unreachable, filter_of, needs, print_json, stderr
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
 from ops.cli.csv_output import print_csv
+from ops.cli.filters import moment_of
 from ops.core import timespec
 from ops.core.audit.findings import Audit, Finding
 from ops.core.audit.run import Progress as ShowsProgress
@@ -53,7 +54,7 @@ def audit(
 
     Exit code 0 when all of it adds up, 1 when there are findings, 2 when the stores or the PSP cannot be asked.
     """
-    begin = filter_of(since=since).since
+    begin = moment_of(since, "--since")
     with explain_unreachable(), _progress() as progress:
         result = asyncio.run(run_audit(Target.from_environment(data_dir), since=begin, progress=progress))
     if as_json:

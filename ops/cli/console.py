@@ -7,7 +7,6 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
@@ -16,16 +15,13 @@ from aio_pika.exceptions import AMQPError
 from rich.console import Console
 
 from chassis.errors import NewerDocumentError, StoreUnavailableError
-from chassis.messaging.envelope import utc_now
 from chassis.runtime.redaction import Redaction
 from chassis.runtime.secret_files import SecretFileError
 from chassis.web.tokens import Operator, OperatorRole
 from deploy.local.system_env import StaleStackError
-from ops.core import timespec
 from ops.core.authorization import NotAllowedError, authorized
 from ops.core.dead_letters.letters import NoSuchLetterError
 from ops.core.message_log.stream import NoLogError
-from ops.core.messages import Filter
 from ops.core.replay.plans import NoSuchPlanError
 from ops.core.replay.run import NotRunnableError
 from ops.core.session import OperatorSession, session_with
@@ -48,36 +44,9 @@ _acting: ContextVar[Operator] = ContextVar("acting_operator")
 
 DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, secrets, ports and logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-Queue = Annotated[str | None, typer.Option(help="Work queue or dead queue; a pattern: 'extras.*'.")]
-Kind = Annotated[str | None, typer.Option(help="Kind of message; a pattern: '*refund*'.")]
-Error = Annotated[str | None, typer.Option(help="Any part of the error's type or text.")]
-Order = Annotated[str | None, typer.Option(help="The order it is about.")]
-Correlation = Annotated[str | None, typer.Option(help="The guest action it belongs to.")]
-Since = Annotated[str | None, typer.Option(help="Not before: 15m, 2h, 3d (ago), 12:30 (UTC), 2026-11-24T12:30.")]
-Until = Annotated[str | None, typer.Option(help="Before; written as --since.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
 Who = Annotated[str | None, typer.Option(help="For whom you do it, for the audit log; your own name is there anyway.")]
-
-
-def filter_of(
-    queue: str | None = None,
-    kind: str | None = None,
-    error: str | None = None,
-    order: str | None = None,
-    correlation: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-) -> Filter:
-    """The filter that the options name; a moment nobody can read ends the command with a sentence."""
-    return Filter(queue, kind, error, order, correlation, _moment(since, "--since"), _moment(until, "--until"))
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    try:
-        return timespec.parse(text, utc_now()) if text else None
-    except ValueError as unreadable:
-        raise typer.BadParameter(str(unreadable), param_hint=option) from None
 
 
 def needs(role: OperatorRole) -> Callable[[Callable[CommandP, ResultT]], Callable[CommandP, ResultT]]:

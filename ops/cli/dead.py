@@ -11,21 +11,13 @@ from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
 from ops.cli.console import (
     AsJson,
-    Correlation,
     DataDir,
-    Error,
-    Kind,
-    Order,
-    Queue,
-    Since,
-    Until,
     Who,
     Why,
     Yes,
     acting_as,
     confirm,
     console,
-    filter_of,
     needs,
     print_json,
     stderr,
@@ -33,10 +25,12 @@ from ops.cli.console import (
 )
 from ops.cli.dead_choosing import chosen_letters, move_letters
 from ops.cli.dead_view import print_letter, table_of
-from ops.cli.plans import AcceptChanges, Again, carry_out, show_plan
+from ops.cli.filters import moment_of, takes_filter
+from ops.cli.plans import AcceptChanges, Again, Rate, WhyToRun, carry_out, show_plan
 from ops.core.dead_letters import actions
 from ops.core.dead_letters.editing import EditError, EditSettings
 from ops.core.dead_letters.letters import DeadLetter, Stage, summary
+from ops.core.messages import Filter
 from ops.core.replay import planning
 from ops.core.replay.run import RunOptions
 from ops.core.session import OperatorSession
@@ -51,14 +45,9 @@ Ids = Annotated[
 
 @app.command("list")
 @needs(OperatorRole.READER)
+@takes_filter()
 def list_letters(
-    queue: Queue = None,
-    kind: Kind = None,
-    error: Error = None,
-    order: Order = None,
-    correlation: Correlation = None,
-    since: Since = None,
-    until: Until = None,
+    wanted: Filter,
     stage: Annotated[str, typer.Option(help="waiting, replayed, edited, discarded, or any.")] = "waiting",
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
@@ -69,7 +58,7 @@ def list_letters(
 
     Exit code 0 when there are none, 1 when there are some (so a script notices), 2 when the system cannot be asked.
     """
-    wanted, of_stage = filter_of(queue, kind, error, order, correlation, since, until), _stage(stage)
+    of_stage = _stage(stage)
     letters = with_session(data_dir, lambda desk: actions.find(desk, wanted, of_stage))
     if as_json:
         print_json([summary(letter) for letter in letters])
@@ -99,18 +88,13 @@ def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) 
 
 @app.command()
 @needs(OperatorRole.REPLAYER)
+@takes_filter()
 def replay(
+    wanted: Filter,
     ids: Ids = None,
-    queue: Queue = None,
-    kind: Kind = None,
-    error: Error = None,
-    order: Order = None,
-    correlation: Correlation = None,
-    since: Since = None,
-    until: Until = None,
-    why: Annotated[str | None, typer.Option(help="The reason, for the audit log; needed to run the plan.")] = None,
+    why: WhyToRun = None,
     who: Who = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
+    rate: Rate = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
     accept_changes: AcceptChanges = False,
     again: Again = False,
@@ -133,8 +117,6 @@ def replay(
     Exit code 0 when all went well, 1 when messages failed again, 2 when there is nothing to replay, 3 when the plan
     was only saved.
     """
-    wanted = filter_of(queue, kind, error, order, correlation, since, until)
-
     plan, items = with_session(data_dir, lambda desk: planning.of_letters(desk, ids, wanted, acting_as(who)))
     if not items:
         stderr.print(f"Nothing to replay: no dead letter is waiting for {wanted}.", markup=False, soft_wrap=True)
@@ -197,16 +179,11 @@ def edit(
 
 @app.command()
 @needs(OperatorRole.REPLAYER)
+@takes_filter()
 def discard(
     why: Why,
+    wanted: Filter,
     ids: Ids = None,
-    queue: Queue = None,
-    kind: Kind = None,
-    error: Error = None,
-    order: Order = None,
-    correlation: Correlation = None,
-    since: Since = None,
-    until: Until = None,
     who: Who = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -216,7 +193,6 @@ def discard(
 
     Example: `bellhop dead discard dl_4f1c --why "test order, INC-42"`
     """
-    wanted = filter_of(queue, kind, error, order, correlation, since, until)
     move_letters(
         data_dir,
         ids,
@@ -233,16 +209,11 @@ def discard(
 
 @app.command()
 @needs(OperatorRole.REPLAYER)
+@takes_filter()
 def restore(
     why: Why,
+    wanted: Filter,
     ids: Ids = None,
-    queue: Queue = None,
-    kind: Kind = None,
-    error: Error = None,
-    order: Order = None,
-    correlation: Correlation = None,
-    since: Since = None,
-    until: Until = None,
     who: Who = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -252,7 +223,6 @@ def restore(
 
     Example: `bellhop dead restore dl_4f1c --why "discarded by mistake"`
     """
-    wanted = filter_of(queue, kind, error, order, correlation, since, until)
     move_letters(
         data_dir,
         ids,
@@ -269,16 +239,11 @@ def restore(
 
 @app.command("put-back")
 @needs(OperatorRole.REPLAYER)
+@takes_filter()
 def put_back(
     why: Why,
+    wanted: Filter,
     ids: Ids = None,
-    queue: Queue = None,
-    kind: Kind = None,
-    error: Error = None,
-    order: Order = None,
-    correlation: Correlation = None,
-    since: Since = None,
-    until: Until = None,
     who: Who = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -291,7 +256,6 @@ def put_back(
 
     Example: `bellhop dead put-back --error ACCESS_REFUSED --why "rights mended, INC-42"`
     """
-    wanted = filter_of(queue, kind, error, order, correlation, since, until)
     chosen = chosen_letters(data_dir, ids, wanted, Stage.WAITING, "put back", yes=yes, as_json=as_json, of_outbox=True)
 
     async def work(desk: OperatorSession) -> int:
@@ -319,7 +283,7 @@ def empty(
 
     Example: `bellhop dead empty --older-than 30d --why "monthly"`
     """
-    wanted = filter_of(until=older_than)
+    wanted = Filter(until=moment_of(older_than, "--older-than"))
     letters = with_session(data_dir, lambda desk: desk.letters.matching(wanted, Stage.DISCARDED))
     if not letters:
         print_json({"deleted": 0}) if as_json else console.print("Nothing is discarded.")

@@ -11,28 +11,21 @@ from contracts.log import LogGap
 from deploy.local.system_env import DATA_DIR
 from ops.cli.console import (
     AsJson,
-    Correlation,
     DataDir,
-    Error,
-    Kind,
-    Order,
-    Queue,
-    Since,
-    Until,
     Who,
     Yes,
     acting_as,
     console,
-    filter_of,
     needs,
     stderr,
     with_session,
 )
-from ops.cli.plans import AcceptChanges, Again, carry_out, show_plan
+from ops.cli.filters import takes_filter
+from ops.cli.plans import AcceptChanges, Again, Rate, WhyToRun, carry_out, show_plan
 from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.search import is_from, matching, offset_of
 from ops.core.message_log.stream import Offset
-from ops.core.messages import WORK_QUEUES, RecordedMessage
+from ops.core.messages import WORK_QUEUES, Filter, RecordedMessage
 from ops.core.replay import planning
 from ops.core.replay.run import RunOptions
 from ops.core.session import OperatorSession
@@ -47,13 +40,10 @@ From = Annotated[
 
 @app.command()
 @needs(OperatorRole.READER)
+@takes_filter(without=("since", "until"))
 def tail(
+    wanted: Filter,
     begin: Annotated[str, typer.Option("--from", help="next, first, an offset, or a moment.")] = "next",
-    queue: Queue = None,
-    kind: Kind = None,
-    error: Error = None,
-    order: Order = None,
-    correlation: Correlation = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
@@ -61,7 +51,7 @@ def tail(
 
     Example: `bellhop log tail --kind '*refund*' --from 15m`
     """
-    wanted, offset = filter_of(queue, kind, error, order, correlation), _offset(begin)
+    offset = _offset(begin)
 
     async def work(desk: OperatorSession) -> None:
         async with aclosing(desk.log.follow(offset)) as messages:
@@ -81,15 +71,10 @@ def tail(
 
 @app.command()
 @needs(OperatorRole.READER)
+@takes_filter()
 def find(
+    wanted: Filter,
     begin: From = "first",
-    queue: Queue = None,
-    kind: Kind = None,
-    error: Error = None,
-    order: Order = None,
-    correlation: Correlation = None,
-    since: Since = None,
-    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
@@ -100,8 +85,7 @@ def find(
 
     Exit code 1 when nothing fits.
     """
-    wanted, offset = filter_of(queue, kind, error, order, correlation, since, until), _offset(since or begin)
-
+    offset = wanted.since or _offset(begin)
     gaps = Gaps()
 
     async def work(desk: OperatorSession) -> int:
@@ -125,19 +109,16 @@ def find(
 
 @app.command()
 @needs(OperatorRole.REPLAYER)
+@takes_filter(without=("queue", "error"))
 def replay(
     to: Annotated[
         list[str], typer.Option(help="The work queue they are sent to, such as extras.payments. May be given again.")
     ],
+    wanted: Filter,
     begin: From = "first",
-    kind: Kind = None,
-    order: Order = None,
-    correlation: Correlation = None,
-    since: Since = None,
-    until: Until = None,
-    why: Annotated[str | None, typer.Option(help="The reason, for the audit log; needed to run the plan.")] = None,
+    why: WhyToRun = None,
     who: Who = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
+    rate: Rate = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed.")] = 1,
     accept_changes: AcceptChanges = False,
     again: Again = False,
@@ -161,8 +142,7 @@ def replay(
     for queue in to:
         if queue not in names:
             raise typer.BadParameter(f"{queue!r} is none of {', '.join(names)}", param_hint="--to")
-    wanted = filter_of(None, kind, None, order, correlation, since, until)
-    offset = _offset(since or begin)
+    offset = wanted.since or _offset(begin)
 
     with console.status("reading the log"):
         plan, items = with_session(data_dir, lambda desk: planning.of_log(desk, to, wanted, offset, acting_as(who)))

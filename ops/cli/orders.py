@@ -10,7 +10,8 @@ from chassis.messaging.envelope import utc_now
 from chassis.web.tokens import OperatorRole
 from contracts.orders import OrderStatus
 from deploy.local.system_env import DATA_DIR
-from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
+from ops.cli.console import AsJson, DataDir, console, needs, print_json, with_session
+from ops.cli.filters import Since, moment_of
 from ops.core import timespec
 from ops.core.orders import MOST, Found, Wanted, as_json, find, why_of
 from ops.core.session import OperatorSession
@@ -46,7 +47,7 @@ def orders(
 
     Exit code 0 when it could look, also when there are none; 2 when the system cannot be asked.
     """
-    wanted = Wanted(tuple(status or ()), property_id, filter_of(since=since).since, refunding)
+    wanted = Wanted(tuple(status or ()), property_id, moment_of(since, "--since"), refunding)
 
     async def look(desk: OperatorSession) -> list[Found]:
         return await find(desk.store, wanted, limit)

@@ -41,6 +41,8 @@ SHOWN = 50
 AcceptChanges = Annotated[
     bool, typer.Option("--accept-changes", help="Send also what would no longer do what the plan says.")
 ]
+WhyToRun = Annotated[str | None, typer.Option(help="The reason, for the audit log; needed to run the plan.")]
+Rate = Annotated[float, typer.Option(min=0.1, help="Messages per second.")]
 Again = Annotated[bool, typer.Option("--again", help="Send also what another plan has sent already.")]
 
 
@@ -82,7 +84,7 @@ def run(
     plan_id: str,
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
     who: Who = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 10.0,
+    rate: Rate = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
     accept_changes: AcceptChanges = False,
     again: Again = False,

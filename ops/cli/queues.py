@@ -16,7 +16,8 @@ from chassis.messaging.envelope import utc_now
 from chassis.storage.audit_log import AuditEntry, AuditLog
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from ops.cli.console import AsJson, DataDir, Since, console, filter_of, needs, print_json, with_session
+from ops.cli.console import AsJson, DataDir, console, needs, print_json, with_session
+from ops.cli.filters import Since, moment_of
 from ops.core import timespec
 from ops.core.queues import QueueState, look_at
 from ops.core.session import OperatorSession
@@ -90,7 +91,7 @@ def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = 
 
     Example: `bellhop audit-log --since 7d`
     """
-    begin = filter_of(since=since).since
+    begin = moment_of(since, "--since")
 
     async def work(desk: OperatorSession) -> list[AuditEntry]:
         return await AuditLog(desk.store).entries(begin)
