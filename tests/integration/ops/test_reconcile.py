@@ -97,3 +97,24 @@ async def test_orders_that_are_not_paid_and_final_ones_are_left_alone(operator: 
         return "0 orders' payments restored" in (await operator.runs("audit-log")).said
 
     await until(is_recorded, "the audit log says what came of it")
+
+
+async def test_the_command_prints_what_changed_and_then_that_nothing_had_to_be(operator: Operator) -> None:
+    system, guest = operator.system, operator.system.guest()
+    order_id = (await guest.order())["order_id"]
+    async with system.faults(webhooks={"drop": {"probability": 1}}):
+        body(await system.pay(await guest.session(order_id), GOOD_CARD), 200)
+
+    first = await operator.runs("reconcile", "--why", "webhooks were blocked, INC-42", "--who", "petra")
+    await guest.sees(order_id, status="confirmed", payment_status="paid")
+    second = await operator.runs("reconcile", "--why", "once more")
+    audit_log = await operator.json("audit-log")
+
+    assert "Asked the PSP about 1 open payments and its recent events." in first.said
+    assert f"{order_id.replace('ord_', 'pay_')}: " in first.said
+    assert "→ succeeded" in first.said
+    assert "Nothing had to be changed." in second.said
+    assert [(entry["who"], entry["why"]) for entry in audit_log if entry["action"] == "reconcile"] == [
+        ("petra (by olga)", "webhooks were blocked, INC-42"),
+        ("olga", "once more"),
+    ]
