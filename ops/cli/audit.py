@@ -1,4 +1,4 @@
-"""`bellhop audit`: is every order's money accounted for?"""
+"""`bellhop audit`: compares every order's money with the PSP."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -44,7 +44,7 @@ def audit(
     """Compare every order with the PSP's ledger, and print those whose money is not accounted for.
 
     Looks at the local stack, or at the system that BELLHOP_MONGODB_URL, BELLHOP_AMQP_URL and STRIPE_API_KEY name.
-    Reads only. What seems wrong is read again before it is reported. Reviews and disputes are listed as open questions.
+    Read-only. Findings are read again before they are reported. Reviews and disputes are listed as open questions.
 
     Examples:
 
@@ -52,7 +52,7 @@ def audit(
 
     `bellhop audit --since 2h --csv`
 
-    Exit code 0 when all of it adds up, 1 when there are findings, 2 when the stores or the PSP cannot be asked.
+    Exit code 0 if all of it adds up, 1 if there are findings, 2 if the stores or the PSP are unavailable.
     """
     begin = moment_of(since, "--since")
     with explain_unreachable(), _progress() as progress:
@@ -81,7 +81,7 @@ def _print(result: Audit) -> None:
     if result.since is not None:
         counted += f" since {result.since:%Y-%m-%d %H:%M}"
     if result.open_questions:
-        console.print(_table(result.open_questions, "Open questions, each with what it is about"))
+        console.print(_table(result.open_questions, "Open questions"))
     if result.findings:
         console.print(_table(result.findings, f"Findings among {counted}"))
     else:
@@ -105,7 +105,7 @@ def _table(findings: Iterable[Finding], title: str) -> Table:
 
 @contextmanager
 def _progress() -> Iterator[ShowsProgress]:
-    """A bar on the terminal; nothing where no person looks."""
+    """A progress bar, only on a terminal."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"))
     bars = Progress(*columns, TaskProgressColumn(), TimeElapsedColumn(), console=stderr, transient=True)
     tasks: dict[str, TaskID] = {}

@@ -1,4 +1,4 @@
-"""`bellhop broker`: make a RabbitMQ ready for the services, with an account for each."""
+"""`bellhop broker`: prepares a RabbitMQ for the services, with an account for each."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from ops.cli.console import console, explain_unreachable, print_json, stderr
 
 
 def password_variable(account: str) -> str:
-    """Where an account's password comes from: `RABBITMQ_PSP_ADAPTER_PASSWORD`."""
+    """The variable with an account's password: `RABBITMQ_PSP_ADAPTER_PASSWORD`."""
     return f"RABBITMQ_{account.upper().replace('-', '_')}_PASSWORD"
 
 
@@ -43,9 +43,9 @@ def broker(
 
     Example: `bellhop broker`
 
-    Exit code 0 when all is in place; 2 when something is missing, or an exchange or queue exists with other properties.
+    Exit code 0 if all is in place; 2 if something is missing, or an exchange or queue exists with other properties.
     """
-    amqp_url, vhost, passwords = told()
+    amqp_url, vhost, passwords = settings_of_broker()
     if show:
         print_json(definitions(vhost, {}))
         return
@@ -79,7 +79,7 @@ def _tell_otherwise(drift: Iterable[Drift], left: Mapping[str, str]) -> None:
             stderr.print(f"{one.queue}: {one.problem}{held}", markup=False, soft_wrap=True)
 
 
-def told() -> tuple[str, str, dict[str, str]]:
+def settings_of_broker() -> tuple[str, str, dict[str, str]]:
     """The broker's address, its virtual host, and the passwords that are set."""
     try:
         amqp_url = secret_from(os.environ, "BELLHOP_AMQP_URL") or ""

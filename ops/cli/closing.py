@@ -1,4 +1,4 @@
-"""`bellhop closing`: a day's orders and the PSP's transactions, with totals that add up or say by what they do not."""
+"""`bellhop closing`: a day's orders and the PSP's transactions, with totals and their differences."""
 
 import asyncio
 from collections.abc import Iterator
@@ -41,13 +41,13 @@ def closing(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """List a day's orders, charges, refunds, disputes, fees and payouts, with totals that add up or say why not.
+    """List a day's orders, charges, refunds, disputes, fees and payouts, with totals and their differences.
 
     Charges and all other movements are the PSP's own balance transactions. Reads only.
 
     Example: `bellhop closing 2026-11-24 --property alpenhof --csv`
 
-    Exit code 0 when everything adds up, 1 when there are differences, 2 when the stores or the PSP cannot be asked.
+    Exit code 0 if everything adds up, 1 if there are differences, 2 if the stores or the PSP are unavailable.
     """
     with explain_unreachable(), stderr.status("reading the PSP's transactions"):
         try:
@@ -99,7 +99,7 @@ _BRIDGE = {
     "paid": "received for orders that were placed this day",
     "charged_another_day": "less: of these, charged on another day",
     "of_another_day": "plus: charged this day for orders of other days",
-    "mismatched": "plus: by what charges differ from what the payments say",
+    "mismatched": "plus: difference between charges and the payments' records",
     "charges": "charged this day",
 }
 

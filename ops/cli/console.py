@@ -1,4 +1,4 @@
-"""What every command shares: where it prints, how it says what it cannot reach, and options that mean the same."""
+"""Shared by all commands: output, errors of unavailable systems, and common options."""
 
 import asyncio
 import functools
@@ -29,7 +29,7 @@ from ops.core.target import MixedSystemError, NoSystemError, OtherPartError
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 
 NO_TERMINAL = 200
-"""Columns where output is no terminal (a pipe, a file): there, a table squeezed into 80 loses what is in its cells."""
+"""Columns if the output is not a terminal (a pipe, a file), where 80 would truncate cells of a table."""
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else NO_TERMINAL)
 stderr = Console(stderr=True, highlight=False)
@@ -46,11 +46,13 @@ DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, sec
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
-Who = Annotated[str | None, typer.Option(help="For whom you do it, for the audit log; your own name is there anyway.")]
+Who = Annotated[
+    str | None, typer.Option(help="The person you act for, for the audit log; your own name is recorded as well.")
+]
 
 
 def needs(role: OperatorRole) -> Callable[[Callable[CommandP, ResultT]], Callable[CommandP, ResultT]]:
-    """Let a command, which has a `data_dir`, run only for an operator of this role; else it ends with exit code 2."""
+    """Restrict a command (with a `data_dir`) to operators of this role; for others it ends with exit code 2."""
 
     def decorate(command: Callable[CommandP, ResultT]) -> Callable[CommandP, ResultT]:
         @functools.wraps(command)
@@ -67,7 +69,7 @@ def needs(role: OperatorRole) -> Callable[[Callable[CommandP, ResultT]], Callabl
 
 
 def needed_role(command: object) -> OperatorRole | None:
-    """The role that `needs` gave a command; None: it asks for no token."""
+    """The role that `needs` gave a command; None: it needs no token."""
     role: OperatorRole | None = getattr(command, _ROLE, None)
     return role
 
@@ -82,7 +84,7 @@ def acting_as(who: str | None = None) -> str:
 
 
 def with_session(data_dir: Path, work: Callable[[OperatorSession], Awaitable[ResultT]]) -> ResultT:
-    """Do some work on the system; what cannot be reached or found is said in a sentence, with exit code 2."""
+    """Run `work` with a session. An unavailable system or an unknown id ends the command with exit code 2."""
 
     async def opened() -> ResultT:
         acting_as()  # every command that works on a system has a role
@@ -95,7 +97,7 @@ def with_session(data_dir: Path, work: Callable[[OperatorSession], Awaitable[Res
 
 @contextmanager
 def explain_unreachable() -> Iterator[None]:
-    """What cannot be reached or found is said in a sentence."""
+    """Turn errors of unavailable systems and unknown ids into a sentence."""
     try:
         yield
     except (
@@ -116,8 +118,10 @@ def explain_unreachable() -> Iterator[None]:
     except (StoreUnavailableError, *_OF_PSP, AMQPError, OSError) as away:
         part = {StoreUnavailableError: "document store", **dict.fromkeys(_OF_PSP, "PSP")}
         name = part.get(type(away), "broker")
-        stderr.print(f"The {name} cannot be asked. Does the stack run (`bellhop up`)?", markup=False, soft_wrap=True)
-        stderr.print(f"It said: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
+        stderr.print(
+            f"The {name} is unavailable. Check that the stack runs (`bellhop up`).", markup=False, soft_wrap=True
+        )
+        stderr.print(f"The error: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 
@@ -126,10 +130,10 @@ def print_json(value: Any) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> bool:
-    """Ask, unless it was agreed to beforehand. Without a terminal nobody can agree."""
+    """Ask for confirmation, unless `--yes` was given. Without a terminal the answer is no."""
     if yes:
         return True
     if not sys.stdin.isatty():
-        stderr.print("Not done: nobody is here to agree. Say --yes to do it without asking.", markup=False)
+        stderr.print("Aborted: not a terminal. Pass --yes to confirm.", markup=False)
         return False
     return typer.confirm(question)

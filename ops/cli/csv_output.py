@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 _FORMULA = ("=", "+", "@", "\t", "\r")
-"""What a spreadsheet would take for a formula. A minus is none: amounts have one."""
+"""Characters with which a spreadsheet begins a formula, except the minus, which amounts have."""
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """A line of names and a line per row. Text that others wrote never becomes a formula."""
+    """A header line and a line per row. Foreign text never becomes a formula."""
     writer = csv.writer(sys.stdout)
     writer.writerow(columns)
     for row in rows:

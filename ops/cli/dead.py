@@ -1,4 +1,4 @@
-"""`bellhop dead`: look at dead letters, and decide about them."""
+"""`bellhop dead`: lists dead letters and acts on them."""
 
 import sys
 from pathlib import Path
@@ -36,7 +36,7 @@ from ops.core.replay.run import RunOptions
 from ops.core.session import OperatorSession
 
 NAME = "dead"
-app = typer.Typer(no_args_is_help=True, help="Look at dead letters, replay, put back, edit, discard and restore them.")
+app = typer.Typer(no_args_is_help=True, help="List dead letters, replay, put back, edit, discard and restore them.")
 
 Ids = Annotated[
     list[str] | None, typer.Argument(help="Ids as `bellhop dead list` shows them; their beginning is enough.")
@@ -56,7 +56,7 @@ def list_letters(
 
     Example: `bellhop dead list --queue 'extras.*' --error UnknownOrder --since 2h`
 
-    Exit code 0 when there are none, 1 when there are some (so a script notices), 2 when the system cannot be asked.
+    Exit code 0 if there are none, 1 if there are some (so a script notices), 2 if the system is unavailable.
     """
     of_stage = _stage(stage)
     letters = with_session(data_dir, lambda desk: actions.find(desk, wanted, of_stage))
@@ -73,7 +73,7 @@ def list_letters(
 @app.command()
 @needs(OperatorRole.READER)
 def show(letter_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
-    """Show one dead letter: body, headers, error, what a replay would do, and where its order stands.
+    """Show one dead letter: body, headers, error, the forecast of a replay, and its order's messages.
 
     Example: `bellhop dead show dl_4f1c`
     """
@@ -102,7 +102,7 @@ def replay(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Plan a replay of waiting dead letters, show what each would do, and run exactly that plan once you agree.
+    """Plan a replay of waiting dead letters, show the forecasts, and run exactly that plan after confirmation.
 
     Every message goes to the one queue it came from. Messages that were handled meanwhile are skipped.
 
@@ -110,12 +110,12 @@ def replay(
 
     `bellhop dead replay --error StoreUnavailable` saves and shows the plan, and asks.
 
-    `bellhop dead replay dl_4f1c dl_a80b --why "store was away, INC-42" --yes` runs it.
+    `bellhop dead replay dl_4f1c dl_a80b --why "store was down, INC-42" --yes` runs it.
 
     `bellhop plans run rp_1b2c3d4e --why "…"` runs or resumes a saved plan.
 
-    Exit code 0 when all went well, 1 when messages failed again, 2 when there is nothing to replay, 3 when the plan
-    was only saved.
+    Exit code 0 if all went well, 1 if messages failed again, 2 if there is nothing to replay, 3 if the plan was only
+    saved.
     """
     plan, items = with_session(data_dir, lambda desk: planning.of_letters(desk, ids, wanted, acting_as(who)))
     if not items:
@@ -141,12 +141,12 @@ def edit(
 ) -> None:
     """Replace a waiting dead letter by a corrected copy. Nothing is sent: replay the copy afterwards.
 
-    The copy must satisfy the contract, has a message id of its own and remembers what it was made from; the original
-    is kept. Kind and ids (order, payment, refund, guest …) stay as they are, unless BELLHOP_EDIT_IDENTITY is true.
+    The copy must satisfy the contract, gets a new message id and refers to the original; the original is kept. Kind
+    and ids (order, payment, refund, guest …) stay as they are, unless BELLHOP_EDIT_IDENTITY is true.
 
     Example: `bellhop dead edit dl_4f1c --set amount.amount=4800 --why "typo in the import, INC-42"`
 
-    Exit code 2 when the contract refuses it, or it would be about something else; nothing is changed then.
+    Exit code 2 if the contract refuses it, or it would be about another object; nothing is changed then.
     """
     new_body = (sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()) if body else None
 
@@ -189,7 +189,7 @@ def discard(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Put dead letters aside. They are kept, and `restore` brings them back, until `bellhop dead empty`.
+    """Discard dead letters. They are kept, and `restore` brings them back, until `bellhop dead empty`.
 
     Example: `bellhop dead discard dl_4f1c --why "test order, INC-42"`
     """
@@ -249,7 +249,7 @@ def put_back(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Put messages that the broker refused back into their outboxes: their services send them again.
+    """Return messages that the broker refused to their outboxes: their services publish them again.
 
     For letters that say *in the outbox of*; a replay skips those. One that is refused for five minutes more comes back
     as a new letter.
@@ -279,7 +279,7 @@ def empty(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Delete discarded dead letters for good. Nothing else ever deletes one.
+    """Delete discarded dead letters permanently. No other command deletes one.
 
     Example: `bellhop dead empty --older-than 30d --why "monthly"`
     """
@@ -288,7 +288,7 @@ def empty(
     if not letters:
         print_json({"deleted": 0}) if as_json else console.print("Nothing is discarded.")
         return
-    if not confirm(f"Delete {len(letters)} discarded dead letters for good?", yes=yes):
+    if not confirm(f"Delete {len(letters)} discarded dead letters permanently?", yes=yes):
         raise typer.Exit(3)
 
     deleted = with_session(data_dir, lambda desk: actions.delete(desk, letters, who=acting_as(who), why=why))

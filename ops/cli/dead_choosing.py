@@ -1,4 +1,4 @@
-"""Which dead letters a command is about, and whether its operator agrees."""
+"""Selects the dead letters of a command, and asks for confirmation."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ def chosen_letters(
     as_json: bool,
     of_outbox: bool = False,
 ) -> list[DeadLetter]:
-    """The letters that ids or a filter name, once that is agreed to; `of_outbox`: only those of outboxes. Ends the
-    command with exit code 2 when there are none, and 3 when it is not agreed to."""
+    """The letters selected by ids or a filter, after confirmation; `of_outbox`: only those of outboxes. Ends the
+    command with exit code 2 if there are none, and 3 without confirmation."""
     if not ids and wanted == Filter():
         stderr.print(f"Name letters by id, or with a filter; to {action} all, `--since 100d`.", markup=False)
         raise typer.Exit(2)
@@ -55,8 +55,8 @@ def move_letters(
     action: str,
     as_json: bool,
 ) -> None:
-    """Put the letters that ids or a filter name into another stage, and end the command: exit code 0, or 1 when some no
-    longer were in the stage they come from."""
+    """Move the letters selected by ids or a filter to another stage, and end the command: exit code 0, or 1 if some
+    were no longer in their former stage."""
     letters = chosen_letters(data_dir, ids, wanted, come_from, action, yes=yes, as_json=as_json)
 
     async def work(desk: OperatorSession) -> int:

@@ -1,4 +1,4 @@
-"""Dead letters as people and programs see them."""
+"""Renders dead letters for terminals and programs."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def _way_of(letter: DeadLetter) -> str:
 
 
 def print_letter(letter: DeadLetter, forecast: str, timeline: list[dict[str, Any]]) -> None:
-    """Everything about one letter, for a terminal."""
+    """One letter in full, for a terminal."""
     message = letter.message
     facts = {
         "letter": letter.letter_id,
@@ -72,4 +72,4 @@ def print_letter(letter: DeadLetter, forecast: str, timeline: list[dict[str, Any
             failure = f"  {entry['ended']}: {entry['error']}" if entry["ended"] else ""
             mark = "  ← this one" if entry["message_id"] == message.message_id else ""
             console.print(Text(f"  {when}  {entry['kind']}{failure}{mark}", style="red" if mark else ""))
-        console.print(f"[dim]bellhop trace {message.order_id} tells the whole story[/]")
+        console.print(f"[dim]bellhop trace {message.order_id} shows the whole story[/]")

@@ -29,8 +29,8 @@ def up(data_dir: DataDir = DATA_DIR) -> None:
 
     Example: `bellhop up`
 
-    Exit code 0 when it was asked to stop; 1 when a part did not start or died (its log is shown); 2 when another
-    stack uses the folder.
+    Exit code 0 after a requested stop; 1 if a part did not start or died (its log is shown); 2 if another stack uses
+    the folder.
     """
     from ops.cli import supervisor  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`bellhop log`: read the log, find in it, and send parts of it to one queue again."""
+"""`bellhop log`: follows and searches the message log, and replays parts of it to a queue."""
 
 from contextlib import aclosing
 from typing import Annotated
@@ -34,7 +34,7 @@ NAME = "log"
 app = typer.Typer(no_args_is_help=True, help="Every command and event of the last seven days.")
 
 From = Annotated[
-    str, typer.Option("--from", help="Where to begin: first, an offset (1234), or a moment (15m, 2h, 12:30).")
+    str, typer.Option("--from", help="Where to begin: first, an offset (1234), or a time (15m, 2h, 12:30).")
 ]
 
 
@@ -43,7 +43,7 @@ From = Annotated[
 @takes_filter(without=("since", "until"))
 def tail(
     wanted: Filter,
-    begin: Annotated[str, typer.Option("--from", help="next, first, an offset, or a moment.")] = "next",
+    begin: Annotated[str, typer.Option("--from", help="next, first, an offset, or a time.")] = "next",
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
@@ -79,7 +79,7 @@ def find(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Print what the log holds up to now, the oldest first, and what it misses.
+    """Print the messages in the log, the oldest first, and its gaps.
 
     Example: `bellhop log find --order ord_x5ktwqtz5k33wqfsomqgmo5mhj --json`
 
@@ -126,7 +126,7 @@ def replay(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Plan to send messages of the log to one service's queues again, show what each would do, and run that plan.
+    """Plan a replay of messages of the log to one service's queues, show the forecasts, and run that plan.
 
     Only messages that went to these queues are taken, in the log's order; no other queue gets them.
 

@@ -55,8 +55,8 @@ def bellhop(
 ) -> None:
     """Paid orders for hotel extras over a message bus.
 
-    Commands that look at a system or change it need a token with a role: *reader* looks, *replayer* also replays and
-    puts dead letters aside, *editor* also corrects and deletes them (docs/security.md).
+    Commands that read or change a system need a token with a role: *reader* reads, *replayer* also replays and
+    discards dead letters, *editor* also edits and deletes them (docs/security.md).
 
     Example: `BELLHOP_OPERATOR_TOKEN_FILE=~/.bellhop-token bellhop dead list`
     """
@@ -75,16 +75,15 @@ def reconcile(
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """Let the running services compare open payments and recent events with the PSP now, and print what changed.
+    """Have the running services compare open payments and recent events with the PSP, and print the changes.
 
-    Also looks at the PSP for the payment of every order that waits for one and has none here, as after a store was
-    restored to an earlier time.
+    Also searches the PSP for the payments of orders that wait for one unknown here, as after a restore of the store.
 
-    They do so by themselves every few minutes; this is for when you cannot wait.
+    The services do so by themselves every few minutes; this command does it at once.
 
     Example: `bellhop reconcile --why "webhooks were blocked, INC-42"`
 
-    Exit code 0 when it was done, 1 when the services did not finish, 2 when there is no system to ask.
+    Exit code 0 if it was done, 1 if the services did not finish, 2 if there is no system.
     """
     with explain_unreachable(), console.status("asking the PSP about open payments and recent events"):
         result = asyncio.run(run_reconcile(Target.from_environment(data_dir), who=acting_as(who), why=why))
@@ -97,9 +96,9 @@ def reconcile(
         for change in result.changes:
             console.print(f"  {change.id}: {change.before} → {change.after}", soft_wrap=True)
         if not result.changes:
-            console.print("Nothing had to be changed.")
+            console.print("No changes were needed.")
     if not result.is_swept:
-        stderr.print("The PSP adapter or the payment service did not finish within a minute: do they run?")
+        stderr.print("The PSP adapter or the payment service did not finish within a minute: check that they run.")
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""`bellhop orders`: which orders wait for what."""
+"""`bellhop orders`: lists orders, those that wait first."""
 
 from typing import Annotated
 
@@ -45,7 +45,7 @@ def orders(
 
     `bellhop orders --refunding`
 
-    Exit code 0 when it could look, also when there are none; 2 when the system cannot be asked.
+    Exit code 0 if it succeeded, also without orders; 2 if the system is unavailable.
     """
     wanted = Wanted(tuple(status or ()), property_id, moment_of(since, "--since"), refunding)
 

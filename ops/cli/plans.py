@@ -1,4 +1,4 @@
-"""`bellhop plans`: look at saved replay plans, run, pause and resume them. Shared by `dead replay` and `log replay`."""
+"""`bellhop plans`: lists, runs, pauses and resumes replay plans. Shared by `dead replay` and `log replay`."""
 
 import asyncio
 import signal
@@ -38,12 +38,10 @@ app = typer.Typer(no_args_is_help=True, help="Saved replay plans: list, show, ru
 
 SHOWN = 50
 
-AcceptChanges = Annotated[
-    bool, typer.Option("--accept-changes", help="Send also what would no longer do what the plan says.")
-]
+AcceptChanges = Annotated[bool, typer.Option("--accept-changes", help="Also send messages whose forecast has changed.")]
 WhyToRun = Annotated[str | None, typer.Option(help="The reason, for the audit log; needed to run the plan.")]
 Rate = Annotated[float, typer.Option(min=0.1, help="Messages per second.")]
-Again = Annotated[bool, typer.Option("--again", help="Send also what another plan has sent already.")]
+Again = Annotated[bool, typer.Option("--again", help="Also send messages that another plan has sent.")]
 
 
 @app.command("list")
@@ -67,7 +65,7 @@ def list_plans(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
 @app.command()
 @needs(OperatorRole.READER)
 def show(plan_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
-    """Show a plan: every message, what it would do when the plan was made, and what became of it.
+    """Show a plan: every message with its forecast and its result.
 
     Example: `bellhop plans show rp_1b2c3d4e`
     """
@@ -93,8 +91,8 @@ def run(
 ) -> None:
     """Run a saved plan, or what is left of one that was paused or stopped. Ctrl-C pauses it.
 
-    Each message is forecast once more before it is sent. When that is not what the plan says, the run stops with the
-    message unsent: look at `bellhop plans show`, and go on with `--accept-changes`.
+    Each message is forecast again before it is sent. If the forecast differs from the plan's, the run stops without
+    sending it: look at `bellhop plans show`, and continue with `--accept-changes`.
 
     Examples:
 
@@ -116,7 +114,7 @@ def pause(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Pause a running plan, from any machine; it ends after the message at hand. `bellhop plans run` resumes it.
+    """Pause a running plan, from any machine, after its current message. `bellhop plans run` resumes it.
 
     Example: `bellhop plans pause rp_1b2c3d4e`
     """
@@ -156,7 +154,7 @@ def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
 
 
 def carry_out(data_dir: Path, plan: Plan, orders: RunOptions, *, yes: bool, as_json: bool) -> None:
-    """Run a plan when there is a reason and the operator agrees, else say how to. Ends the command."""
+    """Run a plan if a reason is given and the operator confirms, else print how to run it. Ends the command."""
     question = f"Run this plan ({plan.messages} messages, {orders.rate:g}/s)?"
     if not orders.why or not confirm(question, yes=yes):
         if as_json:
@@ -201,13 +199,15 @@ async def _pausing_on_interrupt(desk: OperatorSession, plan: Plan, orders: RunOp
 
 
 def _tell(plan: Plan, report: Report) -> None:
-    told = f"{report.sent} sent, {report.skipped} skipped, {report.failed} failed again, {report.left} left"
+    counts = f"{report.sent} sent, {report.skipped} skipped, {report.failed} failed again, {report.left} left"
     because = report.reason and f"\n{report.reason}"
     match report.stage:
         case PlanStage.DONE if not report.failed:
-            console.print(f"[green]✓[/] {plan.plan_id} is done: {told}.")
+            console.print(f"[green]✓[/] {plan.plan_id} is done: {counts}.")
         case PlanStage.DONE:
-            console.print(f"{plan.plan_id} is done: {told}. See bellhop dead list.", style="yellow")
+            console.print(f"{plan.plan_id} is done: {counts}. See bellhop dead list.", style="yellow")
         case stage:
-            console.print(f"{plan.plan_id} is {stage}: {told}.{because}", style="yellow", markup=False, soft_wrap=True)
+            console.print(
+                f"{plan.plan_id} is {stage}: {counts}.{because}", style="yellow", markup=False, soft_wrap=True
+            )
             console.print(f'bellhop plans show {plan.plan_id} · bellhop plans run {plan.plan_id} --why "…" goes on')

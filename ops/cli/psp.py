@@ -1,4 +1,4 @@
-"""`bellhop psp`: what is set at the PSP."""
+"""`bellhop psp`: checks the configuration at the PSP."""
 
 import asyncio
 from dataclasses import asdict
@@ -57,9 +57,9 @@ def check(
 
     `bellhop psp check --webhook-url https://pay.example.com/webhooks/stripe --domain book.example.com`
 
-    Exit code 0 when everything is as it must be, 1 when something has to be mended, 2 when the PSP cannot be asked.
+    Exit code 0 if everything is as needed, 1 if something must be corrected, 2 if the PSP is unavailable.
     """
-    with explain_unreachable(), console.status("asking the PSP what is set there"):
+    with explain_unreachable(), console.status("reading the configuration at the PSP"):
         target = Target.from_environment(data_dir)
         webhook_url = webhook_url or target.webhook_url
         wanted = Wanted(target.stripe_api_key, account, webhook_url, publishable_key, tuple(domain or ()))

@@ -1,4 +1,4 @@
-"""`bellhop queues` and `bellhop audit-log`: what there is to see."""
+"""`bellhop queues` and `bellhop audit-log`."""
 
 import time
 from collections.abc import Callable
@@ -25,19 +25,19 @@ from ops.core.session import OperatorSession
 
 @needs(OperatorRole.READER)
 def queues(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.5, help="Seconds between looks.")] = 2.0,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Show every queue: what waits and for how long, who consumes, how fast it moves, retries and dead letters.
+    """Show every queue: depth, age, consumers, rates, retries and dead letters.
 
-    Also names every queue, exchange and binding that is missing, is otherwise than this version declares it, or does
-    not belong there. That and rates need the broker's management API: the local stack's, or BELLHOP_MANAGEMENT_URL.
+    Also names every queue, exchange and binding that is missing, differs from this version's topology, or does not
+    belong to it. That and rates need the broker's management API: the local stack's, or BELLHOP_MANAGEMENT_URL.
 
     Example: `bellhop queues --watch`
 
-    Exit code 0 when nothing needs an operator, 1 when a queue does, 2 when the broker cannot be asked.
+    Exit code 0 if nothing needs an operator, 1 if a queue does, 2 if the broker is unavailable.
     """
     states = with_session(data_dir, look_at)
     if as_json:
@@ -87,7 +87,7 @@ def _shown(states: list[QueueState]) -> RenderableType:
 
 @needs(OperatorRole.READER)
 def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
-    """Show who replayed, edited, discarded and restored what, why, and how it ended.
+    """Show the audit log: who replayed, edited, discarded or restored what, why, and the outcome.
 
     Example: `bellhop audit-log --since 7d`
     """
@@ -108,4 +108,4 @@ def audit_log(since: Since = None, as_json: AsJson = False, data_dir: DataDir = 
         about += f"\n[dim]{escape(entry.detail[:200])}[/]" if entry.detail else ""
         at, outcome = f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.outcome)
         table.add_row(at, escape(entry.who), entry.action, about, escape(entry.why), outcome)
-    console.print(table if entries else "Nobody has replayed, edited or discarded anything yet.")
+    console.print(table if entries else "The audit log is empty: nothing was replayed, edited or discarded yet.")

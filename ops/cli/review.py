@@ -1,4 +1,4 @@
-"""`bellhop review`: what waits for a decision, and the ways out."""
+"""`bellhop review`: lists orders under review and decides them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +34,7 @@ from ops.core.review import NotDecidableError, NotDecidedError, Proposal, carry_
 from ops.core.session import OperatorSession
 
 NAME = "review"
-app = typer.Typer(no_args_is_help=True, help="Decide about orders whose money does not match.")
+app = typer.Typer(no_args_is_help=True, help="Decide on orders whose money does not match.")
 
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id: ord_….")]
 Reason = Annotated[
@@ -53,7 +53,7 @@ def list_reviews(
 
     Example: `bellhop review list --property alpenhof`
 
-    Exit code 0 when there are none, 1 when there are some, 2 when the system cannot be asked.
+    Exit code 0 if there are none, 1 if there are some, 2 if the system is unavailable.
     """
     wanted = Wanted((OrderStatus.NEEDS_REVIEW,), property_id)
     found = with_session(data_dir, lambda desk: find(desk.store, wanted, MOST))
@@ -81,12 +81,11 @@ def accept(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Confirm an order under review: the guest gets what was ordered, if its places can still be had.
+    """Confirm an order under review: the guest gets what was ordered, if its places are still available.
 
     Example: `bellhop review accept ord_k3v7… --why "the hotel waives the difference, INC-42"`
 
-    Exit code 0 when it is decided, 1 when it was sent and is not decided, 2 when nothing was sent, 3 when it was not
-    agreed to.
+    Exit code 0 if it is decided, 1 if it was sent but is not decided, 2 if nothing was sent, 3 without confirmation.
     """
     _decide(data_dir, order_id, ReviewResolution.ACCEPT, why, amount, force=force, who=who, yes=yes, as_json=as_json)
 
@@ -105,8 +104,8 @@ def refund(
 
     Example: `bellhop review refund ord_k3v7… --why "the guest has left, INC-42"`
 
-    Exit code 0 when it is decided (the refund may settle later), 1 when it was sent and is not decided, 2 when nothing
-    was sent, 3 when it was not agreed to.
+    Exit code 0 if it is decided (the refund may settle later), 1 if it was sent but is not decided, 2 if nothing was
+    sent, 3 without confirmation.
     """
     _decide(data_dir, order_id, ReviewResolution.REFUND, why, None, who=who, yes=yes, as_json=as_json)
 
@@ -119,7 +118,7 @@ def settled_outside(
     amount: Annotated[
         str | None,
         typer.Option(
-            help="What went to the guest of a closed order (without it: all that the PSP holds), or what the guest "
+            help="What the guest of a closed order received (without it: all that the PSP holds), or what the guest "
             "of a confirmed one paid; in the order's currency: 48.00."
         ),
     ] = None,
@@ -132,8 +131,7 @@ def settled_outside(
 
     Example: `bellhop review settled-outside ord_k3v7… --amount 7.00 --why "paid back in cash, receipt 117"`
 
-    Exit code 0 when it is decided, 1 when it was sent and is not decided, 2 when nothing was sent, 3 when it was not
-    agreed to.
+    Exit code 0 if it is decided, 1 if it was sent but is not decided, 2 if nothing was sent, 3 without confirmation.
     """
     _decide(data_dir, order_id, ReviewResolution.SETTLED_OUTSIDE, why, amount, who=who, yes=yes, as_json=as_json)
 

@@ -18,14 +18,14 @@ from ops.demo import run_demo
 
 
 def run(data_dir: Path) -> None:
-    """Start the stack, say how to try it, and watch it until a signal comes or a part dies."""
+    """Start the stack, print how to try it, and supervise it until a signal or the death of a part."""
     with explained(), stopping_on_signals(), LocalStack(data_dir, services=(*SERVICES, OPERATORS_PAGE)) as stack:
         show_how_to_try(stack)
         stack.watch()
 
 
 def run_demo_on(data_dir: Path) -> int:
-    """Play the demo on a stack of its own. The exit code."""
+    """Play the demo on a separate stack. Returns the exit code."""
     with explained(), stopping_on_signals(code=130), LocalStack(data_dir) as stack:
         return run_demo(stack)
 
@@ -47,7 +47,7 @@ def show_how_to_try(stack: LocalStack) -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """A part that fails is shown as its own words, not as a traceback."""
+    """Print the message of a failed part instead of a traceback."""
     try:
         yield
     except StackInUseError as taken:

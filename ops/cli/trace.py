@@ -30,10 +30,10 @@ def trace(
     ] = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Tell what really happened to an order, in time order: requests, messages, changes, retries, calls to the PSP.
+    """Show the story of an order, in time order: requests, messages, changes, retries, calls to the PSP.
 
-    Each step stands under the one that led to it. Reads only: the log of the last 7 days, and what the order's
-    documents remember.
+    Each step is listed under its cause. Read-only: uses the log of the last 7 days and the histories of the order's
+    documents.
 
     Examples:
 
@@ -43,8 +43,8 @@ def trace(
 
     `bellhop trace ord_ui7vuitd2oxc7agcdlmgw5dy26 --html order.html`
 
-    Exit code 0 when there is something to tell, 1 when a file cannot be written, 2 when nothing is known of the order
-    or the system cannot be asked.
+    Exit code 0 if the order is known, 1 if a file cannot be written, 2 if nothing is known of the order or the system
+    is unavailable.
     """
     with explain_unreachable(), stderr.status("reading the log"):
         try:

@@ -1,4 +1,4 @@
-"""A story as an HTML page of its own, with the diagram in it and nothing to load: pure, story in, text out."""
+"""Renders a story as a standalone HTML page with its diagram. Pure."""
 
 from html import escape
 

@@ -1,4 +1,4 @@
-"""A story as text: one line per step, indented under what it came from."""
+"""Renders a story as text: one line per step, indented under its cause."""
 
 from collections.abc import Iterator
 
@@ -67,7 +67,7 @@ def _before_detail(step: Step) -> str:
 
 
 def who(step: Step) -> str:
-    """`gateway → extras`, the receiver left out where nothing left its sender or nobody's queue takes it."""
+    """`gateway → extras`, without a receiver if the step stays within its sender or no queue takes it."""
     receivers: tuple[str | Participant, ...] = step.receivers
     if step.kind is StepKind.EVENT and not receivers:
         receivers = ("·",)

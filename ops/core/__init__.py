@@ -1,1 +1,1 @@
-"""What operators can do, apart from how it is shown: no command line, terminal or page behind it."""
+"""The operator's actions, independent of their presentation: no command line, terminal or page."""

@@ -1,6 +1,6 @@
-"""Which operator gives a command, by a signed token, and whether the token's role allows it.
+"""Identifies the operator by a signed token, and checks that its role permits the command.
 
-The check binds people, not their passwords: a login at the broker or the store works without it (docs/security.md).
+It restricts the command, not direct access: a login at the broker or the store works without it (docs/security.md).
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from ops.core.target import Target
 TOKEN = "BELLHOP_OPERATOR_TOKEN"  # noqa: S105  # the name of a variable
 
 given_token: ContextVar[str | None] = ContextVar("given_token", default=None)
-"""What `bellhop --token` was given."""
+"""The value of `bellhop --token`."""
 
 
 class NotAllowedError(Exception):
-    """No token, one that is not believed, or one whose role does not allow the command."""
+    """The token is missing, invalid, or its role does not permit the command."""
 
 
 def authorized(data_dir: Path, role: OperatorRole) -> Operator:
@@ -70,7 +70,7 @@ def _of_environment() -> TokenSettings:
     except ValidationError as wrong:
         names = sorted({f"BELLHOP_{error['loc'][0]}".upper() for error in wrong.errors() if error["loc"]})
         raise NotAllowedError(
-            f"Whose tokens are believed? {', '.join(names)}: missing or wrong. Set what the operator's page has "
+            f"Tokens cannot be verified: {', '.join(names)} missing or wrong. Set what the operator's page has "
             "(docs/configuration.md)."
         ) from None
 

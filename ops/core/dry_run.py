@@ -1,7 +1,7 @@
-"""What a message would do if it were sent again: the services' own handlers, on a store that takes no write and a bus
-that sends nothing.
+"""Forecasts what a message would do if it were sent again: runs the services' own handlers on a store that discards
+writes and a bus that sends nothing.
 
-What one message would change, the next one in the same rehearsal finds changed.
+Within a dry run, each message finds the changes of those before it.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -31,12 +31,12 @@ from psp_adapter.stripe_api import StripeApi
 ASKS_PSP = "asks the PSP"
 FAILS = "fails"
 DUPLICATE = "duplicate"
-NO_QUEUE = "no queue is known that it came from; what never left an outbox is sent by `bellhop dead put-back`"
+NO_QUEUE = "the queue it came from is unknown; a message from an outbox is sent by `bellhop dead put-back`"
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a message would do now."""
+    """The expected outcome of a message."""
 
     outcome: str
     """applied, done, duplicate, stale, ignored, refused; `fails`, or `asks the PSP`."""
@@ -45,7 +45,7 @@ class Forecast:
     sends: tuple[str, ...] = ()
     """The kinds of the messages that would follow."""
     sentence: str = field(default="", compare=False)
-    """What a refusal says to people."""
+    """The refusal's sentence for people."""
 
     @property
     def is_handled_already(self) -> bool:
@@ -62,7 +62,7 @@ class Forecast:
 
 
 class OverlayDocuments(Generic[StateT]):
-    """Documents as they are, and as they would be. Nothing is written to the store."""
+    """Documents with the changes of the dry run over the stored ones. Writes nothing to the store."""
 
     def __init__(self, real: Documents[StateT], changed: dict[str, str]) -> None:
         self._real = real
@@ -84,13 +84,13 @@ class OverlayDocuments(Generic[StateT]):
         return True
 
     async def prepare(self) -> None:
-        """Nothing is written."""
+        """Does nothing."""
 
     async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
-        """Nothing is written."""
+        """Does nothing."""
 
     async def mark_attention(self, now: datetime, **fields: str) -> None:
-        """Nothing is written."""
+        """Does nothing."""
 
     async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
         return []
@@ -129,13 +129,13 @@ class OverlayDocuments(Generic[StateT]):
 
 
 class OverlayRecords(Generic[ModelT]):
-    """Records as they are. Nothing is written to the store."""
+    """Stored records. Writes nothing to the store."""
 
     def __init__(self, real: Records[ModelT]) -> None:
         self._real = real
 
     async def put(self, records: Mapping[str, ModelT]) -> None:
-        """Nothing is written."""
+        """Does nothing."""
 
     async def add(self, record_id: str, record: ModelT) -> bool:
         return True
@@ -155,7 +155,7 @@ class OverlayRecords(Generic[ModelT]):
 
 @dataclass(frozen=True, slots=True)
 class OverlayStore:
-    """A store that takes no write, and remembers what would have been written to its documents."""
+    """A store that discards writes, and remembers the changes of its documents."""
 
     real: DocumentStore
     changed: dict[str, str] = field(default_factory=dict)
@@ -170,7 +170,7 @@ class OverlayStore:
 
 @dataclass
 class RecordingPublisher:
-    """A bus that only notes what it is given."""
+    """A bus that only records messages."""
 
     noted: list[Envelope] = field(default_factory=list)
 
@@ -188,7 +188,7 @@ class DryRun:
     def __init__(
         self, store: DocumentStore, psp: StripeApi | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        """Without `psp` a forecast for a command to the PSP says only that the PSP would have to be asked."""
+        """Without `psp`, the forecast of a command to the PSP is only that the PSP would be asked."""
         self._psp = psp
         self._clock = clock
         self._bus = RecordingPublisher()
@@ -207,7 +207,7 @@ class DryRun:
         return self._wired
 
     async def forecast(self, seen: RecordedMessage, queue: str) -> Forecast:
-        """What `seen` would do if it came to `queue` now. Raises StoreUnavailableError."""
+        """Forecast the delivery of `seen` to `queue`. Raises StoreUnavailableError."""
         extras, payments = await self._parts()
         self._store.changed.clear()
         self._bus.noted.clear()
@@ -224,13 +224,13 @@ class DryRun:
             if handler is None:
                 raise NoHandlerError(seen.kind, queue)
             delivery = Delivery(seen.message_id, seen.correlation_id, seen.kind, seen.causation_id)
-            return self._told(await handler(body, delivery))
+            return self._forecast_of(await handler(body, delivery))
         except StoreUnavailableError:
             raise
         except Exception as error:
             return Forecast(FAILS, f"{type(error).__name__}: {error}")
 
-    def _told(self, outcome: Outcome[Any]) -> Forecast:
+    def _forecast_of(self, outcome: Outcome[Any]) -> Forecast:
         if not isinstance(outcome, Applied | Done):
             sentence = outcome.detail if isinstance(outcome, Refused) else ""
             return Forecast(outcome.name, reason_of(outcome) or "", sentence=sentence)

@@ -1,6 +1,6 @@
-"""Bodies too large for a document of the store, in pieces of their own.
+"""Stores bodies that are too large for one document in separate pieces.
 
-A list, a page or a plan holds the beginning of such a body; what parses, sends or edits it asks for the whole.
+Lists, pages and plans hold the beginning of such a body; code that parses, sends or edits it loads the whole.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _PIECE = 4 * 1024 * 1024
 
 
 class BodyGoneError(Exception):
-    """A body was deleted with the dead letter it belonged to."""
+    """The body was deleted together with its dead letter."""
 
     def __init__(self, body: LargeBody) -> None:
         super().__init__(f"the body of {body.size} bytes (sha256 {body.digest}) was deleted with its dead letter")
@@ -35,13 +35,13 @@ class Piece(BaseModel):
 
 
 class LargeBodies:
-    """All bodies kept apart, by their digest: the same body is kept once."""
+    """Separately stored bodies, by digest: equal bodies are stored once."""
 
     def __init__(self, store: Store) -> None:
         self._pieces: MongoRecords[Piece] = store.records("large_bodies", Piece)
 
     async def keep(self, seen: RecordedMessage) -> RecordedMessage:
-        """The message as a document can hold it."""
+        """The message with a body that fits into a document."""
         if len(seen.body) <= INLINE:
             return seen
         digest = hashlib.sha256(seen.body).hexdigest()
@@ -52,7 +52,7 @@ class LargeBodies:
         return seen.model_copy(update={"body": seen.body[:_BEGINNING], "large": large})
 
     async def whole(self, seen: RecordedMessage) -> RecordedMessage:
-        """The message with all of its body. Raises BodyGoneError."""
+        """The message with its whole body. Raises BodyGoneError."""
         if seen.large is None:
             return seen
         digest, size = seen.large.digest, seen.large.size
@@ -64,7 +64,7 @@ class LargeBodies:
         return seen.model_copy(update={"body": body, "large": None})
 
     async def remove(self, body: LargeBody) -> None:
-        """Delete a body that no letter has any more."""
+        """Delete a body that no letter uses any more."""
         await self._pieces.remove(_piece_id(body.digest, number) for number in range(-(-body.size // _PIECE)))
 
 

@@ -1,8 +1,7 @@
-"""Orders that wait for a payment which the payment service does not know, or whose outcome they have not heard.
+"""Recovers orders whose payment the payment service does not know, or whose outcome they have not received.
 
-A store that was restored to an earlier time has forgotten what happened since. What the guest has paid is still at the
-PSP, under the order's id. The services put it right themselves: the messages that they have forgotten are sent to
-them again.
+A store that was restored to an earlier time has lost everything since. The guest's payment is still at the PSP, under
+the order's id. The services recover by themselves when they receive the lost messages again.
 """
 
 import asyncio
@@ -45,12 +44,12 @@ class Waiting:
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing here says what the PSP has opened for this order."""
+        """Whether neither the order nor a payment names the PSP's session for it."""
         payment = self.payment
         return payment is None or not (payment.session or payment.paid_reference or payment.earlier_sessions)
 
     def repeated(self) -> Command | None:
-        """The order's own command again, where one of both has forgotten what the other knows."""
+        """The order's command to repeat, if order or payment has lost what the other knows."""
         stage = self.payment.status if self.payment else None
         if stage is PaymentStage.SUCCEEDED:
             return session_asked(self.order)
@@ -66,12 +65,12 @@ class Waiting:
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether the order has asked for a session, and there is no payment of it: it could not even be closed."""
+        """Whether the order has requested a session but has no payment, so that it could not even be closed."""
         return self.payment is None and self.order.session_requests > 0
 
 
 def session_asked(order: Order) -> CreatePaymentSession:
-    """The order's latest request for a session again."""
+    """The order's latest request for a session, to be repeated."""
     return CreatePaymentSession(
         order_id=order.order_id,
         payment_id=order.payment_id,
@@ -95,15 +94,15 @@ async def waiting_orders(orders: Documents[Order], payments: Documents[Payment])
 
 
 async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], ledger: Ledger, send: Send) -> int:
-    """Have the services learn what the PSP and the payments know of these orders. Returns of how many."""
-    told = 0
+    """Send the services what the PSP and the payments know of these orders. Returns the number of orders."""
+    resent = 0
     lost: dict[OrderId, Waiting] = {}
     for one in waiting:
         if one.is_lost:
             lost[one.order.order_id] = one
         elif (again := one.repeated()) is not None:
             await send(again)
-            told += 1
+            resent += 1
     paid = await _paid_sessions(lost, ledger)
     unpaid = [one.order for order_id, one in lost.items() if order_id not in paid and one.is_forgotten]
     for order in unpaid:
@@ -114,7 +113,7 @@ async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], ledg
             await send(session_asked(order))
         for intent in intents:
             await _adopt(order, intent, payments, send)
-    return told + len(paid) + len(unpaid)
+    return resent + len(paid) + len(unpaid)
 
 
 async def _paid_sessions(lost: Mapping[OrderId, Waiting], ledger: Ledger) -> dict[OrderId, list[Intent]]:
@@ -131,9 +130,9 @@ async def _paid_sessions(lost: Mapping[OrderId, Waiting], ledger: Ledger) -> dic
 
 
 async def _adopt(order: Order, intent: Intent, payments: Documents[Payment], send: Send) -> None:
-    """Let a payment hold a session that was opened for it and forgotten, and then hear what has become of it.
+    """Give a payment its lost session, and then the session's current state.
 
-    The session's secret stays with the PSP: nobody has to pay any more.
+    The session's client secret stays with the PSP: no guest pays with it any more.
     """
     opened = PspSessionCreated(
         order_id=order.order_id,
@@ -144,7 +143,7 @@ async def _adopt(order: Order, intent: Intent, payments: Documents[Payment], sen
         livemode=intent.livemode,
         sealed_client_secret="",
     )
-    # A payment must be there before facts about it, and hold a session before reports about that.
+    # A payment must exist before events about it, and hold a session before reports about that.
     if not await _until(order.payment_id, payments, lambda payment: True):
         return
     await send(opened)
@@ -153,7 +152,7 @@ async def _adopt(order: Order, intent: Intent, payments: Documents[Payment], sen
 
 
 async def _until(payment_id: PaymentId, payments: Documents[Payment], holds: Callable[[Payment], bool]) -> bool:
-    """Whether the payment service has come so far, waited for as long as it may take."""
+    """Wait until the payment service has got there; False after the time-out."""
     try:
         async with asyncio.timeout(_PATIENCE):
             while True:

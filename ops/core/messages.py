@@ -1,4 +1,4 @@
-"""A message as somebody found it, in the log or among the dead letters, and which ones somebody looks for."""
+"""Messages read from the log or the dead letters, and filters for them."""
 
 import json
 import re
@@ -24,10 +24,10 @@ _PAYMENT = re.compile(rb"pay_([a-z0-9]+)")
 _GIVEN_UP = "GivenUpByBroker"
 _READABLE = 256 * 1024
 _BEGINNING = 4096
-"""Bytes of a body that are shown whole, and of a larger one."""
+"""Bytes up to which a body is shown whole, and bytes shown of a larger one."""
 
 WORK_QUEUES = tuple(queue for queue in QUEUES if queue.arguments.get("x-dead-letter-exchange") == DEAD.name)
-"""Queues that a service takes its work from."""
+"""Work queues of services."""
 
 
 def _bytes_of(stored: object) -> object:
@@ -48,11 +48,11 @@ def _stored(body: bytes) -> Mapping[str, str]:
 
 
 Body = Annotated[bytes, BeforeValidator(_bytes_of), PlainSerializer(_stored, when_used="json")]
-"""Bytes that are almost always text, and are stored so that a person can read them."""
+"""Bytes that are nearly always text, stored in readable form."""
 
 
 class LargeBody(BaseModel):
-    """A body that is kept apart (ops/core/large_bodies.py)."""
+    """A separately stored body (ops/core/large_bodies.py)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,7 +61,7 @@ class LargeBody(BaseModel):
 
 
 class RecordedMessage(BaseModel):
-    """A message with all that came with it."""
+    """A message with its properties and headers."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,12 +78,12 @@ class RecordedMessage(BaseModel):
     )
     routing_key: str = ""
     headers: Mapping[str, Any] = Field(default_factory=dict)
-    offset: int | None = Field(default=None, description="where it stands in the log, if it was found there")
+    offset: int | None = Field(default=None, description="its offset in the log, if it was read there")
     large: LargeBody | None = Field(default=None, description="set where `body` is only the beginning of the body")
 
     @classmethod
     def of(cls, message: AbstractIncomingMessage) -> "RecordedMessage":
-        """From a delivery, whatever its state and its bytes."""
+        """From a delivery, even a malformed one."""
         headers: dict[str, Any] = plain(dict(message.headers))
         offset = headers.pop("x-stream-offset", None)
         if isinstance(message.headers, UndecodedHeaders) and "error_type" not in headers:
@@ -124,7 +124,7 @@ class RecordedMessage(BaseModel):
     @property
     def error(self) -> str | None:
         given_up = text(self.headers, "x-first-death-reason")
-        return text(self.headers, "error") or (given_up and f"the broker gave it up itself: {given_up}")
+        return text(self.headers, "error") or (given_up and f"dead-lettered by the broker itself: {given_up}")
 
     @property
     def attempt(self) -> int:
@@ -149,18 +149,18 @@ class RecordedMessage(BaseModel):
 
     @property
     def sent_by(self) -> str:
-        """The account that published it first, as far as the broker vouches for it."""
+        """The account that published it first, if the broker vouches for it."""
         return text(self.headers, SENT_BY) or self.account
 
     @property
     def sent_as(self) -> str | None:
-        """The routing key its sender gave it."""
+        """The sender's routing key."""
         if self.exchange in (COMMANDS.name, EVENTS.name):
             return self.routing_key
         return text(self.headers, ORIGIN_ROUTING_KEY) or _first_routing_key(self.headers.get("x-death"))
 
     def misroute(self, queue: str) -> str | None:
-        """Why no replay may send it to a queue, or None. A replay carries the operator's account, which all believe."""
+        """The reason why a replay must not send it to a queue, or None: all services trust the operator's account."""
         if not any(binding.routing_key == self.kind for binding in queue_named(queue).bindings):
             return f"{self.kind} is not bound to {queue}"
         if self.sent_as not in (None, self.kind, queue):
@@ -188,7 +188,7 @@ def _first_routing_key(deaths: object) -> str | None:
 
 
 def queues_of(exchange: str, routing_key: str) -> Iterator[str]:
-    """The work queues that get what is published so."""
+    """The work queues of an exchange and routing key."""
     for queue in WORK_QUEUES:
         if any((bound.exchange, bound.routing_key) == (exchange, routing_key) for bound in queue.bindings):
             yield queue.name
@@ -196,7 +196,7 @@ def queues_of(exchange: str, routing_key: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which messages somebody looks for. What is not named does not matter.
+    """A filter for messages. Fields that are not set match everything.
 
     `queue` and `kind` are patterns (`extras.*`, `*refund*`), `error` is any part of the error's type or text.
     """
@@ -210,8 +210,8 @@ class Filter:
     until: datetime | None = None
 
     def matches(self, seen: RecordedMessage, taken_in_at: datetime | None = None) -> bool:
-        """`taken_in_at` is the time of a dead letter that names none itself. A message of the log without any time is
-        found whatever the times asked for: the log is read from `since` on.
+        """`taken_in_at` is the time of a dead letter without a time of its failure. A message of the log without a time
+        matches all times: the log is read from `since` on.
         """
         at = seen.failed_at or seen.sent_at or taken_in_at
         failure = f"{seen.error_type}: {seen.error}".casefold()

@@ -1,4 +1,4 @@
-"""What people did to an order, in one sentence each."""
+"""Describes people's actions on an order, in one sentence each."""
 
 from chassis.amounts import readable
 from contracts.order_actions import OrderAction

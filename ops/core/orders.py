@@ -1,4 +1,4 @@
-"""Orders as operators look for them: by status, property and age, and those that wait for a person or for money."""
+"""Searches orders by status, property and age, and those that wait for a person or for money."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from ops.core.order_actions import sentences_of
 from payment_service.collections import PaymentStore
 
 MOST = 200
-"""Orders that one look lists at most."""
+"""Maximum number of orders in one list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which orders. Without a status: every one. `refunding`: those with a refund that failed or has not settled."""
+    """A filter for orders. No status matches all. `refunding`: with a refund that failed or has not settled."""
 
     statuses: Sequence[OrderStatus] = ()
     property_id: str | None = None
@@ -34,7 +34,7 @@ class Wanted:
         return {"guest.property_id": self.property_id} if self.property_id else {}
 
     def fits(self, order: Order) -> bool:
-        """Whether an order that was found another way is wanted."""
+        """Whether an order that was found in another way matches."""
         return (
             (not self.statuses or order.status in self.statuses)
             and (self.property_id is None or order.guest.property_id == self.property_id)
@@ -51,7 +51,7 @@ class Found:
 
 
 async def find(store: Store, wanted: Wanted, limit: int = MOST) -> list[Found]:
-    """What is wanted: first what waits, the longest first; then the others, the newest first."""
+    """The matching orders: first those that wait, the longest first; then the others, the newest first."""
     orders = ExtrasStore(store).orders
     if wanted.refunding:
         waiting = await PaymentStore(store).payments.needing_attention(limit)
@@ -90,7 +90,7 @@ def _oldest_first(found: list[Found]) -> list[Found]:
 
 
 def why_of(order: Order) -> str:
-    """Why an order waits for staff, in words; empty when it does not."""
+    """The reason why an order waits for staff, for people; empty if it does not."""
     refunds = (
         f"a refund of {readable(refund.amount)} is {refund.stage}: {refund.detail}" for refund in order.troubled_refunds
     )

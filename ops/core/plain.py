@@ -1,4 +1,4 @@
-"""Values that strangers wrote, as JSON, the document store and a terminal can all hold them."""
+"""Converts foreign values to ones that JSON, the document store and a terminal can all represent."""
 
 import math
 from base64 import b64encode
@@ -15,7 +15,7 @@ _SHOWN = 512
 
 
 def plain(value: object, depth: int = 0) -> Any:
-    """A header or a parsed body without what JSON or BSON refuses: NUL in names, lone surrogates, NaN, deep nesting."""
+    """A header or parsed body without what JSON or BSON refuses: NUL in names, lone surrogates, NaN, deep nesting."""
     match value:
         case None | bool() | int():
             return value

@@ -1,4 +1,4 @@
-"""What a command to the PSP would come to now: found out by reading, at the PSP and in the payment."""
+"""Forecasts commands to the PSP by reading the PSP and the payment."""
 
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -21,7 +21,7 @@ from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import from_stripe
 from psp_adapter.translate import Intent
 
-NOT_ASKED = "what would come of it only the PSP can say, and this process has no key of its own to ask it"
+NOT_ASKED = "only the PSP knows the outcome, and this process has no key to ask it"
 
 _KEYS_KEPT = timedelta(hours=24)
 _WANTS_NO_SESSION = (PaymentStage.SUCCEEDED, PaymentStage.MISMATCHED, PaymentStage.CLOSED)
@@ -72,7 +72,7 @@ async def _refund(command: CreatePspRefund, psp: StripeApi) -> str:
     left = from_stripe(max(0, intent.amount_received - gone), intent.currency)
     if (problem := unrefundable(command.amount, left)) is not None:
         return f"is refused: {problem}"
-    return f"gives {readable(command.amount)} back: no refund was made for {command.refund_id} yet"
+    return f"refunds {readable(command.amount)}: no refund was made for {command.refund_id} yet"
 
 
 async def _session(command: CreatePspSession, psp: StripeApi, payments: Documents[Payment]) -> str:

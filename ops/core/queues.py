@@ -1,4 +1,4 @@
-"""Every queue at a glance: how much waits, for how long, who consumes, how fast it moves."""
+"""The state of all queues: depth, age, consumers and rates."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -26,29 +26,29 @@ _LOOK_BACK = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """One queue as it is now. What nobody can tell is None."""
+    """The state of a queue. Unknown values are None."""
 
     name: str
     role: str
     """work, reads, retry, dead, log, or other: a queue that the topology does not have."""
     exists: bool
     messages: int
-    """That wait, or are with a consumer and not answered yet; for a dead queue, with what was taken in and waits."""
+    """Ready plus unacknowledged; for dead queues, including drained letters that are waiting."""
     consumers: int
     coming: float | None
     """Messages published to it per second."""
     leaving: float | None
     """Messages acknowledged per second."""
     oldest: datetime | None
-    """When its oldest message was sent, or failed."""
+    """The time at which its oldest message was sent, or failed."""
     drift: tuple[str, ...] = ()
-    """How it and its bindings differ from the topology; empty where the management API does not answer."""
+    """Its differences from the topology, bindings included; empty if the management API does not answer."""
     stuck: int = 0
     """Messages whose delay or deliveries are over and that find no queue to go to."""
 
     @property
     def problem(self) -> str | None:
-        """What an operator should look at, if anything."""
+        """The problem for the operator, if any."""
         if not self.exists:
             return "not declared yet"
         if self.drift:
@@ -56,17 +56,17 @@ class QueueState:
         if self.stuck:
             return f"{self.stuck} stuck: the queue they go to next is missing or unavailable (bellhop broker)"
         if self.role in ("work", "reads") and self.consumers == 0:
-            return "nobody consumes it"
+            return "no consumer"
         if self.role == "dead" and self.messages:
             return "bellhop dead list"
         return None
 
 
 async def look(connection: AbstractConnection, target: Target, waiting: Sequence[DeadLetter]) -> list[QueueState]:
-    """Every queue, in the topology's order. `waiting` are the dead letters that were taken in and wait.
+    """All queues, in the topology's order. `waiting` are the drained dead letters that wait.
 
-    Rates and drift come from the broker's management API: None and empty where it does not answer. Queues that the
-    topology does not have, and that drift, come last.
+    Rates and drift come from the broker's management API: None and empty if it does not answer. Queues that are not in
+    the topology come last.
     """
     listed = await _listed(target)
     rates = {str(queue["name"]): queue for queue in listed[0]} if listed else {}
@@ -84,7 +84,7 @@ async def look(connection: AbstractConnection, target: Target, waiting: Sequence
                 name=queue.name,
                 role=_role(queue.name),
                 exists=count is not None,
-                # RabbitMQ 4.3 tells of what is stuck before it counts it among the messages.
+                # RabbitMQ 4.3 reports stuck messages before it counts them among the queue's messages.
                 messages=max(messages, stats.get("messages", 0), stats.get("messages_dlx", 0)) + len(letters),
                 consumers=consumers,
                 coming=_rate(stats, "publish"),
@@ -113,7 +113,7 @@ def _role(name: str) -> str:
 
 
 async def _count(connection: AbstractConnection, name: str) -> tuple[int, int] | None:
-    """Messages that wait and consumers there are; None when there is no such queue."""
+    """Numbers of ready messages and of consumers; None if the queue does not exist."""
     channel = await connection.channel()
     try:
         declared = (await channel.declare_queue(name, passive=True)).declaration_result
@@ -125,9 +125,9 @@ async def _count(connection: AbstractConnection, name: str) -> tuple[int, int] |
 
 
 async def _oldest(connection: AbstractConnection, counts: Mapping[str, tuple[int, int] | None]) -> dict[str, datetime]:
-    """When the oldest message of each queue was sent, by the log: what waits is what came last.
+    """The time at which the oldest message of each queue was sent, from the log: the waiting ones are the latest.
 
-    Looking at the queue itself would count as a delivery, and after 20 of them the broker gives a message up.
+    Reading the queue itself would count as a delivery, and after 20 of them the broker drops a message.
     """
     newest = {name: deque[datetime](maxlen=count[0]) for name, count in counts.items() if count and count[0]}
     if not newest:

@@ -1,4 +1,4 @@
-"""Reconciliation on demand: the running services compare open payments and recent events with the PSP, now."""
+"""Reconciliation on demand: the running services compare open payments and recent events with the PSP."""
 
 import asyncio
 import uuid
@@ -39,7 +39,7 @@ SETTLED_AFTER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One order or payment that stands elsewhere than before."""
+    """An order or payment whose summary changed."""
 
     id: str
     before: str
@@ -50,17 +50,17 @@ class Change:
 class Reconciliation:
     asked: int
     restored: int
-    """Orders whose payment was not known here, or whose outcome they had not heard of."""
+    """Orders whose payment was unknown here, or whose outcome they had not received."""
     is_swept: bool
     changes: tuple[Change, ...]
 
 
 async def reconcile(target: Target, *, who: str, why: str, patience: float = 60.0) -> Reconciliation:
-    """Ask the PSP about every open payment and for its recent events, and report what that changed.
+    """Have the services poll every open payment and read recent PSP events, and report the changes.
 
-    An order that waits for a payment which is not known here is looked for at the PSP by its id. The services do the
-    work, with the messages they always use; `is_swept` is False when they did not finish within `patience` seconds.
-    Recorded in the audit log first.
+    The payment of an order that is unknown here is searched at the PSP by the order's id. The services do the work,
+    with their usual messages; `is_swept` is False if they did not finish within `patience` seconds. Recorded in the
+    audit log first.
     """
     metrics = Metrics("reconcile")
     store = target.store(metrics)

@@ -1,6 +1,6 @@
-"""A decision about an order under review: proposed with its forecast, then sent to the service that carries it out.
+"""Decides on orders under review: a proposal with its forecast, then the command to the extras service.
 
-It is the command that the gateway sends for staff, with the operator's name, over the operator's account at the broker.
+It is the command that the gateway sends for staff, with the operator's name and the operator's account at the broker.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ class NotDecidableError(Exception):
 
 
 class NotDecidedError(Exception):
-    """The decision was sent, and the order does not have it."""
+    """The decision was sent, but the order does not show it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A decision, and what it would do."""
+    """A decision and its forecast."""
 
     order: Order
     command: ResolveReview
@@ -85,9 +85,9 @@ async def propose(
 
 
 async def carry_out(target: Target, store: Store, proposal: Proposal) -> Order:
-    """Send a decision, and return the order as it is decided. Recorded in the audit log first.
+    """Send a decision, and return the order after it. Recorded in the audit log first.
 
-    Raises NotDecidableError when it would no longer do what was proposed, and NotDecidedError.
+    Raises NotDecidableError if its forecast has changed, and NotDecidedError.
     """
     command = proposal.command
     action, subjects = f"review {command.resolution}", (command.order_id,)
@@ -134,7 +134,7 @@ async def _sent(target: Target, store: Store, command: ResolveReview) -> Order:
 
 
 async def _handled(store: Store, order_id: OrderId, message_id: str) -> Stored[Order] | None:
-    """The order once it has handled the message or left the review, or as it is when that takes too long."""
+    """The order once it has handled the message or left the review, or as it is after the time-out."""
     orders = ExtrasStore(store).orders
     until = asyncio.get_running_loop().time() + DECIDED_WITHIN
     while True:

@@ -1,4 +1,4 @@
-"""An operator's session: one connection to the broker, one to the store, and what is done over them."""
+"""An operator's session: the connections to broker and store, and the actions over them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,10 +16,10 @@ from psp_adapter.stripe_api import StripeApi
 
 
 class OperatorSession:
-    """What an operator works with."""
+    """The operator's actions over one pair of connections."""
 
     def __init__(self, target: Target, store: Store, connection: Any, psp: StripeApi | None = None) -> None:
-        """`psp`: for forecasts, where there is a key to ask it with."""
+        """`psp` is for forecasts, if there is a key for it."""
         self.target = target
         self.store = store
         self.connection = connection

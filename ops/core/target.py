@@ -1,4 +1,4 @@
-"""Where the running system is: as the environment says, else the stack on this machine."""
+"""The system that commands act on: from the environment, else the stack on this machine."""
 
 import os
 from collections.abc import AsyncIterator, Iterable
@@ -29,7 +29,7 @@ class NoSystemError(Exception):
 
 
 class MixedSystemError(Exception):
-    """The environment names a part of a system, and not the rest of it."""
+    """The environment names only a part of a system."""
 
     def __init__(self, named: Iterable[str], missing: Iterable[str], data_dir: Path) -> None:
         super().__init__(
@@ -49,9 +49,9 @@ class OtherPartError(Exception):
 
 
 ADDRESSES = ("BELLHOP_AMQP_URL", "BELLHOP_MONGODB_URL", "STRIPE_API_KEY")
-"""What names a whole system."""
+"""Variables that name a whole system."""
 DETAILS = ("BELLHOP_MONGODB_DATABASE", "BELLHOP_STRIPE_API_BASE", "BELLHOP_MANAGEMENT_URL")
-"""What says more about such a system, and means nothing without it."""
+"""Further variables of such a system, without effect on their own."""
 
 
 INSTALLATION = "bellhop"
@@ -72,7 +72,7 @@ class Target:
     management_url: str | None = field(default=None, repr=False)
     """RabbitMQ's management API, for rates; without a login in it, the broker's is used."""
     installation: str = INSTALLATION
-    """Which installation of several on one account of the PSP's."""
+    """The name of this installation among several on one PSP account."""
     stack: Path | None = None
     """The folder of the local stack that it is; none: the environment names it."""
     webhook_url: str | None = None
@@ -128,7 +128,7 @@ class Target:
 
     @asynccontextmanager
     async def bus(self, tool: str, metrics: Metrics, *, declares: bool = True) -> AsyncIterator[Bus]:
-        """A bus on which one tool sends messages of its own; stopped at the end."""
+        """A bus for a tool's messages; stopped at the end."""
         bus = Bus(
             self.amqp_url, f"bellhop-{tool}", metrics, publish_timeout=10.0, graceful_timeout=1.0, declares=declares
         )
@@ -140,7 +140,7 @@ class Target:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AbstractConnection]:
-        """A connection to the broker of one's own; it does not reconnect."""
+        """A connection to the broker that does not reconnect."""
         async with await connection_for_tools(self.amqp_url, "bellhop", timeout=10) as opened:
             yield opened
 

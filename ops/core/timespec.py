@@ -1,4 +1,4 @@
-"""Moments as people write them: `15m`, `2h`, `3d` ago, `12:30` today, or a date and time. All in UTC."""
+"""Parses times: `15m`, `2h`, `3d` (ago), `12:30` (today), or a date and time. All in UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
 def parse(text: str, now: datetime) -> datetime:
-    """What `text` means at `now`. Raises ValueError, in words, for what nobody can read."""
+    """The time that `text` means at `now`. Raises ValueError, worded for people."""
     text = text.strip()
     try:
         if ago := _AGO.fullmatch(text):
@@ -24,13 +24,13 @@ def parse(text: str, now: datetime) -> datetime:
         read = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{cut(text, _LONGEST)!r} is no moment: write 15m, 2h or 3d (ago), 12:30 (today, UTC), or 2026-11-24T12:30"
+            f"cannot parse {cut(text, _LONGEST)!r} as a time: write 15m, 2h, 3d (ago), 12:30 (UTC) or 2026-11-24T12:30"
         ) from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def relative(then: datetime, now: datetime) -> str:
-    """How long ago that was, in the largest unit that says something: `12 s`, `4 min`, `3 h`, `2 d`."""
+    """The time since then, in the largest suitable unit: `12 s`, `4 min`, `3 h`, `2 d`."""
     seconds = max(0, int((now - then).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:

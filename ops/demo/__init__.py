@@ -1,4 +1,4 @@
-"""`bellhop demo`: guests play through the HTTP API and the sandbox, and everything they cause is counted."""
+"""`bellhop demo`: plays guests through the HTTP API and the sandbox, and counts messages and writes."""
 
 from ops.demo.run import run_demo
 

@@ -1,4 +1,4 @@
-"""What an order costs: bus messages and store writes, counted by the services themselves."""
+"""The cost of an order: bus messages and store writes, counted by the services themselves."""
 
 from dataclasses import dataclass
 

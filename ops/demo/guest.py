@@ -22,7 +22,7 @@ PATIENCE = 30.0
 
 
 class DemoError(Exception):
-    """Something in the demo did not go as it must."""
+    """A step of the demo had an unexpected result."""
 
 
 class Guest:
@@ -66,7 +66,7 @@ class Guest:
         return str(answer["status"])
 
     async def authenticate(self, session: PaymentSession) -> None:
-        """Say yes in the bank's dialog."""
+        """Confirm in the bank's dialog."""
         url = f"{self._psp}/_sandbox/payment_intents/{intent_id(session)}/authenticate"
         (await self._http.post(url, json={"outcome": "succeed"})).raise_for_status()
 

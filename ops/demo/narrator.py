@@ -54,14 +54,14 @@ class Narrator:
             self._changed.notify_all()
 
     async def until_seen(self, steps: set[int], patience: float = 10.0) -> None:
-        """Wait until these steps were told."""
+        """Wait until these steps were printed."""
         async with asyncio.timeout(patience), self._changed:
             await self._changed.wait_for(lambda: steps <= self.seen)
 
 
 @asynccontextmanager
 async def narrate(amqp_url: str, console: Console) -> AsyncIterator[Narrator]:
-    """A narrator that listens to every command and event on the bus, over a queue of its own."""
+    """A narrator that follows every command and event on the bus over an exclusive queue."""
     async with await connection_for_tools(amqp_url, "bellhop demo", timeout=10) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(exclusive=True, auto_delete=True)

@@ -1,4 +1,4 @@
-"""The demo: the first order told step by step, then the cases that go wrong elsewhere, then the sums."""
+"""The demo: the first order step by step, then cases that go wrong elsewhere, then the sums."""
 
 import asyncio
 import sys
@@ -38,7 +38,7 @@ STEPS = set(range(1, 15))
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One order of the demo and what it was to show."""
+    """One order of the demo and what it shows."""
 
     what: str
     guest: Guest

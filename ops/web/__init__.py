@@ -1,1 +1,1 @@
-"""The operator's page: what the `bellhop` command knows of messages, to look at; a process of its own."""
+"""The operator's page: the `bellhop` command's view of messages in a browser, as a separate process."""

@@ -1,4 +1,4 @@
-"""Composition root of the operator's page: the only place that names its concrete parts."""
+"""Composition root of the operator's page: the only module that names its concrete components."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ _LONGEST_REQUEST = 60.0
 
 
 def create_app(settings: PageSettings) -> FastAPI:
-    """Build the operator's page. Nothing connects before the app starts; then, whenever somebody looks."""
+    """Build the operator's page. It connects at the first request after its start."""
     metrics = Metrics(SERVICE)
     desk = ReconnectingSession(target_of(settings), metrics)
     runs = Runs(desk)
@@ -61,7 +61,7 @@ def create_app(settings: PageSettings) -> FastAPI:
 
 
 def target_of(settings: PageSettings) -> Target:
-    """Without the PSP's key: nothing here asks the PSP."""
+    """The system without the PSP's key: the page makes no calls to the PSP."""
     return Target(
         amqp_url=settings.amqp_url.get_secret_value(),
         mongodb_url=settings.mongodb_url.get_secret_value(),

@@ -1,4 +1,4 @@
-"""The page itself: a few static files, under a policy by which nothing else runs, loads or is asked."""
+"""The static files of the page, under a policy that permits no other source."""
 
 from pathlib import Path
 

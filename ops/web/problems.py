@@ -1,4 +1,4 @@
-"""What goes wrong on the operator's page, as problem documents like the gateway's."""
+"""Errors of the operator's page, as problem documents like the gateway's."""
 
 import structlog
 from aio_pika.exceptions import AMQPError
@@ -28,7 +28,7 @@ _KNOWN: dict[type[Exception], tuple[int, str, str]] = {
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of this app leave as a problem document."""
+    """Turn every error of this app into a problem document."""
     problems.install(app)
     for kind in _KNOWN:
         app.add_exception_handler(kind, _known)
@@ -37,7 +37,7 @@ def install(app: FastAPI) -> None:
 
 
 def unreadable(error: ValueError) -> ProblemError:
-    """What somebody wrote cannot be read."""
+    """The problem for an unreadable value of a request."""
     return ProblemError(422, "invalid-request", "Invalid request", f"{error}.")
 
 
@@ -48,4 +48,4 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 async def _broker_away(request: Request, error: Exception) -> JSONResponse:
     log.warning("broker.away", error=Redaction()(repr(error)))
-    return unavailable("The broker cannot be asked right now.").response(request)
+    return unavailable("The broker is unavailable.").response(request)

@@ -1,4 +1,4 @@
-"""Runs of plans that were begun here, and go on while nobody looks."""
+"""Runs of plans that this process has started, independent of open pages."""
 
 import asyncio
 from contextlib import suppress
@@ -20,7 +20,7 @@ _STOP_WITHIN, _LOOK_EVERY = 5.0, 0.2
 
 
 class Runs:
-    """At most one per plan; each over a connection of its own."""
+    """At most one run per plan, each over a separate connection."""
 
     def __init__(self, desk: ReconnectingSession) -> None:
         self._desk = desk
@@ -28,7 +28,7 @@ class Runs:
         self._errors: dict[str, str] = {}
 
     async def begin(self, desk: OperatorSession, plan_id: str, orders: RunOptions) -> None:
-        """Run what is left of a plan. Raises NoSuchPlanError and NotRunnableError."""
+        """Run the rest of a plan. Raises NoSuchPlanError and NotRunnableError."""
         plan = await desk.plans.header(plan_id)
         if plan.stage in (PlanStage.RUNNING, PlanStage.DONE) or self.is_running(plan_id):
             raise NotRunnableError(plan_id, PlanStage.RUNNING if self.is_running(plan_id) else plan.stage)
@@ -36,15 +36,15 @@ class Runs:
         self._running[plan_id] = background.start(self._run(plan_id, orders), f"run of {plan_id}")
 
     def is_running(self, plan_id: str) -> bool:
-        """Whether this process is at work on it."""
+        """Whether this process is running it."""
         return plan_id in self._running
 
     def last_error(self, plan_id: str) -> str | None:
-        """Why the last run that was begun here ended, if it broke off."""
+        """The error of the last run started here, if it failed."""
         return self._errors.get(plan_id)
 
     async def stop(self) -> None:
-        """Pause what runs, and wait until it has."""
+        """Pause all runs and wait until they have stopped."""
         until, plans = monotonic() + _STOP_WITHIN, Plans(self._desk.store)
         with suppress(TransientError):  # then they end below
             while self._running and monotonic() < until:

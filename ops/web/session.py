@@ -1,4 +1,4 @@
-"""The desk of a process that goes on: one connection for everybody who looks, opened anew when it was lost."""
+"""A session for a long-running process: one connection shared by all requests, reopened when it is lost."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -12,7 +12,7 @@ from ops.core.target import Target
 
 
 class ReconnectingSession:
-    """Call it for the desk as it is now. Raises what aio-pika raises, or OSError, when the broker is away."""
+    """A connected session, reconnecting if needed. Raises aio-pika's errors, or OSError, if the broker is down."""
 
     def __init__(self, target: Target, metrics: Metrics) -> None:
         self.target = target
@@ -29,7 +29,7 @@ class ReconnectingSession:
             return OperatorSession(self.target, self.store, self._connection)
 
     def checks(self) -> dict[str, Check]:
-        """For readiness: do the broker and the store answer?"""
+        """Readiness check: the broker and the store answer."""
 
         async def broker() -> str | None:
             try:

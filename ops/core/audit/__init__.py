@@ -1,4 +1,4 @@
-"""The money audit: what the hotel's books say of each order against what the PSP's ledger says."""
+"""The money audit: compares the hotel's books with the PSP's ledger, order by order."""
 
 from ops.core.audit.findings import Audit, Finding, Kind
 from ops.core.audit.rules import Books, examine

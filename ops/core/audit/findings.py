@@ -1,4 +1,4 @@
-"""What an audit finds."""
+"""Findings of an audit."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What is wrong, or open, for programs."""
+    """The kind of a finding, for programs."""
 
     UNKNOWN_CHARGE = "unknown_charge"
     CURRENCY = "currency"
@@ -19,21 +19,21 @@ class Kind(StrEnum):
     UNKNOWN_DISPUTE = "unknown_dispute"
     UNREADABLE = "unreadable"
     REVIEW = "review"
-    """Open: a person is asked."""
+    """Open: awaits a decision by staff."""
     DISPUTE = "dispute"
-    """Open: the guest's bank decides."""
+    """Open: awaits a decision by the guest's bank."""
 
     @property
     def is_open_question(self) -> bool:
-        """Whether it waits for a decision that was asked for already: no finding."""
+        """Whether it only waits for a pending decision, and so is not a problem."""
         return self in (Kind.REVIEW, Kind.DISPUTE)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing about one order's money, with the ids to look at.
+    """One finding about an order's money, with the ids to look up.
 
-    `amount` is how much it is about, in major units of `currency`; `since` is since when, where that is known.
+    `amount` is in major units of `currency`; `since` is set if the time is known.
     """
 
     kind: Kind
@@ -54,7 +54,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was looked at, what is wrong with it, and which decisions are waited for."""
+    """The result of an audit: its scope, the findings, and the pending decisions."""
 
     orders: int
     payments: int

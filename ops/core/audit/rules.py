@@ -30,7 +30,7 @@ _OPEN_REFUNDS = (RefundStage.REQUESTED, RefundStage.PENDING)
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Everything known of one order's money: ours, and the PSP's."""
+    """All data about one order's money: ours, and the PSP's."""
 
     order_id: OrderId
     order: Order | None = None
@@ -40,7 +40,7 @@ class Books:
     refund_since: datetime | None = None
     """Since when a refund of the payment has not settled."""
     unreadable: tuple[str, ...] = ()
-    """Of the order's and the payment's documents, which cannot be read, and why."""
+    """The order's and payment's documents that cannot be read, with the reason."""
 
     @property
     def currency(self) -> str:
@@ -76,7 +76,7 @@ class Books:
 
 
 def examine(books: Books, now: datetime) -> Iterator[Finding]:
-    """What is wrong with one order's money, and what it waits for. Nothing, most of the time."""
+    """The findings about one order's money, usually none."""
     for entry in books.entries:
         for what in entry.unreadable:
             yield books.finding(Kind.UNREADABLE, f"the PSP holds what cannot be read: {what}")
@@ -109,7 +109,7 @@ def _refunds(books: Books, order: Order, now: datetime) -> Iterator[Finding]:
         yield books.finding(Kind.DOUBLE_REFUND, problem, sum(amounts, Decimal()) - amounts[-1])
     for refund in books.payment.refunds if books.payment else ():
         if refund.stage is RefundStage.FAILED and not _is_superseded(books, refund):
-            problem = f"the refund {refund.refund_id} failed: {refund.detail or 'the PSP does not say why'}"
+            problem = f"the refund {refund.refund_id} failed: {refund.detail or 'the PSP gives no reason'}"
             yield books.finding(Kind.FAILED_REFUND, problem, major_units(refund.amount), refund.asked_at)
         asked_at = refund.asked_at or books.refund_since
         if refund.stage in _OPEN_REFUNDS and asked_at is not None and now - asked_at > REFUND_SETTLES_WITHIN:
@@ -118,7 +118,7 @@ def _refunds(books: Books, order: Order, now: datetime) -> Iterator[Finding]:
 
 
 def _is_superseded(books: Books, refund: Refund) -> bool:
-    """Whether nothing is left to do about a refund that failed: a person has settled it, or all is refunded."""
+    """Whether a failed refund needs no action: staff have settled it, or everything is refunded."""
     known = books.order.refund(refund.refund_id) if books.order else None
     if books.order is not None and known is not None:
         return known not in books.order.troubled_refunds
@@ -143,7 +143,7 @@ def _disputes(books: Books) -> Iterator[Finding]:
 
 
 def _is_over(dispute: LedgerDispute) -> bool:
-    """Whether it changed nothing in the end."""
+    """Whether it has no net effect."""
     return dispute.state is PspDisputeState.WON
 
 

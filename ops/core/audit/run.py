@@ -2,11 +2,11 @@
 
 1. The PSP's list is read page by page into a worksheet, a temporary file that is sorted by order, and the orders' ids
    beside it.
-2. The orders are looked at in that sequence, some hundreds at a time: each batch of orders, their payments and their
-   entries of the ledger are read together and compared.
-3. What seems wrong is read again from all three, a moment later: what only moved meanwhile is no finding.
+2. The orders are examined in that sequence, some hundreds at a time: each batch of orders, their payments and their
+   ledger entries are read together and compared.
+3. Orders with findings are read again from all three a moment later: a change in between is not a finding.
 
-Memory holds one batch, and what was found.
+Memory holds one batch and the findings.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from psp_adapter.ledger import Ledger, LedgerEntry
 BATCH = 500
 """Orders at a time."""
 READ_AGAIN_AFTER = 2.0
-"""Seconds before what seems wrong is read again: a webhook may be on its way."""
+"""Seconds before orders with findings are read again: a webhook may be on its way."""
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, how much of it is done, and how much there is, where that is known."""
+"""Progress callback: the current step, the amount done, and the total if known."""
 
 
 class StatesProtocol(Protocol[StateT]):
-    """What the audit needs of a store's documents."""
+    """The part of a store's documents that the audit uses."""
 
     def ids(
         self,
@@ -56,7 +56,7 @@ class StatesProtocol(Protocol[StateT]):
 
 
 class LedgerProtocol(Protocol):
-    """What the audit needs of the PSP."""
+    """The part of the PSP that the audit uses."""
 
     def entries(self, since: datetime | None = None) -> AsyncIterator[LedgerEntry]: ...
     async def find_all(self, psp_references: Sequence[str]) -> list[LedgerEntry]: ...
@@ -139,7 +139,7 @@ class Auditor:
             worksheet.add_order(order_id_of(PaymentId(payment_id)))
 
     async def _read(self, order_ids: Sequence[OrderId], worksheet: Worksheet, *, is_complete: bool) -> list[Books]:
-        """The books of a batch. Where the worksheet is not complete, the PSP is asked for what it lacks."""
+        """The books of a batch. Entries missing from the worksheet are read from the PSP."""
         batch = await self._stored(order_ids)
         references = {reference for books in batch for reference in _references(books.payment)}
         entries = worksheet.entries_of(order_ids, references)
@@ -166,7 +166,7 @@ class Auditor:
         return batch
 
     async def _read_again(self, suspects: Mapping[OrderId, tuple[str, ...]]) -> list[Finding]:
-        """What is still wrong with these orders, read one by one from both stores and the PSP."""
+        """The remaining findings of these orders, read one by one from both stores and the PSP."""
         if suspects:
             await asyncio.sleep(self.read_again_after)
         findings: list[Finding] = []
@@ -186,7 +186,7 @@ class Auditor:
 async def _load(
     documents: StatesProtocol[StateT], ids: Sequence[str]
 ) -> tuple[list[tuple[datetime | None, StateT]], dict[str, str]]:
-    """Documents, and of those that cannot be read, why: one of them never spoils the batch."""
+    """Documents, and the reasons for those that cannot be read: one of them never aborts the batch."""
     try:
         return await documents.load_many(ids), {}
     except ValidationError as error:

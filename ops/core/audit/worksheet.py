@@ -1,4 +1,4 @@
-"""What an audit writes down while it reads, in a temporary file that is sorted by order: memory stays flat."""
+"""The audit's working data, in a temporary file sorted by order, so that memory stays constant."""
 
 import json
 import sqlite3
@@ -26,7 +26,7 @@ class Worksheet:
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator["Worksheet"]:
-        """An empty one. SQLite keeps it in a file of its own, which is gone when it is closed."""
+        """An empty worksheet, in a temporary SQLite file that is deleted when it is closed."""
         file = sqlite3.connect("", isolation_level=None)
         try:
             file.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_TABLES}")

@@ -1,4 +1,4 @@
-"""A day's closing as values: what was read goes in, lines, totals and differences come out."""
+"""Computes a day's closing: lines, totals and differences. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from psp_adapter.stripe_money import in_major_units
 from psp_adapter.translate import id_of
 
 ACCOUNT = ""
-"""In place of a property: what belongs to the account as a whole, or to no order of ours."""
+"""In place of a property: transactions of the account as a whole, or of no order of ours."""
 
 FURTHEST_EAST, FURTHEST_WEST = timedelta(hours=14), timedelta(hours=12)
 """How much earlier and later than in UTC a day begins somewhere."""
@@ -88,7 +88,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Sums of one property's lines in one currency; `other` is what is none of the rest."""
+    """Sums of one property's lines in one currency; `other` has the lines of no other category."""
 
     property_id: str
     currency: str
@@ -112,7 +112,7 @@ class Bridge:
     of_another_day: Decimal
     """Charged this day, placed on another."""
     mismatched: Decimal
-    """By how much charges differ from what the payments say was received; each is a difference of its own."""
+    """The sum by which charges differ from the payments' received amounts; each is also listed as a difference."""
     charges: Decimal
 
 
@@ -156,7 +156,7 @@ def transaction_of(raw: Mapping[str, Any], order_id: str | None = None) -> Trans
 
 
 def window(day: date) -> tuple[datetime, datetime]:
-    """From when to when it is that day anywhere."""
+    """The start and end of that day over all time zones."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return start - FURTHEST_EAST, start + timedelta(days=1) + FURTHEST_WEST
 
@@ -234,7 +234,7 @@ def _differences(read: Closing) -> Iterator[str]:
 
 
 def _unlike_our_books(line: Line) -> str | None:
-    """What our books say otherwise about a transaction that names an order."""
+    """The difference between our books and a transaction that names an order."""
     moved, payment = line.transaction, line.payment
     if moved.order_id is None or moved.kind not in (Kind.CHARGE, Kind.REFUND, Kind.REFUND_FAILURE, Kind.DISPUTE):
         return None

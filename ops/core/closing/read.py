@@ -1,4 +1,4 @@
-"""What a closing is made of, read from the PSP and both stores."""
+"""Reads the data of a closing from the PSP and both stores."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _Booked = tuple[Order, Payment | None]
 
 
 class NoSuchPropertyError(Exception):
-    """A property that the catalogue does not have."""
+    """The catalogue does not have this property."""
 
     def __init__(self, property_id: str, known: Sequence[str]) -> None:
         super().__init__(f"There is no property {property_id!r}. The catalogue has {', '.join(known) or 'none'}.")

@@ -1,1 +1,1 @@
-"""Dead letters: messages a service could not handle, taken in from the dead queues and kept until somebody decides."""
+"""Dead letters: messages that a service could not handle, drained from the dead queues and stored for a decision."""

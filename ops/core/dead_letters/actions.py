@@ -1,4 +1,4 @@
-"""What an operator does with dead letters, from wherever they do it. Every act is recorded before it is done."""
+"""Actions on dead letters, for the command and the page. Every action is recorded before it is performed."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +19,7 @@ _SHOWN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LetterDetails:
-    """One letter with what is around it."""
+    """A letter with its forecast and context."""
 
     letter: DeadLetter
     forecast: Forecast
@@ -28,7 +28,7 @@ class LetterDetails:
 
 
 async def find(desk: OperatorSession, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
-    """The letters in a stage (None: any) that a filter finds, with what lies in the dead queues now."""
+    """Drain the dead queues; return the letters in a stage (None: any) that match the filter."""
     await desk.letters.drain()
     return await desk.letters.matching(wanted, stage)
 
@@ -47,7 +47,7 @@ async def select(
 
 
 async def describe(desk: OperatorSession, letter_id: str) -> LetterDetails:
-    """A letter, what it would do if it were replayed now, and what the log knows of its order.
+    """A letter, the forecast of its replay, and the messages of its order in the log.
 
     Raises NoSuchLetterError.
     """
@@ -76,7 +76,7 @@ async def describe(desk: OperatorSession, letter_id: str) -> LetterDetails:
 async def set_stage(
     desk: OperatorSession, letters: Sequence[DeadLetter], to: Stage, action: str, *, who: str, why: str
 ) -> int:
-    """Put letters into another stage. Returns how many; the others somebody else has dealt with."""
+    """Move letters to another stage. Returns their number; another operator has moved the others."""
     ids = tuple(letter.letter_id for letter in letters)
     async with AuditLog(desk.store).recorded(action, who, why, ids) as act:
         moved = 0
@@ -87,8 +87,8 @@ async def set_stage(
 
 
 async def put_back(desk: OperatorSession, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
-    """Put letters that never left an outbox back into it: their services send them again. Returns how many; of the
-    others the document is gone, or somebody else has dealt with them, or they come from a queue."""
+    """Return letters that never left an outbox to it: their services publish them again. Returns their number; the
+    others have no document any more, were moved by another operator, or come from a queue."""
     ids = tuple(letter.letter_id for letter in letters)
     async with AuditLog(desk.store).recorded("put back", who, why, ids) as act:
         done = 0
@@ -99,7 +99,7 @@ async def put_back(desk: OperatorSession, letters: Sequence[DeadLetter], *, who:
 
 
 async def delete(desk: OperatorSession, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
-    """Delete letters for good. Returns how many there were."""
+    """Delete letters permanently. Returns their number."""
     ids = tuple(letter.letter_id for letter in letters)
     async with AuditLog(desk.store).recorded("empty", who, why, ids, f"{len(ids)} letters to delete") as act:
         deleted = await desk.letters.remove(letters)

@@ -1,4 +1,4 @@
-"""A dead letter corrected by hand: a new message with an id of its own that knows where it came from."""
+"""Editing of dead letters: the corrected copy is a new message with a new id and a reference to the original."""
 
 import json
 import uuid
@@ -33,22 +33,22 @@ _LONGEST_INDEX = 9
 
 
 class EditError(Exception):
-    """What was asked for cannot be done to this body; nothing was changed."""
+    """The edit cannot be applied to this body; nothing was changed."""
 
 
 def apply_assignments(body: bytes, assignments: Iterable[str]) -> bytes:
     """The body with fields set: `amount.amount=4800`, `lines.0.quantity=2`. Values are JSON, or else text.
 
-    Raises EditError for a body that is no JSON object, and for a place that does not exist in it.
+    Raises EditError if the body is not a JSON object, or a path does not exist in it.
     """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise EditError(f"the body is no JSON ({error}): give a whole new one with --body FILE") from None
+        raise EditError(f"the body is not valid JSON ({error}): pass a whole new one with --body FILE") from None
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not path:
-            raise EditError(f"{assignment!r} assigns nothing: write FIELD=VALUE, as in amount.amount=4800")
+            raise EditError(f"{assignment!r} is not an assignment: write FIELD=VALUE, as in amount.amount=4800")
         _assign(value, path, _json_or_text(text))
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -88,9 +88,9 @@ def _json_or_text(text: str) -> Any:
 
 
 def identity(body: bytes) -> dict[str, Any] | None:
-    """What a body is about: each `kind`, `…_id` and `…_reference` in it, by its place; None when it is no JSON object.
+    """The identity of a body: each `kind`, `…_id` and `…_reference` in it, by path; None if it is not a JSON object.
 
-    Only `extra_id` is no part of it: which extra is bought may be corrected, as its quantity may.
+    `extra_id` is not part of it: an edit may correct which extra is bought, as it may the quantity.
     """
     try:
         value = json.loads(body)
@@ -137,7 +137,7 @@ def edited(
         raise EditError(f"the contract refuses it: {error}") from error
     if body == letter.message.body and kind == letter.message.kind:
         raise EditError("nothing was changed")
-    # An id of its own: the services would take the old one for a message they may know.
+    # A new id: the services might have handled a message with the old one.
     message_id = bounded_id(f"{letter.message.message_id or 'unnamed'}.edited.{uuid.uuid4().hex[:8]}")
     was = letter.message
     sent_as = kind if kind != was.kind else was.sent_as
@@ -157,6 +157,6 @@ def edited(
 
 
 async def replace_at(letters: DeadLetters, old: DeadLetter, new: DeadLetter) -> None:
-    """Keep both, the old one out of the way. Raises EditError when the old one no longer waits."""
+    """Store the copy and retire the original. Raises EditError if the original no longer waits."""
     if old.stage is not Stage.WAITING or not await letters.replace(old, new):
         raise EditError(f"{old.letter_id} does not wait any more: it is {old.stage}")

@@ -1,7 +1,7 @@
 """Dead letters as records in the document store.
 
-RabbitMQ 4 counts how often a message of a quorum queue was given back, and drops it after 20 times; so a queue is no
-place to look at messages again and again. They are taken in: written to the store, then acknowledged
+RabbitMQ 4 counts how often a message of a quorum queue was returned, and drops it after 20 times; so messages must not
+be read in a queue again and again. They are drained: written to the store, then acknowledged
 (docs/decisions/0009-dead-letters-are-drained.md).
 """
 
@@ -37,13 +37,13 @@ PARKING_AT = {
 
 
 class Stage(StrEnum):
-    """What has become of a dead letter."""
+    """The stage of a dead letter."""
 
     DRAFT = "draft"
-    """An edited copy whose original has not been put out of the way yet."""
+    """An edited copy whose original has not been retired yet."""
     WAITING = "waiting"
     PUTTING_BACK = "putting back"
-    """On its way back into an outbox; the next look finishes what was broken off."""
+    """On its way back into an outbox; the next drain completes an interrupted return."""
     REPLAYED = "replayed"
     """Sent again, or put back into its outbox."""
     EDITED = "edited"
@@ -51,7 +51,7 @@ class Stage(StrEnum):
 
 
 class DeadLetter(BaseModel):
-    """One parked message and what was decided about it."""
+    """A dead letter and the decision on it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,20 +70,20 @@ class DeadLetter(BaseModel):
 
     @property
     def queue(self) -> str:
-        """The work queue it came from, where a replay sends it; empty when it names one that parks elsewhere.
+        """The work queue a replay sends it to; empty if the header names one with another dead queue.
 
-        The headers are its sender's word, and a replay may reach every queue: without this, a service that was broken
-        into could park a message and have an operator send it where the service itself may not.
+        The headers are written by the sender, and a replay may reach every queue: without this check, a compromised
+        service could dead-letter a message and have an operator send it where the service itself may not.
         """
         return next((queue for queue in self.message.queues if queue in PARKING_AT.get(self.dead_queue, ())), "")
 
     @property
     def failed_at(self) -> datetime:
-        """When it failed, or at least was there: as it says itself, else when it was taken in."""
+        """The time of its failure, from its headers, or else of its draining."""
         return self.message.failed_at or self.message.sent_at or self.taken_in_at
 
     def is_wanted(self, wanted: Filter) -> bool:
-        """Whether a filter finds it. `queue` may also name the dead queue itself."""
+        """Whether it matches a filter. `queue` may also name the dead queue itself."""
         if wanted.matches(self.message, self.taken_in_at):
             return True
         rest = replace(wanted, queue=None)
@@ -99,7 +99,7 @@ class DeadLetter(BaseModel):
 
 
 def summary(letter: DeadLetter) -> dict[str, Any]:
-    """What a list shows of a letter."""
+    """The fields of a letter in lists."""
     message = letter.message
     return {
         "letter_id": letter.letter_id,
@@ -119,7 +119,7 @@ def summary(letter: DeadLetter) -> dict[str, Any]:
 
 
 class NoSuchLetterError(Exception):
-    """No dead letter has this id, or more than one begins so."""
+    """No dead letter has this id, or several begin with it."""
 
     def __init__(self, given: str, found: int) -> None:
         many = f"{found} dead letters begin with {given!r}: write more of it" if found else f"no dead letter {given!r}"
@@ -127,12 +127,12 @@ class NoSuchLetterError(Exception):
 
 
 def letter_records(store: Store) -> MongoRecords[DeadLetter]:
-    """Where dead letters are kept."""
+    """The collection of dead letters."""
     return store.records("dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{REPLAY_PLAN}"))
 
 
 async def waiting_letters(store: Store) -> tuple[int, datetime | None]:
-    """How many dead letters wait in the store for a decision, and since when the oldest."""
+    """The number of dead letters that wait for a decision, and the time of the oldest."""
     number, oldest = await letter_records(store).oldest("taken_in_at", stage=Stage.WAITING)
     return number, oldest.taken_in_at if oldest else None
 
@@ -148,7 +148,7 @@ class DeadLetters:
         self._connection = connection
 
     async def drain(self) -> list[DeadLetter]:
-        """Move what lies in the dead queues, and is parked in outboxes, into the store. Returns what was new.
+        """Move messages from the dead queues, and parked ones from outboxes, into the store. Returns the new ones.
 
         A crash in between delivers a message again, and it gets the same id again. Raises StoreUnavailableError at the
         first failure of the store, and before any message is fetched when the store takes no writes: each fetch that
@@ -180,7 +180,7 @@ class DeadLetters:
             if await self.records.add(letter.letter_id, letter):
                 taken.append(letter)
             else:
-                # Put back once, and parked as before: its document was restored to a time before that.
+                # Returned once, and parked again: its document was restored to an earlier time.
                 await self.move(letter.model_copy(update={"stage": Stage.REPLAYED}), Stage.WAITING)
             await self.outboxes.remove(name, message)
         return taken
@@ -200,13 +200,13 @@ class DeadLetters:
         return letter.model_copy(update={"message": await self.bodies.keep(letter.message)})
 
     async def matching(self, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
-        """The letters in a stage (None: any) that a filter finds, the oldest failure first."""
+        """The letters in a stage (None: any) that match a filter, the oldest failure first."""
         found = await (self.records.find(stage=stage.value) if stage else self.records.find())
         letters = [letter for letter in found.values() if letter.is_wanted(wanted)]
         return sorted(letters, key=lambda letter: (letter.failed_at, letter.letter_id))
 
     async def named(self, ids: Iterable[str]) -> list[DeadLetter]:
-        """The letters with these ids, or whose ids begin so. Raises NoSuchLetterError."""
+        """The letters with these ids or id prefixes. Raises NoSuchLetterError."""
         asked = list(ids)
         exact = await self.records.get(asked)
         letters = []
@@ -221,9 +221,9 @@ class DeadLetters:
         return list((await self.records.between("letter_id", with_text, f"{with_text}~")).values())
 
     async def replace(self, old: DeadLetter, new: DeadLetter) -> bool:
-        """Keep both, the old one out of the way. False when it no longer waits.
+        """Store the copy and retire the original. False if the original no longer waits.
 
-        What a failure of the store leaves undone in between, the next look finishes.
+        The next drain completes what a failure of the store interrupted.
         """
         draft = (await self._storable(new)).model_copy(update={"stage": Stage.DRAFT})
         await self.records.add(draft.letter_id, draft)
@@ -240,8 +240,8 @@ class DeadLetters:
                 await self.move(draft, Stage.WAITING)
 
     async def put_back(self, letter: DeadLetter) -> bool:
-        """Let its service send a waiting letter again. False when it does not wait, never was in an outbox, or its
-        document is gone."""
+        """Return a waiting letter to its outbox. False if it does not wait or comes from no outbox, or its document is
+        gone."""
         if letter.outbox_of is None or not await self.move(letter, Stage.PUTTING_BACK):
             return False
         return await self._finish_one(letter.model_copy(update={"stage": Stage.PUTTING_BACK}))
@@ -257,7 +257,7 @@ class DeadLetters:
         return is_back
 
     async def remove(self, letters: Sequence[DeadLetter]) -> int:
-        """Delete letters for good, with the large bodies that no other letter has."""
+        """Delete letters permanently, with large bodies that no other letter uses."""
         removed = await self.records.remove(letter.letter_id for letter in letters)
         for large in {letter.message.large for letter in letters if letter.message.large}:
             if not await self.records.find(**{"message.large.digest": large.digest}):
@@ -265,14 +265,14 @@ class DeadLetters:
         return removed
 
     async def move(self, letter: DeadLetter, to: Stage, **also: Any) -> bool:
-        """Put a letter into another stage. False when somebody else was first."""
+        """Move a letter to another stage. False if another operator was first."""
         return await self.records.change(letter.letter_id, {"stage": to.value, **also}, stage=letter.stage.value)
 
 
 def _id_of(dead_queue: str, message: RecordedMessage) -> str:
-    """The same delivery always has the same id; parked once more, a message is another letter.
+    """The id of a delivery's letter, equal for a repeated delivery; a message dead-lettered again is another letter.
 
-    All of it counts: a stranger's messages may have no ids and no times, and be told apart by their kind alone.
+    All of it counts: messages of other systems may have neither ids nor times, and differ only by their kind.
     """
     headers = {name: value for name, value in message.headers.items() if name not in _PER_DELIVERY}
     said = message.model_copy(update={"body": hashlib.sha256(message.body).digest(), "headers": headers})

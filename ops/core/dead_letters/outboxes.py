@@ -1,4 +1,4 @@
-"""Parked messages of outboxes, between their documents and the dead letters."""
+"""Moves parked messages between the outboxes of documents and the dead letters."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ _MUST_BE_ROUTED = "must_be_routed"
 
 
 class Outboxes:
-    """The outboxes of all documents, by the name their letters have in place of a dead queue's."""
+    """The outboxes of all documents, by the name that stands for the dead queue in their letters."""
 
     def __init__(self, store: Store) -> None:
         extras, payments = ExtrasStore(store), PaymentStore(store)
@@ -27,22 +27,22 @@ class Outboxes:
         }
 
     async def parked(self) -> AsyncIterator[tuple[str, ParkedMessage]]:
-        """Every parked message, with the name of where it lies. Raises StoreUnavailableError."""
+        """Every parked message, with the name of its outbox. Raises StoreUnavailableError."""
         for name, outbox in self._parked.items():
             for message in await outbox.all():
                 yield name, message
 
     async def remove(self, name: str, message: ParkedMessage) -> None:
-        """Take a message out of its document, once it is kept elsewhere. Raises StoreUnavailableError."""
+        """Remove a message from its document, once it is stored elsewhere. Raises StoreUnavailableError."""
         await self._parked[name].remove(message)
 
     async def put_back(self, name: str, document_id: str, message: RecordedMessage) -> bool:
-        """Let its service send a message again. False when its document is gone. Raises StoreUnavailableError."""
+        """Return a message to its outbox. False if its document is gone. Raises StoreUnavailableError."""
         return await self._parked[name].put_back(document_id, _envelope_of(message), utc_now())
 
 
 def seen(message: ParkedMessage) -> RecordedMessage:
-    """A parked message as a dead letter has it."""
+    """A parked message in the form of dead letters."""
     envelope = message.envelope
     known = {"traceparent": envelope.traceparent, _MUST_BE_ROUTED: envelope.must_be_routed}
     return RecordedMessage(

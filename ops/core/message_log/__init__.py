@@ -1,1 +1,1 @@
-"""The log: every command and event for seven days, to look at and to send again."""
+"""The message log: every command and event of seven days, to search and to replay."""

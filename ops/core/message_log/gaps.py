@@ -1,4 +1,4 @@
-"""What the message log misses, as far as the log itself tells: copies are best effort."""
+"""Gaps of the message log that the log itself reports: copies are best effort."""
 
 from datetime import datetime
 from typing import TypeVar
@@ -16,7 +16,7 @@ MarkerT = TypeVar("MarkerT", bound=Message)
 
 
 class Gaps:
-    """Collects what is missing from a stretch of the log. Give it every message of the stretch, in the log's order."""
+    """Collects the gaps of a range of the log. It must see every message of the range, in the log's order."""
 
     def __init__(self) -> None:
         self._said: list[str] = []
@@ -37,11 +37,11 @@ class Gaps:
         elif _parsed(seen, LogClosed):
             del self._last[instance]
         elif _parsed(seen, LogOpened):
-            # Each of the same service is either one more that runs, and writes again, or was ended by force.
+            # Each of the same service either still runs, and writes again, or was killed.
             self._replaced |= {other for other in self._last if other[0] == instance[0] and other != instance}
 
     def sentences(self) -> list[str]:
-        """What is missing, and what may be."""
+        """The known and the possible gaps."""
         perhaps = [
             f"The log may miss what {service} sent around {at:%Y-%m-%d %H:%M:%S} UTC: its process was killed."
             for service, at in sorted((name, self._last[name, instance]) for name, instance in self._replaced)

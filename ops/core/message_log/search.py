@@ -1,4 +1,4 @@
-"""Finds messages in the log."""
+"""Searches the message log."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -16,9 +16,9 @@ _LONGEST_OFFSET = 18
 async def matching(
     log: LogStream, offset: Offset, wanted: Filter, gaps: Gaps | None = None
 ) -> AsyncGenerator[RecordedMessage, None]:
-    """What the log holds from `offset` up to now and a filter finds, the oldest first. Raises NoLogError.
+    """The messages from `offset` to the newest that match a filter, the oldest first. Raises NoLogError.
 
-    `gaps` is shown everything that was read.
+    `gaps` sees every message that is read.
     """
     async with aclosing(log.up_to_now(offset)) as messages:
         async for seen in messages:
@@ -29,12 +29,12 @@ async def matching(
 
 
 def is_from(seen: RecordedMessage, offset: Offset) -> bool:
-    """Whether a message is not older than asked for: the broker finds the chunk of a moment, not the message."""
+    """Whether a message is not older than requested: the broker finds the chunk of a time, not the message."""
     return isinstance(offset, str | int) or seen.sent_at is None or seen.sent_at >= offset.replace(microsecond=0)
 
 
 def offset_of(text: str, now: datetime) -> Offset:
-    """Where to begin, as people write it. Raises ValueError, in words."""
+    """Parse a starting point. Raises ValueError, worded for people."""
     if text in ("first", "next", "last"):
         return text
     if text.isdecimal() and len(text) <= _LONGEST_OFFSET:

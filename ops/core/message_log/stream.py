@@ -13,13 +13,13 @@ from contracts.topology import LOG
 from ops.core.messages import RecordedMessage
 
 Offset = str | int | datetime
-"""Where to begin: `first`, `next` (only what comes), a number, or a moment."""
+"""The starting point: `first`, `next` (only new messages), an offset, or a time."""
 
 _AT_ONCE = 500
 _EMPTY_AFTER = 2.0
 """Seconds without a first message after which the log is taken to be empty."""
 _QUIET = 0.3
-"""Seconds. The stream's last chunk arrives in one go; when nothing more has come for so long, it was all of it."""
+"""Seconds. The stream's last chunk arrives at once; after a pause this long it is complete."""
 
 
 class NoLogError(Exception):
@@ -37,16 +37,16 @@ class LogInterruptedError(ConnectionError):
 
 
 class LogStream:
-    """The log as seen over one connection."""
+    """Reads the log over one connection."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
 
     async def up_to_now(self, begin: Offset = "first") -> AsyncGenerator[RecordedMessage, None]:
-        """Everything from `begin` to the message that is the newest when this is called.
+        """All messages from `begin` to the newest at the time of the call.
 
-        With a moment for `begin`, messages a little older than it may come first: the broker finds the chunk, not the
-        message. Raises NoLogError.
+        With a time for `begin`, slightly older messages may come first: the broker finds the chunk, not the message.
+        Raises NoLogError.
         """
         end = await self._newest()
         if end is None or (isinstance(begin, int) and begin > end):
@@ -60,13 +60,13 @@ class LogStream:
                     return
 
     async def follow(self, begin: Offset = "next") -> AsyncGenerator[RecordedMessage, None]:
-        """Everything from `begin` on, and whatever comes, without end. Raises NoLogError."""
+        """All messages from `begin` on, including new ones, without end. Raises NoLogError."""
         async with self._consumed(begin) as found:
             while True:
                 yield await found.next()
 
     async def _newest(self) -> int | None:
-        """The offset of the newest message, None when there is none."""
+        """The offset of the newest message, or None."""
         newest, patience = None, _EMPTY_AFTER
         async with self._consumed("last") as found:
             with suppress(TimeoutError):
@@ -99,7 +99,7 @@ class LogStream:
 
 
 class _Found:
-    """Messages as they come, until the channel ends. Bounded: a slow reader holds the broker back."""
+    """Messages as they arrive, until the channel ends. Bounded: a slow reader throttles the broker."""
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._messages: asyncio.Queue[RecordedMessage] = asyncio.Queue(_AT_ONCE)

@@ -1,1 +1,1 @@
-"""Sending messages once more: first a plan with a forecast for each, then exactly that plan."""
+"""Replays: first a plan with a forecast for each message, then a run of exactly that plan."""

@@ -1,4 +1,4 @@
-"""Which plan sends a message. Recorded before it is sent, so that two plans never send one message."""
+"""Claims of messages by plans, recorded before sending, so that two plans never send one message."""
 
 import hashlib
 from datetime import datetime
@@ -21,7 +21,7 @@ class Claim(BaseModel):
 
     plan_id: str
     claimed_at: datetime
-    message_id: str = Field(description="for people; the record's id stands for the message")
+    message_id: str = Field(description="for people; the record's id identifies the message")
     queue: str
 
 
@@ -32,9 +32,9 @@ class Claims:
         self._records: MongoRecords[Claim] = store.records("replay_claims", Claim)
 
     async def take(self, item: Planned, *, again: bool = False) -> str | None:
-        """Claim a message for its plan. None when the plan may send it, else the plan that has claimed it.
+        """Claim a message for its plan. None if the plan may send it, else the plan that has claimed it.
 
-        A dead letter that came back from the claiming plan's own sending may be sent again; with `again`, any message.
+        A dead letter that failed again after the claiming plan sent it may be sent again; with `again`, any message.
         """
         claim_id = _id_of(item)
         claim = Claim(
@@ -58,7 +58,7 @@ class Claims:
         return holder or "another plan"
 
     async def give_up(self, item: Planned) -> None:
-        """Let other plans send it: the broker refused it from this one."""
+        """Release a claim: the broker refused the message from this plan."""
         await self._records.remove([_id_of(item)])
 
 

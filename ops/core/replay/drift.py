@@ -1,4 +1,4 @@
-"""Whether a message would still do what its plan says."""
+"""Compares the current forecast of a message with its plan's."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -10,22 +10,22 @@ from ops.core.psp_forecast import NOT_ASKED
 from ops.core.replay.plans import Planned
 
 _HANDLED_WITHIN = 10.0
-"""Seconds that services have to handle what the same run has sent about the same order."""
+"""Seconds that services have to handle earlier messages of the run about the same order."""
 _LOOK_EVERY = 0.2
 
 
 def is_as_planned(planned: Forecast, now: Forecast) -> bool:
-    """Whether a forecast still holds. One that was made without asking the PSP holds whatever the PSP says now."""
+    """Whether a forecast still holds. One made without the PSP holds regardless of the PSP's current answer."""
     return now == planned or (planned.detail == NOT_ASKED and now.outcome == planned.outcome)
 
 
 async def forecast_now(
     rehearsal: Callable[[], DryRun], item: Planned, message: RecordedMessage, sent: Collection[Planned]
 ) -> Forecast:
-    """What a message would do now.
+    """The current forecast of a message.
 
-    The plan's forecast counts on the messages before it in the plan. While one of those in `sent`, about the same
-    order, may not have been handled yet, this waits for the forecast to come true, but not for a service that is down.
+    The plan's forecast assumes the messages before it in the plan. While one of those in `sent`, about the same order,
+    may not have been handled yet, this waits for the forecast to hold again, but not for a service that is down.
     """
     until = monotonic() + _HANDLED_WITHIN
     order_id = message.order_id

@@ -1,4 +1,4 @@
-"""Makes plans of dead letters and of parts of the log, and pauses what runs."""
+"""Creates plans from dead letters and from the log, and pauses runs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,7 +36,7 @@ async def of_log(
 
 
 async def pause(desk: OperatorSession, plan_id: str, *, who: str, why: str) -> bool:
-    """Let a run end after the message at hand. False when the plan is not running. Raises NoSuchPlanError."""
+    """Pause a run after its current message. False if the plan is not running. Raises NoSuchPlanError."""
     await desk.plans.header(plan_id)
     async with AuditLog(desk.store).recorded("pause", who, why, (plan_id,)) as act:
         is_paused = await desk.plans.pause(plan_id)

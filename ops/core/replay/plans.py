@@ -1,4 +1,4 @@
-"""A replay plan: a saved, numbered list of messages, what each would do, and how far its run has got."""
+"""Replay plans: saved, numbered lists of messages with their forecasts and the progress of the run."""
 
 import uuid
 from collections import Counter
@@ -17,23 +17,23 @@ from psp_adapter.stripe_api import StripeApi
 
 
 class PlanStage(StrEnum):
-    """Where a plan stands."""
+    """The stage of a plan."""
 
     PLANNED = "planned"
     RUNNING = "running"
     PAUSED = "paused"
     INTERRUPTED = "interrupted"
-    """Its run has not been heard of for `INTERRUPTED_AFTER`. Never stored: follows from the last sign of life."""
+    """Its run has sent no heartbeat for `INTERRUPTED_AFTER`. Never stored: derived from the last heartbeat."""
     STOPPED = "stopped"
     DONE = "done"
 
 
 INTERRUPTED_AFTER = timedelta(seconds=60)
-"""Longer than a run ever takes from one sign of life to the next."""
+"""Longer than a run ever takes between two heartbeats."""
 
 
 class Result(StrEnum):
-    """What became of one message of a plan."""
+    """The result of one message of a plan."""
 
     SENT = "sent"
     SKIPPED = "skipped"
@@ -60,7 +60,7 @@ class Planned(BaseModel):
 
 
 class Plan(BaseModel):
-    """The plan itself; its messages are records of their own."""
+    """The plan itself; its messages are separate records."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,15 +68,15 @@ class Plan(BaseModel):
     made_at: datetime
     made_by: str
     source: str = Field(description="`dead` or `log`")
-    wanted: str = Field(description="what was asked for, in words")
+    wanted: str = Field(description="describes the selection, for people")
     messages: int
     stage: PlanStage = PlanStage.PLANNED
     run_id: str = Field(default="", description="its newest run")
-    alive_at: datetime | None = Field(default=None, description="the last sign of life of that run")
+    alive_at: datetime | None = Field(default=None, description="the last heartbeat of that run")
     reason: str = Field(default="", description="why that run stopped, if it did before the end")
 
     def seen_at(self, now: datetime) -> "Plan":
-        """The plan with the stage it really has."""
+        """The plan with its actual stage."""
         is_dead = self.alive_at is not None and now - self.alive_at > INTERRUPTED_AFTER
         if self.stage is PlanStage.RUNNING and is_dead:
             return self.model_copy(update={"stage": PlanStage.INTERRUPTED})
@@ -102,9 +102,9 @@ class Plans:
     async def make(
         self, source: str, wanted: str, made_by: str, chosen: Iterable[tuple[RecordedMessage, str, str | None]]
     ) -> tuple[Plan, list[Planned]]:
-        """Save a plan for these messages, each with its queue and the letter it comes from. Sends nothing.
+        """Save a plan for these messages, each with its queue and its dead letter. Sends nothing.
 
-        The forecasts are for the messages in this order: what one changes, the next finds changed.
+        The forecasts assume this order: each message finds the changes of those before it.
         """
         plan_id = f"rp_{uuid.uuid4().hex[:8]}"
         rehearsal = DryRun(self._store, self._psp)
@@ -150,7 +150,7 @@ class Plans:
         return plan.seen_at(utc_now())
 
     async def begin(self, plan: Plan) -> str | None:
-        """Let a run of a plan begin. Returns the run's id, or None when another was first."""
+        """Start a run of a plan. Returns the run's id, or None if another was first."""
         run_id = uuid.uuid4().hex[:8]
         stored = PlanStage.RUNNING if plan.stage is PlanStage.INTERRUPTED else plan.stage
         begun = {"stage": PlanStage.RUNNING.value, "run_id": run_id, "alive_at": _stored(utc_now()), "reason": ""}
@@ -158,21 +158,21 @@ class Plans:
         return run_id if await self.plans.change(plan.plan_id, begun, **only_if) else None
 
     async def goes_on(self, plan_id: str, run_id: str) -> bool:
-        """A run's sign of life. False when it was paused, or another run has taken over."""
+        """Record a run's heartbeat. False if it was paused, or another run has taken over."""
         alive = {"alive_at": _stored(utc_now())}
         return await self.plans.change(plan_id, alive, stage=PlanStage.RUNNING.value, run_id=run_id)
 
     async def end(self, plan_id: str, run_id: str, stage: PlanStage, reason: str = "") -> bool:
-        """End a run. False when it was paused, or another run has taken over."""
+        """End a run. False if it was paused, or another run has taken over."""
         ended = {"stage": stage.value, "reason": reason}
         return await self.plans.change(plan_id, ended, stage=PlanStage.RUNNING.value, run_id=run_id)
 
     async def pause(self, plan_id: str) -> bool:
-        """Let a run end after the message at hand. False when none goes on."""
+        """Pause a run after its current message. False if none is running."""
         return await self.plans.change(plan_id, {"stage": PlanStage.PAUSED.value}, stage=PlanStage.RUNNING.value)
 
     async def note(self, item: Planned, result: Result | None, remark: str = "") -> None:
-        """What became of a message; no result: it is left, for a reason."""
+        """Record a message's result, or None if it is left, with the reason."""
         await self.items.change(item.item_id, {"result": result.value if result else None, "remark": remark})
 
 
@@ -181,10 +181,10 @@ def _stored(moment: datetime) -> str:
 
 
 def by_kind(items: Iterable[Planned]) -> Counter[str]:
-    """How many messages of each kind."""
+    """Number of messages by kind."""
     return Counter(item.message.kind or "(no kind)" for item in items)
 
 
 def by_forecast(items: Iterable[Planned]) -> Counter[str]:
-    """How many messages come to which end."""
+    """Number of messages by forecast."""
     return Counter(item.forecast.outcome for item in items)

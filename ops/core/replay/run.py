@@ -1,4 +1,4 @@
-"""Runs a plan: message by message, each looked at again right before it is sent, until done, paused or stopped."""
+"""Runs a plan: each message is forecast again right before it is sent, until the plan is done, paused or stopped."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -24,30 +24,30 @@ from psp_adapter.stripe_api import StripeApi
 
 _TAKEN_WITHIN = 10.0
 _LOOK_EVERY = 0.5
-"""Seconds between looks at the dead queues for messages of this plan that failed again."""
+"""Seconds between checks of the dead queues for messages of this plan that failed again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a plan is to be run."""
+    """Options of a run."""
 
     who: str
     why: str
     rate: float = 10.0
     """Messages per second."""
     stop_after: int = 1
-    """So many messages failed again end the run."""
+    """The number of messages failing again that ends the run."""
     accept_changes: bool = False
-    """Go on with a message whose forecast is no longer the plan's."""
+    """Also send messages whose forecast is no longer the plan's."""
     again: bool = False
-    """Send also what another plan has sent."""
+    """Also send messages that another plan has sent."""
     settle: float = 1.0
     """Seconds to wait once the queues are empty, for the last message to be handled or parked again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a run ended."""
+    """The result of a run."""
 
     stage: PlanStage
     sent: int
@@ -55,7 +55,7 @@ class Report:
     failed: int
     left: int
     reason: str = ""
-    """Why it stopped before the end."""
+    """The reason why it stopped early."""
 
     def __str__(self) -> str:
         counts = f"{self.sent} sent, {self.skipped} skipped, {self.failed} failed again, {self.left} left"
@@ -63,18 +63,18 @@ class Report:
 
 
 class NotRunnableError(Exception):
-    """The plan is done, or somebody is running it."""
+    """The plan is done, or another run is in progress."""
 
     def __init__(self, plan_id: str, stage: PlanStage) -> None:
         hint = {
-            PlanStage.RUNNING: "a run goes on; one that died shows as interrupted after a minute",
+            PlanStage.RUNNING: "a run is in progress; one that died shows as interrupted after a minute",
             PlanStage.DONE: "make a new one",
         }
         super().__init__(f"{plan_id} is {stage}: {hint.get(stage, 'it was changed meanwhile')}.")
 
 
 class ForecastChangedError(Exception):
-    """A message would no longer do what its plan says. It was not sent."""
+    """The forecast of a message has changed. It was not sent."""
 
     def __init__(self, item: Planned, now: Forecast) -> None:
         super().__init__(
@@ -97,10 +97,10 @@ class Runner:
     async def run(
         self, plan_id: str, orders: RunOptions, progress: Callable[[Planned], None] = lambda _: None
     ) -> Report:
-        """Run what is left of a plan. Pausing it, from anywhere, ends this after the message at hand.
+        """Run the rest of a plan. A pause, by any operator, ends the run after its current message.
 
-        Each message is forecast once more right before it is sent. When that is not what the plan says, the run stops
-        with the message unsent, unless `orders` accept changes. Raises NoSuchPlanError and NotRunnableError.
+        Each message is forecast again right before it is sent. If the forecast differs from the plan's, the run stops
+        without sending it, unless `orders` accept changes. Raises NoSuchPlanError and NotRunnableError.
         """
         plan, items = await self._plans.named(plan_id)
         if plan.stage in (PlanStage.RUNNING, PlanStage.DONE):
@@ -123,7 +123,7 @@ class Runner:
         return report
 
     async def report(self, plan_id: str) -> Report:
-        """How far a plan has got."""
+        """The progress of a plan."""
         return report_of(*await self._plans.named(plan_id))
 
     async def _send_all(
@@ -168,7 +168,7 @@ class Runner:
         return PlanStage.DONE, ""
 
     async def _wait_until_consumed(self, channel: AbstractChannel, queues: set[str]) -> None:
-        """Wait until services have taken what was sent, but not for a service that is away."""
+        """Wait until services have consumed the sent messages, but not for a service that is down."""
         until = monotonic() + _TAKEN_WITHIN
         while monotonic() < until:
             declared = [(await channel.declare_queue(name, passive=True)).declaration_result for name in queues]
@@ -179,7 +179,7 @@ class Runner:
     async def _send(
         self, channel: AbstractChannel, item: Planned, sent: Collection[Planned], orders: RunOptions
     ) -> bool:
-        """False when it was skipped, and why is noted. Raises ForecastChangedError."""
+        """Send one message. False if it was skipped, with the reason recorded. Raises ForecastChangedError."""
         try:
             message = await self._letters.bodies.whole(item.message)
         except BodyGoneError as gone:
@@ -201,7 +201,7 @@ class Runner:
         if not is_as_planned(item.forecast, forecast) and not orders.accept_changes:
             raise ForecastChangedError(item, forecast)
         if item.letter_id and not await self._take_letter(item):
-            await self._plans.note(item, Result.SKIPPED, "no longer waiting: somebody else has dealt with it")
+            await self._plans.note(item, Result.SKIPPED, "no longer waiting: another operator has handled it")
             return False
         holder = await self._claims.take(item, again=orders.again)
         if holder is not None:
@@ -242,7 +242,7 @@ class Runner:
             await self._letters.records.change(item.letter_id, waiting, plan_id=item.plan_id)
 
     async def _failed_again(self, sent: dict[str, Planned]) -> set[str]:
-        """Ids of the messages of this run that have come back dead, whoever took them in."""
+        """Ids of this run's messages that were dead-lettered again."""
         await self._letters.drain()
         plan_id = next(iter(sent.values())).plan_id if sent else ""
         again = set()
@@ -256,14 +256,14 @@ class Runner:
 
 
 def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
-    """How far a plan has got, by what was noted at its messages."""
+    """The progress of a plan, from the results of its messages."""
     counts = {result: sum(item.result is result for item in items) for result in Result}
     left = sum(item.result is None for item in items)
     return Report(plan.stage, counts[Result.SENT], counts[Result.SKIPPED], counts[Result.FAILED], left, plan.reason)
 
 
 def _resent(seen: RecordedMessage, plan_id: str, login: str) -> aio_pika.Message:
-    """The message as it was, on its first attempt, with the headers of ours alone and nobody waiting for a reply."""
+    """The original message at its first attempt, with known headers only and without a reply address."""
     known = {name: value for name, value in kept(seen.headers).items() if name not in FAILURE | ORIGIN}
     return aio_pika.Message(
         seen.body,

@@ -1,1 +1,1 @@
-"""`bellhop trace`: what really happened to one order, from the log and from what its documents remember."""
+"""`bellhop trace`: the story of one order, from the message log and its documents' histories."""

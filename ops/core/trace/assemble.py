@@ -22,9 +22,9 @@ _LONGEST_ERROR = 300
 
 @dataclass(frozen=True, slots=True)
 class DocumentHistory:
-    """A document as it was found. `name` is what people call it: order, payment.
+    """The history of a document. `name` is shown to people: order, payment.
 
-    One that is shared belongs to many orders; its history is of the changes this order has made.
+    A shared document belongs to many orders; its history has only the changes of this order.
     """
 
     owner: Participant
@@ -36,7 +36,7 @@ class DocumentHistory:
 
     @property
     def forgotten(self) -> int:
-        """How many changes it has been through and does not remember."""
+        """The number of changes that are no longer in its history."""
         return self.history[0].version - 1 if self.history and not self.is_shared else 0
 
 
@@ -66,7 +66,7 @@ def build_story(
 
 
 class _StoryBuilder:
-    """Collects drafts and finds out what caused what."""
+    """Collects unordered steps and determines their causes."""
 
     def __init__(self) -> None:
         self.drafts: list[UnorderedStep] = []
@@ -107,7 +107,7 @@ class _StoryBuilder:
         self._latest[seen.message_id] = draft
 
     def _add_notes(self, seen: RecordedMessage, draft: UnorderedStep) -> None:
-        """What the message's sender noted: the request or the calls it comes from."""
+        """The sender's trace headers: the HTTP request or the PSP calls behind the message."""
         if http := _text(seen, "http"):
             is_staff = b'"staff":{' in seen.body
             who = Participant.STAFF if is_staff else Participant.GUEST
@@ -135,7 +135,7 @@ class _StoryBuilder:
             )
             self.drafts.append(outcome.cause)
             return
-        # The calls belong to the message that was being handled: the cause of a fact, the failed message itself.
+        # The calls belong to the message that was being handled: the cause of an event, or the failed message itself.
         asked = seen.message_id if outcome.kind in (StepKind.RETRY, StepKind.PARKING) else seen.causation_id or ""
         cause = self._latest.get(asked)
         for call in noted.split("; "):
@@ -168,7 +168,7 @@ class _StoryBuilder:
         self._latest[seen.message_id] = draft
 
     def _moment_of(self, seen: RecordedMessage) -> tuple[datetime, bool]:
-        """When it was sent, and whether that is known to the millisecond."""
+        """The time it was sent, and whether that is exact to the millisecond."""
         milliseconds = seen.headers.get(SENT_AT_MS)
         if isinstance(milliseconds, int):
             return datetime.fromtimestamp(milliseconds / 1000, UTC), True
@@ -195,7 +195,7 @@ class _StoryBuilder:
             if draft.kind is StepKind.DEADLINE:
                 draft.detail = "its time had come"
             elif cause is None:
-                draft.detail = f"by {name_of(change.kind)}, which the log does not have"
+                draft.detail = f"caused by {name_of(change.kind)} (no longer in the log)"
             self.drafts.append(draft)
             self._transitions[document.document_id, change.version] = draft
 
@@ -210,7 +210,7 @@ class _StoryBuilder:
         return self._messages[longest] if longest and not _is_by_the_clock(change) else None
 
     def name_causes(self) -> None:
-        """Link each message to the transition it was born of, or to the message that led to it."""
+        """Link each message to the transition or the message that caused it."""
         for draft in self.drafts:
             seen = draft.seen
             if seen is None or draft.cause is not None:
@@ -220,7 +220,7 @@ class _StoryBuilder:
             draft.cause = transition or self._messages.get(seen.causation_id or "")
 
     def mark_no_ops(self, documents: Sequence[DocumentHistory]) -> None:
-        """Say so of every message that reached a service with documents and changed none of them."""
+        """Mark every message that reached a service with documents and changed none of them."""
         changing = {id(_message_behind(draft)) for draft in self._transitions.values()}
         known_since = {
             owner: max((d.history[0].at for d in documents if d.owner is owner and d.forgotten), default=None)
@@ -247,7 +247,7 @@ def _is_by_the_clock(change: Transition) -> bool:
 
 
 def _last_before(moment: datetime, clock: time) -> datetime:
-    """When the clock last showed that."""
+    """The latest time at which the clock showed this."""
     same_day = datetime.combine(moment.date(), clock, UTC)
     return same_day if same_day <= moment + timedelta(minutes=1) else same_day - timedelta(days=1)
 

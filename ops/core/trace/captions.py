@@ -1,4 +1,4 @@
-"""What a diagram writes beside a step: little, since it must fit between two lifelines."""
+"""Captions of steps in diagrams, short enough to fit between two lifelines."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from ops.core.trace.labels import since
 from ops.core.trace.model import Step, StepKind, Story
 
 LATER = timedelta(seconds=1)
-"""From this long a pause on, a diagram shows it: equal distances would hide it."""
+"""Pauses of at least this length are shown in a diagram: equal distances would hide them."""
 
 _ANSWER = re.compile(r"(?P<asked>\S+ \S+) (?P<answer>(?:\d{3}|not answered) in .*)")
 _OBJECT = re.compile(r" /v1/\w+/(?=[a-z]+_)")
@@ -24,7 +24,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing happened for a while."""
+    """A pause without steps."""
 
     words: str
 
@@ -40,7 +40,7 @@ def rows(story: Story) -> Iterator[Step | Pause]:
 
 
 def caption(step: Step) -> Caption:
-    """In a few words, with ids cut short: who needs them whole finds them in the text."""
+    """A step in a few words, with shortened ids; the text has them in full."""
     headline, detail = _words(step)
     again = f" (attempt {step.attempt})" if step.attempt > 1 and not step.kind.is_failure else ""
     return Caption(_with_short_ids(headline) + again, _with_short_ids(detail))

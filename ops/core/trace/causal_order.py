@@ -1,7 +1,7 @@
-"""Puts messages of the log into an order in which nothing comes before its cause.
+"""Sorts messages of the log so that none comes before its cause.
 
-Every service copies what it sends to the log by itself, a moment later, so a consequence may stand in the log before
-what caused it. Otherwise the log's order is kept: it needs no clocks that agree.
+Every service copies its messages to the log by itself, a moment later, so a consequence may precede its cause in the
+log. Apart from that the log's order is kept: it does not depend on synchronised clocks.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ops.core.messages import RecordedMessage
 
 
 def in_causal_order(messages: Sequence[RecordedMessage]) -> list[RecordedMessage]:
-    """The messages as they stand in the log, but each after its cause, and a failure after the message that failed."""
+    """The messages in the log's order, but each after its cause, and a failure after the message that failed."""
     first: dict[str, RecordedMessage] = {}
     for seen in messages:
         if seen.exchange != FAILURES:
@@ -22,7 +22,7 @@ def in_causal_order(messages: Sequence[RecordedMessage]) -> list[RecordedMessage
         waiting = [seen]
         while (before := _cause_of(waiting[-1], first)) is not None and id(before) not in placed:
             if any(before is one for one in waiting):
-                break  # ids of strangers may form a circle
+                break  # ids of other systems may form a circle
             waiting.append(before)
         for one in reversed(waiting):
             if id(one) not in placed:

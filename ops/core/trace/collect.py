@@ -1,4 +1,4 @@
-"""Finds what there is about one order: its messages in the log, and its documents."""
+"""Collects the messages and documents of one order."""
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -31,11 +31,11 @@ _BEFORE = timedelta(minutes=1)
 
 
 class UnknownOrderError(Exception):
-    """Nothing is known of what was asked for."""
+    """No document and no message is about this id."""
 
 
 async def story_of(target: Target, wanted: str) -> Story:
-    """The story of an order, by its id or its payment's. Raises UnknownOrderError, in words."""
+    """The story of an order, by its id or its payment's. Raises UnknownOrderError."""
     order_id = order_id_of(wanted)
     store = target.store(Metrics("trace"))
     try:
@@ -67,12 +67,12 @@ def order_id_of(wanted: str) -> OrderId:
     """The order that an id means. Raises UnknownOrderError for what is neither an order's nor a payment's id."""
     found = _ID.fullmatch(wanted.strip())
     if found is None:
-        raise UnknownOrderError(f"{wanted!r} is no id of an order (ord_…) or a payment (pay_…).")
+        raise UnknownOrderError(f"{wanted!r} is not the id of an order (ord_…) or a payment (pay_…).")
     return OrderId(f"ord_{found.group(1)}")
 
 
 async def _messages(target: Target, order_id: str, begin: Offset, gaps: Gaps) -> list[RecordedMessage]:
-    """Every message about the order, and those without an order of their own that led to one of them or followed."""
+    """All messages about the order, and related ones without an order id that caused or followed them."""
     about: list[RecordedMessage] = []
     about_none: list[RecordedMessage] = []
     async with target.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
@@ -115,7 +115,7 @@ def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: b
 def _of_this_order(
     order_id: str, documents: Sequence[DocumentHistory], messages: Sequence[RecordedMessage]
 ) -> list[DocumentHistory]:
-    """The documents, those that many orders share with only the changes that this order has made."""
+    """The documents; those shared by many orders only with the changes of this one."""
     ids = {seen.message_id for seen in messages}
     ids |= {change.message_id for document in documents if not document.is_shared for change in document.history}
 
@@ -131,13 +131,13 @@ def _of_this_order(
 def _missing(
     order: Stored[Order] | None, messages: Sequence[RecordedMessage], documents: Sequence[DocumentHistory]
 ) -> Iterator[str]:
-    """What the story cannot tell, in sentences."""
+    """The gaps of the story, in sentences."""
     if order is None:
         yield "No order is stored: it was refused, or its message is parked or still on its way."
     elif not messages:
-        yield "The log has nothing of it any more: this is what its documents remember."
+        yield "The log has no messages of it any more: this is from its documents' histories."
     for document in documents:
         if document.forgotten:
-            yield f"The {document.name} has changed {document.forgotten} times before what it remembers."
+            yield f"The {document.name} changed {document.forgotten} times before its recorded history."
         if not document.history and not document.is_shared:
             yield f"The {document.name} has no history: it last changed before histories were kept."

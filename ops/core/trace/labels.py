@@ -1,4 +1,4 @@
-"""How messages, senders and amounts are called in a story."""
+"""Labels of messages, senders and amounts in a story."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from ops.core.messages import RecordedMessage
 from ops.core.trace.model import Participant
 
 ROOMS = (orders, payments, psp)
-"""Named here so that every message's class is known by its kind."""
+"""Imported so that every message's class is registered by its kind."""
 
 _SENDERS = {
     "gateway": Participant.GATEWAY,
@@ -22,14 +22,14 @@ _SENDERS = {
 }
 _OWNERS = {"extras": Participant.EXTRAS, "payments": Participant.PAYMENTS, "psp": Participant.ADAPTER}
 
-# Fields worth a glance. A sealed secret is none of them.
+# Fields worth showing; sealed secrets are excluded.
 _AMOUNTS = ("total", "amount", "amount_received", "refunded")
 _WORDS = ("payment_status", "state", "code", "reason", "resolution", "detail", "asked", "psp_reference", "refund_id")
 _LONGEST = 120
 
 
 def name_of(kind: str) -> str:
-    """`orders.place-order.v1` as programmers say it: PlaceOrder."""
+    """The class name of a kind: PlaceOrder for `orders.place-order.v1`."""
     known = Message.kinds.get(newest_of(kind))
     return known.__name__ if known else kind or "a message without a kind"
 
@@ -41,12 +41,12 @@ def sender_of(app_id: str) -> Participant:
 
 
 def owner_of(queue: str) -> Participant:
-    """Whose work queue it is."""
+    """The owner of a work queue."""
     return _OWNERS.get(queue.partition(".")[0], Participant.UNKNOWN)
 
 
 def summary_of(seen: RecordedMessage) -> str:
-    """What a message says, in a few words: amounts, codes and reasons."""
+    """A message's content in a few words: amounts, codes and reasons."""
     body = seen.readable_body()
     if not isinstance(body, dict):
         return "its body does not parse"
@@ -59,7 +59,7 @@ _MOST = 2**63  # minor units: more is nonsense, and no float takes it
 
 
 def money(amount: Any) -> str:
-    """`{"amount": 4800, "currency": "EUR"}` as 48.00 EUR; nothing for what is no amount."""
+    """`{"amount": 4800, "currency": "EUR"}` as 48.00 EUR; empty if it is not an amount."""
     match amount:
         case {"amount": int(minor), "currency": str(currency)} if abs(minor) < _MOST:
             decimals = get_currency_precision(currency)
@@ -69,13 +69,13 @@ def money(amount: Any) -> str:
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:
-    """In one line, and no longer than that."""
+    """The text in one line, truncated."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def since(passed: timedelta) -> str:
-    """A length of time in the unit that suits it: `+42 ms`, `+3.20 s`, `+31 min 0 s`, `+2 d 3 h`."""
+    """A duration in a suitable unit: `+42 ms`, `+3.20 s`, `+31 min 0 s`, `+2 d 3 h`."""
     seconds = passed.total_seconds()
     if abs(seconds) < 1:
         return f"{seconds * 1000:+.0f} ms"

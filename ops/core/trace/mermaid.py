@@ -48,7 +48,7 @@ def _lines_of(step: Step) -> Iterator[str]:
             mark = "⏰ " if step.kind is StepKind.DEADLINE else ""
             yield f"Note over {step.sender}: {mark}{_escaped(said.headline)}"
         case _:
-            # An event that no queue takes goes to whoever follows; Mermaid can show that only as a loop.
+            # An event without a queue goes to all subscribers; Mermaid can show that only as a loop.
             for receiver in step.receivers or (step.sender,):
                 yield f"{step.sender}{_ARROWS[step.kind]}{receiver}: {_escaped(said.headline)}"
 

@@ -1,4 +1,4 @@
-"""The story of one order: who did what, when, and because of what."""
+"""The model of a story: the steps of one order with their times and causes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Participant(StrEnum):
-    """Who takes part, in the order in which a diagram shows them."""
+    """The participants, in the order in which a diagram shows them."""
 
     GUEST = "guest"
     STAFF = "staff"
@@ -19,7 +19,7 @@ class Participant(StrEnum):
     STRIPE = "Stripe"
     OPERATOR = "operator"
     UNKNOWN = "unknown"
-    """Who sends without saying who it is."""
+    """A sender that names no account."""
 
 
 class StepKind(StrEnum):
@@ -28,21 +28,21 @@ class StepKind(StrEnum):
     COMMAND = "command"
     EVENT = "event"
     CALL = "call"
-    """The adapter asked the PSP, and got an answer."""
+    """The adapter called the PSP, which answered."""
     LOST_CALL = "lost_call"
-    """The adapter asked the PSP, and got none: the PSP may have done it all the same."""
+    """The adapter called the PSP, which did not answer: it may have carried out the call."""
     WEBHOOK = "webhook"
-    """The PSP told by itself, or was found to have an event nobody had heard of."""
+    """An event of the PSP, from a webhook or from the backfill."""
     TRANSITION = "transition"
     """A document changed."""
     DEADLINE = "deadline"
-    """A document was called back by the clock, and changed."""
+    """A document's deadline passed, and it changed."""
     RETRY = "retry"
     PARKING = "parking"
 
     @property
     def is_arrow(self) -> bool:
-        """Whether it went from one to another; the rest happened within one of them."""
+        """Whether it goes from one participant to another, rather than happening within one."""
         return self not in (StepKind.TRANSITION, StepKind.DEADLINE, StepKind.RETRY, StepKind.PARKING)
 
     @property
@@ -52,11 +52,11 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened.
+    """One step of a story.
 
-    `receivers` is empty for what stays within `sender`, and for an event that no queue follows. `at` is known to the
-    millisecond, or else (`is_exact` false) only to the second it began in. `cause` is the number of the step it
-    follows from, `depth` how many steps that is away from a beginning.
+    `receivers` is empty for a step within `sender`, and for an event without a queue. `at` is exact to the millisecond
+    or, with `is_exact` false, only to the second. `cause` is the number of the causing step, `depth` the number of
+    steps from a beginning.
     """
 
     number: int
@@ -81,21 +81,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that is known of one order, in the order in which it happened."""
+    """The steps of one order, in the order in which they happened."""
 
     order_id: str
     payment_id: str
     summary: Mapping[str, str]
-    """Where each document stands now, by its name: order, payment, stock of an extra on a day."""
+    """The current summary of each document, by name: order, payment, stock of an extra on a day."""
     steps: tuple[Step, ...]
     actions: tuple[str, ...] = field(default=())
-    """Who did what to the order, when and why, as the order remembers it: also what the log has forgotten."""
+    """The actions of people on the order, from the order itself, so also those no longer in the log."""
     remarks: tuple[str, ...] = field(default=())
-    """What is missing from it, and why."""
+    """The story's gaps, with reasons."""
 
     @property
     def participants(self) -> tuple[Participant, ...]:
-        """Who appears in it, in a diagram's order."""
+        """Its participants, in a diagram's order."""
         present = {participant for step in self.steps for participant in step.participants}
         return tuple(participant for participant in Participant if participant in present)
 

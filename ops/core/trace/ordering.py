@@ -1,6 +1,6 @@
-"""Steps whose place in the story is not known yet, and how they are put in order.
+"""Orders the steps of a story.
 
-What caused something comes before it; messages keep the order the log has them in; the rest goes by its clock.
+A cause comes before its consequence; messages keep the log's order; other steps are sorted by their clock.
 """
 
 import heapq
@@ -14,7 +14,7 @@ from ops.core.trace.model import Participant, Step, StepKind
 
 @dataclass(eq=False, slots=True)
 class UnorderedStep:
-    """A step whose place in the story is not known yet."""
+    """A step without a place in the story yet."""
 
     kind: StepKind
     at: datetime
@@ -29,11 +29,11 @@ class UnorderedStep:
     attempt: int = 1
     cause: "UnorderedStep | None" = None
     earlier: "list[UnorderedStep]" = field(default_factory=list)
-    """What is known to have come before, beside its cause."""
+    """Steps that are known to precede it, besides its cause."""
 
 
 def numbered(drafts: Sequence[UnorderedStep]) -> Iterator[Step]:
-    """The drafts as steps, in order."""
+    """The steps, ordered and numbered."""
     numbers: dict[int, int] = {}
     depths: dict[int, int] = {}
     for number, draft in enumerate(_in_order(drafts), start=1):
@@ -58,7 +58,7 @@ def numbered(drafts: Sequence[UnorderedStep]) -> Iterator[Step]:
 
 
 def _depth_under(cause: UnorderedStep | None, depths: dict[int, int]) -> int:
-    """What comes of a message stands one deeper than it; what comes of a transition or a call, beside it."""
+    """Consequences of a message are indented one level; those of a transition or a call are not."""
     if cause is None:
         return 0
     is_message = cause.kind in (StepKind.REQUEST, StepKind.COMMAND, StepKind.EVENT, StepKind.WEBHOOK)
@@ -66,7 +66,7 @@ def _depth_under(cause: UnorderedStep | None, depths: dict[int, int]) -> int:
 
 
 def _in_order(drafts: Sequence[UnorderedStep]) -> Iterator[UnorderedStep]:
-    """By the clock, but nothing before what it followed from."""
+    """Sort by time, but no step before one that it follows from."""
     waits_for = {id(draft): {id(other) for other in _before(draft)} for draft in drafts}
     followers: dict[int, list[int]] = {}
     for index, draft in enumerate(drafts):

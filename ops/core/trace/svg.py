@@ -1,4 +1,4 @@
-"""A story as an SVG sequence diagram: pure, story in, text out. Light and dark as the reader's system is."""
+"""Renders a story as an SVG sequence diagram, light or dark by the reader's system. Pure."""
 
 from collections.abc import Iterator
 from html import escape
@@ -10,7 +10,7 @@ _LEFT, _TOP, _BETWEEN, _RIGHT = 130, 16, 210, 110
 _HEAD = 30
 _ARROW_ROW, _DETAIL, _NOTE_ROW, _PAUSE_ROW = 36, 8, 32, 30
 _OUT = 70
-"""How far an event flies that no queue takes."""
+"""Length of the arrow of an event without a queue."""
 
 # Average widths of a character, in the sizes used below: what does not fit is cut, and whole in the tooltip.
 _WIDE, _NARROW = 6.7, 5.6
@@ -48,7 +48,7 @@ STYLE = """
 
 
 def svg(story: Story) -> str:
-    """A document of its own, which a browser opens and a page may embed."""
+    """A standalone document, for browsers and for embedding in a page."""
     return _Drawing(story).text()
 
 

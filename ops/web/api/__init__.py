@@ -1,4 +1,4 @@
-"""What the page asks and orders. Every route is for operators only; those that act need more than a reader."""
+"""The API of the operator's page. Every route is for operators only; those that act need more than *reader*."""
 
 from fastapi import APIRouter, Depends
 

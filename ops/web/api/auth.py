@@ -1,4 +1,4 @@
-"""The role that a route needs, as its dependency."""
+"""Dependencies that require an operator's role."""
 
 from typing import Annotated
 

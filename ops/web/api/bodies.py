@@ -1,4 +1,4 @@
-"""What an operator may send, and how they say which messages they mean."""
+"""Request bodies of the operator's page, and filters for messages."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ Text = Annotated[str, StringConstraints(max_length=300)]
 
 
 class Wanted(BaseModel):
-    """Which messages somebody looks for: as the options of `bellhop dead list`. Empty ones do not matter."""
+    """A filter for messages, as the options of `bellhop dead list`. Empty fields match everything."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,7 +28,7 @@ class Wanted(BaseModel):
     until: Text = ""
 
     def filter(self) -> Filter:
-        """Raises ProblemError 422 for a moment nobody can read."""
+        """Raises ProblemError 422 for an invalid time."""
         now = utc_now()
         try:
             since, until = (timespec.parse(text, now) if text else None for text in (self.since, self.until))
@@ -63,13 +63,13 @@ class PlanWanted(BaseModel):
 
 
 class Run(BaseModel):
-    """How a plan is to be run."""
+    """Options of a run."""
 
     why: Reason
     rate: float = Field(default=10.0, ge=0.1, le=1000, description="messages per second")
     stop_after: int = Field(default=1, ge=1, description="stop when so many have failed again")
-    accept_changes: bool = Field(default=False, description="send also what would no longer do what the plan says")
-    again: bool = Field(default=False, description="send also what another plan has sent already")
+    accept_changes: bool = Field(default=False, description="also send messages whose forecast has changed")
+    again: bool = Field(default=False, description="also send messages that another plan has sent")
 
 
 class Pause(BaseModel):
@@ -77,14 +77,14 @@ class Pause(BaseModel):
 
 
 class Move(BaseModel):
-    """Letters to put aside, or to take back."""
+    """Letters to discard or to restore."""
 
     ids: list[Text] = Field(min_length=1)
     why: Reason
 
 
 class Correction(BaseModel):
-    """A whole new body, or fields set in the one there is (`amount.amount=4800`)."""
+    """A whole new body, or fields to set in the existing one (`amount.amount=4800`)."""
 
     why: Reason
     body: str | None = None

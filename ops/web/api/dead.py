@@ -1,4 +1,4 @@
-"""Dead letters: seen in groups, looked at one by one, corrected, put aside."""
+"""Dead letters: grouped, shown one by one, edited, discarded."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ from ops.web.api.bodies import Correction, Move, Wanted
 from ops.web.session import ReconnectingSession
 
 _MOST = 500
-"""Letters a list shows; its groups count, and name, all of them."""
+"""Letters shown in a list; its groups count and name all of them."""
 
 
 class WantedLetters(Wanted):
@@ -91,7 +91,7 @@ def routes(desk: ReconnectingSession, auth: Auth, *, may_change_identity: bool) 
 
 
 def groups_of(letters: Iterable[DeadLetter]) -> list[dict[str, Any]]:
-    """Letters that failed alike: the same error, of the same kind of message, at the same queue. The largest first."""
+    """Letters grouped by error, kind and queue, the largest group first."""
     alike: dict[tuple[str, str, str], list[DeadLetter]] = {}
     for letter in letters:
         message = letter.message

@@ -1,4 +1,4 @@
-"""Orders: found by status, property and age."""
+"""Orders by status, property and age."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ def routes(desk: ReconnectingSession) -> APIRouter:
         refunding: bool = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = MOST,
     ) -> dict[str, Any]:
-        """What waits comes first, the longest first; then the newest."""
+        """Waiting orders come first, the longest first; then the newest."""
         try:
             begin = timespec.parse(since, utc_now()) if since else None
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Replay plans: made, looked at, run, paused."""
+"""Replay plans: create, show, run, pause."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from ops.web.runs import Runs
 from ops.web.session import ReconnectingSession
 
 _MOST = 500
-"""Messages of a plan that are shown; its counts are of all of them."""
+"""Messages of a plan that are shown; its counts include all of them."""
 
 
 def routes(desk: ReconnectingSession, runs: Runs, auth: Auth) -> APIRouter:
@@ -36,7 +36,7 @@ def routes(desk: ReconnectingSession, runs: Runs, auth: Auth) -> APIRouter:
     async def make(asked: PlanWanted, operator: Annotated[Operator, replayer]) -> dict[str, Any]:
         plan, items = await _made(await desk(), asked, operator.operator_id)
         if not items:
-            raise ProblemError(422, "nothing-to-replay", "Nothing to replay", f"Nothing is there for {plan.wanted}.")
+            raise ProblemError(422, "nothing-to-replay", "Nothing to replay", f"There is no message for {plan.wanted}.")
         return _view(plan, items)
 
     @router.get("/{plan_id}")
@@ -45,7 +45,7 @@ def routes(desk: ReconnectingSession, runs: Runs, auth: Auth) -> APIRouter:
 
     @router.post("/{plan_id}/run", status_code=202)
     async def run(plan_id: str, how: Run, operator: Annotated[Operator, replayer]) -> dict[str, Any]:
-        """Begin, and answer at once: the plan itself tells how far it has got."""
+        """Start a run and answer at once: the plan shows its progress."""
         open_desk = await desk()
         orders = RunOptions(who=operator.operator_id, **how.model_dump())
         await runs.begin(open_desk, plan_id, orders)

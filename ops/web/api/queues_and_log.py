@@ -1,4 +1,4 @@
-"""Queues, the log, and who did what."""
+"""Queues, the message log and the audit log."""
 
 import asyncio
 from collections import deque
@@ -18,9 +18,9 @@ from ops.web.problems import unreadable
 from ops.web.session import ReconnectingSession
 
 _FRESH = 1.0
-"""Seconds for which one look at the queues serves everybody."""
+"""Seconds for which one reading of the queues is shared."""
 _READ_WITHIN = 20.0
-"""Seconds after which the log is shown as far as it has been read."""
+"""Seconds after which an incomplete reading of the log is shown."""
 _MOST = 1000
 
 
@@ -45,7 +45,7 @@ def routes(desk: ReconnectingSession) -> APIRouter:
 
     @router.get("/log")
     async def log(wanted: Annotated[WantedOfLog, Query()]) -> dict[str, Any]:
-        """The newest messages that fit; `next` is where whoever follows the log goes on."""
+        """The newest matching messages; `next` is the offset from which a client continues."""
         now = utc_now()
         try:
             offset = offset_of(wanted.since or wanted.begin, now)
@@ -74,7 +74,7 @@ def routes(desk: ReconnectingSession) -> APIRouter:
 
 
 def message_view(seen: RecordedMessage) -> dict[str, Any]:
-    """A message as a list shows it, with its body to be opened."""
+    """A message in a list, with its body."""
     return {
         "offset": seen.offset,
         "sent_at": seen.sent_at,

@@ -2,7 +2,7 @@
 
 const PATIENCE_MS = 60000;
 
-/** The page's process said no, or nobody answered (status 0). */
+/** The page's process refused, or did not answer (status 0). */
 export class Problem extends Error {
   constructor(status, detail) {
     super(detail || `HTTP ${status}`);

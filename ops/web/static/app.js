@@ -84,7 +84,7 @@ function navigate() {
   if (queues) shown.onQueues?.(queues);
 }
 
-/** A view that is fetched again and again while somebody looks. What goes wrong is said on top, and tried again. */
+/** A view that is refreshed while it is visible. Errors are shown on top, and the fetch is retried. */
 function live(node, { refresh, every = 5000, onQueues }) {
   let timer = null;
   let isOver = false;

@@ -14,6 +14,6 @@ export function audit({ api, node }) {
       clock(entry.at), entry.who, entry.action,
       [entry.subjects.slice(0, 3).map(subject), entry.subjects.length > 3 ? `and ${entry.subjects.length - 3} more` : ""],
       h("span", { class: "wrap", text: entry.why }), h("span", { class: "wrap", text: entry.outcome }), h("span", { class: "quiet small wrap", text: entry.detail.slice(0, 300) }),
-    ]), "Nobody has replayed, edited or discarded anything yet."));
+    ]), "The audit log is empty: nothing was replayed, edited or discarded yet."));
   } };
 }

@@ -45,7 +45,7 @@ export function refill(node, ...children) {
   if (focused) (byId(focused.id) ?? node.querySelectorAll(FOCUSABLE)[place])?.focus({ preventScroll: true });
 }
 
-/** A table: `columns` are headings, with `#` before those of numbers, `~` before those nobody needs to see; each row is a list of cells, or {class, cells}. */
+/** A table: `columns` are headings, with `#` before those of numbers, `~` before those that are hidden visually; each row is a list of cells, or {class, cells}. */
 export function table(caption, columns, rows, empty = "Nothing.") {
   if (!rows.length) return h("p", { class: "quiet", text: empty });
   const numeric = columns.map((column) => column.startsWith("#"));

@@ -70,7 +70,7 @@ export function letter({ api, id, node, go }) {
 
   node.append(h("p", { class: "quiet", text: "Reading the letter and the log…" }));
   let isRead = false;
-  // Once: the log is long, and somebody may be typing.
+  // Once: the log is long, and the operator may be typing.
   return { refresh: async (isWanted) => { if (!isRead) { await look(isWanted); isRead = true; } } };
 }
 

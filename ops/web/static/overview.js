@@ -1,4 +1,4 @@
-// The queues at a glance, those that need somebody first.
+// The queues at a glance, those that need attention first.
 
 import { h, refill, s, table } from "./dom.js";
 import { ago, link, many } from "./words.js";
@@ -63,7 +63,7 @@ function shown(queues) {
   return [
     h("h1", { text: "Queues" }),
     h("ul", { class: "tiles" },
-      tile(problems, problems === 1 ? "queue needs somebody" : "queues need somebody", problems ? "bad" : "good"),
+      tile(problems, problems === 1 ? "queue needs attention" : "queues need attention", problems ? "bad" : "good"),
       tile(sum("dead"), sum("dead") === 1 ? "dead letter waits for a decision" : "dead letters wait for a decision", sum("dead") ? "bad" : ""),
       tile(sum("retry"), "wait for a retry", sum("retry") ? "busy" : ""),
       tile(sum("work"), "in work")),

@@ -62,7 +62,7 @@ async def test_letters_are_found_by_what_the_operator_knows(operator: Operator) 
     assert await found("--since", "1h", "--correlation", "parked") == ["m-1", "m-2"]
     assert await found("--until", "1h") == []
     unreadable = await operator.runs("dead", "list", "--since", "yesterday", code=2)
-    assert "write 15m, 2h or 3d" in unreadable.said
+    assert "write 15m, 2h, 3d" in unreadable.said
 
 
 async def test_a_replay_is_planned_forecast_and_run_and_leaves_a_record(operator: Operator) -> None:
@@ -155,7 +155,7 @@ async def test_a_forecast_for_a_command_to_the_psp_says_what_the_psp_would_do_no
 
     said = {item["message"]["message_id"]: item["forecast"]["detail"] for item in items}
     assert said["psp-0"].startswith(f"moves no money: {made['id']} was made")
-    assert said["psp-1"].startswith("gives €10.00 back")
+    assert said["psp-1"].startswith("refunds €10.00")
     assert said["psp-2"].startswith("is refused: 4800 EUR minor units cannot be refunded: 3800")
     assert said["psp-3"] == f"changes nothing: {intent['id']} is succeeded"
     assert said["psp-4"].startswith(f"changes nothing: the PSP answers with {intent['id']} again")

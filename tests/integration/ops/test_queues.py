@@ -40,7 +40,7 @@ async def test_a_service_that_is_away_shows_as_a_queue_without_consumers_and_its
         return queue if queue["messages"] == 1 else None
 
     queue = await until(waiting, "the command waits")
-    assert (queue["consumers"], queue["problem"]) == (0, "nobody consumes it")
+    assert (queue["consumers"], queue["problem"]) == (0, "no consumer")
     assert queue["oldest"] is not None
 
 

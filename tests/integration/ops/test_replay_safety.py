@@ -139,7 +139,7 @@ async def test_a_killed_run_shows_as_interrupted_and_its_letters_are_sent_when_t
         assert killed is not None
         taken = {"stage": Stage.REPLAYED.value, "plan_id": plan.plan_id}
         assert await desk.letters.records.change(item.letter_id or "", taken, stage="waiting")
-        with pytest.raises(NotRunnableError, match="a run goes on"):
+        with pytest.raises(NotRunnableError, match="a run is in progress"):
             await desk.runner.run(plan.plan_id, AT_ONCE)
 
         long_ago = (utc_now() - INTERRUPTED_AFTER - timedelta(seconds=1)).isoformat()

@@ -140,7 +140,7 @@ async def test_an_order_the_log_has_forgotten_is_told_from_its_documents(system:
     story = await story_of(target, forgotten)
 
     assert [step.kind for step in story.steps] == [StepKind.TRANSITION]
-    assert "The log has nothing of it any more: this is what its documents remember." in story.remarks
+    assert "The log has no messages of it any more: this is from its documents' histories." in story.remarks
 
 
 @pytest.mark.parametrize("wanted", ["ord_" + "q" * 26, "pay_" + "q" * 26, "evt_1", "ord_"])

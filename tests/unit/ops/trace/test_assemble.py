@@ -201,7 +201,7 @@ def test_a_change_by_a_message_the_log_has_lost_is_told_all_the_same() -> None:
     it = build_story(ORDER, [], [order(FIRST)])
 
     assert [(step.what, step.detail) for step in it.steps] == [
-        ("order: pending", "by PlaceOrder, which the log does not have")
+        ("order: pending", "caused by PlaceOrder (no longer in the log)")
     ]
 
 
