@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV := .venv/bin
 SERIES ?= 4.3
+SEEDS ?= 20
+PROFILE ?= rough
 # Two processes a core, a file at a time, the dearest files first (tests/conftest.py).
 PYTEST := $(VENV)/pytest -n auto --dist loadfile --no-loadscope-reorder
 WITHOUT_SERVERS := tests/unit tests/component tests/contracts
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup check docs openapi format lock clean
+.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup simulate check docs openapi format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
@@ -35,6 +37,9 @@ coverage: test-setup ## run every test, and name what of chassis and the service
 test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: make test-rabbitmq SERIES=4.3
 	BELLHOP_RABBITMQ_SERVER=$$($(VENV)/python -m tools.rabbitmq_root $(SERIES)) && export BELLHOP_RABBITMQ_SERVER && \
 		$(PYTEST) $(BROKER_SUITES)
+
+simulate: setup ## whole histories in one process, until a law is broken with SEEDS=0: make simulate SEEDS=100 PROFILE=hostile
+	$(VENV)/python -m tests.simulation --seeds $(SEEDS) --profile $(PROFILE) --processes 2
 
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --tests

@@ -1,13 +1,23 @@
-"""`python -m tests.simulation --seeds 100 --profile rough --orders 100`"""
+"""`python -m tests.simulation --seeds 100 --profile rough --orders 100`: histories, and the laws they break."""
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pool
 
+from tests.simulation import coverage
+from tests.simulation.coverage import Row
 from tests.simulation.faults import PROFILES
+from tests.simulation.shrinking import shrunk
 from tests.simulation.world import History, Outcome, run
+
+_SHOWN = 10
+_LINES = 60
 
 
 def say(line: str) -> None:
@@ -15,46 +25,109 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass
+class Sum:
+    """What all histories come to."""
+
+    histories: int = 0
+    orders: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    rows: Counter[Row] = field(default_factory=Counter)
+    processor: float = 0.0
+    failed: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        self.histories += 1
+        self.orders += outcome.orders
+        self.statuses += outcome.statuses
+        self.faults += outcome.faults
+        self.rows += outcome.rows
+        self.processor += outcome.processor
+        if outcome.broken:
+            self.failed.append(outcome)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20, help="how many histories")
+    parser.add_argument("--seeds", type=int, default=20, help="how many histories; 0: until a law is broken")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="rough")
     parser.add_argument("--orders", type=int, default=100, help="orders in each history")
-    arguments = parser.parse_args()
+    parser.add_argument("--processes", type=int, default=1, help="how many histories at once")
+    parser.add_argument("--minutes", type=float, default=None, help="begin no further history after this time")
+    parser.add_argument("--only-orders", type=numbers, default=None, help="as a report of a failure names them")
+    parser.add_argument("--only-faults", type=numbers, default=None, help="as a report of a failure names them")
+    parser.add_argument("--whole", action="store_true", help="do not make a failing history smaller")
+    parser.add_argument("--log", metavar="WORDS", default=None, help="show what the services log about these words")
+    parser.add_argument("--rows", action="store_true", help="name every row of the state tables that was never taken")
+    given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Sets of text are walked through in an order of their own in each interpreter, unless it is told which.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
-    began, used, failed = time.perf_counter(), time.process_time(), []
-    orders, statuses, faults = 0, Counter[str](), Counter[str]()
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
-        outcome = run(History(seed, arguments.profile, arguments.orders))
-        orders += outcome.orders
-        statuses += outcome.statuses
-        faults += outcome.faults
+    began, total = time.perf_counter(), Sum()
+    for outcome in lived(histories(given), given.processes):
+        total.add(outcome)
         if outcome.broken:
-            failed.append(seed)
-            report(outcome)
-    seconds = time.perf_counter() - began
-    processor = time.process_time() - used
-    say(
-        f"{orders} orders in {arguments.seeds} histories: {seconds:.1f} s, {orders / seconds:.0f} orders a second; "
-        f"{1000 * processor / max(1, orders):.2f} ms of processor time an order"
-    )
-    say("orders: " + ", ".join(f"{number} {status}" for status, number in sorted(statuses.items())))
-    say("faults: " + ", ".join(f"{number} {kind}" for kind, number in sorted(faults.items())))
-    return 1 if failed else 0
+            report(outcome, is_whole=given.whole)
+        if given.log is not None:
+            for line in (line for line in outcome.lines if any(word in line for word in given.log.split(","))):
+                say(line)
+        is_over = given.minutes is not None and time.perf_counter() - began > given.minutes * 60
+        if is_over or (outcome.broken and not given.seeds):
+            break
+    summary(total, time.perf_counter() - began, names_rows=given.rows)
+    return 1 if total.failed else 0
 
 
-def report(outcome: Outcome) -> None:
-    history = outcome.history
-    say(f"seed {history.seed} breaks a law:")
-    for broken in outcome.broken[:10]:
+def numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text))
+
+
+def histories(given: argparse.Namespace) -> Iterator[History]:
+    seed = given.first
+    while not given.seeds or seed < given.first + given.seeds:
+        history = History(seed, given.profile, given.orders, given.only_orders, given.only_faults)
+        yield replace(history, keeps_log=given.log is not None)
+        seed += 1
+
+
+def lived(all_of_them: Iterable[History], processes: int) -> Iterator[Outcome]:
+    if processes == 1:
+        yield from map(run, all_of_them)
+        return
+    with Pool(processes) as pool:
+        yield from pool.imap_unordered(run, all_of_them)
+
+
+def report(outcome: Outcome, *, is_whole: bool) -> None:
+    """What was broken, made small, and how to see it again."""
+    say(f"\nseed {outcome.history.seed}, {outcome.history.profile}: {len(outcome.broken)} broken")
+    for broken in outcome.broken[:_SHOWN]:
         say(f"  {broken}")
-    say(
-        f"again: python -m tests.simulation --first {history.seed} --seeds 1 "
-        f"--profile {history.profile} --orders {history.orders}"
-    )
+    if not is_whole:
+        outcome = shrunk(outcome, run)
+        said = f"{len(outcome.history.plans())} orders and {len(outcome.history.faults())} faults"
+        say(f"the same law with {said}: {outcome.broken[0]}")
+        named = set(re.findall(r"(?:ord|pay|ref|stk)_\w+", outcome.broken[0]))
+        words = {name.partition("_")[2] for name in named} or {"error", "warning"}  # ord_x and pay_x are of one order
+        for line in [line for line in outcome.lines if any(word in line for word in words)][-_LINES:]:
+            say(f"  {line[:200]}")
+    say(f"again: {outcome.history.command}\n")
+
+
+def summary(total: Sum, seconds: float, *, names_rows: bool) -> None:
+    pace = f"{total.orders / seconds:.0f} orders a second"
+    each = f"{1000 * total.processor / max(1, total.orders):.2f} ms of processor time an order"
+    say(f"{total.orders:,} orders in {total.histories:,} histories, {seconds:.1f} s: {pace}, {each}")
+    say("orders: " + ", ".join(f"{number:,} {status}" for status, number in sorted(total.statuses.items())))
+    say("faults: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(total.faults.items())))
+    known = coverage.known()
+    never = sorted(known - total.rows.keys())
+    say(f"state tables: {len(known) - len(never)} of {len(known)} rows taken, {len(never)} never")
+    for machine, status, message in never if names_rows else ():
+        say(f"  never: {machine} {status} meets {message}")
+    say(f"{len(total.failed)} of {total.histories} histories break a law")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class Profile:
     store_crashes: float = 0
     psp_outages: float = 0
     keys_forgotten: float = 0
+    replays: float = 0
     store_lost: float = 0
     store_unanswered: float = 0
     confirms_lost: float = 0
@@ -43,6 +44,7 @@ PROFILES = {
         connections_lost=8,
         channels_closed=4,
         failovers=3,
+        replays=5,
         store_lost=0.001,
         store_unanswered=0.002,
         confirms_lost=0.001,
@@ -63,6 +65,7 @@ PROFILES = {
         store_crashes=3,
         psp_outages=2,
         keys_forgotten=4,
+        replays=20,
         store_lost=0.004,
         store_unanswered=0.01,
         confirms_lost=0.005,
@@ -86,6 +89,7 @@ EVENTS = (
     "store_crashes",
     "psp_outages",
     "keys_forgotten",
+    "replays",
 )
 _LATE_SHARE = 0.2
 """Of all faults, those that strike while payments are late and deadlines pass."""
@@ -125,6 +129,8 @@ class Happening:
                 world.psp.go_down(random.uniform(5.0, 300.0))
             case "keys_forgotten":
                 world.psp.forget_keys()
+            case "replays":
+                world.replay_one(random)
             case _:
                 raise ValueError(f"no such fault: {self.kind}")
 

@@ -3,6 +3,7 @@
 A law takes the world at rest and yields a sentence for each thing that breaks it.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ FINAL = frozenset({"confirmed", "fulfilled", "expired", "cancelled", "needs_revi
 """In a review a person has the word: final as far as the services can tell."""
 KEPT = frozenset({"confirmed", "fulfilled"})
 CLOSED = frozenset({"expired", "cancelled"})
+UNREADABLE = ("ord_unreadable", "ord_of_a_newer_version")
+"""Documents that no sweep can do anything about, and that must not keep it from the others."""
 _LOST = ("lost", "prevented")
 _DEAD = ".dead"
 
@@ -22,7 +25,8 @@ Law = Callable[["World"], Iterator[str]]
 
 def orders_of(world: "World") -> dict[str, dict[str, Any]]:
     """The stored states of all orders."""
-    return {order_id: raw["state"] for order_id, raw in world.collection("orders").documents.items()}
+    documents = world.collection("orders").documents
+    return {order_id: raw["state"] for order_id, raw in documents.items() if order_id not in UNREADABLE}
 
 
 def statuses(world: "World") -> Counter[str]:
@@ -37,6 +41,7 @@ def open_ends(world: "World") -> list[str]:
             found.append(f"{queue.depth} messages in {queue.name}")
     for name in ("orders", "payments", "stock", "sweeps"):
         unsent = [str(each) for each, raw in world.collection(name).documents.items() if raw.get("outbox")]
+        unsent = [each for each in unsent if each not in UNREADABLE]
         if unsent:
             found.append(f"unsent messages in {', '.join(sorted(unsent)[:3])}")
     found += [
@@ -99,6 +104,24 @@ def books_of(world: "World") -> dict[str, Books]:
         if dispute["status"] in _LOST:
             book.lost += dispute["amount"]
     return books
+
+
+def money_of(world: "World") -> list[tuple[str, int, str]]:
+    """Every movement of money at the PSP."""
+    state = world.psp.sandbox.state
+    captured = [(each["id"], each["amount_received"], "captured") for each in state.payment_intents.values()]
+    refunded = [(each["id"], each["amount"], each["status"]) for each in state.refunds.values()]
+    return sorted(each for each in captured if each[1]) + sorted(refunded)
+
+
+def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """What a replay of the whole log has changed."""
+    for order_id in {**before, **after}:
+        was, is_now = before.get(order_id, {}), after.get(order_id, {})
+        differs = [name for name in is_now if was.get(name) != is_now[name]]
+        if differs:
+            shown = "; ".join(f"{name}: {was.get(name)} -> {is_now[name]}" for name in differs)
+            yield f"replaying the log changes nothing: {order_id}: {shown}"
 
 
 def every_acknowledged_order_is_kept(world: "World") -> Iterator[str]:
@@ -208,6 +231,25 @@ def no_queue_has_lost_a_message(world: "World") -> Iterator[str]:
             yield f"{queue.name} dropped {queue.lost} messages"
 
 
+_ONCE = ("orders.order-confirmed.v1", "orders.order-cancelled.v1", "orders.order-expired.v1")
+
+
+def what_happens_once_is_told_once(world: "World") -> Iterator[str]:
+    """By one message id; an order that was under review may be confirmed or cancelled again."""
+    told = defaultdict[tuple[str, str], set[str]](set)
+    for wire in world.broker.streams["log"]:
+        if wire.type in _ONCE and wire.message_id and wire.routing_key.startswith("events."):
+            told[wire.type, json.loads(wire.body)["order_id"]].add(wire.message_id)
+    known = orders_of(world)
+    for (kind, order_id), ids in told.items():
+        if len(ids) > 1 + known.get(order_id, {}).get("reviews", 0):
+            yield f"{kind} of {order_id} was published under {len(ids)} ids"
+
+
+def what_is_acknowledged_was_handled(world: "World") -> Iterator[str]:
+    yield from world.early
+
+
 def no_error_went_unseen(world: "World") -> Iterator[str]:
     yield from world.loop.unhandled
 
@@ -223,6 +265,8 @@ LAWS: tuple[Law, ...] = (
     every_parked_message_says_why,
     no_bug_has_parked_a_message,
     no_queue_has_lost_a_message,
+    what_happens_once_is_told_once,
+    what_is_acknowledged_was_handled,
     no_error_went_unseen,
 )
 

@@ -8,6 +8,7 @@ it is up to the machines. When nothing is ready, time jumps to the next timer.
 import asyncio
 import contextvars
 import heapq
+import sys
 import warnings
 import zlib
 from asyncio import events
@@ -34,7 +35,7 @@ class EscapeError(BaseException):
 
 
 class StuckError(Exception):
-    """Nothing is ready and no timer is left: what is awaited can never come."""
+    """What is awaited can never come: no timer is left, or so much happened that it must be going in circles."""
 
 
 class Period(float):
@@ -94,7 +95,7 @@ _AnyLoop: Any = asyncio.AbstractEventLoop
 class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offers has no place here
     """One seed, one history."""
 
-    def __init__(self, seed: int, *, idle_step: float = 120.0) -> None:
+    def __init__(self, seed: int, *, idle_step: float = 120.0, most_steps: int = 2**62) -> None:
         """`idle_step`: seconds by which time goes on at once while only periodic work is to be done."""
         self.random = Random(f"scheduler {seed}")  # noqa: S311 - chance for tests, not for secrets
         self.world = Process("world")
@@ -111,6 +112,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         self.on_step: dict[int, Callable[[], None]] = {}
         """What happens right after a step, by its number: a crash can be placed after any step."""
         self._idle_step = idle_step
+        self._most_steps = most_steps
         self._now = 0.0
         self._runnable: list[Process] = []
         self._timers: list[tuple[float, int, _Timer]] = []
@@ -207,6 +209,8 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
                 self._step()
                 if self.escapes:
                     raise self.escapes[0]
+                if self.steps > self._most_steps:
+                    raise StuckError(f"{self.steps} steps, and no end of it")
         finally:
             self._is_running = False
             events._set_running_loop(before)
@@ -276,6 +280,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         self.is_over = True
         before = events._get_running_loop()
         events._set_running_loop(self)
+        shown, sys.unraisablehook = sys.unraisablehook, _unseen  # a generator may not want to end
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # of what was about to be awaited
@@ -283,6 +288,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
                     self._throw_away(process)
         finally:
             events._set_running_loop(before)
+            sys.unraisablehook = shown
         self._timers.clear()
         self._periodic.clear()
 
@@ -342,3 +348,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         error = EscapeError(f"{process} reached out of the simulation for {what}")
         self.escapes.append(error)
         return error
+
+
+def _unseen(_unraisable: object) -> None:
+    """For what is thrown away."""

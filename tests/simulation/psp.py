@@ -132,6 +132,7 @@ class Psp:
         at = self.loop.time() + self.wire.latency.drawn(self.random)
         self.loop.call_at(at, self._serve, request, answer, context=self.loop.world.context)
         if fate < self.lost + self.unanswered:
+            answer.add_done_callback(_unheard)
             await self.wire.fail(10.0, httpx.ReadTimeout("the answer is lost"))
         return await answer
 
@@ -198,6 +199,10 @@ def _answered(answer: "asyncio.Future[httpx.Response]", came: httpx.Response | E
         answer.set_exception(came)
     else:
         answer.set_result(came)
+
+
+def _unheard(answer: "asyncio.Future[httpx.Response]") -> None:
+    answer.exception()
 
 
 @dataclass(slots=True)

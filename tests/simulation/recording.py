@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from structlog._config import BoundLoggerLazyProxy
+from structlog.contextvars import get_contextvars
 
 from tests.simulation.loop import PROCESS, SimulatedLoop
 from tests.simulation.sealing import PROJECT
@@ -20,14 +21,19 @@ class Recording:
         self._loop = loop
         self.entries: deque[tuple[float, str, str, str, dict[str, Any]]] = deque(maxlen=kept)
         self.counts: dict[str, int] = {}
+        self.ended: set[object] = set()
+        """Ids of the messages that a consumer has handled, put off, dead-lettered or dropped."""
 
     def _record(self, level: str, event: str, fields: dict[str, Any]) -> None:
         process = PROCESS.get(self._loop.world).name
         self.entries.append((self._loop.time(), process, level, event, fields))
         self.counts[event] = self.counts.get(event, 0) + 1
+        if event.startswith("message."):
+            self.ended.add(get_contextvars().get("message_id"))
 
-    def debug(self, _event: str, **_fields: Any) -> None:
-        """Left out."""
+    def debug(self, event: str, **fields: Any) -> None:
+        if event.startswith("message."):
+            self._record("debug", event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
         self._record("info", event, fields)

@@ -1,9 +1,12 @@
 """One history: servers, two instances of each service, people, faults, and what is true at the end of it."""
 
 import asyncio
+import json
+import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -11,22 +14,30 @@ from contracts.message import Message
 from contracts.money import Money
 from extras_service.catalogue import Extra
 from tests.simulation import faults, laws
+from tests.simulation.broker.messages import Held
+from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
+from tests.simulation.coverage import Row, counted
 from tests.simulation.faults import PROFILES, Happening, Profile
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.instances import Instance, Servers, builders, simulated_parts
-from tests.simulation.loop import SimulatedLoop
-from tests.simulation.people import PROPERTY, Order, People, Plan
+from tests.simulation.loop import SimulatedLoop, StuckError
+from tests.simulation.people import PROPERTY, People, Plan
 from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
+from tests.simulation.replaying import logged, resent
 from tests.simulation.sealing import sealed
-from tests.simulation.store.server import Collection, StoreServer
+from tests.simulation.store.server import Collection, Concern, StoreServer
 
 DATABASE = "bellhop"
 DAILY_LIMIT = 3
-_DAY = 24 * 3600.0
-_AT_REST_WITHIN = 3 * _DAY
+_AT_REST_WITHIN = 6 * 3600.0
+"""Seconds after the last fault: the ladder of retries takes 13 minutes, and missed events are found after 10."""
 _LOOK_EVERY = 10.0
+_STEPS = 4_000
+"""Steps for each order after which a history is taken to go in circles; a hostile one takes a quarter of it."""
+_REPLAYED = 4
+"""In each so manieth history the whole log is replayed at the end."""
 _PACES = (1.0, 4.0, 4.0, 10.0, 10.0, 10.0, 10.0, 10.0)
 """How slow periodic work is: seldom as it is set, for a round costs processor time whether or not it finds anything."""
 
@@ -63,21 +74,34 @@ class History:
     seed: int
     profile: str
     orders: int
-    without_orders: frozenset[int] = frozenset()
-    without_faults: frozenset[int] = frozenset()
+    only_orders: tuple[int, ...] | None = None
+    """The numbers of the orders that are left, where it was made smaller."""
+    only_faults: tuple[int, ...] | None = None
+    keeps_log: bool = False
+    """Whether its outcome has what the services logged although no law is broken."""
 
     @property
     def window(self) -> float:
         """Seconds in which guests arrive."""
         return max(20.0, self.orders * 0.4)
 
+    @property
+    def command(self) -> str:
+        """Lives through it again."""
+        words = ["python -m tests.simulation --seeds 1", f"--first {self.seed} --profile {self.profile}"]
+        words.append(f"--orders {self.orders}")
+        for name, numbers in (("orders", self.only_orders), ("faults", self.only_faults)):
+            if numbers is not None:
+                words.append(f"--only-{name} {','.join(map(str, numbers)) or 'none'}")
+        return " ".join(words)
+
     def plans(self) -> list[Plan]:
         drawn = (Plan.drawn(self.seed, number, self.window) for number in range(self.orders))
-        return [plan for plan in drawn if plan.number not in self.without_orders]
+        return [plan for plan in drawn if self.only_orders is None or plan.number in self.only_orders]
 
     def faults(self) -> list[Happening]:
         drawn = faults.drawn(self.seed, PROFILES[self.profile], self.orders, self.window)
-        return [each for each in drawn if each.number not in self.without_faults]
+        return [each for each in drawn if self.only_faults is None or each.number in self.only_faults]
 
 
 @dataclass
@@ -90,6 +114,10 @@ class Outcome:
     orders: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    rows: Counter[Row] = field(default_factory=Counter)
+    """Rows of the state tables that were taken."""
+    processor: float = 0.0
+    """Seconds of processor time."""
     steps: int = 0
     trace: int = 0
     lines: list[str] = field(default_factory=list)
@@ -102,7 +130,7 @@ class World:
     def __init__(self, history: History) -> None:
         self.history = history
         seed = history.seed
-        self.loop = SimulatedLoop(seed)
+        self.loop = SimulatedLoop(seed, most_steps=_STEPS * (history.orders + 10))
         self.recording = Recording(self.loop)
         self.counted: Counter[str] = Counter()
         self.broker = Broker(self.loop, self._chance("broker"))
@@ -116,6 +144,9 @@ class World:
             Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
         ]
         self.broken: list[str] = []
+        self.early: list[str] = []
+        """Messages that were acknowledged before they were handled."""
+        self.broker.on_settled = self._settled
 
     def _chance(self, what: str) -> Random:
         return Random(f"{what} {self.history.seed}")  # noqa: S311 - chance for tests, not for secrets
@@ -135,6 +166,8 @@ class World:
                 "_id": extra.extra_id,
                 **extra.model_dump(mode="json"),
             }
+        for document in _unreadable(self.loop.unix_time()):
+            self.collection("orders").insert(document, Concern())
         self.psp.start()
         for instance in self.instances:
             instance.start()
@@ -145,6 +178,13 @@ class World:
         await asyncio.gather(*guests)
         self.heal()
         await self._rest()
+        if self.history.seed % _REPLAYED == 0:
+            await self.replay_all()
+
+    def _settled(self, queue: Queue, held: Held, how: str) -> None:
+        """As it runs: nothing is acknowledged before its effect is stored and its consequences are confirmed."""
+        if how == "ack" and held.wire.message_id not in self.recording.ended:
+            self.early.append(f"{held.wire.type} {held.wire.message_id} on {queue.name}")
 
     def heal(self) -> None:
         """Nothing goes wrong any more: what is still open must come to its end by itself."""
@@ -186,16 +226,50 @@ class World:
 
         self.loop.on_step[self.loop.steps + steps] = kill
 
+    def replay_one(self, random: Random) -> None:
+        """An operator sends an old message again."""
+        known = logged(self.broker)
+        for wire in resent(self.broker, random.choice(known)) if known else ():
+            self.broker.enqueue(wire)
+
+    async def replay_all(self) -> None:
+        """An operator replays the whole log, after which the world must be as it was.
+
+        Without the commands of orders that were refused: nothing remembers these, and what was sold out then may be
+        free now.
+        """
+        before, money = laws.orders_of(self), laws.money_of(self)
+        for wire in logged(self.broker):
+            order_id = json.loads(wire.body).get("order_id")
+            for again in resent(self.broker, wire) if order_id in before else ():
+                self.broker.enqueue(again)
+        await self._rest()
+        self.broken += laws.differences(before, laws.orders_of(self))
+        if laws.money_of(self) != money:
+            self.broken.append("replaying the log changes nothing: money was moved")
+
     def count_fault(self, kind: str) -> None:
         self.counted[kind] += 1
 
 
+def _unreadable(now: float) -> list[dict[str, Any]]:
+    """Documents that are due and that this version cannot read: each sweep meets them first."""
+    at = datetime.fromtimestamp(now, UTC)
+    common = {"version": 1, "handled": [], "outbox": [], "due_at": at, "unsent_since": at, "state": {}}
+    return [{"_id": name, "schema": number, **common} for name, number in zip(laws.UNREADABLE, (1, 99), strict=True)]
+
+
 def run(history: History) -> Outcome:
     """Live through a history, and look whether every law holds."""
+    began = time.process_time()
     world = World(history)
     outcome = Outcome(history)
-    with sealed(world.loop, history.seed), recorded(world.recording), simulated_parts():
-        world.loop.run_until_complete(_named(world.live()))
+    rows = counted(outcome.rows)
+    with sealed(world.loop, history.seed), recorded(world.recording), simulated_parts(), rows:
+        try:
+            world.loop.run_until_complete(world.live())
+        except StuckError as stuck:
+            world.broken.append(f"comes to rest: {stuck}: {'; '.join(laws.open_ends(world)[:3])}")
         world.broken += laws.broken(world)
         world.loop.close()
     outcome.broken = world.broken
@@ -203,7 +277,8 @@ def run(history: History) -> Outcome:
     outcome.statuses = laws.statuses(world)
     outcome.faults = world.counted + Counter(_chances(world))
     outcome.steps, outcome.trace = world.loop.steps, world.loop.trace
-    if outcome.broken:
+    outcome.processor = time.process_time() - began
+    if outcome.broken or history.keeps_log:
         outcome.lines = list(world.recording.about())
     return outcome
 
@@ -211,11 +286,3 @@ def run(history: History) -> Outcome:
 def _chances(world: World) -> Mapping[str, int]:
     """What went wrong by chance."""
     return {f"webhooks {what}": number for what, number in world.psp.sandbox.state.webhook_counts.items()}
-
-
-async def _named(work: Coroutine[Any, Any, None]) -> None:
-    await work
-
-
-def order_named(world: World, order_id: str) -> Order | None:
-    return next((order for order in world.people.orders if order.order_id == order_id), None)

@@ -1,0 +1,189 @@
+"""Bugs planted into the services' code for the time of a run, to see that the simulation finds them."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from pymongo import ReadPreference
+
+import chassis.storage.store
+import chassis.storage.write_path
+import psp_adapter.stripe_api
+from chassis.messaging.consumer import Consumer
+from chassis.storage.store import MongoDocuments as Documents
+from chassis.storage.stored_document import Stored, document_of
+from chassis.storage.write_path import WritePath
+from extras_service.stock.keeper import StockKeeper
+from psp_adapter.stripe_api import StripeApi
+
+Bug = Callable[[], AbstractContextManager[Any]]
+
+
+def publishes_before_it_writes() -> AbstractContextManager[Any]:
+    """The outbox leaves before the document that decided it is stored."""
+    write = Documents.write
+    publisher: dict[int, WritePath[Any, Any]] = {}
+    init = WritePath.__init__
+
+    def initialised(path: WritePath[Any, Any], documents: Any, *args: Any, **named: Any) -> None:
+        init(path, documents, *args, **named)
+        publisher[id(documents)] = path
+
+    async def written(documents: Documents[Any], new: Stored[Any], **named: Any) -> bool:
+        for envelope in new.outbox:
+            await publisher[id(documents)]._bus.publish(envelope)
+        return bool(await write(documents, new, **named))
+
+    return _all(patch.object(WritePath, "__init__", initialised), patch.object(Documents, "write", written))
+
+
+def acknowledges_first() -> AbstractContextManager[Any]:
+    """A message is acknowledged before its effect is stored."""
+    handle = Consumer.__call__
+
+    async def handled(consumer: Consumer, message: Any) -> None:
+        await message.ack()
+        settled = _Settled(message)
+        await handle(consumer, settled)  # type: ignore[arg-type]
+
+    return patch.object(Consumer, "__call__", handled)
+
+
+class _Settled:
+    """A message that has been acknowledged already."""
+
+    def __init__(self, message: Any) -> None:
+        self._message = message
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._message, name)
+
+    async def ack(self) -> None:
+        """It is."""
+
+    async def nack(self, requeue: bool = True) -> None:
+        """Too late."""
+
+
+def ignores_versions() -> AbstractContextManager[Any]:
+    """A write replaces whatever is there."""
+
+    async def written(documents: Documents[Any], new: Stored[Any], *, now: Any, due_at: Any) -> bool:
+        async with documents._asked("writing", "write"):
+            await documents._collection.update_one(
+                {"_id": new.id}, {"$set": document_of(new, now, due_at)}, upsert=True
+            )
+        return True
+
+    return patch.object(Documents, "write", written)
+
+
+def remembers_no_message() -> AbstractContextManager[Any]:
+    """A document does not know which messages it has handled."""
+    next_of = WritePath._next
+
+    def forgetful(path: WritePath[Any, Any], *args: Any) -> Stored[Any]:
+        return replace(next_of(path, *args), handled=())
+
+    return patch.object(WritePath, "_next", forgetful)
+
+
+def relays_nothing() -> AbstractContextManager[Any]:
+    """What a crash left in an outbox stays there."""
+
+    async def relay(_path: WritePath[Any, Any]) -> int:
+        return 0
+
+    return patch.object(WritePath, "relay", relay)
+
+
+def opens_sessions_under_one_key() -> AbstractContextManager[Any]:
+    """The idempotency key of a session is the payment's, whichever session it is."""
+    beyond = psp_adapter.stripe_api._beyond_stored_failures
+
+    async def asked(create: Callable[[str], Awaitable[Any]], key: str) -> Any:
+        return await beyond(create, key.rpartition(":")[0] if key.startswith("session:") else key)
+
+    return patch.object(psp_adapter.stripe_api, "_beyond_stored_failures", asked)
+
+
+def refunds_without_looking() -> AbstractContextManager[Any]:
+    """A refund is made without looking for one that was made before."""
+
+    async def find_refund(_api: StripeApi, _command: Any) -> None:
+        return None
+
+    return patch.object(StripeApi, "find_refund", find_refund)
+
+
+def stops_a_sweep_at_an_error() -> AbstractContextManager[Any]:
+    """One document that cannot be read ends the sweep of all others."""
+
+    @contextmanager
+    def all_or_nothing(_document_id: str) -> Iterator[None]:
+        yield
+
+    return patch.object(chassis.storage.write_path, "others_go_on", all_or_nothing)
+
+
+def believes_stale_reads() -> AbstractContextManager[Any]:
+    """Documents are read from whichever member answers first."""
+    near = SimpleNamespace(PRIMARY=ReadPreference.NEAREST)
+    return patch.object(chassis.storage.store, "ReadPreference", near)
+
+
+def releases_without_reading_the_order() -> AbstractContextManager[Any]:
+    """A hold that has lapsed goes, whatever its order says."""
+    recheck = StockKeeper._recheck
+    blind = SimpleNamespace(load=_nothing)
+
+    async def released(keeper: StockKeeper, *args: Any) -> None:
+        await recheck(replace(keeper, orders=blind), *args)
+
+    return patch.object(StockKeeper, "_recheck", released)
+
+
+async def _nothing(_document_id: str) -> None:
+    return None
+
+
+def sends_an_outbox_once() -> AbstractContextManager[Any]:
+    """A duplicate does not send the outbox again, and neither does the next write take it over."""
+    next_of = WritePath._next
+
+    def without(path: WritePath[Any, Any], stored: Any, *args: Any) -> Stored[Any]:
+        return next_of(path, replace(stored, outbox=()) if stored is not None else None, *args)
+
+    return patch.object(WritePath, "_next", without)
+
+
+@contextmanager
+def _all(*patches: AbstractContextManager[Any]) -> Iterator[None]:
+    for each in patches:
+        each.__enter__()
+    try:
+        yield
+    finally:
+        for each in reversed(patches):
+            each.__exit__(None, None, None)
+
+
+BUGS: Mapping[str, Bug] = {
+    bug.__name__: bug
+    for bug in (
+        publishes_before_it_writes,
+        acknowledges_first,
+        ignores_versions,
+        remembers_no_message,
+        relays_nothing,
+        opens_sessions_under_one_key,
+        refunds_without_looking,
+        stops_a_sweep_at_an_error,
+        believes_stale_reads,
+        releases_without_reading_the_order,
+        sends_an_outbox_once,
+    )
+}
