@@ -16,7 +16,7 @@ from chassis.messaging.consumer import Consumer
 from chassis.storage.store import MongoDocuments as Documents
 from chassis.storage.stored_document import Stored, document_of
 from chassis.storage.write_path import WritePath
-from extras_service.stock.keeper import StockKeeper
+from extras_service.stock.holds import StockKeeper
 from psp_adapter.stripe_api import StripeApi
 
 Bug = Callable[[], AbstractContextManager[Any]]

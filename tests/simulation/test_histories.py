@@ -19,22 +19,19 @@ def test_a_history_is_repeated_to_the_last_step() -> None:
 
 def test_a_history_is_the_same_in_another_interpreter() -> None:
     """Whose sets of text have another order."""
-    traces = {
-        subprocess.run(
-            [sys.executable, "-c", _DIGEST],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
+    there = subprocess.run(
+        [sys.executable, "-c", _DIGEST],
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
-    assert len(traces) == 1
+    assert int(there.stdout) == run(History(7, "rough", 12)).trace
 
 
 @pytest.mark.parametrize("profile", ["calm", "rough"])
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_no_law_is_broken(profile: str, seed: int) -> None:
     outcome = run(History(seed, profile, 30))
 
@@ -43,7 +40,7 @@ def test_no_law_is_broken(profile: str, seed: int) -> None:
 
 
 def test_what_can_happen_to_an_order_happens() -> None:
-    outcomes = [run(History(seed, "rough", 30)) for seed in range(20, 24)]
+    outcomes = [run(History(seed, "rough", 30)) for seed in range(20, 23)]
 
     statuses = sum((outcome.statuses for outcome in outcomes), start=outcomes[0].statuses.__class__())
     faults = sum((outcome.faults for outcome in outcomes), start=outcomes[0].faults.__class__())

@@ -1,0 +1,38 @@
+"""A simulation that finds no planted bug proves nothing."""
+
+import pytest
+
+from tests.simulation.planted import BUGS
+from tests.simulation.shrinking import law_of, shrunk
+from tests.simulation.world import History, run
+
+SEEDS = 3
+"""Within so many hostile histories of 30 orders each bug must break a law."""
+
+FOUND = (
+    "publishes_before_it_writes",
+    "acknowledges_first",
+    "relays_nothing",
+    "stops_a_sweep_at_an_error",
+)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_planted_bug_breaks_a_law(name: str) -> None:
+    with BUGS[name]():
+        broken = next((each for seed in range(1, SEEDS + 1) if (each := run(History(seed, "hostile", 30)).broken)), [])
+
+    assert broken != []
+
+
+def test_a_failing_history_is_made_smaller_and_its_command_repeats_it() -> None:
+    with BUGS["acknowledges_first"]():
+        whole = run(History(1, "hostile", 12))
+        small = shrunk(whole, run, tries=20)
+
+        again = run(small.history)
+
+    assert len(small.history.faults()) < len(whole.history.faults())
+    assert len(small.history.plans()) < len(whole.history.plans())
+    assert {law_of(each) for each in again.broken} & {law_of(each) for each in whole.broken}
+    assert f"--only-orders {','.join(map(str, small.history.only_orders or ()))}" in small.history.command
