@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from contracts import orders, payments, psp
+from contracts import orders, payments, psp, services
 from contracts.message import Event, Message
 from contracts.topology import (
     COMMANDS,
@@ -18,20 +18,18 @@ from contracts.topology import (
     EVENTS,
     EXCHANGES,
     EXTRAS_COMMANDS,
-    EXTRAS_PAYMENTS,
     EXTRAS_QUERIES,
-    EXTRAS_STOCK,
     FAILURES,
     LIVE_KINDS,
     MARKS,
     PAYMENTS_COMMANDS,
-    PAYMENTS_PSP,
     PSP_COMMANDS,
     QUERIES,
+    QUEUES,
     REPLIES,
     RETRY_LADDER,
     Binding,
-    Queue,
+    QueueRole,
     copy_key,
 )
 from contracts.upcasting import with_older
@@ -156,18 +154,23 @@ def _events_of(room: str) -> tuple[str, ...]:
     return tuple(version for kind in newest for version in with_older(kind))
 
 
-def _failing(dead_queue: str, *queues: Queue) -> Mapping[str, tuple[str, ...]]:
+def _taken(owner: str) -> tuple[str, ...]:
+    return tuple(q.name for q in QUEUES if q.owner == owner and q.role in (QueueRole.WORK, QueueRole.READS))
+
+
+def _failing(owner: str) -> Mapping[str, tuple[str, ...]]:
     """Rights a consumer needs to retry and dead-letter its own messages.
 
     A message in a retry queue returns to the queue in its routing key. Without this limit, an account with the right
     to retry could reach any queue.
     """
-    back = tuple(queue.name for queue in queues)
-    return {**{tier.name: back for tier in RETRY_LADDER}, DEAD.name: (dead_queue,)}
+    work = tuple(queue.name for queue in QUEUES if queue.owner == owner and queue.role is QueueRole.WORK)
+    dead = tuple(queue.name for queue in QUEUES if queue.owner == owner and queue.role is QueueRole.DEAD)
+    return {**{tier.name: work for tier in RETRY_LADDER}, DEAD.name: dead}
 
 
 GATEWAY = Account(
-    "gateway",
+    services.GATEWAY,
     sends={
         COMMANDS.name: _bound(EXTRAS_COMMANDS.bindings, COMMANDS.name),
         QUERIES.name: _bound(EXTRAS_QUERIES.bindings, QUERIES.name),
@@ -175,33 +178,33 @@ GATEWAY = Account(
     follows={
         EVENTS.name: _bound(LIVE_KINDS, EVENTS.name),
         COPIES.name: _bound(LIVE_KINDS, COPIES.name),
-        REPLIES.name: (own_queue("gateway", "replies.%"),),
+        REPLIES.name: (own_queue(services.GATEWAY, "replies.%"),),
     },
     counts=(EXTRAS_COMMANDS.name,),
 )
 EXTRAS = Account(
-    "extras-service",
-    takes=(EXTRAS_COMMANDS.name, EXTRAS_PAYMENTS.name, EXTRAS_STOCK.name, EXTRAS_QUERIES.name),
+    services.EXTRAS,
+    takes=_taken(services.EXTRAS),
     sends={
         COMMANDS.name: _bound(PAYMENTS_COMMANDS.bindings, COMMANDS.name),
         EVENTS.name: _events_of(orders.__name__),
         REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
-        **_failing("extras.dead", EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_STOCK),
+        **_failing(services.EXTRAS),
     },
 )
 PAYMENTS = Account(
-    "payment-service",
-    takes=(PAYMENTS_COMMANDS.name, PAYMENTS_PSP.name),
+    services.PAYMENTS,
+    takes=_taken(services.PAYMENTS),
     sends={
         COMMANDS.name: _bound(PSP_COMMANDS.bindings, COMMANDS.name),
         EVENTS.name: _events_of(payments.__name__),
-        **_failing("payments.dead", PAYMENTS_COMMANDS, PAYMENTS_PSP),
+        **_failing(services.PAYMENTS),
     },
 )
 ADAPTER = Account(
-    "psp-adapter",
-    takes=(PSP_COMMANDS.name,),
-    sends={EVENTS.name: _events_of(psp.__name__), **_failing("psp.dead", PSP_COMMANDS)},
+    services.ADAPTER,
+    takes=_taken(services.ADAPTER),
+    sends={EVENTS.name: _events_of(psp.__name__), **_failing(services.ADAPTER)},
 )
 
 ACCOUNTS: tuple[Account, ...] = (GATEWAY, EXTRAS, PAYMENTS, ADAPTER)

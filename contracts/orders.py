@@ -11,6 +11,7 @@ from contracts.message import OrderCommand, OrderEvent, Query, Reply
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution, StaffDetails
 from contracts.payments import RefundStage
+from contracts.receipts import SealedReceiptEmail
 
 
 class OrderStatus(StrEnum):
@@ -207,11 +208,7 @@ class StartPayment(OrderCommand):
     kind: Literal["orders.start-payment.v1"] = "orders.start-payment.v1"
     guest_id: GuestId
     property_id: PropertyId
-    sealed_receipt_email: str | None = Field(
-        default=None,
-        max_length=1000,
-        description="the guest's e-mail address for the receipt, sealed for the PSP adapter",
-    )
+    sealed_receipt_email: SealedReceiptEmail = None
 
 
 class CancelOrder(OrderCommand):

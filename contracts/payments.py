@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.ids import PaymentId, RefundId
 from contracts.message import OrderCommand, OrderEvent
 from contracts.money import Money
+from contracts.receipts import SealedReceiptEmail
 
 
 class RefundStage(StrEnum):
@@ -40,11 +41,7 @@ class CreatePaymentSession(OrderCommand):
     description: str | None = Field(
         default=None, max_length=500, description="describes the purchase, for staff at the PSP; none from older orders"
     )
-    sealed_receipt_email: str | None = Field(
-        default=None,
-        max_length=1000,
-        description="the guest's e-mail address for the receipt, sealed for the PSP adapter",
-    )
+    sealed_receipt_email: SealedReceiptEmail = None
 
 
 class ClosePaymentSession(OrderCommand):

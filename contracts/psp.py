@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.ids import PaymentId, RefundId
 from contracts.message import Command, Event, OrderCommand, OrderEvent
 from contracts.money import Money
+from contracts.receipts import SealedReceiptEmail
 
 # Commands
 
@@ -23,11 +24,7 @@ class CreatePspSession(OrderCommand):
         max_length=500,
         description="describes the purchase, for staff at the PSP; equal in every request for this session",
     )
-    sealed_receipt_email: str | None = Field(
-        default=None,
-        max_length=1000,
-        description="the guest's e-mail address for the receipt, sealed; equal in every request for this session",
-    )
+    sealed_receipt_email: SealedReceiptEmail = None
 
 
 class ClosePspSession(OrderCommand):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from contracts import orders, payments, psp
+from contracts import orders, payments, psp, services
 from contracts.message import Message
 from contracts.upcasting import with_older
 
@@ -18,6 +18,19 @@ class ExchangeType(StrEnum):
 class QueueType(StrEnum):
     QUORUM = "quorum"
     STREAM = "stream"
+
+
+class QueueRole(StrEnum):
+    """The purpose of a queue, as operators see it."""
+
+    WORK = "work"
+    """Commands and events: retried, then dead-lettered."""
+    READS = "reads"
+    """Queries: their requester asks again."""
+    RETRY = "retry"
+    DEAD = "dead"
+    LOG = "log"
+    MARK = "mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +50,12 @@ class Binding:
 class Queue:
     name: str
     type: QueueType
+    role: QueueRole
     purpose: str
+    owner: str = ""
+    """The service that consumes it, or whose dead letters it holds; empty if it belongs to all."""
+    dead_queue: str | None = None
+    """Where its messages end that cannot be handled; None if they are dropped."""
     durable: bool = True
     bindings: tuple[Binding, ...] = ()
     arguments: Mapping[str, str | int] = field(default_factory=dict)
@@ -100,21 +118,30 @@ def _kinds(exchange: Exchange, *types: type[Message]) -> tuple[Binding, ...]:
     return tuple(Binding(exchange.name, kind) for kind in kinds)
 
 
-def _work_queue(name: str, dead_queue: str, purpose: str, bindings: tuple[Binding, ...]) -> Queue:
+_DEAD_QUEUES = {services.EXTRAS: "extras.dead", services.PAYMENTS: "payments.dead", services.ADAPTER: "psp.dead"}
+"""By service."""
+
+
+def _work_queue(name: str, owner: str, purpose: str, bindings: tuple[Binding, ...]) -> Queue:
+    dead_queue = _DEAD_QUEUES[owner]
     arguments = {
         **_AT_LEAST_ONCE,
         "x-dead-letter-exchange": DEAD.name,
         "x-dead-letter-routing-key": dead_queue,
         "x-delivery-limit": _DELIVERY_LIMIT,
     }
-    return Queue(name, QueueType.QUORUM, purpose, bindings=bindings, arguments=arguments)
+    return Queue(
+        name, QueueType.QUORUM, QueueRole.WORK, purpose, owner, dead_queue, bindings=bindings, arguments=arguments
+    )
 
 
-def _dead_queue(name: str) -> Queue:
+def _dead_queue(owner: str, name: str) -> Queue:
     return Queue(
         name,
         QueueType.QUORUM,
+        QueueRole.DEAD,
         "dead letters of one service",
+        owner,
         bindings=(Binding(DEAD.name, name),),
         arguments={"x-delivery-limit": _NO_LIMIT},
     )
@@ -129,12 +156,14 @@ def _retry_queue(tier: RetryTier) -> Queue:
         "x-delivery-limit": _NO_LIMIT,
     }
     purpose = f"returns messages after {tier.seconds} s"
-    return Queue(tier.name, QueueType.QUORUM, purpose, bindings=(Binding(tier.name, "#"),), arguments=arguments)
+    return Queue(
+        tier.name, QueueType.QUORUM, QueueRole.RETRY, purpose, bindings=(Binding(tier.name, "#"),), arguments=arguments
+    )
 
 
 EXTRAS_COMMANDS = _work_queue(
     "extras.commands",
-    "extras.dead",
+    services.EXTRAS,
     "commands to the extras service",
     _kinds(
         COMMANDS,
@@ -150,7 +179,7 @@ EXTRAS_COMMANDS = _work_queue(
 )
 EXTRAS_PAYMENTS = _work_queue(
     "extras.payments",
-    "extras.dead",
+    services.EXTRAS,
     "payment events for the order saga",
     _kinds(
         EVENTS,
@@ -171,7 +200,7 @@ EXTRAS_PAYMENTS = _work_queue(
 )
 EXTRAS_STOCK = _work_queue(
     "extras.stock",
-    "extras.dead",
+    services.EXTRAS,
     "closed orders, whose places are released",
     _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled),
 )
@@ -179,19 +208,21 @@ EXTRAS_STOCK = _work_queue(
 EXTRAS_QUERIES = Queue(
     "extras.queries",
     QueueType.QUORUM,
+    QueueRole.READS,
     "queries, with a time to live; loss is acceptable",
+    services.EXTRAS,
     bindings=_kinds(QUERIES, orders.ListExtras, orders.GetOrder, orders.ListOrders),
     arguments={"x-delivery-limit": _NO_LIMIT},
 )
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
-    "payments.dead",
+    services.PAYMENTS,
     "commands to the payment service",
     _kinds(COMMANDS, payments.CreatePaymentSession, payments.ClosePaymentSession, payments.RefundPayment),
 )
 PAYMENTS_PSP = _work_queue(
     "payments.psp",
-    "payments.dead",
+    services.PAYMENTS,
     "PSP events for the payment service",
     _kinds(
         EVENTS,
@@ -213,7 +244,7 @@ PAYMENTS_PSP = _work_queue(
 )
 PSP_COMMANDS = _work_queue(
     "psp.commands",
-    "psp.dead",
+    services.ADAPTER,
     "commands to the PSP adapter",
     _kinds(
         COMMANDS,
@@ -278,12 +309,11 @@ QUEUES: tuple[Queue, ...] = (
     PSP_COMMANDS,
     EXTRAS_QUERIES,
     *(_retry_queue(tier) for tier in RETRY_LADDER),
-    _dead_queue("extras.dead"),
-    _dead_queue("payments.dead"),
-    _dead_queue("psp.dead"),
+    *(_dead_queue(owner, name) for owner, name in _DEAD_QUEUES.items()),
     Queue(
         LOG,
         QueueType.STREAM,
+        QueueRole.LOG,
         "every command and event, and every failure, for 7 days: for tracing and replay",
         # By copies only. Bound to the exchange a message is sent to, the log would make a mandatory publish succeed
         # although the queue that needs the message is missing, and its confirm would wait for the log.
@@ -301,9 +331,19 @@ RETIRED_LOG_BINDINGS = tuple(Binding(exchange, "#") for exchange in (COMMANDS.na
 
 
 def _version() -> str:
-    """The identity of this topology: a digest of everything above except the purposes in words."""
+    """The identity of this topology: a digest of everything above that is declared at the broker."""
     exchanges = [(exchange.name, exchange.type) for exchange in EXCHANGES]
-    queues = [{**asdict(queue), "arguments": dict(queue.arguments), "purpose": ""} for queue in QUEUES]
+    queues = [
+        {
+            "name": queue.name,
+            "type": queue.type,
+            "purpose": "",
+            "durable": queue.durable,
+            "bindings": [asdict(binding) for binding in queue.bindings],
+            "arguments": dict(queue.arguments),
+        }
+        for queue in QUEUES
+    ]
     return hashlib.sha256(json.dumps([exchanges, queues], sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -313,6 +353,7 @@ MARKS = "topology."
 MARK = Queue(
     MARKS + _version(),
     QueueType.QUORUM,
+    QueueRole.MARK,
     "topology mark, always empty: declared last, so its existence proves that of everything in this version",
     arguments={"x-delivery-limit": _NO_LIMIT},
 )

@@ -9,12 +9,9 @@ from chassis.runtime.document_service import document_service
 from chassis.runtime.metrics import Metrics
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
-from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_STOCK
 from extras_service.catalogue_file import read_catalogue
 from extras_service.settings import ExtrasSettings
 from extras_service.wiring import SERVICE, wire
-
-DEAD_QUEUE = "extras.dead"
 
 
 def create_app(settings: ExtrasSettings) -> Starlette:
@@ -29,7 +26,6 @@ def create_app(settings: ExtrasSettings) -> Starlette:
         store,
         metrics,
         settings,
-        dead_queues=dict.fromkeys((q.name for q in (EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_STOCK)), DEAD_QUEUE),
         sweep_every=settings.sweep_every,
         before=(
             parts.collections.prepare,

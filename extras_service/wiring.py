@@ -13,6 +13,7 @@ from chassis.runtime.waiting import Waiting
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.documents import DocumentStore
 from chassis.storage.write_path import WritePath
+from contracts import services
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
 from extras_service.collections import ExtrasStore
 from extras_service.handlers import ExtrasHandlers
@@ -26,7 +27,7 @@ from extras_service.stock.holds import StockKeeper
 from extras_service.stock.inputs import StockInput
 from extras_service.stock.state import StockDay
 
-SERVICE = "extras-service"
+SERVICE = services.EXTRAS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
 from chassis.web.tokens import Tokens
+from contracts import services
 from contracts.ids import PropertyId
 from contracts.orders import ListExtras
 from contracts.topology import EXTRAS_COMMANDS, LIVE_KINDS
@@ -31,7 +32,7 @@ from gateway.openapi import TAGS, document, operation_id
 from gateway.rate_limits import RateLimits
 from gateway.settings import GatewaySettings
 
-SERVICE = "gateway"
+SERVICE = services.GATEWAY
 
 COUNT_TIMEOUT = 1.0
 """Seconds to wait for the number of waiting orders."""

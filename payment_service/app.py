@@ -9,11 +9,8 @@ from chassis.runtime.document_service import document_service
 from chassis.runtime.metrics import Metrics
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
-from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.settings import PaymentSettings
 from payment_service.wiring import SERVICE, wire
-
-DEAD_QUEUE = "payments.dead"
 
 
 def create_app(settings: PaymentSettings) -> Starlette:
@@ -27,7 +24,6 @@ def create_app(settings: PaymentSettings) -> Starlette:
         store,
         metrics,
         settings,
-        dead_queues=dict.fromkeys((PAYMENTS_COMMANDS.name, PAYMENTS_PSP.name), DEAD_QUEUE),
         sweep_every=settings.sweep_every,
         before=(
             parts.collections.prepare,

@@ -11,6 +11,8 @@ from chassis.decision import Applied, Decision, Ignored, Stale, State
 from contracts.psp import PspEventsSwept, SweepPspEvents
 
 SWEEP_ID = "psp-sweep"
+FIRST_BACKFILL = f"{SWEEP_ID}.first"
+"""The id of the first backfill's cause: the document remembers it, and no later start repeats it."""
 FIRST_LOOK_BACK = timedelta(hours=24)
 
 

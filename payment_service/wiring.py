@@ -8,14 +8,16 @@ from typing import Any
 
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Publisher
+from chassis.messaging.own_causes import START
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
 from chassis.runtime.waiting import Waiting
 from chassis.storage.documents import DocumentStore
 from chassis.storage.write_path import WritePath
+from contracts import services
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
 from payment_service.collections import PaymentStore
-from payment_service.event_backfill import SWEEP_ID, BackfillInput, EventBackfill, SweepDue
+from payment_service.event_backfill import FIRST_BACKFILL, SWEEP_ID, BackfillInput, EventBackfill, SweepDue
 from payment_service.event_backfill import decide as decide_sweep
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment.decide import decide
@@ -23,7 +25,7 @@ from payment_service.payment.inputs import HeldSessionEvent, PaymentInput, PollD
 from payment_service.payment.state import Payment
 from payment_service.settings import Schedule
 
-SERVICE = "payment-service"
+SERVICE = services.PAYMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class PaymentParts:
 
     async def begin(self) -> None:
         """Ask for the PSP's events for the first time, or again where it is due."""
-        await self.sweeps.handle(SWEEP_ID, self.due, Delivery(f"{SWEEP_ID}.first", SWEEP_ID, "start"))
+        await self.sweeps.handle(SWEEP_ID, self.due, Delivery(FIRST_BACKFILL, SWEEP_ID, START))
 
     @property
     def paths(self) -> tuple[WritePath[Any, Any], ...]:

@@ -14,10 +14,11 @@ from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from chassis.seal import Seal
+from contracts import services
 from contracts.topology import PSP_COMMANDS
 from psp_adapter.errors import Forbidden, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
-from psp_adapter.event_parking import DEAD_QUEUE, EventParking
+from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator
 from psp_adapter.expected_account import ExpectedAccount
 from psp_adapter.handlers import AdapterHandlers
@@ -25,7 +26,7 @@ from psp_adapter.settings import AdapterSettings
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.webhook import Webhook
 
-SERVICE = "psp-adapter"
+SERVICE = services.ADAPTER
 _LOOK_EVERY = 60.0
 
 
@@ -57,7 +58,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
     )
     for reason in Forbidden:
         metrics.forbidden.labels(SERVICE, reason)
-    commands = Consumer(bus, PSP_COMMANDS, DEAD_QUEUE, handlers.commands(), metrics, VERSION, breaker)
+    commands = Consumer(bus, PSP_COMMANDS, handlers.commands(), metrics, VERSION, breaker)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
     webhook = Webhook(bus, metrics, settings.webhook_secrets, events, parking, api.clock)
 

@@ -13,6 +13,7 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Delivery
 from contracts.ids import bounded_id
 from contracts.psp import PspEventsSwept, SweepPspEvents, TranslatePspEvent
+from contracts.trace_headers import CameBy
 from psp_adapter.errors import PspUnavailableError
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator, MalformedEventError, event_of
@@ -68,7 +69,7 @@ class EventBackfill:
 
     async def _pass_on(self, event: Mapping[str, Any]) -> bool:
         try:
-            envelope = await self.events.envelope_of(event, "swept")
+            envelope = await self.events.envelope_of(event, CameBy.SWEPT)
             if isinstance(envelope, Ignored):
                 return False
             await self.bus.publish(envelope)
@@ -90,7 +91,7 @@ class EventBackfill:
     async def translate(self, command: TranslatePspEvent, delivery: Delivery) -> Outcome[Any]:
         """Fetch one event and publish it. Raises what `envelope_of` raises."""
         envelope = await self.events.envelope_of(
-            await self.stripe.event(command.event_id, is_thin=command.is_thin), "fetched"
+            await self.stripe.event(command.event_id, is_thin=command.is_thin), CameBy.FETCHED
         )
         if isinstance(envelope, Ignored):
             return envelope

@@ -15,7 +15,6 @@ from psp_adapter.events import SnapshotEvent, ThinEvent
 
 log = structlog.get_logger()
 
-DEAD_QUEUE = "psp.dead"
 _REMEMBERED = 10_000
 
 
@@ -51,7 +50,7 @@ class EventParking:
         await self._bus.publish_raw(
             command.to_wire(),
             exchange=DEAD.name,
-            routing_key=DEAD_QUEUE,
+            routing_key=PSP_COMMANDS.dead_queue or "",
             kind=command.kind,
             must_arrive=True,
             must_be_routed=True,

@@ -13,6 +13,7 @@ from chassis.errors import PermanentError, TransientError
 from chassis.messaging.envelope import Envelope
 from contracts.ids import bounded_id
 from contracts.psp import PspDisputeUpdated
+from contracts.trace_headers import CameBy, psp_event
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.translate import DISPUTE_STATES, EVENT_TYPES, Intent, current_type, report_of_event, subject_of
 
@@ -96,10 +97,10 @@ class EventTranslator:
 
     stripe: StripeApi
 
-    async def envelope_of(self, event: Mapping[str, Any], came_by: str) -> Envelope | Ignored:
+    async def envelope_of(self, event: Mapping[str, Any], came_by: CameBy) -> Envelope | Ignored:
         """The message of an event. Its id derives from the event's, so that a repeated event is dropped downstream.
 
-        `came_by` (webhook, swept, fetched) becomes a trace header.
+        `came_by` becomes a trace header.
 
         Raises MalformedEventError for anything but an event, TransientError while Stripe is down, and any other error
         for an event that cannot be translated.
@@ -129,7 +130,7 @@ class EventTranslator:
                 "psp.unknown_dispute_status", event_id=shape.id, dispute_id=report.dispute_id, status=report.status[:50]
             )
         message_id = bounded_id(f"psp.{event['id']}")
-        trace_headers = {"psp": f"{came_by} {shape.id} {shape.type}"}
+        trace_headers = psp_event(came_by, shape.id, shape.type)
         return Envelope(report, message_id, correlation_id=message_id, trace_headers=trace_headers)
 
     async def _snapshot_of(self, thin: ThinEvent, event: Mapping[str, Any]) -> Mapping[str, Any] | Ignored:
@@ -149,9 +150,9 @@ class EventTranslator:
             "data": {"object": found},
         }
 
-    async def _session(self, reference: str, came_by: str) -> Intent | None:
+    async def _session(self, reference: str, came_by: CameBy) -> Intent | None:
         """The fetched payment, or None if it belongs to another account."""
-        if came_by != "webhook":  # it was read with our key, so the account must know it
+        if came_by is not CameBy.WEBHOOK:  # it was read with our key, so the account must know it
             return await self.stripe.retrieve_session(reference)
         found = await self.stripe.find_session(reference)
         if found is None and not await self.stripe.is_our_account(reference):

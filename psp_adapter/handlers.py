@@ -25,9 +25,10 @@ from contracts.psp import (
     SweepPspEvents,
     TranslatePspEvent,
 )
+from contracts.trace_headers import psp_calls
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
-from psp_adapter.http_trace import as_header, capture
+from psp_adapter.http_trace import capture
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
 from psp_adapter.translate import Intent, report_of_intent, report_of_refund
@@ -79,13 +80,13 @@ class AdapterHandlers:
                     answer = await ask(command)
                 except PspUnavailableError as error:
                     if delivery.attempt < TRIES or _is_about_a_claim(command):
-                        error.trace_headers = as_header(calls)
+                        error.trace_headers = psp_calls(calls)
                         raise
                     answer = _unknown(command, error)
                 except PspForbiddenError as error:
                     log.error("psp.forbidden", kind=command.kind, reason=error.reason, error=str(error))
                     if not error.forbidden.concerns_one_payment or delivery.attempt < TRIES:
-                        error.trace_headers = as_header(calls)
+                        error.trace_headers = psp_calls(calls)
                         raise
                     answer = _unknown(command, error)
                 except PspBrokenError as error:
@@ -95,7 +96,7 @@ class AdapterHandlers:
                     answer = _unknown(command, error)
             if answer is None:
                 return Ignored("the PSP has no final answer yet; its webhook will bring it")
-            await self.bus.publish(delivery.follow_up(answer, _answer_id(delivery, answer), as_header(calls)))
+            await self.bus.publish(delivery.follow_up(answer, _answer_id(delivery, answer), psp_calls(calls)))
             return Done()
 
         return handle

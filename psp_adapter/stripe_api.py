@@ -18,7 +18,7 @@ from chassis.runtime.clock import SharedClock
 from chassis.runtime.redaction import Redaction
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
-from psp_adapter.http_trace import Call, record
+from psp_adapter.http_trace import call_of, record
 from psp_adapter.signature import rejection_of
 from psp_adapter.stripe_keys import check_api_base, livemode_of, mode_name
 from psp_adapter.stripe_money import to_stripe
@@ -58,9 +58,9 @@ class _RecordedHttp(stripe.HTTPXClient):
         try:
             answer, status, answered = await super().request_async(method, url, headers, post_data)
         except stripe.APIConnectionError:
-            record(Call.of(began, method, url, None, (perf_counter() - started) * 1000))
+            record(call_of(began, method, url, None, (perf_counter() - started) * 1000))
             raise
-        record(Call.of(began, method, url, status, (perf_counter() - started) * 1000, answer))
+        record(call_of(began, method, url, status, (perf_counter() - started) * 1000, answer))
         self._set_clock(answered, asked_at)
         return answer, status, answered
 

@@ -21,6 +21,7 @@ from chassis.runtime.clock import SharedClock
 from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.metrics import Metrics
 from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
+from contracts.trace_headers import CameBy
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator, MalformedEventError, SnapshotEvent, ThinEvent, event_of
 from psp_adapter.signature import rejection_of
@@ -86,7 +87,7 @@ class Webhook:
             log.error("webhook.malformed", error=str(error))
             return self._answer(400, "refused", f"The body is {error}")
         try:
-            envelope = await self.events.envelope_of(event, "webhook")
+            envelope = await self.events.envelope_of(event, CameBy.WEBHOOK)
             if isinstance(envelope, Ignored):
                 log.info("webhook.handled", type=shape.type, outcome=envelope.name, reason=envelope.reason)
                 return self._answer(200, "ignored", envelope.reason)

@@ -70,7 +70,6 @@ class Consumer:
         self,
         bus: Bus,
         queue: Queue | str,
-        dead_queue: str | None,
         handlers: Handlers,
         metrics: Metrics,
         version: str,
@@ -80,7 +79,7 @@ class Consumer:
         declared = queue_named(queue) if isinstance(queue, str) else queue
         self._queue = declared.name
         self._door = Door(declared.name, declared.bindings, bus.trust)
-        self._dead_queue = dead_queue
+        self._dead_queue = declared.dead_queue
         self._handlers = handlers
         self._metrics = metrics
         self._version = version

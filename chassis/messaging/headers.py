@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chassis.messaging.amqp_decoding import UndecodedHeaders
+from contracts import trace_headers
 
 SENT_AT_MS = "sent_at_ms"
 """Time of publication in milliseconds since 1970, UTC."""
@@ -24,12 +25,13 @@ REPLAY_PLAN, EDITED_FROM = "replay_plan", "edited_from"
 ORIGIN = frozenset({ORIGIN_QUEUE, ORIGIN_EXCHANGE, ORIGIN_ROUTING_KEY})
 FAILURE = frozenset({"error_type", "error", "first_failed_at", "last_failed_at", "service_version", UNDECODED})
 """How and where a message failed: written by the service that retries or dead-letters it."""
-NOTES = frozenset({"http", "psp"})
-"""For tracing: the HTTP request and the PSP calls behind a message."""
 OF_A_REPEAT = FAILURE | ORIGIN | {ATTEMPT, SENT_BY, REPLAY_PLAN, EDITED_FROM, "ended", "again_in_s"}
 """Written by the service that retries, or by an operator's replay."""
 TEXTS = (
-    frozenset({"causation_id", "traceparent", SENT_BY, REPLAY_PLAN, EDITED_FROM, "ended"}) | ORIGIN | FAILURE | NOTES
+    frozenset({"causation_id", "traceparent", SENT_BY, REPLAY_PLAN, EDITED_FROM, "ended"})
+    | ORIGIN
+    | FAILURE
+    | trace_headers.NAMES
 )
 NUMBERS = frozenset({ATTEMPT, SENT_AT_MS, "again_in_s"})
 

@@ -47,7 +47,6 @@ def document_service(
     metrics: Metrics,
     settings: StoreSettings,
     *,
-    dead_queues: Mapping[str, str],
     sweep_every: float,
     before: tuple[Callable[[], Awaitable[object]], ...],
     after: tuple[Callable[[], Awaitable[object]], ...] = (),
@@ -60,7 +59,7 @@ def document_service(
     breaker = Breaker("the document store", StoreUnavailableError, store.is_available, bus.consuming, metrics)
     bus.clock = store.clock.now
     for queue, handlers in parts.tables.items():
-        consumer = Consumer(bus, queue, dead_queues.get(queue), handlers, metrics, VERSION, breaker)
+        consumer = Consumer(bus, queue, handlers, metrics, VERSION, breaker)
         bus.subscribe(queue, consumer, prefetch=settings.prefetch)
     waiting = Waiting(metrics, store.clock.now)
     parts.watch(waiting)

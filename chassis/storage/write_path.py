@@ -24,6 +24,7 @@ from chassis.errors import (
     is_transient,
 )
 from chassis.messaging.envelope import Delivery, Envelope, Publisher, utc_now
+from chassis.messaging.own_causes import DEADLINE
 from chassis.runtime.background import Loop
 from chassis.runtime.backoff import Backoff
 from chassis.runtime.health import Check
@@ -334,9 +335,9 @@ class WritePath(Generic[StateT, InputT]):
         for document_id, version in due.items():
             delivery = Delivery(
                 # Derived from the version that set the deadline, not from a clock that may jump back.
-                message_id=bounded_id(f"{document_id}.deadline.{version}"),
-                correlation_id=bounded_id(f"{document_id}.deadline"),
-                kind="deadline",
+                message_id=bounded_id(f"{document_id}.{DEADLINE}.{version}"),
+                correlation_id=bounded_id(f"{document_id}.{DEADLINE}"),
+                kind=DEADLINE,
             )
             with others_go_on(document_id):
                 handled = await self.handle(document_id, self._on_deadline, delivery)

@@ -8,6 +8,7 @@ import structlog
 
 from chassis.decision import Refused
 from chassis.messaging.envelope import Delivery, utc_now
+from chassis.messaging.own_causes import LAPSED
 from chassis.storage.documents import Documents
 from chassis.storage.write_path import WritePath, others_go_on
 from extras_service.order.state import Order
@@ -84,8 +85,8 @@ class StockKeeper:
     async def _recheck_lapsed(self, document_id: str) -> None:
         stored = await self.documents.load(document_id)
         for hold in lapsed(stored.state, self.clock()) if stored else ():
-            step_id = f"{document_id}.lapsed.{hold.order_id}.{hold.lines_digest}"
-            delivery = Delivery(step_id, f"{document_id}.lapsed", "lapsed")
+            step_id = f"{document_id}.{LAPSED}.{hold.order_id}.{hold.lines_digest}"
+            delivery = Delivery(step_id, f"{document_id}.{LAPSED}", LAPSED)
             await self._recheck(document_id, hold, delivery)
             log.info("stock.rechecked", stock_id=document_id, order_id=hold.order_id)
 

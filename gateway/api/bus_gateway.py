@@ -13,6 +13,7 @@ from chassis.web.problems import ProblemError, path_of
 from contracts.ids import OrderId
 from contracts.message import Message, OrderCommand
 from contracts.orders import GetOrder, Guest, OrderReply, OrderView, Refusal, Staff
+from contracts.trace_headers import http_request
 from gateway.api.schemas import Accepted
 
 ReplyT = TypeVar("ReplyT", bound=Message)
@@ -35,7 +36,7 @@ class BusGateway:
             f"http.{correlation_id}",
             correlation_id,
             traceparent=_traceparent_of(request),
-            trace_headers={"http": f"{request.method} {path_of(request)}"},
+            trace_headers=http_request(request.method, path_of(request)),
         )
         return await self._requests.request(envelope, timeout=self._reply_timeout)
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from chassis.errors import UndecodableMessageError
 from chassis.messaging.amqp_decoding import UndecodedHeaders
 from chassis.messaging.headers import ORIGIN_ROUTING_KEY, SENT_BY, text, undecoded
-from contracts.topology import COMMANDS, COPIES, DEAD, EVENTS, QUEUES, queue_named
+from contracts.topology import COMMANDS, COPIES, EVENTS, QUEUES, QueueRole, queue_named
 from ops.core.plain import plain
 
 _ORDER = re.compile(rb"ord_[a-z0-9]+")
@@ -26,7 +26,7 @@ _READABLE = 256 * 1024
 _BEGINNING = 4096
 """Bytes up to which a body is shown whole, and bytes shown of a larger one."""
 
-WORK_QUEUES = tuple(queue for queue in QUEUES if queue.arguments.get("x-dead-letter-exchange") == DEAD.name)
+WORK_QUEUES = tuple(queue for queue in QUEUES if queue.role is QueueRole.WORK)
 """Work queues of services."""
 
 

@@ -13,9 +13,9 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from chassis.messaging.envelope import utc_now
-from contracts.topology import LOG, MARK, QUEUES, RETRY_LADDER
+from contracts.topology import MARK, QUEUES
 from deploy.topology_drift import by_queue, drift_of
-from ops.core.dead_letters.letters import DEAD_QUEUES, DeadLetter
+from ops.core.dead_letters.letters import DeadLetter
 from ops.core.message_log.stream import LogStream, NoLogError
 from ops.core.messages import WORK_QUEUES, Filter
 from ops.core.session import OperatorSession
@@ -82,7 +82,7 @@ async def look(connection: AbstractConnection, target: Target, waiting: Sequence
         states.append(
             QueueState(
                 name=queue.name,
-                role=_role(queue.name),
+                role=queue.role,
                 exists=count is not None,
                 # RabbitMQ 4.3 reports stuck messages before it counts them among the queue's messages.
                 messages=max(messages, stats.get("messages", 0), stats.get("messages_dlx", 0)) + len(letters),
@@ -100,16 +100,6 @@ async def look(connection: AbstractConnection, target: Target, waiting: Sequence
 def _other(name: str, problems: Sequence[str], rates: Mapping[str, Mapping[str, Any]]) -> QueueState:
     messages = int(rates.get(name, {}).get("messages", 0))
     return QueueState(name, "other", name in rates or name == MARK.name, messages, 0, None, None, None, tuple(problems))
-
-
-def _role(name: str) -> str:
-    if name in {tier.name for tier in RETRY_LADDER}:
-        return "retry"
-    if name in DEAD_QUEUES:
-        return "dead"
-    if name == LOG:
-        return "log"
-    return "work" if name in {queue.name for queue in WORK_QUEUES} else "reads"
 
 
 async def _count(connection: AbstractConnection, name: str) -> tuple[int, int] | None:

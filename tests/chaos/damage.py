@@ -15,6 +15,7 @@ from chassis.decision import Applied
 from chassis.errors import StoreUnavailableError
 from chassis.messaging.amqp import connection_for_tools
 from chassis.messaging.envelope import Delivery
+from chassis.messaging.own_causes import DEADLINE
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store
 from contracts.ids import OrderId, payment_id_of
@@ -289,7 +290,7 @@ def _expired_untold(template: Order) -> Json:
     pending = template.model_copy(update={**ids, **unpaid, **no_money})
     expired = closure.expired(pending)
     assert isinstance(expired, Applied)
-    envelopes = Delivery("chaos", "chaos", "deadline").outbox_of(order_id, 2, expired.messages)
+    envelopes = Delivery("chaos", "chaos", DEADLINE).outbox_of(order_id, 2, expired.messages)
     moment = datetime.now(UTC)
     return {
         "_id": order_id,

@@ -69,9 +69,9 @@ class Bench:
         )
         self.bus._replies = cast(Replies, _KeptReplies(self))
 
-    def consume(self, queue: Queue | str, dead_queue: str | None, handlers: Handlers) -> None:
+    def consume(self, queue: Queue | str, handlers: Handlers) -> None:
         """As a service's app does."""
-        consumer = Consumer(self.bus, queue, dead_queue, handlers, self.metrics, VERSION)
+        consumer = Consumer(self.bus, queue, handlers, self.metrics, VERSION)
 
         async def consume(message: RabbitMessage) -> None:
             self.delivered.append(message)

@@ -48,8 +48,8 @@ def doing() -> Doing:
 async def bench(doing: Doing) -> AsyncIterator[Bench]:
     """The commands queue takes PlaceOrder only, so that StartPayment has no handler."""
     bench = Bench("extras-service")
-    bench.consume(EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: doing})
-    bench.consume(EXTRAS_QUERIES, None, {GetOrder: doing})
+    bench.consume(EXTRAS_COMMANDS, {PlaceOrder: doing})
+    bench.consume(EXTRAS_QUERIES, {GetOrder: doing})
     async with bench.running():
         yield bench
 
@@ -214,7 +214,7 @@ async def test_a_message_that_cannot_be_put_elsewhere_is_given_back_to_the_broke
 ) -> None:
     doing.ends = error
     bench = Bench("extras-service", DeafBus)
-    bench.consume(EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: doing})
+    bench.consume(EXTRAS_COMMANDS, {PlaceOrder: doing})
 
     async with bench.running():
         await bench.deliver(EXTRAS_COMMANDS, PLACE)

@@ -59,7 +59,7 @@ async def service() -> AsyncIterator[Service]:
     extras = (given.offered(), given.offered("alm-old", active=False))
     await parts.collections.extras.put({item.extra_id: item for item in extras})
     for queue, table in parts.tables.items():
-        bench.consume(queue, None if queue == EXTRAS_QUERIES.name else "extras.dead", table)
+        bench.consume(queue, table)
     async with bench.running():
         yield Service(bench, store.of["orders"])
 

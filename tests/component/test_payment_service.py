@@ -17,7 +17,7 @@ from tests.support.fake_store import FakeStore
 def _wired() -> Bench:
     bench = Bench("payment-service")
     for queue, table in wire(bench.bus, FakeStore(), utc_now, Schedule()).tables.items():
-        bench.consume(queue, "payments.dead", table)
+        bench.consume(queue, table)
     return bench
 
 

@@ -75,7 +75,7 @@ async def _taking(
 ) -> Bench:
     bench = Bench("psp-adapter")
     handlers = handlers_of(bench, fake)
-    bench.consume(PSP_COMMANDS, "psp.dead", handlers.commands())
+    bench.consume(PSP_COMMANDS, handlers.commands())
     async with bench.running():
         await bench.deliver(PSP_COMMANDS, command, reply_to=None)
     return bench
@@ -153,7 +153,7 @@ async def test_a_wrong_key_tells_the_payment_nothing(status: int) -> None:
 async def test_an_answer_of_the_other_mode_tells_the_payment_only_that_nothing_is_known(attempt: int) -> None:
     fake = answering(200, intent("requires_payment_method") | {"livemode": True})
     bench = Bench("psp-adapter")
-    bench.consume(PSP_COMMANDS, "psp.dead", handlers_of(bench, fake).commands())
+    bench.consume(PSP_COMMANDS, handlers_of(bench, fake).commands())
 
     async with bench.running():
         await bench.deliver(PSP_COMMANDS, CREATE, reply_to=None, headers={"attempt": attempt})

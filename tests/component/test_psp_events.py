@@ -53,7 +53,7 @@ def stripe_with(*events: dict[str, Any], intents: dict[str, int] | None = None) 
 
 async def taking(command: Message, fake: FakeStripe, *, times: int = 1, attempt: int = 1) -> Bench:
     bench = Bench("psp-adapter")
-    bench.consume(PSP_COMMANDS, "psp.dead", handlers_of(bench, fake).commands())
+    bench.consume(PSP_COMMANDS, handlers_of(bench, fake).commands())
     async with bench.running():
         for number in range(times):
             headers = {"attempt": attempt}

@@ -46,7 +46,7 @@ from ops.core.trace.collect import UnknownOrderError, order_id_of
 from ops.core.trace.model import Participant, Step, StepKind
 from ops.core.trace.svg import svg
 from ops.web.api.bodies import Wanted
-from psp_adapter.http_trace import Call
+from psp_adapter.http_trace import call_of
 from psp_adapter.signature import rejection_of
 from psp_adapter.stripe_api import BadSignatureError, verify_signature
 from tests.support import orders as given_extras
@@ -225,7 +225,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "a message's way": lambda text: DOOR.admit(Arrival(text, "", text, text, {"origin_queue": text})),
     "a reply address": lambda text: may_receive_replies(text, text),
     "an extra's id": _ordered,
-    "a call's answer": lambda text: Call.of(NOW, "GET", "http://psp/" + text, 200, 1.0, text.encode()),
+    "a call's answer": lambda text: call_of(NOW, "GET", "http://psp/" + text, 200, 1.0, text.encode()),
     "a moment": lambda text: timespec.parse(text, NOW),
     "an amount": lambda text: amount_of(text, "EUR"),
     "an offset": lambda text: offset_of(text, NOW),

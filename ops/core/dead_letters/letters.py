@@ -21,17 +21,16 @@ from chassis.messaging.envelope import utc_now
 from chassis.messaging.headers import REPLAY_PLAN, kept
 from chassis.storage.parked_outbox import ParkedMessage
 from chassis.storage.store import MongoRecords, Store
-from contracts.topology import DEAD, QUEUES
+from contracts.topology import QUEUES, QueueRole
 from ops.core.dead_letters.outboxes import Outboxes, seen
 from ops.core.large_bodies import LargeBodies
 from ops.core.messages import Filter, RecordedMessage
 
-DEAD_QUEUES = tuple(queue.name for queue in QUEUES if any(b.exchange == DEAD.name for b in queue.bindings))
+DEAD_QUEUES = tuple(queue.name for queue in QUEUES if queue.role is QueueRole.DEAD)
 _PER_DELIVERY = ("x-delivery-count", "x-acquired-count")
 """Headers that RabbitMQ changes each time it delivers a message."""
 PARKING_AT = {
-    dead_queue: {queue.name for queue in QUEUES if queue.arguments.get("x-dead-letter-routing-key") == dead_queue}
-    for dead_queue in DEAD_QUEUES
+    dead_queue: {queue.name for queue in QUEUES if queue.dead_queue == dead_queue} for dead_queue in DEAD_QUEUES
 }
 """The work queues whose messages end in a dead queue."""
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, time, timedelta
 
 from chassis.messaging.consumer import PARKED
 from chassis.messaging.headers import SENT_AT_MS
+from chassis.messaging.own_causes import BY_THE_CLOCK
 from chassis.storage.history import Transition
+from contracts import trace_headers
 from contracts.ids import OrderId, payment_id_of
 from contracts.topology import COMMANDS, FAILURES
 from ops.core.messages import RecordedMessage
@@ -16,7 +18,6 @@ from ops.core.trace.model import Participant, StepKind, Story
 from ops.core.trace.ordering import UnorderedStep, numbered
 
 _BORN = re.compile(r"(?P<document>.+?)\.(?P<version>\d+)\.\d+(?:\.[0-9a-f]{16})?")
-_CALL = re.compile(r"(?P<clock>\d\d:\d\d:\d\d\.\d{3}) (?P<what>.+)")
 _LONGEST_ERROR = 300
 
 
@@ -108,7 +109,7 @@ class _StoryBuilder:
 
     def _add_notes(self, seen: RecordedMessage, draft: UnorderedStep) -> None:
         """The sender's trace headers: the HTTP request or the PSP calls behind the message."""
-        if http := _text(seen, "http"):
+        if http := _text(seen, trace_headers.HTTP):
             is_staff = b'"staff":{' in seen.body
             who = Participant.STAFF if is_staff else Participant.GUEST
             what = http.replace(seen.order_id or "\0", "…")
@@ -119,10 +120,10 @@ class _StoryBuilder:
         self._add_calls(seen, draft)
 
     def _add_calls(self, seen: RecordedMessage, outcome: UnorderedStep) -> None:
-        noted = _text(seen, "psp")
+        noted = _text(seen, trace_headers.PSP)
         if not noted:
             return
-        if noted.startswith(("webhook ", "swept ")):
+        if trace_headers.is_psp_event(noted):
             outcome.cause = UnorderedStep(
                 StepKind.WEBHOOK,
                 outcome.at,
@@ -138,13 +139,10 @@ class _StoryBuilder:
         # The calls belong to the message that was being handled: the cause of an event, or the failed message itself.
         asked = seen.message_id if outcome.kind in (StepKind.RETRY, StepKind.PARKING) else seen.causation_id or ""
         cause = self._latest.get(asked)
-        for call in noted.split("; "):
-            if (said := _CALL.fullmatch(call)) is None:
-                continue
-            what = said["what"]
-            kind = StepKind.LOST_CALL if " not answered " in what else StepKind.CALL
-            began = _last_before(outcome.at, time.fromisoformat(said["clock"]))
-            cause = UnorderedStep(kind, began, Participant.ADAPTER, what, (Participant.STRIPE,), cause=cause)
+        for call in trace_headers.shown_calls(noted):
+            kind = StepKind.CALL if call.is_answered else StepKind.LOST_CALL
+            began = _last_before(outcome.at, call.clock)
+            cause = UnorderedStep(kind, began, Participant.ADAPTER, call.what, (Participant.STRIPE,), cause=cause)
             self.drafts.append(cause)
         outcome.cause = cause
 
@@ -243,7 +241,7 @@ def _message_behind(draft: UnorderedStep) -> UnorderedStep | None:
 
 
 def _is_by_the_clock(change: Transition) -> bool:
-    return change.kind in ("deadline", "lapsed")
+    return change.kind in BY_THE_CLOCK
 
 
 def _last_before(moment: datetime, clock: time) -> datetime:

@@ -5,8 +5,9 @@ from typing import Any
 
 from babel.numbers import get_currency_precision
 
-from contracts import orders, payments, psp
+from contracts import orders, payments, psp, services
 from contracts.message import Message
+from contracts.topology import QUEUES
 from contracts.upcasting import newest_of
 from ops.core.messages import RecordedMessage
 from ops.core.trace.model import Participant
@@ -15,12 +16,12 @@ ROOMS = (orders, payments, psp)
 """Imported so that every message's class is registered by its kind."""
 
 _SENDERS = {
-    "gateway": Participant.GATEWAY,
-    "extras-service": Participant.EXTRAS,
-    "payment-service": Participant.PAYMENTS,
-    "psp-adapter": Participant.ADAPTER,
+    services.GATEWAY: Participant.GATEWAY,
+    services.EXTRAS: Participant.EXTRAS,
+    services.PAYMENTS: Participant.PAYMENTS,
+    services.ADAPTER: Participant.ADAPTER,
 }
-_OWNERS = {"extras": Participant.EXTRAS, "payments": Participant.PAYMENTS, "psp": Participant.ADAPTER}
+_OWNERS = {queue.name: _SENDERS[queue.owner] for queue in QUEUES if queue.owner}
 
 # Fields worth showing; sealed secrets are excluded.
 _AMOUNTS = ("total", "amount", "amount_received", "refunded")
@@ -42,7 +43,7 @@ def sender_of(app_id: str) -> Participant:
 
 def owner_of(queue: str) -> Participant:
     """The owner of a work queue."""
-    return _OWNERS.get(queue.partition(".")[0], Participant.UNKNOWN)
+    return _OWNERS.get(queue, Participant.UNKNOWN)
 
 
 def summary_of(seen: RecordedMessage) -> str:

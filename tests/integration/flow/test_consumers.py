@@ -42,7 +42,7 @@ async def consuming(url: str, handle: Handler) -> AsyncIterator[Bus]:
     """A bus whose extras.commands are given to `handle`."""
     metrics = Metrics("test")
     bus = Bus(url, "test", metrics, publish_timeout=5, graceful_timeout=5)
-    consumer = Consumer(bus, EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: handle}, metrics, "0")
+    consumer = Consumer(bus, EXTRAS_COMMANDS, {PlaceOrder: handle}, metrics, "0")
     bus.subscribe(EXTRAS_COMMANDS, consumer, prefetch=8)
     await bus.start()
     try:

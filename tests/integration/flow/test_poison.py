@@ -75,7 +75,7 @@ async def test_a_message_that_ends_every_connection_is_given_up_alone(
 
     metrics = Metrics("test")
     bus = Bus(vhost, "test", metrics, publish_timeout=5, graceful_timeout=5)
-    consumer = Consumer(bus, EXTRAS_COMMANDS, "extras.dead", {PlaceOrder: handle}, metrics, "0")
+    consumer = Consumer(bus, EXTRAS_COMMANDS, {PlaceOrder: handle}, metrics, "0")
 
     async def consume(message: Any) -> None:
         lost = message.headers.get("x-delivery-count", 0)

@@ -22,7 +22,7 @@ from chassis.messaging.headers import REPLAY_PLAN
 from chassis.runtime.metrics import Metrics
 from contracts.message import Message
 from contracts.orders import PlaceOrder
-from contracts.topology import COMMANDS, DEAD, RETRY_LADDER, Binding, Queue, QueueType
+from contracts.topology import COMMANDS, DEAD, RETRY_LADDER, Binding, Queue, QueueRole, QueueType
 from deploy.local.broker import Broker
 from tests.support.examples import sample
 from tests.support.waiting import until
@@ -53,8 +53,9 @@ class Service:
         self.is_handling = False
         """Whether messages are handled; else each finds the store down."""
         self.attempts: list[int] = []
-        queue = Queue(QUEUE, QueueType.QUORUM, "work", bindings=(Binding(COMMANDS.name, PLACE.kind),))
-        consumer = Consumer(self.bus, queue, DEAD_QUEUE, {PlaceOrder: self._handle}, metrics, "0", self.breaker)
+        bindings = (Binding(COMMANDS.name, PLACE.kind),)
+        queue = Queue(QUEUE, QueueType.QUORUM, QueueRole.WORK, "work", dead_queue=DEAD_QUEUE, bindings=bindings)
+        consumer = Consumer(self.bus, queue, {PlaceOrder: self._handle}, metrics, "0", self.breaker)
         self.bus.subscribe(QUEUE, consumer, prefetch=8)
 
     def has_met(self, outages: int) -> bool:

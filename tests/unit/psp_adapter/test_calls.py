@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from psp_adapter.http_trace import Call, as_header, capture, record
+from contracts.trace_headers import psp_calls
+from psp_adapter.http_trace import call_of, capture, record
 
 BEGAN = datetime(2026, 7, 1, 9, 0, 0, 123_456, UTC)
-OPENED = Call.of(
+OPENED = call_of(
     BEGAN,
     "post",
     "https://api.stripe.com/v1/payment_intents?expand=x",
@@ -20,14 +21,14 @@ def test_a_call_is_told_by_its_path_its_answer_and_what_was_answered_and_by_no_s
 
 
 def test_a_call_nobody_answered_says_so() -> None:
-    lost = Call.of(BEGAN, "post", "https://api.stripe.com/v1/refunds", None, 5000.2)
+    lost = call_of(BEGAN, "post", "https://api.stripe.com/v1/refunds", None, 5000.2)
 
     assert str(lost) == "09:00:00.123 POST /v1/refunds not answered in 5000 ms"
 
 
 def test_an_id_that_the_path_names_is_not_named_twice_and_a_list_names_none() -> None:
-    read = Call.of(BEGAN, "get", "https://api.stripe.com/v1/payment_intents/pi_1", 200, 8, b'{"id": "pi_1"}')
-    listed = Call.of(
+    read = call_of(BEGAN, "get", "https://api.stripe.com/v1/payment_intents/pi_1", 200, 8, b'{"id": "pi_1"}')
+    listed = call_of(
         BEGAN, "get", "https://api.stripe.com/v1/refunds", 200, 9, b'{"object": "list", "data": [{"id": "re_1"}]}'
     )
 
@@ -43,5 +44,5 @@ def test_calls_are_recorded_in_their_order_and_only_while_somebody_does() -> Non
     record(OPENED)
 
     assert calls == [OPENED, OPENED]
-    assert as_header(calls) == {"psp": f"{OPENED}; {OPENED}"}
-    assert as_header([]) == {}
+    assert psp_calls(calls) == {"psp": f"{OPENED}; {OPENED}"}
+    assert psp_calls([]) == {}

@@ -1,0 +1,13 @@
+"""Kinds of deliveries without a message: what a service does by the clock, or when it starts.
+
+Histories of documents hold them, so they keep their values.
+"""
+
+DEADLINE = "deadline"
+"""A document's deadline has passed."""
+LAPSED = "lapsed"
+"""A hold of stock has lapsed."""
+START = "start"
+"""The service has started."""
+
+BY_THE_CLOCK = (DEADLINE, LAPSED)
