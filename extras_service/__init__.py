@@ -1,1 +1,1 @@
-"""Catalogue, orders, and the saga that takes an order from pressed to paid."""
+"""Catalogue, orders, and the saga that takes an order from its placement to its payment."""

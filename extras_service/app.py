@@ -1,4 +1,4 @@
-"""Composition root of the extras service: the only place that names its connections."""
+"""Composition root of the extras service: the only module that names its connections."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Extra definitions, and the pure pricing of what a guest asks for."""
+"""Extra definitions, and the pricing of a guest's request. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Extra(BaseModel):
 
     @property
     def readable(self) -> str:
-        """Its name as it stands in a sentence."""
+        """Its name for use in a sentence."""
         return self.name.get("en") or next(iter(self.name.values()))
 
     @property
@@ -68,14 +68,14 @@ Catalogue = Mapping[str, Extra]
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a request comes to, at the catalogue's prices."""
+    """The priced lines and total of a request."""
 
     lines: tuple[OrderLine, ...]
     total: Money
 
 
 def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalogue) -> Quote | Refused:
-    """Price a request, or say why it cannot be had, whenever it is asked for."""
+    """Price a request, or return the refusal, independent of the current time."""
     if not requested:
         return Refused(Reason.NO_LINES, "An order needs at least one extra.")
     if len(requested) > MAX_LINES:
@@ -101,7 +101,7 @@ def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalog
 
 
 def gone_by(guest: Guest, lines: tuple[OrderLine, ...], catalogue: Catalogue, now: datetime) -> Refused | None:
-    """Whether it is too late, by the date at the property, for one of the lines or for the whole stay."""
+    """The refusal if, by the date at the property, it is too late for a line or for the whole stay."""
     for line in lines:
         extra = catalogue[line.extra_id]
         name, today = extra.readable, extra.today(now)
@@ -131,11 +131,11 @@ def _check(guest: Guest, line: RequestedLine, extra: Extra) -> Refused | None:
 
 
 def _check_totals(lines: list[OrderLine], catalogue: Catalogue) -> Refused | None:
-    """What only shows over all lines: one currency, and no limit passed by asking on several lines."""
+    """Checks over all lines: one currency, and quantities of the same extra summed over lines."""
     asked: dict[tuple[str, str], int] = {}
     for line in lines:
         extra = catalogue[line.extra_id]
-        # Limits count per day for what is had by the day, and per order for everything else.
+        # Limits count per day for extras that need a day, and per order for all others.
         key = (line.extra_id, str(line.day) if extra.needs_day else "")
         asked[key] = asked.get(key, 0) + line.quantity
         if asked[key] > extra.max_quantity:

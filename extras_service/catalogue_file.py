@@ -1,4 +1,4 @@
-"""The catalogue as a YAML file: its properties and their extras, checked as a whole before any of it is used."""
+"""Reads the catalogue from a YAML file: properties and their extras, validated as a whole before use."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from extras_service.catalogue import Extra
 
 
 class CatalogueError(ValueError):
-    """A catalogue file with mistakes: all of them, a line each."""
+    """The catalogue file has errors. The text lists all of them, a line each."""
 
     def __init__(self, path: Path, mistakes: Sequence[str]) -> None:
         self.mistakes = tuple(mistakes)
@@ -36,7 +36,7 @@ class _Property(BaseModel):
 
 
 class _Offered(Extra):
-    """An extra as the file may define it. What is stored already is read with fewer rules."""
+    """An extra in the file. Stored extras are read with fewer rules."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,7 +62,7 @@ class _CatalogueFile(BaseModel):
 
 
 def read_catalogue(path: Path) -> dict[str, Extra]:
-    """Extra definitions by id, each with its property's time zone. Raises CatalogueError with all that is wrong."""
+    """Extra definitions by id, each with its property's time zone. Raises CatalogueError with all errors."""
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.compose(text, yaml.SafeLoader)
@@ -101,7 +101,7 @@ def _repeated(written: object) -> Iterator[tuple[int, str]]:
 
 
 def _line(node: yaml.Node | None, loc: Sequence[str | int]) -> int:
-    """The line on which a place of the document begins, or the innermost place around it that there is."""
+    """The line of a path in the document, or of its innermost existing parent."""
     line = 1
     for step in loc:
         match node:

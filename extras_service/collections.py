@@ -1,4 +1,4 @@
-"""What the extras service keeps: orders and the catalogue."""
+"""The extras service's collections: orders, stock and the catalogue."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,15 +19,15 @@ class ExtrasStore:
         self.extras: Records[Extra] = store.records("extras", Extra)
 
     async def reviews(self) -> tuple[int, datetime | None]:
-        """How many orders are under review, and since when the oldest."""
+        """The number of orders under review, and the time of the oldest."""
         return await self.orders.attention_since(self._now(), status=OrderStatus.NEEDS_REVIEW)
 
     async def failed_refunds(self) -> tuple[int, datetime | None]:
-        """How many orders have a refund that failed and is not settled, those under review left out; and since when."""
+        """The number of orders with a failed, unsettled refund that are not under review, and the oldest time."""
         return await self.orders.attention_since(self._now(), status={"$ne": OrderStatus.NEEDS_REVIEW})
 
     async def prepare(self) -> None:
-        """Make sure that indexes exist, and that reviews of older versions are seen by their gauge."""
+        """Create indexes, and mark reviews of older versions for the gauge."""
         await self.orders.prepare()
         await self.stock.prepare()
         await self.orders.mark_attention(self._now(), status=OrderStatus.NEEDS_REVIEW)

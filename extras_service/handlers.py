@@ -1,4 +1,4 @@
-"""Messages in. Each handler parses nothing, decides nothing: it calls once, and answers whoever waits."""
+"""Message handlers. Each makes one call and replies to the requester; none decides."""
 
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -34,7 +34,7 @@ from extras_service.stock.holds import StockKeeper
 
 @dataclass(frozen=True, slots=True)
 class ExtrasHandlers:
-    """What the extras service does with each message."""
+    """The extras service's message handlers."""
 
     orders: WritePath[Order, OrderInput]
     collections: ExtrasStore

@@ -1,1 +1,1 @@
-"""Orders: their state, what decides on them, and what each decision does."""
+"""The order aggregate: state, inputs, decisions and transitions."""

@@ -1,4 +1,4 @@
-"""What each row of the order table does when an order expires or is cancelled."""
+"""Transitions of expiring and cancelled orders."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -31,7 +31,7 @@ def cancelled_unpaid(order: Order, command: CancelOrder, now: datetime) -> Decis
 
 
 def _closing(order: Order, status: OrderStatus) -> Decision[Order]:
-    """First of two phases: nothing is given up before the PSP says that nobody can pay any more."""
+    """First of two phases: nothing is released before the PSP confirms that the order can no longer be paid."""
     closing = order.model_copy(update={"status": status, "due_at": None, "waiting": ()})
     close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
     return Applied(closing, (close, *refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closing))))
@@ -71,20 +71,20 @@ def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decisio
 
 
 def paid_too_late(order: Order, event: PaymentSucceeded, now: datetime) -> Decision[Order]:
-    """The guest paid for what they will not get: all of it goes back."""
+    """A payment for a closed order: it is refunded in full."""
     received = order.model_copy(update={"received": event.amount})
     return cancelled_with_refund(received, "late", "paid after the order was closed", "", now)
 
 
 def cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now: datetime) -> Applied[Order]:
     if order.received is None:
-        # A person decided before anything came: nothing may come any more, as far as the PSP can help it.
+        # Staff decided before any payment arrived: as far as possible, none may arrive any more.
         close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
         return cancelled(order, close)
     left = order.refundable
     if not left.in_hundredths:
         return cancelled(order) if order.accepted else surplus_reviewed(order) or cancelled(order)
-    # Asked anew after one failed, it is another refund: the failed one keeps its id, here and at the PSP.
+    # Requested again after one failed, it is another refund: the failed one keeps its id, here and at the PSP.
     before = sum(f"_{why}" in refund.refund_id for refund in order.refunds)
     number = f"_{before + 1}" if before else ""
     refund_id = RefundId(f"ref_{order.order_id.removeprefix('ord_')}_{why}{number}")

@@ -1,7 +1,7 @@
-"""The saga: one function that decides what happens to an order.
+"""The saga: the order's table of decisions, row by row.
 
-`decide` is the order's table, row by row. What a row does stands in `transitions.py`, `payment.py`, `closure.py`,
-`money.py`, `refund_transitions.py` and `reviews.py`. All take values and return values: no clock, no broker, no store.
+The rows' transitions are in `transitions.py`, `payment.py`, `closure.py`, `money.py`, `refund_transitions.py` and
+`reviews.py`. All take values and return values: no clock, no broker, no store.
 """
 
 from datetime import datetime
@@ -58,7 +58,7 @@ _S = OrderStatus
 
 
 def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
-    """What `message` does to `order` at `now`. Raises UnknownOrderError for a payment fact without an order."""
+    """Decide on `message`. Raises UnknownOrderError for a payment event without an order."""
     if order is None:
         return _without_order(message, now)
     if not _may_touch(order, message):
@@ -179,7 +179,7 @@ def _overtaken(status: OrderStatus, message: OrderInput) -> Decision[Order]:
 
 
 def _may_touch(order: Order, message: OrderInput) -> bool:
-    """Guests touch their own orders, staff those of their property; facts touch any."""
+    """Guests may change their own orders, staff those of their property; events concern any order."""
     match message:
         case PaymentStart(command=StartPayment(guest_id=guest_id, property_id=property_id)):
             return _is_guests(order, guest_id, property_id)
@@ -201,7 +201,7 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
 
 
 def is_staffs(order: Order, staff: Staff) -> bool:
-    """Whether it is an order of their property."""
+    """Whether the order is of the staff's property."""
     return staff.property_id == order.guest.property_id
 
 

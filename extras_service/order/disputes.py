@@ -1,4 +1,4 @@
-"""What the guest's bank does with an order's money, as the payment reports it: a record for each dispute."""
+"""Disputes of an order's payment: a record for each, updated by the payment's events."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,24 +16,24 @@ _OPEN = (DisputeStage.INQUIRY, DisputeStage.OPEN)
 
 
 class Dispute(BaseModel):
-    """One dispute, as the newest fact about it says."""
+    """One dispute, from the newest event about it."""
 
     model_config = ConfigDict(frozen=True)
 
     dispute_id: str
     stage: DisputeStage
     amount: Money | None = None
-    """What is disputed. None in what older versions wrote: then it is all that was paid."""
+    """The disputed amount. None in documents of older versions: the whole payment."""
     status: str = ""
-    """The PSP's own word for the stage."""
+    """The PSP's term for the stage."""
     reported_at: datetime | None = None
     is_second_charge: bool = False
-    """About a charge beside the one that paid for the order: its money is not the order's."""
+    """It concerns a second charge, whose money does not belong to the order."""
     fact_no: int = 0
 
     @classmethod
     def of(cls, event: DisputeEvent) -> "Dispute":
-        """The record of what an event says."""
+        """The record of an event."""
         match event:
             case PaymentDisputed(inquiry=inquiry):
                 stage = DisputeStage.INQUIRY if inquiry else DisputeStage.OPEN
@@ -50,19 +50,19 @@ class Dispute(BaseModel):
         )
 
     def is_newer_than(self, known: "Dispute") -> bool:
-        """By the PSP's time, which a payment store that went back to a backup does not change; then by number."""
+        """Order by the PSP's time, which a restored payment store does not change; then by number."""
         if self.reported_at is None or known.reported_at is None or self.reported_at == known.reported_at:
             return self.fact_no > known.fact_no
         return self.reported_at > known.reported_at
 
     def view(self) -> DisputeView:
-        """The dispute as staff see it."""
+        """The dispute for staff."""
         return DisputeView.model_validate(self.model_dump(exclude={"fact_no"}))
 
     def share_of(self, received: Money) -> int:
-        """How much of what was received this dispute is about, in hundredths of a minor unit.
+        """The part of the received amount that is disputed, in hundredths of a minor unit.
 
-        In another currency it counts as all: what it takes of ours is only known from the PSP's books.
+        A dispute in another currency counts in full: its amount in ours is known only from the PSP's ledger.
         """
         if self.is_second_charge:
             return 0
@@ -72,7 +72,7 @@ class Dispute(BaseModel):
 
 
 def lost_of(disputes: tuple[Dispute, ...], received: Money) -> Money:
-    """What the bank has taken back of what was received: at most all of it."""
+    """The amount that the bank has taken back, at most the received amount."""
     lost = sum(dispute.share_of(received) for dispute in disputes if dispute.stage is DisputeStage.LOST)
     return Money.of_hundredths(min(received.in_hundredths, lost), received.currency)
 
@@ -87,8 +87,8 @@ def as_fields(disputes: tuple[Dispute, ...]) -> Mapping[str, Any]:
 
 
 def with_records(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An order as it is stored, with a record for each dispute. A version that only has the lists of ids may have
-    written it last: then these say where a dispute stands."""
+    """A stored order with a record for each dispute. If a version that has only lists of ids wrote it last, these
+    determine the disputes' stages."""
     records = {record["dispute_id"]: record for record in values.get("disputes", ())}
     opened, lost = values.get("open_disputes", ()), values.get("lost_disputes", ())
     for dispute_id in dict.fromkeys((*records, *opened, *lost)):

@@ -1,4 +1,4 @@
-"""Everything that can happen to an order. `decide.py` decides what follows."""
+"""The inputs of an order's decisions."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,16 +36,16 @@ from extras_service.catalogue import Catalogue, Quote
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """PlaceOrder with what it takes to decide on it."""
+    """PlaceOrder with the data needed to decide on it."""
 
     command: PlaceOrder
     quoted: Quote | Refused
-    """What it comes to at the prices of now, or why it cannot be had."""
+    """Its quote at current prices, or the refusal."""
     catalogue: Catalogue
     pay_within: timedelta
     cancel_until: timedelta = timedelta(hours=24)
     open_orders: int = 0
-    """How many unpaid orders the guest has open."""
+    """The number of the guest's open unpaid orders."""
     max_open_orders: int = 10
     needs_holds: bool = False
     """Whether places of limited extras must be confirmed before the order may be paid."""
@@ -53,7 +53,7 @@ class Placing:
 
 @dataclass(frozen=True, slots=True)
 class PaymentStart:
-    """StartPayment with whoever waits for its answer."""
+    """StartPayment with the address for its reply."""
 
     command: StartPayment
     pending_reply: PendingReply | None
@@ -61,13 +61,13 @@ class PaymentStart:
 
 @dataclass(frozen=True, slots=True)
 class Resolving:
-    """ResolveReview with what it takes to decide on it."""
+    """ResolveReview with the data needed to decide on it."""
 
     command: ResolveReview
     review_no: int = 0
     """The review that was open when the order's places were held: `Order.reviews`."""
     no_places: Refused | None = None
-    """Why the order's places cannot be held."""
+    """The reason why the order's places cannot be held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class HoldsLost:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The sweeper found the order's deadline behind it."""
+    """The sweeper found that the order's deadline has passed."""
 
 
 StaffCommand = FulfilOrder | RefundOrder | RetryRefund | SettleRefundOutside
@@ -115,21 +115,21 @@ OrderInput = (
 
 
 class HoldsUnconfirmedError(TransientError):
-    """A payment was asked for before the order's places were confirmed."""
+    """A payment was requested before the order's places were confirmed."""
 
     def __init__(self, order_id: OrderId) -> None:
         super().__init__(f"the places that {order_id} needs are not confirmed yet")
 
 
 class AnotherReviewError(TransientError):
-    """The review for which an order's places were held was decided meanwhile, and another one is open."""
+    """The review for which the order's places were held has been decided, and another one is open."""
 
     def __init__(self, order_id: OrderId) -> None:
         super().__init__(f"{order_id} has come under review again since its places were held")
 
 
 class UnknownOrderError(PermanentError):
-    """A payment fact about an order that does not exist."""
+    """A payment event concerns an order that does not exist."""
 
     def __init__(self, event: PaymentEvent) -> None:
         super().__init__(f"{event.kind} for {event.order_id}, which this service has never taken")

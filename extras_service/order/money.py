@@ -1,4 +1,4 @@
-"""What each row of the order table does when money does not match, is given back or taken back."""
+"""Transitions for mismatches, refunds and disputes of an order's money."""
 
 from datetime import datetime
 
@@ -36,14 +36,14 @@ def needs_review(order: Order, detail: str, *, received: Money | None) -> Applie
 
 
 def unresolved(order: Order, detail: str) -> Decision[Order]:
-    """A person decides, and until then nobody is to pay."""
+    """Hold for manual review and block further payment."""
     reviewed = needs_review(order, detail, received=None)
     close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
     return Applied(reviewed.state, (*reviewed.messages, close))
 
 
 def received_after_all(order: Order, amount: Money) -> Decision[Order]:
-    """Money that came while a person decides, or after they accepted the order without it: it can be given back."""
+    """Money received during a review, or after the order was accepted without it: it can be refunded."""
     return Applied(order.model_copy(update={"received": amount}))
 
 
@@ -70,7 +70,7 @@ def refund_of(refund_id: RefundId, amount: Money, reason: str, actor: str, now: 
 
 
 def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
-    """The newest fact about a dispute counts: an appeal opens again what was won or lost."""
+    """The newest event about a dispute counts: an appeal reopens a won or lost dispute."""
     known = next((dispute for dispute in order.disputes if dispute.dispute_id == event.dispute_id), None)
     dispute = Dispute.of(event)
     if known is not None and not dispute.is_newer_than(known):
@@ -85,14 +85,14 @@ def dispute_reported(order: Order, event: DisputeEvent) -> Decision[Order]:
 
 
 def money_moved(before: Order, after: Order) -> Applied[Order]:
-    """A refund or a dispute changed what the guest has back: more than they paid is more than a closed order allows."""
+    """A refund or a dispute changed the returned amount; more than was paid brings a closed order under review."""
     after = _out_of_review(after)
     is_more = after.status in CLOSED and after.returned > before.returned
     return (surplus_reviewed(after) if is_more else None) or payment_changed(before, after)
 
 
 def surplus_reviewed(order: Order) -> Applied[Order] | None:
-    """The order before a person, if its guest has back more than they paid."""
+    """The order, under review if its guest has received back more than they paid."""
     if order.received is None or order.returned <= order.received.in_hundredths:
         return None
     surplus = Money.of_hundredths(order.returned - order.received.in_hundredths, order.received.currency)
@@ -101,7 +101,7 @@ def surplus_reviewed(order: Order) -> Applied[Order] | None:
 
 
 def payment_changed(before: Order, after: Order) -> Applied[Order]:
-    """The order with its payment status as the facts have it now. A review that was about a refund ends with it."""
+    """The order with its payment status recomputed. A review of a refund ends with that refund."""
     after = _out_of_review(after)
     after = after.model_copy(update={"payment_status": payment_status_of(after)})
     if (after.status, after.payment_status) == (before.status, before.payment_status):
@@ -117,7 +117,7 @@ def payment_changed(before: Order, after: Order) -> Applied[Order]:
 
 
 def _out_of_review(order: Order) -> Order:
-    """Back where it was before a refund alone brought it under review, once no refund needs attention."""
+    """The order's former status, once no refund needs attention, if only a refund brought it under review."""
     if order.back_to is None or order.troubled_refunds:
         return order
     return order.model_copy(update={"status": order.back_to, "back_to": None, "reviewed_from": None, "review": None})

@@ -1,4 +1,4 @@
-"""What each row of the order table does while an order is to be paid."""
+"""Transitions of an order that awaits payment."""
 
 from datetime import datetime, timedelta
 
@@ -19,13 +19,13 @@ from extras_service.order.state import HoldsStage, Order
 from extras_service.order.status import settled
 
 MAX_WAITERS = 16
-"""How many requests for one payment session are answered at once; older ones time out and ask again."""
+"""Maximum number of pending replies for one payment session; older requests time out and are repeated."""
 
 REPORTED_WITHIN = timedelta(days=1)
-"""How long after a voucher was paid the PSP may still report it."""
+"""The time after a voucher's payment within which the PSP may report it."""
 
 ASK_AGAIN_AFTER = timedelta(seconds=30)
-"""When a request for a payment session that was never answered is sent once more."""
+"""The time after which an unanswered request for a payment session is repeated."""
 
 
 def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Decision[Order]:
@@ -60,7 +60,7 @@ def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Orde
 
 
 def opened_too_late(order: Order) -> Decision[Order]:
-    """A request for a session was overtaken by its closing, and opened another one: that is closed, too."""
+    """A session was opened after the order closed: close it too."""
     return Applied(order, (ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id),))
 
 
@@ -70,9 +70,9 @@ def session_failed(order: Order, event: PaymentSessionFailed) -> Decision[Order]
 
 
 def session_lost(order: Order, now: datetime) -> Decision[Order]:
-    """The session was cancelled at the PSP, by nobody here: the guest may open another one.
+    """The session was cancelled at the PSP without a request of ours: the guest may open another one.
 
-    This may be late news of an earlier session while the next is open, so the order still closes in two phases.
+    This may be a late report about an earlier session while the next is open, so the order still closes in two phases.
     """
     asked_long_ago = order.created_at if order.session_asked_at else None
     lost = order.model_copy(update={"session": None, "session_asked_at": asked_long_ago})
@@ -102,7 +102,7 @@ def instructions_issued(order: Order, payable_until: datetime, now: datetime) ->
 
 
 def _unpaid_again(order: Order, now: datetime) -> Order:
-    """Back to waiting for a payment. A deadline that was suspended while one settled starts anew, in full."""
+    """The order awaits payment again. A deadline that was suspended while one settled restarts in full."""
     suspended = order.status is OrderStatus.PENDING_PAYMENT and order.due_at is None
     due_at = now + order.pay_within if suspended else order.due_at
     return order.model_copy(update={"payment_status": PaymentStatus.UNPAID, "due_at": due_at})
@@ -114,7 +114,7 @@ def paid(order: Order) -> Decision[Order]:
 
 def confirmed(order: Order, waiting: tuple[PendingReply, ...]) -> Decision[Order]:
     after = settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None})
-    told = OrderConfirmed(
+    event = OrderConfirmed(
         order_id=order.order_id,
         property_id=order.guest.property_id,
         reservation_id=order.guest.reservation_id,
@@ -124,4 +124,4 @@ def confirmed(order: Order, waiting: tuple[PendingReply, ...]) -> Decision[Order
         status=after.status,
         payment_status=after.payment_status,
     )
-    return Applied(after, (told, *refuse(waiting, Reason.ORDER_NOT_PAYABLE, not_payable(after))))
+    return Applied(after, (event, *refuse(waiting, Reason.ORDER_NOT_PAYABLE, not_payable(after))))

@@ -1,4 +1,4 @@
-"""What the hotel's staff read about a payment at the PSP."""
+"""Describes a payment for the hotel's staff at the PSP."""
 
 from chassis.text import cut
 from contracts.orders import OrderLine

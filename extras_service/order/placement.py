@@ -1,10 +1,10 @@
 """Places an order that may need places of limited extras: hold, place, confirm.
 
 1. The places are held. 2. The order is placed. 3. The places are held again, which confirms them; only now may the
-order be paid. A store that was frozen or down in between, or another delivery of the same command that failed, may have
-let the holds go before step 2: step 3 finds that, and the order expires. From step 3 on a hold goes only when its order
-closes: before a lapsed hold is let go its order is read, after the hold itself, and a confirmed hold has an order.
-Decision 23.
+order be paid. A store that was frozen or down in between, or another failed delivery of the same command, may have
+released the holds before step 2: step 3 detects that, and the order expires. From step 3 on a hold is released only
+when its order closes: before a lapsed hold is released its order is read, after the hold itself, and a confirmed hold
+has an order. Decision 23.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from extras_service.stock.state import Holder
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms a guest may order."""
+    """The limits and deadlines of orders."""
 
     pay_within: timedelta = timedelta(minutes=30)
     cancel_until: timedelta = timedelta(hours=24)
@@ -46,7 +46,7 @@ class Terms:
 
 
 class Placement:
-    """The steps from a PlaceOrder to an order whose guest may pay."""
+    """The steps from PlaceOrder to an order that may be paid."""
 
     def __init__(
         self, orders: WritePath[Order, OrderInput], collections: ExtrasStore, stock: StockKeeper, terms: Terms
@@ -58,7 +58,7 @@ class Placement:
         self._placed_now: dict[str, list[OrderId]] = {}
 
     async def place(self, command: PlaceOrder, delivery: Delivery) -> Handled[Order]:
-        """Place an order, or say why not. Raises TransientError; handled again it goes on where it was."""
+        """Place an order, or refuse it. Raises TransientError; when retried it continues where it stopped."""
         guest = guest_key(command.guest.guest_id, command.guest.property_id)
         with self._in_flight(guest, command.order_id) as earlier:
             placing = await self._placing(command, guest, earlier)
@@ -92,7 +92,7 @@ class Placement:
 
     @contextmanager
     def _in_flight(self, guest: str, order_id: OrderId) -> Iterator[frozenset[str]]:
-        """The guest's orders that this process began to place earlier and has not finished: they count as open."""
+        """The guest's orders that this process has begun to place and not finished: they count as open."""
         mine = self._placed_now.setdefault(guest, [])
         earlier = frozenset(mine)
         mine.append(order_id)
@@ -115,7 +115,7 @@ class Placement:
 
     def _demands_of(self, placing: Placing) -> tuple[Demand, ...]:
         if isinstance(placing.quoted, Refused):
-            return ()  # the order itself says why it cannot be had
+            return ()  # the decision on the order gives the refusal
         return demands(placing.quoted.lines, placing.catalogue, self._terms.max_held_per_guest)
 
     async def _place_limited(

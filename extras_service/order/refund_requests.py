@@ -1,4 +1,4 @@
-"""How an order asks for refunds: each under an id of its own, recorded before the payment service hears of it."""
+"""Requests of refunds: each has its own id, recorded before the payment service receives it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -25,9 +25,9 @@ def ask_refund(order: Order, refund: RequestedRefund) -> tuple[Order, RefundPaym
 def ask_again(
     order: Order, failed: RequestedRefund, by: str, reason: str, now: datetime
 ) -> tuple[Order, RefundPayment]:
-    """Another refund in the place of one that failed, under a new id; the failed one keeps its own, also at the PSP.
+    """A refund that replaces a failed one, under a new id; the failed one keeps its own, also at the PSP.
 
-    One without an outcome is asked under the same id, so that the PSP cannot make it twice.
+    One without an outcome is requested under the same id, so that the PSP cannot make it twice.
     """
     if failed.stage is not RefundStage.FAILED:
         return ask_refund(order, failed.model_copy(update={"unanswered": False}))
@@ -44,7 +44,7 @@ def ask_again(
 
 
 def with_refund(order: Order, refund: RequestedRefund) -> Order:
-    """The order with this refund, in the place of an earlier record of it or as the newest."""
+    """The order with this refund, in place of its earlier record or as the newest."""
     if all(each.refund_id != refund.refund_id for each in order.refunds):
         return order.model_copy(update={"refunds": (*order.refunds, refund)})
     replaced = tuple(refund if each.refund_id == refund.refund_id else each for each in order.refunds)
@@ -52,7 +52,7 @@ def with_refund(order: Order, refund: RequestedRefund) -> Order:
 
 
 def with_settled(order: Order, refunds: Iterable[RequestedRefund], settlement: RefundSettlement) -> Order:
-    """The order with these refunds settled by a person."""
+    """The order with these refunds settled by staff."""
     for refund in refunds:
         order = with_refund(order, refund.model_copy(update={"settled": settlement}))
     return order

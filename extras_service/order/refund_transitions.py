@@ -1,4 +1,4 @@
-"""What each row of the order table does about refunds: facts about them, and what staff do when one failed."""
+"""Transitions for refunds: events about them, and staff's handling of failed ones."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ _DECIDED = (*_CLOSED, OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
 _BY_THE_PSP = "made at the PSP"
 
 
-# Facts
+# Events
 
 
 def settled(order: Order, event: PaymentRefunded, now: datetime) -> Decision[Order]:
@@ -37,7 +37,7 @@ def settled(order: Order, event: PaymentRefunded, now: datetime) -> Decision[Ord
         changed = with_refund(changed, known.moved(event.stage))
     if event.doubles is not None and event.doubles not in order.doubled_refunds:
         changed = changed.model_copy(update={"doubled_refunds": (*order.doubled_refunds, event.doubles)})
-        # Money that went back twice is news even when newer facts have overtaken it.
+        # A doubled refund is news even if newer events have overtaken it.
         detail = f"the PSP made the refund {event.doubles} twice, the second time as {event.refund_id}"
         return needs_review(changed, detail, received=order.received)
     if _is_made_after_all(known, event):
@@ -50,13 +50,13 @@ def settled(order: Order, event: PaymentRefunded, now: datetime) -> Decision[Ord
 
 
 def _is_made_after_all(known: RequestedRefund, event: PaymentRefunded) -> bool:
-    """Staff had settled it in another way while it had no outcome: the guest may have the money twice."""
+    """Staff had settled it outside while it had no outcome: the guest may have received the money twice."""
     had_no_outcome = known.stage in (RefundStage.REQUESTED, RefundStage.PENDING)
     return had_no_outcome and known.settled is not None and event.stage is RefundStage.SUCCEEDED
 
 
 def failed(order: Order, event: PaymentRefundFailed, now: datetime) -> Decision[Order]:
-    """A refund that failed stays failed: that is news even when newer facts have overtaken it."""
+    """A failed refund stays failed: that is news even if newer events have overtaken it."""
     changed = _with_totals(order, event)
     if event.refund_id in order.failed_refunds:
         return Stale("this refund has failed already") if changed == order else _changed(order, changed)
@@ -66,7 +66,7 @@ def failed(order: Order, event: PaymentRefundFailed, now: datetime) -> Decision[
 
 
 def unanswered(order: Order, event: PaymentUnresolved, refund_id: RefundId, now: datetime) -> Decision[Order]:
-    """The PSP has said nothing about a refund for days."""
+    """The PSP has not reported on a refund for days."""
     known = order.refund(refund_id) or _new(refund_id, event.amount, event.is_second_charge, order, now)
     if known.unanswered or known.stage in (RefundStage.SUCCEEDED, RefundStage.FAILED):
         return Stale("this refund has its outcome, or is known to have none")
@@ -75,7 +75,7 @@ def unanswered(order: Order, event: PaymentUnresolved, refund_id: RefundId, now:
 
 
 def _in_trouble(before: Order, after: Order, refund: RequestedRefund, detail: str) -> Decision[Order]:
-    """Staff hear of it, unless the guest has all the money back in another way."""
+    """Staff are notified, unless the guest has received all the money in another way."""
     if refund not in after.troubled_refunds:
         return _changed(before, after)
     event = OrderRefundFailed(
@@ -96,12 +96,12 @@ def _in_trouble(before: Order, after: Order, refund: RequestedRefund, detail: st
 
 
 def _changed(before: Order, after: Order) -> Applied[Order]:
-    """A fact about a refund may overtake the payment itself: how that stands is not known from it."""
+    """An event about a refund may overtake the payment itself, whose status it does not contain."""
     return Applied(after) if after.received is None else money_moved(before, after)
 
 
 def _must_be_decided(order: Order, refund: RequestedRefund) -> bool:
-    """The hotel holds money of the guest's for which it gives nothing."""
+    """The hotel holds the guest's money without owing anything for it."""
     return order.status in _CLOSED or (refund.is_second_charge and order.status is not OrderStatus.NEEDS_REVIEW)
 
 
@@ -118,7 +118,7 @@ def _known(order: Order, event: PaymentRefunded | PaymentRefundFailed, now: date
 def _new(
     refund_id: RefundId, amount: Money | None, is_second_charge: bool, order: Order, now: datetime
 ) -> RequestedRefund:
-    """A refund that the order has not asked for."""
+    """A refund that the order has not requested."""
     return RequestedRefund(
         refund_id=refund_id,
         amount=amount or Money.zero(order.total.currency),
@@ -128,11 +128,11 @@ def _new(
     )
 
 
-# What staff do
+# Staff's actions
 
 
 def retried(order: Order, command: RetryRefund, now: datetime) -> Decision[Order]:
-    """The refund is asked for again, of the same charge and amount."""
+    """The refund is requested again, for the same charge and amount."""
     refund = order.refund(command.refund_id)
     if refund is not None and any(each.repeats == refund.refund_id for each in order.refunds):
         return Ignored("asked for again already")
@@ -154,7 +154,7 @@ def retried(order: Order, command: RetryRefund, now: datetime) -> Decision[Order
 
 
 def settled_outside(order: Order, command: SettleRefundOutside, now: datetime) -> Decision[Order]:
-    """The guest has the money in another way."""
+    """The guest has received the money in another way."""
     refund = order.refund(command.refund_id)
     if refund is not None and refund.settled is not None and refund.settled.amount == command.amount:
         return Ignored("settled outside already")
@@ -174,7 +174,7 @@ def settled_outside(order: Order, command: SettleRefundOutside, now: datetime) -
 
 
 def _most_outside(order: Order, refund: RequestedRefund) -> Money:
-    """What of a refund is not on its way back already, by another refund."""
+    """The part of a refund that no other refund covers."""
     if refund.is_second_charge or refund.stage is not RefundStage.FAILED:
         return refund.amount
     return min(refund.amount, order.refundable, key=lambda money: money.in_hundredths)

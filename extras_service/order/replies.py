@@ -1,4 +1,4 @@
-"""What requesters hear: at once, or when what they wait for has come."""
+"""Replies to requesters, immediate and deferred."""
 
 from typing import assert_never
 
@@ -48,7 +48,7 @@ def refuse(waiting: tuple[PendingReply, ...], reason: Reason, detail: str) -> tu
 
 
 def placed_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
-    """The answer to PlaceOrder. A repeat gets the first answer, whatever became of the order since."""
+    """The reply to PlaceOrder. A repeated request gets the first reply, regardless of later changes."""
     match outcome:
         case Refused() as refused:
             return refusal(refused)
@@ -65,14 +65,14 @@ def order_reply(order: Order, *, for_staff: bool) -> OrderReply:
 
 
 def changed_reply(outcome: Outcome[Order], order: Order | None, *, for_staff: bool) -> Reply | None:
-    """The answer to a command that changes an order: the order as it is now."""
+    """The reply to a command that changes an order: its current state."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return order_reply(order, for_staff=for_staff) if order else None
 
 
 def session_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
-    """The answer to StartPayment, or None while the session is being opened: then the order answers when it is."""
+    """The reply to StartPayment, or None while the session is being opened: the order replies later."""
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return order.session_reply() if order else None

@@ -1,4 +1,4 @@
-"""Carries out what staff decide about a review; what may follow is decided by `reviews.py`."""
+"""Carries out staff's decisions on reviews, as decided in `reviews.py`."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class ReviewKeeper:
 
     async def _accept(self, order: Order, command: ResolveReview, delivery: Delivery) -> Handled[Order]:
         catalogue = await self.collections.extras.get(line.extra_id for line in order.lines)
-        needed = demands(order.lines, catalogue, max_held=1)  # how many one guest may hold does not bind staff
+        needed = demands(order.lines, catalogue, max_held=1)  # the limit per guest does not bind staff
         no_places = await self.stock.reclaim(order, needed, delivery, beyond_limit=command.force)
         handled = await self._decide(Resolving(command, order.reviews, no_places), delivery)
         if not isinstance(handled.outcome, Applied):

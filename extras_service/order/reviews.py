@@ -1,4 +1,4 @@
-"""How staff end a review: the order is confirmed, refunded, or was settled outside the PSP."""
+"""Decisions on reviews by staff: the order is confirmed, refunded, or was settled outside the PSP."""
 
 from datetime import datetime
 
@@ -72,7 +72,7 @@ def _refunded(order: Order, command: ResolveReview, now: datetime) -> Decision[O
 
 
 def _settled_outside(order: Order, command: ResolveReview, now: datetime) -> Decision[Order]:
-    """The money is where it belongs, by a way that the PSP does not know: the order stays what it was before."""
+    """The money was settled outside the PSP: the order keeps its status from before the review."""
     before = status_before(order)
     second = tuple(refund for refund in order.troubled_refunds if refund.is_second_charge)
     if before in _KEPT and second:
@@ -96,13 +96,13 @@ def _settled_outside(order: Order, command: ResolveReview, now: datetime) -> Dec
     closed = expired(resolved) if before is OrderStatus.EXPIRED else cancelled(resolved)
     if order.received is not None:
         return closed
-    # Nothing may come any more, as far as the PSP can help it.
+    # As far as possible, no payment may arrive any more.
     close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
     return Applied(closed.state, (*closed.messages, close))
 
 
 def _without_outcome(order: Order) -> Money:
-    """What the guest is still to get by refunds that have no outcome, and gets outside instead."""
+    """The amount of refunds without an outcome that the guest receives outside instead."""
     own = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
     unmade = (refund.amount for refund in own if refund.stage is not RefundStage.FAILED)
     return sum(unmade, start=Money.zero((order.received or order.total).currency))
@@ -111,7 +111,7 @@ def _without_outcome(order: Order) -> Money:
 def _second_charges_settled(
     order: Order, second: tuple[RequestedRefund, ...], before: OrderStatus, command: ResolveReview, now: datetime
 ) -> Decision[Order]:
-    """The guest has a second charge back by another way; the order itself is as good as before."""
+    """The guest has received a second charge back outside the PSP; the order itself is unaffected."""
     whole = sum((refund.amount for refund in second), start=Money.zero(second[0].amount.currency))
     if command.amount not in (None, whole):
         return Refused(Reason.AMOUNT_NOT_SETTLEABLE, f"The second charge was {readable(whole)}: all of it goes back.")
@@ -130,7 +130,7 @@ def _settlement(command: ResolveReview, now: datetime, amount: Money | None = No
 def _with_second_charges(
     order: Order, refunds: tuple[RequestedRefund, ...], command: ResolveReview, now: datetime
 ) -> Order:
-    """Failed refunds of a second charge are settled by all of it: no part of it is the hotel's."""
+    """Failed refunds of a second charge are settled only in full: no part of it belongs to the hotel."""
     for refund in refunds:
         order = with_settled(order, (refund,), _settlement(command, now, refund.amount))
     return order

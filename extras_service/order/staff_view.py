@@ -1,4 +1,4 @@
-"""An order as the staff of its property see it."""
+"""The view of an order for the staff of its property."""
 
 from contracts.order_actions import ActionKind, OrderAction, Role, StaffDetails
 from contracts.orders import OrderStatus, OrderView
@@ -6,13 +6,13 @@ from extras_service.order.state import Order
 
 
 def staff_view(order: Order) -> OrderView:
-    """What its guest sees, its refunds, and what people have done to it."""
+    """The guest's view with refunds, disputes and people's actions."""
     details = StaffDetails(review=order.review, actions=actions_of(order), settled_outside=order.settled_outside)
     return order.staff_view().model_copy(update={"staff": details})
 
 
 def actions_of(order: Order) -> tuple[OrderAction, ...]:
-    """What people have done to it, the oldest first. An earlier version noted only who closed it, and why."""
+    """People's actions, the oldest first. An earlier version recorded only who closed it, and why."""
     if order.actions or not order.closed_by:
         return order.actions
     by, _, reason = order.closed_by.partition(": ")

@@ -1,4 +1,4 @@
-"""An order: its frozen state, and everything that can happen to it. `decide.py` decides what follows."""
+"""The state of an order."""
 
 import hashlib
 import json
@@ -72,17 +72,17 @@ class Order(State):
     lost_disputes: tuple[str, ...] = ()
     review: str | None = None
     back_to: OrderStatus | None = None
-    """Where the order returns by itself when the refund that alone brought it under review is settled."""
+    """The status to return to when the refund that alone brought it under review is settled."""
     reviews: int = 0
-    """How often the order has come under review: a decision is about one of them."""
+    """The number of reviews of the order so far; a decision concerns one of them."""
     reviewed_from: OrderStatus | None = None
     """The status that the open review interrupted. None: no review is open, or an earlier version opened it."""
     settled_outside: tuple[SettledOutside, ...] = ()
-    """What staff settled outside the PSP when they ended a review; for a refund that failed, see `RequestedRefund`."""
+    """Settlements outside the PSP made when a review ended; for failed refunds see `RequestedRefund`."""
     actions: tuple[OrderAction, ...] = ()
     """Who cancelled it, gave its extras to the guest or ended a review, the oldest first; see `refunds` for those."""
     closed_by: str | None = None
-    """Who closed it, as versions before `actions` wrote it: `id: reason`."""
+    """The person who closed it, from versions before `actions`: `id: reason`."""
     holds: HoldsStage = HoldsStage.CONFIRMED
     open_of: str | None = None
     """The guest's key while the order is open and unpaid: an index finds these among all orders of a guest."""
@@ -94,12 +94,12 @@ class Order(State):
 
     @property
     def lines_digest(self) -> str:
-        """Names the lines this order was placed for: its holds carry it."""
+        """Digest of the order's lines, which its holds carry."""
         return digest_of(self.requested)
 
     @property
     def needs_attention(self) -> bool:
-        """A person must decide, or see to a refund that failed."""
+        """Staff must decide on it, or handle a failed refund."""
         return self.status is OrderStatus.NEEDS_REVIEW or bool(self.troubled_refunds)
 
     @property
@@ -108,7 +108,7 @@ class Order(State):
         return f"{self.status} / {self.payment_status}" + (f", {troubled} refund failed" if troubled else "")
 
     def view(self) -> OrderView:
-        """The order as its guest may see it."""
+        """The order for its guest."""
         return OrderView(
             order_id=self.order_id,
             property_id=self.guest.property_id,
@@ -125,11 +125,11 @@ class Order(State):
         )
 
     def refund(self, refund_id: RefundId) -> RequestedRefund | None:
-        """The refund of this id, asked here or known from the PSP."""
+        """The refund with this id, requested here or reported by the PSP."""
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
 
     def staff_view(self) -> OrderView:
-        """The order as the hotel's staff may see it."""
+        """The order for the hotel's staff."""
         troubled = self.troubled_refunds
         refunds = tuple(refund.view(needs_attention=refund in troubled) for refund in self.refunds)
         disputes = tuple(dispute.view() for dispute in self.disputes)
@@ -137,44 +137,44 @@ class Order(State):
 
     @property
     def refundable(self) -> Money:
-        """What the PSP holds for this order, and no refund has asked for. What a dispute has taken is not held.
+        """The amount that the PSP holds for this order and no refund has claimed, without lost disputes.
 
-        What staff gave the guest outside the PSP is left out, too.
+        Amounts that staff paid outside the PSP are subtracted, too.
         """
         if self.received is None:
             return Money.zero(self.total.currency)
-        told = self.refunded.in_hundredths if self.refunded else 0
-        left = self.received.in_hundredths - max(told, asked_of(self.refunds)) - self.lost.in_hundredths
+        reported = self.refunded.in_hundredths if self.refunded else 0
+        left = self.received.in_hundredths - max(reported, asked_of(self.refunds)) - self.lost.in_hundredths
         return Money.of_hundredths(max(0, left - self.given_outside), self.received.currency)
 
     @property
     def given_outside(self) -> int:
-        """What staff gave the guest outside the PSP, of the order's own money, in hundredths of a minor unit."""
+        """The amount that staff paid outside the PSP of the order's own money, in hundredths of a minor unit."""
         return given_outside(self.refunds) + self.settled(Direction.TO_GUEST).in_hundredths
 
     def settled(self, direction: Direction) -> Money:
-        """The sum of what went past the PSP this way when reviews were ended."""
+        """The sum of settlements outside the PSP in this direction when reviews were ended."""
         amounts = [each.amount for each in self.settled_outside if each.direction is direction]
         return sum(amounts, start=Money.zero((*amounts, self.received or self.total)[0].currency))
 
     @property
     def lost(self) -> Money:
-        """What the guest's bank has taken back of what was paid."""
+        """The amount that the guest's bank has taken back."""
         return lost_of(self.disputes, self.received or Money.zero(self.total.currency))
 
     @property
     def is_contested(self) -> bool:
-        """Whether the bank is deciding who has the money. It does not while it only inquires."""
+        """Whether the bank is deciding on a dispute, as opposed to an inquiry."""
         return any(dispute.stage is DisputeStage.OPEN for dispute in self.disputes)
 
     @property
     def returned(self) -> int:
-        """What the guest has back, refunded or taken by the bank, in hundredths of a minor unit."""
+        """The amount returned to the guest, by refunds or the bank, in hundredths of a minor unit."""
         return self.lost.in_hundredths + (self.refunded.in_hundredths if self.refunded else 0)
 
     @property
     def troubled_refunds(self) -> tuple[RequestedRefund, ...]:
-        """Refunds that failed or have no outcome, and whose money no person, other refund or bank has given back."""
+        """Refunds that failed or have no outcome, and whose money was not returned in any other way."""
         all_is_back = self.received is not None and self.returned >= self.received.in_hundredths
         repeated = {refund.repeats for refund in self.refunds}
         return tuple(
@@ -184,7 +184,7 @@ class Order(State):
         )
 
     def first_view(self) -> OrderView:
-        """The order as it was when it was placed: what a repeated request is answered with."""
+        """The order as it was placed: the reply to a repeated request."""
         return self.view().model_copy(
             update={
                 "status": OrderStatus.PENDING_PAYMENT,
@@ -196,7 +196,7 @@ class Order(State):
         )
 
     def session_reply(self) -> PaymentSessionReply | None:
-        """What the guest needs to pay, once there is an open session."""
+        """The payment session for the guest, once it is open."""
         if self.session is None or self.status is not OrderStatus.PENDING_PAYMENT:
             return None
         return PaymentSessionReply(
@@ -209,11 +209,11 @@ class Order(State):
 
 
 def guest_key(guest_id: str, property_id: str) -> str:
-    """Whose order it is, in one field an index can hold."""
+    """The order's guest as a single indexed field."""
     return joined(property_id, guest_id)
 
 
 def digest_of(lines: tuple[RequestedLine, ...]) -> str:
-    """Names the lines of one command; the same lines in another order are another command, as for the order itself."""
+    """Digest of a command's lines. It depends on their sequence, as does the order itself."""
     text = json.dumps([line.model_dump(mode="json") for line in lines], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Where an order and its money stand, and what several transitions need."""
+"""The status of an order and its money, and helpers of several transitions."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
 
 def payment_status_of(order: Order) -> PaymentStatus:
-    """Where the money stands, derived from the payment's facts."""
+    """The payment status, derived from the payment's events."""
     if order.open_disputes:
         return PaymentStatus.DISPUTED
     if order.lost_disputes:
@@ -29,7 +29,7 @@ def payment_status_of(order: Order) -> PaymentStatus:
 
 
 def settled(order: Order, status: OrderStatus) -> Order:
-    """An order that waits for no payment any more."""
+    """The order without a pending payment."""
     closed = {"due_at": None, "session": None, "waiting": (), "open_of": None, "back_to": None}
     settled = order.model_copy(update={"status": status, **closed})
     return settled.model_copy(update={"payment_status": payment_status_of(settled)})
@@ -45,7 +45,7 @@ def acted(
     *,
     forced: bool = False,
 ) -> Order:
-    """The order with a note of who did this to it, when and why."""
+    """The order with a record of this action, its person, time and reason."""
     staff, guest = command.staff, order.guest.guest_id
     by, role = (staff.staff_id, Role.STAFF) if staff else (guest, Role.GUEST)
     noted = OrderAction(action=action, at=now, by=by, role=role, reason=reason, amount=amount, forced=forced)

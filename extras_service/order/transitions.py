@@ -1,4 +1,4 @@
-"""What each row of the order table does while an order is placed and fulfilled. `decide.py` is the table."""
+"""Transitions of placement and fulfilment."""
 
 from datetime import UTC, datetime
 
@@ -67,7 +67,7 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
 
 
 def _cut_off(placing: Placing, priced: Quote) -> datetime:
-    """Until when a guest may cancel what is paid: so long before the first day, at the property, any of it is for."""
+    """The time until which a guest may cancel a paid order, counted back from its first day at the property."""
     stay_from = placing.command.guest.stay_from
     begins = min(placing.catalogue[line.extra_id].begins(line.day or stay_from) for line in priced.lines)
     return begins.astimezone(UTC) - placing.cancel_until
@@ -89,7 +89,7 @@ def holds_confirmed(order: Order) -> Decision[Order]:
 
 
 def holds_lost(order: Order) -> Decision[Order]:
-    """It must never be paid: it expires at once. Without confirmed places no payment session was ever asked for."""
+    """The order must never be paid, so it expires at once. No payment session was requested before its confirmation."""
     if order.holds is not HoldsStage.UNCONFIRMED:
         return Ignored("its places were confirmed before")
     return expired(order.model_copy(update={"holds": HoldsStage.LOST}))

@@ -1,1 +1,1 @@
-"""Places of an extra on a day: held, confirmed and released."""
+"""The stock aggregate: places of an extra on a day, held, confirmed and released."""

@@ -1,9 +1,9 @@
-"""How much of an extra is left on a day: held by pending orders, kept by paid ones, released by the rest.
+"""Decides on the stock of an extra on a day: held by pending orders, kept by paid ones, released by the rest.
 
-Holding and ordering are two documents, so two writes; `placement.py` says in which order. A hold belongs to the lines
-of one command (their digest), so two commands under one Idempotency-Key never share a hold, and it is compared with the
-order that exists whenever it is looked at. It lapses by itself, and before it is let go its order is read: a crash
-between the two writes blocks a place for no longer than an unpaid order lives.
+Holding and ordering are two documents, so two writes, in the sequence of `placement.py`. A hold belongs to the lines of
+one command (their digest), so two commands under one Idempotency-Key never share a hold, and each check compares it
+with the existing order. It lapses by itself, and before it is released its order is read: a crash between the two
+writes blocks a place for no longer than an unpaid order lives.
 """
 
 from dataclasses import replace
@@ -16,11 +16,11 @@ from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHol
 from extras_service.stock.state import Hold, Holder, StockDay, hold_of
 
 LAPSE_MARGIN = timedelta(minutes=1)
-"""How long a hold outlives its order's deadline, so that the order has usually been closed when the hold is read."""
+"""The time by which a hold outlives its order's deadline, so that the order is usually closed when it lapses."""
 
 
 def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decision[StockDay]:
-    """What `message` does to what is left of an extra on a day."""
+    """Decide on `message`."""
     match message:
         case HoldStock():
             return _hold(stock, message)
@@ -59,7 +59,7 @@ def _reclaim(stock: StockDay | None, message: ReclaimHold) -> Decision[StockDay]
         claimed = _new(holder, demand, message.until).model_copy(update={"confirmed": True, "reclaims": 1})
         none_left = None if message.beyond_limit else _sold_out(stock, demand)
         return none_left or Applied(_with(stock, (*stock.holds, claimed)))
-    # Always with an end: if the order is closed by then, nothing else lets it go.
+    # Always with an end: if the order is closed by then, nothing else releases it.
     until = max(known.until or message.until, message.until)
     again = known.model_copy(update={"until": until, "confirmed": True, "reclaims": known.reclaims + 1})
     return Applied(_replaced(stock, known, again))
@@ -113,7 +113,7 @@ def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Dec
     is_orders = order is not None and hold.lines_digest in (order.lines_digest, "")
     if order is not None and is_orders and order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
         return _without(stock, hold)
-    # A closed order that came under review before its release came: from now on it is looked at until it is decided.
+    # A closed order came under review before its release arrived: it is checked again until the review is decided.
     is_reviewed = order is not None and order.status is OrderStatus.NEEDS_REVIEW
     if now < hold.until if hold.until is not None else not is_reviewed:
         return Ignored("the hold has not lapsed")
@@ -125,7 +125,7 @@ def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Dec
 
 
 def lapse_at(deadline: datetime, margin: timedelta = LAPSE_MARGIN) -> datetime:
-    """When a hold lapses whose order may be paid until `deadline`."""
+    """The time at which the hold of an order lapses that may be paid until `deadline`."""
     return deadline + margin
 
 

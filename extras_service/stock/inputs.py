@@ -1,4 +1,4 @@
-"""Everything that can happen to what is held of a limited extra on a day, and what an order needs of it."""
+"""The inputs of decisions on stock, and an order's demand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from extras_service.stock.state import Hold, Holder, stock_id
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How much of a limited extra an order needs on a day, and how much there may be of it."""
+    """An order's demand for a limited extra on a day, with its limits."""
 
     extra_id: ExtraId
     name: str
@@ -21,7 +21,7 @@ class Demand:
     quantity: int
     daily_limit: int
     per_guest: int
-    """The most that one guest may hold of it on this day, over all their orders."""
+    """The limit of one guest on this day, over all their orders."""
 
     @property
     def stock_id(self) -> str:
@@ -30,7 +30,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class HoldStock:
-    """Hold it, until then at first. `confirms`: the order exists, and relies on the hold from now on."""
+    """Hold the demand until a time. `confirms`: the order exists, and relies on the hold from now on."""
 
     holder: Holder
     demand: Demand
@@ -40,26 +40,26 @@ class HoldStock:
 
 @dataclass(frozen=True, slots=True)
 class ReclaimHold:
-    """Staff accept the order, which may have been closed before: hold it, or claim the hold it still has."""
+    """Staff accept the order, which may have been closed: hold its demand, or claim its existing hold."""
 
     holder: Holder
     demand: Demand
     until: datetime
     beyond_limit: bool = False
-    """Whether to hold it although none is left."""
+    """Whether to hold it even if none is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class LapseHold:
-    """A command no longer relies on its hold: it lapses now, and its order is read."""
+    """A command no longer relies on its hold: the hold lapses now, and its order is read."""
 
     holder: Holder
 
 
 @dataclass(frozen=True, slots=True)
 class RecheckHold:
-    """A hold has lapsed, or its order has closed. `order` was read after `seen`, so a hold that has changed since is
-    not judged by it."""
+    """A hold has lapsed, or its order has closed. `order` was read after `seen`, so it does not decide on a hold that
+    has changed since."""
 
     seen: Hold
     order: Order | None
@@ -69,9 +69,9 @@ StockInput = HoldStock | ReclaimHold | LapseHold | RecheckHold
 
 
 def demands(lines: tuple[OrderLine, ...], catalogue: Mapping[str, Extra], max_held: int) -> tuple[Demand, ...]:
-    """What an order needs of limited extras, one entry per extra and day.
+    """An order's demand for limited extras, one entry per extra and day.
 
-    One guest may hold `max_held` of each, and always as many as one order may ask for.
+    One guest may hold `max_held` of each, but at least the maximum of one order.
     """
     needed: dict[tuple[ExtraId, date], int] = {}
     for line in lines:

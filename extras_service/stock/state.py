@@ -1,4 +1,4 @@
-"""Of one limited extra on one day: what is held, and for whom."""
+"""The state of a limited extra on a day: its holds."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from extras_service.order.state import Order
 
 
 class Hold(BaseModel):
-    """Places held for one order. `until` none: the order is paid and keeps them."""
+    """Places held for one order. With `until` None the order is paid and keeps them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,12 +19,12 @@ class Hold(BaseModel):
     quantity: int
     until: datetime | None
     lines_digest: str = ""
-    """Of the lines they were held for. Empty: held by an older version; then the order's id decides alone."""
+    """Digest of the lines they are held for. Empty in holds of older versions, matched by the order's id only."""
     guest_key: str = ""
     confirmed: bool = False
-    """Held again after the order was placed, so the order relies on it."""
+    """Held again after the order was placed, so that the order relies on it."""
     reclaims: int = 0
-    """How often a review of the order has claimed it again. A release that saw it before leaves it alone."""
+    """How often a review of the order has claimed it again. A release based on an earlier reading leaves it alone."""
 
 
 class StockDay(State):
@@ -45,7 +45,7 @@ class StockDay(State):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """For whom places are held: an order, the lines of one command, and their guest."""
+    """The holder of places: an order, the lines of one command, and their guest."""
 
     order_id: OrderId
     lines_digest: str
@@ -61,7 +61,7 @@ def stock_id(extra_id: ExtraId, day: date) -> str:
 
 
 def hold_of(stock: StockDay | None, holder: Holder) -> Hold | None:
-    """What is held for these lines of this order."""
+    """The hold of these lines of this order."""
     own = (holder.lines_digest, "")
     holds = stock.holds if stock else ()
     return next((hold for hold in holds if hold.order_id == holder.order_id and hold.lines_digest in own), None)

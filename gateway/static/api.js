@@ -14,7 +14,7 @@ export class Problem extends Error {
   }
 }
 
-/** Nobody answered: whether the request arrived is not known. */
+/** No answer: whether the request arrived is not known. */
 export class Unreachable extends Error {
   get isTemporary() { return true; }
 }

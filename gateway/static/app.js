@@ -113,7 +113,7 @@ class Page {
       kind: "confirmed",
     });
     this._dialogs.delete(order.order_id);
-    if (signal.aborted) return; // the guest went elsewhere; it is told again where the order is shown next
+    if (signal.aborted) return; // the guest went elsewhere; it is shown again where the order is shown next
     ofTab.set(AWAITED, JSON.stringify(awaited().filter((id) => id !== order.order_id)));
     this.replace("/");
   }

@@ -36,7 +36,7 @@ export class Cart extends EventTarget {
     return { key: this._kept.key, lines: this._kept.lines };
   }
 
-  /** The order was taken: start anew, unless another tab already has. */
+  /** The order was taken: start again, unless another tab already has. */
   settle(key) {
     this._read();
     if (this._kept.key === key) this._keep(EMPTY);

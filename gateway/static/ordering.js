@@ -18,7 +18,7 @@ export async function place(api, cart, { waiting, signal }) {
       }
       ({ retryAfter } = answer);
     } catch (problem) {
-      // An expired session leaves the cart sent: whoever comes back with a new link gets the answer.
+      // An expired session leaves the cart sent: a guest who returns with a new link gets the answer.
       if (!problem.isTemporary && problem.status !== 401) cart.release(key);
       if (!problem.isTemporary) throw problem;
       ({ retryAfter } = problem);

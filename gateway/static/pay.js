@@ -115,12 +115,12 @@ class Payment {
   }
 
   /** Ask the PSP where the payment stands, until it answers, and show that. */
-  async look(told) {
+  async look(notice) {
     for (let attempt = 0; !this.signal.aborted; attempt += 1) {
       if (!this.checkout) return this.open();
       const intent = await this.checkout.retrieve().catch(() => null);
       if (this.signal.aborted) return undefined;
-      if (intent) return this.settle(intent, told);
+      if (intent) return this.settle(intent, notice);
       if (stepOf(this.order, null) !== "form") return undefined;
       this.show("checking");
       await pause(backoff(attempt), this.signal);
@@ -128,9 +128,9 @@ class Payment {
     return undefined;
   }
 
-  settle(intent, told = declinedOf(intent.last_payment_error)) {
+  settle(intent, notice = declinedOf(intent.last_payment_error)) {
     const step = stepOf(this.order, intent);
-    if (step !== "renew") return this.show(step, step === "form" ? told : undefined);
+    if (step !== "renew") return this.show(step, step === "form" ? notice : undefined);
     this.checkout = null;
     this.show("opening");
     return pause(1000, this.signal).then(() => this.open());
@@ -203,7 +203,7 @@ class Payment {
 
   trouble(text) { this.show("trouble", text); }
 
-  async showForm(told) {
+  async showForm(notice) {
     const { words, order } = this;
     this.form = new AbortController();
     const { signal } = this.form;
@@ -219,7 +219,7 @@ class Payment {
         text: words.say("pay", { total: words.money(order.total) }), on: { click: () => this.pressed() },
       }),
       h("p", { class: "quiet small", text: words.say("pay.secure") })));
-    if (told) this.say(told);
+    if (notice) this.say(notice);
     this.ready = this.checkout.mount(card, signal);
     try {
       await this.ready;

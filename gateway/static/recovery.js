@@ -1,4 +1,4 @@
-// Where a guest stands with the payment of an order: told by the order and the PSP's intent alone, so that a reload,
+// Where a guest stands with the payment of an order: derived from the order and the PSP's intent alone, so that a reload,
 // Back, another tab or a lost connection all lead to the same place.
 
 /**
@@ -12,11 +12,11 @@ export function stepOf({ status, payment_status: money }, intent) {
     expiring: "closing", cancelling: "closing", needs_review: "review",
   }[status];
   if (decided) return decided;
-  const told = {
+  const step = {
     succeeded: "awaiting", requires_capture: "awaiting", processing: "processing",
     requires_action: "authenticate", canceled: "renew",
   }[intent?.status];
   // The PSP is asked now; what the order says of the money may be older.
-  if (intent) return told ?? "form";
+  if (intent) return step ?? "form";
   return money === "processing" ? "processing" : "form";
 }

@@ -26,7 +26,7 @@ export class Words {
     this.use(language);
   }
 
-  /** The text of a name; `{count}` and the like are filled in. With a count, `name.one` and `name.other` are told apart. */
+  /** The text of a name; `{count}` and the like are filled in. With a count, `name.one` and `name.other` are distinguished. */
   say(name, values = {}) {
     const all = this._messages[this.language];
     const text = (values.count !== undefined && all[`${name}.${this._plural.select(values.count)}`]) || all[name] || name;

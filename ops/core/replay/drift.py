@@ -20,7 +20,7 @@ def is_as_planned(planned: Forecast, now: Forecast) -> bool:
 
 
 async def forecast_now(
-    rehearsal: Callable[[], DryRun], item: Planned, message: RecordedMessage, sent: Collection[Planned]
+    dry_run: Callable[[], DryRun], item: Planned, message: RecordedMessage, sent: Collection[Planned]
 ) -> Forecast:
     """The current forecast of a message.
 
@@ -31,7 +31,7 @@ async def forecast_now(
     order_id = message.order_id
     waits = any(order_id is None or order_id == earlier.message.order_id for earlier in sent)
     while True:
-        now = await rehearsal().forecast(message, item.queue)
+        now = await dry_run().forecast(message, item.queue)
         if is_as_planned(item.forecast, now) or now.is_handled_already or not waits or monotonic() > until:
             return now
         await asyncio.sleep(_LOOK_EVERY)

@@ -107,11 +107,11 @@ class Plans:
         The forecasts assume this order: each message finds the changes of those before it.
         """
         plan_id = f"rp_{uuid.uuid4().hex[:8]}"
-        rehearsal = DryRun(self._store, self._psp)
+        dry_run = DryRun(self._store, self._psp)
         bodies = LargeBodies(self._store)
         items = []
         for number, (chosen_one, queue, letter_id) in enumerate(chosen, 1):
-            forecast = await rehearsal.forecast(await bodies.whole(chosen_one), queue)
+            forecast = await dry_run.forecast(await bodies.whole(chosen_one), queue)
             message = await bodies.keep(chosen_one)
             items.append(
                 Planned(
