@@ -33,7 +33,7 @@ ACCEPTED = {
 PROCESSES_OF_THEIR_OWN = {"secantusdb", "localstripe", "codespell"}
 """GPL: run as programs, never imported (import-linter enforces it), and not in the container image."""
 
-WITHOUT_WORDS = {"axe-playwright-python": "MIT"}
+WITHOUT_WORDS = {"axe-playwright-python": "MIT", "quickjs-ng": "MIT"}
 """Packages whose metadata names no licence, which was read from their licence file."""
 
 _NO_LICENCES = {"OSI Approved", "DFSG approved"}

@@ -4,11 +4,13 @@ Beside `docs/` the site has the pages that the navigation names elsewhere (READM
 that a page links to; a source file becomes a page that shows it.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import mermaidx  # type: ignore[import-untyped]
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
@@ -16,6 +18,7 @@ from mkdocs.structure.pages import Page
 SHOWN_AS = {".py": "python", ".js": "javascript", ".css": "css", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 """Suffixes of the files that get a page of their own, and how it is highlighted."""
 
+_DIAGRAM = re.compile(r"^```mermaid\n(?P<source>.*?)^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!\w+:|#|/)(?P<target>[^)#\s]+)")
 
 
@@ -35,7 +38,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point links to a source file at the page that shows it, and links to a folder at its README."""
+    """Point links to a source file at the page that shows it, and links to a folder at its README; draw diagrams."""
     folder = (_root(config) / page.file.src_uri).parent
 
     def target(link: re.Match[str]) -> str:
@@ -44,7 +47,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return f"]({link['target'].rstrip('/')}/README.md"
         return f"{link[0]}.md" if path.suffix in SHOWN_AS and path.is_file() else link[0]
 
-    return markdown if page.file.generated_by else _LINK.sub(target, markdown)
+    if page.file.generated_by:
+        return markdown
+    return _DIAGRAM.sub(_drawn, _LINK.sub(target, markdown))
+
+
+def _drawn(diagram: re.Match[str]) -> str:
+    """An SVG in place of a Mermaid diagram, so that a reader's browser needs no script of another server for it."""
+    drawing = mermaidx.render(diagram["source"]).svg()
+    ids = f"diagram-{hashlib.sha256(diagram['source'].encode()).hexdigest()[:8]}"  # unique on a page with several
+    return f'<figure class="diagram">{drawing.replace("my-svg", ids)}</figure>\n'
 
 
 def _linked_files(page: Path, root: Path) -> set[Path]:
