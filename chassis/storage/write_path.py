@@ -154,7 +154,7 @@ class WritePath(Generic[StateT, InputT]):
         """One attempt. None if another writer was first."""
         state = stored.state if stored else None
         now = self._clock()
-        known = self._deduplicates and stored is not None and delivery.message_id in stored.handled
+        known = stored is not None and delivery.message_id in stored.handled
         decision = Duplicate() if known else self._decision(state, message, now)
         if isinstance(decision, Applied):
             new = self._next(stored, document_id, delivery, decision, now)

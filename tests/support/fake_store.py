@@ -42,7 +42,7 @@ class FakeDocuments(Generic[StateT]):
         self._ask()
         if self.raw.get(new.id, {"version": 0})["version"] != new.version - 1:
             return False
-        self.raw[new.id] = document_of(new, now, due_at)
+        self.raw[new.id] = _in_milliseconds(document_of(new, now, due_at))
         return True
 
     async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
@@ -125,6 +125,19 @@ class FakeDocuments(Generic[StateT]):
             raise StoreUnavailableError("asking", OSError("gone"))
 
 
+def _in_milliseconds(value: Any) -> Any:
+    """As BSON holds it: times have milliseconds."""
+    match value:
+        case dict():
+            return {name: _in_milliseconds(each) for name, each in value.items()}
+        case list():
+            return [_in_milliseconds(each) for each in value]
+        case datetime():
+            return value.replace(microsecond=value.microsecond // 1000 * 1000)
+        case _:
+            return value
+
+
 def _created(raw: Raw) -> str:
     return str(raw["state"].get("created_at", ""))
 
@@ -184,6 +197,13 @@ class FakeRecords(Generic[ModelT]):
             return False
         self._kept[record_id] = known.model_copy(update=dict(changes))
         return True
+
+    async def remove(self, record_ids: Iterable[str]) -> int:
+        return sum(self._kept.pop(record_id, None) is not None for record_id in record_ids)
+
+    async def oldest(self, by: str, **fields: str) -> tuple[int, ModelT | None]:
+        found = list((await self.find(**fields)).values())
+        return len(found), min(found, key=lambda record: str(getattr(record, by)), default=None)
 
     async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
         return {record_id: self._kept[record_id] for record_id in record_ids if record_id in self._kept}
