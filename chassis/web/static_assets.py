@@ -19,6 +19,8 @@ TYPES = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
 }
+KIT = Path(__file__).parent / "static"
+"""What every page uses: DOM, requests, storage, and a style sheet."""
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 
@@ -48,15 +50,20 @@ class File:
 
 
 class StaticAssets:
-    """A folder with an `index.html` and what it needs, under one version that changes with any of them.
+    """A folder with an `index.html` and what it needs, with the kit of all pages, under one version of them all.
 
     In the index, `$version` is that version and `$preloads` a link per script, so that all of them load at once.
     """
 
     def __init__(self, folder: Path, path: str, generated: Mapping[str, bytes] | None = None) -> None:
-        """`path` is the URL prefix of the files; `generated` are files that are not in the folder."""
-        sources = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in TYPES}
-        sources |= generated or {}
+        """`path` is the URL prefix of the files; `generated` are files that are not in the folder.
+
+        Raises ValueError for a file of the folder that has the name of one of the kit.
+        """
+        kit, own = _read(KIT), _read(folder)
+        if both := kit.keys() & own.keys():
+            raise ValueError(f"{folder} has files that the kit has, too: {', '.join(sorted(both))}")
+        sources = {**kit, **own, **(generated or {})}
         index = sources.pop("index.html").decode()
         self.version = _digest(index.encode(), *sources.values())
         modules = "\n".join(
@@ -76,6 +83,10 @@ class StaticAssets:
         # During an update, another version's page may ask here: it gets this version's file, not to be cached.
         caching = IMMUTABLE if version == self.version else "no-store"
         return self._files[name].response(request, caching, headers)
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in TYPES}
 
 
 def _digest(*contents: bytes) -> str:

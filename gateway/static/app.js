@@ -2,11 +2,13 @@
 
 import { Api } from "./api.js";
 import { Cart } from "./cart.js";
-import { ask, byId, h } from "./dom.js";
+import { ask } from "./dialogs.js";
+import { byId, h } from "./dom.js";
 import { linesOf } from "./orders.js";
 import { pay } from "./pay.js";
-import { arrive, forget, ofTab, session } from "./session.js";
+import { arrive, forget, session } from "./session.js";
 import { shop } from "./shop.js";
+import { ofTab } from "./storage.js";
 import { themed } from "./theme.js";
 import { Words } from "./words.js";
 

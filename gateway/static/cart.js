@@ -2,7 +2,7 @@
 // its Idempotency-Key: made once per cart and kept until the answer is known, so that however often the cart is sent,
 // from whichever tab, there is one order.
 
-import { ofBrowser } from "./session.js";
+import { ofBrowser } from "./storage.js";
 
 const EMPTY = { lines: [], key: null, sent: false };
 

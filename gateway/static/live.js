@@ -1,6 +1,6 @@
 // What happens to one order, as it happens: its event stream, with asking now and then while there is none.
 
-import { Unreachable } from "./api.js";
+import { Unreachable } from "./http.js";
 import { backoff, pause } from "./waiting.js";
 
 const SILENCE_MS = 45000; // the server says something every 15 s

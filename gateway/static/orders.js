@@ -1,6 +1,7 @@
 // The guest's orders, the newest on top, with their status as it changes.
 
-import { ask, h, refill, swap } from "./dom.js";
+import { ask } from "./dialogs.js";
+import { h, refill, swap } from "./dom.js";
 import { watch } from "./live.js";
 import { pause } from "./waiting.js";
 

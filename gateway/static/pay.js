@@ -1,7 +1,8 @@
 // The payment page of one order. What it shows follows from the order and the PSP's intent (recovery.js), never from
 // what happened on this page before.
 
-import { announce, byId, h } from "./dom.js";
+import { announce } from "./dialogs.js";
+import { byId, h } from "./dom.js";
 import { watch } from "./live.js";
 import { linesOf } from "./orders.js";
 import { Checkout, declinedOf } from "./psp.js";

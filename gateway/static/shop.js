@@ -1,7 +1,8 @@
 // The upselling page: the property's extras, what the guest has chosen, and the guest's orders.
 
 import { choices, daysOf } from "./choices.js";
-import { announce, byId, h, refill } from "./dom.js";
+import { announce } from "./dialogs.js";
+import { byId, h, refill } from "./dom.js";
 import { followOrders } from "./orders.js";
 import { place } from "./ordering.js";
 import { backoff, pause } from "./waiting.js";

@@ -1,6 +1,6 @@
 // Text in the guest's language from one file; amounts and dates as their locale writes them.
 
-import { ofBrowser } from "./session.js";
+import { ofBrowser } from "./storage.js";
 
 const NAME = "bellhop.language";
 

@@ -1,15 +1,8 @@
 // What the page asks and orders; docs/operators-page.md lists the routes.
 
+import { Unreachable, send } from "./http.js";
+
 const PATIENCE_MS = 60000;
-
-/** The page's process refused, or did not answer (status 0). */
-export class Problem extends Error {
-  constructor(status, detail) {
-    super(detail || `HTTP ${status}`);
-    this.status = status;
-  }
-}
-
 const ROLES = ["reader", "replayer", "editor"];
 
 export class Api {
@@ -24,27 +17,20 @@ export class Api {
 
   get(path, query = {}) {
     const said = new URLSearchParams(query).toString();
-    return this._call("GET", path + (said ? `?${said}` : "")).then((answer) => answer.json());
+    return this._call(path + (said ? `?${said}` : ""));
   }
 
-  text(path) { return this._call("GET", path).then((answer) => answer.text()); }
+  text(path) { return this._call(path, { read: (response) => response.text() }); }
 
-  post(path, body = {}) { return this._call("POST", path, body).then((answer) => answer.json()); }
+  post(path, body = {}) { return this._call(path, { method: "POST", json: body }); }
 
-  async _call(method, path, json) {
-    let answer;
+  async _call(path, how = {}) {
     try {
-      answer = await fetch(`/ops/api${path}`, {
-        method, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS),
-        body: json && JSON.stringify(json),
-        headers: { Authorization: `Bearer ${this._token}`, ...(json && { "Content-Type": "application/json" }) },
-      });
-    } catch {
-      throw new Problem(0, "The page's own process does not answer. Does it run (`bellhop up`)?");
+      return (await send(`/ops/api${path}`, { token: this._token, patience: PATIENCE_MS, ...how })).body;
+    } catch (error) {
+      if (error instanceof Unreachable) throw new Unreachable("The page's own process does not answer. Does it run (`bellhop up`)?");
+      if (error.status === 401 || (error.status === 403 && !this.may("reader"))) this._onRefused(error.message);
+      throw error;
     }
-    if (answer.ok) return answer;
-    const said = await answer.json().catch(() => ({}));
-    if (answer.status === 401 || (answer.status === 403 && !this.may("reader"))) this._onRefused(said.detail);
-    throw new Problem(answer.status, said.detail);
   }
 }

@@ -1,7 +1,7 @@
 // Which view is shown, who looks, and the queues that every view keeps an eye on.
 
 import { Api } from "./api.js";
-import { byId, field, h, onSubmit, refill } from "./dom.js";
+import { byId, h, refill } from "./dom.js";
 import { audit } from "./audit.js";
 import { dead } from "./dead.js";
 import { letter } from "./letter.js";
@@ -9,7 +9,9 @@ import { log } from "./log.js";
 import { orders } from "./orders.js";
 import { overview, remember } from "./overview.js";
 import { plan, plans } from "./plans.js";
+import { claimsOf, keepToken, ofTab } from "./storage.js";
 import { trace } from "./trace.js";
+import { field, onSubmit } from "./widgets.js";
 
 const TOKEN = "bellhop.operator";
 const LOOK_EVERY = 2000;
@@ -25,32 +27,19 @@ let queues = null;
 let heldBy = null;
 
 function arrive() {
-  const said = new URLSearchParams(location.hash.startsWith("#token=") ? location.hash.slice(1) : "");
-  if (said.has("token")) {
-    sessionStorage.setItem(TOKEN, said.get("token"));
-    history.replaceState(null, "", `${location.pathname}#/`);
-  }
-  const token = sessionStorage.getItem(TOKEN);
-  const claims = claimsIn(token);
+  if (keepToken(TOKEN)) history.replaceState(null, "", `${location.pathname}#/`);
+  const token = ofTab.get(TOKEN);
+  const claims = claimsOf(token);
   api = token && new Api(token, claims, signIn);
   byId("who").textContent = [claims.sub, claims.role].filter(Boolean).join(", ");
   navigate();
-}
-
-/** For showing only: the process checks them. */
-function claimsIn(token) {
-  try {
-    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))) ?? {};
-  } catch {
-    return {};
-  }
 }
 
 function signIn(why = "") {
   api = null;
   shown.stop();
   shown = { stop() {} };
-  sessionStorage.removeItem(TOKEN);
+  ofTab.drop(TOKEN);
   byId("who").textContent = "";
   const form = onSubmit(h("form", { class: "narrow" },
     h("h1", { text: "Operators only" }),

@@ -1,7 +1,8 @@
 // Who did what, and why.
 
-import { h, refill, table } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { clock, letter, plan } from "./words.js";
+import { table } from "./widgets.js";
 
 const subject = (id) => h("div", {}, id.startsWith("rp_") ? plan(id) : letter(id));
 

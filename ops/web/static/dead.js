@@ -1,7 +1,8 @@
 // Dead letters, grouped by how they failed; chosen, they are planned, put aside or taken back.
 
-import { askWhy, field, h, onSubmit, refill, said, table } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { ago, kind, letter, many, order } from "./words.js";
+import { askWhy, field, onSubmit, said, table } from "./widgets.js";
 
 export function dead({ api, node, go }) {
   const chosen = new Set();

@@ -1,7 +1,8 @@
 // One dead letter: what it is, what a replay would do, what happened around it; and correcting it.
 
-import { askWhy, field, h, onSubmit, refill, table } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { chip, clock, kind, letter as letterLink, link, order, plan, pretty, toneOf } from "./words.js";
+import { askWhy, field, onSubmit, table } from "./widgets.js";
 
 export function letter({ api, id, node, go }) {
   const trouble = h("p", { class: "trouble", role: "alert" });

@@ -1,7 +1,8 @@
 // The log: what passed, filtered, followed, and planned to be sent again.
 
-import { field, h, onSubmit, said } from "./dom.js";
+import { h } from "./dom.js";
 import { clock, kind, order, pretty } from "./words.js";
+import { field, onSubmit, said } from "./widgets.js";
 
 const MOST = 500;
 const QUEUES = ["", "extras.commands", "extras.payments", "extras.stock", "payments.commands", "payments.psp", "psp.commands"];

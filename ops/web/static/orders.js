@@ -1,7 +1,8 @@
 // Orders: those that wait for a decision or a refund first.
 
-import { field, h, onSubmit, refill, said, table } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { ago, chip, clock, order } from "./words.js";
+import { field, onSubmit, said, table } from "./widgets.js";
 
 const STATUSES = ["", "needs_review", "pending_payment", "expiring", "cancelling", "confirmed", "fulfilled", "expired", "cancelled"];
 const readable = ({ amount, currency }) => {

@@ -1,7 +1,8 @@
 // The queues at a glance, those that need attention first.
 
-import { h, refill, s, table } from "./dom.js";
+import { h, refill, s } from "./dom.js";
 import { ago, link, many } from "./words.js";
+import { table } from "./widgets.js";
 
 const KEPT = 90;
 const WIDE = 96, HIGH = 20;

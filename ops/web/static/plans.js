@@ -1,7 +1,8 @@
 // Replay plans: what each message would do, running them, and what became of it.
 
-import { field, h, onSubmit, refill, table } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { chip, clock, kind, letter, link, many, order, plan as planLink, toneOf } from "./words.js";
+import { field, onSubmit, table } from "./widgets.js";
 
 export function plans({ api, node }) {
   const list = h("div");

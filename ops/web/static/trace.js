@@ -1,7 +1,8 @@
 // An order's story, as a sequence diagram of what really happened, while it happens.
 
-import { field, h, onSubmit, refill, table } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { chip, clock } from "./words.js";
+import { field, onSubmit, table } from "./widgets.js";
 
 export function trace({ api, id, node, go }) {
   const form = onSubmit(h("form", { class: "filters" },

@@ -13,8 +13,10 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from chassis.web import problems
+from chassis.web.static_assets import KIT, StaticAssets
 from gateway.guest_page import FOLDER, Page, decimals, policy_for
 from gateway.settings import GatewaySettings
+from ops.web.files import FOLDER as OPERATORS_PAGE
 
 ROOT = Path(__file__).resolve().parents[3]
 BUDGET = 60 * 1024
@@ -49,9 +51,8 @@ async def test_everything_the_page_names_is_there_and_kept_for_ever() -> None:
         named = await addresses(http)
         answers = [await http.get(address) for address in named]
 
-    assert {Path(address).name for address in named} == {file.name for file in FOLDER.iterdir()} - {"index.html"} | {
-        "decimals.json"
-    }
+    files = {file.name for folder in (FOLDER, KIT) for file in folder.iterdir()}
+    assert {Path(address).name for address in named} == files - {"index.html"} | {"decimals.json"}
     assert {answer.status_code for answer in answers} == {200}
     assert all("immutable" in answer.headers["cache-control"] for answer in answers)
 
@@ -163,12 +164,30 @@ def test_decimals_are_those_the_psp_adapter_counts_with() -> None:
     assert "EUR" not in decimals()
 
 
+@pytest.mark.parametrize("folder", [FOLDER, OPERATORS_PAGE], ids=["guest", "operator"])
+def test_a_page_has_nothing_of_its_own_that_the_kit_has(folder: Path) -> None:
+    def defined(where: Path) -> set[str]:
+        code = "\n".join(file.read_text() for file in where.glob("*.js"))
+        return set(re.findall(r"^(?:export )?(?:async )?(?:function|class|const) (\w+)", code, re.MULTILINE))
+
+    assert defined(folder) & defined(KIT) == set()
+
+
+def test_a_file_of_a_page_that_hides_one_of_the_kit_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "dom.js").write_text("")
+    (tmp_path / "index.html").write_text("")
+
+    with pytest.raises(ValueError, match=r"the kit has, too: dom\.js"):
+        StaticAssets(tmp_path, "/page")
+
+
 @pytest.mark.timeout(60)
-def test_the_page_is_in_the_wheel(tmp_path: Path) -> None:
+def test_both_pages_and_their_kit_are_in_the_wheel(tmp_path: Path) -> None:
     build = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
 
     [wheel] = tmp_path.glob("*.whl")
-    packed = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("gateway/static/")}
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if "/static/" in name and "sandbox" not in name}
 
-    assert packed == {file.name for file in FOLDER.iterdir()}
+    folders = (FOLDER, KIT, OPERATORS_PAGE)
+    assert packed == {str(file.relative_to(ROOT)) for folder in folders for file in folder.iterdir()}

@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from chassis.web.static_assets import KIT
 from chassis.web.tokens import OperatorRole
 from ops.web.app import create_app, target_of
 from ops.web.files import FOLDER
@@ -120,7 +121,7 @@ async def test_the_page_needs_no_token_and_may_run_nothing_but_its_own_scripts()
 
 
 def test_the_pages_own_files_are_light_and_name_nobody_else() -> None:
-    files = [file.read_text() for file in FOLDER.iterdir()]
+    files = [file.read_text() for folder in (FOLDER, KIT) for file in folder.iterdir()]
 
     assert sum(len(text.encode()) for text in files) < 60 * 1024
     assert set(re.findall(r"https?://[^/\"' )]+", "".join(files))) == {"http://www.w3.org"}
