@@ -13,28 +13,36 @@ from rich.table import Table
 from chassis.web.tokens import OperatorRole
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.system_env import DATA_DIR
-from ops.cli import audit as audit_command
-from ops.cli import broker, dead, local_stack, log, plans, review
-from ops.cli import closing as closing_command
-from ops.cli import orders as orders_command
-from ops.cli import psp as psp_command
-from ops.cli import queues as watching
-from ops.cli import trace as tracing
+from ops.cli import (
+    audit,
+    audit_log,
+    broker,
+    closing,
+    dead,
+    local_stack,
+    log,
+    orders,
+    plans,
+    psp,
+    queues,
+    review,
+    trace,
+)
 from ops.cli.console import AsJson, DataDir, Who, acting_as, console, explain_unreachable, needs, print_json, stderr
 from ops.core.authorization import given_token
 from ops.core.reconcile import reconcile as run_reconcile
 from ops.core.target import Target
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
-for part in (dead, log, plans, psp_command, review):
+for part in (dead, log, plans, psp, review):
     app.add_typer(part.app, name=part.NAME)
 app.command("broker")(broker.broker)
-app.command("queues")(watching.queues)
-app.command("orders")(orders_command.orders)
-app.command("audit")(audit_command.audit)
-app.command("closing")(closing_command.closing)
-app.command("audit-log")(watching.audit_log)
-app.command("trace")(tracing.trace)
+app.command("queues")(queues.queues)
+app.command("orders")(orders.orders)
+app.command("audit")(audit.audit)
+app.command("closing")(closing.closing)
+app.command("audit-log")(audit_log.audit_log)
+app.command("trace")(trace.trace)
 
 
 def _print_version(wanted: bool) -> None:

@@ -172,10 +172,10 @@ class OverlayStore:
 class RecordingPublisher:
     """A bus that only records messages."""
 
-    noted: list[Envelope] = field(default_factory=list)
+    recorded: list[Envelope] = field(default_factory=list)
 
     async def publish(self, envelope: Envelope) -> None:
-        self.noted.append(envelope)
+        self.recorded.append(envelope)
 
 
 class DryRun:
@@ -210,7 +210,7 @@ class DryRun:
         """Forecast the delivery of `seen` to `queue`. Raises StoreUnavailableError."""
         extras, payments = await self._parts()
         self._store.changed.clear()
-        self._bus.noted.clear()
+        self._bus.recorded.clear()
         if not queue:
             return Forecast(FAILS, NO_QUEUE)
         try:
@@ -234,7 +234,7 @@ class DryRun:
         if not isinstance(outcome, Applied | Done):
             sentence = outcome.detail if isinstance(outcome, Refused) else ""
             return Forecast(outcome.name, reason_of(outcome) or "", sentence=sentence)
-        sends = tuple(envelope.kind for envelope in self._bus.noted)
+        sends = tuple(envelope.kind for envelope in self._bus.recorded)
         if isinstance(outcome, Done) and not self._store.changed and not sends:
             return Forecast(Ignored.name, "it would change nothing")
         return Forecast(outcome.name, ", ".join(sorted(set(self._store.changed.values()))), sends)

@@ -156,7 +156,7 @@ class DeadLetters:
         await self._store.require_writes()
         await self._finish_edits()
         await self._finish_putting_back()
-        taken = await self._take_in_parked()
+        taken = await self._drain_outboxes()
         for name in DEAD_QUEUES:
             channel = await self._connection.channel()
             try:
@@ -172,7 +172,7 @@ class DeadLetters:
                 await channel.close()
         return taken
 
-    async def _take_in_parked(self) -> list[DeadLetter]:
+    async def _drain_outboxes(self) -> list[DeadLetter]:
         taken = []
         async for name, message in self.outboxes.parked():
             letter = await self._storable(DeadLetter.of_outbox(name, message))

@@ -86,7 +86,7 @@ class Runner:
     """Carries out plans over one connection."""
 
     def __init__(self, store: Store, connection: AbstractConnection, psp: StripeApi | None = None) -> None:
-        self._rehearsal = partial(DryRun, store, psp)
+        self._dry_run = partial(DryRun, store, psp)
         self._connection = connection
         self._login = connection.url.user or "guest"  # type: ignore[attr-defined]
         self._plans = Plans(store)
@@ -185,7 +185,7 @@ class Runner:
         except BodyGoneError as gone:
             await self._plans.note(item, Result.SKIPPED, str(gone))
             return False
-        forecast = await forecast_now(self._rehearsal, item, message, sent)
+        forecast = await forecast_now(self._dry_run, item, message, sent)
         if forecast.is_handled_already:
             await self._plans.note(item, Result.SKIPPED, "handled already")
             if item.letter_id:
@@ -205,7 +205,7 @@ class Runner:
             return False
         holder = await self._claims.take(item, again=orders.again)
         if holder is not None:
-            await self._give_letter_back(item)
+            await self._release_letter(item)
             await self._plans.note(item, Result.SKIPPED, f"{holder} sends it or has sent it; --again sends it anyway")
             return False
         try:
@@ -213,12 +213,12 @@ class Runner:
                 _resent(message, item.plan_id, self._login), item.queue, mandatory=True
             )
         except (ValueError, TypeError) as unsendable:  # AMQP has no form for it; the others are sent
-            await self._give_letter_back(item)
+            await self._release_letter(item)
             await self._claims.give_up(item)
             await self._plans.note(item, Result.FAILED, f"it cannot be sent: {unsendable}")
             return False
         except BaseException as error:
-            await self._give_letter_back(item)
+            await self._release_letter(item)
             if isinstance(error, DeliveryError):  # the broker refused it; after any other failure it may have got it
                 await self._claims.give_up(item)
             raise
@@ -236,7 +236,7 @@ class Runner:
         # A run of this plan may have been killed right after it took the letter.
         return await self._letters.records.change(letter_id, taken, stage=replayed, plan_id=item.plan_id)
 
-    async def _give_letter_back(self, item: Planned) -> None:
+    async def _release_letter(self, item: Planned) -> None:
         if item.letter_id:
             waiting = {"stage": Stage.WAITING.value}
             await self._letters.records.change(item.letter_id, waiting, plan_id=item.plan_id)

@@ -120,15 +120,15 @@ class _StoryBuilder:
         self._add_calls(seen, draft)
 
     def _add_calls(self, seen: RecordedMessage, outcome: UnorderedStep) -> None:
-        noted = _text(seen, trace_headers.PSP)
-        if not noted:
+        header = _text(seen, trace_headers.PSP)
+        if not header:
             return
-        if trace_headers.is_psp_event(noted):
+        if trace_headers.is_psp_event(header):
             outcome.cause = UnorderedStep(
                 StepKind.WEBHOOK,
                 outcome.at,
                 Participant.STRIPE,
-                noted,
+                header,
                 (Participant.ADAPTER,),
                 is_exact=outcome.is_exact,
                 # Dated by Stripe's clock, which may be behind the store's.
@@ -139,7 +139,7 @@ class _StoryBuilder:
         # The calls belong to the message that was being handled: the cause of an event, or the failed message itself.
         asked = seen.message_id if outcome.kind in (StepKind.RETRY, StepKind.PARKING) else seen.causation_id or ""
         cause = self._latest.get(asked)
-        for call in trace_headers.shown_calls(noted):
+        for call in trace_headers.shown_calls(header):
             kind = StepKind.CALL if call.is_answered else StepKind.LOST_CALL
             began = _last_before(outcome.at, call.clock)
             cause = UnorderedStep(kind, began, Participant.ADAPTER, call.what, (Participant.STRIPE,), cause=cause)
