@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -15,7 +14,7 @@ from chassis.amounts import written
 from chassis.messaging.envelope import utc_now
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr, table_of
 from ops.cli.csv_output import print_csv
 from ops.cli.filters import moment_of
 from ops.core import timespec
@@ -89,18 +88,19 @@ def _print(result: Audit) -> None:
 
 
 def _table(findings: Iterable[Finding], title: str) -> Table:
-    table = Table("what", "order", "at the PSP", "amount", "since", "problem", title=title, title_justify="left")
     now = utc_now()
-    for finding in findings:
-        table.add_row(
-            finding.kind,
-            finding.order_id,
-            "\n".join(finding.psp_references),
+    rows = (
+        (
+            "\n".join(filter(None, (finding.order_id, *finding.psp_references))),
             "" if finding.amount is None else written(finding.amount, finding.currency),
             timespec.relative(finding.since, now) if finding.since else "",
-            escape(finding.problem),
+            f"{finding.kind}\n{finding.problem}",
         )
-    return table
+        for finding in findings
+    )
+    return table_of(
+        ("order, at the PSP", "amount", "since", "problem"), rows, whole=("order, at the PSP",), title=title
+    )
 
 
 @contextmanager

@@ -9,15 +9,13 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from chassis.amounts import major_units, written
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
 from extras_service.order.state import Order
 from ops.cli.audit import AsCsv
-from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr, table_of
 from ops.cli.csv_output import print_csv
 from ops.core.closing.day import ACCOUNT, Closing, Line
 from ops.core.closing.read import NoSuchPropertyError
@@ -159,12 +157,10 @@ def _print(result: Closing, rows: list[_Row]) -> None:
         ("bridge", "From the day's orders to the day's charges", ("property",)),
     )
     for section, title, columns in sections:
-        table = Table(*columns, "amount", "currency", "note", title=title, title_justify="left")
-        for row in rows:
-            if row["section"] == section:
-                table.add_row(*(escape(str(row[name])) for name in (*columns, "amount", "currency", "note")))
-        if table.row_count:
-            console.print(table)
+        names = (*columns, "amount", "currency", "note")
+        of_section = [[str(row[name]) for name in names] for row in rows if row["section"] == section]
+        if of_section:
+            console.print(table_of(names, of_section, whole=("amount", "currency"), title=title))
     for difference in result.differences:
         console.print(difference, style="red", markup=False, soft_wrap=True)
     if not result.differences:

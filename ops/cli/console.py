@@ -4,7 +4,7 @@ import asyncio
 import functools
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 from aio_pika.exceptions import AMQPError
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from chassis.errors import NewerDocumentError, StoreUnavailableError
 from chassis.runtime.redaction import Redaction
@@ -35,6 +37,23 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else NO_TER
 stderr = Console(stderr=True, highlight=False)
 
 ResultT = TypeVar("ResultT")
+
+
+def table_of(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], *, whole: Container[str] = (), title: str | None = None
+) -> Table:
+    """A table that loses nothing on a narrow terminal: words too long for their column continue on its next line.
+
+    Columns in `whole`, for ids that people copy, are never broken: nothing longer belongs into them. Cells are plain
+    text, not rich's markup.
+    """
+    table = Table(title=title, title_justify="left", show_lines=True)
+    for column in columns:
+        table.add_column(column, no_wrap=column in whole, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
 
 _OF_PSP = (PspUnavailableError, PspForbiddenError, PspBrokenError)
 CommandP = ParamSpec("CommandP")

@@ -1,19 +1,18 @@
 """`bellhop orders`: lists orders, those that wait first."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from chassis.amounts import readable
 from chassis.messaging.envelope import utc_now
 from chassis.web.tokens import OperatorRole
 from contracts.orders import OrderStatus
 from deploy.local.system_env import DATA_DIR
-from ops.cli.console import AsJson, DataDir, console, needs, print_json, with_session
+from ops.cli.console import AsJson, DataDir, console, needs, print_json, table_of, with_session
 from ops.cli.filters import Since, moment_of
-from ops.core import timespec
-from ops.core.orders import MOST, Found, Wanted, as_json, find, why_of
+from ops.core.orders import MOST, Found, Wanted, as_json, find, wait_of
 from ops.core.session import OperatorSession
 
 
@@ -60,20 +59,17 @@ def orders(
         console.print("No such orders.")
         return
     now = utc_now()
-    table = Table("order", "property", "reservation", "status", "payment", "total", "placed", "waits for", "why")
-    for one in found:
-        order = one.order
-        table.add_row(
-            order.order_id,
-            order.guest.property_id,
-            order.guest.reservation_id,
-            order.status,
-            order.payment_status,
-            readable(order.total),
-            f"{order.created_at:%Y-%m-%d %H:%M}",
-            timespec.relative(one.waiting_since, now) if one.waiting_since else "",
-            why_of(order)[:200],
-        )
-    console.print(table)
+    console.print(
+        table_of(("order", "status", "reservation, waits"), (_row(one, now) for one in found), whole=("order",))
+    )
     if len(found) == limit:
         console.print(f"The first {limit}; --limit lists more.", style="dim")
+
+
+def _row(found: Found, now: datetime) -> tuple[str, str, str]:
+    order = found.order
+    return (
+        f"{order.order_id}\n{order.created_at:%Y-%m-%d %H:%M}",
+        f"{order.status}\n{order.payment_status}\n{readable(order.total)}",
+        f"{order.guest.property_id}, {order.guest.reservation_id}\n{wait_of(found, now)}".rstrip(),
+    )

@@ -26,6 +26,7 @@ from ops.cli.console import (
     needs,
     print_json,
     stderr,
+    table_of,
     with_session,
 )
 from ops.core.replay import planning
@@ -55,10 +56,17 @@ def list_plans(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
     if as_json:
         print_json([plan.model_dump(mode="json") for plan in plans])
         return
-    table = Table("plan", "made", "by", "from", "for", "messages", "stage")
-    for plan in plans:
-        made = f"{plan.made_at:%Y-%m-%d %H:%M}"
-        table.add_row(plan.plan_id, made, plan.made_by, plan.source, plan.wanted, str(plan.messages), plan.stage)
+    rows = (
+        (
+            f"{plan.plan_id}\n{plan.made_at:%Y-%m-%d %H:%M}",
+            plan.made_by,
+            f"{plan.source}: {plan.wanted}",
+            str(plan.messages),
+            plan.stage,
+        )
+        for plan in plans
+    )
+    table = table_of(("plan", "by", "from", "messages", "stage"), rows, whole=("plan", "messages"))
     console.print(table if plans else "No plan has been made yet.")
 
 

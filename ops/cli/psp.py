@@ -5,12 +5,10 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
-from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json
+from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, table_of
 from ops.core.target import Target
 from psp_adapter.configuration import Comparison, Wanted, compare
 
@@ -81,12 +79,8 @@ async def _compare(target: Target, wanted: Wanted) -> list[Comparison]:
 
 
 def _show(compared: list[Comparison]) -> None:
-    table = Table("", "what", "found", "to mend")
-    for comparison in compared:
-        table.add_row(
-            "ok" if comparison.is_right else "[bold]MEND[/]",
-            escape(comparison.what),
-            escape(comparison.found),
-            escape(comparison.advice),
-        )
-    console.print(table)
+    rows = (
+        ("ok" if comparison.is_right else "MEND", comparison.what, comparison.found, comparison.advice)
+        for comparison in compared
+    )
+    console.print(table_of(("", "what", "found", "to mend"), rows))

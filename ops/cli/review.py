@@ -25,11 +25,11 @@ from ops.cli.console import (
     needs,
     print_json,
     stderr,
+    table_of,
     with_session,
 )
-from ops.core import timespec
 from ops.core.order_actions import sentences_of
-from ops.core.orders import MOST, Found, Wanted, find, why_of
+from ops.core.orders import MOST, Found, Wanted, find, wait_of, why_of
 from ops.core.review import NotDecidableError, NotDecidedError, Proposal, carry_out, propose, under_review
 from ops.core.session import OperatorSession
 
@@ -201,19 +201,15 @@ def _show(proposal: Proposal) -> None:
 
 def _table_of(found: list[Found]) -> Table:
     now = utc_now()
-    table = Table("order", "property", "reservation", "waits for", "total", "the PSP holds", "why")
-    for one in found:
-        order = one.order
-        table.add_row(
-            order.order_id,
-            order.guest.property_id,
-            order.guest.reservation_id,
-            timespec.relative(one.waiting_since, now) if one.waiting_since else "",
-            readable(order.total),
-            readable(order.refundable),
-            why_of(order)[:200],
+    rows = (
+        (
+            one.order.order_id,
+            f"total {readable(one.order.total)}\nat the PSP {readable(one.order.refundable)}",
+            f"{one.order.guest.property_id}, {one.order.guest.reservation_id}\n{wait_of(one, now)}",
         )
-    return table
+        for one in found
+    )
+    return table_of(("order", "amounts", "reservation, waits"), rows, whole=("order",))
 
 
 def _as_json(found: Found) -> dict[str, object]:

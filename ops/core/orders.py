@@ -12,6 +12,7 @@ from contracts.ids import OrderId
 from contracts.orders import OrderStatus
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
+from ops.core import timespec
 from ops.core.order_actions import sentences_of
 from payment_service.collections import PaymentStore
 
@@ -116,3 +117,9 @@ def as_json(found: Found) -> dict[str, object]:
         "refunds": [refund.model_dump(mode="json") for refund in order.staff_view().refunds or ()],
         "disputes": [dispute.model_dump(mode="json") for dispute in order.staff_view().disputes or ()],
     }
+
+
+def wait_of(found: Found, now: datetime) -> str:
+    """How long an order has waited, and for what, in at most 200 characters."""
+    why = why_of(found.order)[:200]
+    return f"{timespec.relative(found.waiting_since, now)}\n{why}" if found.waiting_since else why
