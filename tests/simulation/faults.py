@@ -24,6 +24,8 @@ class Profile:
     psp_outages: float = 0
     keys_forgotten: float = 0
     replays: float = 0
+    sessions_cancelled: float = 0
+    """At the PSP, by a person in its dashboard."""
     store_lost: float = 0
     store_unanswered: float = 0
     confirms_lost: float = 0
@@ -45,6 +47,7 @@ PROFILES = {
         channels_closed=4,
         failovers=3,
         replays=5,
+        sessions_cancelled=3,
         store_lost=0.001,
         store_unanswered=0.002,
         confirms_lost=0.001,
@@ -66,6 +69,7 @@ PROFILES = {
         psp_outages=2,
         keys_forgotten=4,
         replays=20,
+        sessions_cancelled=15,
         store_lost=0.004,
         store_unanswered=0.01,
         confirms_lost=0.005,
@@ -90,6 +94,7 @@ EVENTS = (
     "psp_outages",
     "keys_forgotten",
     "replays",
+    "sessions_cancelled",
 )
 _LATE_SHARE = 0.2
 """Of all faults, those that strike while payments are late and deadlines pass."""
@@ -129,6 +134,8 @@ class Happening:
                 world.psp.go_down(random.uniform(5.0, 300.0))
             case "keys_forgotten":
                 world.psp.forget_keys()
+            case "sessions_cancelled":
+                world.psp.cancel_one(random)
             case "replays":
                 world.replay_one(random)
             case _:

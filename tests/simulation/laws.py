@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from contracts.psp import PspSessionCreated
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -174,11 +176,18 @@ def only_what_was_asked_for_is_refunded(world: "World") -> Iterator[str]:
 
 
 def a_closed_order_cannot_be_paid(world: "World") -> Iterator[str]:
-    books = books_of(world)
+    """By a session that was named to the payment; the client secret of any other never left the adapter."""
+    books, named = books_of(world), _named_sessions(world)
     for order_id, state in orders_of(world).items():
         book = books.get(order_id)
-        if state["status"] in FINAL - {"needs_review"} and book is not None and book.open:
+        is_open = book is not None and any(each.partition(" ")[0] in named for each in book.open)
+        if state["status"] in FINAL - {"needs_review"} and is_open:
             yield f"{order_id} is {state['status']} and could still be paid: {book}"
+
+
+def _named_sessions(world: "World") -> set[str]:
+    kind = PspSessionCreated.wire_kind()
+    return {json.loads(wire.body)["psp_reference"] for wire in world.broker.streams["log"] if wire.type == kind}
 
 
 def who_paid_has_the_order_or_the_money(world: "World") -> Iterator[str]:
@@ -189,6 +198,12 @@ def who_paid_has_the_order_or_the_money(world: "World") -> Iterator[str]:
             yield f"{order.order_id}: its guest was told that it is paid, and the PSP has nothing"
         if state is not None and order.given_up and state["status"] in KEPT:
             yield f"{order.order_id} was cancelled and is {state['status']}"
+
+
+def who_wants_to_pay_can(world: "World") -> Iterator[str]:
+    for order in world.people.orders:
+        if order.is_stuck:
+            yield f"{order.order_id}: its guest is given a cancelled session again and again: {order.seen}"
 
 
 def nothing_is_sold_twice(world: "World") -> Iterator[str]:
@@ -261,6 +276,7 @@ LAWS: tuple[Law, ...] = (
     only_what_was_asked_for_is_refunded,
     a_closed_order_cannot_be_paid,
     who_paid_has_the_order_or_the_money,
+    who_wants_to_pay_can,
     nothing_is_sold_twice,
     every_parked_message_says_why,
     no_bug_has_parked_a_message,

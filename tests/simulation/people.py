@@ -40,6 +40,9 @@ SCARCE_DAYS = (date(2026, 9, 28), date(2026, 9, 29))
 PART = 500
 """Minor units of a partial refund; every order costs more."""
 
+_LONG_ENOUGH = 1000.0
+"""Seconds within which a cancelled session is known, even if its webhook is lost."""
+
 Ask = Callable[[Message], Awaitable[Message]]
 
 CARDS = (
@@ -66,6 +69,8 @@ class Plan:
     """Never comes back to pay."""
     waits: float
     """Seconds until they pay."""
+    hesitates: float
+    """Seconds before each card."""
     two_tabs: bool
     cards: tuple[str, ...]
     authenticates: bool
@@ -88,13 +93,15 @@ class Plan:
         cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")
         cancels = random.choices(("", "before", "with", "after"), (75, 7, 8, 10))[0]
         staff = random.choices(("", "fulfil", "refund part", "refund"), (75, 10, 10, 5))[0]
+        comes_late = random.random() < 0.15  # when holds of the others have lapsed, or have been kept
         return cls(
             number,
-            random.uniform(0, window),
+            random.uniform(0, window) + (random.uniform(2400.0, 3600.0) if comes_late else 0.0),
             line,
             double_clicks=random.random() < 0.2,
             leaves=random.random() < 0.08,
             waits=waits,
+            hesitates=random.choice((0.5, 0.5, 5.0, 120.0)),
             two_tabs=random.random() < 0.1,
             cards=cards,
             authenticates=random.random() < 0.8,
@@ -120,6 +127,8 @@ class Order:
     refunds: dict[RefundId, int | None] = field(default_factory=dict)
     """What staff asked to refund: minor units, or all that is left."""
     seen: list[str] = field(default_factory=list)
+    is_stuck: bool = False
+    """Its guest was given a cancelled session again and again."""
     is_done: bool = False
 
 
@@ -177,14 +186,23 @@ class People:
             await self._afterwards(order, plan)
 
     async def _pay(self, order: Order) -> None:
-        """In one tab of the browser: each card in turn, until one is taken."""
-        start = StartPayment(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=PROPERTY)
-        session = await self._insist(start)
-        if not isinstance(session, PaymentSessionReply):
-            return
-        secret = self._seal.open(session.sealed_client_secret)
+        """In one tab of the browser: with a session that is over, again with the next one."""
+        secret = ""
+        for pause in (30.0, _LONG_ENOUGH, 0.0):
+            start = StartPayment(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=PROPERTY)
+            session = await self._insist(start)
+            if not isinstance(session, PaymentSessionReply):
+                return
+            former, secret = secret, self._seal.open(session.sealed_client_secret)
+            if not await self._try_cards(order, secret):
+                return
+            order.is_stuck = former == secret and pause == 0.0
+            await asyncio.sleep(pause)
+
+    async def _try_cards(self, order: Order, secret: str) -> bool:
+        """Each card in turn, until one is taken. Whether the session is cancelled, so that another one is needed."""
         for card in order.plan.cards:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(order.plan.hesitates)
             status = self._psp.confirm(secret, card)
             if status == "requires_action":
                 await asyncio.sleep(3.0)
@@ -192,9 +210,10 @@ class People:
             order.seen.append(f"{card}: {status}")
             if status in ("succeeded", "processing"):
                 order.told_paid = order.told_paid or status == "succeeded"
-                return
+                return False
             if status.startswith("refused") and "requires_payment_method" not in status:
-                return
+                return "canceled" in status
+        return False
 
     async def _afterwards(self, order: Order, plan: Plan) -> None:
         """A confirmed order: its guest changes their mind, or staff do their work."""

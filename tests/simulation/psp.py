@@ -150,6 +150,12 @@ class Psp:
         at = self.loop.time() + self.wire.latency.drawn(self.random)
         self.loop.call_at(at, _answered, answer, came, context=self.loop.world.context)
 
+    def cancel_one(self, random: Random) -> None:
+        """A person cancels a payment in the dashboard."""
+        unpaid = [each for each in self.sandbox.state.payment_intents.values() if each["status"] in intents.UNPAID]
+        if unpaid:
+            intents.cancel(self.sandbox, Call(path={"id": random.choice(unpaid)["id"]}))
+
     # What guests do with their browser
 
     def confirm(self, client_secret: str, card: str) -> str:

@@ -6,14 +6,18 @@ from tests.simulation.planted import BUGS
 from tests.simulation.shrinking import law_of, shrunk
 from tests.simulation.world import History, run
 
-SEEDS = 3
+SEEDS = 4
 """Within so many hostile histories of 30 orders each bug must break a law."""
 
 FOUND = (
     "publishes_before_it_writes",
     "acknowledges_first",
+    "ignores_versions",
     "relays_nothing",
+    "refunds_without_looking",
     "stops_a_sweep_at_an_error",
+    "believes_stale_reads",
+    "releases_without_reading_the_order",
 )
 
 

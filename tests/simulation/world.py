@@ -34,11 +34,11 @@ DAILY_LIMIT = 3
 _AT_REST_WITHIN = 6 * 3600.0
 """Seconds after the last fault: the ladder of retries takes 13 minutes, and missed events are found after 10."""
 _LOOK_EVERY = 10.0
-_STEPS = 4_000
-"""Steps for each order after which a history is taken to go in circles; a hostile one takes a quarter of it."""
+_STEPS = 15_000
+"""Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
 _REPLAYED = 4
 """In each so manieth history the whole log is replayed at the end."""
-_PACES = (1.0, 4.0, 4.0, 10.0, 10.0, 10.0, 10.0, 10.0)
+_PACES = (2.0, 5.0, 10.0, 10.0, 10.0, 10.0)
 """How slow periodic work is: seldom as it is set, for a round costs processor time whether or not it finds anything."""
 
 EXTRAS = (
@@ -233,12 +233,13 @@ class World:
             self.broker.enqueue(wire)
 
     async def replay_all(self) -> None:
-        """An operator replays the whole log, after which the world must be as it was.
+        """An operator replays the whole log, when the PSP has forgotten its keys. The world must be as it was.
 
         Without the commands of orders that were refused: nothing remembers these, and what was sold out then may be
         free now.
         """
         before, money = laws.orders_of(self), laws.money_of(self)
+        self.psp.forget_keys()
         for wire in logged(self.broker):
             order_id = json.loads(wire.body).get("order_id")
             for again in resent(self.broker, wire) if order_id in before else ():
