@@ -3,8 +3,8 @@
 import asyncio
 import hmac
 from collections.abc import Mapping
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.bus import Bus
 from chassis.runtime.metrics import Metrics
 from contracts.accounts import ACCOUNTS, OPERATOR
@@ -44,7 +44,7 @@ async def set_up(amqp_url: str, management_url: str, passwords: Mapping[str, str
     `declare_topology` and `open_accounts` raise.
     """
     await declare_topology(amqp_url)
-    await asyncio.to_thread(open_accounts, management_url, vhost_of(amqp_url), passwords)
+    await asyncio.to_thread(open_accounts, management_url, BrokerAddress(amqp_url).vhost, passwords)
 
 
 def open_accounts(management_url: str, vhost: str, passwords: Mapping[str, str]) -> None:
@@ -63,19 +63,6 @@ async def declare_topology(amqp_url: str) -> None:
         await bus.start()
     finally:
         await bus.stop()
-
-
-def url_for(amqp_url: str, account: str, password: str) -> str:
-    """The address with another account."""
-    parts = urlsplit(amqp_url)
-    host = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
-    login = f"{quote(account, safe='')}:{quote(password, safe='')}"
-    return urlunsplit(parts._replace(netloc=f"{login}@{host}"))
-
-
-def vhost_of(amqp_url: str) -> str:
-    """The virtual host in an address, `/` by default."""
-    return unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"
 
 
 def derived(secret: str, account: str) -> str:

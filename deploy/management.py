@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import httpx
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.runtime.secret_files import secret_from
 
 VARIABLE = "BELLHOP_MANAGEMENT_URL"
@@ -54,16 +55,5 @@ def named_management_url(environment: Mapping[str, str], amqp_url: str) -> str |
     url = secret_from(environment, VARIABLE) or secret_from(environment, _OLD_VARIABLE)
     if not url:
         return None
-    api, amqp = urlsplit(url), urlsplit(amqp_url)
-    if api.username or not amqp.username:
-        return url
-    login = f"{quote(amqp.username, safe='%')}:{quote(amqp.password or '', safe='%')}"
-    return api._replace(netloc=f"{login}@{api.netloc}").geturl()
-
-
-def management_of(amqp_url: str) -> str:
-    """The usual address of the broker's API, with the same login."""
-    parts = urlsplit(amqp_url)
-    login = f"{parts.username}:{parts.password}" if parts.username else "guest:guest"
-    secure = parts.scheme == "amqps"
-    return f"{'https' if secure else 'http'}://{login}@{parts.hostname}:{15671 if secure else 15672}"
+    api, userinfo = urlsplit(url), BrokerAddress(amqp_url).userinfo
+    return url if api.username or not userinfo else api._replace(netloc=f"{userinfo}@{api.netloc}").geturl()

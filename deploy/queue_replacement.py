@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from chassis.messaging.amqp import connection_for_tools
+from chassis.messaging.broker_address import BrokerAddress
 from contracts.topology import EARLIER_MARKS, EXTRAS_QUERIES, MARK, MARKS, QUEUES
-from deploy.accounts import vhost_of
 from deploy.management import Management, quoted
 from deploy.topology_drift import Drift, drift_of
 
@@ -27,7 +27,7 @@ async def replace_empty(amqp_url: str, management_url: str) -> dict[str, str]:
     case; its consumers are restored by themselves. Raises ManagementError, and aio-pika's errors if the broker is
     unavailable.
     """
-    management, vhost = Management(management_url), vhost_of(amqp_url)
+    management, vhost = Management(management_url), BrokerAddress(amqp_url).vhost
     otherwise = {drift.queue for drift in drift_at(management, vhost) if drift.is_otherwise}
     ours = [queue for queue in QUEUES if queue.name in otherwise]
     for queue in ours:

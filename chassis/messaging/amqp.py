@@ -16,9 +16,9 @@ from aio_pika.abc import AbstractConnection, TimeoutType
 from aio_pika.exceptions import AMQPConnectionError
 from aiormq.abc import ExceptionType
 from faststream.rabbit import RabbitBroker
-from yarl import URL
 
 from chassis.messaging import amqp_decoding
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.runtime.background import is_being_cancelled
 
 AnswerT = TypeVar("AnswerT")
@@ -148,17 +148,7 @@ class ShieldedRobustConnection(RobustConnection):
 
 async def connection_for_tools(url: str, name: str, *, timeout: float) -> AbstractConnection:  # noqa: ASYNC109
     """Connect once. `name` is shown in RabbitMQ's management page."""
-    return await connect(named(url, name), timeout=timeout, connection_class=ShieldedConnection)
-
-
-def login_of(url: str) -> str:
-    """The account in this address: the only value the broker accepts as `user_id` on such a connection."""
-    return URL(url).user or "guest"
-
-
-def named(url: str, name: str) -> str:
-    """The address with a connection name, which aio-pika takes from the address."""
-    return str(URL(url).update_query(name=name))
+    return await connect(BrokerAddress(url).named(name).url, timeout=timeout, connection_class=ShieldedConnection)
 
 
 class ShieldedBroker(RabbitBroker):

@@ -26,8 +26,9 @@ from chassis.errors import (
     PublishRefusedError,
     UnroutableError,
 )
-from chassis.messaging.amqp import ShieldedBroker, login_of, named, shielded
+from chassis.messaging.amqp import ShieldedBroker, shielded
 from chassis.messaging.attachment import attach_only
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.broker_calls import BrokerCalls
 from chassis.messaging.consumers import Consumers
 from chassis.messaging.envelope import Envelope, utc_now
@@ -78,7 +79,7 @@ class Bus:
         """With `declares`, for accounts with that right, the topology is declared; otherwise it is verified."""
         self.service = service
         self._url = url
-        self.login = login_of(url)
+        self.login = BrokerAddress(url).login
         """The account at the broker, the `user_id` of every message; the broker refuses any other."""
         self.trust = Trust.of(self.login, operators, requires_sender=requires_sender)
         """Which accounts' messages are accepted."""
@@ -90,7 +91,7 @@ class Bus:
         self.clock: Callable[[], datetime] = utc_now
         """The clock for the time that messages carry."""
         self.broker = ShieldedBroker(
-            named(url, service),
+            BrokerAddress(url).named(service).url,
             app_id=service,
             default_channel=Channel(publisher_confirms=True, on_return_raises=True),
             graceful_timeout=graceful_timeout,

@@ -19,7 +19,8 @@ import aiormq
 import structlog
 from aio_pika.exceptions import AMQPError, DeliveryError
 
-from chassis.messaging.amqp import connection_for_tools, login_of, shielded
+from chassis.messaging.amqp import connection_for_tools, shielded
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.envelope import utc_now
 from chassis.runtime import background
 from chassis.runtime.metrics import Metrics
@@ -62,7 +63,7 @@ class MessageLog:
 
     def __init__(self, url: str, service: str, metrics: Metrics) -> None:
         self._url = url
-        self._login = login_of(url)
+        self._login = BrokerAddress(url).login
         self._service = service
         self._instance = uuid.uuid4().hex[:8]
         self._metrics = metrics

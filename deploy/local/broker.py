@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from aio_pika.exceptions import AMQPError
 
 from chassis.messaging.amqp import connection_for_tools
+from chassis.messaging.broker_address import BrokerAddress
 from contracts.accounts import OPERATOR
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.private_files import write_private
 from deploy.local.process import PartError, Process
-from deploy.management import Management, ManagementError, management_of, named_management_url, quoted
+from deploy.management import Management, ManagementError, named_management_url, quoted
 
 NODE = "bellhop@localhost"
 # Debian's /usr/sbin/rabbitmq-server is a wrapper that switches user; the script behind it keeps the current user.
@@ -59,18 +59,18 @@ class VhostsOverHttp:
     management_url: str | None
 
     def new_vhost(self, name: str) -> str:
-        user = urlsplit(self.url).username or "guest"
+        address = BrokerAddress(self.url)
         self._management.call("PUT", f"/api/vhosts/{quoted(name)}")
         rights = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._management.call("PUT", f"/api/permissions/{quoted(name)}/{user}", rights)
-        return vhost_url(self.url, name)
+        self._management.call("PUT", f"/api/permissions/{quoted(name)}/{quoted(address.login)}", rights)
+        return address.for_vhost(name).url
 
     def drop_vhost(self, name: str) -> None:
         self._management.call("DELETE", f"/api/vhosts/{quoted(name)}")
 
     def lacks(self) -> str | None:
         """What the broker still lacks. RabbitMQ 4.3 accepts connections before its management API answers."""
-        if not accepts(urlsplit(self.url).port or 0) or not can_connect(self.url):
+        if not accepts(BrokerAddress(self.url).port) or not can_connect(self.url):
             return "no AMQP connection succeeds yet"
         try:
             if self.management_url is not None:
@@ -138,7 +138,7 @@ class ExternalBroker(VhostsOverHttp):
 
     def __init__(self, url: str, management_url: str | None = None) -> None:
         self.url = url
-        self.management_url = management_url or management_of(url)
+        self.management_url = management_url or BrokerAddress(url).management_url
 
     @property
     def pid(self) -> int:
@@ -146,7 +146,7 @@ class ExternalBroker(VhostsOverHttp):
 
     def start(self) -> "ExternalBroker":
         if not can_connect(self.url):
-            host = urlsplit(self.url).hostname
+            host = BrokerAddress(self.url).host
             raise PartError("broker", f"BELLHOP_AMQP_URL is set, but no connection to {host} succeeds with it.")
         return self
 
@@ -186,11 +186,6 @@ def find_rabbitmq() -> str | None:
         return named
     known = (place for place in KNOWN_PLACES if os.access(place, os.X_OK))
     return next(known, None) or shutil.which("rabbitmq-server")
-
-
-def vhost_url(url: str, vhost: str) -> str:
-    """The same server's address with another virtual host."""
-    return urlunsplit(urlsplit(url)._replace(path="/" + quote(vhost, safe="")))
 
 
 def can_connect(url: str) -> bool:

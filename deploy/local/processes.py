@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from chassis.messaging.amqp import login_of
+from chassis.messaging.broker_address import BrokerAddress
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from deploy.local.ports import HOST
 from deploy.local.process import Process
@@ -81,7 +81,7 @@ def service_environment(name: str, port: int, context: StackContext) -> dict[str
     return {
         "BELLHOP_AMQP_URL": context.accounts.get(name, context.amqp_url),
         "BELLHOP_DECLARE_TOPOLOGY": str(name not in context.accounts).lower(),
-        "BELLHOP_OPERATOR_ACCOUNTS": login_of(context.amqp_url),
+        "BELLHOP_OPERATOR_ACCOUNTS": BrokerAddress(context.amqp_url).login,
         "BELLHOP_MONGODB_URL": context.mongodb_url,
         "BELLHOP_HTTP_HOST": HOST,
         "BELLHOP_HTTP_PORT": str(port),

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.markup import escape
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.topology import TopologyMismatchError
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import derived, set_up, url_for
+from deploy.accounts import derived, set_up
 from deploy.local import system_env
 from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
@@ -215,9 +216,8 @@ class LocalStack:
         """Each service's broker address, with its own account. At an external broker all use the given address."""
         if not isinstance(self.broker, LocalBroker):
             return {}
-        return {
-            name.replace("-", "_"): url_for(self.broker.url, name, self._passwords[name]) for name in self._passwords
-        }
+        broker, passwords = BrokerAddress(self.broker.url), self._passwords
+        return {name.replace("-", "_"): broker.for_account(name, passwords[name]).url for name in passwords}
 
     @property
     def _passwords(self) -> dict[str, str]:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.topology import TopologyMismatchError
 from chassis.runtime.secret_files import SecretFileError, secret_from
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import definitions, set_up, vhost_of
-from deploy.management import Management, ManagementError, management_of, named_management_url
+from deploy.accounts import definitions, set_up
+from deploy.management import Management, ManagementError, named_management_url
 from deploy.queue_replacement import drift_at, remove_old_marks, replace_empty
 from deploy.topology_drift import Drift
 from ops.cli.console import console, explain_unreachable, print_json, stderr
@@ -57,7 +58,7 @@ def broker(
         raise typer.Exit(2)
     try:
         with explain_unreachable():
-            management = named_management_url(os.environ, amqp_url) or management_of(amqp_url)
+            management = named_management_url(os.environ, amqp_url) or BrokerAddress(amqp_url).management_url
             left = asyncio.run(replace_empty(amqp_url, management)) if recreate_empty else {}
             try:
                 asyncio.run(set_up(amqp_url, management, passwords))
@@ -87,4 +88,4 @@ def settings_of_broker() -> tuple[str, str, dict[str, str]]:
     except SecretFileError as error:
         stderr.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    return amqp_url, vhost_of(amqp_url), {name: password for name, password in passwords.items() if password}
+    return amqp_url, BrokerAddress(amqp_url).vhost, {name: password for name, password in passwords.items() if password}

@@ -12,6 +12,7 @@ import httpx
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.envelope import utc_now
 from contracts.topology import MARK, QUEUES
 from deploy.topology_drift import by_queue, drift_of
@@ -138,9 +139,9 @@ async def _listed(target: Target) -> tuple[Any, Any, Any] | None:
     """Queues, exchanges and bindings by the management API; None where there is none, or it does not answer."""
     if target.management_url is None:
         return None
-    address, broker = urlsplit(target.management_url), urlsplit(target.amqp_url)
-    vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
-    login = (unquote(address.username or broker.username or ""), unquote(address.password or broker.password or ""))
+    address, broker = urlsplit(target.management_url), BrokerAddress(target.amqp_url)
+    vhost = quote(broker.vhost, safe="")
+    login = (unquote(address.username or "") or broker.login, unquote(address.password or "") or broker.password)
     base = f"{address.scheme}://{address.hostname}:{address.port or 15672}/api"
     try:
         async with httpx.AsyncClient(auth=login, timeout=3, trust_env=False) as http:

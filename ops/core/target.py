@@ -9,12 +9,13 @@ from pathlib import Path
 from aio_pika.abc import AbstractConnection
 
 from chassis.messaging.amqp import connection_for_tools
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.bus import Bus
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.secret_files import secret_from
 from chassis.storage.store import Store
 from deploy.local import system_env
-from deploy.management import management_of, named_management_url
+from deploy.management import named_management_url
 from psp_adapter.stripe_api import StripeApi
 
 
@@ -116,7 +117,7 @@ class Target:
             amqp_url=amqp_url,
             management_url=local.get("BELLHOP_MANAGEMENT_URL")
             or named_management_url(env, amqp_url)
-            or management_of(amqp_url),
+            or BrokerAddress(amqp_url).management_url,
             mongodb_url=values["BELLHOP_MONGODB_URL"],
             stripe_api_key=values["STRIPE_API_KEY"],
             stripe_api_base=values.get("BELLHOP_STRIPE_API_BASE"),

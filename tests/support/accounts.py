@@ -1,7 +1,8 @@
 """The accounts of production, in a virtual host of a test's own."""
 
+from chassis.messaging.broker_address import BrokerAddress
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import derived, set_up, url_for
+from deploy.accounts import derived, set_up
 from deploy.local.broker import Broker
 
 
@@ -14,4 +15,7 @@ async def accounts_at(broker: Broker, url: str) -> dict[str, str]:
         return {}
     passwords = {account.name: derived(broker.url, account.name) for account in ACCOUNTS}
     await set_up(url, broker.management_url, passwords)
-    return {name.replace("-", "_"): url_for(url, name, password) for name, password in passwords.items()}
+    return {
+        name.replace("-", "_"): BrokerAddress(url).for_account(name, password).url
+        for name, password in passwords.items()
+    }

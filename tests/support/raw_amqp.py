@@ -5,10 +5,11 @@ import socket
 import struct
 from types import TracebackType
 from typing import Self
-from urllib.parse import unquote, urlsplit
 
 from pamqp import commands, frame
 from pamqp.base import Frame
+
+from chassis.messaging.broker_address import BrokerAddress
 
 MICROSECONDS = struct.pack(">Q", 1_772_000_000_000_000)
 """A time in microseconds where AMQP has seconds: far out of a clock's range."""
@@ -50,17 +51,17 @@ class _Connection:
     """One channel with confirms."""
 
     def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        self._socket = socket.create_connection((address.hostname, address.port or 5672), 20)
+        address = BrokerAddress(url)
+        self._socket = socket.create_connection((address.host, address.port), 20)
         self._read = b""
         self._socket.sendall(b"AMQP\x00\x00\x09\x01")
         self._next()
-        login = f"\0{unquote(address.username or '')}\0{unquote(address.password or '')}"
+        login = f"\0{address.login}\0{address.password}"
         self._send(0, commands.Connection.StartOk({}, "PLAIN", login, "en_US"))
         tune = self._next()
         assert isinstance(tune, commands.Connection.Tune)
         self._send(0, commands.Connection.TuneOk(tune.channel_max, tune.frame_max, 0))
-        self._send(0, commands.Connection.Open(unquote(address.path[1:]) or "/"))
+        self._send(0, commands.Connection.Open(address.vhost))
         self._next()
         for request in (commands.Channel.Open(), commands.Confirm.Select()):
             self._send(1, request)

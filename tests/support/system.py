@@ -25,7 +25,7 @@ import gateway.app
 import payment_service.app
 import psp_adapter.app
 import stripe_sandbox
-from chassis.messaging.amqp import login_of
+from chassis.messaging.broker_address import BrokerAddress
 from contracts.topology import COPIES, LOG
 from deploy.local.broker import Broker
 from deploy.local.processes import PLAIN_HTTP
@@ -117,7 +117,7 @@ class System:
     @property
     def login(self) -> str:
         """The operator's account at the broker, which the tests use."""
-        return login_of(self.setup.amqp_url)
+        return BrokerAddress(self.setup.amqp_url).login
 
     # What the parts are told
 

@@ -12,11 +12,12 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import AMQPError
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.bus import Bus
 from chassis.messaging.topology import MissingTopologyError, verify_topology
 from chassis.runtime.metrics import Metrics
 from contracts.accounts import ACCOUNTS
-from deploy.accounts import declare_topology, url_for
+from deploy.accounts import declare_topology
 from deploy.local.broker import LocalBroker, find_rabbitmq
 from deploy.local.ports import Ports
 from tests.support.compose import ROOT, services
@@ -84,7 +85,9 @@ def defined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
 
 
 async def test_definitions_alone_do_not_say_that_the_topology_is_complete(defined: LocalBroker) -> None:
-    connection = await aio_pika.connect_robust(url_for(defined.url, "gateway", PASSWORDS["gateway"]))
+    connection = await aio_pika.connect_robust(
+        BrokerAddress(defined.url).for_account("gateway", PASSWORDS["gateway"]).url
+    )
 
     async with connection:
         with pytest.raises(MissingTopologyError):
@@ -95,7 +98,7 @@ async def test_definitions_alone_do_not_say_that_the_topology_is_complete(define
 async def test_every_service_finds_its_account_and_the_whole_topology(account: object, defined: LocalBroker) -> None:
     name = getattr(account, "name", "")
     await declare_topology(defined.url)
-    connection = await aio_pika.connect_robust(url_for(defined.url, name, PASSWORDS[name]))
+    connection = await aio_pika.connect_robust(BrokerAddress(defined.url).for_account(name, PASSWORDS[name]).url)
 
     async with connection:
         await verify_topology(connection)
@@ -113,4 +116,4 @@ async def test_what_the_services_themselves_would_declare_is_the_same(defined: L
 
 async def test_nobody_else_gets_in(defined: LocalBroker) -> None:
     with pytest.raises((AMQPError, ConnectionError)):
-        await aio_pika.connect(url_for(defined.url, "guest", "guest"))
+        await aio_pika.connect(BrokerAddress(defined.url).for_account("guest", "guest").url)

@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.bus import Bus
 from chassis.messaging.queue_depth import depth_of
 from chassis.messaging.topology import MissingTopologyError, TopologyUnreadableError
@@ -21,7 +22,7 @@ from chassis.runtime.startup import bus_notices
 from contracts.accounts import ACCOUNTS, Account
 from contracts.message import Command, Event, Message, Query
 from contracts.topology import EXCHANGES, EXTRAS_COMMANDS, LIVE_KINDS, MARK, QUEUES, RETRY_LADDER
-from deploy.accounts import declare_topology, vhost_of
+from deploy.accounts import declare_topology
 from deploy.local.broker import Broker
 from deploy.management import Management, ManagementError
 from tests.support.accounts import accounts_at
@@ -263,7 +264,7 @@ async def test_an_account_that_may_not_read_the_mark_says_so_and_what_to_do(
     addresses: Addresses, broker: Broker
 ) -> None:
     assert broker.management_url
-    path = f"/api/permissions/{vhost_of(addresses['operator'])}/{ADAPTER.replace('_', '-')}"
+    path = f"/api/permissions/{BrokerAddress(addresses['operator']).vhost}/{ADAPTER.replace('_', '-')}"
     rights = {"configure": "^$", "write": "^$", "read": "^psp\\.commands$"}
     Management(broker.management_url).call("PUT", path, rights)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chassis.messaging.amqp import login_of
+from chassis.messaging.broker_address import BrokerAddress
 from contracts.payments import PaymentSucceeded
 from contracts.psp import CreatePspRefund
 from tests.support.desk import paid_order
@@ -34,7 +34,7 @@ async def forge(
         "type": short(kind),
         "message_id": short(f"forged-{uuid.uuid4().hex}"),
         "correlation_id": short("c"),
-        "user_id": short(login_of(url)),
+        "user_id": short(BrokerAddress(url).login),
         "headers": table(*headers.items()),
     }
     content = json.dumps({"kind": kind, **body}).encode()

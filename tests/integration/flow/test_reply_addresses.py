@@ -6,12 +6,13 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId
 from contracts.orders import StartPayment
-from deploy.local.broker import Broker, vhost_url
+from deploy.local.broker import Broker
 from tests.support.accounts import accounts_at
 from tests.support.examples import sample
 from tests.support.guest import Guest, body
@@ -67,7 +68,7 @@ async def test_a_refused_reply_closes_no_channel_that_messages_leave_on(bus: Bus
 async def test_replies_go_on_after_one_was_refused(bus: Bus, broker: Broker) -> None:
     address = "gateway.replies.5d0c4f2ab7e14e6f"
     answered: list[str | None] = []
-    async with await aio_pika.connect(vhost_url(broker.url, "reply-addresses")) as connection:
+    async with await aio_pika.connect(BrokerAddress(broker.url).for_vhost("reply-addresses").url) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(address, exclusive=True)
         await queue.bind("replies", address)

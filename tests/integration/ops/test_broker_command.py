@@ -10,12 +10,12 @@ import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 from typer.testing import CliRunner
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
 from contracts.accounts import ACCOUNTS
 from contracts.topology import MARK
-from deploy.accounts import url_for
 from deploy.local.broker import Broker
 from ops.cli.broker import password_variable
 from ops.cli.main import app
@@ -44,7 +44,7 @@ async def test_afterwards_a_service_works_with_its_own_account(url: str) -> None
         done = await asyncio.to_thread(CliRunner().invoke, app, ["broker"])
         assert done.exit_code == 0, done.output
 
-    own = url_for(url, "gateway", PASSWORDS["gateway"])
+    own = BrokerAddress(url).for_account("gateway", PASSWORDS["gateway"]).url
     bus = Bus(own, "gateway", Metrics("gateway"), publish_timeout=5, graceful_timeout=1, declares=False)
     try:
         await bus.start()

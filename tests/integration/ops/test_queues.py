@@ -6,8 +6,9 @@ from typing import Any
 import aio_pika
 import pytest
 
+from chassis.messaging.broker_address import BrokerAddress
 from contracts.topology import MARK
-from deploy.accounts import declare_topology, vhost_of
+from deploy.accounts import declare_topology
 from deploy.local.broker import Broker
 from deploy.management import Management, quoted
 from tests.support.operator import Operator
@@ -105,7 +106,7 @@ async def test_a_policy_that_gives_messages_up_early_is_named(
     """RabbitMQ takes the lower of a policy's limit and a queue's own; a policy of 20 is what 4.x does by default."""
     assert broker.management_url
     monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", broker.management_url)
-    path = f"/api/policies/{quoted(vhost_of(operator.system.setup.amqp_url))}/as-in-4"
+    path = f"/api/policies/{quoted(BrokerAddress(operator.system.setup.amqp_url).vhost)}/as-in-4"
     policy = {"pattern": ".*", "definition": {"delivery-limit": 20}, "apply-to": "queues"}
     Management(broker.management_url).call("PUT", path, policy)
 

@@ -14,7 +14,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionInternalError
 from pamqp.common import FieldTable
 
-from deploy.accounts import url_for
+from chassis.messaging.broker_address import BrokerAddress
 from deploy.local.broker import Broker
 from deploy.management import Management, ManagementError
 from tests.support.waiting import until
@@ -142,7 +142,7 @@ async def test_whether_an_account_may_ask_for_a_queue_it_has_no_right_to(
     management.call("PUT", "/api/users/stranger", {"password": "made-up", "tags": ""})
     management.call("PUT", f"/api/permissions/{vhost}/stranger", {"configure": "^$", "write": "^$", "read": "^$"})
 
-    async with await aio_pika.connect(url_for(url, "stranger", "made-up")) as connection:
+    async with await aio_pika.connect(BrokerAddress(url).for_account("stranger", "made-up").url) as connection:
         try:
             await (await connection.channel()).declare_queue("asked for", passive=True)
             said = "is answered"
