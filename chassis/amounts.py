@@ -17,6 +17,13 @@ def readable(money: Money) -> str:
     return written(major_units(money), money.currency)
 
 
+def coded(money: Money) -> str:
+    """An amount with its currency's code, for tables and traces: 48.00 EUR, 500 JPY, 1.250 KWD."""
+    number = major_units(money)
+    decimals = get_currency_precision(money.currency) + 2 * bool(money.hundredths)
+    return f"{number:.{decimals}f} {money.currency}"
+
+
 def amount_of(text: str, currency: str) -> Money:
     """Parse a typed amount in major units of `currency`: `48.00`, `5000`, `1.250`.
 

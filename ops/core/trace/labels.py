@@ -1,12 +1,15 @@
 """Labels of messages, senders and amounts in a story."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from babel.numbers import get_currency_precision
+from pydantic import ValidationError
 
+from chassis.amounts import coded
 from contracts import orders, payments, psp, services
 from contracts.message import Message
+from contracts.money import Money
 from contracts.topology import QUEUES
 from contracts.upcasting import newest_of
 from ops.core.messages import RecordedMessage
@@ -56,17 +59,15 @@ def summary_of(seen: RecordedMessage) -> str:
     return shortened(", ".join([*filter(None, amounts), *words]))
 
 
-_MOST = 2**63  # minor units: more is nonsense, and no float takes it
+_MOST = 2**63  # minor units: more is not an amount
 
 
 def money(amount: Any) -> str:
     """`{"amount": 4800, "currency": "EUR"}` as 48.00 EUR; empty if it is not an amount."""
-    match amount:
-        case {"amount": int(minor), "currency": str(currency)} if abs(minor) < _MOST:
-            decimals = get_currency_precision(currency)
-            return f"{minor / 10**decimals:.{decimals}f} {currency}"
-        case _:
-            return ""
+    with suppress(ValidationError):
+        valid = Money.model_validate(amount)
+        return coded(valid) if abs(valid.amount) < _MOST else ""
+    return ""
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:

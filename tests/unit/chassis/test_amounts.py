@@ -4,12 +4,25 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.amounts import amount_of, major_units, readable, written
+from chassis.amounts import amount_of, coded, major_units, readable, written
 from contracts.money import Money
 
 
 def test_what_the_psp_counts_finer_than_we_do_is_written_in_full() -> None:
     assert readable(Money(amount=500, currency="RSD", hundredths=7)) == "RSD 500.07"
+
+
+@pytest.mark.parametrize(
+    ("money", "text"),
+    [
+        (Money(amount=4800, currency="EUR"), "48.00 EUR"),
+        (Money(amount=-5, currency="EUR"), "-0.05 EUR"),
+        (Money(amount=500, currency="JPY"), "500 JPY"),
+        (Money(amount=500, currency="RSD", hundredths=7), "500.07 RSD"),
+    ],
+)
+def test_an_amount_with_its_currencys_code_is_exact(money: Money, text: str) -> None:
+    assert coded(money) == text
 
 
 @pytest.mark.parametrize(
