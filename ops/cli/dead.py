@@ -23,7 +23,7 @@ from ops.cli.console import (
     stderr,
     with_session,
 )
-from ops.cli.dead_choosing import chosen_letters, move_letters
+from ops.cli.dead_choosing import chosen_letters, move_letters, stage_named
 from ops.cli.dead_view import print_letter, table_of
 from ops.cli.filters import moment_of, takes_filter
 from ops.cli.plans import AcceptChanges, Again, Rate, WhyToRun, carry_out, show_plan
@@ -58,7 +58,7 @@ def list_letters(
 
     Exit code 0 if there are none, 1 if there are some (so a script notices), 2 if the system is unavailable.
     """
-    of_stage = _stage(stage)
+    of_stage = stage_named(stage)
     letters = with_session(data_dir, lambda desk: actions.find(desk, wanted, of_stage))
     if as_json:
         print_json([summary(letter) for letter in letters])
@@ -293,12 +293,3 @@ def empty(
 
     deleted = with_session(data_dir, lambda desk: actions.delete(desk, letters, who=acting_as(who), why=why))
     print_json({"deleted": deleted}) if as_json else console.print(f"{deleted} dead letters deleted.")
-
-
-def _stage(name: str) -> Stage | None:
-    if name == "any":
-        return None
-    try:
-        return Stage(name)
-    except ValueError:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(Stage)}, any", param_hint="--stage") from None

@@ -68,3 +68,13 @@ def move_letters(
     else:
         console.print(f"{moved} of {len(letters)} dead letters are now {to}.")
     raise typer.Exit(0 if moved == len(letters) else 1)
+
+
+def stage_named(name: str) -> Stage | None:
+    """The stage that `--stage` names; None for `any`. Ends the command with a sentence for another word."""
+    if name == "any":
+        return None
+    try:
+        return Stage(name)
+    except ValueError:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(Stage)}, any", param_hint="--stage") from None
