@@ -136,7 +136,7 @@ async def test_a_reload_while_the_payment_is_processed_waits_on(visit: Visit) ->
     await guest.confirms()
 
 
-async def test_the_confirmation_is_told_on_the_upselling_page_when_the_guest_went_back_there(visit: Visit) -> None:
+async def test_the_confirmation_is_reported_on_the_upselling_page_when_the_guest_went_back_there(visit: Visit) -> None:
     guest = await visit()
     order_id = await guest.order()
     await guest.pay(PROCESSING_CARD)
@@ -269,7 +269,7 @@ async def test_a_session_that_ends_while_the_bank_asks_lets_the_guest_answer_fir
     await guest.was_charged_once(order_id)
 
 
-async def test_an_order_of_somebody_else_is_not_shown(visit: Visit) -> None:
+async def test_an_order_of_another_guest_is_not_shown(visit: Visit) -> None:
     guest, other = await visit(), await visit()
     order_id = await other.order()
 

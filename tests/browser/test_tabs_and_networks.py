@@ -174,7 +174,7 @@ async def test_where_no_stream_passes_the_order_is_asked_for(visit: Visit) -> No
     await guest.was_charged_once(order_id)
 
 
-async def test_a_gateway_that_restarts_in_the_middle_strands_nobody(visit: Visit) -> None:
+async def test_a_gateway_that_restarts_in_the_middle_strands_no_guest(visit: Visit) -> None:
     guest = await visit()
     order_id = await guest.order()
     await guest.fill()

@@ -45,7 +45,7 @@ class Visitor:
 
         def asked(request: Request) -> None:
             if urlsplit(request.url).netloc not in allowed:
-                self.complaints.append(f"asked somebody else: {request.url}")
+                self.complaints.append(f"asked another site: {request.url}")
 
         page.on("console", said)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
@@ -125,7 +125,7 @@ class Visitor:
 
     async def confirms(self) -> None:
         """The confirmation is shown; OK leads to the upselling page with the confirmed order on top."""
-        await self.page.bring_to_front()  # a tab behind another is painted seldom, and a press waits for that
+        await self.page.bring_to_front()  # a tab behind another is rarely painted, and a press waits for that
         await expect(self.confirmation).to_be_visible()
         await self.confirmation.locator("button").click()
         await expect(self.orders.first).to_have_attribute("data-status", "confirmed")

@@ -35,11 +35,11 @@ class Aftermath:
     """What there is to know when everything has come to rest."""
 
     acknowledged: frozenset[str]
-    """Orders that a guest was told of, by a 201 or a 202."""
+    """Orders that were acknowledged to a guest, by a 201 or a 202."""
     statuses: Mapping[str, str]
     """Of every order in the store."""
     wrong: tuple[str, ...]
-    """Orders whose money or status is not what their guests were told."""
+    """Orders whose money or status differs from what their guests were shown."""
     doubled: tuple[str, ...]
     """Effects that happened more than once."""
     findings: tuple[Finding, ...]
@@ -51,7 +51,7 @@ class Aftermath:
 
     @property
     def lost(self) -> set[str]:
-        """Orders that somebody was told of and that are not there."""
+        """Acknowledged orders that do not exist."""
         return {order_id for order_id in self.acknowledged if order_id not in self.statuses}
 
     @property

@@ -35,7 +35,7 @@ class Chaos:
     broker: Broker
     saboteur: Saboteur
     aftermath: Aftermath
-    told: Figures
+    figures: Figures
 
 
 @pytest.fixture(scope="session")
@@ -81,9 +81,9 @@ async def chaos(
                 aftermath = await come_to_rest(system, broker, crowd)
             finally:
                 await crowd.send_away()
-            told = figures_of(saboteur, aftermath)
-            report(told)
-            yield Chaos(system, broker, saboteur, aftermath, told)
+            figures = figures_of(saboteur, aftermath)
+            report(figures)
+            yield Chaos(system, broker, saboteur, aftermath, figures)
 
 
 def figures_of(saboteur: Saboteur, aftermath: Aftermath) -> Figures:

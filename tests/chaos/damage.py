@@ -148,7 +148,7 @@ class Saboteur:
         self.done["restarts"] += 1
 
     async def lose_psp(self) -> None:
-        """Nobody answers at the PSP's address; it is back once the adapter has noticed. Its books are whole."""
+        """The PSP does not answer; it is back once the adapter has noticed. Its ledger is intact."""
         before = self._put_off()
         await self.system.stop_part(SANDBOX)
         self.done["PSP outages"] += 1
@@ -179,7 +179,7 @@ class Saboteur:
             await asyncio.sleep(PSP_FROZEN)
 
     async def remove_binding(self) -> None:
-        """An operator's slip: payments that succeeded reach nobody; put right once a sender has noticed."""
+        """An operator's slip: events of successful payments reach no queue; put right once a sender has noticed."""
         queue, kind = self.chance.choice(CUT)
         async with self.system.channel() as channel:
             bound = await channel.get_queue(queue.name, ensure=False)
@@ -254,7 +254,7 @@ class Saboteur:
         self.done["restarts"] += 1
 
     def _put_off(self) -> int:
-        """How often any service has put a message off, so far: to the retry ladder, or back to the broker."""
+        """How often the services have retried, requeued, held or nacked a message so far."""
         said = self.system.said()
         return sum(said[f"message.{how}"] for how in ("retried", "requeued", "held", "nacked"))
 
@@ -271,7 +271,7 @@ class Saboteur:
         await until(noticed, "a service has noticed", within=60)
 
     async def _pile_up(self) -> None:
-        """Orders that expired just now, and nobody has been told."""
+        """Orders that have just expired, without any message sent."""
         orders = self.system.documents["orders"]
         template = await orders.find_one({})
         assert template is not None, "guests got somewhere, so there is an order"

@@ -1,4 +1,4 @@
-"""Guests who order, pay, cancel and leave while Bellhop breaks around them, and who remember what they were told."""
+"""Guests who order, pay, cancel and leave while Bellhop breaks around them, and who remember what they were shown."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ class Story:
     paid: bool = False
     given_up: bool = False
     cancel_refused: bool = False
-    """The guest was told that the order cannot be cancelled now."""
+    """The guest was refused the cancellation."""
     declined: int = 0
 
     # What a guest does
@@ -91,7 +91,7 @@ class Story:
         self.step()
 
     async def _asked(self, ask: Callable[[], Awaitable[httpx.Response]], *expected: int) -> httpx.Response | None:
-        """An answer, or None when nobody gave one: the part that should have is dead."""
+        """An answer, or None if there was none because the part is dead."""
         try:
             answer = await ask()
         except httpx.TransportError:
@@ -168,7 +168,7 @@ class Crowd:
         await asyncio.gather(*self._tasks)
 
     async def send_away(self) -> None:
-        """Nobody stays behind when a test fails."""
+        """No guest remains when a test fails."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -179,7 +179,7 @@ class Crowd:
         await until(lambda: self.steps >= wanted or self.is_empty(), "guests got further", within=PERSISTENCE)
 
     def is_empty(self) -> bool:
-        """Nobody is under way."""
+        """No guest is under way."""
         return all(task.done() for task in self._tasks)
 
     def _step(self) -> None:

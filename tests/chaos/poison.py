@@ -12,7 +12,7 @@ from contracts.payments import PaymentSucceeded, RefundPayment
 from contracts.topology import COMMANDS, EVENTS, EXTRAS_COMMANDS, EXTRAS_PAYMENTS, PAYMENTS_COMMANDS, PSP_COMMANDS
 from tests.support.system import System
 
-NOBODY = OrderId("ord_" + "z" * 26)
+UNKNOWN_ORDER = OrderId("ord_" + "z" * 26)
 SUM = Money(amount=100, currency="EUR")
 
 
@@ -31,19 +31,23 @@ class Poison:
 
 
 def all_kinds() -> Iterator[Poison]:
-    """A body that does not parse, a kind nobody knows, facts and commands about nobody, a message in a wrong queue."""
-    place, told, back = (kind.wire_kind() for kind in (PlaceOrder, PaymentSucceeded, RefundPayment))
-    fact = PaymentSucceeded(order_id=NOBODY, payment_id=payment_id_of(NOBODY), amount=SUM).to_wire()
+    """A body that does not parse, an unknown kind, events and commands about no order, a message in a wrong queue."""
+    place, fact_kind, back = (kind.wire_kind() for kind in (PlaceOrder, PaymentSucceeded, RefundPayment))
+    fact = PaymentSucceeded(order_id=UNKNOWN_ORDER, payment_id=payment_id_of(UNKNOWN_ORDER), amount=SUM).to_wire()
     command = RefundPayment(
-        order_id=NOBODY, payment_id=payment_id_of(NOBODY), refund_id=RefundId("ref_x"), amount=SUM, reason="poison"
+        order_id=UNKNOWN_ORDER,
+        payment_id=payment_id_of(UNKNOWN_ORDER),
+        refund_id=RefundId("ref_x"),
+        amount=SUM,
+        reason="poison",
     ).to_wire()
     extras, facts = EXTRAS_COMMANDS.name, EXTRAS_PAYMENTS.name
-    yield Poison("unparseable", b"{", place, COMMANDS.name, place, extras, "extras.dead", "MalformedMessageError")
+    yield Poison("unparsable", b"{", place, COMMANDS.name, place, extras, "extras.dead", "MalformedMessageError")
     yield Poison("unknown", b"{}", "orders.dance.v1", COMMANDS.name, place, extras, "extras.dead", "UnknownKindError")
-    yield Poison("no-order", fact, told, EVENTS.name, told, facts, "extras.dead", "UnknownOrderError")
+    yield Poison("no-order", fact, fact_kind, EVENTS.name, fact_kind, facts, "extras.dead", "UnknownOrderError")
     payments, psp = PAYMENTS_COMMANDS.name, PSP_COMMANDS.name
     yield Poison("no-payment", command, back, COMMANDS.name, back, payments, "payments.dead", "UnknownPaymentError")
-    yield Poison("wrong-queue", fact, told, "", psp, psp, "psp.dead", "MisroutedMessageError")
+    yield Poison("wrong-queue", fact, fact_kind, "", psp, psp, "psp.dead", "MisroutedMessageError")
 
 
 POISON = tuple(all_kinds())

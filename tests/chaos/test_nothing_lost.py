@@ -11,13 +11,13 @@ from tests.support.books import FINAL
 pytestmark = pytest.mark.timeout(3600)
 
 
-def test_every_order_a_guest_was_told_of_is_there_and_final(chaos: Chaos) -> None:
-    told, statuses = chaos.aftermath.acknowledged, chaos.aftermath.statuses
+def test_every_order_a_guest_saw_is_there_and_final(chaos: Chaos) -> None:
+    acknowledged, statuses = chaos.aftermath.acknowledged, chaos.aftermath.statuses
 
     assert chaos.aftermath.lost == set()
-    assert {statuses[order_id] for order_id in told} <= set(FINAL)
-    assert len(told) == len(chaos.saboteur.crowd.stories)
-    assert len(statuses) == len(told) + len(chaos.saboteur.backlog)
+    assert {statuses[order_id] for order_id in acknowledged} <= set(FINAL)
+    assert len(acknowledged) == len(chaos.saboteur.crowd.stories)
+    assert len(statuses) == len(acknowledged) + len(chaos.saboteur.backlog)
 
 
 def test_guests_paid_cancelled_and_left_meanwhile(chaos: Chaos) -> None:
@@ -26,7 +26,7 @@ def test_guests_paid_cancelled_and_left_meanwhile(chaos: Chaos) -> None:
     assert min(reached["confirmed"], reached["cancelled"], reached["expired"]) > 0
 
 
-def test_every_cent_is_where_the_guest_was_told_it_is(chaos: Chaos) -> None:
+def test_every_cent_is_where_the_guest_was_shown_it_is(chaos: Chaos) -> None:
     assert chaos.aftermath.wrong == ()
     assert chaos.aftermath.findings == ()
 

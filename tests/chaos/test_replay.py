@@ -28,7 +28,7 @@ async def test_replaying_the_whole_log_twice_changes_no_document(chaos: Chaos) -
 
     sent = [await replay(chaos.system, _decided(chaos)) for _ in range(2)]
 
-    chaos.told.rows["messages replayed"] = sum(sent)
+    chaos.figures.rows["messages replayed"] = sum(sent)
     assert min(sent) > len(chaos.aftermath.acknowledged)
     assert changed(before, await documents(chaos.system)) == {}
     assert await ledger_lines(chaos.system) == books

@@ -26,7 +26,7 @@ from contracts.topology import EXCHANGES, FAILURES, Queue, queue_named
 
 VERSION = "0.0.0-test"
 REPLY_TO = "gateway.replies.5d0c4f2ab7e14e6f"
-LOGIN = "nobody"
+LOGIN = "a-service"
 """The one login of all services here."""
 
 
@@ -135,7 +135,7 @@ class Bench:
 
     @property
     def ended(self) -> list[AckStatus | None]:
-        """What the broker was told of each delivered message."""
+        """How each delivered message was settled."""
         return [message.committed for message in self.delivered]
 
     @property

@@ -11,7 +11,7 @@ from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 from tests.support.fake_store import FakeDocuments, ask
 
-TOLD = OrderExpired(order_id=OrderId("ord_1"), guest_id=GuestId("gst_1"), property_id=PropertyId("alpenhof"))
+EMITTED = OrderExpired(order_id=OrderId("ord_1"), guest_id=GuestId("gst_1"), property_id=PropertyId("alpenhof"))
 IN_TIME = 60
 """Documents this store clears before its caller stops waiting."""
 
@@ -37,7 +37,7 @@ class Sending:
 
 
 def decide(state: State | None, now: datetime) -> Decision[State]:
-    return Applied(State(), (TOLD,))
+    return Applied(State(), (EMITTED,))
 
 
 async def test_what_a_long_outage_left_is_cleared_although_the_store_is_slow() -> None:

@@ -26,7 +26,7 @@ AWAY = StoreUnavailableError("loading ord_1", OSError("gone"))
 
 
 class Doing:
-    """A handler that keeps what it was given and ends as it is told."""
+    """A handler that keeps what it was given, with a configurable outcome."""
 
     def __init__(self) -> None:
         self.given: list[tuple[Message, Delivery]] = []
@@ -133,7 +133,7 @@ async def test_a_retry_keeps_the_message_as_it_was_and_says_where_it_came_from(b
             "origin_queue": "extras.commands",
             "origin_exchange": "commands",
             "origin_routing_key": "orders.place-order.v1",
-            "sent_by": "nobody",
+            "sent_by": "a-service",
             "error_type": "StoreUnavailableError",
             "error": str(AWAY),
             "service_version": VERSION,
@@ -331,7 +331,7 @@ async def test_a_message_about_a_document_of_a_newer_version_is_left_to_it(bench
     assert (left.exchange, left.routing_key, left.message) == ("retry.1s", "extras.commands", PLACE)
 
 
-async def test_a_kind_nobody_handles_here_is_parked(bench: Bench, doing: Doing) -> None:
+async def test_a_kind_without_a_handler_is_parked(bench: Bench, doing: Doing) -> None:
     await bench.deliver(EXTRAS_COMMANDS, START)
 
     assert _parked(bench).headers["error_type"] == "NoHandlerError"
@@ -384,7 +384,7 @@ async def test_a_message_that_failed_before_comes_with_how_it_failed(bench: Benc
 
 
 @pytest.mark.parametrize("wrong", [TimeoutError, PermanentError], ids=["retried", "parked"])
-async def test_an_error_that_names_a_secret_is_told_without_it(
+async def test_an_error_that_names_a_secret_is_reported_without_it(
     bench: Bench, doing: Doing, wrong: type[Exception]
 ) -> None:
     doing.ends = wrong("cannot reach amqp://extras:hush@rabbit/ with whsec_hushhush")

@@ -71,15 +71,15 @@ def test_the_handlers_take_what_the_queues_bind_and_nothing_else() -> None:
         assert {kind.wire_kind() for kind in table} == {bound.routing_key for bound in queue_named(queue).bindings}
 
 
-async def test_a_placed_order_is_told_and_its_guest_answered(service: Service) -> None:
-    told, answer = await service.takes(EXTRAS_COMMANDS, PLACE)
+async def test_a_placed_order_is_reported_and_its_guest_answered(service: Service) -> None:
+    reply_event, answer = await service.takes(EXTRAS_COMMANDS, PLACE)
 
-    assert told.kind == "orders.order-pending-payment.v1"
+    assert reply_event.kind == "orders.order-pending-payment.v1"
     assert isinstance(answer, OrderReply)
     assert answer.order == (await service.order()).view()
 
 
-async def test_a_repeat_gets_the_first_answer_and_tells_nobody_else(service: Service) -> None:
+async def test_a_repeat_gets_the_first_answer_and_publishes_nothing_else(service: Service) -> None:
     _, first = await service.takes(EXTRAS_COMMANDS, PLACE)
     await service.takes(EXTRAS_COMMANDS, START)
     await service.takes(EXTRAS_PAYMENTS, given.session_created())
@@ -157,7 +157,7 @@ async def test_the_same_message_twice_is_a_duplicate_and_sends_nothing_twice(ser
     assert service.bench.handled(PLACE.kind, "duplicate") == 1
 
 
-async def test_a_store_that_is_away_is_tried_again_and_nobody_is_answered(service: Service) -> None:
+async def test_a_store_that_is_away_is_tried_again_and_no_request_is_answered(service: Service) -> None:
     service.orders.away = True
 
     await service.takes(EXTRAS_COMMANDS, PLACE)
@@ -172,7 +172,7 @@ async def test_a_guest_reads_the_active_extras(service: Service) -> None:
     assert answer == ExtrasReply(extras=(given.offered().view(),))
 
 
-async def test_a_guest_reads_an_order_of_their_own_and_nobody_elses(service: Service) -> None:
+async def test_a_guest_reads_an_order_of_their_own_and_no_other_guests(service: Service) -> None:
     await service.takes(EXTRAS_COMMANDS, PLACE)
     mine = GetOrder.model_validate({"order_id": given.ORDER_ID, **WHO})
 
@@ -197,5 +197,5 @@ async def test_a_guest_lists_orders_of_their_own(service: Service) -> None:
     assert foreign == OrdersReply(orders=())
 
 
-async def test_a_query_nobody_waits_for_is_not_answered(service: Service) -> None:
+async def test_a_query_without_a_requester_is_not_answered(service: Service) -> None:
     assert await service.takes(EXTRAS_QUERIES, ListOrders.model_validate(WHO), reply_to=None) == []

@@ -99,9 +99,9 @@ async def test_an_event_is_about_the_payment_that_holds_its_session_whatever_its
     for number, (queue, message) in enumerate(story):
         await bench.deliver(queue, message, message_id=f"m-{number}", reply_to=None)
 
-    told = bench.sent[-1]
-    assert isinstance(told, PaymentSucceeded)
-    assert (told.order_id, told.payment_id) == (given.ORDER_ID, given.PAYMENT_ID)
+    published = bench.sent[-1]
+    assert isinstance(published, PaymentSucceeded)
+    assert (published.order_id, published.payment_id) == (given.ORDER_ID, given.PAYMENT_ID)
 
 
 async def test_a_payment_of_another_system_on_the_same_account_changes_nothing(bench: Bench) -> None:

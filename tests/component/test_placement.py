@@ -131,7 +131,7 @@ async def test_a_repeat_of_an_order_that_lost_its_places_is_refused_again(hotel:
     assert again.reason == Reason.OUT_OF_STOCK
 
 
-async def test_a_crash_before_the_places_were_confirmed_is_made_good_by_whoever_comes_first(hotel: Hotel) -> None:
+async def test_a_crash_before_the_places_were_confirmed_is_made_good_by_the_next_process(hotel: Hotel) -> None:
     class CrashError(Exception):
         pass
 

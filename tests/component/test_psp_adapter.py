@@ -87,15 +87,15 @@ def test_the_handlers_take_what_the_queue_binds_and_nothing_else() -> None:
     assert {kind.wire_kind() for kind in handlers.commands()} == {bound.routing_key for bound in PSP_COMMANDS.bindings}
 
 
-async def test_an_opened_session_is_told_with_its_secret_sealed() -> None:
+async def test_an_opened_session_is_reported_with_its_secret_sealed() -> None:
     bench = await _taking(CREATE, answering(200, intent("requires_payment_method")))
 
     (published,) = bench.published
-    told = published.message
-    assert isinstance(told, PspSessionCreated)
-    assert (told.psp_reference, told.session_no, told.livemode) == ("pi_1", 1, False)
+    emitted = published.message
+    assert isinstance(emitted, PspSessionCreated)
+    assert (emitted.psp_reference, emitted.session_no, emitted.livemode) == ("pi_1", 1, False)
     assert b"pi_1_secret_x" not in published.body
-    assert SEAL.open(told.sealed_client_secret) == "pi_1_secret_x"
+    assert SEAL.open(emitted.sealed_client_secret) == "pi_1_secret_x"
     assert (published.message_id, published.correlation_id) == ("m-1.psp.pi_1", "c-1")
 
 
@@ -126,19 +126,19 @@ async def test_an_address_sealed_with_a_key_that_is_gone_costs_the_receipt_and_n
 
     bench = await _taking(CREATE.model_copy(update={"sealed_receipt_email": gone}), fake)
 
-    (told,) = bench.sent
-    assert isinstance(told, PspSessionCreated)
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspSessionCreated)
     (created,) = [request for request in fake.requests if request.method == "POST"]
     assert b"receipt_email" not in created.content
     assert capsys.readouterr().out.count("psp.no_receipt") == 1
 
 
-async def test_a_session_stripe_refuses_is_told_as_a_fact() -> None:
+async def test_a_session_stripe_refuses_is_reported_as_a_fact() -> None:
     bench = await _taking(CREATE, error(400, code="parameter_unknown"))
 
-    (told,) = bench.sent
-    assert isinstance(told, PspSessionFailed)
-    assert told.code == "parameter_unknown"
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspSessionFailed)
+    assert emitted.code == "parameter_unknown"
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -181,14 +181,14 @@ async def test_no_money_goes_back_of_an_intent_of_the_other_mode() -> None:
     assert [request for request in fake.requests if request.method == "POST"] == []
 
 
-async def test_an_amount_stripe_cannot_charge_is_told_as_a_fact() -> None:
+async def test_an_amount_stripe_cannot_charge_is_reported_as_a_fact() -> None:
     command = CREATE.model_copy(update={"amount": Money(amount=1, currency="KWD")})
 
     bench = await _taking(command, answering(200, intent("requires_payment_method")))
 
-    (told,) = bench.sent
-    assert isinstance(told, PspSessionFailed)
-    assert told.code == "unpayable_amount"
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspSessionFailed)
+    assert emitted.code == "unpayable_amount"
 
 
 @pytest.mark.parametrize("command", [CREATE, CLOSE], ids=lambda command: command.kind)
@@ -202,11 +202,11 @@ async def test_a_stripe_that_is_away_is_tried_again(command: CreatePspSession | 
 async def test_a_fact_is_noted_with_the_calls_that_led_to_it() -> None:
     bench = await _taking(CREATE, answering(200, intent("requires_payment_method")))
 
-    (told,) = bench.published
-    assert re.fullmatch(r"[0-9:.]{12} POST /v1/payment_intents 200 in \d+ ms, pi_1", told.headers["psp"])
+    (emitted,) = bench.published
+    assert re.fullmatch(r"[0-9:.]{12} POST /v1/payment_intents 200 in \d+ ms, pi_1", emitted.headers["psp"])
 
 
-async def test_a_silent_stripe_is_noted_on_what_the_log_is_told() -> None:
+async def test_a_silent_stripe_is_noted_on_its_copy_in_the_log() -> None:
     bench = await _taking(CREATE, unreachable(httpx.ReadTimeout))
 
     (copy,) = bench.failures
@@ -217,37 +217,37 @@ async def test_a_silent_stripe_is_noted_on_what_the_log_is_told() -> None:
 async def test_a_cancelled_session_is_reported() -> None:
     bench = await _taking(CLOSE, answering(200, intent("canceled")))
 
-    (told,) = bench.sent
-    assert isinstance(told, PspPaymentCanceled)
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspPaymentCanceled)
 
 
 @pytest.mark.parametrize("command", [CLOSE, RETRIEVE], ids=["close", "retrieve"])
-async def test_a_session_that_stripe_will_not_close_or_show_is_told_and_not_parked(
+async def test_a_session_that_stripe_will_not_close_or_show_is_reported_and_not_parked(
     command: ClosePspSession | RetrievePspSession,
 ) -> None:
     bench = await _taking(command, error(400, code="payment_intent_unexpected_state"))
 
-    (told,) = bench.sent
-    assert isinstance(told, PspOutcomeUnknown)
-    assert (told.asked, told.is_refused) == (command.kind, True)
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspOutcomeUnknown)
+    assert (emitted.asked, emitted.is_refused) == (command.kind, True)
 
 
 async def test_a_session_that_was_paid_before_it_could_be_closed_is_reported_as_paid() -> None:
     paid = {**intent("succeeded"), "amount_received": 50_000}
     bench = await _taking(CLOSE, error(400, code="payment_intent_unexpected_state", payment_intent=paid))
 
-    (told,) = bench.sent
-    assert isinstance(told, PspPaymentSucceeded)
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspPaymentSucceeded)
 
 
-async def test_a_refund_of_an_amount_stripe_cannot_move_is_told_as_refused_and_not_parked() -> None:
+async def test_a_refund_of_an_amount_stripe_cannot_move_is_reported_as_refused_and_not_parked() -> None:
     refund = REFUND.model_copy(update={"amount": Money(amount=5, currency="KWD")})
 
     bench = await _taking(refund, answering(200, intent("succeeded")))
 
-    (told,) = bench.sent
-    assert isinstance(told, PspRefundRefused)
-    assert "KWD" in told.detail
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspRefundRefused)
+    assert "KWD" in emitted.detail
 
 
 # The webhook
@@ -375,9 +375,9 @@ async def test_a_claim_is_answered_only_by_a_payment_intent_of_our_account_that_
     unknown = await _taking(claim, error(404, code="resource_missing"))
     silent = await _taking(claim, unreachable(httpx.ReadTimeout))
 
-    (told,) = names_it.sent
-    assert isinstance(told, PspPaymentSucceeded)
-    assert told.is_answer
+    (emitted,) = names_it.sent
+    assert isinstance(emitted, PspPaymentSucceeded)
+    assert emitted.is_answer
     assert (names_another.published, unknown.published) == ([], [])
     assert silent.published[0].headers["error_type"] == "PspUnavailableError"
 
@@ -417,7 +417,7 @@ async def test_what_is_no_event_is_400_although_signed(body: str | bytes) -> Non
     assert bench.published == []
 
 
-async def test_a_signature_of_somebody_else_is_400_and_nothing_is_published() -> None:
+async def test_a_foreign_signature_is_400_and_nothing_is_published() -> None:
     bench = _bench()
 
     response = await posted(bench, json.dumps(_event()), signed_with="whsec_foreign")

@@ -65,7 +65,7 @@ def dead(bench: Bench) -> list[Message]:
     return [published.message for published in bench.published if published.exchange == "dead"]
 
 
-def told(bench: Bench) -> list[type[Message]]:
+def sent_kinds(bench: Bench) -> list[type[Message]]:
     return [type(published.message) for published in bench.published if published.exchange == "events"]
 
 
@@ -85,7 +85,7 @@ PARKED = TranslatePspEvent(event_id="evt_bad", event_type="refund.created")
 async def test_an_event_that_cannot_be_translated_stops_neither_the_others_nor_the_cursor(bad: dict[str, Any]) -> None:
     bench = await taking(SWEEP, stripe_with(bad, GOOD, intents={"pi_unknown": 404}))
 
-    assert told(bench) == [PspRefundUpdated, PspEventsSwept]
+    assert sent_kinds(bench) == [PspRefundUpdated, PspEventsSwept]
     assert dead(bench) == [PARKED]
 
 
@@ -134,7 +134,7 @@ async def test_a_lookup_without_an_answer_lets_the_other_events_pass_and_the_swe
 
     bench = await taking(SWEEP, fake)
 
-    assert told(bench) == [PspRefundUpdated]
+    assert sent_kinds(bench) == [PspRefundUpdated]
     (retry,) = [published for published in bench.published if published.exchange == "retry.1s"]
     assert retry.kind == SWEEP.kind
 
@@ -144,7 +144,7 @@ async def test_a_lookup_that_is_never_answered_is_set_aside_like_an_event_that_c
 
     bench = await taking(SWEEP, fake, attempt=3)
 
-    assert told(bench) == [PspRefundUpdated, PspEventsSwept]
+    assert sent_kinds(bench) == [PspRefundUpdated, PspEventsSwept]
     assert dead(bench) == [PARKED]
 
 
@@ -213,7 +213,7 @@ async def test_a_signed_body_of_odd_shape_is_400_with_the_reason(changes: dict[s
     assert bench.published == []
 
 
-async def test_a_refund_with_its_payment_expanded_is_told() -> None:
+async def test_a_refund_with_its_payment_expanded_is_reported() -> None:
     bench = Bench("psp-adapter")
 
     response = await posted(

@@ -115,7 +115,7 @@ async def decided(path: WritePath[State, Any], document_id: str, *messages: Outg
 
 
 async def crashed_with(documents: UnsentDocuments, *document_ids: str) -> None:
-    """Documents whose outbox nobody has sent."""
+    """Documents whose outbox was not sent."""
     deaf = Broker()
     deaf.is_available = False
     for document_id in document_ids:

@@ -59,7 +59,7 @@ def saying(*events: Event) -> Callable[[Count | None, datetime], Decision[Count]
     return decide
 
 
-async def test_what_a_restored_document_decides_anew_is_applied_by_its_receiver() -> None:
+async def test_what_a_restored_document_decides_again_is_applied_by_its_receiver() -> None:
     sender, receiver = Side(), Side()
     await sender.say("m-1")
     backup = copy.deepcopy(sender.documents.raw)

@@ -70,7 +70,7 @@ def stripe_that_has(*, refuses: int = 0, event: dict[str, Any] | None = None, **
     ],
     ids=["succeeded", "processing, by then succeeded", "canceled", "failed", "refund", "dispute"],
 )
-async def test_a_thin_event_is_told_as_its_object_is_when_it_is_fetched(
+async def test_a_thin_event_is_reported_as_its_object_is_when_it_is_fetched(
     event: dict[str, Any], payment: dict[str, Any], message: type[Message]
 ) -> None:
     bench = Bench("psp-adapter")
@@ -78,7 +78,7 @@ async def test_a_thin_event_is_told_as_its_object_is_when_it_is_fetched(
     response = await posted(bench, json.dumps(event), stripe_says=stripe_that_has(**payment))
 
     assert response.json()["outcome"] == "done"
-    assert [type(told) for told in bench.sent] == [message]
+    assert [type(published) for published in bench.sent] == [message]
 
 
 @pytest.mark.parametrize(("snapshot", "message_id"), [("evt_1", "psp.evt_1"), (None, "psp.evt_test_1")])
@@ -164,4 +164,4 @@ async def test_a_replayed_dead_letter_of_a_thin_event_passes_it_on() -> None:
 
     bench = await taking(command, stripe_that_has(event=thin("v1.payment_intent.succeeded")))
 
-    assert [type(told) for told in bench.sent] == [PspPaymentSucceeded]
+    assert [type(published) for published in bench.sent] == [PspPaymentSucceeded]

@@ -72,8 +72,8 @@ class Adapter:
             after, webhooks = self._book.psps.number(happened.psp), self._book.send(happened.webhooks)
             yield Asked(ANSWERED, after, self._number(self._of_held(answer, command)), webhooks)
             if happened.psp != psp:
-                untold = self._book.psps.number(at_psp.untold(psp, happened.psp))
-                yield silence._replace(how="silent, yet done", psp=untold, webhooks=webhooks)
+                unanswered = self._book.psps.number(at_psp.unanswered(psp, happened.psp))
+                yield silence._replace(how="silent, yet done", psp=unanswered, webhooks=webhooks)
         for happened, answer in self._forgotten(psp, command):
             after, webhooks = self._book.psps.number(happened.psp), self._book.send(happened.webhooks)
             yield Asked(FORGOTTEN, after, self._number(answer), webhooks)

@@ -10,7 +10,7 @@ from tests.model.bounds import Bounds
 from tests.model.laws import Laws
 from tests.model.rules import Book, Rules
 from tests.model.steps import Model
-from tests.model.words import standing, told
+from tests.model.words import described, standing
 from tests.model.world import World
 
 NEVER_FINAL = "a final state can be reached without anybody's help"
@@ -124,7 +124,7 @@ def explore(
 
 def _note(found: Exploration, law: str, model: Model, seen: _Seen, number: int, why: str = "") -> None:
     if law not in found.violations:
-        found.violations[law] = Violation(law, (*told(model, seen.way_to(number)), *([why] if why else [])))
+        found.violations[law] = Violation(law, (*described(model, seen.way_to(number)), *([why] if why else [])))
 
 
 def _cannot_reach(finals: list[int], sources: "array[int]", targets: "array[int]", states: int) -> list[int]:

@@ -42,8 +42,8 @@ class Happenings:
             happened = at_psp.changed(psp, number, "requires_action", asks, tick)
             yield Possible("the guest's bank asks who they are", happened)
         if "authorised" in cards:
-            told = "payment_intent.amount_capturable_updated"
-            happened = at_psp.changed(psp, number, at_psp.AUTHORISED, told, tick)
+            event_type = "payment_intent.amount_capturable_updated"
+            happened = at_psp.changed(psp, number, at_psp.AUTHORISED, event_type, tick)
             yield Possible("the guest's payment is authorised and not captured", happened)
         if "voucher" in cards:
             happened = at_psp.changed(psp, number, "requires_action", asks, tick, is_voucher=True)
@@ -133,5 +133,5 @@ class Happenings:
         return at_psp.changed(psp, number, "succeeded", "payment_intent.succeeded", self._tick, amount)
 
     def _declined(self, psp: Psp, number: int) -> Happened:
-        told = "payment_intent.payment_failed"
-        return at_psp.changed(psp, number, "requires_payment_method", told, self._tick)
+        event_type = "payment_intent.payment_failed"
+        return at_psp.changed(psp, number, "requires_payment_method", event_type, self._tick)

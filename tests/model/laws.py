@@ -66,7 +66,7 @@ def _second_outside(order: Order) -> int:
     return sum(each.amount.amount for each in settled if each is not None and each.amount is not None)
 
 
-def nobody_pays_twice(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+def no_guest_pays_twice(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     """Unless a person is asked, or has given it back outside."""
     is_decided = order.status is OrderStatus.NEEDS_REVIEW or order.accepted
     return is_decided or psp.held_in_all - _second_outside(order) <= TOTAL
@@ -74,7 +74,7 @@ def nobody_pays_twice(order: Order, _payment: Payment | None, psp: Psp) -> bool:
 
 def no_session_is_left_open(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     """Not even one that a late command has opened again, once the PSP has named it."""
-    is_open = any(each.told and each.status in CANCELLABLE for each in psp.sessions)
+    is_open = any(each.answered and each.status in CANCELLABLE for each in psp.sessions)
     return order.status is OrderStatus.NEEDS_REVIEW or not is_open
 
 
@@ -86,8 +86,8 @@ def the_order_knows_what_was_refunded(order: Order, _payment: Payment | None, ps
     """Of the session that paid for it; a second charge is given back without it."""
     if order.received is None or order.status is OrderStatus.NEEDS_REVIEW:
         return True
-    told = order.refunded.amount if order.refunded else 0
-    return any(each.captured and psp.returned(number) == told for number, each in enumerate(psp.sessions, start=1))
+    reported = order.refunded.amount if order.refunded else 0
+    return any(each.captured and psp.returned(number) == reported for number, each in enumerate(psp.sessions, start=1))
 
 
 def the_order_knows_what_was_captured(order: Order, _payment: Payment | None, psp: Psp) -> bool:
@@ -184,7 +184,7 @@ AT_REST: Mapping[str, Law] = {
     "what the bank has not taken can be given back": what_is_left_can_be_given_back,
     "no guest has more than they paid, unseen": no_guest_of_a_closed_order_has_more_than_they_paid,
     "a closed order keeps no money, unless a refund or review is open": a_closed_order_keeps_no_money,
-    "nobody pays twice": nobody_pays_twice,
+    "no guest pays twice": no_guest_pays_twice,
     "no order is stuck": no_order_is_stuck,
     LEFT_OPEN: no_session_is_left_open,
     "the order knows what was captured": the_order_knows_what_was_captured,

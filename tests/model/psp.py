@@ -35,13 +35,13 @@ TAKEN = ("lost", "prevented")
 class Session(NamedTuple):
     """A PaymentIntent: its status in Stripe's word, what it captured, the number it was asked for with.
 
-    `told`: the adapter got an answer that names it. Without one nobody has its secret, and nobody can pay it.
+    `answered`: the adapter got an answer that names it. Without one no guest has its secret or can pay it.
     """
 
     status: str = "requires_payment_method"
     captured: int = 0
     asked_no: int = 1
-    told: bool = True
+    answered: bool = True
     metadata: str = OURS
     is_voucher: bool = False
 
@@ -140,12 +140,12 @@ def number_of(psp_reference: str) -> int:
 
 
 def changed(
-    psp: Psp, session_no: int, status: str, told: str, tick: int, captured: int = 0, *, is_voucher: bool = False
+    psp: Psp, session_no: int, status: str, event_type: str, tick: int, captured: int = 0, *, is_voucher: bool = False
 ) -> Happened:
-    """A session gets another status, and the webhook `told` says so."""
+    """A session gets another status, reported by a webhook of `event_type`."""
     after = psp.with_session(session_no, status=status, captured=captured, is_voucher=is_voucher)
     after = after._replace(seconds=psp.seconds + tick)
-    return Happened(after, _webhook(after, session_no, told, {}))
+    return Happened(after, _webhook(after, session_no, event_type, {}))
 
 
 def refund_changed(psp: Psp, refund: Refund, tick: int, **changes: Any) -> Happened:
@@ -196,16 +196,19 @@ def session_asked(psp: Psp, asked: CreatePspSession, *, forgotten: bool) -> tupl
     """A session is opened, or the one named that was opened under this key before, unless the key was forgotten."""
     known = [number for number, each in enumerate(psp.sessions, start=1) if each.asked_no == asked.session_no]
     if known and not forgotten:
-        return psp.with_session(known[-1], told=True), session_created(asked.session_no, known[-1])
+        return psp.with_session(known[-1], answered=True), session_created(asked.session_no, known[-1])
     after = psp._replace(sessions=(*psp.sessions, Session(asked_no=asked.session_no)))
     return after, session_created(asked.session_no, len(after.sessions))
 
 
-def untold(before: Psp, after: Psp) -> Psp:
+def unanswered(before: Psp, after: Psp) -> Psp:
     """What was done without an answer: a session that was opened so, or asked for again, has no name here by that."""
-    was_told = (*(each.told for each in before.sessions), *(False for _ in after.sessions[len(before.sessions) :]))
-    sessions = zip(after.sessions, was_told, strict=True)
-    return after._replace(sessions=tuple(each._replace(told=told) for each, told in sessions))
+    was_answered = (
+        *(each.answered for each in before.sessions),
+        *(False for _ in after.sessions[len(before.sessions) :]),
+    )
+    sessions = zip(after.sessions, was_answered, strict=True)
+    return after._replace(sessions=tuple(each._replace(answered=answered) for each, answered in sessions))
 
 
 def session_created(asked_no: int, number: int) -> PspSessionCreated:
@@ -278,17 +281,17 @@ def _refund_object(refund: Refund) -> RefundObject:
     return RefundObject(id=refund.psp_id, amount=refund.amount, currency="eur", status=refund.state, metadata=metadata)
 
 
-def _refund_webhook(psp: Psp, refund: Refund, told: str) -> tuple[Event, ...]:
-    return _webhook(psp, refund.session_no, told, _refund_object(refund).model_dump())
+def _refund_webhook(psp: Psp, refund: Refund, event_type: str) -> tuple[Event, ...]:
+    return _webhook(psp, refund.session_no, event_type, _refund_object(refund).model_dump())
 
 
-def _webhook(psp: Psp, session_no: int, told: str, subject: dict[str, Any]) -> tuple[Event, ...]:
+def _webhook(psp: Psp, session_no: int, event_type: str, subject: dict[str, Any]) -> tuple[Event, ...]:
     """What the adapter makes of it: nothing, where it does not move money and claims no payment of ours."""
     about = intent(psp, session_no)
-    event = {"type": told, "created": _at(psp).timestamp(), "data": {"object": subject or about.model_dump()}}
+    event = {"type": event_type, "created": _at(psp).timestamp(), "data": {"object": subject or about.model_dump()}}
     message = report_of_event(event, about)
     if not isinstance(message, Ignored):
         return (message,)
     if about.is_ours:
-        raise AssertionError(f"the adapter has no rule for {told}: {message.reason}")
+        raise AssertionError(f"the adapter has no rule for {event_type}: {message.reason}")
     return ()

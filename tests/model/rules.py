@@ -125,7 +125,7 @@ RETRY, OUTSIDE = "RetryRefund", "SettleRefundOutside"
 NAMES = (*COMMANDS, RETRY, OUTSIDE)
 
 RETRIED = "retried"
-"""The outcome of a message that cannot be handled yet: the retry ladder brings it again."""
+"""The outcome of a message that cannot be handled yet: it is retried."""
 
 TO_ORDER: tuple[type[Message], ...] = get_args(PaymentEvent)
 TO_PAYMENT: tuple[type[Message], ...] = get_args(PaymentMessage)
@@ -224,7 +224,7 @@ class Book:
         return self._order_number(decision.state)
 
     def send(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
-        """The numbers of those messages that somebody in the model receives."""
+        """The numbers of those messages that have a receiver in the model."""
         heard = (*TO_ORDER, *TO_PAYMENT, *TO_ADAPTER)
         numbers = [self.messages.number(_same_text(message)) for message in messages if isinstance(message, heard)]
         for number in range(len(self.receivers), len(self.messages)):

@@ -360,5 +360,5 @@ class Model:
 
     def _at_psp(self, world: World, possible: Iterable[_Numbered], *, free: bool = False) -> Iterator[Step]:
         for what, psp, webhooks in possible:
-            for lost, told in self._webhooks(world._replace(psp=psp), webhooks):
-                yield Step(what + lost, told, free and not lost)
+            for lost, next_world in self._webhooks(world._replace(psp=psp), webhooks):
+                yield Step(what + lost, next_world, free and not lost)

@@ -49,7 +49,7 @@ class OneOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world: World = self.model.start()
-        self.told: list[str] = []
+        self.log: list[str] = []
 
     @initialize()
     def the_guest_opens_the_payment_page(self) -> None:
@@ -73,7 +73,7 @@ class OneOrder(RuleBasedStateMachine):
     @invariant()
     def no_law_is_broken(self) -> None:
         broken = self.laws.broken(self.world)
-        assert not broken, "\n".join((*broken, *self.told))
+        assert not broken, "\n".join((*broken, *self.log))
 
     def teardown(self) -> None:
         """Left alone, messages first, then clocks and the PSP in turn: it comes to rest where a hotel can defend it."""
@@ -82,17 +82,17 @@ class OneOrder(RuleBasedStateMachine):
             if self.laws.is_final(self.world):
                 break
             free = [step for step in self.model.steps(self.world) if step.free]
-            assert free, "\n".join(("nothing happens any more, and the order is not final", *self.told))
+            assert free, "\n".join(("nothing happens any more, and the order is not final", *self.log))
             arriving = next((step for step in free if step.message >= 0), None)
             self._take(arriving or free[waited % len(free)])
             waited += arriving is None
             self.no_law_is_broken()
-        assert self.laws.is_final(self.world), "\n".join(("it never comes to rest", *self.told))
+        assert self.laws.is_final(self.world), "\n".join(("it never comes to rest", *self.log))
 
     def _take(self, step: Step) -> None:
-        self.told.append(words(self.model, self.world, step))
-        assert not step.parked, "\n".join((step.parked, *self.told))
-        assert not step.again, "\n".join((step.again, *self.told))
+        self.log.append(words(self.model, self.world, step))
+        assert not step.parked, "\n".join((step.parked, *self.log))
+        assert not step.again, "\n".join((step.again, *self.log))
         self.world = step.world
 
 

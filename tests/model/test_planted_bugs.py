@@ -112,7 +112,7 @@ def test_an_adapter_that_does_not_look_before_it_refunds_is_found() -> None:
     assert "no refund is made twice" in found
 
 
-def test_a_refund_made_twice_that_nobody_hears_of_is_found() -> None:
+def test_a_refund_made_twice_that_goes_unseen_is_found() -> None:
     def ignores(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if isinstance(message, PspRefundUpdated):
             message = message.model_copy(update={"psp_refund_id": ""})
@@ -136,7 +136,7 @@ def test_an_adapter_that_takes_a_refused_key_for_a_refused_refund_is_found() -> 
     assert set(found) == {BY_THE_KEY}
 
 
-def test_a_failed_refund_that_nobody_sees_is_found() -> None:
+def test_a_failed_refund_that_goes_unseen_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
         return Stale("it failed") if isinstance(message, PaymentRefundFailed) else decide_order(order, message, now)
 
@@ -253,7 +253,7 @@ def test_an_order_that_does_not_see_that_the_guest_has_the_money_twice_is_found(
     assert set(found) == {"no guest has more than they paid, unseen"}
 
 
-def test_a_violation_is_told_step_by_step() -> None:
+def test_a_violation_is_reported_step_by_step() -> None:
     def trusts(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         if payment is not None and isinstance(message, PspPaymentSucceeded):
             message = message.model_copy(update={"amount_received": payment.amount})
@@ -279,10 +279,10 @@ def test_a_failed_refund_of_a_second_charge_that_brings_no_review_is_found() -> 
 
     found = broken(twice, Rules(order=forgets), stop=False)
 
-    assert "nobody pays twice" in found
+    assert "no guest pays twice" in found
 
 
-def test_a_refund_that_the_psp_neither_makes_nor_refuses_and_nobody_hears_of_is_found() -> None:
+def test_a_refund_that_the_psp_neither_makes_nor_refuses_and_that_goes_unseen_is_found() -> None:
     def never_late(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
         return decide_payment(payment, message, NOW if isinstance(message, PollDue) else now)
 
@@ -301,7 +301,7 @@ def test_an_order_that_does_not_hear_of_a_refund_without_an_outcome_is_found() -
     assert UNSEEN in found
 
 
-def test_a_refund_made_after_staff_had_given_the_money_back_that_nobody_sees_is_found() -> None:
+def test_a_refund_made_after_staff_had_given_the_money_back_that_goes_unseen_is_found() -> None:
     def forgets(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
         decision = decide_order(order, message, now)
         if isinstance(message, PaymentRefunded) and order is not None and isinstance(decision, Applied):

@@ -7,7 +7,7 @@ from tests.model.steps import Model
 from tests.model.world import Step, World
 
 
-def told(model: Model, way: Iterable[World]) -> Iterator[str]:
+def described(model: Model, way: Iterable[World]) -> Iterator[str]:
     """One sentence for each step on this way."""
     for before, after in pairwise(way):
         step = next(step for step in model.steps(before) if step.world == after)

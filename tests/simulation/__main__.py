@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--rows", action="store_true", help="name every row of the state tables that was never taken")
     given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
-        # Sets of text are walked through in an order of their own in each interpreter, unless it is told which.
+        # Sets of text are walked through in an order of their own in each interpreter, unless one is set.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
     began, total = time.perf_counter(), Sum()
     for outcome in lived(histories(given), given.processes):

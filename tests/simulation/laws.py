@@ -133,7 +133,7 @@ def every_acknowledged_order_is_kept(world: "World") -> Iterator[str]:
             yield f"{order.order_id} was acknowledged and is gone"
 
 
-def nobody_is_charged_twice(world: "World") -> Iterator[str]:
+def no_guest_is_charged_twice(world: "World") -> Iterator[str]:
     known = orders_of(world)
     for order_id, book in books_of(world).items():
         state = known.get(order_id)
@@ -147,12 +147,12 @@ def the_money_is_where_the_order_says(world: "World") -> Iterator[str]:
     books = books_of(world)
     for order_id, state in orders_of(world).items():
         book, total = books.get(order_id, Books()), state["total"]["amount"]
-        told = (state.get("refunded") or {"amount": 0})["amount"]
+        reported = (state.get("refunded") or {"amount": 0})["amount"]
         status, payment = state["status"], state["payment_status"]
         if book.disputed and status in KEPT:
             continue  # the bank decides; `only_what_was_asked_for_is_refunded` still holds
-        if status in KEPT and (book.held != total - told or not book.captured):
-            yield f"{order_id} is {status}/{payment}, {told} refunded of {total}: {book}"
+        if status in KEPT and (book.held != total - reported or not book.captured):
+            yield f"{order_id} is {status}/{payment}, {reported} refunded of {total}: {book}"
         if status in CLOSED and book.held > 0 and not _is_seen(state):
             yield f"{order_id} is {status}/{payment} and the PSP still holds {book.held}: {book}"
         if status in CLOSED and book.held < 0 and not book.disputed:
@@ -195,7 +195,7 @@ def who_paid_has_the_order_or_the_money(world: "World") -> Iterator[str]:
     for order in world.people.orders:
         state = known.get(order.order_id)
         if order.told_paid and state is not None and not books[order.order_id].captured:
-            yield f"{order.order_id}: its guest was told that it is paid, and the PSP has nothing"
+            yield f"{order.order_id}: its guest was shown that it is paid, and the PSP has nothing"
         if state is not None and order.given_up and state["status"] in KEPT:
             yield f"{order.order_id} was cancelled and is {state['status']}"
 
@@ -230,7 +230,7 @@ def every_parked_message_says_why(world: "World") -> Iterator[str]:
 
 
 def no_bug_has_parked_a_message(world: "World") -> Iterator[str]:
-    """A transient error at the ladder's end is bad luck; an error that nobody foresaw is a bug."""
+    """A transient error after all retries is bad luck; an unforeseen error is a bug."""
     foreseen = ("Unavailable", "PublishFailed", "Conflict", "Unconfirmed", "Forbidden", "NotConfirmed")
     for queue in world.broker.queues.values():
         for held in (*queue.waiting, *queue.returned) if queue.name.endswith(_DEAD) else ():
@@ -249,14 +249,14 @@ def no_queue_has_lost_a_message(world: "World") -> Iterator[str]:
 _ONCE = ("orders.order-confirmed.v1", "orders.order-cancelled.v1", "orders.order-expired.v1")
 
 
-def what_happens_once_is_told_once(world: "World") -> Iterator[str]:
+def what_happens_once_is_published_once(world: "World") -> Iterator[str]:
     """By one message id; an order that was under review may be confirmed or cancelled again."""
-    told = defaultdict[tuple[str, str], set[str]](set)
+    reported = defaultdict[tuple[str, str], set[str]](set)
     for wire in world.broker.streams["log"]:
         if wire.type in _ONCE and wire.message_id and wire.routing_key.startswith("events."):
-            told[wire.type, json.loads(wire.body)["order_id"]].add(wire.message_id)
+            reported[wire.type, json.loads(wire.body)["order_id"]].add(wire.message_id)
     known = orders_of(world)
-    for (kind, order_id), ids in told.items():
+    for (kind, order_id), ids in reported.items():
         if len(ids) > 1 + known.get(order_id, {}).get("reviews", 0):
             yield f"{kind} of {order_id} was published under {len(ids)} ids"
 
@@ -271,7 +271,7 @@ def no_error_went_unseen(world: "World") -> Iterator[str]:
 
 LAWS: tuple[Law, ...] = (
     every_acknowledged_order_is_kept,
-    nobody_is_charged_twice,
+    no_guest_is_charged_twice,
     the_money_is_where_the_order_says,
     only_what_was_asked_for_is_refunded,
     a_closed_order_cannot_be_paid,
@@ -281,7 +281,7 @@ LAWS: tuple[Law, ...] = (
     every_parked_message_says_why,
     no_bug_has_parked_a_message,
     no_queue_has_lost_a_message,
-    what_happens_once_is_told_once,
+    what_happens_once_is_published_once,
     what_is_acknowledged_was_handled,
     no_error_went_unseen,
 )

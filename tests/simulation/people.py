@@ -112,18 +112,18 @@ class Plan:
 
 @dataclass
 class Order:
-    """What the world knows of an order that the services do not decide: what its guest was told."""
+    """What the world knows of an order that the services do not decide: what its guest was shown."""
 
     plan: Plan
     guest: Guest
     order_id: OrderId
     acknowledged: bool = False
-    """Its guest was told that it is placed."""
+    """Its guest was shown that it is placed."""
     refused: str | None = None
     told_paid: bool = False
-    """The PSP told the guest's browser that it is paid, or will be."""
+    """The PSP showed the guest's browser that it is paid, or will be."""
     given_up: bool = False
-    """Its guest, or staff, was told that it is cancelled."""
+    """Its guest, or staff, was shown that it is cancelled."""
     refunds: dict[RefundId, int | None] = field(default_factory=dict)
     """What staff asked to refund: minor units, or all that is left."""
     seen: list[str] = field(default_factory=list)

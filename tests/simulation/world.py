@@ -32,14 +32,14 @@ from tests.simulation.store.server import Collection, Concern, StoreServer
 DATABASE = "bellhop"
 DAILY_LIMIT = 3
 _AT_REST_WITHIN = 6 * 3600.0
-"""Seconds after the last fault: the ladder of retries takes 13 minutes, and missed events are found after 10."""
+"""Seconds after the last fault: the retry tiers take 13 minutes, and missed events are found after 10."""
 _LOOK_EVERY = 10.0
 _STEPS = 15_000
 """Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
 _REPLAYED = 4
 """In each so manieth history the whole log is replayed at the end."""
 _PACES = (2.0, 5.0, 10.0, 10.0, 10.0, 10.0)
-"""How slow periodic work is: seldom as it is set, for a round costs processor time whether or not it finds anything."""
+"""How slow periodic work is: rare as it is set, for a round costs processor time whether or not it finds anything."""
 
 EXTRAS = (
     Extra.model_validate(

@@ -38,10 +38,10 @@ async def unsettled(system: System) -> dict[str, str]:
         state = document["state"]
         # An earlier version writes no stage.
         asked = sum(refund["amount"]["amount"] for refund in state["refunds"] if refund.get("stage") != "failed")
-        told = (state["refunded"] or {"amount": 0})["amount"]
+        reported = (state["refunded"] or {"amount": 0})["amount"]
         given = refunds.get(state["order_id"], 0)
-        if not asked == told == given:
-            found[document["_id"]] = f"asked for {asked}, told {told}, given {given}"
+        if not asked == reported == given:
+            found[document["_id"]] = f"asked for {asked}, reported {reported}, given {given}"
     for dispute in await everything(system, "disputes"):
         known = await system.documents["payments"].find_one({"state.disputes.dispute_id": dispute["id"]})
         disputes = known["state"]["disputes"] if known else []
@@ -103,9 +103,9 @@ def broken(
     given_back: Collection[int] = (0, 1000),
     outside: int = 0,
 ) -> str | None:
-    """What is wrong with the money of an order, if anything is, given what its guest was told and did.
+    """What is wrong with the money of an order, if anything is, given what its guest was shown and did.
 
-    `paid`: the PSP told the guest that it is paid, or will be. `given_up`: the guest cancelled or left. `given_back`:
+    `paid`: the PSP showed the guest that it is paid, or will be. `given_up`: the guest cancelled or left. `given_back`:
     what the guest of a confirmed order may have been refunded, in minor units. `outside`: what they were given back
     past the PSP.
     """
@@ -113,17 +113,17 @@ def broken(
     captured = sum(line.captured for line in lines)
     lost = sum(line.lost for line in lines)
     refunds = [amount for line in lines for amount in line.refunds]
-    told = (order["refunded"] or {"amount": 0})["amount"]
+    reported = (order["refunded"] or {"amount": 0})["amount"]
     shown = f"{order['order_id']}: {order['status']}/{order['payment_status']}, {lines}"
     match status:
         case _ if status not in FINAL:
             return f"not final: {shown}"
         case _ if captured not in (0, total):
             return f"charged twice, or another amount: {shown}"
-        case _ if sum(refunds) != told or len(refunds) > 1:
-            return f"refunded {refunds}, told {told}: {shown}"
+        case _ if sum(refunds) != reported or len(refunds) > 1:
+            return f"refunded {refunds}, reported {reported}: {shown}"
         case _ if paid and captured == 0:
-            return f"the guest was told it is paid: {shown}"
+            return f"the guest was shown it is paid: {shown}"
         case "confirmed" if captured != total or sum(refunds) not in given_back:
             return f"confirmed without its money: {shown}"
         case "expired" | "cancelled" if captured != sum(refunds) + lost + outside:

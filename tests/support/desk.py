@@ -118,7 +118,7 @@ async def intent_of(system: System, order_id: str) -> Json:
 
 
 async def change_amount(intent_id: str, amount: int, system: System) -> None:
-    """Somebody with the secret key changes what an open PaymentIntent asks for."""
+    """Another user of the secret key changes the amount of an open PaymentIntent."""
     await write_at_psp(system, f"payment_intents/{intent_id}", {"amount": str(amount)})
 
 

@@ -55,6 +55,6 @@ def error(status: int, **error: object) -> FakeStripe:
 
 def unreachable(why: type[httpx.TransportError]) -> FakeStripe:
     def answer(request: httpx.Request) -> httpx.Response:
-        raise why("nobody there", request=request)
+        raise why("no server", request=request)
 
     return FakeStripe(answer)

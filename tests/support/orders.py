@@ -303,7 +303,7 @@ def after(order: Order | None, *messages: OrderInput, now: datetime = NOW) -> Or
 
 
 def placed() -> Order:
-    """Pending, nobody has asked to pay yet."""
+    """Pending, without a request to pay."""
     return after(None, placing())
 
 

@@ -1,4 +1,4 @@
-"""Servers of a test module's own, which may be killed without harm to anybody else."""
+"""Servers of a test module's own, which may be killed without harm to other tests."""
 
 import os
 from collections.abc import Iterator

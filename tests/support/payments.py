@@ -249,7 +249,7 @@ def created() -> Payment:
 
 
 def payable() -> Payment:
-    """Its session is open and nobody has paid yet."""
+    """Its session is open and unpaid."""
     return after(created(), session_created())
 
 

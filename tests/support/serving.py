@@ -16,7 +16,7 @@ HELD_AT_MOST = 6.0
 
 
 class Served:
-    """One app on one port. Every start builds the app anew, as a new process would; the port stays."""
+    """One app on one port. Every start builds the app again, as a new process would; the port stays."""
 
     def __init__(self, name: str, build: Callable[[], ASGIApp]) -> None:
         self.name = name
@@ -82,7 +82,7 @@ class InFlight:
         self.total = 0
 
     def hold_until(self, at_once: int) -> None:
-        """Let nobody on before this many are inside, or somebody has waited for `HELD_AT_MOST`."""
+        """Hold requests until this many are inside, or one has waited for `HELD_AT_MOST`."""
         self.most, self._wanted_at_once = 0, at_once
         self._enough = asyncio.Event()
 

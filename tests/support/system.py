@@ -119,7 +119,7 @@ class System:
         """The operator's account at the broker, which the tests use."""
         return BrokerAddress(self.setup.amqp_url).login
 
-    # What the parts are told
+    # Settings of the parts
 
     def common_settings(self, part: str) -> dict[str, Any]:
         return {
@@ -258,7 +258,7 @@ class System:
         return f"{self.parts[ADAPTER].url}/webhooks/stripe"
 
     def guest(self, property_id: str = "alpenhof", **claims: Any) -> Guest:
-        """A guest nobody has seen before."""
+        """A new guest."""
         guest_id = f"gst_{uuid.uuid4().hex[:12]}"
         signed = token(sub=guest_id, property=property_id, reservation=f"res_{guest_id}", **claims)
         return Guest(guest_id, property_id, self.browser(f"Bearer {signed}"))

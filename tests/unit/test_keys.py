@@ -22,7 +22,7 @@ days = st.dates(date(2026, 1, 1), date(2026, 1, 3))
 
 
 @given(st.tuples(names, names, names), st.tuples(names, names, names))
-def test_names_can_be_told_from_their_key(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+def test_names_can_be_recovered_from_their_key(one: tuple[str, ...], other: tuple[str, ...]) -> None:
     assert (joined(*one) == joined(*other)) == (one == other)
 
 

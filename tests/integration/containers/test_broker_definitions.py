@@ -114,6 +114,6 @@ async def test_what_the_services_themselves_would_declare_is_the_same(defined: L
         await bus.stop()
 
 
-async def test_nobody_else_gets_in(defined: LocalBroker) -> None:
+async def test_no_other_role_gets_in(defined: LocalBroker) -> None:
     with pytest.raises((AMQPError, ConnectionError)):
         await aio_pika.connect(BrokerAddress(defined.url).for_account("guest", "guest").url)

@@ -35,7 +35,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}
 TOPOLOGY = "topology"  # runs where RabbitMQ does
-BY_HAND = {"operator"}  # run when somebody wants to look
+BY_HAND = {"operator"}  # run on demand
 ALWAYS_ON = [name for name in services() if name not in BY_HAND]
 PUBLISHED = {"gateway", "psp-adapter", "ops-page", "sandbox"}
 DEPRECATED = {"BELLHOP_LONGEST_LIVE_STREAM", "BELLHOP_POLL_PACE", "BELLHOP_STRIPE_PATIENCE"}
@@ -134,12 +134,12 @@ def test_every_service_starts_after_the_topology_is_declared(name: str) -> None:
 def test_no_secret_is_written_into_the_file(name: str) -> None:
     service = services()[name]
     arguments = [str(word).removeprefix("--").partition("=")[::2] for word in service.get("command", [])]
-    told = [
+    passed = [
         *service.get("environment", {}).items(),
         *((key.upper().replace("-", "_"), value) for key, value in arguments),
     ]
 
-    for variable, value in told:
+    for variable, value in passed:
         if SECRET.search(variable) and variable not in {"BELLHOP_STRIPE_JS_URL", "WEBHOOK_URL"}:
             assert REFERENCE.fullmatch(value or ""), variable
 
@@ -192,8 +192,8 @@ def test_the_health_check_fails_and_repeats_what_the_service_says_is_missing() -
     assert "the broker does not answer" in checked.stderr
 
 
-def test_the_health_check_fails_when_nobody_listens(tmp_path: Path) -> None:
-    checked = health_check(Ports(tmp_path / "ports.json").port("nobody"))
+def test_the_health_check_fails_when_no_server_listens(tmp_path: Path) -> None:
+    checked = health_check(Ports(tmp_path / "ports.json").port("unused"))
 
     assert checked.returncode == 1
     assert checked.stderr.startswith("not listening yet")

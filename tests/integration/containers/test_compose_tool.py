@@ -84,7 +84,7 @@ def test_a_setting_of_the_environment_file_is_handed_on_and_one_that_is_not_ther
 ) -> None:
     (folder / ".env").write_text(made_by_the_docs.read_text() + "BELLHOP_PREFETCH=9\n")
 
-    told = configured(folder)["extras-service"]["environment"]
+    passed = configured(folder)["extras-service"]["environment"]
 
-    assert told["BELLHOP_PREFETCH"] == "9"
-    assert told["BELLHOP_PAY_WITHIN"] is None
+    assert passed["BELLHOP_PREFETCH"] == "9"
+    assert passed["BELLHOP_PAY_WITHIN"] is None

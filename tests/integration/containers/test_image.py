@@ -58,7 +58,7 @@ def test_only_what_the_image_is_made_of_enters_its_build() -> None:
     }
 
 
-def test_the_image_runs_as_somebody_who_is_not_root() -> None:
+def test_the_image_runs_as_a_user_other_than_root() -> None:
     *_, last = re.split(r"^FROM .*$", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
 
     assert re.findall(r"^USER (\w+)$", last, re.MULTILINE) == ["bellhop"]

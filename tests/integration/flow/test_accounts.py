@@ -290,7 +290,7 @@ async def test_a_service_starts_without_the_log(addresses: Addresses) -> None:
         assert await bus.is_connected()
 
 
-async def test_everybody_can_be_told_apart_at_the_broker(addresses: Addresses) -> None:
+async def test_all_accounts_are_distinct_at_the_broker(addresses: Addresses) -> None:
     with pytest.raises((AMQPError, ConnectionError)):
         await aio_pika.connect(addresses[GATEWAY].replace("gateway:", "psp-adapter:"))
 

@@ -1,4 +1,4 @@
-"""A dependency is away: messages wait in their queues and climb no ladder, and health says so."""
+"""A dependency is down: messages wait in their queues without retries, and health reports it."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def test_a_store_that_is_away_costs_no_message_an_attempt(
             await guest.order()
             await asyncio.to_thread(store.kill)
 
-            # Two waves: the second one finds nobody consuming.
+            # Two waves: the second one finds no consumer.
             placed = await asyncio.gather(*(guest.place() for _ in range(ORDERS // 2)))
             await until(lambda: says(system, EXTRAS, "breaker", "is unavailable since"), "the breaker is open")
             placed += await asyncio.gather(*(guest.place() for _ in range(ORDERS // 2)))

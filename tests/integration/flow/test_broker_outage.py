@@ -1,4 +1,4 @@
-"""The broker is killed under a running system and comes back. One outage, told by several tests."""
+"""The broker is killed under a running system and comes back. One outage, described by several tests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -114,7 +114,7 @@ async def test_an_order_after_the_outage_is_placed_watched_and_paid(outage: Outa
     async with guest.watching(order_id) as events, asyncio.timeout(patient(RECOVERY)):
         await anext(events)
         body(await outage.system.pay(session), 200)
-        told = await anext(events)
+        received = await anext(events)
 
-    assert told.event == "orders.order-confirmed"
+    assert received.event == "orders.order-confirmed"
     assert await outage.system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}

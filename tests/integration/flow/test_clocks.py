@@ -44,7 +44,7 @@ async def test_an_order_is_paid_although_the_services_clocks_are_two_hours_apart
         assert await until(system.webhooks_delivered, "every webhook was believed")
 
 
-async def test_an_instance_an_hour_ahead_expires_nobody_elses_order(
+async def test_an_instance_an_hour_ahead_expires_no_other_order(
     own_system: Callable[..., Awaitable[System]], tmp_path: Path
 ) -> None:
     system = await own_system(pay_within=timedelta(minutes=30))

@@ -105,7 +105,7 @@ async def test_a_channel_lost_mid_handler_delivers_the_message_again_and_goes_on
         assert await bus_checks(bus)["consumers"]() is None
 
 
-async def test_a_consumer_lost_without_a_word_is_missed_and_made_anew(vhost: str) -> None:
+async def test_a_consumer_lost_without_a_word_is_missed_and_started_again(vhost: str) -> None:
     handled: list[str] = []
 
     async def handle(_: PlaceOrder, delivery: Delivery) -> Outcome[Any]:

@@ -1,4 +1,4 @@
-"""An order nobody pays expires, unless the PSP says otherwise."""
+"""An unpaid order expires, unless the PSP has its payment."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,9 +37,9 @@ async def test_an_order_without_a_session_expires_without_asking_the_psp(hasty: 
     order_id = (await guest.order())["order_id"]
 
     async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
-        told = [await anext(events), await anext(events)]
+        received = [await anext(events), await anext(events)]
 
-    assert [event.event for event in told] == ["orders.order-state", "orders.order-expired"]
+    assert [event.event for event in received] == ["orders.order-state", "orders.order-expired"]
     expired = await guest.see(order_id)
     assert (expired["status"], expired["payment_status"], expired["pay_until"]) == ("expired", "unpaid", None)
     assert await hasty.intents(order_id) == []

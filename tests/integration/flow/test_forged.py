@@ -28,7 +28,7 @@ ROUTING_HEADERS = ("CC", "BCC")
 async def forge(
     system: System, part: str, exchange: str, key: str, kind: str, body: dict[str, Any], **headers: bytes
 ) -> bool:
-    """A message as somebody with a service's password would send it. False when the broker refuses it already."""
+    """A message as an attacker with a service's password would send it. False if the broker refuses it."""
     url = system.setup.accounts.get(part, system.setup.amqp_url)
     properties = {
         "type": short(kind),
@@ -79,7 +79,7 @@ async def test_no_command_of_staff_comes_by_way_of_a_retry(
     order_id = await paid_order(system, guest)
     refund: dict[str, Any] = {
         "order_id": order_id,
-        "staff": {"staff_id": "nobody", "property_id": "alpenhof"},
+        "staff": {"staff_id": "forged", "property_id": "alpenhof"},
         "refund_id": f"ref_by_{part}_{header}",
         "amount": {"amount": 100, "currency": "EUR"},
         "reason": "x",

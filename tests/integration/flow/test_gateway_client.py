@@ -29,7 +29,7 @@ async def test_a_program_orders_pays_and_watches(system: System, guest: Guest) -
     assert await gateway.send(calls.get_order(order.order_id)) == (await gateway.send(calls.list_orders())).orders[0]
 
 
-async def test_a_program_is_told_why_it_is_refused(guest: Guest) -> None:
+async def test_a_program_learns_why_it_is_refused(guest: Guest) -> None:
     gateway = GatewayClient(guest.http)
 
     with pytest.raises(ProblemError) as raised:

@@ -31,6 +31,6 @@ async def test_a_generated_client_cancels_with_a_body_and_without(system: System
     running = await asyncio.create_subprocess_exec(
         node, CLIENT, system.parts[GATEWAY].url, token, order["order_id"], stdout=asyncio.subprocess.PIPE
     )
-    told, _ = await running.communicate()
+    printed, _ = await running.communicate()
 
-    assert told.split() == [b"200", b"200"]
+    assert printed.split() == [b"200", b"200"]

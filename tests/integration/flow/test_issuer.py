@@ -33,7 +33,7 @@ NEW_JWK = ECAlgorithm.to_jwk(NEW.public_key(), as_dict=True) | {"kid": "new", "u
 
 @dataclass
 class Login:
-    """A login's web server, as bad as it is told to be."""
+    """A login's web server with configurable faults."""
 
     url: str = ""
     status: int = 200
@@ -71,9 +71,9 @@ async def login() -> AsyncIterator[Login]:
 
 @asynccontextmanager
 async def gateway(login: Login) -> AsyncIterator[httpx.AsyncClient]:
-    """A gateway without a bus: whoever gets past the token check meets an order without its key (400)."""
+    """A gateway without a bus: a request past the token check meets an order without its key (400)."""
     settings = GatewaySettings(
-        amqp_url=SecretStr("amqp://nobody"),
+        amqp_url=SecretStr("amqp://unused"),
         jwt_secret=SecretStr(""),
         jwt_jwks_url=login.url,
         jwt_issuer=ISSUER,

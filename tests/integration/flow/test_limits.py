@@ -35,7 +35,7 @@ async def test_orders_beyond_the_backlog_are_refused_until_it_is_worked_off(own_
     await until(taken, "orders are taken again")
 
 
-async def test_a_guest_who_asks_too_often_is_told_so_and_others_are_not(own_system: Callable[..., Any]) -> None:
+async def test_a_guest_who_asks_too_often_is_refused_and_others_are_not(own_system: Callable[..., Any]) -> None:
     system: System = await own_system(guest_rate="5/day")
     guest, other = system.guest(), system.guest()
 

@@ -112,9 +112,9 @@ async def test_what_is_too_much_to_wait_for_the_log_is_missed_and_the_log_says_s
         await until(lambda: missed(system), "copies are missed")
     await until(lambda: recovered(system, EXTRAS), "the log is written again")
 
-    told = await until(lambda: gaps(system), "the log says what it misses")
-    assert {gap.service for gap in told} <= {"extras-service", "gateway"}
-    for gap in told:
+    reported = await until(lambda: gaps(system), "the log says what it misses")
+    assert {gap.service for gap in reported} <= {"extras-service", "gateway"}
+    for gap in reported:
         part = gap.service.replace("-", "_")
         assert await system.counted(part, "bellhop_log_copies", outcome="missed") >= gap.count > 0
 

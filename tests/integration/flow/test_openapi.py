@@ -33,7 +33,7 @@ DOCUMENT = described()
 
 @dataclass
 class Caller:
-    """Somebody with a token or none, who knows one order at most."""
+    """A client with a token or none, who knows one order at most."""
 
     base_url: str
     authorization: str | None
@@ -93,7 +93,9 @@ def _is_documented(case: Case[Any], answer: Any) -> None:
     assert answer.json()["type"].rpartition(":")[2] in listed
 
 
-@pytest.fixture(params=["nobody", "a guest", "a guest with an order", "staff", "staff and a paid order", "an operator"])
+@pytest.fixture(
+    params=["no token", "a guest", "a guest with an order", "staff", "staff and a paid order", "an operator"]
+)
 async def caller(request: pytest.FixtureRequest, system: System) -> Caller:
     who = request.param
     guest = system.guest()
@@ -102,7 +104,7 @@ async def caller(request: pytest.FixtureRequest, system: System) -> Caller:
         await system.pay(await guest.session(order_id))
         await guest.sees(order_id, status="confirmed")
     authorization = {
-        "nobody": None,
+        "no token": None,
         "a guest": guest.http.headers["authorization"],
         "a guest with an order": guest.http.headers["authorization"],
         "staff": f"Bearer {token(role='staff', sub='rosa')}",

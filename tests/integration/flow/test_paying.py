@@ -143,9 +143,9 @@ async def test_the_live_stream_of_one_order_tells_nothing_of_another(system: Sys
         body(await system.pay(sessions[0]), 200)
         await guest.sees(other, status="confirmed")
         body(await system.pay(sessions[1]), 200)
-        told = await next_of(events)
+        received = await next_of(events)
 
-    assert told.order_id == watched
+    assert received.order_id == watched
 
 
 async def test_after_a_declined_card_another_one_pays(system: System, guest: Guest) -> None:
@@ -291,7 +291,7 @@ async def test_an_event_sent_again_after_the_confirmation_changes_nothing(system
     assert after["state"] == before["state"]
 
 
-async def test_a_success_told_by_two_different_events_confirms_once(system: System, guest: Guest) -> None:
+async def test_a_success_reported_by_two_different_events_confirms_once(system: System, guest: Guest) -> None:
     order_id, session = await paid_order(system, guest)
     [event] = await system.psp_events(intent_of(session), "payment_intent.succeeded")
     ignored = await system.counted(PAYMENTS, "bellhop_messages_handled", outcome="ignored")

@@ -9,7 +9,9 @@ from tests.support.system import PAYMENTS, System
 from tests.support.waiting import until
 
 
-async def test_an_outbox_nobody_can_send_is_told_while_other_payments_go_on(own_system: Callable[..., Any]) -> None:
+async def test_an_outbox_that_cannot_be_sent_is_reported_while_other_payments_go_on(
+    own_system: Callable[..., Any],
+) -> None:
     system: System = await own_system()
     guest = system.guest()
     paid = (await guest.order())["order_id"]
@@ -20,11 +22,11 @@ async def test_an_outbox_nobody_can_send_is_told_while_other_payments_go_on(own_
     # As a newer version of the service might leave it: one we cannot read.
     await payments.insert_one({"_id": "pay_unreadable", "version": 1, "unsent_since": long_ago, "outbox": []})
 
-    async def told() -> str:
+    async def reported() -> str:
         said = (await system.operator(PAYMENTS, "/health/ready")).json()["problems"]
         return str(said.get("outbox of payments", ""))
 
-    sentence = await until(told, "readiness tells of the outbox")
+    sentence = await until(reported, "readiness tells of the outbox")
     body(await system.pay(session), 200)
     await guest.sees(paid, status="confirmed", payment_status="paid")
 

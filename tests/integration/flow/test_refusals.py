@@ -124,7 +124,7 @@ BAD_TOKENS: dict[str, tuple[str | None, int, str]] = {
 
 
 @pytest.mark.parametrize("what", BAD_TOKENS)
-async def test_nobody_orders_without_a_guests_token(system: System, what: str) -> None:
+async def test_no_order_is_placed_without_a_guests_token(system: System, what: str) -> None:
     authorization, status, name = BAD_TOKENS[what]
     http = system.browser(authorization)
 
@@ -174,7 +174,7 @@ OF_AN_ORDER: dict[str, BusGateway] = {
 
 @pytest.mark.parametrize("what", OF_AN_ORDER)
 @pytest.mark.parametrize("hotel", ["alpenhof", "kamogawa"])
-async def test_someone_elses_order_cannot_be_told_from_one_that_never_was(
+async def test_another_guests_order_cannot_be_distinguished_from_one_that_never_was(
     system: System, guest: Guest, what: str, hotel: str
 ) -> None:
     order_id = (await guest.order())["order_id"]

@@ -1,4 +1,4 @@
-"""The broker refuses a message: the channel it was refused on begins anew, and what else it is for goes on."""
+"""The broker refuses a message: the channel it was refused on is reopened, and its other work goes on."""
 
 from collections.abc import AsyncIterator
 
@@ -42,7 +42,7 @@ async def refused(bus: Bus, attempt: int = 0) -> bool:
     return False
 
 
-async def test_a_channel_on_which_a_message_was_refused_begins_anew(bus: Bus) -> None:
+async def test_a_channel_on_which_a_message_was_refused_is_reopened(bus: Bus) -> None:
     channel = await bus.broker.config.channel_manager.get_channel()
     before = await channel.get_underlay_channel()
 

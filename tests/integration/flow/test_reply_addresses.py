@@ -1,4 +1,4 @@
-"""A reply address of nobody: the request is carried out, the reply is dropped, and nothing else is held up."""
+"""A reply address without an owner: the request is carried out, the reply dropped, and nothing else is held up."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ from tests.support.waiting import PATIENCE, until
 
 REPLY = sample("orders.order-reply.v1")
 EVENT = sample("orders.order-confirmed.v1")
-NOBODYS = "extras.commands"
+UNREACHABLE = "extras.commands"
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_a_refused_reply_closes_no_channel_that_messages_leave_on(bus: Bus
     shared = await bus.broker.config.channel_manager.get_channel()
     inside = await shared.get_underlay_channel()
 
-    await bus.publish(reply_to(NOBODYS, 1))
+    await bus.publish(reply_to(UNREACHABLE, 1))
 
     assert await until(lambda: dropped(bus) >= 1, "the refused reply is counted")
     await bus.publish(Envelope(EVENT, "after", "c-2"))
@@ -78,7 +78,7 @@ async def test_replies_go_on_after_one_was_refused(bus: Bus, broker: Broker) -> 
 
         await queue.consume(keep, no_ack=True)
 
-        await bus.publish(reply_to(NOBODYS, 1))
+        await bus.publish(reply_to(UNREACHABLE, 1))
         await until(lambda: dropped(bus) >= 1, "the refused reply is counted")
         await bus.publish(reply_to(address, 2))
 
@@ -99,7 +99,7 @@ async def test_an_order_whose_payment_was_asked_for_with_a_foreign_address_goes_
         type=command.kind,
         message_id="broken-into",
         correlation_id="broken-into",
-        reply_to=NOBODYS,
+        reply_to=UNREACHABLE,
         user_id=system.login,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
@@ -125,7 +125,7 @@ async def test_an_order_whose_payment_was_asked_for_with_a_foreign_address_goes_
 async def test_an_address_kept_from_before_holds_up_nothing_of_its_order(system: System, guest: Guest) -> None:
     # As a document has it that was written before addresses were checked.
     order_id = (await guest.order())["order_id"]
-    pending_reply = {"reply_to": NOBODYS, "correlation_id": "old"}
+    pending_reply = {"reply_to": UNREACHABLE, "correlation_id": "old"}
     await system.documents["orders"].update_one(
         {"_id": order_id}, {"$set": {"state.waiting": [pending_reply]}, "$inc": {"version": 1}}
     )

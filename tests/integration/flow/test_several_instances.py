@@ -68,23 +68,23 @@ async def test_every_guest_is_answered_by_the_gateway_that_was_asked_and_each_fa
         order_id = order["order_id"]
         ending = "confirmed" if number < GUESTS // 2 else "expired"
         await guest.sees(order_id, status=ending, within=60)
-    told = await facts(pair.system)
+    counted = await facts(pair.system)
     for kind, count in (
         ("order-pending-payment", GUESTS),
         ("order-confirmed", GUESTS // 2),
         ("order-expired", GUESTS // 2),
     ):
-        assert told[f"orders.{kind}.v1"] == count
+        assert counted[f"orders.{kind}.v1"] == count
     assert await pair.system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
 
 
 async def facts(system: System) -> Counter[str]:
-    """How many messages of each kind were told. An instance may send again what another one sent, by the same id."""
+    """How many messages of each kind were published. An instance may repeat one of another, under the same id."""
     ids = {(message.type or "", message.message_id) for message in await system.log()}
     return Counter(kind for kind, _ in ids)
 
 
-async def test_a_live_view_is_told_whichever_instance_the_news_comes_from(pair: Pair) -> None:
+async def test_a_live_view_is_updated_whichever_instance_the_news_comes_from(pair: Pair) -> None:
     guest = pair.guest(1)
     order_id = (await guest.order())["order_id"]
     session = await guest.session(order_id)
@@ -92,9 +92,9 @@ async def test_a_live_view_is_told_whichever_instance_the_news_comes_from(pair: 
     async with guest.watching(order_id) as events:
         first = await anext(events)
         body(await pair.system.pay(session), 200)
-        async for told in events:
-            if told.event == "orders.order-confirmed":
+        async for event in events:
+            if event.event == "orders.order-confirmed":
                 break
 
     assert first.event == "orders.order-state"
-    assert told.status == "confirmed"
+    assert event.status == "confirmed"

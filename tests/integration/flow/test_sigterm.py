@@ -1,4 +1,4 @@
-"""A service is told to stop in the middle of its work, as in every rollout: nothing is lost, nothing done twice."""
+"""A service is stopped in the middle of its work, as in every rollout: nothing is lost, nothing done twice."""
 
 import asyncio
 import os
@@ -77,7 +77,7 @@ async def done(asking: Awaitable[httpx.Response]) -> dict[str, str] | None:
 
 
 @pytest.mark.parametrize("part", [EXTRAS, PAYMENTS, ADAPTER])
-async def test_every_order_is_confirmed_although_a_service_is_told_to_stop_in_the_middle(
+async def test_every_order_is_confirmed_although_a_service_is_asked_to_stop_in_the_middle(
     own_system: Callable[[], Awaitable[System]], tmp_path: Path, part: str
 ) -> None:
     system = await own_system()
@@ -120,7 +120,7 @@ async def test_every_order_is_confirmed_although_a_service_is_told_to_stop_in_th
     assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
 
 
-async def test_a_gateway_told_to_stop_answers_the_requests_it_has_and_ends_its_live_streams(
+async def test_a_gateway_asked_to_stop_answers_the_requests_it_has_and_ends_its_live_streams(
     own_system: Callable[[], Awaitable[System]], tmp_path: Path
 ) -> None:
     system = await own_system()

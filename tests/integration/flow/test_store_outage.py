@@ -1,4 +1,4 @@
-"""The store is killed under a running system and comes back. One outage, told by several tests."""
+"""The store is killed under a running system and comes back. One outage, described by several tests."""
 
 import asyncio
 from collections.abc import AsyncIterator

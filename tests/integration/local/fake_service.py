@@ -18,6 +18,6 @@ class Ready(BaseHTTPRequestHandler):
 
 
 if os.environ.get("FAKE_FAILS"):
-    sys.exit("this service is told to fail")
+    sys.exit("this service fails on purpose")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 HTTPServer(("127.0.0.1", int(os.environ["BELLHOP_HTTP_PORT"])), Ready).serve_forever()

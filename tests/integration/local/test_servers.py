@@ -194,7 +194,7 @@ def test_ports_stay_the_same_from_run_to_run_while_they_are_free(tmp_path: Path)
     assert len(set(chosen)) == 2
 
 
-def test_a_port_somebody_else_took_is_replaced(tmp_path: Path, own_store: Store) -> None:
+def test_a_port_taken_by_another_process_is_replaced(tmp_path: Path, own_store: Store) -> None:
     taken = urlsplit(own_store.url).port
     (tmp_path / "ports.json").write_text(f'{{"a": {taken}}}')
 

@@ -89,7 +89,7 @@ def test_a_part_that_cannot_start_stops_the_others_and_shows_why(tmp_path: Path)
     with pytest.raises(PartError, match="psp_adapter: ended with code 1 while starting") as failed, stack:
         pytest.fail("the stack came up")
 
-    assert "this service is told to fail" in failed.value.tail
+    assert "this service fails on purpose" in failed.value.tail
     ours = [each for each in psutil.Process().children(recursive=True) if "fake_service" in " ".join(each.cmdline())]
     assert not ours
 

@@ -89,7 +89,7 @@ async def test_a_cancelled_session_is_reported_as_cancelled(api: StripeApi) -> N
     assert (closed.id, closed.status) == (opened.id, "canceled")
 
 
-async def test_a_session_nobody_opened_is_a_broken_request_not_a_silence(api: StripeApi) -> None:
+async def test_a_session_that_was_never_opened_is_a_broken_request_not_a_silence(api: StripeApi) -> None:
     with pytest.raises(PspBrokenError):
         await api.retrieve_session("pi_never_opened")
 

@@ -34,7 +34,7 @@ def today(plus: int = 0) -> str:
     return (datetime.now(ZoneInfo("Europe/Vienna")).date() + timedelta(days=plus)).isoformat()
 
 
-async def test_an_order_nobody_began_to_pay_is_cancelled_at_once(system: System, guest: Guest) -> None:
+async def test_an_order_without_a_started_payment_is_cancelled_at_once(system: System, guest: Guest) -> None:
     order_id = (await guest.order())["order_id"]
 
     answer = body(await cancel(guest, order_id), 200)
@@ -53,10 +53,10 @@ async def test_an_order_with_an_open_session_is_cancelled_once_the_psp_has_close
 
     async with guest.watching(order_id) as events, asyncio.timeout(patient(PATIENCE)):
         answer = body(await cancel(guest, order_id), 200)
-        told = await next_of(events, "orders.order-cancelled")
+        received = await next_of(events, "orders.order-cancelled")
 
     assert answer["status"] == "cancelling"
-    assert told.payment_status == "unpaid"
+    assert received.payment_status == "unpaid"
     assert (await intent_of(system, order_id))["status"] == "canceled"
     assert body(await system.pay(session), 400)["error"]["code"] == "payment_intent_unexpected_state"
     await payment_is(system, order_id, "closed")
@@ -122,7 +122,7 @@ async def test_an_order_is_cancelled_while_its_session_is_being_opened(system: S
     await until(canceled_at_psp, "the session that was still being opened is closed")
 
 
-async def test_somebody_elses_order_is_not_there(system: System, guest: Guest) -> None:
+async def test_another_guests_order_is_not_there(system: System, guest: Guest) -> None:
     order_id = await paid_order(system, guest)
 
     problem(await cancel(system.guest(), order_id), 404, "order-not-found")

@@ -11,9 +11,7 @@ from tests.support.waiting import PATIENCE, until
 CHANGED = "orders.order-payment-changed"
 
 
-async def test_a_refund_made_in_the_dashboard_reaches_the_order_and_whoever_watches_it(
-    system: System, guest: Guest
-) -> None:
+async def test_a_refund_made_in_the_dashboard_reaches_the_order_and_its_watchers(system: System, guest: Guest) -> None:
     order_id = await paid_order(system, guest)
     intent = await intent_of(system, order_id)
 

@@ -141,7 +141,7 @@ async def test_an_intent_that_is_gone_from_our_account_stops_no_other_payment(br
 
 
 async def forget_at_psp(system: System, order_id: str) -> None:
-    """Test data that somebody deleted."""
+    """Deleted test data."""
     intent = await intent_of(system, order_id)
     await system.switch(f"payment_intents/{intent['id']}", method="DELETE")
 

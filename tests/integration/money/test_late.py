@@ -58,7 +58,7 @@ async def test_an_order_cancelled_in_the_moment_of_its_payment_is_refunded(syste
 
     answer = body(await cancel(guest, order_id), 200)
 
-    # Nobody here knows of the payment yet: the PSP says so when it is asked to close the session.
+    # No service knows of the payment yet: the PSP reports it when it is asked to close the session.
     assert answer["status"] == "cancelling"
     await guest.sees(order_id, status="cancelled", payment_status="refunded")
     assert await kept(system, order_id) == 0

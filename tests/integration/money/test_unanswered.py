@@ -111,7 +111,7 @@ async def test_a_slow_payment_whose_webhooks_never_come_is_found_by_asking(eager
         await guest.sees(order_id, status="confirmed", payment_status="paid")
 
 
-async def test_a_voucher_whose_expiry_is_never_told_is_found_expired_by_asking(eager: System) -> None:
+async def test_a_voucher_whose_expiry_is_never_reported_is_found_expired_by_asking(eager: System) -> None:
     guest = eager.guest()
     order_id = (await guest.order())["order_id"]
     body(await eager.show_voucher(await guest.session(order_id), "oxxo"), 200)

@@ -72,7 +72,7 @@ async def test_a_review_of_a_transfer_of_a_part_may_close_the_payment(system: Sy
     await until(lambda: is_canceled(system, order_id), "the PSP takes no more of it")
 
 
-async def test_an_authorisation_that_nobody_captures_is_cancelled_and_goes_before_a_person(
+async def test_an_authorisation_that_is_not_captured_is_cancelled_and_goes_before_a_person(
     system: System, guest: Guest
 ) -> None:
     order_id = (await guest.order())["order_id"]

@@ -11,10 +11,10 @@ from tests.support.system import ADAPTER, System
 from tests.support.waiting import until
 
 REMOVED = {"metadata[order_id]": "", "metadata[payment_id]": ""}
-ANOTHERS = {"metadata[order_id]": "ord_of_another", "metadata[payment_id]": "pay_of_another"}
+OF_ANOTHER = {"metadata[order_id]": "ord_of_another", "metadata[payment_id]": "pay_of_another"}
 
 
-@pytest.mark.parametrize("metadata", [REMOVED, ANOTHERS], ids=["removed", "changed"])
+@pytest.mark.parametrize("metadata", [REMOVED, OF_ANOTHER], ids=["removed", "changed"])
 async def test_a_payment_whose_metadata_was_changed_is_paid_and_refunded_like_any_other(
     system: System, guest: Guest, metadata: dict[str, str]
 ) -> None:

@@ -53,11 +53,11 @@ def amounts(found: list[Json], name: str = "amount") -> list[Decimal]:
 async def is_refunded(system: System, order_id: str) -> None:
     """Wait until the order has heard of a refund."""
 
-    async def told() -> bool:
+    async def reported() -> bool:
         order = await system.documents["orders"].find_one({"_id": order_id})
         return bool(order and order["state"]["refunded"])
 
-    await until(told, "the order knows of the refund")
+    await until(reported, "the order knows of the refund")
 
 
 async def test_a_day_is_closed_with_totals_that_add_up(operator: Operator, today: str) -> None:

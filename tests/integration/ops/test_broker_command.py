@@ -118,7 +118,7 @@ def test_a_login_the_management_api_does_not_know_is_said_without_showing_it(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = url.partition("@")[2].partition("/")[0]
-    monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", f"http://somebody:hush-hush@{host}")
+    monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", f"http://reader:hush-hush@{host}")
 
     done = CliRunner().invoke(app, ["broker"])
 
@@ -127,7 +127,7 @@ def test_a_login_the_management_api_does_not_know_is_said_without_showing_it(
     assert "hush" not in done.output
 
 
-def test_the_permissions_can_be_shown_to_whoever_manages_users_elsewhere(url: str) -> None:
+def test_the_permissions_can_be_shown_to_those_who_manage_users_elsewhere(url: str) -> None:
     shown = json.loads(CliRunner().invoke(app, ["broker", "--show"]).output)
 
     assert [entry["user"] for entry in shown["permissions"]] == [account.name for account in ACCOUNTS]

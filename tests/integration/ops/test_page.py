@@ -48,7 +48,7 @@ async def shared(system: System) -> AsyncIterator[Page]:
 
 
 async def ended(page: Page, plan_id: str) -> Any:
-    """The plan, once nobody is at work on it."""
+    """The plan, once no run of it is in progress."""
 
     async def done() -> Any:
         plan = await page.get(f"/plans/{plan_id}")
@@ -201,7 +201,7 @@ async def test_a_part_of_the_log_is_planned_for_one_queue(shared: Page, system: 
     assert "extras.payments" in nowhere["detail"]
 
 
-async def test_an_orders_story_is_told(shared: Page, system: System) -> None:
+async def test_an_orders_story_is_shown(shared: Page, system: System) -> None:
     order_id = await paid_order(system, system.guest())
 
     story = await shared.get(f"/trace/{order_id}")
@@ -211,7 +211,7 @@ async def test_an_orders_story_is_told(shared: Page, system: System) -> None:
     assert unknown["type"] == "urn:bellhop:problem:unknown-order"
 
 
-async def test_a_lost_connection_is_opened_anew_when_somebody_looks_again(system: System) -> None:
+async def test_a_lost_connection_is_reopened_at_the_next_request(system: System) -> None:
     desk = ReconnectingSession(target_of(system), Metrics("tests"))
     first = await desk()
     await first.connection.close()

@@ -150,7 +150,7 @@ async def test_of_two_operators_who_decide_at_once_one_wins(operator: Operator) 
         assert (await operator.system.payment_of(order_id) or {})["outbox"] == []
 
 
-async def test_a_document_restored_to_before_it_was_put_back_loses_it_to_nobody(operator: Operator) -> None:
+async def test_a_document_restored_to_before_it_was_put_back_does_not_lose_it(operator: Operator) -> None:
     guest = operator.system.guest()
     order_id = await success_is_parked(operator.system, guest)
     payments = operator.system.documents["payments"]

@@ -1,4 +1,4 @@
-"""The queues at a glance: what waits, who consumes, and what needs somebody."""
+"""The queues at a glance: depth, consumers, and problems."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ async def look(operator: Operator, *, code: int | None = None) -> dict[str, Any]
     return {queue["name"]: queue for queue in await operator.json("queues", code=code)}
 
 
-async def test_a_system_at_rest_needs_nobody(operator: Operator) -> None:
+async def test_a_system_at_rest_needs_no_person(operator: Operator) -> None:
     queues = await look(operator, code=0)
 
     assert [name for name, queue in queues.items() if queue["problem"]] == []

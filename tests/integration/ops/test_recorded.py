@@ -1,4 +1,4 @@
-"""What services leave behind for whoever traces an order: histories, notes, and copies of failures."""
+"""What services record for tracing an order: histories, trace headers, and copies of failures."""
 
 from chassis.runtime.metrics import Metrics
 from extras_service.collections import ExtrasStore

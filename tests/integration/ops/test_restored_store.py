@@ -41,19 +41,19 @@ async def test_a_store_restored_to_before_payments_refunds_and_confirmations_los
 ) -> None:
     system: System = await own_system()
     desk, guest = Desk.of(system), system.guest()
-    unasked, unpaid = (await guest.order())["order_id"], (await guest.order())["order_id"]
+    unrequested, unpaid = (await guest.order())["order_id"], (await guest.order())["order_id"]
     session = await guest.session(unpaid)
     to_refund, to_cancel = await paid_order(system, guest), await paid_order(system, guest)
     await until(lambda: is_settled(system), "nothing is under way")
     backup, taken_at = await backup_of(system, lost), datetime.now(UTC)
     body(await system.pay(session), 200)
-    body(await system.pay(await guest.session(unasked)), 200)
+    body(await system.pay(await guest.session(unrequested)), 200)
     body(await desk.refund(to_refund, 1000), 200)
     body(await cancel(guest, to_cancel), 200)
     later = await paid_order(system, guest)
-    orders = (unasked, unpaid, to_refund, to_cancel, later)
+    orders = (unrequested, unpaid, to_refund, to_cancel, later)
     await until(lambda: is_settled(system), "every refund has settled")
-    for order_id in (unasked, unpaid):
+    for order_id in (unrequested, unpaid):
         await guest.sees(order_id, status="confirmed", payment_status="paid")
     before = await seen(system, guest, orders)
 

@@ -34,7 +34,7 @@ def of(story: Story, *kinds: StepKind) -> list[Step]:
     return [step for step in story.steps if step.kind in kinds]
 
 
-async def test_a_paid_order_is_told_from_the_request_to_the_confirmation_with_the_retry_on_its_way(
+async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmation_with_the_retry_on_its_way(
     system: System, target: Target
 ) -> None:
     guest = system.guest()
@@ -86,7 +86,7 @@ async def test_a_paid_order_is_told_from_the_request_to_the_confirmation_with_th
     assert beginnings == [StepKind.REQUEST, StepKind.REQUEST, StepKind.WEBHOOK]
 
 
-async def test_a_late_payment_is_told_with_its_refund(system: System, target: Target) -> None:
+async def test_a_late_payment_is_reported_with_its_refund(system: System, target: Target) -> None:
     guest = system.guest()
     order_id = (await guest.order(MASSAGE))["order_id"]
     body(await system.pay(await guest.session(order_id), PROCESSING_CARD), 200)
@@ -98,18 +98,18 @@ async def test_a_late_payment_is_told_with_its_refund(system: System, target: Ta
 
     story = await told_until(target, order_id, "OrderPaymentChanged")
 
-    whats = [step.what for step in story.steps]
+    names = [step.what for step in story.steps]
     assert story.summary["order"] == "cancelled / refunded"
-    assert "POST /v1/orders/…/cancel" in whats
-    assert whats.index("PaymentSucceeded") < whats.index("RefundPayment") < whats.index("CreatePspRefund")
-    assert any(what.startswith("POST /v1/refunds 200 in ") for what in whats)
+    assert "POST /v1/orders/…/cancel" in names
+    assert names.index("PaymentSucceeded") < names.index("RefundPayment") < names.index("CreatePspRefund")
+    assert any(what.startswith("POST /v1/refunds 200 in ") for what in names)
     held, confirmed, given_back = (step for step in story.steps if step.what.startswith(f"alm-massage on {STAY_DAY}: "))
     by_number = {step.number: step for step in story.steps}
     assert {by_number[step.cause or 0].what for step in (held, confirmed)} == {"PlaceOrder"}
     assert by_number[given_back.cause or 0].what == "OrderCancelled"
 
 
-async def test_a_message_that_was_parked_is_told_with_its_error(system: System, target: Target) -> None:
+async def test_a_message_that_was_parked_is_reported_with_its_error(system: System, target: Target) -> None:
     guest = system.guest()
     order_id = (await guest.order())["order_id"]
     kind = "payments.payment-processing.v1"
@@ -129,7 +129,7 @@ async def test_a_message_that_was_parked_is_told_with_its_error(system: System, 
     assert step.detail.startswith("MalformedMessageError: ")
 
 
-async def test_an_order_the_log_has_forgotten_is_told_from_its_documents(system: System, target: Target) -> None:
+async def test_an_order_the_log_has_forgotten_is_reported_from_its_documents(system: System, target: Target) -> None:
     guest = system.guest()
     order_id = (await guest.order())["order_id"]
     document = await system.document(order_id)
@@ -144,12 +144,12 @@ async def test_an_order_the_log_has_forgotten_is_told_from_its_documents(system:
 
 
 @pytest.mark.parametrize("wanted", ["ord_" + "q" * 26, "pay_" + "q" * 26, "evt_1", "ord_"])
-async def test_what_nobody_knows_is_said_in_a_sentence(system: System, target: Target, wanted: str) -> None:
+async def test_an_unknown_order_is_named_in_a_sentence(system: System, target: Target, wanted: str) -> None:
     with pytest.raises(UnknownOrderError, match=wanted):
         await story_of(target, wanted)
 
 
-async def test_the_command_prints_a_story_and_says_of_what_nobody_knows_that_it_is_unknown(
+async def test_the_command_prints_a_story_and_says_of_an_unknown_order_that_it_is_unknown(
     system: System, target: Target
 ) -> None:
     order_id = (await system.guest().order())["order_id"]

@@ -132,7 +132,7 @@ async def test_a_message_met_by_one_outage_after_the_other_is_handled_in_the_end
 async def test_a_message_waits_in_hand_while_the_broker_takes_no_retry(
     service: Service, channel: AbstractChannel
 ) -> None:
-    service.store_answers = True  # so that no breaker opens, and the ladder has to do
+    service.store_answers = True  # so that no breaker opens, and messages are retried
     await channel.exchange_delete(RETRY_LADDER[0].name)
 
     await place(service, channel)

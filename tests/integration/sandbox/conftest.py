@@ -54,7 +54,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 @dataclass
 class Inbox:
-    """A webhook endpoint: keeps what arrives, answers with the statuses it is told to, 200 when not told."""
+    """A webhook endpoint: keeps what arrives, answers with the given statuses, 200 by default."""
 
     url: str = ""
     received: list[tuple[bytes, str]] = field(default_factory=list)

@@ -46,7 +46,7 @@ async def test_an_inquiry_moves_no_money_and_may_be_refunded(bench: Bench) -> No
     assert refund.amount == 2500
 
 
-async def test_each_step_of_an_appeal_moves_the_money_and_is_told_later_than_the_one_before(bench: Bench) -> None:
+async def test_each_step_of_an_appeal_moves_the_money_and_is_reported_later_than_the_one_before(bench: Bench) -> None:
     intent = await bench.paid(2500)
     dispute_id = await disputed(bench, intent)
     for status in ("won", "appeal_needs_response", "appeal_under_review", "lost"):

@@ -1,4 +1,4 @@
-"""The API when it is told to fail."""
+"""The API with faults switched on."""
 
 import asyncio
 import time
@@ -72,7 +72,7 @@ async def test_faults_are_shown_counted_down_and_cleared(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("body", [{"weather": "bad"}, {"api": {"fail_500": {"probability": 2}}}])
-async def test_a_fault_nobody_knows_is_refused(bench: Bench, body: dict[str, object]) -> None:
+async def test_an_unknown_fault_is_refused(bench: Bench, body: dict[str, object]) -> None:
     answer = await bench.http.put("/_sandbox/faults", json=body)
 
     assert answer.status_code == 400

@@ -51,7 +51,7 @@ async def test_what_was_not_paid_cannot_be_refunded(bench: Bench) -> None:
     assert caught.value.code == "resource_missing"
 
 
-async def test_a_refund_made_in_the_dashboard_is_told_by_webhook_and_has_no_request(bench: Bench) -> None:
+async def test_a_refund_made_in_the_dashboard_is_reported_by_webhook_and_has_no_request(bench: Bench) -> None:
     intent = await bench.paid(2500)
 
     refund = await bench.switch(f"payment_intents/{intent.id}/refund", {"amount": 700})

@@ -63,7 +63,7 @@ async def test_a_reset_forgets_everything_but_the_webhook_endpoint(bench: Bench)
 async def test_a_restart_remembers_payments_keys_timers_and_undelivered_webhooks(inbox: Inbox, tmp_path: Path) -> None:
     file = tmp_path / "sandbox.json"
     keyed = {"idempotency_key": "create:1"}
-    unreachable = "http://127.0.0.1:9/nobody"
+    unreachable = "http://127.0.0.1:9/unused"
     async with bench_of(inbox, data=file, webhook_url=unreachable, settle_after=0.5) as before:
         paid = await before.paid()
         slow = await before.paid(method="pm_card_processing")
@@ -96,7 +96,7 @@ async def test_the_file_follows_changes_while_the_sandbox_runs(inbox: Inbox, tmp
 async def test_the_process_stops_cleanly_and_soon_with_webhooks_pending_and_calls_open() -> None:
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    arguments = ["--port", str(port), "--webhook-url", "http://127.0.0.1:9/nobody", "--webhook-secret", "whsec_x"]
+    arguments = ["--port", str(port), "--webhook-url", "http://127.0.0.1:9/unused", "--webhook-secret", "whsec_x"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "stripe_sandbox", *arguments, stderr=asyncio.subprocess.PIPE
     )
@@ -107,7 +107,7 @@ async def test_the_process_stops_cleanly_and_soon_with_webhooks_pending_and_call
             state = (await http.get("/_sandbox/state")).json()
             await http.put("/_sandbox/faults", json={"api": {"latency_ms": 60_000}})
             twins = {asyncio.create_task(_create(http)) for _ in range(2)}
-            # Once one of them is told of the conflict, the other is at work.
+            # Once one of them receives the conflict, the other is at work.
             _, working = await asyncio.wait(twins, return_when=asyncio.FIRST_COMPLETED)
             begun = time.monotonic()
 

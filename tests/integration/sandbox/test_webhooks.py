@@ -1,4 +1,4 @@
-"""Webhooks: signed, repeated until answered, and as unreliable as they are told to be."""
+"""Webhooks: signed, repeated until answered, and unreliable on demand."""
 
 import asyncio
 import hashlib
@@ -46,7 +46,7 @@ async def test_an_event_is_a_snapshot_of_its_moment(bench: Bench) -> None:
     assert statuses == ["succeeded", "requires_payment_method"]
 
 
-async def test_a_refused_webhook_is_sent_again_signed_anew_until_it_is_taken(bench: Bench) -> None:
+async def test_a_refused_webhook_is_sent_again_with_a_new_signature_until_it_is_taken(bench: Bench) -> None:
     bench.inbox.answers = [503, 500, 302]
 
     await bench.intent()
@@ -77,7 +77,7 @@ async def test_an_endpoint_that_never_answers_well_is_given_up_on(bench: Bench) 
 
 
 async def test_an_unreachable_endpoint_is_tried_again_at_its_new_address(bench: Bench) -> None:
-    await bench.switch("webhook-endpoint", {"url": "http://127.0.0.1:9/nobody", "secret": SECRET})
+    await bench.switch("webhook-endpoint", {"url": "http://127.0.0.1:9/unused", "secret": SECRET})
     await bench.intent()
 
     await bench.switch("webhook-endpoint", {"url": bench.inbox.url, "secret": SECRET})

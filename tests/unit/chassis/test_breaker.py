@@ -123,7 +123,7 @@ async def test_consuming_goes_on_as_soon_as_the_store_answers(store: Dependency)
     assert (breaker.is_open, store.consuming.is_paused) == (False, False)
 
 
-async def test_a_closed_breaker_asks_nobody(store: Dependency) -> None:
+async def test_a_closed_breaker_makes_no_probe(store: Dependency) -> None:
     await store.breaker().probe()
 
     assert store.asked == 0
@@ -145,7 +145,7 @@ async def test_health_says_what_is_away_and_since_when(store: Dependency) -> Non
 
 
 class KeyRevokedError(ForbiddenError):
-    """The dependency refuses whoever asks, until its key is right."""
+    """The dependency refuses every call until its key is right."""
 
     def __init__(self, store: Dependency) -> None:
         self._store = store

@@ -210,7 +210,7 @@ async def test_the_second_request_of_a_connection_has_its_time_too() -> None:
 FORWARDED = b"GET / HTTP/1.1\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\r\n"
 
 
-async def test_nobody_is_believed_about_whom_they_ask_for() -> None:
+async def test_a_claim_about_the_asking_guest_is_not_trusted() -> None:
     async with serving() as port:
         answer, _ = await said(port, FORWARDED)
 

@@ -1,4 +1,4 @@
-"""Lines an outsider can cause at will are written seldom."""
+"""Lines an outsider can cause at will are throttled."""
 
 from chassis.runtime.log_throttle import LogThrottle
 

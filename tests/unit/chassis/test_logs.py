@@ -91,9 +91,9 @@ def test_a_traceback_on_a_terminal_shows_no_locals(capsys: pytest.CaptureFixture
     except ValueError:
         structlog.get_logger().exception("request.broke")
 
-    told = capsys.readouterr().out
-    assert "ValueError" in told
-    assert "hush" not in told
+    printed = capsys.readouterr().out
+    assert "ValueError" in printed
+    assert "hush" not in printed
 
 
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:

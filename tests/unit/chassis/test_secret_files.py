@@ -64,11 +64,11 @@ def test_a_file_without_a_secret_stops_the_start(
     with pytest.raises(SystemExit) as stopped:
         load(GatewaySettings)
 
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert stopped.value.code == 2
-    assert told.startswith("BELLHOP_JWT_SECRET_FILE: ")
-    assert problem in told
-    assert "hush" not in told
+    assert printed.startswith("BELLHOP_JWT_SECRET_FILE: ")
+    assert problem in printed
+    assert "hush" not in printed
 
 
 def test_a_secret_given_twice_stops_the_start(
@@ -93,9 +93,9 @@ def test_a_file_that_holds_a_bad_value_is_refused_like_a_variable(
     with pytest.raises(SystemExit):
         load(GatewaySettings)
 
-    told = capsys.readouterr().err
-    assert "BELLHOP_JWT_SECRET: " in told
-    assert "hush" not in told
+    printed = capsys.readouterr().err
+    assert "BELLHOP_JWT_SECRET: " in printed
+    assert "hush" not in printed
 
 
 def test_without_variable_and_file_there_is_no_secret() -> None:

@@ -99,10 +99,10 @@ def test_a_bad_value_stops_the_start_and_is_not_shown(
     with pytest.raises(SystemExit) as stopped:
         load(settings_type)
 
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert stopped.value.code == 2
-    assert f"{variable}: " in told
-    assert "hush" not in told
+    assert f"{variable}: " in printed
+    assert "hush" not in printed
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch, capsys:
     with pytest.raises(SystemExit):
         load(ExtrasSettings)
 
-    told = capsys.readouterr().err
-    assert "BELLHOP_AMQP_URL" in told
-    assert "BELLHOP_MONGODB_URL" in told
+    printed = capsys.readouterr().err
+    assert "BELLHOP_AMQP_URL" in printed
+    assert "BELLHOP_MONGODB_URL" in printed
 
 
 @pytest.mark.parametrize(

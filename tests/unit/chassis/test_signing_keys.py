@@ -1,4 +1,4 @@
-"""The issuer's published keys: which are believed, for what, how long, and how seldom they are fetched."""
+"""The issuer's published keys: which are believed, for what, how long, and how rarely they are fetched."""
 
 import base64
 import hashlib
@@ -56,7 +56,7 @@ class Issuer:
     async def _fetch(self) -> bytes:
         self.fetches += 1
         if self.is_away:
-            raise httpx.ConnectError("nobody there")
+            raise httpx.ConnectError("no server")
         return self.document
 
 
@@ -242,7 +242,7 @@ async def test_a_key_set_that_went_bad_does_not_replace_a_good_one(document: byt
     assert await _accepted(issuer, _token(EC_KEY, "ES256", "e"))
 
 
-async def test_without_any_keys_nobody_is_told_that_the_token_is_bad() -> None:
+async def test_without_any_keys_no_token_is_called_bad() -> None:
     issuer = Issuer()
 
     with pytest.raises(KeysUnavailableError):

@@ -42,7 +42,7 @@ def test_of_many_calls_the_newest_are_shown() -> None:
 @pytest.mark.parametrize(
     ("came_by", "is_event"), [(CameBy.WEBHOOK, True), (CameBy.SWEPT, True), (CameBy.FETCHED, False)]
 )
-def test_an_event_that_the_psp_sent_or_listed_is_told_from_calls(came_by: CameBy, *, is_event: bool) -> None:
+def test_an_event_that_the_psp_sent_or_listed_is_distinguished_from_calls(came_by: CameBy, *, is_event: bool) -> None:
     header = psp_event(came_by, "evt_1", "payment_intent.succeeded")[PSP]
 
     assert header == f"{came_by} evt_1 payment_intent.succeeded"

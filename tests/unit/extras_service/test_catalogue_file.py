@@ -115,14 +115,14 @@ extras:
 """
 
 
-def test_all_mistakes_of_a_catalogue_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_catalogue_are_reported_at_once_each_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "catalogue.yaml"
     file.write_text(MISTAKES, encoding="utf-8")
 
     with pytest.raises(CatalogueError) as raised:
         read_catalogue(file)
 
-    told = [(int(mistake.split(":")[1]), mistake) for mistake in raised.value.mistakes]
+    located = [(int(mistake.split(":")[1]), mistake) for mistake in raised.value.mistakes]
     expected = {
         (2, "Europe/Vienna"),
         (3, "timezone"),
@@ -137,8 +137,8 @@ def test_all_mistakes_of_a_catalogue_are_told_at_once_each_with_its_line(tmp_pat
         (19, "belongs to a property"),
         (20, "does not charge in ITL"),
     }
-    assert len(told) == len(expected)
-    assert all(any(line == at and text in mistake for at, mistake in told) for line, text in expected), told
+    assert len(located) == len(expected)
+    assert all(any(line == at and text in mistake for at, mistake in located) for line, text in expected), located
     assert str(raised.value).count(f"{file}:") == len(expected)
 
 

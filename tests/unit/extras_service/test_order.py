@@ -182,9 +182,9 @@ def test_a_payment_of_anything_but_the_total_needs_a_review(order: Order, receiv
     assert decision.state.status is OrderStatus.NEEDS_REVIEW
     assert decision.state.payment_status is PaymentStatus.MISMATCHED
     assert decision.state.due_at is None
-    (told,) = decision.messages
-    assert isinstance(told, OrderNeedsReview)
-    assert told.detail == f"paid {readable(received)}, owed €48.00"
+    (emitted,) = decision.messages
+    assert isinstance(emitted, OrderNeedsReview)
+    assert emitted.detail == f"paid {readable(received)}, owed €48.00"
 
 
 def test_a_mismatch_the_payment_service_found_needs_a_review_and_says_what_it_found() -> None:
@@ -217,7 +217,7 @@ def test_a_deadline_that_passes_while_the_session_is_being_opened_closes_it_too(
     assert decision.state.status is OrderStatus.EXPIRING
 
 
-def test_an_order_nobody_started_to_pay_expires_at_once() -> None:
+def test_an_order_without_a_started_payment_expires_at_once() -> None:
     order = given.placed()
 
     decision = decide(order, DeadlinePassed(), given.DEADLINE)
@@ -245,8 +245,8 @@ def test_an_expiring_order_expires_when_the_psp_says_unpaid() -> None:
     assert isinstance(decision, Applied)
     assert decision.state.status is OrderStatus.EXPIRED
     assert decision.state.session is None
-    (told,) = decision.messages
-    assert isinstance(told, OrderExpired)
+    (emitted,) = decision.messages
+    assert isinstance(emitted, OrderExpired)
 
 
 def test_a_session_lost_at_the_psp_lets_the_guest_open_another_one() -> None:

@@ -45,7 +45,7 @@ def standing(decision: Applied[Order]) -> tuple[OrderStatus, PaymentStatus]:
 # Cancelling
 
 
-def test_an_order_nobody_began_to_pay_is_cancelled_at_once() -> None:
+def test_an_order_without_a_started_payment_is_cancelled_at_once() -> None:
     decision = applied(given.placed(), given.cancelling_by_guest())
 
     assert standing(decision) == (OrderStatus.CANCELLED, PaymentStatus.UNPAID)
@@ -72,16 +72,16 @@ def test_a_paid_order_is_cancelled_before_the_cut_off_and_all_of_it_goes_back() 
     assert refund.amount == given.TOTAL
 
 
-def test_after_the_cut_off_a_guest_is_told_until_when_and_staff_may_still_cancel() -> None:
+def test_after_the_cut_off_a_guest_is_shown_until_when_and_staff_may_still_cancel() -> None:
     paid = given.confirmed()
     assert paid.cancel_before is not None
     late = paid.cancel_before + timedelta(seconds=1)
 
-    told = decide(paid, given.cancelling_by_guest(), late)
+    refusal = decide(paid, given.cancelling_by_guest(), late)
     by_staff = decide(paid, given.cancelling_by_staff(), late)
 
-    assert isinstance(told, Refused)
-    assert told.reason == Reason.CANCELLATION_TOO_LATE
+    assert isinstance(refusal, Refused)
+    assert refusal.reason == Reason.CANCELLATION_TOO_LATE
     assert isinstance(by_staff, Applied)
 
 
@@ -98,11 +98,11 @@ def test_the_cut_off_is_counted_from_midnight_at_the_property(time_zone: str, un
     assert isinstance(placed, Applied)
 
     paid = applied(placed.state, given.succeeded()).state
-    told = decide(paid, given.cancelling_by_guest(), given.NOW + timedelta(days=1))
+    refusal = decide(paid, given.cancelling_by_guest(), given.NOW + timedelta(days=1))
 
     assert paid.cancel_before == datetime.fromisoformat(until)
-    assert isinstance(told, Refused)
-    assert in_words in told.detail
+    assert isinstance(refusal, Refused)
+    assert in_words in refusal.detail
 
 
 def test_a_day_gone_by_cannot_be_ordered() -> None:
@@ -297,7 +297,7 @@ def test_a_refund_that_the_psp_made_twice_brings_the_order_before_a_person_once(
     assert isinstance(decide(accepted, doubled, given.NOW), Stale)
 
 
-def test_a_failed_refund_of_a_confirmed_order_leaves_it_paid_and_can_be_asked_anew() -> None:
+def test_a_failed_refund_of_a_confirmed_order_leaves_it_paid_and_can_be_asked_again() -> None:
     asked = applied(given.confirmed(), given.refunding()).state
 
     failed = applied(asked, given.refund_failed(refund_id=given.REFUND_ID))

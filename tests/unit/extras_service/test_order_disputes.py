@@ -175,7 +175,7 @@ def test_a_refund_that_settles_after_the_bank_took_the_money_goes_before_a_perso
     assert decision.state.status is OrderStatus.NEEDS_REVIEW
 
 
-def test_a_refund_that_fails_because_the_bank_took_all_of_it_needs_nobody() -> None:
+def test_a_refund_that_fails_because_the_bank_took_all_of_it_needs_no_person() -> None:
     cancelled = given.after(given.confirmed(), given.cancelling_by_staff())
     lost = given.after(cancelled, given.dispute_closed(won=False, fact_no=1))
 

@@ -26,8 +26,8 @@ def failed_part(order: Order) -> Order:
 
 
 def second_charge_failed(order: Order) -> Applied[Order]:
-    told = given.refund_failed(refund_id=SECOND).model_copy(update={"is_second_charge": True, "amount": given.TOTAL})
-    return applied(order, told)
+    report = given.refund_failed(refund_id=SECOND).model_copy(update={"is_second_charge": True, "amount": given.TOTAL})
+    return applied(order, report)
 
 
 def without_an_outcome() -> Order:
@@ -39,8 +39,8 @@ def without_an_outcome() -> Order:
 
 def made(order: Order) -> PaymentRefunded:
     """The PSP has made the order's refund after all."""
-    told = given.refunded(given.TOTAL.amount, fact_no=3, refund_id=order.refunds[0].refund_id)
-    return told.model_copy(update={"amount": given.TOTAL, "stage": RefundStage.SUCCEEDED})
+    report = given.refunded(given.TOTAL.amount, fact_no=3, refund_id=order.refunds[0].refund_id)
+    return report.model_copy(update={"amount": given.TOTAL, "stage": RefundStage.SUCCEEDED})
 
 
 def commands(decision: Applied[Order]) -> list[RefundPayment]:
@@ -94,7 +94,7 @@ def test_a_review_of_a_refund_without_an_outcome_is_settled_outside_by_all_of_it
     assert (failed.status, failed.refundable.amount) == (OrderStatus.CANCELLED, 0)
 
 
-def test_a_failed_refund_is_told_once() -> None:
+def test_a_failed_refund_is_reported_once() -> None:
     failed = failed_part(given.confirmed())
 
     assert isinstance(decide(failed, given.refund_failed(), given.NOW), Stale)
@@ -243,9 +243,9 @@ def test_a_refund_without_an_outcome_is_seen_and_asked_again_under_the_same_id()
 
 def test_a_refund_that_is_answered_after_all_needs_no_attention() -> None:
     silent = given.after(given.confirmed(), given.refunding(1200), given.refund_unanswered())
-    told = given.refunded(1200).model_copy(update={"amount": PART, "stage": RefundStage.SUCCEEDED})
+    report = given.refunded(1200).model_copy(update={"amount": PART, "stage": RefundStage.SUCCEEDED})
 
-    answered = applied(silent, told)
+    answered = applied(silent, report)
 
     assert standing(answered) == (OrderStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED)
     assert not answered.state.needs_attention
@@ -325,10 +325,10 @@ def test_an_order_of_before_refunds_had_stages_shows_which_one_failed() -> None:
 
 def test_facts_of_an_older_payment_service_still_count() -> None:
     cancelled = given.after(given.confirmed(), given.cancelling_by_guest())
-    told = PaymentRefunded.model_validate(given.refunded(4800, refund_id=cancelled.refunds[0].refund_id).model_dump())
+    report = PaymentRefunded.model_validate(given.refunded(4800, refund_id=cancelled.refunds[0].refund_id).model_dump())
     failed = PaymentRefundFailed.model_validate(given.refund_failed(fact_no=2).model_dump())
 
-    assert given.after(cancelled, told).payment_status is PaymentStatus.REFUNDED
+    assert given.after(cancelled, report).payment_status is PaymentStatus.REFUNDED
     assert isinstance(decide(cancelled, failed, given.NOW), Applied)
 
 

@@ -41,7 +41,7 @@ def test_the_first_request_asks_for_a_session_and_waits() -> None:
     assert decision.messages == (ASK,)
 
 
-def test_a_request_nobody_waits_for_is_asked_all_the_same() -> None:
+def test_a_request_without_a_requester_is_asked_all_the_same() -> None:
     order = given.placed()
 
     decision = decide(order, given.starting(None), given.NOW)
@@ -138,16 +138,16 @@ def test_after_a_failed_session_the_next_request_asks_at_once() -> None:
     [given.succeeded(), given.mismatched(), DeadlinePassed()],
     ids=["paid", "mismatched", "deadline"],
 )
-def test_whoever_still_waits_is_refused_when_the_order_stops_being_payable(ending: OrderInput) -> None:
+def test_pending_requesters_are_refused_when_the_order_stops_being_payable(ending: OrderInput) -> None:
     order = given.asked(given.pending_reply(1), given.pending_reply(2))
 
     decision = decide(order, ending, given.DEADLINE)
 
     assert isinstance(decision, Applied)
     assert decision.state.waiting == ()
-    told = [message for message in decision.messages if isinstance(message, DeferredReply)]
-    assert [answer.to for answer in told] == [given.pending_reply(1), given.pending_reply(2)]
-    for answer in told:
+    emitted = [message for message in decision.messages if isinstance(message, DeferredReply)]
+    assert [answer.to for answer in emitted] == [given.pending_reply(1), given.pending_reply(2)]
+    for answer in emitted:
         assert isinstance(answer.reply, Refusal)
         assert answer.reply.reason is Reason.ORDER_NOT_PAYABLE
 
@@ -177,7 +177,7 @@ def test_an_order_that_cannot_be_paid_says_why(order: Order, word: str) -> None:
     ids=["another guest", "another property"],
 )
 @pytest.mark.parametrize("order", [given.payable(), given.confirmed(), given.needs_review()], ids=lambda o: o.status)
-def test_somebody_elses_order_is_not_found_in_any_status(order: Order, starting: OrderInput) -> None:
+def test_another_guests_order_is_not_found_in_any_status(order: Order, starting: OrderInput) -> None:
     decision = decide(order, starting, given.NOW)
 
     assert isinstance(decision, Refused)

@@ -30,7 +30,7 @@ def test_a_code_that_expires_before_the_order_does_moves_nothing() -> None:
     assert isinstance(decide(given.payable(), given.instructions_issued(days=0), given.NOW), Ignored)
 
 
-def test_the_same_voucher_told_again_moves_nothing() -> None:
+def test_the_same_voucher_reported_again_moves_nothing() -> None:
     order = given.after(given.payable(), given.instructions_issued())
 
     assert isinstance(decide(order, given.instructions_issued(), LATER), Ignored)

@@ -72,7 +72,7 @@ def test_the_last_one_is_not_sold_twice() -> None:
     assert "sold out" in decision.detail
 
 
-def test_a_guest_who_asks_for_more_than_is_left_is_told_how_much_is() -> None:
+def test_a_guest_who_asks_for_more_than_is_left_is_shown_how_much_is() -> None:
     decision = decide(held(taking()), taking(OTHER, 2), given.NOW)
 
     assert isinstance(decision, Refused)

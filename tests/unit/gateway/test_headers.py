@@ -31,7 +31,7 @@ def _app(**changes: Any) -> FastAPI:
 
     @app.get("/broken")
     async def broken() -> None:
-        raise KeyError("nobody foresaw this")
+        raise KeyError("an unforeseen error")
 
     return app
 
@@ -46,7 +46,7 @@ ANSWERS = {
     "alive": ("GET", "/health/live", 200),
     "counters": ("GET", "/metrics", 200),
     "the API's description": ("GET", "/openapi.json", 200),
-    "nobody signed in": ("GET", "/v1/orders", 401),
+    "not signed in": ("GET", "/v1/orders", 401),
     "no such page": ("GET", "/nowhere", 404),
     "no such method": ("DELETE", "/v1/orders", 405),
     "a bug": ("GET", "/broken", 500),
@@ -86,7 +86,7 @@ async def test_a_route_that_says_otherwise_is_not_overruled() -> None:
     assert page.headers["x-frame-options"] == "DENY"
 
 
-async def test_browsers_are_told_to_stay_on_https_only_over_https() -> None:
+async def test_browsers_must_stay_on_https_only_over_https() -> None:
     app = _app()
 
     assert (await _http(app, "https").get("/v1/orders")).headers["strict-transport-security"] == HSTS

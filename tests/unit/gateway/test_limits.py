@@ -93,7 +93,7 @@ async def test_a_body_may_be_as_large_as_the_limit_and_no_larger(in_pieces: bool
 async def test_a_body_announced_as_too_large_is_not_read(length: str) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b""
-        raise AssertionError("somebody read the body")
+        raise AssertionError("the body was read")
 
     http = _http(RequestLimits(_app(), MAX_BODY, 5))
 
@@ -141,7 +141,7 @@ async def test_an_answer_that_has_begun_may_go_on() -> None:
 # Rates
 
 
-async def test_an_address_may_ask_so_often_and_is_told_when_to_come_back() -> None:
+async def test_an_address_may_ask_so_often_and_learns_when_to_come_back() -> None:
     app = AddressRate(_app(), RateLimits(_settings(address_rate="3/day")))
 
     answers = [await _http(app).get("/v1/extras") for _ in range(4)]
@@ -259,7 +259,7 @@ def test_a_guest_may_have_so_many_streams_open_and_another_when_one_closes() -> 
 
 
 class Queue:
-    """A queue of so many messages, and how often somebody counted them."""
+    """A queue of so many messages, and how often it was counted."""
 
     def __init__(self, waiting: int) -> None:
         self.waiting = waiting

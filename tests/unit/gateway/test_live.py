@@ -72,7 +72,7 @@ async def _read(updates: AsyncIterator[LiveUpdate]) -> list[str]:
         return [update.order_id async for update in updates]
 
 
-async def test_everybody_watching_an_order_sees_what_happens_to_it_and_nothing_else() -> None:
+async def test_every_watcher_of_an_order_sees_what_happens_to_it_and_nothing_else() -> None:
     feed = LiveFeed()
 
     with feed.watching("ord_1") as first, feed.watching("ord_1") as second, feed.watching("ord_2") as other:
@@ -85,7 +85,7 @@ async def test_everybody_watching_an_order_sees_what_happens_to_it_and_nothing_e
         assert await _read(other) == ["ord_2"]
 
 
-async def test_a_client_that_does_not_read_loses_its_stream_and_nobody_else_does() -> None:
+async def test_a_client_that_does_not_read_loses_its_stream_and_no_other_client_does() -> None:
     feed = LiveFeed()
 
     with feed.watching("ord_1") as slow, feed.watching("ord_2") as other:
@@ -117,7 +117,7 @@ async def test_a_stream_ends_after_its_time_so_that_an_old_token_is_not_watched_
         assert await _read(updates) == ["ord_1"]
 
 
-async def test_nobody_is_remembered_who_has_left() -> None:
+async def test_no_watcher_is_remembered_after_leaving() -> None:
     feed = LiveFeed()
 
     with feed.watching("ord_1"), feed.watching("ord_1"):

@@ -25,7 +25,7 @@ BUDGET = 60 * 1024
 
 def settings(themes: Path | None = None) -> GatewaySettings:
     return GatewaySettings(
-        amqp_url=SecretStr("amqp://nobody"),
+        amqp_url=SecretStr("amqp://unused"),
         jwt_secret=SecretStr("x" * 32),
         jwt_issuer="tests",
         seal_keys=SecretStr("A" * 43 + "="),
@@ -100,7 +100,7 @@ async def test_no_code_and_no_style_stands_in_the_markup() -> None:
     assert re.findall(r"<style|\sstyle=|\son\w+=", markup) == []
 
 
-def test_nobody_but_the_sandbox_is_asked_when_the_sandbox_is_configured() -> None:
+def test_only_the_sandbox_is_asked_when_the_sandbox_is_configured() -> None:
     policy = policy_for("http://127.0.0.1:12111/v3/")
 
     assert set(re.findall(r"https?://\S+?(?=[; ]|$)", policy)) == {"http://127.0.0.1:12111"}

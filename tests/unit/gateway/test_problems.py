@@ -115,7 +115,7 @@ async def test_what_may_heal_is_503_with_a_time_to_come_back_and_no_internals(er
     assert "hush" not in response.text
 
 
-async def test_an_error_nobody_foresaw_is_500_and_shows_nothing() -> None:
+async def test_an_unforeseen_error_is_500_and_shows_nothing() -> None:
     response = await _asked(KeyError("hush"))
 
     assert response.status_code == 500

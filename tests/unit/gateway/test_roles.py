@@ -1,4 +1,4 @@
-"""Every route of the gateway is listed here with who may use it; whoever else asks is refused before anything is done.
+"""Every route of the gateway is listed here with its roles; all others are refused before anything is done.
 
 Nothing is connected: a request that gets past the check fails at the bus, as 500 or 503.
 """
@@ -37,7 +37,7 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/settled-outside"): ("staff",),
     ("POST", "/v1/orders/{order_id}/review"): ("staff",),
 }
-ANYBODY = {
+PUBLIC = {
     "/",
     "/docs",
     "/docs/{name}",
@@ -63,7 +63,7 @@ BODIES: dict[str, Any] = {
 def _app() -> FastAPI:
     return create_app(
         GatewaySettings(
-            amqp_url=SecretStr("amqp://nobody"),
+            amqp_url=SecretStr("amqp://unused"),
             jwt_secret=SecretStr(SECRET),
             jwt_issuer="tests",
             seal_keys=SecretStr(Fernet.generate_key().decode()),
@@ -81,7 +81,7 @@ def _token(role: str | None) -> str:
         "aud": "bellhop",
         "iat": now,
         "exp": now + 600,
-        "sub": "somebody",
+        "sub": "user-1",
         "property": "alpenhof",
         "reservation": "R-1",
         "stay_from": "2027-02-01",
@@ -104,7 +104,7 @@ async def _asked(method: str, path: str, authorization: str | None) -> httpx.Res
 
 def test_the_list_is_whole() -> None:
     """A new route is added to one of the two lists, on purpose."""
-    listed = {(method, path) for method, path in _all_routes() if path not in ANYBODY}
+    listed = {(method, path) for method, path in _all_routes() if path not in PUBLIC}
 
     assert listed == set(MAY)
 
@@ -130,7 +130,7 @@ async def test_a_route_refuses_every_role_but_its_own(method: str, path: str, ro
 
 @pytest.mark.parametrize(("method", "path"), MAY)
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic Zm9vOmJhcg==", "Bearer not.a.token"])
-async def test_a_route_refuses_whoever_has_no_token(method: str, path: str, authorization: str | None) -> None:
+async def test_a_route_refuses_a_request_without_a_token(method: str, path: str, authorization: str | None) -> None:
     answer = await _asked(method, path, authorization)
 
     assert answer.status_code == 401

@@ -37,7 +37,7 @@ def test_tokens_are_checked_with_a_secret_or_with_published_keys_never_both_and_
 
 
 @pytest.mark.parametrize("url", ["http://login.example/keys", "file:///etc/passwd", "https:///keys", "login.example"])
-def test_keys_are_fetched_only_where_nobody_can_swap_them(url: str) -> None:
+def test_keys_are_fetched_only_where_they_cannot_be_swapped(url: str) -> None:
     assert "https address" in _refused(jwt_jwks_url=url)
 
 

@@ -1,4 +1,4 @@
-"""The alarms: each asks for something that exists, and sends whoever it wakes to a section that exists."""
+"""The alarms: each asks for something that exists, and refers to a section of the docs that exists."""
 
 import os
 import re

@@ -26,7 +26,7 @@ def closed(instance: str) -> RecordedMessage:
     return seen(instance, LogClosed(service="extras-service", instance=instance, at=NOW))
 
 
-def told(*messages: RecordedMessage) -> list[str]:
+def gaps_of(*messages: RecordedMessage) -> list[str]:
     gaps = Gaps()
     for message in messages:
         gaps.see(message)
@@ -36,23 +36,23 @@ def told(*messages: RecordedMessage) -> list[str]:
 def test_copies_that_were_missed_are_counted_with_their_time() -> None:
     gap = LogGap(service="extras-service", instance="a", count=7, since=NOW, until=NOW + timedelta(seconds=9))
 
-    assert told(opened("a"), seen("a", gap)) == [
+    assert gaps_of(opened("a"), seen("a", gap)) == [
         "The log misses 7 messages of extras-service between 2026-11-25 12:00:00 and 12:00:09 UTC."
     ]
 
 
 def test_a_process_that_was_replaced_without_having_closed_the_log_may_have_lost_copies() -> None:
-    assert told(opened("a"), seen("a"), opened("b"), seen("b")) == [
+    assert gaps_of(opened("a"), seen("a"), opened("b"), seen("b")) == [
         "The log may miss what extras-service sent around 2026-11-25 12:00:00 UTC: its process was killed."
     ]
 
 
 def test_a_restart_in_order_and_a_second_instance_are_no_gaps() -> None:
-    assert told(opened("a"), closed("a"), opened("b")) == []
-    assert told(opened("a"), opened("b"), seen("a"), seen("b")) == []
-    assert told(opened("a"), opened("b"), closed("a")) == []
-    assert told(opened("a"), seen("x", sender="gateway")) == []
+    assert gaps_of(opened("a"), closed("a"), opened("b")) == []
+    assert gaps_of(opened("a"), opened("b"), seen("a"), seen("b")) == []
+    assert gaps_of(opened("a"), opened("b"), closed("a")) == []
+    assert gaps_of(opened("a"), seen("x", sender="gateway")) == []
 
 
 def test_what_an_older_version_wrote_says_nothing_of_gaps() -> None:
-    assert told(seen(""), opened("a")) == []
+    assert gaps_of(seen(""), opened("a")) == []

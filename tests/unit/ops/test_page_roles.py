@@ -1,4 +1,4 @@
-"""Every route of the operator's page is listed here; whoever is no operator is refused before anything is done.
+"""Every route of the operator's page is listed here; all others but operators are refused before anything is done.
 
 Nothing is connected: a request that gets past the check fails at the broker or the store, as 503;
 a trace, asked of what is no order, as 404.
@@ -60,12 +60,12 @@ OPERATORS = {
     ("GET", "/ops/api/trace/{order}"): READERS,
     ("GET", "/ops/api/trace/{order}.svg"): READERS,
 }
-ANYBODY = {"/", "/ops", "/ops/page/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
+PUBLIC = {"/", "/ops", "/ops/page/{version}/{name}", "/health/live", "/health/ready", "/metrics"}
 
 
 def _token(role: str | None, **claims: Any) -> str:
     now = int(time.time())
-    usual = {"iss": "tests", "aud": "bellhop", "iat": now, "exp": now + 600, "sub": "somebody", "role": role}
+    usual = {"iss": "tests", "aud": "bellhop", "iat": now, "exp": now + 600, "sub": "user-1", "role": role}
     guests = {"property": "alpenhof", "reservation": "R-1", "stay_from": "2027-02-01", "stay_to": "2027-02-08"}
     return "Bearer " + jwt.encode(usual | guests | claims, SECRET, algorithm="HS256")
 
@@ -75,18 +75,18 @@ async def _asked(method: str, path: str, authorization: str | None) -> httpx.Res
     headers = {"Authorization": authorization} if authorization else {}
     with capture_logs():
         async with httpx.AsyncClient(transport=transport, base_url="http://page") as http:
-            address = path.format(letter_id="dl_1", plan_id="rp_1", order="nobody")
+            address = path.format(letter_id="dl_1", plan_id="rp_1", order="unknown")
             return await http.request(method, address, json=BODIES.get((method, path)), headers=headers)
 
 
 def test_the_list_is_whole() -> None:
     found = {(method, str(route.path)) for route in iter_route_contexts(APP.routes) for method in route.methods or ()}
 
-    assert {(method, path) for method, path in found if path not in ANYBODY} == set(OPERATORS)
+    assert {(method, path) for method, path in found if path not in PUBLIC} == set(OPERATORS)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATORS)
-async def test_a_route_takes_operators_of_its_role_and_refuses_everybody_else(method: str, path: str) -> None:
+async def test_a_route_takes_operators_of_its_role_and_refuses_all_others(method: str, path: str) -> None:
     too_little = [role.value for role in OperatorRole if not role.allows(OPERATORS[method, path])]
     enough = [role.value for role in OperatorRole if role.allows(OPERATORS[method, path])]
 
@@ -99,7 +99,7 @@ async def test_a_route_takes_operators_of_its_role_and_refuses_everybody_else(me
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATORS)
-async def test_a_route_refuses_whoever_has_no_good_token(method: str, path: str) -> None:
+async def test_a_route_refuses_a_request_without_a_good_token(method: str, path: str) -> None:
     expired = _token("editor", iat=1, exp=2)
     elsewhere = _token("editor", aud="somebody-else")
 
@@ -120,7 +120,7 @@ async def test_the_page_needs_no_token_and_may_run_nothing_but_its_own_scripts()
     assert "unsafe" not in answer.headers["content-security-policy"]
 
 
-def test_the_pages_own_files_are_light_and_name_nobody_else() -> None:
+def test_the_pages_own_files_are_light_and_name_no_other_site() -> None:
     files = [file.read_text() for folder in (FOLDER, KIT) for file in folder.iterdir()]
 
     assert sum(len(text.encode()) for text in files) < 60 * 1024

@@ -49,7 +49,7 @@ async def test_a_forecast_for_a_command_to_the_psp_says_what_a_read_of_the_psp_a
     payments = PaymentStore(FakeStore().as_store()).payments
     await payments.write(Stored(given.PAYMENT_ID, 1, payment), now=given.NOW, due_at=None)
 
-    told = await forecast_of(command, stripe.api, payments)
+    forecast = await forecast_of(command, stripe.api, payments)
 
-    assert says in told
+    assert says in forecast
     assert {request.method for request in stripe.requests} <= {"GET"}

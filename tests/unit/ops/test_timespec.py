@@ -31,7 +31,7 @@ def test_what_is_no_moment_is_answered_with_what_would_be(text: str) -> None:
         timespec.parse(text, NOW)
 
 
-def test_an_age_is_told_in_a_unit_that_says_something() -> None:
+def test_an_age_is_reported_in_a_unit_that_says_something() -> None:
     ages = [timedelta(seconds=5), timedelta(minutes=4), timedelta(hours=3), timedelta(days=9)]
 
     assert [timespec.relative(NOW - age, NOW) for age in ages] == ["5 s", "4 min", "3 h", "9 d"]

@@ -20,7 +20,7 @@ def paid() -> Payment:
     return given.after(given.payable(), given.succeeded())
 
 
-def told(payment: Payment, report: PspDisputeUpdated) -> Applied[Payment]:
+def after_report(payment: Payment, report: PspDisputeUpdated) -> Applied[Payment]:
     decision = decide(payment, report, given.NOW)
     assert isinstance(decision, Applied), decision
     return decision
@@ -32,7 +32,7 @@ def told(payment: Payment, report: PspDisputeUpdated) -> Applied[Payment]:
 def test_a_newer_report_reopens_or_turns_what_was_decided(before: PspDisputeState, after: PspDisputeState) -> None:
     payment = given.after(paid(), given.dispute(before, seconds=3))
 
-    decision = told(payment, given.dispute(after, seconds=9))
+    decision = after_report(payment, given.dispute(after, seconds=9))
 
     assert [dispute.state for dispute in decision.state.disputes] == [after]
     assert len(decision.messages) == 1
@@ -70,9 +70,9 @@ def test_an_appeal_is_known_to_be_newer_even_when_what_it_appeals_against_comes_
         assert payment.disputes[0].state is S.OPEN
 
 
-def test_the_order_is_told_the_amount_the_stage_and_the_psps_own_word() -> None:
-    opened = told(paid(), given.dispute(S.OPEN, amount=PART, status="needs_response"))
-    closed = told(opened.state, given.dispute(S.LOST, seconds=9, amount=PART, status="prevented"))
+def test_the_order_receives_the_amount_the_stage_and_the_psps_own_word() -> None:
+    opened = after_report(paid(), given.dispute(S.OPEN, amount=PART, status="needs_response"))
+    closed = after_report(opened.state, given.dispute(S.LOST, seconds=9, amount=PART, status="prevented"))
 
     assert opened.messages == (
         PaymentDisputed(
@@ -132,7 +132,7 @@ def test_a_lost_dispute_in_another_currency_counts_as_all_of_it() -> None:
 def test_a_dispute_of_a_second_charge_takes_nothing_of_the_first() -> None:
     twice = given.after(paid(), given.succeeded(reference="pi_2"))
 
-    decision = told(twice, given.dispute(S.LOST, reference="pi_2"))
+    decision = after_report(twice, given.dispute(S.LOST, reference="pi_2"))
 
     assert decision.state.lost == Money.zero("EUR")
     (event,) = decision.messages
@@ -146,7 +146,7 @@ def test_a_dispute_stored_by_an_older_version_is_overtaken_by_any_report() -> No
         del stored["disputes"][0][field]
     payment = Payment.model_validate(stored)
 
-    decision = told(payment, given.dispute(S.WON))
+    decision = after_report(payment, given.dispute(S.WON))
 
     assert payment.lost == given.AMOUNT
     assert decision.state.lost == Money.zero("EUR")

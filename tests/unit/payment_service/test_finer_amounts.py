@@ -27,9 +27,9 @@ def test_two_refunds_with_half_a_dinar_each_add_up_to_a_whole_one() -> None:
 
     decision = applied(paid, _refunded("ref_2", HALF_A_DINAR_MORE))
 
-    (told,) = decision.messages
-    assert isinstance(told, PaymentRefunded)
-    assert told.refunded == Money(amount=1001, currency="RSD")
+    (emitted,) = decision.messages
+    assert isinstance(emitted, PaymentRefunded)
+    assert emitted.refunded == Money(amount=1001, currency="RSD")
     assert decision.state.refundable == Money(amount=499, currency="RSD")
 
 
@@ -47,7 +47,7 @@ def test_what_is_left_with_half_a_dinar_can_be_refunded_to_the_last_of_it() -> N
 def test_a_refund_that_the_psp_cannot_move_fails_at_once_and_is_not_asked_of_it(amount: int) -> None:
     paid = _paid(Money(amount=4800, currency="KWD"))
 
-    (told,) = applied(paid, given.refund(amount, currency="KWD")).messages
+    (emitted,) = applied(paid, given.refund(amount, currency="KWD")).messages
 
-    assert isinstance(told, PaymentRefundFailed)
-    assert "KWD" in told.detail
+    assert isinstance(emitted, PaymentRefundFailed)
+    assert "KWD" in emitted.detail

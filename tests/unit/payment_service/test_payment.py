@@ -100,7 +100,7 @@ def test_one_session_is_always_asked_for_with_the_same_address_for_a_receipt_and
     assert (asked.session_no, asked.sealed_receipt_email) == (2, "second")
 
 
-def test_an_opened_session_is_told() -> None:
+def test_an_opened_session_is_reported() -> None:
     decision = _applied(given.created(), given.session_created())
 
     assert decision.state.status is PaymentStage.SESSION_OPEN
@@ -108,14 +108,14 @@ def test_an_opened_session_is_told() -> None:
 
 
 @pytest.mark.parametrize("status", [PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED])
-def test_a_request_while_a_session_is_open_is_told_of_it_without_asking_the_psp(status: PaymentStage) -> None:
+def test_a_request_while_a_session_is_open_gets_it_without_asking_the_psp(status: PaymentStage) -> None:
     decision = _applied(given.in_status(status), given.create())
 
     assert decision.state.status is status
     assert decision.messages == (SESSION_CREATED,)
 
 
-def test_a_session_the_psp_refused_is_told_with_its_reason() -> None:
+def test_a_session_the_psp_refused_is_reported_with_its_reason() -> None:
     decision = _applied(given.created(), given.session_failed())
 
     assert decision.state.status is PaymentStage.FAILED
@@ -179,16 +179,16 @@ def test_a_session_that_a_late_command_opened_a_second_time_is_closed_at_once(st
     assert isinstance(decide(decision.state, given.session_created(9, reference="pi_again"), given.NOW), Stale)
 
 
-def test_two_refunds_under_one_id_are_both_counted_and_told_as_doubled() -> None:
+def test_two_refunds_under_one_id_are_both_counted_and_reported_as_doubled() -> None:
     asked = given.after(given.in_status(PaymentStage.SUCCEEDED), given.refund(1000))
     first = given.refund_updated(amount=1000).model_copy(update={"psp_refund_id": "re_1"})
     second = given.refund_updated(amount=1000).model_copy(update={"psp_refund_id": "re_2"})
 
     decision = _applied(given.after(asked, first), second)
 
-    [told] = decision.messages
-    assert isinstance(told, PaymentRefunded)
-    assert (told.refund_id, told.doubles, told.refunded.amount) == ("ref_psp_re_2", given.REFUND_ID, 2000)
+    [emitted] = decision.messages
+    assert isinstance(emitted, PaymentRefunded)
+    assert (emitted.refund_id, emitted.doubles, emitted.refunded.amount) == ("ref_psp_re_2", given.REFUND_ID, 2000)
     assert isinstance(decide(decision.state, second, given.NOW), Ignored)
     assert isinstance(decide(decision.state, first, given.NOW), Ignored)
 
@@ -266,7 +266,7 @@ def test_a_success_reported_twice_is_ignored_the_second_time() -> None:
     assert decision == Ignored("the payment is succeeded already")
 
 
-def test_a_declined_attempt_is_told_and_leaves_the_session_open() -> None:
+def test_a_declined_attempt_is_reported_and_leaves_the_session_open() -> None:
     decision = _applied(given.payable(), given.failed(code="insufficient_funds", detail="Not enough money."))
 
     assert decision.state.status is PaymentStage.SESSION_OPEN
@@ -289,14 +289,14 @@ def test_only_the_newest_attempts_are_kept() -> None:
     assert [attempt.code for attempt in payment.attempts] == [f"code-{n}" for n in range(5, ATTEMPTS_KEPT + 5)]
 
 
-def test_a_payment_that_settles_later_is_told() -> None:
+def test_a_payment_that_settles_later_is_reported() -> None:
     decision = _applied(given.payable(), given.processing())
 
     assert decision.state.status is PaymentStage.PROCESSING
     assert decision.messages == (PaymentProcessing(order_id=given.ORDER_ID, payment_id=given.PAYMENT_ID),)
 
 
-def test_authentication_is_noted_and_nobody_told() -> None:
+def test_authentication_is_noted_and_nothing_published() -> None:
     decision = _applied(given.payable(), given.action_required())
 
     assert decision.state.status is PaymentStage.ACTION_REQUIRED
@@ -368,10 +368,10 @@ def test_a_success_of_a_session_that_the_payment_does_not_hold_is_asked_about_on
 def test_a_session_that_was_paid_and_was_not_opened_for_the_payment_comes_before_a_person(status: PaymentStage) -> None:
     decision = _applied(given.in_status(status), answered(given.succeeded(reference="pi_foreign")))
 
-    told, *closed = decision.messages
-    assert isinstance(told, PaymentMismatched)
-    assert "pi_foreign" in told.detail
-    assert told.received == given.AMOUNT
+    emitted, *closed = decision.messages
+    assert isinstance(emitted, PaymentMismatched)
+    assert "pi_foreign" in emitted.detail
+    assert emitted.received == given.AMOUNT
     assert decision.state.paid_reference == "pi_foreign"
     assert closed == ([CLOSE_AT_PSP] if decision.state.session else [])
 
@@ -408,26 +408,26 @@ def test_a_success_over_another_amount_is_a_mismatch(status: PaymentStage, recei
 
     assert decision.state.status is PaymentStage.MISMATCHED
     assert decision.state.received == received
-    (told,) = decision.messages
-    assert isinstance(told, PaymentMismatched)
-    assert readable(received) in told.detail
+    (emitted,) = decision.messages
+    assert isinstance(emitted, PaymentMismatched)
+    assert readable(received) in emitted.detail
 
 
 def test_a_success_in_another_mode_is_a_mismatch() -> None:
     decision = _applied(given.payable(), given.succeeded(livemode=False))
 
     assert decision.state.status is PaymentStage.MISMATCHED
-    (told,) = decision.messages
-    assert isinstance(told, PaymentMismatched)
-    assert "livemode" in told.detail
+    (emitted,) = decision.messages
+    assert isinstance(emitted, PaymentMismatched)
+    assert "livemode" in emitted.detail
 
 
-def test_a_session_over_another_amount_is_a_mismatch_before_anybody_can_pay_it() -> None:
+def test_a_session_over_another_amount_is_a_mismatch_before_it_can_be_paid() -> None:
     decision = _applied(given.created(), given.session_created(amount=Money(amount=1, currency="EUR")))
 
     assert decision.state.status is PaymentStage.MISMATCHED
-    (told,) = decision.messages
-    assert isinstance(told, PaymentMismatched)
+    (emitted,) = decision.messages
+    assert isinstance(emitted, PaymentMismatched)
 
 
 # Closing in two phases
@@ -444,7 +444,7 @@ def test_closing_asks_the_psp_first(status: PaymentStage) -> None:
     assert decision.messages == (CLOSE_AT_PSP,)
 
 
-def test_closing_is_told_once_the_psp_says_canceled() -> None:
+def test_closing_is_reported_once_the_psp_says_canceled() -> None:
     decision = _applied(given.closing(), given.canceled())
 
     assert decision.state.status is PaymentStage.CLOSED
@@ -510,7 +510,7 @@ def test_a_payment_left_closing_without_a_session_ends_when_the_psp_refuses_to_o
     assert decision.messages == (CLOSED,)
 
 
-def test_a_payment_that_settles_while_closing_is_told_and_stays_closing() -> None:
+def test_a_payment_that_settles_while_closing_is_reported_and_stays_closing() -> None:
     decision = _applied(given.closing(), given.processing())
 
     assert decision.state.status is PaymentStage.CLOSING
@@ -534,7 +534,7 @@ def test_closing_what_was_paid_is_answered_with_the_success() -> None:
 
 
 @pytest.mark.parametrize("status", [PaymentStage.CLOSED, PaymentStage.FAILED])
-def test_closing_what_nobody_can_pay_any_more_is_answered_at_once(status: PaymentStage) -> None:
+def test_closing_what_can_no_longer_be_paid_is_answered_at_once(status: PaymentStage) -> None:
     decision = _applied(given.in_status(status), given.close())
 
     assert decision.state.status is status

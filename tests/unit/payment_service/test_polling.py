@@ -96,31 +96,31 @@ def test_a_silent_psp_makes_a_payment_unknown_and_is_asked_after_1_min_5_min_1_h
 
 def test_after_the_last_poll_a_person_must_look() -> None:
     payment = applied(given.payable(), given.unanswered()).state
-    told: list[object] = []
+    emitted: list[object] = []
 
     while payment.due_at is not None:
         decision = polled(payment)
-        told += decision.messages
+        emitted += decision.messages
         payment = decision.state
 
-    [unresolved] = [message for message in told if not isinstance(message, RetrievePspSession)]
+    [unresolved] = [message for message in emitted if not isinstance(message, RetrievePspSession)]
     assert isinstance(unresolved, PaymentUnresolved)
     assert "timed out" in unresolved.detail
 
 
 def test_a_session_the_psp_does_not_know_comes_before_a_person_after_an_hour_with_that_sentence() -> None:
     payment = applied(given.closing(), given.session_not_known()).state
-    told: list[object] = []
+    emitted: list[object] = []
 
     while payment.due_at is not None:
         decision = polled(payment)
-        told += decision.messages
+        emitted += decision.messages
         payment = decision.state
 
-    [unresolved] = [message for message in told if isinstance(message, PaymentUnresolved)]
+    [unresolved] = [message for message in emitted if isinstance(message, PaymentUnresolved)]
     assert "another account or mode" in unresolved.detail
     assert "No such payment_intent" in unresolved.detail
-    assert [type(message) for message in told] == [ClosePspSession] * 2 + [PaymentUnresolved]
+    assert [type(message) for message in emitted] == [ClosePspSession] * 2 + [PaymentUnresolved]
 
 
 def test_a_silence_that_turns_into_a_refusal_is_asked_about_like_a_refusal() -> None:
@@ -135,7 +135,7 @@ def test_a_silence_that_turns_into_a_refusal_is_asked_about_like_a_refusal() -> 
 
 @pytest.mark.parametrize("payment", [given.payable(), given.created(), given.closing()], ids=lambda each: each.status)
 def test_questions_that_are_not_answered_are_put_off_further_and_end_before_a_person(payment: Payment) -> None:
-    told: list[object] = []
+    emitted: list[object] = []
     waited: list[timedelta] = []
     now = given.NOW
 
@@ -143,12 +143,12 @@ def test_questions_that_are_not_answered_are_put_off_further_and_end_before_a_pe
         waited.append(payment.due_at - now)
         now = payment.due_at
         decision = polled(payment)
-        told += decision.messages
+        emitted += decision.messages
         payment = decision.state
 
     assert waited == [OPEN_POLL, OPEN_POLL, *UNKNOWN_POLLS[2:]]
-    assert len(told) == len(UNKNOWN_POLLS)
-    assert isinstance(told[-1], PaymentUnresolved)
+    assert len(emitted) == len(UNKNOWN_POLLS)
+    assert isinstance(emitted[-1], PaymentUnresolved)
 
 
 def test_an_answer_begins_the_questions_from_the_start() -> None:
@@ -168,7 +168,7 @@ def test_whatever_the_psp_says_next_ends_the_unknown() -> None:
     assert applied(unknown, given.canceled()).state.status is PaymentStage.CLOSED
 
 
-def test_a_session_opened_after_all_ends_the_unknown_and_is_told() -> None:
+def test_a_session_opened_after_all_ends_the_unknown_and_is_reported() -> None:
     unknown = applied(given.created(), given.unanswered()).state
 
     opened = applied(unknown, given.session_created())
@@ -219,15 +219,15 @@ def test_more_than_is_left_is_refused_without_asking_the_psp() -> None:
     assert [type(message) for message in decision.messages] == [PaymentRefundFailed]
 
 
-def test_a_settled_refund_is_told_with_the_sum_of_all() -> None:
+def test_a_settled_refund_is_reported_with_the_sum_of_all() -> None:
     decision = applied(given.after(paid(), given.refund(1500)), given.refund_updated(amount=1500))
 
-    [told] = decision.messages
-    assert isinstance(told, PaymentRefunded)
-    assert (told.refunded.amount, told.pending.amount, told.fact_no) == (1500, 0, 1)
+    [emitted] = decision.messages
+    assert isinstance(emitted, PaymentRefunded)
+    assert (emitted.refunded.amount, emitted.pending.amount, emitted.fact_no) == (1500, 0, 1)
 
 
-def test_a_refund_that_fails_after_it_looked_settled_is_told_and_can_be_asked_anew() -> None:
+def test_a_refund_that_fails_after_it_looked_settled_is_reported_and_can_be_asked_again() -> None:
     settled = given.after(paid(), given.refund(), given.refund_updated())
 
     decision = applied(settled, given.refund_updated(PspRefundState.FAILED))
@@ -243,14 +243,14 @@ def test_a_settled_refund_does_not_go_back(late: PspRefundState) -> None:
     assert isinstance(decide(settled, given.refund_updated(late), given.NOW), Stale | Ignored)
 
 
-def test_a_refund_made_in_the_dashboard_makes_its_record_and_is_told() -> None:
+def test_a_refund_made_in_the_dashboard_makes_its_record_and_is_reported() -> None:
     decision = applied(paid(), given.refund_updated(refund_id=RefundId("ref_psp_re_1"), amount=800))
 
     assert [refund.stage for refund in decision.state.refunds] == [RefundStage.SUCCEEDED]
     assert [type(message) for message in decision.messages] == [PaymentRefunded]
 
 
-def test_a_refund_reported_before_the_success_is_told_once_it_is_known() -> None:
+def test_a_refund_reported_before_the_success_is_reported_once_it_is_known() -> None:
     early = given.after(given.payable(), given.refund_updated())
 
     decision = applied(early, given.succeeded())
@@ -279,7 +279,7 @@ def unresolved_of(decision: Applied[Payment]) -> list[PaymentUnresolved]:
     return [message for message in decision.messages if isinstance(message, PaymentUnresolved)]
 
 
-def test_a_refund_that_gets_no_answer_for_a_week_is_told_once_and_still_asked_for() -> None:
+def test_a_refund_that_gets_no_answer_for_a_week_is_reported_once_and_still_asked_for() -> None:
     asked = given.after(paid(), given.refund(1200))
 
     early = later(asked, REFUND_ANSWER - timedelta(seconds=1))
@@ -287,8 +287,8 @@ def test_a_refund_that_gets_no_answer_for_a_week_is_told_once_and_still_asked_fo
     after = later(due.state, REFUND_ANSWER + timedelta(days=2))
 
     assert unresolved_of(early) == []
-    [told] = unresolved_of(due)
-    assert (told.refund_id, told.amount, told.is_second_charge) == (
+    [emitted] = unresolved_of(due)
+    assert (emitted.refund_id, emitted.amount, emitted.is_second_charge) == (
         given.REFUND_ID,
         Money(amount=1200, currency="EUR"),
         False,
@@ -296,7 +296,7 @@ def test_a_refund_that_gets_no_answer_for_a_week_is_told_once_and_still_asked_fo
     assert [type(message) for message in after.messages] == [CreatePspRefund]
 
 
-def test_a_refund_that_the_psp_does_not_settle_is_told_after_two_weeks() -> None:
+def test_a_refund_that_the_psp_does_not_settle_is_reported_after_two_weeks() -> None:
     pending = given.after(paid(), given.refund(), given.refund_updated(PspRefundState.PENDING))
 
     due = polled(pending)
@@ -319,10 +319,10 @@ def test_a_refund_of_before_times_were_kept_waits_from_its_next_poll() -> None:
     assert (unresolved_of(first), len(unresolved_of(second))) == ([], 1)
 
 
-def test_a_refund_asked_again_after_it_was_told_is_the_same_one_and_waits_again() -> None:
-    told = later(given.after(paid(), given.refund()), REFUND_ANSWER).state
+def test_a_refund_asked_again_after_it_was_reported_is_the_same_one_and_waits_again() -> None:
+    emitted = later(given.after(paid(), given.refund()), REFUND_ANSWER).state
 
-    again = applied(told, given.refund())
+    again = applied(emitted, given.refund())
 
     assert [message.refund_id for message in again.messages if isinstance(message, CreatePspRefund)] == [
         given.REFUND_ID
@@ -330,7 +330,7 @@ def test_a_refund_asked_again_after_it_was_told_is_the_same_one_and_waits_again(
     assert [refund.unresolved for refund in again.state.refunds] == [False]
 
 
-def test_the_failed_refund_of_a_second_charge_is_told_and_repeated_on_the_same_charge() -> None:
+def test_the_failed_refund_of_a_second_charge_is_reported_and_repeated_on_the_same_charge() -> None:
     payment = twice_paid()
     [refund] = payment.refunds
 
@@ -338,9 +338,9 @@ def test_the_failed_refund_of_a_second_charge_is_told_and_repeated_on_the_same_c
     repeat = given.refund(refund_id=RefundId("ref_again")).model_copy(update={"repeats": refund.refund_id})
     again = applied(failed.state, repeat)
 
-    [told] = failed.messages
-    assert isinstance(told, PaymentRefundFailed)
-    assert (told.is_second_charge, told.amount, told.refunded.amount) == (True, given.AMOUNT, 0)
+    [emitted] = failed.messages
+    assert isinstance(emitted, PaymentRefundFailed)
+    assert (emitted.is_second_charge, emitted.amount, emitted.refunded.amount) == (True, given.AMOUNT, 0)
     [asked] = again.messages
     assert isinstance(asked, CreatePspRefund)
     assert asked.psp_reference == "pi_second"
@@ -357,15 +357,15 @@ def test_a_second_charge_is_not_refunded_twice() -> None:
     assert [type(message) for message in refused.messages] == [PaymentRefundFailed]
 
 
-def test_the_refund_of_a_second_charge_is_told_without_touching_the_totals() -> None:
+def test_the_refund_of_a_second_charge_is_reported_without_touching_the_totals() -> None:
     payment = twice_paid()
     [refund] = payment.refunds
 
     settled = applied(payment, given.refund_updated(refund_id=refund.refund_id, reference="pi_second"))
 
-    [told] = settled.messages
-    assert isinstance(told, PaymentRefunded)
-    assert (told.is_second_charge, told.stage, told.refunded.amount) == (True, RefundStage.SUCCEEDED, 0)
+    [emitted] = settled.messages
+    assert isinstance(emitted, PaymentRefunded)
+    assert (emitted.is_second_charge, emitted.stage, emitted.refunded.amount) == (True, RefundStage.SUCCEEDED, 0)
 
 
 def test_a_second_charge_for_the_same_order_goes_back() -> None:
@@ -377,7 +377,7 @@ def test_a_second_charge_for_the_same_order_goes_back() -> None:
     assert decision.state.refundable == given.AMOUNT
 
 
-def test_a_refund_reported_before_a_mismatched_success_is_told_with_it() -> None:
+def test_a_refund_reported_before_a_mismatched_success_is_reported_with_it() -> None:
     early = given.after(given.payable(), given.refund_updated(amount=800))
 
     decision = applied(early, given.succeeded(amount=Money(amount=4000, currency="EUR")))

@@ -48,5 +48,5 @@ def test_an_overtaken_sweep_does_not_move_back() -> None:
     assert isinstance(decide(sweep, PspEventsSwept(until=NOW - timedelta(minutes=5)), NOW), Stale)
 
 
-def test_a_finished_sweep_nobody_began_is_ignored() -> None:
+def test_a_finished_sweep_that_was_never_begun_is_ignored() -> None:
     assert isinstance(decide(None, PspEventsSwept(until=NOW), NOW), Ignored)

@@ -33,7 +33,7 @@ def test_the_order_hears_until_when_a_voucher_can_be_paid_at_each_report() -> No
     assert shown.state.status is PaymentStage.ACTION_REQUIRED
 
 
-def test_a_voucher_after_a_declined_card_is_not_told_as_a_failure() -> None:
+def test_a_voucher_after_a_declined_card_is_not_reported_as_a_failure() -> None:
     declined = given.after(given.payable(), given.failed())
 
     decision = applied(declined, given.action_required(2, payable_until=given.at(99)))
@@ -41,7 +41,7 @@ def test_a_voucher_after_a_declined_card_is_not_told_as_a_failure() -> None:
     assert not any(isinstance(message, PaymentFailed) for message in decision.messages)
 
 
-def test_a_voucher_that_a_poll_finds_gone_is_told_as_a_failure_once_and_its_event_is_old_news() -> None:
+def test_a_voucher_that_a_poll_finds_gone_is_reported_as_a_failure_once_and_its_event_is_old_news() -> None:
     shown = given.after(given.payable(), given.action_required(payable_until=given.at(3 * 24 * 3600)))
 
     found = applied(shown, given.session_open(9))
@@ -58,9 +58,9 @@ def test_a_transfer_of_a_part_goes_before_a_person_and_the_session_stays_open() 
     decision = applied(given.payable(), given.held())
 
     assert decision.state.status is PaymentStage.MISMATCHED
-    (told,) = decision.messages
-    assert isinstance(told, PaymentMismatched)
-    assert told.received is None
+    (emitted,) = decision.messages
+    assert isinstance(emitted, PaymentMismatched)
+    assert emitted.received is None
 
 
 def test_the_rest_of_a_transfer_is_believed_when_it_comes() -> None:

@@ -16,11 +16,11 @@ OPENED = call_of(
 )
 
 
-def test_a_call_is_told_by_its_path_its_answer_and_what_was_answered_and_by_no_secret() -> None:
+def test_a_call_is_reported_by_its_path_its_answer_and_what_was_answered_and_by_no_secret() -> None:
     assert str(OPENED) == "09:00:00.123 POST /v1/payment_intents 200 in 132 ms, pi_1"
 
 
-def test_a_call_nobody_answered_says_so() -> None:
+def test_a_call_without_an_answer_says_so() -> None:
     lost = call_of(BEGAN, "post", "https://api.stripe.com/v1/refunds", None, 5000.2)
 
     assert str(lost) == "09:00:00.123 POST /v1/refunds not answered in 5000 ms"
@@ -36,7 +36,7 @@ def test_an_id_that_the_path_names_is_not_named_twice_and_a_list_names_none() ->
     assert str(listed) == "09:00:00.123 GET /v1/refunds 200 in 9 ms"
 
 
-def test_calls_are_recorded_in_their_order_and_only_while_somebody_does() -> None:
+def test_calls_are_recorded_in_their_order_and_only_while_capturing() -> None:
     record(OPENED)
     with capture() as calls:
         record(OPENED)

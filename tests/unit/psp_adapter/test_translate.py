@@ -52,7 +52,7 @@ def _event(event_type: str, **changes: Any) -> dict[str, Any]:
     return {"id": "evt_1", "type": event_type, "created": CREATED, "data": {"object": _intent(**changes)}}
 
 
-def _told(event: dict[str, Any]) -> PspPaymentEvent | Ignored:
+def translated(event: dict[str, Any]) -> PspPaymentEvent | Ignored:
     """What an event says about the intent it carries."""
     about = subject_of(event)
     assert isinstance(about, EventSubject)
@@ -77,7 +77,7 @@ def _facts(report: PspPaymentEvent) -> tuple[Any, ...]:
 def test_an_event_becomes_a_report_with_the_facts_of_its_intent(
     event_type: str, report_type: type[PspPaymentEvent]
 ) -> None:
-    report = _told(_event(event_type))
+    report = translated(_event(event_type))
 
     assert isinstance(report, PspPaymentEvent)
     assert type(report) is report_type
@@ -86,7 +86,7 @@ def test_an_event_becomes_a_report_with_the_facts_of_its_intent(
 
 
 def test_a_success_carries_what_was_received_and_not_what_was_asked() -> None:
-    report = _told(_event("payment_intent.succeeded", amount=4800, amount_received=1500, currency="isk"))
+    report = translated(_event("payment_intent.succeeded", amount=4800, amount_received=1500, currency="isk"))
 
     assert isinstance(report, PspPaymentSucceeded)
     assert report.amount_received == Money(amount=15, currency="ISK")
@@ -107,7 +107,7 @@ def test_a_success_carries_what_was_received_and_not_what_was_asked() -> None:
     ids=["decline code", "code", "empty", "no error"],
 )
 def test_a_failure_names_the_narrowest_reason_and_a_sentence(error: Any, code: str, detail: str) -> None:
-    report = _told(_event("payment_intent.payment_failed", last_payment_error=error))
+    report = translated(_event("payment_intent.payment_failed", last_payment_error=error))
 
     assert isinstance(report, PspPaymentFailed)
     assert (report.code, report.detail) == (code, detail)
@@ -119,8 +119,8 @@ def test_a_failure_names_the_narrowest_reason_and_a_sentence(error: Any, code: s
 def test_a_payment_of_another_system_is_passed_on_without_a_claim_when_it_moves_money_and_is_ignored_otherwise(
     metadata: dict[str, str],
 ) -> None:
-    paid = _told(_event("payment_intent.succeeded", metadata=metadata))
-    closed = _told(_event("payment_intent.canceled", metadata=metadata))
+    paid = translated(_event("payment_intent.succeeded", metadata=metadata))
+    closed = translated(_event("payment_intent.canceled", metadata=metadata))
 
     assert isinstance(paid, PspPaymentEvent)
     assert _facts(paid)[:3] == ("", "", "pi_1")
@@ -192,8 +192,8 @@ VOUCHERS = [
 
 
 @pytest.mark.parametrize(("kind", "details"), VOUCHERS, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_voucher_is_told_with_its_expiry(kind: str, details: dict[str, Any]) -> None:
-    report = _told(
+def test_a_voucher_is_reported_with_its_expiry(kind: str, details: dict[str, Any]) -> None:
+    report = translated(
         _event("payment_intent.requires_action", status="requires_action", next_action={"type": kind, kind: details})
     )
 
@@ -219,7 +219,7 @@ def test_a_voucher_is_told_with_its_expiry(kind: str, details: dict[str, Any]) -
     ids=str,
 )
 def test_an_action_without_an_expiry_that_can_be_read_names_none(next_action: dict[str, Any] | None) -> None:
-    report = _told(_event("payment_intent.requires_action", status="requires_action", next_action=next_action))
+    report = translated(_event("payment_intent.requires_action", status="requires_action", next_action=next_action))
 
     assert isinstance(report, PspPaymentActionRequired)
     assert report.payable_until is None
@@ -235,26 +235,28 @@ def test_a_transfer_of_a_part_is_held_whether_an_event_or_an_answer_tells_of_it(
         },
     }
 
-    told = _told(_event("payment_intent.partially_funded", **part))
+    held = translated(_event("payment_intent.partially_funded", **part))
     found = report_of_intent(Intent.model_validate(_intent(**part)), SEEN)
 
-    for report in (told, found):
+    for report in (held, found):
         assert isinstance(report, PspPaymentHeld)
         assert not report.is_authorised_only
         assert "€18.00 are missing" in report.detail
 
 
 def test_an_authorisation_that_is_not_captured_is_held() -> None:
-    told = _told(_event("payment_intent.amount_capturable_updated", status="requires_capture", amount_capturable=4800))
+    report = translated(
+        _event("payment_intent.amount_capturable_updated", status="requires_capture", amount_capturable=4800)
+    )
 
-    assert isinstance(told, PspPaymentHeld)
-    assert told.is_authorised_only
+    assert isinstance(report, PspPaymentHeld)
+    assert report.is_authorised_only
 
 
-def test_an_authorisation_that_was_cancelled_is_told_as_cancelled() -> None:
-    told = _told(_event("payment_intent.amount_capturable_updated", status="canceled", amount_capturable=0))
+def test_an_authorisation_that_was_cancelled_is_reported_as_cancelled() -> None:
+    report = translated(_event("payment_intent.amount_capturable_updated", status="canceled", amount_capturable=0))
 
-    assert isinstance(told, PspPaymentCanceled)
+    assert isinstance(report, PspPaymentCanceled)
 
 
 def test_an_intent_never_shows_its_client_secret() -> None:
@@ -277,7 +279,7 @@ def _about_money(event_type: str, subject: dict[str, Any]) -> PspPaymentEvent | 
         ("canceled", PspRefundState.FAILED),
     ],
 )
-def test_a_refund_of_ours_is_told_under_our_id_with_its_state(status: str, state: PspRefundState) -> None:
+def test_a_refund_of_ours_is_reported_under_our_id_with_its_state(status: str, state: PspRefundState) -> None:
     refund = {
         "id": "re_1",
         "payment_intent": "pi_1",
@@ -294,7 +296,7 @@ def test_a_refund_of_ours_is_told_under_our_id_with_its_state(status: str, state
     assert (report.refund_id, report.state, report.amount) == ("ref_ours", state, Money(amount=1500, currency="EUR"))
 
 
-def test_a_refund_made_in_the_dashboard_is_told_under_an_id_derived_from_stripes() -> None:
+def test_a_refund_made_in_the_dashboard_is_reported_under_an_id_derived_from_stripes() -> None:
     refund = {"id": "re_9", "payment_intent": "pi_1", "amount": 10, "currency": "jpy", "status": "succeeded"}
 
     report = _about_money("refund.created", refund)
@@ -318,7 +320,7 @@ def test_a_refund_made_in_the_dashboard_is_told_under_an_id_derived_from_stripes
         ("a status of next year", PspDisputeState.OPEN),
     ],
 )
-def test_a_dispute_is_told_with_where_it_stands(status: str, state: PspDisputeState) -> None:
+def test_a_dispute_is_reported_with_where_it_stands(status: str, state: PspDisputeState) -> None:
     dispute = {"id": "dp_1", "payment_intent": "pi_1", "amount": 4800, "currency": "eur", "status": status}
 
     report = _about_money("charge.dispute.updated", dispute)

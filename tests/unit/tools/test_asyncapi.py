@@ -69,7 +69,7 @@ def test_every_kind_has_one_sender() -> None:
     assert set(sent) == channels
 
 
-def test_whoever_asks_the_extras_service_awaits_a_reply() -> None:
+def test_every_requester_of_the_extras_service_awaits_a_reply() -> None:
     asking = {name for name, it in DOCUMENT["operations"].items() if "reply" in it}
 
     assert "gateway-sends-orders-place-order-v1" in asking

@@ -44,7 +44,7 @@ def order(*changes: Transition) -> DocumentHistory:
     return DocumentHistory(Participant.EXTRAS, ORDER, "order", summary, changes)
 
 
-def whats(build_story: Story) -> list[str]:
+def steps_of(build_story: Story) -> list[str]:
     return [step.what for step in build_story.steps]
 
 
@@ -82,7 +82,7 @@ def test_a_story_loses_no_message(name: str) -> None:
 def test_a_message_leads_to_a_change_and_the_change_to_what_it_sends() -> None:
     it = build_story(ORDER, [PLACED, BORN], [order(FIRST)])
 
-    assert whats(it) == ["POST /v1/orders", "PlaceOrder", "order: pending", "OrderPendingPayment"]
+    assert steps_of(it) == ["POST /v1/orders", "PlaceOrder", "order: pending", "OrderPendingPayment"]
     assert [step.cause for step in it.steps] == [None, 1, 2, 3]
     assert [step.depth for step in it.steps] == [0, 1, 2, 2]
 
@@ -92,13 +92,13 @@ def test_a_cause_comes_first_although_its_clock_is_behind() -> None:
     late = Transition(1, after(900), "http.1", PLACE, "pending")
 
     for change in (early, late):
-        assert whats(build_story(ORDER, [PLACED, BORN], [order(change)]))[1:3] == ["PlaceOrder", "order: pending"]
+        assert steps_of(build_story(ORDER, [PLACED, BORN], [order(change)]))[1:3] == ["PlaceOrder", "order: pending"]
 
 
 def test_messages_keep_the_order_of_the_log_although_their_clocks_differ() -> None:
     other = seen("m-2", PROCESSING, -200, sender="payment-service")
 
-    assert whats(build_story(ORDER, [PLACED, other], []))[1:] == ["PlaceOrder", "PaymentProcessing"]
+    assert steps_of(build_story(ORDER, [PLACED, other], []))[1:] == ["PlaceOrder", "PaymentProcessing"]
 
 
 def test_a_webhook_stands_before_its_report_and_not_before_the_order_although_the_psps_clock_is_behind() -> None:
@@ -107,7 +107,7 @@ def test_a_webhook_stands_before_its_report_and_not_before_the_order_although_th
 
     it = build_story(ORDER, [PLACED, report], [])
 
-    assert whats(it)[1:] == ["PlaceOrder", "webhook payment_intent.succeeded", "PspPaymentSucceeded"]
+    assert steps_of(it)[1:] == ["PlaceOrder", "webhook payment_intent.succeeded", "PspPaymentSucceeded"]
 
 
 def test_a_message_without_milliseconds_is_known_to_the_second() -> None:
@@ -197,7 +197,7 @@ def test_what_a_document_may_have_forgotten_is_not_said_to_have_changed_nothing(
     assert "no change" not in by_what(it, "PlaceOrder").detail
 
 
-def test_a_change_by_a_message_the_log_has_lost_is_told_all_the_same() -> None:
+def test_a_change_by_a_message_the_log_has_lost_is_reported_all_the_same() -> None:
     it = build_story(ORDER, [], [order(FIRST)])
 
     assert [(step.what, step.detail) for step in it.steps] == [
@@ -205,7 +205,7 @@ def test_a_change_by_a_message_the_log_has_lost_is_told_all_the_same() -> None:
     ]
 
 
-def test_a_step_of_stock_is_told_under_the_message_that_needed_it() -> None:
+def test_a_step_of_stock_is_reported_under_the_message_that_needed_it() -> None:
     held = Transition(9, after(5), "http.1.Take.1782896400.000001", PLACE, "1 taken")
     stock = DocumentHistory(Participant.EXTRAS, "stk_spa", "spa on 2027-02-03", "1 taken", (held,), is_shared=True)
 
@@ -221,7 +221,7 @@ def test_the_same_message_twice_is_said_to_be_sent_again() -> None:
     assert it.steps[-1].detail == "sent again, as it was"
 
 
-def test_staff_and_operators_are_told_from_guests() -> None:
+def test_staff_and_operators_are_distinguished_from_guests() -> None:
     asked = seen(
         "http.2", "orders.fulfil-order.v1", 0, exchange="commands", headers={"http": "POST /v1/orders/ord_7h3k/fulfil"}
     )
@@ -256,7 +256,7 @@ def test_a_message_says_amounts_codes_and_reasons_and_nothing_sealed(body: bytes
     assert step.detail == gist
 
 
-def test_no_secret_is_told() -> None:
+def test_no_secret_is_reported() -> None:
     assert "sealed" not in str([step.detail for step in story("paid_after_a_retry").steps])
 
 
@@ -266,7 +266,7 @@ def test_a_program_gets_the_same_steps() -> None:
     raw = it.as_json()
 
     assert raw["order_id"] == it.order_id
-    assert [step["what"] for step in raw["steps"]] == whats(it)
+    assert [step["what"] for step in raw["steps"]] == steps_of(it)
     assert raw["steps"][0] | {"at": ""} == {
         "number": 1,
         "kind": "request",

@@ -51,5 +51,5 @@ def test_a_moment_known_to_the_second_is_marked() -> None:
     ],
     ids=str,
 )
-def test_a_length_of_time_is_told_in_a_unit_that_suits_it(passed: timedelta, said: str) -> None:
+def test_a_length_of_time_is_reported_in_a_unit_that_suits_it(passed: timedelta, said: str) -> None:
     assert since(passed) == said
