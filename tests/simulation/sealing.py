@@ -35,9 +35,22 @@ _RealDatetime = datetime
 class _Sealed:
     loop: SimulatedLoop
     random: Random
+    thread: int | None = None
+    """The thread that simulates. Others, such as a driver's of an earlier test, keep the real world."""
 
 
 _now = _Sealed()
+
+
+def _is_inside() -> bool:
+    return threading.get_ident() == _now.thread
+
+
+def _inside(real: Callable[..., Any], simulated: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **named: Any) -> Any:
+        return (simulated if _is_inside() else real)(*args, **named)
+
+    return call
 
 
 def _unix() -> float:
@@ -61,11 +74,11 @@ class SimulatedDatetime(_RealDatetime, metaclass=_IsDatetime):
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> Any:
-        return _RealDatetime.fromtimestamp(_unix(), tz)
+        return _RealDatetime.fromtimestamp(_unix(), tz) if _is_inside() else _RealDatetime.now(tz)
 
     @classmethod
     def utcnow(cls) -> Any:
-        return _RealDatetime.fromtimestamp(_unix(), UTC).replace(tzinfo=None)
+        return cls.now(UTC).replace(tzinfo=None)
 
     @classmethod
     def fromtimestamp(cls, timestamp: float, tz: tzinfo | None = None) -> Any:
@@ -109,7 +122,7 @@ def _forbidden(what: str) -> Callable[..., Any]:
     return forbidden
 
 
-_REPLACED: tuple[tuple[Any, str, Any], ...] = (
+_SIMULATED: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     (time, "time", _unix),
     (time, "time_ns", lambda: int(_unix() * 1e9)),
     (time, "monotonic", _steady),
@@ -133,6 +146,7 @@ _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (socket.socket, "__init__", _forbidden("a socket")),
     (subprocess.Popen, "__init__", _forbidden("a process of its own")),
 )
+_REPLACED = tuple((owner, name, _inside(getattr(owner, name), new)) for owner, name, new in _SIMULATED)
 
 
 @cache
@@ -190,6 +204,7 @@ def sealed(loop: SimulatedLoop, seed: int) -> Iterator[None]:
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in _REPLACED]
     places = _places(len(sys.modules))
     _now.loop, _now.random = loop, Random(f"ids {seed}")  # noqa: S311 - chance for tests, not for secrets
+    _now.thread = threading.get_ident()
     was_collecting = gc.isenabled()
     gc.disable()  # when a cycle is collected is no part of a history
     for owner, name, new in _REPLACED:
@@ -200,6 +215,7 @@ def sealed(loop: SimulatedLoop, seed: int) -> Iterator[None]:
         yield
     finally:
         loop.close()
+        _now.thread = None
         for owner, name, old in kept:
             setattr(owner, name, old)
         for owner, name, old, _ in places:

@@ -176,3 +176,24 @@ def test_what_reaches_for_the_real_world_ends_the_run_and_is_named(reach: object
 
     with sealed(loop, 1), pytest.raises(EscapeError, match=f"adapter reached out of the simulation for {named}"):
         loop.run_until_complete(run())
+
+
+def test_threads_that_ran_before_keep_the_real_world() -> None:
+    begin, seen = threading.Event(), []
+
+    def work() -> None:
+        begin.wait(30)
+        time.sleep(0)
+        seen.append(time.time())
+
+    driver = threading.Thread(target=work)
+    driver.start()
+    before = time.time()
+    loop = SimulatedLoop(1)
+
+    with sealed(loop, 1):
+        begin.set()
+        driver.join(30)
+
+    assert loop.escapes == []
+    assert before <= seen[0] <= time.time()

@@ -52,7 +52,7 @@ async def test_a_psp_that_is_away_is_left_alone_until_it_answers(broker: Broker,
 
         async with system.faults(api={"fail_500": {"probability": 1}}):
             answers = await asyncio.gather(*(guest.ask_for_session(order_id) for order_id in orders))
-            await until(lambda: says(system, ADAPTER, "breaker", "the PSP is away"), "the breaker is open")
+            await until(lambda: says(system, ADAPTER, "breaker", "the PSP is unavailable"), "the breaker is open")
             readiness = await system.operator(ADAPTER, "/health/ready")
             calls = system.opening.total
             late = (await guest.order())["order_id"]

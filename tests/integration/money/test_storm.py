@@ -26,13 +26,15 @@ from tests.integration.money.stories import CALM, PLOTS, PROPERTIES, SCARCE, SCA
 from tests.support.books import all_final, is_settled, ledger_lines, repeated_effects, statuses
 from tests.support.desk import Desk, is_clean
 from tests.support.guest import Json
+from tests.support.patience import patient
 from tests.support.system import CATALOGUE, WEBHOOK_SECRET, System
 from tests.support.waiting import until
 
 ORDERS = int(os.environ.get("BELLHOP_STORM_ORDERS", str(3 * len(PLOTS))))
 AT_ONCE = 32
 SEED = int(os.environ.get("BELLHOP_STORM_SEED", "20270201"))
-PAY_WITHIN = timedelta(seconds=15)
+PAY_WITHIN = 15.0
+"""Seconds on an idle machine; guests on a busy one get more."""
 PLACES = 6
 KUWAIT = """
   - extra_id: kw-spa
@@ -66,7 +68,7 @@ async def test_after_a_storm_every_order_is_final_and_every_cent_accounted_for(
     catalogue.write_text(CATALOGUE.read_text() + KUWAIT)
     system = await own_system(
         catalogue=catalogue,
-        pay_within=PAY_WITHIN,
+        pay_within=timedelta(seconds=patient(PAY_WITHIN)),
         poll_interval_factor=0.005,
         psp_sweep_every=timedelta(seconds=10),
         settle_after=2.0,

@@ -87,7 +87,7 @@ async def next_of(*queues: AbstractQueue) -> AbstractIncomingMessage | None:
     [
         ("a requeue (`basic.nack`), for the delivery limit", requeue),
         ("a rejection with requeue (`basic.reject`), for the delivery limit", reject),
-        ("a channel that closes with a message in hand, for the delivery limit", close),
+        ("a channel that closes with an unacknowledged message, for the delivery limit", close),
     ],
     ids=["requeue", "reject", "close"],
 )
@@ -126,7 +126,7 @@ async def test_whether_the_broker_takes_more_than_16_mebibytes(series: str, url:
         sender = await connection.channel()
         try:
             await sender.default_exchange.publish(aio_pika.Message(b"x" * (16 * 1024 * 1024 + 1)), "large", timeout=30)
-            said = "is taken"
+            said = "is accepted"
         except ChannelPreconditionFailed:
             said = "is refused"
 
