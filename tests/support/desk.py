@@ -41,6 +41,10 @@ class Desk:
         """What the gateway answers to a call, as it came."""
         return await GatewayClient(self.http).response(call)
 
+    async def look(self, order_id: str) -> httpx.Response:
+        """What the gateway answers when it is asked for the order now."""
+        return await self.answer(calls.get_order(order_id))
+
     async def cancel(self, order_id: str) -> httpx.Response:
         return await self.answer(calls.cancel_order(order_id, reason=REASON))
 
@@ -71,7 +75,7 @@ class Desk:
 
     async def sees(self, order_id: str) -> Json:
         """The order as staff see it."""
-        return body(await self.answer(calls.get_order(order_id)), 200)
+        return body(await self.look(order_id), 200)
 
     async def resolve(
         self, order_id: str, resolution: str, amount: int | None = None, *, currency: str = "EUR"

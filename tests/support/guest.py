@@ -60,6 +60,10 @@ class Guest:
         """What the gateway answers to a call, as it came."""
         return await GatewayClient(self.http).response(call)
 
+    async def look(self, order_id: str) -> httpx.Response:
+        """What the gateway answers when it is asked for the order now."""
+        return await self.answer(calls.get_order(order_id))
+
     async def place(self, *lines: Json, key: str | None = None) -> httpx.Response:
         """Press Order. Without a key, a fresh one, as a page makes one per basket."""
         asked = [RequestedLine.model_validate(line) for line in lines or (BREAKFAST,)]
@@ -78,7 +82,7 @@ class Guest:
 
     async def see(self, order_id: str) -> Json:
         """The order as the guest sees it now."""
-        return body(await self.answer(calls.get_order(order_id)), 200)
+        return body(await self.look(order_id), 200)
 
     async def orders(self) -> list[Json]:
         """The guest's orders, the newest first."""
@@ -90,7 +94,7 @@ class Guest:
         last: Json = {}
 
         async def as_expected() -> Json | None:
-            answer = await self.answer(calls.get_order(order_id))
+            answer = await self.look(order_id)
             if answer.status_code != httpx.codes.OK:
                 return None
             last.update(answer.json())

@@ -50,7 +50,7 @@ async def outage(store: Store, tmp_path_factory: pytest.TempPathFactory, in_cont
             began = monotonic()
             placing = await guest.place(key="during-the-outage")
             took = monotonic() - began
-            reading = await guest.http.get(f"/v1/orders/{order_id}")
+            reading = await guest.look(order_id)
             webhook = await system.post_event(event_about(order_id, "payment_intent.processing"))
             answers = await asyncio.gather(*(system.operator(part, "/health/ready") for part in SERVICES))
             readiness = {part: body(answer, 503) for part, answer in zip(SERVICES, answers, strict=True)}

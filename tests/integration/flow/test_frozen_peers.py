@@ -64,6 +64,6 @@ async def order_and_pay(system: System, guest: Guest) -> str:
 
 
 async def confirmed(guest: Guest, order_id: str) -> Json | None:
-    answer = await guest.http.get(f"/v1/orders/{order_id}")
+    answer = await guest.look(order_id)
     order: Json = answer.json()
     return order if answer.status_code == 200 and order["status"] == "confirmed" else None

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from client import OrderUpdate
+from client import OrderUpdate, calls
 from tests.support.guest import (
     BREAKFAST,
     BREAKFAST_TOTAL,
@@ -107,7 +107,7 @@ async def test_a_guests_orders_are_listed_newest_first(guest: Guest) -> None:
 
 
 async def test_the_catalogue_offers_the_active_extras_of_the_guests_hotel_only(guest: Guest) -> None:
-    extras = body(await guest.http.get("/v1/extras"), 200)["extras"]
+    extras = body(await guest.answer(calls.list_extras()), 200)["extras"]
 
     ids = {extra["extra_id"] for extra in extras}
     assert {"alm-breakfast", "alm-spa"} <= ids

@@ -43,7 +43,7 @@ async def outage(
             body(await system.pay(session), 200)
             placing, reading, *ready = await asyncio.gather(
                 guest.place(key="during-the-outage"),
-                guest.http.get(f"/v1/orders/{order_id}"),
+                guest.look(order_id),
                 *(system.operator(part, "/health/ready") for part in SERVICES),
             )
             await asyncio.to_thread(store.start)

@@ -228,7 +228,7 @@ class Story:
         """Returns when the order waits for as long as the voucher can be paid."""
 
         async def waits() -> bool:
-            answer = await self.guest.http.get(f"/v1/orders/{self.order_id}")
+            answer = await self.guest.look(self.order_id)
             if not answer.is_success:
                 return False
             order = answer.json()
@@ -261,7 +261,7 @@ class Story:
         await again(lambda: self.desk.refund(self.order_id, amount, key=key, currency=self.currency))
 
     async def troubled_refund(self) -> Json | None:
-        answer = await self.desk.http.get(f"/v1/orders/{self.order_id}")
+        answer = await self.desk.look(self.order_id)
         refunds: list[Json] = answer.json()["refunds"] if answer.is_success else []
         return next((refund for refund in refunds if refund["needs_attention"]), None)
 

@@ -154,7 +154,7 @@ async def test_an_order_of_another_property_is_not_there_for_staff(system: Syste
         await elsewhere.fulfil(order_id),
         await elsewhere.refund(order_id),
         await elsewhere.resolve(order_id, "refund"),
-        await elsewhere.http.get(f"/v1/orders/{order_id}"),
+        await elsewhere.look(order_id),
     ]
 
     for answer in answers:
