@@ -1,6 +1,6 @@
 """The load driver: how many paid orders a second, how fast many sessions open at once, and what an order costs.
 
-    python -m benchmarks.load                       # both, on a stack of its own in a temporary folder
+    python -m benchmarks.load                       # both, on a separate stack in a temporary folder
     python -m benchmarks.load --orders 600 --guests 32
     python -m benchmarks.load --sessions 64 --latency-ms 300 --orders 0
     python -m benchmarks.load --stored 10000 --sessions 0    # with 10,000 settled orders in the store
@@ -39,7 +39,7 @@ def main(
     ] = 300,
     stored: Annotated[int, typer.Option(min=0, max=200_000, help="Settled orders to put into the store first.")] = 0,
 ) -> None:
-    """Drive a bounded load through a stack of its own and print what it took."""
+    """Drive a bounded load through a separate stack and print what it took."""
     with tempfile.TemporaryDirectory(prefix="bellhop-bench-") as folder, LocalStack(Path(folder)) as stack:
         asyncio.run(_Drive(stack).all(orders, guests, sessions, latency_ms, stored))
 

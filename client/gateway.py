@@ -44,7 +44,7 @@ class GatewayClient:
 
     @asynccontextmanager
     async def watch(self, order_id: str, *, idle_timeout: float = 60.0) -> AsyncIterator[AsyncIterator[OrderUpdate]]:
-        """The live stream of an order: first where it stands, then what happens, until the gateway ends it.
+        """The live stream of an order: first its state, then its events, until the gateway ends it.
 
         `idle_timeout`: seconds without a byte, keep-alives included, after which httpx.ReadTimeout is raised. Raises
         ProblemError when the gateway refuses the stream.

@@ -16,7 +16,7 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 SHOWN_AS = {".py": "python", ".js": "javascript", ".css": "css", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
-"""Suffixes of the files that get a page of their own, and how it is highlighted."""
+"""Suffixes of the files that get their own page, with the language for highlighting."""
 
 _DIAGRAM = re.compile(r"^```mermaid\n(?P<source>.*?)^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!\w+:|#|/)(?P<target>[^)#\s]+)")

@@ -98,14 +98,14 @@ def _mirror() -> str:
 
 
 def _try_out(root: Path) -> None:
-    """Whether this machine lets a process have a /usr of its own."""
+    """Whether this machine lets a process have its own /usr."""
     if shutil.which("unshare") is None:
         raise RootError("running a newer Debian's RabbitMQ needs Linux's unshare (Debian: util-linux).")
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     mount = ["unshare", "--mount", *user, "mount", "--bind", str(root / "usr"), "/usr"]
     done = subprocess.run(mount, check=False, capture_output=True, text=True)
     if done.returncode:
-        raise RootError(f"this machine gives a process no /usr of its own: {done.stderr.strip()}.")
+        raise RootError(f"this machine does not let a process have its own /usr: {done.stderr.strip()}.")
 
 
 def _output(command: list[str]) -> str:

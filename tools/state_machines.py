@@ -67,7 +67,14 @@ from contracts.psp import (
 )
 from extras_service.catalogue import Catalogue, Extra, quote
 from extras_service.order.decide import decide as decide_order
-from extras_service.order.inputs import DeadlinePassed, HoldsConfirmed, HoldsLost, PaymentStart, Placing, Resolving
+from extras_service.order.inputs import (
+    DeadlinePassed,
+    HoldsConfirmed,
+    HoldsLost,
+    PaymentStart,
+    PlacementRequest,
+    ReviewDecision,
+)
 from extras_service.order.state import Order
 from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.inputs import PollDue
@@ -198,7 +205,7 @@ def _order_messages() -> dict[str, Any]:
     }
 
 
-def _placing() -> Placing:
+def _placing() -> PlacementRequest:
     breakfast = Extra(
         extra_id=ExtraId("alm-breakfast"),
         property_id=GUEST.property_id,
@@ -210,12 +217,12 @@ def _placing() -> Placing:
     lines = (RequestedLine(extra_id=breakfast.extra_id, quantity=1),)
     command = PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=lines)
     catalogue: Catalogue = {breakfast.extra_id: breakfast}
-    return Placing(command, quote(GUEST, lines, catalogue), catalogue, timedelta(minutes=30))
+    return PlacementRequest(command, quote(GUEST, lines, catalogue), catalogue, timedelta(minutes=30))
 
 
-def _resolving(resolution: ReviewResolution) -> Resolving:
+def _resolving(resolution: ReviewResolution) -> ReviewDecision:
     command = ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it")
-    return Resolving(command, review_no=1)
+    return ReviewDecision(command, review_no=1)
 
 
 def _starting() -> PaymentStart:

@@ -21,7 +21,7 @@ LOG_LIMIT_BYTES = 5_000_000
 _LOOK_EVERY = 0.03
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# Every part runs in a session of its own with its standard input tied to us. Should we be killed outright, that pipe
+# Every part runs in its own session with its standard input tied to us. Should we be killed outright, that pipe
 # closes and the tether ends the whole process group. PR_SET_PDEATHSIG would not do: it fires when the *thread* that
 # started the process ends, and parts are started from short-lived threads.
 TETHER = 'exec 3<&0; (while read -r _ <&3; do :; done; kill -KILL 0) & exec "$@" </dev/null 3<&-'

@@ -45,8 +45,8 @@ from extras_service.order.inputs import (
     HoldsLost,
     OrderInput,
     PaymentStart,
-    Placing,
-    Resolving,
+    PlacementRequest,
+    ReviewDecision,
     UnknownOrderError,
 )
 from extras_service.order.reviews import review_resolved
@@ -64,7 +64,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
     if not _may_touch(order, message):
         return NOT_FOUND
     match order.status, message:
-        case _, Placing(command=command):
+        case _, PlacementRequest(command=command):
             return transitions.placed_before(order, command)
         case _S.PENDING_PAYMENT, HoldsConfirmed():
             return transitions.holds_confirmed(order)
@@ -132,9 +132,9 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return refund_transitions.retried(order, message, now)
         case _, SettleRefundOutside():
             return refund_transitions.settled_outside(order, message, now)
-        case _S.NEEDS_REVIEW, Resolving():
+        case _S.NEEDS_REVIEW, ReviewDecision():
             return review_resolved(order, message, now)
-        case _, Resolving():
+        case _, ReviewDecision():
             return Refused(Reason.ORDER_NOT_IN_REVIEW, f"This order is not under review; it is {order.status}.")
         case _, PaymentRefunded():
             return refund_transitions.settled(order, message, now)
@@ -191,10 +191,10 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
             | RefundOrder(staff=staff)
             | RetryRefund(staff=staff)
             | SettleRefundOutside(staff=staff)
-            | Resolving(command=ResolveReview(staff=staff))
+            | ReviewDecision(command=ResolveReview(staff=staff))
         ):
             return staff is not None and is_staffs(order, staff)
-        case Placing() | HoldsConfirmed() | HoldsLost() | DeadlinePassed() | OrderEvent():
+        case PlacementRequest() | HoldsConfirmed() | HoldsLost() | DeadlinePassed() | OrderEvent():
             return True
         case _:
             assert_never(message)
@@ -211,7 +211,7 @@ def _is_guests(order: Order, guest_id: GuestId, property_id: PropertyId) -> bool
 
 def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
     match message:
-        case Placing():
+        case PlacementRequest():
             return transitions.placed(message, now)
         case (
             PaymentStart()
@@ -220,7 +220,7 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
             | RefundOrder()
             | RetryRefund()
             | SettleRefundOutside()
-            | Resolving()
+            | ReviewDecision()
         ):
             return NOT_FOUND
         case DeadlinePassed() | HoldsConfirmed() | HoldsLost():

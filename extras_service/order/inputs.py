@@ -35,7 +35,7 @@ from extras_service.catalogue import Catalogue, Quote
 
 
 @dataclass(frozen=True, slots=True)
-class Placing:
+class PlacementRequest:
     """PlaceOrder with the data needed to decide on it."""
 
     command: PlaceOrder
@@ -60,7 +60,7 @@ class PaymentStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolving:
+class ReviewDecision:
     """ResolveReview with the data needed to decide on it."""
 
     command: ResolveReview
@@ -102,11 +102,11 @@ PaymentEvent = (
     | PaymentDisputeClosed
 )
 OrderInput = (
-    Placing
+    PlacementRequest
     | HoldsConfirmed
     | HoldsLost
     | PaymentStart
-    | Resolving
+    | ReviewDecision
     | CancelOrder
     | StaffCommand
     | DeadlinePassed

@@ -17,7 +17,7 @@ from extras_service.order.status import CLOSED, payment_status_of, settled
 
 REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
-DISPUTED = "The guest's bank is deciding about this payment; nothing can be given back before it has."
+DISPUTED = "This payment is disputed. Refunds are blocked until the dispute is resolved."
 
 
 def needs_review(order: Order, detail: str, *, received: Money | None) -> Applied[Order]:

@@ -25,7 +25,7 @@ from extras_service.order.inputs import (
     HoldsUnconfirmedError,
     OrderInput,
     PaymentStart,
-    Placing,
+    PlacementRequest,
 )
 from extras_service.order.state import HoldsStage, Order, digest_of, guest_key
 from extras_service.stock.holds import StockKeeper
@@ -103,23 +103,23 @@ class Placement:
             if not mine:
                 del self._placed_now[guest]
 
-    async def _placing(self, command: PlaceOrder, guest: str, earlier: frozenset[str]) -> Placing:
+    async def _placing(self, command: PlaceOrder, guest: str, earlier: frozenset[str]) -> PlacementRequest:
         terms = self._terms
         catalogue = await self._collections.extras.get(line.extra_id for line in command.lines)
         stored = await self._collections.orders.ids_of(terms.max_open_orders + 1, open_of=guest)
         open_orders = len({*stored, *earlier} - {command.order_id})
         quoted = quote(command.guest, command.lines, catalogue)
-        return Placing(
+        return PlacementRequest(
             command, quoted, catalogue, terms.pay_within, terms.cancel_until, open_orders, terms.max_open_orders
         )
 
-    def _demands_of(self, placing: Placing) -> tuple[Demand, ...]:
+    def _demands_of(self, placing: PlacementRequest) -> tuple[Demand, ...]:
         if isinstance(placing.quoted, Refused):
             return ()  # the decision on the order gives the refusal
         return demands(placing.quoted.lines, placing.catalogue, self._terms.max_held_per_guest)
 
     async def _place_limited(
-        self, placing: Placing, holder: Holder, needed: tuple[Demand, ...], delivery: Delivery
+        self, placing: PlacementRequest, holder: Holder, needed: tuple[Demand, ...], delivery: Delivery
     ) -> Handled[Order]:
         placing = replace(placing, needs_holds=True)
         stored = await self._collections.orders.load(holder.order_id)

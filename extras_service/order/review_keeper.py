@@ -10,7 +10,7 @@ from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus, ResolveReview
 from extras_service.collections import ExtrasStore
 from extras_service.order.decide import is_staffs
-from extras_service.order.inputs import OrderInput, Resolving
+from extras_service.order.inputs import OrderInput, ReviewDecision
 from extras_service.order.state import Order
 from extras_service.stock.holds import StockKeeper
 from extras_service.stock.inputs import demands
@@ -34,7 +34,7 @@ class ReviewKeeper:
             or not is_staffs(stored.state, command.staff)
             or command.resolution is not ReviewResolution.ACCEPT
         ):
-            return await self._decide(Resolving(command), delivery)
+            return await self._decide(ReviewDecision(command), delivery)
         if not command.force:
             return await self._accept(stored.state, command, delivery)
         who = f"{command.staff.staff_id} ({command.staff.property_id})"
@@ -47,10 +47,10 @@ class ReviewKeeper:
         catalogue = await self.collections.extras.get(line.extra_id for line in order.lines)
         needed = demands(order.lines, catalogue, max_held=1)  # the limit per guest does not bind staff
         no_places = await self.stock.reclaim(order, needed, delivery, beyond_limit=command.force)
-        handled = await self._decide(Resolving(command, order.reviews, no_places), delivery)
+        handled = await self._decide(ReviewDecision(command, order.reviews, no_places), delivery)
         if not isinstance(handled.outcome, Applied):
             await self.stock.release(order, delivery)  # unless the order is still under review
         return handled
 
-    async def _decide(self, resolving: Resolving, delivery: Delivery) -> Handled[Order]:
+    async def _decide(self, resolving: ReviewDecision, delivery: Delivery) -> Handled[Order]:
         return await self.orders.handle(resolving.command.order_id, resolving, delivery)

@@ -9,7 +9,7 @@ from contracts.order_actions import ActionKind, Direction, ReviewResolution, Set
 from contracts.orders import OrderPaymentChanged, OrderStatus, Reason, RefundSettlement, ResolveReview
 from contracts.payments import ClosePaymentSession, RefundPayment, RefundStage
 from extras_service.order.closure import cancelled, cancelled_with_refund, expired
-from extras_service.order.inputs import AnotherReviewError, Resolving
+from extras_service.order.inputs import AnotherReviewError, ReviewDecision
 from extras_service.order.payment import confirmed
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.refund_requests import ask_again, with_settled
@@ -19,7 +19,7 @@ from extras_service.order.status import acted, payment_status_of
 _KEPT = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
 
 
-def review_resolved(order: Order, resolving: Resolving, now: datetime) -> Decision[Order]:
+def review_resolved(order: Order, resolving: ReviewDecision, now: datetime) -> Decision[Order]:
     """Raises AnotherReviewError when the order's places were held for an earlier review than the one that is open."""
     command = resolving.command
     match command.resolution:
@@ -39,7 +39,7 @@ def status_before(order: Order) -> OrderStatus:
     return OrderStatus.CANCELLED if is_closed else OrderStatus.PENDING_PAYMENT
 
 
-def _accepted(order: Order, resolving: Resolving, now: datetime) -> Decision[Order]:
+def _accepted(order: Order, resolving: ReviewDecision, now: datetime) -> Decision[Order]:
     command = resolving.command
     if resolving.review_no != order.reviews:
         raise AnotherReviewError(order.order_id)
@@ -48,8 +48,8 @@ def _accepted(order: Order, resolving: Resolving, now: datetime) -> Decision[Ord
         return Refused(resolving.no_places.reason, detail)
     if command.amount is not None and (problem := _unsettleable(command.amount, order.total)):
         return problem
-    kept = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
-    decided = with_settled(_decided(order), kept, _settlement(command, now))
+    own_refunds = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
+    decided = with_settled(_decided(order), own_refunds, _settlement(command, now))
     paid = _with_money(decided, command.amount, Direction.FROM_GUEST, command, now)
     accepted = acted(
         paid, command, ActionKind.REVIEW_ACCEPTED, now, command.reason, command.amount, forced=command.force
@@ -87,8 +87,8 @@ def _settled_outside(order: Order, command: ResolveReview, now: datetime) -> Dec
         return Refused(Reason.AMOUNT_NOT_SETTLEABLE, "Say how much the guest has paid outside.")
     if amount.in_hundredths and (problem := _unsettleable(amount, most)):
         return problem
-    kept = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
-    decided = with_settled(_decided(order), kept, _settlement(command, now))
+    own_refunds = (refund for refund in order.troubled_refunds if not refund.is_second_charge)
+    decided = with_settled(_decided(order), own_refunds, _settlement(command, now))
     paid = _with_money(_with_second_charges(decided, second, command, now), amount, direction, command, now)
     resolved = acted(paid, command, ActionKind.REVIEW_SETTLED_OUTSIDE, now, command.reason, amount)
     if before in _KEPT:
@@ -154,13 +154,13 @@ def _unsettleable(amount: Money, most: Money) -> Refused | None:
 
 
 def _as_before(order: Order, status: OrderStatus) -> Decision[Order]:
-    kept = order.model_copy(update={"status": status})
-    kept = kept.model_copy(update={"payment_status": payment_status_of(kept)})
+    decided = order.model_copy(update={"status": status})
+    decided = decided.model_copy(update={"payment_status": payment_status_of(decided)})
     event = OrderPaymentChanged(
-        order_id=kept.order_id,
-        guest_id=kept.guest.guest_id,
-        property_id=kept.guest.property_id,
-        status=kept.status,
-        payment_status=kept.payment_status,
+        order_id=decided.order_id,
+        guest_id=decided.guest.guest_id,
+        property_id=decided.guest.property_id,
+        status=decided.status,
+        payment_status=decided.payment_status,
     )
-    return Applied(kept, (event,))
+    return Applied(decided, (event,))

@@ -16,14 +16,14 @@ from contracts.orders import (
 )
 from extras_service.catalogue import Quote, gone_by
 from extras_service.order.closure import expired
-from extras_service.order.inputs import Placing
+from extras_service.order.inputs import PlacementRequest
 from extras_service.order.state import HoldsStage, Order, guest_key
 from extras_service.order.status import acted
 
 _HOLDS_LOST = "The order took too long, and one of its extras is taken meanwhile. Please order again."
 
 
-def placed(placing: Placing, now: datetime) -> Decision[Order]:
+def placed(placing: PlacementRequest, now: datetime) -> Decision[Order]:
     command, priced = placing.command, placing.quoted
     if isinstance(priced, Refused):
         return priced
@@ -66,7 +66,7 @@ def placed(placing: Placing, now: datetime) -> Decision[Order]:
     return Applied(order, (pending,))
 
 
-def _cut_off(placing: Placing, priced: Quote) -> datetime:
+def _cut_off(placing: PlacementRequest, priced: Quote) -> datetime:
     """The time until which a guest may cancel a paid order, counted back from its first day at the property."""
     stay_from = placing.command.guest.stay_from
     begins = min(placing.catalogue[line.extra_id].begins(line.day or stay_from) for line in priced.lines)

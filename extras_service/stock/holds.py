@@ -46,7 +46,7 @@ class StockKeeper:
     async def lapse(self, holder: Holder, demands: tuple[Demand, ...], delivery: Delivery) -> None:
         """A command does not rely on its holds: they go, unless its order is open after all.
 
-        Another delivery of the same command may be placing the order at this moment, so the holds are not taken away:
+        Another delivery of the same command may be placing the order at this moment, so the holds are not removed:
         they lapse, and then the order is read, as it is for every hold that lapses.
         """
         for demand in demands:

@@ -40,7 +40,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
 
     @router.get(
         "/orders/{order_id}",
-        responses=answers(200, "The order as it stands.", examples.CONFIRMED) | problems(*OF_AN_ORDER),
+        responses=answers(200, "The order.", examples.CONFIRMED) | problems(*OF_AN_ORDER),
     )
     async def get_order(order: Annotated[OrderView, Depends(order_of)]) -> OrderView:
         """One order: a guest's own, or any of the staff's property."""
@@ -69,11 +69,11 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
     @router.get(
         "/orders/{order_id}/live",
         response_class=EventSourceResponse,
-        responses=event_stream("First where the order stands, then what happens.", examples.STREAM)
+        responses=event_stream("First the order's state, then its events.", examples.STREAM)
         | problems(*OF_AN_ORDER, "too-many-live-streams"),
     )
     async def live(watched: Annotated[Watched, Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
-        """What happens to an order, as it happens. Starts with where it stands."""
+        """The events of an order as they happen, starting with its state."""
         order = watched.order
         yield _sse(
             LiveUpdate(

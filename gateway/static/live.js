@@ -4,7 +4,7 @@ import { Unreachable } from "./http.js";
 import { backoff, pause } from "./waiting.js";
 
 const SILENCE_MS = 45000; // the server says something every 15 s
-const SAFETY_MS = 10000; // an event may be lost while the broker is away; the order itself is not
+const SAFETY_MS = 10000; // an event may be lost while the broker is down; the order itself is not
 
 /**
  * Watch an order until the signal is given. `tell` gets the order's fields as they change

@@ -111,7 +111,7 @@ function totalsOf(lines) {
   return [...totals].map(([currency, amount]) => ({ amount, currency }));
 }
 
-/** Do it again while the gateway is away, telling the guest so; what is final is thrown. */
+/** Retry while the gateway is unavailable, and show that to the guest; a final error is thrown. */
 export async function patiently(page, signal, act) {
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     try {

@@ -15,7 +15,7 @@ export function themed(property) {
   });
 }
 
-/** The look of the page for the PSP's form, which lives in a frame of its own. */
+/** The look of the page for the PSP's form, which lives in a separate frame. */
 export function appearance() {
   const style = getComputedStyle(document.documentElement);
   const value = (name) => style.getPropertyValue(name).trim();

@@ -134,13 +134,13 @@ def explain_unreachable() -> Iterator[None]:
     ) as nothing:
         stderr.print(str(nothing), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    except (StoreUnavailableError, *_OF_PSP, AMQPError, OSError) as away:
+    except (StoreUnavailableError, *_OF_PSP, AMQPError, OSError) as error:
         part = {StoreUnavailableError: "document store", **dict.fromkeys(_OF_PSP, "PSP")}
-        name = part.get(type(away), "broker")
+        name = part.get(type(error), "broker")
         stderr.print(
             f"The {name} is unavailable. Check that the stack runs (`bellhop up`).", markup=False, soft_wrap=True
         )
-        stderr.print(f"The error: {Redaction()(str(away))[:300]}", style="dim", markup=False, soft_wrap=True)
+        stderr.print(f"The error: {Redaction()(str(error))[:300]}", style="dim", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 

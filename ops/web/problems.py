@@ -32,8 +32,8 @@ def install(app: FastAPI) -> None:
     problems.install(app)
     for kind in _KNOWN:
         app.add_exception_handler(kind, _known)
-    for away in (AMQPError, OSError):
-        app.add_exception_handler(away, _broker_away)
+    for outage in (AMQPError, OSError):
+        app.add_exception_handler(outage, _broker_unavailable)
 
 
 def unreadable(error: ValueError) -> ProblemError:
@@ -46,6 +46,6 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     return ProblemError(status, name, title, str(error)).response(request)
 
 
-async def _broker_away(request: Request, error: Exception) -> JSONResponse:
-    log.warning("broker.away", error=Redaction()(repr(error)))
+async def _broker_unavailable(request: Request, error: Exception) -> JSONResponse:
+    log.warning("broker.unavailable", error=Redaction()(repr(error)))
     return unavailable("The broker is unavailable.").response(request)

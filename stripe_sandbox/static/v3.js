@@ -45,7 +45,7 @@
     return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "night" : "stripe";
   }
 
-  // The card form on the page. It talks to its frame over a port of their own.
+  // The card form on the page. It talks to its frame over a separate port.
   class Element {
     constructor(type, appearance) {
       this._type = type;

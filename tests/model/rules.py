@@ -44,7 +44,14 @@ from contracts.psp import (
 )
 from extras_service.catalogue import Catalogue, Extra, quote
 from extras_service.order.decide import decide as decide_order
-from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentEvent, PaymentStart, Placing, Resolving
+from extras_service.order.inputs import (
+    DeadlinePassed,
+    OrderInput,
+    PaymentEvent,
+    PaymentStart,
+    PlacementRequest,
+    ReviewDecision,
+)
 from extras_service.order.payment import ASK_AGAIN_AFTER
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import Order
@@ -73,7 +80,7 @@ BREAKFAST = Extra(
 )
 CATALOGUE: Catalogue = {BREAKFAST.extra_id: BREAKFAST}
 LINES = (RequestedLine(extra_id=BREAKFAST.extra_id, quantity=1, day=None),)
-PLACE = Placing(
+PLACE = PlacementRequest(
     PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=LINES),
     quote(GUEST, LINES, CATALOGUE),
     CATALOGUE,
@@ -89,8 +96,8 @@ def _refund(number: int, amount: int | None) -> RefundOrder:
     )
 
 
-def _resolve(resolution: ReviewResolution) -> Resolving:
-    return Resolving(ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it"))
+def _resolve(resolution: ReviewResolution) -> ReviewDecision:
+    return ReviewDecision(ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it"))
 
 
 START = "StartPayment"

@@ -37,7 +37,7 @@ from contracts.payments import (
 )
 from extras_service.catalogue import Catalogue, Extra, quote
 from extras_service.order.decide import decide
-from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentStart, Placing, Resolving
+from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentStart, PlacementRequest, ReviewDecision
 from extras_service.order.state import Order
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
@@ -99,10 +99,10 @@ TOTAL = Money(amount=4800, currency="EUR")
 """What the order of these tests comes to: two breakfasts."""
 
 
-def placing(*lines: RequestedLine, among: Catalogue | None = None) -> Placing:
+def placing(*lines: RequestedLine, among: Catalogue | None = None) -> PlacementRequest:
     command = PlaceOrder(order_id=ORDER_ID, guest=guest(), lines=lines or (line(),))
     offered_now = among if among is not None else catalogue()
-    return Placing(command, quote(command.guest, command.lines, offered_now), offered_now, PAY_WITHIN)
+    return PlacementRequest(command, quote(command.guest, command.lines, offered_now), offered_now, PAY_WITHIN)
 
 
 def pending_reply(number: int = 1) -> PendingReply:
@@ -277,7 +277,7 @@ def settling_outside(amount: int = 1200, *, refund_id: RefundId = REFUND_ID) -> 
 
 def resolving(
     resolution: ReviewResolution, amount: int | None = None, *, review_no: int = 1, no_places: Refused | None = None
-) -> Resolving:
+) -> ReviewDecision:
     """A decision about the order's first review, unless it says otherwise."""
     command = ResolveReview(
         order_id=ORDER_ID,
@@ -286,7 +286,7 @@ def resolving(
         reason="talked to the guest",
         amount=None if amount is None else Money(amount=amount, currency="EUR"),
     )
-    return Resolving(command, review_no, no_places)
+    return ReviewDecision(command, review_no, no_places)
 
 
 # Orders

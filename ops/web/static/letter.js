@@ -55,7 +55,7 @@ export function letter({ api, id, node, go }) {
   function correcting(one) {
     return h("details", { class: "edit" }, h("summary", { id: "edit", text: "Correct it" }),
       onSubmit(h("form", {},
-        h("p", { class: "quiet", text: "Makes a corrected copy with a message id of its own, and keeps this one out of the way. Kind and ids (order, payment, guest) stay as they are. Nothing is sent: replay the copy afterwards." }),
+        h("p", { class: "quiet", text: "Makes a corrected copy with a new message id, and retires this one. Kind and ids (order, payment, guest) stay as they are. Nothing is sent: replay the copy afterwards." }),
         field("New body", { name: "body", id: "edit-body", rows: 10, text: pretty(one.body) }),
         field("Why? It goes into the audit log", { name: "why", id: "edit-why", required: true, maxlength: 1000 }),
         h("div", { class: "buttons" }, h("button", { class: "main", text: "Save the corrected copy" })),

@@ -33,7 +33,7 @@ export function onSubmit(form, work) {
   return form;
 }
 
-/** Ask why something is to be done. Resolves with the reason, or null for Escape and Cancel. */
+/** Ask for the reason of an action. Resolves with the reason, or null for Escape and Cancel. */
 export async function askWhy(title, doing) {
   const dialog = h("dialog", { "aria-labelledby": "ask-title" });
   dialog.append(onSubmit(h("form", {},

@@ -45,7 +45,7 @@ from contracts.psp import (
 from deploy.local.store import Store as StoreServer
 from extras_service.collections import ExtrasStore
 from extras_service.order.decide import decide as decide_order
-from extras_service.order.inputs import DeadlinePassed, OrderInput, Placing
+from extras_service.order.inputs import DeadlinePassed, OrderInput, PlacementRequest
 from extras_service.order.state import Order
 from ops.core.audit import Books, examine
 from payment_service.collections import PaymentStore
@@ -196,7 +196,7 @@ class OneOrder(RuleBasedStateMachine):
             given.ORDER_ID,
             message,
             delivery or self._delivery("guest"),
-            likely_new=isinstance(message, Placing),
+            likely_new=isinstance(message, PlacementRequest),
         )
 
     async def _payment(self, message: PaymentInput, delivery: Delivery) -> None:
