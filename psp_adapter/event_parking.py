@@ -4,7 +4,7 @@ import structlog
 
 from chassis.messaging.bus import Bus
 from chassis.messaging.dead_letter import failure_headers, origin_headers
-from chassis.messaging.headers import ATTEMPT, kept
+from chassis.messaging.headers import ATTEMPT, known_headers
 from chassis.messaging.message_log import Copy
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION
@@ -46,7 +46,7 @@ class EventParking:
             redact=self._bus.redact,
         )
         origin = origin_headers(PSP_COMMANDS.name, COMMANDS.name, command.kind)
-        headers = {**kept({**failure, **origin}, self._bus.redact), ATTEMPT: 1}
+        headers = {**known_headers({**failure, **origin}, self._bus.redact), ATTEMPT: 1}
         await self._bus.publish_raw(
             command.to_wire(),
             exchange=DEAD.name,

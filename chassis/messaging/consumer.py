@@ -34,7 +34,7 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.dead_letter import failure_headers, origin_headers
 from chassis.messaging.deliveries import delivery_of, headers_of
 from chassis.messaging.envelope import Delivery, utc_now
-from chassis.messaging.headers import ATTEMPT, SENT_BY, kept, undecoded
+from chassis.messaging.headers import ATTEMPT, SENT_BY, known_headers, undecoded
 from chassis.messaging.message_log import Copy
 from chassis.messaging.provenance import Arrival, Door
 from chassis.runtime.metrics import Metrics
@@ -240,7 +240,7 @@ class Consumer:
             exchange, key = binding.exchange, arrival.kind
             sender = headers.get(SENT_BY, sender)
         origin = origin_headers(self._queue, exchange, key)
-        return {**headers, **kept(origin), **({SENT_BY: sender} if sender else {})}
+        return {**headers, **known_headers(origin), **({SENT_BY: sender} if sender else {})}
 
     async def _publish_again(
         self, message: RabbitMessage, delivery: Delivery, exchange: str, routing_key: str, headers: dict[str, Any]
@@ -278,7 +278,7 @@ class Consumer:
                 message.body,
                 delivery.message_id,
                 delivery.correlation_id,
-                kept(said, self._bus.redact),
+                known_headers(said, self._bus.redact),
                 utc_now(),
             )
         )

@@ -6,7 +6,7 @@ from typing import Any
 from faststream.rabbit.message import RabbitMessage
 
 from chassis.messaging.envelope import Delivery, Failure
-from chassis.messaging.headers import ATTEMPT, from_sender, kept, text
+from chassis.messaging.headers import ATTEMPT, from_sender, known_headers, text
 from chassis.messaging.provenance import Arrival
 
 
@@ -27,7 +27,7 @@ def delivery_of(message: RabbitMessage, arrival: Arrival) -> Delivery:
 
 def headers_of(arrival: Arrival, redact: Callable[[str], str] = str) -> dict[str, str | int]:
     """The known headers; of a first delivery only those that its sender may set."""
-    return (from_sender if arrival.is_first else kept)(arrival.headers, redact)
+    return (from_sender if arrival.is_first else known_headers)(arrival.headers, redact)
 
 
 def _attempt(header: object) -> int:

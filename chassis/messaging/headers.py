@@ -41,7 +41,7 @@ _MAX_RAW = 3072
 _MAX_NUMBER = 2**53
 
 
-def kept(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, str | int]:
+def known_headers(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, str | int]:
     """The known headers with values of the right type, truncated and without secrets; all others are dropped."""
     known: dict[str, str | int] = {}
     for name, value in headers.items():
@@ -54,7 +54,7 @@ def kept(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict
 
 def from_sender(headers: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, str | int]:
     """The known headers that a first delivery may carry. No sender may set those of a retry or a replay."""
-    return {name: value for name, value in kept(headers, redact).items() if name not in OF_A_REPEAT}
+    return {name: value for name, value in known_headers(headers, redact).items() if name not in OF_A_REPEAT}
 
 
 def undecoded(headers: Mapping[str, Any]) -> dict[str, str]:

@@ -36,7 +36,7 @@ class Narrator:
         self.seen: set[int] = set()
         self._changed = asyncio.Condition()
 
-    def tell(self, step: int, what: str, detail: str = "") -> None:
+    def narrate(self, step: int, what: str, detail: str = "") -> None:
         ms = (perf_counter() - self._began) * 1000
         self.seen.add(step)
         line = f"  {step:>2}  {ms:7.1f} ms  {escape(what):<46} [dim]{escape(detail)}[/]"
@@ -49,7 +49,7 @@ class Narrator:
             return
         body = json.loads(message.body)
         arrow = "→" if message.exchange == "commands" else "·"
-        self.tell(step, f"{arrow} {kind}", f"{body['order_id']}  id {message.message_id}")
+        self.narrate(step, f"{arrow} {kind}", f"{body['order_id']}  id {message.message_id}")
         async with self._changed:
             self._changed.notify_all()
 

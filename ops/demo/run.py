@@ -100,20 +100,20 @@ class _Demo:
         before = await self._count()
         async with narrate(self._stack.broker.url, self._console) as narrator:
             extras = await guest.extras()
-            narrator.tell(1, f"guest sees {len(extras)} extras, presses Order", "GET /v1/extras, POST /v1/orders")
+            narrator.narrate(1, f"guest sees {len(extras)} extras, presses Order", "GET /v1/extras, POST /v1/orders")
             order = await guest.order("alm-breakfast", 2)
             order_id = order.order_id
             await narrator.until_seen({2, 3})
             session = await guest.open_payment(order_id)
             await narrator.until_seen({4, 5, 6, 7, 8})
-            narrator.tell(9, "201 with the client secret", f"POST /v1/orders/{order_id}/payment-session")
+            narrator.narrate(9, "201 with the client secret", f"POST /v1/orders/{order_id}/payment-session")
             async with guest.watching(order_id) as live:
                 status = await guest.pay(session, CARD_FINE)
-                narrator.tell(10, f"guest pays the PSP directly: {status}", intent_id(session))
+                narrator.narrate(10, f"guest pays the PSP directly: {status}", intent_id(session))
                 confirmed = await live.next("orders.order-confirmed")
             await narrator.until_seen({11, 12, 13})
             shown = f"{confirmed.status} / {confirmed.payment_status}"
-            narrator.tell(14, f"client shows: {shown}", f"GET /v1/orders/{order_id}/live")
+            narrator.narrate(14, f"client shows: {shown}", f"GET /v1/orders/{order_id}/live")
         self._played.append(Played("a plain success", guest, order_id))
         missing = STEPS - narrator.seen
         if missing:

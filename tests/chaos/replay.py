@@ -6,7 +6,7 @@ from time import monotonic
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from chassis.messaging.headers import REPLAY_PLAN, kept
+from chassis.messaging.headers import REPLAY_PLAN, known_headers
 from contracts.topology import LOG, QUEUES
 from tests.support.guest import Json
 from tests.support.system import ADAPTER, EXTRAS, PAYMENTS, System
@@ -48,7 +48,7 @@ async def _send(channel: AbstractChannel, logged: AbstractIncomingMessage, login
             reply_to=logged.reply_to,
             content_type=logged.content_type,
             user_id=login,
-            headers={**kept(logged.headers), REPLAY_PLAN: "chaos"},
+            headers={**known_headers(logged.headers), REPLAY_PLAN: "chaos"},
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
         await channel.default_exchange.publish(copy, target)

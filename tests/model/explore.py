@@ -13,7 +13,7 @@ from tests.model.steps import Model
 from tests.model.words import described, standing
 from tests.model.world import World
 
-NEVER_FINAL = "a final state can be reached without anybody's help"
+NEVER_FINAL = "a final state can be reached without help"
 REPLAYED = "replaying a handled message changes nothing"
 PARKED = "no message needs an operator"
 MOST = 5_000_000

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chassis.messaging.headers import EDITED_FROM, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, SENT_BY, kept
+from chassis.messaging.headers import EDITED_FROM, ORIGIN_QUEUE, ORIGIN_ROUTING_KEY, SENT_BY, known_headers
 from contracts.ids import bounded_id
 from contracts.message import parse
 from ops.core.dead_letters.letters import DeadLetter, DeadLetters, Stage
@@ -149,7 +149,7 @@ def edited(
         SENT_BY: was.sent_by,
         EDITED_FROM: was.message_id,
     }
-    headers = kept({**was.headers, **{name: value for name, value in said.items() if value}})
+    headers = known_headers({**was.headers, **{name: value for name, value in said.items() if value}})
     changed = {"message_id": message_id, "kind": kind, "body": body, "headers": headers}
     message = letter.message.model_copy(update=changed)
     fresh = DeadLetter.of(letter.dead_queue, message)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.errors import StoreUnavailableError
 from chassis.messaging.envelope import utc_now
-from chassis.messaging.headers import REPLAY_PLAN, kept
+from chassis.messaging.headers import REPLAY_PLAN, known_headers
 from chassis.storage.parked_outbox import ParkedMessage
 from chassis.storage.store import MongoRecords, Store
 from contracts.topology import QUEUES, QueueRole
@@ -191,7 +191,7 @@ class DeadLetters:
             raise
         except Exception as error:
             # Something in it has no form in the store. The headers of ours always have: they are texts and numbers.
-            headers = {**kept(letter.message.headers), "left_out": f"the other headers: {error!r}"[:500]}
+            headers = {**known_headers(letter.message.headers), "left_out": f"the other headers: {error!r}"[:500]}
             message = letter.message.model_copy(update={"headers": headers})
             return await self.records.add(letter.letter_id, letter.model_copy(update={"message": message}))
 

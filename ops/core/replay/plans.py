@@ -157,7 +157,7 @@ class Plans:
         only_if = {"stage": stored.value} | ({"run_id": plan.run_id} if plan.run_id else {})
         return run_id if await self.plans.change(plan.plan_id, begun, **only_if) else None
 
-    async def goes_on(self, plan_id: str, run_id: str) -> bool:
+    async def heartbeat(self, plan_id: str, run_id: str) -> bool:
         """Record a run's heartbeat. False if it was paused, or another run has taken over."""
         alive = {"alive_at": _stored(utc_now())}
         return await self.plans.change(plan_id, alive, stage=PlanStage.RUNNING.value, run_id=run_id)

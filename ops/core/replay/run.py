@@ -10,7 +10,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import DeliveryError
 
-from chassis.messaging.headers import ATTEMPT, FAILURE, ORIGIN, REPLAY_PLAN, kept
+from chassis.messaging.headers import ATTEMPT, FAILURE, ORIGIN, REPLAY_PLAN, known_headers
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
 from ops.core.dead_letters.letters import DeadLetters, Stage
@@ -145,7 +145,7 @@ class Runner:
         failed: set[str] = set()
         looked_at = monotonic()
         for item in items:
-            if not await self._plans.goes_on(item.plan_id, run_id):
+            if not await self._plans.heartbeat(item.plan_id, run_id):
                 return PlanStage.PAUSED, ""
             try:
                 is_sent = await self._send(channel, item, sent.values(), orders)
@@ -264,7 +264,7 @@ def report_of(plan: Plan, items: Sequence[Planned]) -> Report:
 
 def _resent(seen: RecordedMessage, plan_id: str, login: str) -> aio_pika.Message:
     """The original message at its first attempt, with known headers only and without a reply address."""
-    known = {name: value for name, value in kept(seen.headers).items() if name not in FAILURE | ORIGIN}
+    known = {name: value for name, value in known_headers(seen.headers).items() if name not in FAILURE | ORIGIN}
     return aio_pika.Message(
         seen.body,
         message_id=seen.message_id or None,

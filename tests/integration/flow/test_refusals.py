@@ -105,7 +105,7 @@ async def test_an_order_needs_a_proper_idempotency_key(
     problem(answer, 400, name)
 
 
-FOREIGN = "another-secret-of-somebody-else-with-32-bytes"
+FOREIGN = "another-secret-of-another-issuer-of-32-bytes"
 BAD_TOKENS: dict[str, tuple[str | None, int, str]] = {
     "none": (None, 401, "unauthorized"),
     "another scheme": ("Basic Z3Vlc3Q6Z3Vlc3Q=", 401, "unauthorized"),
@@ -114,7 +114,7 @@ BAD_TOKENS: dict[str, tuple[str | None, int, str]] = {
     "expired": (f"Bearer {token(exp=datetime.now(UTC) - timedelta(hours=1))}", 401, "unauthorized"),
     "without expiry": (f"Bearer {token(exp=None)}", 401, "unauthorized"),
     "another secret": (f"Bearer {token(secret=FOREIGN)}", 401, "unauthorized"),
-    "another issuer": (f"Bearer {token(iss='somebody-else')}", 401, "unauthorized"),
+    "another issuer": (f"Bearer {token(iss='another-issuer')}", 401, "unauthorized"),
     "another audience": (f"Bearer {token(aud='minibar')}", 401, "unauthorized"),
     "no hotel": (f"Bearer {token(property=None)}", 401, "unauthorized"),
     "no stay": (f"Bearer {token(stay_from='whenever')}", 401, "unauthorized"),

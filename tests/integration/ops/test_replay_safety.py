@@ -149,7 +149,7 @@ async def test_a_killed_run_shows_as_interrupted_and_its_letters_are_sent_when_t
 
         assert listed["stage"] == "interrupted"
         assert (report.stage, report.sent, report.left) == (PlanStage.DONE, 1, 0)
-        assert not await desk.plans.goes_on(plan.plan_id, killed), "the killed run, should it wake, ends"
+        assert not await desk.plans.heartbeat(plan.plan_id, killed), "the killed run, should it wake, ends"
 
 
 class NoAudit(Store):

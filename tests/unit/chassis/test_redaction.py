@@ -40,7 +40,7 @@ def made_up(prefix: str) -> str:
         (f"token {JWT} expired", JWT),
         (f"x.y {JWT}.more", JWT),
         ("cannot reach amqp://bellhop:hu@sh@rabbit:5672/", "hu@sh"),
-        ("authorization: Bearer opaque-token-of-somebody", "opaque-token-of-somebody"),
+        ("authorization: Bearer opaque-token-of-a-guest", "opaque-token-of-a-guest"),
         ("Authorization: Basic YmVsbGhvcDpodXNo", "YmVsbGhvcDpodXNo"),
         pytest.param(f"sealed as {SEALED}", SEALED, id="a sealed value"),
         ("cannot reach amqp://bellhop:hush@rabbit:5672/", "hush"),

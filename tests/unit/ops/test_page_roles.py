@@ -101,7 +101,7 @@ async def test_a_route_takes_operators_of_its_role_and_refuses_all_others(method
 @pytest.mark.parametrize(("method", "path"), OPERATORS)
 async def test_a_route_refuses_a_request_without_a_good_token(method: str, path: str) -> None:
     expired = _token("editor", iat=1, exp=2)
-    elsewhere = _token("editor", aud="somebody-else")
+    elsewhere = _token("editor", aud="another-system")
 
     for authorization in (None, "", "Bearer", "Basic Zm9vOmJhcg==", "Bearer not.a.token", expired, elsewhere):
         answer = await _asked(method, path, authorization)
