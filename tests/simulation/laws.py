@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from contracts.psp import PspSessionCreated
+from tests.simulation.books import UNREADABLE, Books, books_of, orders_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -17,18 +18,9 @@ FINAL = frozenset({"confirmed", "fulfilled", "expired", "cancelled", "needs_revi
 """In a review a person has the word: final as far as the services can tell."""
 KEPT = frozenset({"confirmed", "fulfilled"})
 CLOSED = frozenset({"expired", "cancelled"})
-UNREADABLE = ("ord_unreadable", "ord_of_a_newer_version")
-"""Documents that no sweep can do anything about, and that must not keep it from the others."""
-_LOST = ("lost", "prevented")
 _DEAD = ".dead"
 
 Law = Callable[["World"], Iterator[str]]
-
-
-def orders_of(world: "World") -> dict[str, dict[str, Any]]:
-    """The stored states of all orders."""
-    documents = world.collection("orders").documents
-    return {order_id: raw["state"] for order_id, raw in documents.items() if order_id not in UNREADABLE}
 
 
 def statuses(world: "World") -> Counter[str]:
@@ -55,65 +47,6 @@ def open_ends(world: "World") -> list[str]:
     if moving:
         found.append(f"the PSP is still settling {len(moving)} payments and refunds")
     return found
-
-
-class Books:
-    """The PSP's own books of one order."""
-
-    def __init__(self) -> None:
-        self.captured: list[int] = []
-        self.refunds: dict[str, list[int]] = defaultdict(list)
-        """Succeeded and pending ones, by our refund id."""
-        self.failed = 0
-        self.lost = 0
-        self.disputed = 0
-        self.open: list[str] = []
-        """Sessions that could still be paid."""
-
-    @property
-    def refunded(self) -> int:
-        return sum(sum(amounts) for amounts in self.refunds.values())
-
-    @property
-    def held(self) -> int:
-        return sum(self.captured) - self.refunded - self.lost
-
-    def __str__(self) -> str:
-        return f"captured {self.captured}, refunded {dict(self.refunds)}, lost {self.lost}, open {self.open}"
-
-
-def books_of(world: "World") -> dict[str, Books]:
-    """The PSP's books by order."""
-    state, books = world.psp.sandbox.state, defaultdict[str, Books](Books)
-    owner = {}
-    for intent in state.payment_intents.values():
-        order_id = intent["metadata"].get("order_id", "?")
-        owner[intent["id"]] = order_id
-        book = books[order_id]
-        if intent["amount_received"]:
-            book.captured.append(intent["amount_received"])
-        elif intent["status"] not in ("canceled", "succeeded"):
-            book.open.append(f"{intent['id']} {intent['status']}")
-    for refund in state.refunds.values():
-        book = books[owner[refund["payment_intent"]]]
-        if refund["status"] in ("succeeded", "pending"):
-            book.refunds[refund["metadata"].get("refund_id", refund["id"])].append(refund["amount"])
-        else:
-            book.failed += 1
-    for dispute in state.disputes.values():
-        book = books[owner[dispute["payment_intent"]]]
-        book.disputed += 1
-        if dispute["status"] in _LOST:
-            book.lost += dispute["amount"]
-    return books
-
-
-def money_of(world: "World") -> list[tuple[str, int, str]]:
-    """Every movement of money at the PSP."""
-    state = world.psp.sandbox.state
-    captured = [(each["id"], each["amount_received"], "captured") for each in state.payment_intents.values()]
-    refunded = [(each["id"], each["amount"], each["status"]) for each in state.refunds.values()]
-    return sorted(each for each in captured if each[1]) + sorted(refunded)
 
 
 def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -186,8 +119,7 @@ def a_closed_order_cannot_be_paid(world: "World") -> Iterator[str]:
 
 
 def _named_sessions(world: "World") -> set[str]:
-    kind = PspSessionCreated.wire_kind()
-    return {json.loads(wire.body)["psp_reference"] for wire in world.broker.streams["log"] if wire.type == kind}
+    return {body["psp_reference"] for body in _bodies(world, PspSessionCreated.wire_kind())}
 
 
 def who_paid_has_the_order_or_the_money(world: "World") -> Iterator[str]:
@@ -204,6 +136,17 @@ def who_wants_to_pay_can(world: "World") -> Iterator[str]:
     for order in world.people.orders:
         if order.is_stuck:
             yield f"{order.order_id}: its guest is given a cancelled session again and again: {order.seen}"
+
+
+def no_idempotency_key_means_two_things(world: "World") -> Iterator[str]:
+    yield from world.psp.contradicted
+
+
+def _bodies(world: "World", kind: str) -> Iterator[dict[str, Any]]:
+    """What was published of this kind."""
+    for wire in world.broker.streams["log"]:
+        if wire.type == kind and wire.routing_key.startswith("events."):
+            yield json.loads(wire.body)
 
 
 def nothing_is_sold_twice(world: "World") -> Iterator[str]:
@@ -277,6 +220,7 @@ LAWS: tuple[Law, ...] = (
     a_closed_order_cannot_be_paid,
     who_paid_has_the_order_or_the_money,
     who_wants_to_pay_can,
+    no_idempotency_key_means_two_things,
     nothing_is_sold_twice,
     every_parked_message_says_why,
     no_bug_has_parked_a_message,

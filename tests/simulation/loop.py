@@ -10,13 +10,15 @@ import contextvars
 import heapq
 import sys
 import warnings
-import zlib
 from asyncio import events
-from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from random import Random
 from typing import Any, TypeVar, cast
+
+from tests.simulation.process import PROCESS, Callback, EscapeError, Period, Process, StuckError, Timer
+
+__all__ = ["PROCESS", "START", "EscapeError", "Period", "Process", "SimulatedLoop", "StuckError"]
 
 T = TypeVar("T")
 
@@ -28,65 +30,6 @@ _MASK = 2**64 - 1
 
 _IDLE_AFTER = 5.0
 """Seconds without a timer of anything but periodic work, after which time passes in longer steps."""
-
-
-class EscapeError(BaseException):
-    """Something reached for the real world: a thread, a socket, a sleep, a file descriptor of the loop."""
-
-
-class StuckError(Exception):
-    """What is awaited can never come: no timer is left, or so much happened that it must be going in circles."""
-
-
-class Period(float):
-    """A pause between two rounds of periodic work. While nothing else happens, it may take longer."""
-
-
-class Process:
-    """What runs together and dies together. Once dead, none of its callbacks runs again, not even a `finally`."""
-
-    __slots__ = ("alive", "context", "digest", "name", "queue", "started")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.digest = zlib.crc32(name.encode())
-        self.alive = True
-        self.queue: deque[_Callback] = deque()
-        self.context = contextvars.Context()
-        self.context.run(PROCESS.set, self)
-        self.started: list[asyncio.Task[Any]] = []
-        """Its tasks: kept, because a task that is collected runs its `finally` blocks."""
-
-
-PROCESS: contextvars.ContextVar[Process] = contextvars.ContextVar("simulated process")
-
-
-class _Callback:
-    __slots__ = ("args", "cancelled_", "context", "function", "process")
-
-    def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], context: contextvars.Context, process: Process
-    ) -> None:
-        self.function = function
-        self.args = args
-        self.context = context
-        self.process = process
-        self.cancelled_ = False
-
-    def cancel(self) -> None:
-        self.cancelled_ = True
-
-    def cancelled(self) -> bool:
-        return self.cancelled_
-
-
-class _Timer(_Callback):
-    __slots__ = ("when_",)
-
-    when_: float
-
-    def when(self) -> float:
-        return self.when_
 
 
 _AnyLoop: Any = asyncio.AbstractEventLoop
@@ -115,8 +58,8 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         self._most_steps = most_steps
         self._now = 0.0
         self._runnable: list[Process] = []
-        self._timers: list[tuple[float, int, _Timer]] = []
-        self._periodic: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._periodic: list[tuple[float, int, Timer]] = []
         self._registered = 0
         self._processes: list[Process] = []
         self.is_over = False
@@ -130,14 +73,14 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
 
     def call_soon(
         self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
-    ) -> _Callback:
+    ) -> Callback:
         context = context if context is not None else contextvars.copy_context()
         process = context.get(PROCESS, self.world)
-        call = _Callback(callback, args, context, process)
+        call = Callback(callback, args, context, process)
         self._enqueue(call)
         return call
 
-    def _enqueue(self, call: _Callback) -> None:
+    def _enqueue(self, call: Callback) -> None:
         process = call.process
         if not process.alive or self.is_over:
             return
@@ -147,25 +90,25 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
 
     def call_later(
         self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
-    ) -> _Timer:
+    ) -> Timer:
         heap = self._periodic if isinstance(delay, Period) else self._timers
         return self._register(heap, self._now + delay, callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
-    ) -> _Timer:
+    ) -> Timer:
         return self._register(self._timers, when, callback, args, context)
 
     def _register(
         self,
-        heap: list[tuple[float, int, _Timer]],
+        heap: list[tuple[float, int, Timer]],
         when: float,
         callback: Callable[..., Any],
         args: tuple[Any, ...],
         context: contextvars.Context | None,
-    ) -> _Timer:
+    ) -> Timer:
         context = context if context is not None else contextvars.copy_context()
-        timer = _Timer(callback, args, context, context.get(PROCESS, self.world))
+        timer = Timer(callback, args, context, context.get(PROCESS, self.world))
         timer.when_ = when
         self._registered += 1
         heapq.heappush(heap, (when, self._registered, timer))

@@ -80,6 +80,8 @@ class Psp:
         """How often a call never arrives."""
         self.unanswered = 0.0
         """How often a call takes effect, and its answer never arrives."""
+        self.contradicted: list[str] = []
+        """Idempotency keys under which different things were asked."""
         self.is_up = True
         settings = Settings(
             webhook_url="http://adapter/webhooks/stripe",
@@ -143,6 +145,8 @@ class Psp:
     async def _respond(self, request: _Request, answer: "asyncio.Future[httpx.Response]") -> None:
         operation, is_public, request.path_params = _operation_of(request)
         response = await self.api._respond(request, operation, is_public)  # type: ignore[arg-type]
+        if response.status_code == 400 and b"idempotency_error" in response.body:
+            self.contradicted.append(request.headers.get("idempotency-key", ""))
         headers = {"Date": formatdate(self.sandbox.now(), usegmt=True), **dict(response.headers)}
         came: Any = httpx.Response(response.status_code, headers=headers, content=bytes(response.body))
         if isinstance(response, NeverArrives):

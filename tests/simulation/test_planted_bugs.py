@@ -14,6 +14,7 @@ FOUND = (
     "acknowledges_first",
     "ignores_versions",
     "relays_nothing",
+    "opens_sessions_under_one_key",
     "refunds_without_looking",
     "stops_a_sweep_at_an_error",
     "believes_stale_reads",

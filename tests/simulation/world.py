@@ -13,7 +13,7 @@ from typing import Any
 from contracts.message import Message
 from contracts.money import Money
 from extras_service.catalogue import Extra
-from tests.simulation import faults, laws
+from tests.simulation import books, faults, laws
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
@@ -238,15 +238,15 @@ class World:
         Without the commands of orders that were refused: nothing remembers these, and what was sold out then may be
         free now.
         """
-        before, money = laws.orders_of(self), laws.money_of(self)
+        before, money = books.orders_of(self), books.money_of(self)
         self.psp.forget_keys()
         for wire in logged(self.broker):
             order_id = json.loads(wire.body).get("order_id")
             for again in resent(self.broker, wire) if order_id in before else ():
                 self.broker.enqueue(again)
         await self._rest()
-        self.broken += laws.differences(before, laws.orders_of(self))
-        if laws.money_of(self) != money:
+        self.broken += laws.differences(before, books.orders_of(self))
+        if books.money_of(self) != money:
             self.broken.append("replaying the log changes nothing: money was moved")
 
     def count_fault(self, kind: str) -> None:
@@ -257,7 +257,7 @@ def _unreadable(now: float) -> list[dict[str, Any]]:
     """Documents that are due and that this version cannot read: each sweep meets them first."""
     at = datetime.fromtimestamp(now, UTC)
     common = {"version": 1, "handled": [], "outbox": [], "due_at": at, "unsent_since": at, "state": {}}
-    return [{"_id": name, "schema": number, **common} for name, number in zip(laws.UNREADABLE, (1, 99), strict=True)]
+    return [{"_id": name, "schema": number, **common} for name, number in zip(books.UNREADABLE, (1, 99), strict=True)]
 
 
 def run(history: History) -> Outcome:

@@ -1,0 +1,76 @@
+"""The books that laws compare: the stored orders, and what the PSP itself holds for each."""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+UNREADABLE = ("ord_unreadable", "ord_of_a_newer_version")
+"""Documents that no sweep can do anything about, and that must not keep it from the others."""
+_LOST = ("lost", "prevented")
+
+
+def orders_of(world: "World") -> dict[str, dict[str, Any]]:
+    """The stored states of all orders."""
+    documents = world.collection("orders").documents
+    return {order_id: raw["state"] for order_id, raw in documents.items() if order_id not in UNREADABLE}
+
+
+class Books:
+    """The PSP's own books of one order."""
+
+    def __init__(self) -> None:
+        self.captured: list[int] = []
+        self.refunds: dict[str, list[int]] = defaultdict(list)
+        """Succeeded and pending ones, by our refund id."""
+        self.failed = 0
+        self.lost = 0
+        self.disputed = 0
+        self.open: list[str] = []
+        """Sessions that could still be paid."""
+
+    @property
+    def refunded(self) -> int:
+        return sum(sum(amounts) for amounts in self.refunds.values())
+
+    @property
+    def held(self) -> int:
+        return sum(self.captured) - self.refunded - self.lost
+
+    def __str__(self) -> str:
+        return f"captured {self.captured}, refunded {dict(self.refunds)}, lost {self.lost}, open {self.open}"
+
+
+def books_of(world: "World") -> dict[str, Books]:
+    """The PSP's books by order."""
+    state, books = world.psp.sandbox.state, defaultdict[str, Books](Books)
+    owner = {}
+    for intent in state.payment_intents.values():
+        order_id = intent["metadata"].get("order_id", "?")
+        owner[intent["id"]] = order_id
+        book = books[order_id]
+        if intent["amount_received"]:
+            book.captured.append(intent["amount_received"])
+        elif intent["status"] not in ("canceled", "succeeded"):
+            book.open.append(f"{intent['id']} {intent['status']}")
+    for refund in state.refunds.values():
+        book = books[owner[refund["payment_intent"]]]
+        if refund["status"] in ("succeeded", "pending"):
+            book.refunds[refund["metadata"].get("refund_id", refund["id"])].append(refund["amount"])
+        else:
+            book.failed += 1
+    for dispute in state.disputes.values():
+        book = books[owner[dispute["payment_intent"]]]
+        book.disputed += 1
+        if dispute["status"] in _LOST:
+            book.lost += dispute["amount"]
+    return books
+
+
+def money_of(world: "World") -> list[tuple[str, int, str]]:
+    """Every movement of money at the PSP."""
+    state = world.psp.sandbox.state
+    captured = [(each["id"], each["amount_received"], "captured") for each in state.payment_intents.values()]
+    refunded = [(each["id"], each["amount"], each["status"]) for each in state.refunds.values()]
+    return sorted(each for each in captured if each[1]) + sorted(refunded)
