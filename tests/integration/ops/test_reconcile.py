@@ -113,7 +113,7 @@ async def test_the_command_prints_what_changed_and_then_that_nothing_had_to_be(o
     assert "Asked the PSP about 1 open payments and its recent events." in first.said
     assert f"{order_id.replace('ord_', 'pay_')}: " in first.said
     assert "→ succeeded" in first.said
-    assert "Nothing had to be changed." in second.said
+    assert "No changes were needed." in second.said
     assert [(entry["who"], entry["why"]) for entry in audit_log if entry["action"] == "reconcile"] == [
         ("petra (by olga)", "webhooks were blocked, INC-42"),
         ("olga", "once more"),

@@ -1,4 +1,4 @@
-"""Amounts as people write them."""
+"""Formatting and parsing of amounts."""
 
 from decimal import Decimal
 
