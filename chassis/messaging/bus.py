@@ -242,10 +242,13 @@ class Bus:
         await self.message_log.stop()
         self._connection = None
 
-    async def publish(self, envelope: Envelope) -> None:
+    async def publish(
+        self, envelope: Envelope, *, must_be_routed: bool = False, expires_after: float | None = None
+    ) -> None:
         """Publish one message and wait until the broker confirms it. Raises PublishFailedError if it does not.
 
-        A reply is best effort: it returns at once and never fails.
+        A reply is best effort: it returns at once and never fails. `must_be_routed`: a queue must take it although its
+        kind does not require that. `expires_after`: seconds after which the broker drops it unread.
         """
         if envelope.exchange == REPLIES.name:
             self._replies.send(envelope)
@@ -259,7 +262,8 @@ class Bus:
             routing_key=envelope.routing_key,
             kind=envelope.kind,
             must_arrive=envelope.must_arrive,
-            must_be_routed=envelope.must_be_routed,
+            must_be_routed=must_be_routed or envelope.must_be_routed,
+            expires_after=expires_after,
             message_id=envelope.message_id,
             correlation_id=envelope.correlation_id,
             reply_to=envelope.reply_to,
@@ -309,6 +313,7 @@ class Bus:
         headers: dict[str, Any],
         reply_to: str | None = None,
         timestamp: datetime | None = None,
+        expires_after: float | None = None,
     ) -> None:
         """Publish a body unchanged; `publish`, retries and dead-lettering build on it.
 
@@ -331,6 +336,7 @@ class Bus:
                         content_type="application/json",
                         timestamp=timestamp or self.clock(),
                         reply_to=reply_to,
+                        expiration=expires_after,
                         user_id=self.login,
                         headers=headers,
                     )

@@ -7,16 +7,14 @@ direct reply-to: docs/decisions/0012-replies-over-the-requesters-queue.md.
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
-from aio_pika import DeliveryMode
-from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
-from aio_pika.exceptions import AMQPError, PublishError
+from aio_pika.exceptions import AMQPError
 
-from chassis.errors import PublishFailedError, TransientError
-from chassis.messaging.amqp import shielded
+from chassis.errors import PublishFailedError, TransientError, UnroutableError
 from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.headers import SENT_AT_MS
@@ -93,35 +91,18 @@ class RequestClient:
     async def _publish(self, envelope: Envelope, timeout: float) -> None:  # noqa: ASYNC109
         if self._channel is None or self._replies is None:
             raise RuntimeError("the request client is not started")
-        now = self._bus.clock()
-        body, headers = envelope.message.to_wire(), envelope.headers(now)
-        message = AmqpMessage(
-            body,
-            content_type="application/json",
-            delivery_mode=DeliveryMode.PERSISTENT if envelope.must_arrive else DeliveryMode.NOT_PERSISTENT,
-            message_id=envelope.message_id,
-            correlation_id=envelope.correlation_id,
-            type=envelope.kind,
-            timestamp=now,
-            app_id=self._bus.service,
-            user_id=self._bus.login,
-            headers=headers,
-            # A query expires with its requester's time-out: a later answer is of no use.
-            expiration=None if envelope.must_arrive else timeout,
-        )
+        # A query expires with its requester's time-out: a later answer is of no use.
+        expires_after = None if envelope.must_arrive else timeout
         try:
             async with asyncio.timeout(timeout):
                 # After a reconnect the channel is open before its queue is back, under another name.
                 await self._channel.ready()
-                message.reply_to = self._replies.name
-                await shielded(_send(self._channel, envelope, message))
-        except PublishError as error:
-            self._bus.returned(envelope.kind, envelope.exchange, error)
+                request = replace(envelope, reply_to=self._replies.name)
+                await self._bus.publish(request, must_be_routed=True, expires_after=expires_after)
+        except UnroutableError as error:
             raise NoResponderError(envelope.kind) from error
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-            self._bus.calls.reopen_after_nack(self._channel, error)
             raise PublishFailedError(envelope.kind, envelope.exchange, error) from error
-        self._bus.confirmed(envelope, body, headers, now)
 
     async def _on_reply(self, message: AbstractIncomingMessage) -> None:
         waiting = self._waiting.get(message.correlation_id or "")
@@ -139,8 +120,3 @@ class RequestClient:
         asked_at, sent_at_ms = self._asked_at[message.correlation_id or ""], message.headers.get(SENT_AT_MS)
         if isinstance(sent_at_ms, int) and self.clock.steady() - asked_at < _SOON:
             self.clock.set(datetime.fromtimestamp(sent_at_ms / 1000, UTC), asked_at)
-
-
-async def _send(channel: AbstractRobustChannel, envelope: Envelope, message: AmqpMessage) -> None:
-    exchange = await channel.get_exchange(envelope.exchange, ensure=False)
-    await exchange.publish(message, envelope.routing_key, mandatory=True)

@@ -87,10 +87,10 @@ def wrap(fuses: Fuses) -> None:
             fuses.reached(Point.PUBLISHED)
         await ack(self)
 
-    async def publishing(self: Bus, envelope: Envelope) -> None:
+    async def publishing(self: Bus, envelope: Envelope, **options: Any) -> None:
         if envelope.must_arrive:
             fuses.reached(Point.CALLED)
-        await publish(self, envelope)
+        await publish(self, envelope, **options)
 
     async def requesting(self: RequestClient, envelope: Envelope, timeout: float) -> None:  # noqa: ASYNC109
         await request(self, envelope, timeout)
