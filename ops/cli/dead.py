@@ -27,11 +27,11 @@ from ops.cli.dead_choosing import chosen_letters, move_letters, stage_named
 from ops.cli.dead_view import print_letter, table_of
 from ops.cli.filters import moment_of, takes_filter
 from ops.cli.plans import AcceptChanges, Again, Rate, WhyToRun, carry_out, show_plan
-from ops.core.dead_letters import actions
+from ops.core import dead_letter_actions as actions
+from ops.core import replay_planning as planning
 from ops.core.dead_letters.editing import EditError, EditSettings
 from ops.core.dead_letters.letters import DeadLetter, Stage, summary
 from ops.core.messages import Filter
-from ops.core.replay import planning
 from ops.core.replay.run import RunOptions
 from ops.core.session import OperatorSession
 

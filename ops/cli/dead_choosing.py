@@ -6,7 +6,7 @@ import typer
 
 from ops.cli.console import acting_as, confirm, console, print_json, stderr, with_session
 from ops.cli.dead_view import table_of
-from ops.core.dead_letters import actions
+from ops.core import dead_letter_actions as actions
 from ops.core.dead_letters.letters import DeadLetter, Stage
 from ops.core.messages import Filter
 from ops.core.session import OperatorSession

@@ -1,27 +1,15 @@
-"""`bellhop up`, `demo` and `token`: the stack on this machine.
+"""`bellhop up` and `demo`: the stack on this machine.
 
 What starts and supervises it is imported where it is used: the other commands do not load it.
 """
 
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deploy.local.credentials import Credentials
 from deploy.local.system_env import DATA_DIR
-from ops.cli.console import DataDir, stderr
-
-
-class Role(StrEnum):
-    GUEST = "guest"
-    STAFF = "staff"
-    READER = "reader"
-    REPLAYER = "replayer"
-    EDITOR = "editor"
-    OPERATOR = "operator"  # deprecated: an editor
+from ops.cli.console import DataDir
 
 
 def up(data_dir: DataDir = DATA_DIR) -> None:
@@ -49,36 +37,3 @@ def demo(
     from ops.cli import supervisor  # noqa: PLC0415
 
     raise typer.Exit(supervisor.run_demo_on(data_dir))
-
-
-def token(
-    guest: Annotated[str, typer.Option(help="Who it is for: the token's subject.")] = "guest-1",
-    property_id: Annotated[str, typer.Option("--property", help="The property.")] = "alpenhof",
-    reservation: Annotated[str, typer.Option(help="The reservation.")] = "R-1001",
-    stay_from: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; today.")] = None,
-    stay_to: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; a week later.")] = None,
-    role: Annotated[
-        Role, typer.Option(help="Guests order; staff fulfil and refund; readers, replayers and editors run the system.")
-    ] = Role.GUEST,
-    hours: Annotated[float, typer.Option(min=0, help="How long it is valid.")] = 12,
-    data_dir: DataDir = DATA_DIR,
-) -> None:
-    """Print a signed token that the local stack's gateway accepts.
-
-    Examples: `bellhop token --role staff --hours 1`; for the operator's page `bellhop token --role reader`
-    """
-    file = data_dir / "secrets.json"
-    if not file.exists():
-        stderr.print(f"{file} does not exist yet: it is made when the stack first starts (bellhop up).")
-        raise typer.Exit(1)
-    first = stay_from.date() if stay_from else today()
-    last = stay_to.date() if stay_to else first + timedelta(days=7)
-    if last < first:
-        raise typer.BadParameter(f"{last} is before {first}", param_hint="--stay-to")
-    ttl = timedelta(hours=hours)
-    signed = Credentials.kept_in(file).mint_token(guest, property_id, reservation, first, last, role=role, ttl=ttl)
-    typer.echo(signed)
-
-
-def today() -> date:
-    return datetime.now(UTC).date()

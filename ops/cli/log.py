@@ -22,11 +22,11 @@ from ops.cli.console import (
 )
 from ops.cli.filters import takes_filter
 from ops.cli.plans import AcceptChanges, Again, Rate, WhyToRun, carry_out, show_plan
+from ops.core import replay_planning as planning
 from ops.core.message_log.gaps import Gaps
 from ops.core.message_log.search import is_from, matching, offset_of
 from ops.core.message_log.stream import Offset
 from ops.core.messages import WORK_QUEUES, Filter, RecordedMessage
-from ops.core.replay import planning
 from ops.core.replay.run import RunOptions
 from ops.core.session import OperatorSession
 

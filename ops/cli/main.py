@@ -26,6 +26,7 @@ from ops.cli import (
     psp,
     queues,
     review,
+    tokens,
     trace,
 )
 from ops.cli.console import AsJson, DataDir, Who, acting_as, console, explain_unreachable, needs, print_json, stderr
@@ -71,7 +72,7 @@ def bellhop(
     given_token.set(token)
 
 
-for command in (local_stack.up, local_stack.demo, local_stack.token):
+for command in (local_stack.up, local_stack.demo, tokens.token):
     app.command()(command)
 
 

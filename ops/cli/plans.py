@@ -29,7 +29,7 @@ from ops.cli.console import (
     table_of,
     with_session,
 )
-from ops.core.replay import planning
+from ops.core import replay_planning as planning
 from ops.core.replay.plans import Plan, Planned, PlanStage, by_forecast, by_kind
 from ops.core.replay.run import Report, RunOptions
 from ops.core.session import OperatorSession

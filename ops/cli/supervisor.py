@@ -13,7 +13,7 @@ from deploy.local.process import PartError
 from deploy.local.processes import OPERATORS_PAGE, SERVICES
 from deploy.local.stack import LocalStack, StackInUseError
 from ops.cli.console import console, stderr
-from ops.cli.local_stack import Role, today
+from ops.cli.tokens import Role, today
 from ops.demo import run_demo
 
 

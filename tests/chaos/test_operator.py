@@ -18,11 +18,12 @@ from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from ops.core.dead_letters import actions
+from ops.core import dead_letter_actions as actions
+from ops.core import replay_planning as planning
 from ops.core.dead_letters.editing import EditError
 from ops.core.dead_letters.letters import Stage
 from ops.core.messages import Filter
-from ops.core.replay import planning, plans
+from ops.core.replay import plans
 from ops.core.replay.plans import PlanStage
 from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 
 from chassis.web.tokens import Operator
-from ops.core.dead_letters import actions
+from ops.core import dead_letter_actions as actions
 from ops.core.dead_letters.letters import DeadLetter, Stage, summary
 from ops.core.messages import Filter
 from ops.web.api.auth import Auth

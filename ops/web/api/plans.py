@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 from chassis.messaging.envelope import utc_now
 from chassis.web.problems import ProblemError
 from chassis.web.tokens import Operator
+from ops.core import replay_planning as planning
 from ops.core.message_log.search import offset_of
-from ops.core.replay import planning
 from ops.core.replay.plans import Plan, Planned, by_forecast, by_kind
 from ops.core.replay.run import Report, RunOptions, report_of
 from ops.core.session import OperatorSession

@@ -15,10 +15,10 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import MongoRecords, Store
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
-from ops.core.dead_letters import actions
+from ops.core import dead_letter_actions as actions
+from ops.core import replay_planning as planning
 from ops.core.dead_letters.letters import Stage
 from ops.core.messages import Filter
-from ops.core.replay import planning
 from ops.core.replay.plans import INTERRUPTED_AFTER, Plan, PlanStage
 from ops.core.replay.run import NotRunnableError, RunOptions
 from ops.core.session import OperatorSession

@@ -9,7 +9,7 @@ import pytest
 from chassis.errors import StoreUnavailableError
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store
-from ops.core.dead_letters import actions
+from ops.core import dead_letter_actions as actions
 from ops.core.dead_letters.letters import DeadLetter, DeadLetters
 from ops.core.messages import Filter
 from ops.core.session import OperatorSession

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chassis.storage.audit_log import AuditLog
-from ops.core.dead_letters import actions
+from ops.core import dead_letter_actions as actions
 from ops.core.message_log.search import matching
 from ops.core.message_log.stream import Offset
 from ops.core.messages import Filter, RecordedMessage
