@@ -6,7 +6,7 @@ SEEDS ?= 20
 PROFILE ?= rough
 # Two processes a core, a file at a time, the dearest files first (tests/conftest.py).
 PYTEST := $(VENV)/pytest -n auto --dist loadfile --no-loadscope-reorder
-WITHOUT_SERVERS := tests/unit tests/component tests/contracts
+WITHOUT_SERVERS := tests/unit tests/component tests/contracts --ignore=tests/contracts/test_documents.py
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
 .DEFAULT_GOAL := help
