@@ -15,25 +15,25 @@ export function trace({ api, id, node, go }) {
   let before = "";
 
   async function look(isWanted = () => true) {
-    let story;
+    let found;
     try {
-      story = await api.get(`/trace/${encodeURIComponent(id)}`);
+      found = await api.get(`/trace/${encodeURIComponent(id)}`);
     } catch (error) {
       if (error.status !== 404) throw error;
       refill(story, h("p", { class: "trouble", text: error.message }));
       return;
     }
-    const now = JSON.stringify(story);
+    const now = JSON.stringify(found);
     if (now === before || !isWanted()) return;
     const drawn = drawing(await api.text(`/trace/${encodeURIComponent(id)}.svg`));
     if (!isWanted()) return;
     before = now;
     refill(story,
-      h("p", { class: "chips" }, Object.entries(story.standing).map(([name, standing]) => chip(`${name}: ${standing}`))),
-      story.actions.map((action) => h("p", { class: "wrap", text: action })),
-      story.remarks.map((remark) => h("p", { class: "quiet", text: remark })));
+      h("p", { class: "chips" }, Object.entries(found.standing).map(([name, standing]) => chip(`${name}: ${standing}`))),
+      found.actions.map((action) => h("p", { class: "wrap", text: action })),
+      found.remarks.map((remark) => h("p", { class: "quiet", text: remark })));
     picture.replaceChildren(drawn);
-    refill(steps, h("h2", { text: "Step by step" }), table("Steps", ["#no.", "at (UTC)", "who", "what", "detail"], story.steps.map((step) => ({
+    refill(steps, h("h2", { text: "Step by step" }), table("Steps", ["#no.", "at (UTC)", "who", "what", "detail"], found.steps.map((step) => ({
       class: ["retry", "parking", "lost_call"].includes(step.kind) ? "alarm" : null,
       cells: [String(step.number), clock(step.at), [step.sender, ...step.receivers].join(" → "), step.what, h("span", { class: "quiet small wrap", text: step.detail })],
     }))));
