@@ -24,9 +24,19 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def uses_containers() -> bool:
+    """BELLHOP_TEST_PROCESSES=1 asks for processes although Docker is there; so does a RabbitMQ named by its path."""
+    processes = os.environ.get("BELLHOP_TEST_PROCESSES") or os.environ.get("BELLHOP_RABBITMQ_SERVER")
+    return not processes and docker_answers()
+
+
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes a core: most of a test's time is spent waiting for a server, a deadline or a browser."""
-    return 2 * (os.cpu_count() or 1)
+    """Two processes a core: most of a test's time is spent waiting for a server, a deadline or a browser.
+
+    With containers all tests run in this process: Chromium drops its requests (ERR_NETWORK_CHANGED) whenever the
+    network of another test's container comes or goes.
+    """
+    return 0 if uses_containers() else 2 * (os.cpu_count() or 1)
 
 
 SLOW_FIRST = ("chaos", "browser", "integration")
@@ -42,9 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def in_containers() -> bool:
-    """BELLHOP_TEST_PROCESSES=1 asks for processes although Docker is there; so does a RabbitMQ named by its path."""
-    processes = os.environ.get("BELLHOP_TEST_PROCESSES") or os.environ.get("BELLHOP_RABBITMQ_SERVER")
-    return not processes and docker_answers()
+    return uses_containers()
 
 
 @pytest.fixture(scope="session")
