@@ -7,7 +7,9 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from itertools import count
 from pathlib import Path
+from threading import Lock
 
 import structlog
 
@@ -66,6 +68,9 @@ class Store:
         self.state = State()
         self._save_every = save_every
         self._dirty = asyncio.Event()
+        self._writing = Lock()
+        self._numbers = count(1)
+        self._written = 0
 
     def get(self, object_id: str, prefix: str, *, param: str | None = None) -> Json:
         """The object of that id, or Stripe's *No such …* refusal."""
@@ -130,29 +135,34 @@ class Store:
             await asyncio.sleep(pause)
             self._dirty.clear()
             begun = time.monotonic()
-            snapshot = self._snapshot()
-            # A cancelled wait would let the thread race with the last save at shutdown.
-            await asyncio.shield(asyncio.to_thread(self._write, snapshot))
+            # At shutdown the wait is cancelled, and the thread goes on beside the last save.
+            await asyncio.to_thread(self._write, *self._snapshot())
             # The snapshot grows with its history: spend at most a twentieth of the time on it.
             pause = max(self._save_every, 20 * (time.monotonic() - begun))
 
     def save(self) -> None:
         if self.path is not None:
-            self._write(self._snapshot())
+            self._write(*self._snapshot())
 
-    def _snapshot(self) -> str:
-        return json.dumps({item.name: getattr(self.state, item.name) for item in fields(State)})
+    def _snapshot(self) -> tuple[int, str]:
+        """The state as it is, and a number that is higher than those of earlier states."""
+        return next(self._numbers), json.dumps({item.name: getattr(self.state, item.name) for item in fields(State)})
 
-    def _write(self, snapshot: str) -> None:
+    def _write(self, number: int, snapshot: str) -> None:
+        """Replace the file, unless a newer snapshot has done so. Called in several threads."""
         assert self.path is not None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_name(f"{self.path.name}.{time.monotonic_ns()}.new")
-        try:
-            with draft.open("w") as file:
-                file.write(snapshot)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                draft.unlink()
+        with self._writing:
+            if number < self._written:
+                return
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self.path.with_name(f"{self.path.name}.new")
+            try:
+                with draft.open("w") as file:
+                    file.write(snapshot)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(self.path)
+                self._written = number
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    draft.unlink()
