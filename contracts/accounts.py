@@ -154,8 +154,12 @@ def _events_of(room: str) -> tuple[str, ...]:
     return tuple(version for kind in newest for version in with_older(kind))
 
 
+def _queues(owner: str, *roles: QueueRole) -> tuple[str, ...]:
+    return tuple(queue.name for queue in QUEUES if queue.owner == owner and queue.role in roles)
+
+
 def _taken(owner: str) -> tuple[str, ...]:
-    return tuple(q.name for q in QUEUES if q.owner == owner and q.role in (QueueRole.WORK, QueueRole.READS))
+    return _queues(owner, QueueRole.WORK, QueueRole.READS)
 
 
 def _failing(owner: str) -> Mapping[str, tuple[str, ...]]:
@@ -164,9 +168,8 @@ def _failing(owner: str) -> Mapping[str, tuple[str, ...]]:
     A message in a retry queue returns to the queue in its routing key. Without this limit, an account with the right
     to retry could reach any queue.
     """
-    work = tuple(queue.name for queue in QUEUES if queue.owner == owner and queue.role is QueueRole.WORK)
-    dead = tuple(queue.name for queue in QUEUES if queue.owner == owner and queue.role is QueueRole.DEAD)
-    return {**{tier.name: work for tier in RETRY_LADDER}, DEAD.name: dead}
+    work = _queues(owner, QueueRole.WORK)
+    return {**{tier.name: work for tier in RETRY_LADDER}, DEAD.name: _queues(owner, QueueRole.DEAD)}
 
 
 GATEWAY = Account(
