@@ -11,6 +11,7 @@ from typing import Any, Generic
 
 from chassis.decision import Applied, Done, Ignored, Outcome, Refused, StateT, reason_of
 from chassis.errors import NoHandlerError, StoreUnavailableError
+from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope, utc_now
 from chassis.storage.documents import Documents, DocumentStore, ModelT, Records
 from chassis.storage.running_settings import RunningSettings
@@ -20,12 +21,11 @@ from contracts.psp import PspCommand
 from contracts.topology import PSP_COMMANDS
 from extras_service import wiring as extras_wiring
 from extras_service.order.placement import Terms
-from extras_service.wiring import ExtrasParts
 from ops.core.messages import RecordedMessage
 from ops.core.psp_forecast import forecast_of
 from payment_service import wiring as payment_wiring
+from payment_service.payment.state import Payment
 from payment_service.settings import Schedule
-from payment_service.wiring import PaymentParts
 from psp_adapter.stripe_api import StripeApi
 
 ASKS_PSP = "asks the PSP"
@@ -193,22 +193,22 @@ class DryRun:
         self._clock = clock
         self._bus = RecordingPublisher()
         self._store = OverlayStore(store)
-        self._wired: tuple[ExtrasParts, PaymentParts] | None = None
+        self._wired: tuple[Mapping[str, Handlers], Documents[Payment]] | None = None
 
-    async def _parts(self) -> tuple[ExtrasParts, PaymentParts]:
+    async def _services(self) -> tuple[Mapping[str, Handlers], Documents[Payment]]:
+        """The handlers of each queue, and the payments. Wired at the first call, which reads the settings."""
         if self._wired is None:
             settings = RunningSettings(self._store)
             terms = await settings.read(extras_wiring.SERVICE, Terms)
             schedule = await settings.read(payment_wiring.SERVICE, Schedule)
-            self._wired = (
-                extras_wiring.wire(self._bus, self._store, self._clock, terms),
-                payment_wiring.wire(self._bus, self._store, self._clock, schedule),
-            )
+            extras = extras_wiring.wire(self._bus, self._store, self._clock, terms)
+            payments = payment_wiring.wire(self._bus, self._store, self._clock, schedule)
+            self._wired = {**extras.tables, **payments.tables}, payments.collections.payments
         return self._wired
 
     async def forecast(self, seen: RecordedMessage, queue: str) -> Forecast:
         """Forecast the delivery of `seen` to `queue`. Raises StoreUnavailableError."""
-        extras, payments = await self._parts()
+        tables, payments = await self._services()
         self._store.changed.clear()
         self._bus.recorded.clear()
         if not queue:
@@ -219,8 +219,8 @@ class DryRun:
             if misroute:
                 return Forecast(FAILS, misroute)
             if queue == PSP_COMMANDS.name and isinstance(body, PspCommand):
-                return Forecast(ASKS_PSP, await forecast_of(body, self._psp, payments.collections.payments))
-            handler = {**extras.tables, **payments.tables}.get(queue, {}).get(type(body))
+                return Forecast(ASKS_PSP, await forecast_of(body, self._psp, payments))
+            handler = tables.get(queue, {}).get(type(body))
             if handler is None:
                 raise NoHandlerError(seen.kind, queue)
             delivery = Delivery(seen.message_id, seen.correlation_id, seen.kind, seen.causation_id)
