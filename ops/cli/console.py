@@ -17,13 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from chassis.errors import NewerDocumentError, StoreUnavailableError
-from chassis.runtime.redaction import Redaction
 from chassis.runtime.secret_files import SecretFileError
 from chassis.web.tokens import Operator, OperatorRole
 from deploy.local.system_env import StaleStackError
 from ops.core.authorization import NotAllowedError, authorized
 from ops.core.dead_letters.letters import NoSuchLetterError
 from ops.core.message_log.stream import NoLogError
+from ops.core.plain import error_text
 from ops.core.replay.plans import NoSuchPlanError
 from ops.core.replay.run import NotRunnableError
 from ops.core.session import OperatorSession, session_with
@@ -40,18 +40,22 @@ ResultT = TypeVar("ResultT")
 
 
 def table_of(
-    columns: Iterable[str], rows: Iterable[Iterable[str]], *, whole: Container[str] = (), title: str | None = None
+    columns: Iterable[str],
+    rows: Iterable[Iterable[str | Text]],
+    *,
+    whole: Container[str] = (),
+    title: str | None = None,
 ) -> Table:
     """A table that loses nothing on a narrow terminal: words too long for their column continue on its next line.
 
-    Columns in `whole`, for ids that people copy, are never broken: nothing longer belongs into them. Cells are plain
-    text, not rich's markup.
+    Columns in `whole`, for ids that people copy, are never broken: nothing longer belongs into them. A cell given as a
+    string is plain text, not rich's markup.
     """
     table = Table(title=title, title_justify="left", show_lines=True)
     for column in columns:
         table.add_column(column, no_wrap=column in whole, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return table
 
 
@@ -140,7 +144,7 @@ def explain_unreachable() -> Iterator[None]:
         stderr.print(
             f"The {name} is unavailable. Check that the stack runs (`bellhop up`).", markup=False, soft_wrap=True
         )
-        stderr.print(f"The error: {Redaction()(str(error))[:300]}", style="dim", markup=False, soft_wrap=True)
+        stderr.print(f"The error: {error_text(error)}", style="dim", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 

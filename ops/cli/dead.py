@@ -24,7 +24,7 @@ from ops.cli.console import (
     with_session,
 )
 from ops.cli.dead_choosing import chosen_letters, move_letters, stage_named
-from ops.cli.dead_view import print_letter, table_of
+from ops.cli.dead_view import letters_table, print_letter
 from ops.cli.filters import moment_of, takes_filter
 from ops.cli.plans import AcceptChanges, Again, Rate, WhyToRun, carry_out, show_plan
 from ops.core import dead_letter_actions as actions
@@ -63,7 +63,7 @@ def list_letters(
     if as_json:
         print_json([summary(letter) for letter in letters])
     elif letters:
-        console.print(table_of(letters, f"{len(letters)} dead letters, {wanted}"))
+        console.print(letters_table(letters, f"{len(letters)} dead letters, {wanted}"))
         console.print("bellhop dead show ID · bellhop dead replay (same filters)", style="dim", soft_wrap=True)
     else:
         console.print(f"[green]✓[/] No dead letters ({stage}): {wanted}.", soft_wrap=True)

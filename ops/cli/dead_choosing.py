@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from ops.cli.console import acting_as, confirm, console, print_json, stderr, with_session
-from ops.cli.dead_view import table_of
+from ops.cli.dead_view import letters_table
 from ops.core import dead_letter_actions as actions
 from ops.core.dead_letters.letters import DeadLetter, Stage
 from ops.core.messages import Filter
@@ -36,7 +36,7 @@ def chosen_letters(
         raise typer.Exit(2)
     if not ids:
         if not as_json:
-            console.print(table_of(letters, f"to {action}"))
+            console.print(letters_table(letters, f"to {action}"))
         if not confirm(f"{action.capitalize()} these {len(letters)}?", yes=yes):
             raise typer.Exit(3)
     return letters

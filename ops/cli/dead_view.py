@@ -1,33 +1,34 @@
 """Renders dead letters for terminals and programs."""
 
+from datetime import datetime
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from chassis.messaging.envelope import utc_now
-from ops.cli.console import console
+from ops.cli.console import console, table_of
 from ops.core import timespec
 from ops.core.dead_letters.letters import DeadLetter
 
 
-def table_of(letters: list[DeadLetter], title: str) -> Table:
+def letters_table(letters: list[DeadLetter], title: str) -> Table:
     """A list of letters, for a terminal."""
-    table = Table(title=title, title_justify="left", show_lines=True)
-    table.add_column("letter", no_wrap=True)
-    table.add_column("message", overflow="fold")
-    table.add_column("error", overflow="fold")
     now = utc_now()
-    for letter in letters:
-        message = letter.message
-        when = timespec.relative(letter.failed_at, now)
-        about = message.order_id or message.correlation_id
-        table.add_row(
-            f"{letter.letter_id}\n[dim]{when} ago[/]",
-            Text(f"{message.kind}\n{_way_of(letter)}\n{about}"),
-            Text(f"{message.error_type}: {message.error}"),
-        )
-    return table
+    return table_of(
+        ("letter", "message", "error"), (_row(each, now) for each in letters), whole=("letter",), title=title
+    )
+
+
+def _row(letter: DeadLetter, now: datetime) -> tuple[Text, str, str]:
+    message = letter.message
+    failed = Text(f"{timespec.relative(letter.failed_at, now)} ago", "dim")
+    about = message.order_id or message.correlation_id
+    return (
+        Text(f"{letter.letter_id}\n").append_text(failed),
+        f"{message.kind}\n{_way_of(letter)}\n{about}",
+        f"{message.error_type}: {message.error}",
+    )
 
 
 def _way_of(letter: DeadLetter) -> str:

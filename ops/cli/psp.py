@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
@@ -80,7 +81,7 @@ async def _compare(target: Target, wanted: Wanted) -> list[Comparison]:
 
 def _show(compared: list[Comparison]) -> None:
     rows = (
-        ("ok" if comparison.is_right else "MEND", comparison.what, comparison.found, comparison.advice)
+        ("ok" if comparison.is_right else Text("MEND", "bold"), comparison.what, comparison.found, comparison.advice)
         for comparison in compared
     )
     console.print(table_of(("", "what", "found", "to mend"), rows))

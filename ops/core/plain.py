@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chassis.messaging.amqp_decoding import Undecoded
+from chassis.runtime.redaction import Redaction
 
 _DEEPEST = 50
 """Levels. The document store takes 100, and a page should not have to draw as many."""
+_LONGEST_ERROR = 300
 _SHOWN = 512
 """Bytes of a header that cannot be decoded."""
 
@@ -42,6 +44,11 @@ def plain(value: object, depth: int = 0) -> Any:
 def plain_text(text: str) -> str:
     """The text with lone surrogates, which no encoding takes, written as escapes."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says, or its type if it says nothing, as a time-out; without secrets, 300 characters at most."""
+    return Redaction()(str(error) or repr(error))[:_LONGEST_ERROR]
 
 
 def _name(name: str) -> str:

@@ -8,7 +8,7 @@ import structlog
 
 from chassis.errors import TransientError
 from chassis.runtime import background
-from chassis.runtime.redaction import Redaction
+from ops.core.plain import error_text
 from ops.core.replay.plans import Plans, PlanStage
 from ops.core.replay.run import NotRunnableError, Runner, RunOptions
 from ops.core.session import OperatorSession
@@ -59,7 +59,7 @@ class Runs:
             async with self._desk.target.connection() as connection:
                 await Runner(self._desk.store, connection).run(plan_id, orders)
         except Exception as error:
-            self._errors[plan_id] = Redaction()(str(error) or repr(error))[:300]
+            self._errors[plan_id] = error_text(error)
             log.warning("run.broke", plan_id=plan_id, error=self._errors[plan_id])
         finally:
             del self._running[plan_id]

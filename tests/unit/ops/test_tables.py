@@ -1,11 +1,13 @@
-"""Tables that operators read lose nothing on a narrow terminal."""
+"""What operators read: tables lose nothing on a narrow terminal, and an error says something."""
 
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from chassis.runtime.redaction import REDACTED
 from ops.cli.console import table_of
+from ops.core.plain import error_text
 
 ORDER = "ord_sfhtumvui6sib4pq5lioqw36yp"
 
@@ -24,3 +26,8 @@ def test_an_id_is_in_one_piece_and_no_word_is_cut(width: int) -> None:
     assert sorted(c for c in letters if c.isalnum() or c in "€[]/") == sorted(
         c for c in f"order status why {ORDER} partially_refunded {why}" if c.isalnum() or c in "€[]/"
     )
+
+
+def test_an_error_without_a_text_is_named_by_its_type() -> None:
+    assert error_text(TimeoutError()) == "TimeoutError()"
+    assert error_text(OSError("no route to amqp://olga:hush@rabbit/")) == f"no route to amqp://{REDACTED}@rabbit/"
