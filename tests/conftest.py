@@ -2,15 +2,19 @@
 
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
-from deploy.local.broker import Broker, broker_server
-from deploy.local.ports import Ports
-from deploy.local.store import Store, store_server
-from tests.support.containers import ContainerBroker, ContainerStore, docker_answers
+from chassis.runtime.metrics import Metrics
+from chassis.storage.store import Store as DocumentStore
+from deploy.local.broker import Broker
+from deploy.local.store import Store
+from tests.support.containers import broker_in, docker_answers, store_in
 
 TESTS = Path(__file__).parent
 
@@ -59,29 +63,24 @@ def in_containers() -> bool:
 def broker(tmp_path_factory: pytest.TempPathFactory, in_containers: bool) -> Iterator[Broker]:
     """A real RabbitMQ for the session. For a test that wants one to itself: `broker.new_vhost(name)`."""
     folder = tmp_path_factory.mktemp("broker")
-    if in_containers and not os.environ.get("BELLHOP_AMQP_URL"):
-        container = ContainerBroker(Ports(folder / "ports.json"))
-        try:
-            container.start()
-            yield container
-        finally:
-            container.stop()
-    else:
-        with broker_server(folder) as server:
-            yield server
+    with broker_in(folder, in_containers=in_containers and not os.environ.get("BELLHOP_AMQP_URL")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory, in_containers: bool) -> Iterator[Store]:
     """A real store for the session. A test that wants it to itself uses a database name of its own."""
     folder = tmp_path_factory.mktemp("store")
-    if in_containers and not os.environ.get("BELLHOP_MONGODB_URL"):
-        container = ContainerStore(Ports(folder / "ports.json"))
-        try:
-            container.start()
-            yield container
-        finally:
-            container.stop()
-    else:
-        with store_server(folder) as server:
-            yield server
+    with store_in(folder, in_containers=in_containers and not os.environ.get("BELLHOP_MONGODB_URL")) as server:
+        yield server
+
+
+@pytest.fixture
+def real_store(store: Store) -> Iterator[DocumentStore]:
+    """The services' own client of the store, on a database that nothing else uses."""
+    name = f"contract_{uuid.uuid4().hex[:8]}"
+    connected = DocumentStore(store.url, name, Metrics("test"), timeout=10)
+    yield connected
+    connected.close()
+    with MongoClient[dict[str, Any]](store.url) as client:
+        client.drop_database(name)

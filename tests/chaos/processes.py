@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from deploy.local.broker import Broker
 from deploy.local.ports import HOST
@@ -16,7 +15,6 @@ from deploy.local.process import Process
 from deploy.local.processes import ROOT, unreadiness
 from deploy.local.store import Store
 from tests.chaos.faulty import FUSES, Fuses
-from tests.support.accounts import accounts_at
 from tests.support.system import (
     API_KEY,
     PUBLISHABLE_KEY,
@@ -24,6 +22,7 @@ from tests.support.system import (
     WEBHOOK_SECRET,
     Setup,
     System,
+    setup_on,
 )
 
 SANDBOX = "sandbox"
@@ -114,14 +113,10 @@ def _events_of(line: str) -> list[str]:
 @asynccontextmanager
 async def processes_on(broker: Broker, store: Store, folder: Path, **changes: Any) -> AsyncIterator[ProcessSystem]:
     """A running system of processes with a virtual host and a database of its own."""
-    name = f"chaos-{uuid4().hex[:8]}"
-    url = broker.new_vhost(name)
-    accounts = await accounts_at(broker, url)
-    setup = Setup(amqp_url=url, mongodb_url=store.url, database=name, accounts=accounts, **changes)
-    system = ProcessSystem(setup, folder, broker, store)
-    try:
-        await system.start()
-        yield system
-    finally:
-        await system.stop()
-        broker.drop_vhost(name)
+    async with setup_on(broker, store, "chaos", **changes) as setup:
+        system = ProcessSystem(setup, folder, broker, store)
+        try:
+            await system.start()
+            yield system
+        finally:
+            await system.stop()

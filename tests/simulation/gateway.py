@@ -1,6 +1,5 @@
 """The gateway without HTTP: the request client and what its routes call, for guests and staff in this process."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -51,11 +50,6 @@ class SimulatedGateway:
     async def ask(self, message: Message) -> Message:
         """The reply. Raises ReplyTimeoutError and the other errors of the request client."""
         return await self.asking.ask(message, _REQUEST)
-
-
-def new_key() -> str:
-    """An Idempotency-Key of a guest's browser."""
-    return uuid.uuid4().hex
 
 
 GatewayBuilder = Callable[[], SimulatedGateway]

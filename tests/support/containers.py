@@ -3,17 +3,19 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 from contracts.accounts import OPERATOR
-from deploy.local.broker import VhostsOverHttp
+from deploy.local.broker import Broker, VhostsOverHttp, broker_server
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError
-from deploy.local.store import can_ping
+from deploy.local.store import Store, can_ping, store_server
 from tests.support.compose import resolved, services
 from tests.support.waiting import eventually
 
@@ -104,6 +106,28 @@ class ContainerStore(ContainerServer):
 
     def ready(self) -> bool:
         return accepts(self._port) and can_ping(self.url)
+
+
+ServerT = TypeVar("ServerT", bound=ContainerServer)
+
+
+@contextmanager
+def _running(server: ServerT) -> Iterator[ServerT]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def broker_in(folder: Path, *, in_containers: bool) -> AbstractContextManager[Broker]:
+    """A running broker for the length of a with-block: a container, or a process with its data in that folder."""
+    return _running(ContainerBroker(Ports(folder / "ports.json"))) if in_containers else broker_server(folder)
+
+
+def store_in(folder: Path, *, in_containers: bool) -> AbstractContextManager[Store]:
+    """A running store, likewise."""
+    return _running(ContainerStore(Ports(folder / "ports.json"))) if in_containers else store_server(folder)
 
 
 def docker_answers() -> bool:

@@ -9,10 +9,9 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
-from deploy.local.broker import Broker, LocalBroker, broker_server
-from deploy.local.ports import Ports
-from deploy.local.store import Store, store_server
-from tests.support.containers import ContainerBroker, ContainerServer, ContainerStore
+from deploy.local.broker import Broker, LocalBroker
+from deploy.local.store import Store
+from tests.support.containers import ContainerBroker, ContainerServer, broker_in, store_in
 from tests.support.waiting import PATIENCE, until
 
 
@@ -54,16 +53,8 @@ def frozen_process(pid: int) -> Iterator[None]:
 def broker_to_kill(folder: Path, *, in_containers: bool) -> Iterator[Broker]:
     if os.environ.get("BELLHOP_AMQP_URL"):
         pytest.skip("BELLHOP_AMQP_URL is set: that broker is not ours to kill")
-    if not in_containers:
-        with broker_server(folder) as server:
-            yield server
-        return
-    container = ContainerBroker(Ports(folder / "ports.json"))
-    try:
-        container.start()
-        yield container
-    finally:
-        container.stop()
+    with broker_in(folder, in_containers=in_containers) as server:
+        yield server
 
 
 async def until_streams_survive_a_kill(broker: Broker, folder: Path) -> None:
@@ -86,13 +77,5 @@ async def until_streams_survive_a_kill(broker: Broker, folder: Path) -> None:
 def store_to_kill(folder: Path, *, in_containers: bool) -> Iterator[Store]:
     if os.environ.get("BELLHOP_MONGODB_URL"):
         pytest.skip("BELLHOP_MONGODB_URL is set: that store is not ours to kill")
-    if not in_containers:
-        with store_server(folder) as server:
-            yield server
-        return
-    container = ContainerStore(Ports(folder / "ports.json"))
-    try:
-        container.start()
-        yield container
-    finally:
-        container.stop()
+    with store_in(folder, in_containers=in_containers) as server:
+        yield server

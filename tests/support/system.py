@@ -50,6 +50,8 @@ DECLINED_CARD = "4000000000000002"
 AUTHENTICATION_CARD = "4000002500003155"
 PROCESSING_CARD = "4000000000008807"
 PROCESSING_THEN_FAILING_CARD = "4000000000008815"
+REFUND_FAILS_CARD = "4000000000005126"
+SLOW_REFUND_CARD = "4000000000007726"
 STATEMENT_SUFFIX = "EXTRAS"
 
 GATEWAY, EXTRAS, PAYMENTS, ADAPTER = "gateway", "extras_service", "payment_service", "psp_adapter"
@@ -464,22 +466,24 @@ async def _not_built_yet(*_: object) -> None:
 
 
 @asynccontextmanager
-async def system_on(broker: Broker, store: Store, **changes: Any) -> AsyncIterator[System]:
-    """A running system with a virtual host and a database of its own."""
-    name = f"flow-{uuid.uuid4().hex[:8]}"
+async def setup_on(broker: Broker, store: Store, prefix: str, **changes: Any) -> AsyncIterator[Setup]:
+    """A virtual host, a database and accounts of a system's own, under a fresh name."""
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     url = broker.new_vhost(name)
-    accounts = await accounts_at(broker, url)
-    setup = Setup(amqp_url=url, mongodb_url=store.url, database=name, accounts=accounts, **changes)
-    system = System(setup)
     try:
-        await system.start()
-        yield system
+        accounts = await accounts_at(broker, url)
+        yield Setup(amqp_url=url, mongodb_url=store.url, database=name, accounts=accounts, **changes)
     finally:
-        await system.stop()
         broker.drop_vhost(name)
 
 
-REFUND_FAILS_CARD = "4000000000005126"
-
-
-SLOW_REFUND_CARD = "4000000000007726"
+@asynccontextmanager
+async def system_on(broker: Broker, store: Store, **changes: Any) -> AsyncIterator[System]:
+    """A running system with a virtual host and a database of its own."""
+    async with setup_on(broker, store, "flow", **changes) as setup:
+        system = System(setup)
+        try:
+            await system.start()
+            yield system
+        finally:
+            await system.stop()

@@ -1,20 +1,18 @@
 """The simulated store does what the real one does, scenario by scenario; and what a crash and a secondary may do."""
 
-import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 import pytest
-from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo import ReadPreference, WriteConcern
 
 import chassis.storage.store as storage
 from chassis.errors import StoreUnavailableError
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored
-from deploy.local.store import Store as RealServer
 from tests.simulation.contracts.store_scenarios import NOW, SCENARIOS, Scenario, Thing, things, written
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.sealing import sealed
@@ -24,19 +22,9 @@ from tests.simulation.store.server import StoreServer
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 
 
-@pytest.fixture
-def real(store: RealServer) -> Iterator[Store]:
-    name = f"contract_{uuid.uuid4().hex[:8]}"
-    connected = Store(store.url, name, Metrics("test"), timeout=10)
-    yield connected
-    connected.close()
-    with MongoClient[dict[str, Any]](store.url) as client:
-        client.drop_database(name)
-
-
 @each_scenario
-async def test_on_the_real_store(scenario: Scenario, real: Store) -> None:
-    await scenario(real)
+async def test_on_the_real_store(scenario: Scenario, real_store: Store) -> None:
+    await scenario(real_store)
 
 
 Simulate = Callable[[Callable[[Store, StoreServer], Coroutine[Any, Any, None]]], None]
