@@ -37,7 +37,7 @@ _LOOK_EVERY = 10.0
 _STEPS = 15_000
 """Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
 _REPLAYED = 4
-"""In each so manieth history the whole log is replayed at the end."""
+"""The whole log is replayed at the end of every history whose number this divides."""
 _PACES = (2.0, 5.0, 10.0, 10.0, 10.0, 10.0)
 """How slow periodic work is: rare as it is set, for a round costs processor time whether or not it finds anything."""
 
