@@ -47,7 +47,7 @@ class Polls:
 
     def are_over(self, payment: Payment) -> bool:
         """Whether the polls of this payment have been without result for so long that polling ends."""
-        return payment.polls >= (min(REFUSED_POLLS, len(self.unknown)) if payment.is_refused else len(self.unknown))
+        return payment.polls >= (REFUSED_POLLS if payment.is_refused else len(self.unknown))
 
     def scaled(self, factor: float) -> "Polls":
         """All intervals multiplied by a factor."""
@@ -96,15 +96,21 @@ def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None
 
 
 def psp_timed_out(payment: Payment, event: PspOutcomeUnknown) -> Decision[Payment]:
-    """The outcome of a request is unknown until the PSP reports it."""
+    """The outcome of a request is unknown until the PSP reports it.
+
+    A time-out is no reply, so the polls that came before it count; after the first refusal at least one more follows.
+    """
     if event.asked == CreatePspRefund.wire_kind():
         return Applied(payment)
     because = {"unknown_because": event.detail[:_DETAIL_KEPT], "is_refused": event.is_refused}
-    if payment.status is PaymentStage.UNKNOWN and event.is_refused and not payment.is_refused:
-        return Applied(payment.model_copy(update={**because, "polls": 0}))
+    is_first_refusal = event.is_refused and not payment.is_refused
+    if is_first_refusal:
+        because["polls"] = min(payment.polls, REFUSED_POLLS - 1)
+    if payment.status is PaymentStage.UNKNOWN and is_first_refusal:
+        return Applied(payment.model_copy(update=because))
     if payment.status not in (*_OPEN, PaymentStage.PROCESSING):
         return Stale(f"the payment is {payment.status} already")
-    unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, "polls": 0, **because}
+    unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, **because}
     return Applied(payment.model_copy(update=unknown))
 
 

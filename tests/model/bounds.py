@@ -57,7 +57,7 @@ OPENS = ("the guest opens the payment page",)
 PAYS_TWICE = ("the guest opens the payment page", "the guest pays", "the guest pays a second session")
 PAYS = ("the guest opens the payment page", "the guest pays")
 SILENCE = ("the payment is polled", "the PSP is asked (silent, not done):")
-WEEK_OF_SILENCE = ("the guest opens the payment page", *SILENCE, *SILENCE, "the payment is polled")
+WEEK_OF_SILENCE = ("the guest opens the payment page", *SILENCE, "the payment is polled")
 
 EXTRAS_BACKUP, PAYMENT_BACKUP = "a backup of the extras store is made", "a backup of the payment store is made"
 

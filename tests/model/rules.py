@@ -406,12 +406,7 @@ def _same_payment(payment: Payment) -> Payment:
 
 
 def _same_polls(payment: Payment) -> int:
-    """Rungs between the first and the last differ only in how long they wait; outside `unknown`, all do.
-
-    There the last rung is left out: it is reached only when the adapter answers nothing for a week.
-    """
-    if payment.status is not PaymentStage.UNKNOWN:
-        return 0
+    """Rungs between the first and the last differ only in how long they wait."""
     last = REFUSED_POLLS if payment.is_refused else len(UNKNOWN_POLLS)
     return min(last, max(payment.polls, last - 1)) if payment.polls else 0
 

@@ -133,6 +133,41 @@ def test_a_silence_that_turns_into_a_refusal_is_asked_about_like_a_refusal() -> 
     assert not given.after(refused, given.session_open()).is_refused
 
 
+def test_a_time_out_after_days_of_silence_does_not_put_the_person_off_by_another_week() -> None:
+    payment, sent = given.payable(), 0
+    while payment.polls < len(UNKNOWN_POLLS) - 1:
+        payment = polled(payment).state
+        sent += 1
+
+    payment = applied(payment, given.unanswered()).state
+    last = polled(payment)
+
+    assert sent == len(UNKNOWN_POLLS) - 1
+    assert [type(message) for message in last.messages] == [PaymentUnresolved]
+    assert last.state.due_at is None
+
+
+@pytest.mark.parametrize("silent_polls", range(len(UNKNOWN_POLLS) + 1))
+def test_a_refusal_after_silence_comes_before_a_person_and_the_polls_stay_within_the_same_number(
+    silent_polls: int,
+) -> None:
+    payment, sent = given.closing(), 0
+    for _ in range(silent_polls):
+        payment = polled(payment).state
+        sent += 1
+
+    payment = applied(payment, given.session_not_known()).state
+    unresolved: list[PaymentUnresolved] = []
+    while payment.due_at is not None:
+        decision = polled(payment)
+        payment = decision.state
+        sent += any(isinstance(message, ClosePspSession) for message in decision.messages)
+        unresolved += [message for message in decision.messages if isinstance(message, PaymentUnresolved)]
+
+    assert ["another account or mode" in message.detail for message in unresolved] == [True]
+    assert sent <= len(UNKNOWN_POLLS)
+
+
 @pytest.mark.parametrize("payment", [given.payable(), given.created(), given.closing()], ids=lambda each: each.status)
 def test_questions_that_are_not_answered_are_put_off_further_and_end_before_a_person(payment: Payment) -> None:
     emitted: list[object] = []
