@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError
-from psp_adapter.stripe_api import API_VERSION, StripeApi
+from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_http import API_VERSION
 from psp_adapter.stripe_keys import livemode_of, mode_name
 from psp_adapter.translate import EVENT_TYPES
 
@@ -178,7 +179,7 @@ def _domain(name: str, enabled: bool | None) -> Comparison:
 
 
 async def _right(stripe: StripeApi, right: str, method: str, path: str) -> Comparison:
-    refusal = await stripe.refusal_of(method, path)
+    refusal = await stripe.access.refusal_of(method, path)
     return Comparison(
         f"right to {right}", refusal or "given", f"Give STRIPE_API_KEY this right ({path})." if refusal else ""
     )

@@ -155,6 +155,6 @@ class EventTranslator:
         if came_by is not CameBy.WEBHOOK:  # it was read with our key, so the account must know it
             return await self.stripe.retrieve_session(reference)
         found = await self.stripe.find_session(reference)
-        if found is None and not await self.stripe.is_our_account(reference):
+        if found is None and not await self.stripe.access.is_our_account(reference):
             raise UnknownAccountError(reference)
         return found

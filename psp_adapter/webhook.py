@@ -24,8 +24,7 @@ from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
 from contracts.trace_headers import CameBy
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator, MalformedEventError, SnapshotEvent, ThinEvent, event_of
-from psp_adapter.signature import rejection_of
-from psp_adapter.stripe_api import BadSignatureError, verify_signature
+from psp_adapter.signature import BadSignatureError, rejection_of, verify_signature
 
 log = structlog.get_logger()
 

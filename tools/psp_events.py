@@ -1,6 +1,6 @@
 """`python -m tools.psp_events --write`: the events to subscribe to, as a page; `--check`: is it current?"""
 
-from psp_adapter.stripe_api import API_VERSION
+from psp_adapter.stripe_http import API_VERSION
 from psp_adapter.translate import EVENT_TYPES
 from tools.generated_file import ROOT, generated_file_command
 

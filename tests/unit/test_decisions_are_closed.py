@@ -19,7 +19,7 @@ _CHECKED = (
     "payment_service/payment/disputes.py",
     "payment_service/payment/decide.py",
     "payment_service/event_backfill.py",
-    "psp_adapter/stripe_api.py",
+    "psp_adapter/stripe_access.py",
 )
 
 _UNIONS = {
@@ -47,7 +47,7 @@ _COMPLAINTS = [
     ("payment_service/payment/decide.py", "NewPaymentInput"),
     ("payment_service/payment/decide.py", "CreatePaymentSession | PspSessionFailed"),  # in a new stage
     ("payment_service/payment/disputes.py", "PspDisputeState.NEW"),
-    ("psp_adapter/stripe_api.py", "Forbidden.NEW"),
+    ("psp_adapter/stripe_access.py", "Forbidden.NEW"),
     ("ops/core/psp_forecast.py", "NewPspCommand"),
 ]
 

@@ -47,8 +47,7 @@ from ops.core.trace.model import Participant, Step, StepKind
 from ops.core.trace.svg import svg
 from ops.web.api.bodies import Wanted
 from psp_adapter.http_trace import call_of
-from psp_adapter.signature import rejection_of
-from psp_adapter.stripe_api import BadSignatureError, verify_signature
+from psp_adapter.signature import BadSignatureError, rejection_of, verify_signature
 from tests.support import orders as given_extras
 
 SIZE = 16 * 1024

@@ -24,7 +24,8 @@ from contracts.psp import ClosePspSession, CreatePspSession
 from deploy.local.ports import HOST, Ports
 from psp_adapter.errors import PspBrokenError
 from psp_adapter.ledger import Ledger
-from psp_adapter.stripe_api import StripeApi, verify_signature
+from psp_adapter.signature import verify_signature
+from psp_adapter.stripe_api import StripeApi
 from tests.support.serving import Served
 from tests.support.waiting import until
 

@@ -62,7 +62,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("BELLHOP_MONGODB_URL", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50")
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_1")
     monkeypatch.setenv("BELLHOP_STRIPE_API_BASE", "http://127.0.0.1:1")
-    monkeypatch.setattr("psp_adapter.stripe_api._PAUSES", ())
+    monkeypatch.setattr("psp_adapter.stripe_reader._PAUSES", ())
     usual = Target.store
     monkeypatch.setattr(Target, "store", lambda target, metrics: usual(replace(target, store_timeout=0.05), metrics))
     monkeypatch.setenv("BELLHOP_JWT_SECRET", SECRET)

@@ -100,7 +100,7 @@ async def test_since_a_time_payments_refunded_or_disputed_since_are_read_as_well
 
 
 async def test_a_page_that_fails_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("psp_adapter.stripe_api._PAUSES", (0, 0))
+    monkeypatch.setattr("psp_adapter.stripe_reader._PAUSES", (0, 0))
     no = {"error": {"message": "Not now.", "code": "rate_limit"}}
     tries = iter([httpx.Response(500, json=no), httpx.Response(429, json=no), httpx.Response(200, json=page(paid()))])
     stripe = FakeStripe(lambda _request: next(tries))
@@ -109,7 +109,7 @@ async def test_a_page_that_fails_is_asked_for_again(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_psp_that_stays_down_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("psp_adapter.stripe_api._PAUSES", (0, 0))
+    monkeypatch.setattr("psp_adapter.stripe_reader._PAUSES", (0, 0))
     stripe = FakeStripe(lambda _request: httpx.Response(500, json={}))
 
     with pytest.raises(PspUnavailableError):

@@ -5,8 +5,7 @@ import time
 import pytest
 import stripe
 
-from psp_adapter.signature import TOLERANCE_SECONDS
-from psp_adapter.stripe_api import BadSignatureError, verify_signature
+from psp_adapter.signature import TOLERANCE_SECONDS, BadSignatureError, verify_signature
 
 OLD, NEW, FOREIGN = "whsec_old", "whsec_new", "whsec_foreign"
 BODY = '{"id": "evt_1", "name": "Zoë"}'
