@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError
-from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_http import API_VERSION
 from psp_adapter.stripe_keys import livemode_of, mode_name
+from psp_adapter.stripe_reader import StripeReader
 from psp_adapter.translate import EVENT_TYPES
 
 WEBHOOK_PATH = "/webhooks/stripe"
@@ -48,7 +48,7 @@ class Comparison:
         return not self.advice
 
 
-async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
+async def compare(stripe: StripeReader, wanted: Wanted) -> list[Comparison]:
     """Compare all readable configuration at the PSP with the expected one. Raises PspUnavailableError."""
     return [
         await _mode(stripe, wanted),
@@ -59,7 +59,7 @@ async def compare(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
     ]
 
 
-async def _mode(stripe: StripeApi, wanted: Wanted) -> Comparison:
+async def _mode(stripe: StripeReader, wanted: Wanted) -> Comparison:
     mode, page_mode = mode_name(livemode_of(wanted.api_key)), mode_name(_page_livemode(wanted.publishable_key))
     if mode == "unknown":
         return Comparison("mode", mode, "STRIPE_API_KEY is not a Stripe key: sk_live_…, rk_live_…, sk_test_…")
@@ -81,7 +81,7 @@ def _page_livemode(publishable_key: str | None) -> bool | None:
     return livemode_of("s" + (publishable_key or "").removeprefix("p"))
 
 
-async def _account(stripe: StripeApi, account: str | None) -> Comparison:
+async def _account(stripe: StripeReader, account: str | None) -> Comparison:
     try:
         found = await stripe.find("/v1/account") or {}
     except (PspForbiddenError, PspBrokenError) as refused:
@@ -94,7 +94,7 @@ async def _account(stripe: StripeApi, account: str | None) -> Comparison:
     return Comparison("account", known)
 
 
-async def _endpoints(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
+async def _endpoints(stripe: StripeReader, wanted: Wanted) -> list[Comparison]:
     what = "webhook endpoint"
     try:
         all_of_them = [endpoint async for endpoint in stripe.each("/v1/webhook_endpoints")]
@@ -109,7 +109,7 @@ async def _endpoints(stripe: StripeApi, wanted: Wanted) -> list[Comparison]:
     return [comparison for endpoint in ours for comparison in _endpoint(endpoint, livemode_of(wanted.api_key))]
 
 
-async def _thin_destinations(stripe: StripeApi) -> list[Mapping[str, Any]]:
+async def _thin_destinations(stripe: StripeReader) -> list[Mapping[str, Any]]:
     """Event destinations with thin payloads, as if they were webhook endpoints. None if the key has no right."""
     try:
         listed = await stripe.find("/v2/core/event_destinations", include=["webhook_endpoint.url"]) or {}
@@ -159,7 +159,7 @@ def _endpoint(endpoint: Mapping[str, Any], livemode: bool | None) -> list[Compar
     ]
 
 
-async def _domains(stripe: StripeApi, domains: tuple[str, ...]) -> list[Comparison]:
+async def _domains(stripe: StripeReader, domains: tuple[str, ...]) -> list[Comparison]:
     if not domains:
         return []
     try:
@@ -178,7 +178,7 @@ def _domain(name: str, enabled: bool | None) -> Comparison:
     return Comparison(what, "enabled" if enabled else "disabled", "" if enabled else f"Enable {name}.")
 
 
-async def _right(stripe: StripeApi, right: str, method: str, path: str) -> Comparison:
+async def _right(stripe: StripeReader, right: str, method: str, path: str) -> Comparison:
     refusal = await stripe.access.refusal_of(method, path)
     return Comparison(
         f"right to {right}", refusal or "given", f"Give STRIPE_API_KEY this right ({path})." if refusal else ""

@@ -17,7 +17,7 @@ from contracts.trace_headers import CameBy
 from psp_adapter.errors import PspUnavailableError
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator, MalformedEventError, event_of
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_reader import StripeReader
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ _DOWN_AFTER = 3
 class EventBackfill:
     """Publishes events as webhooks do. Their ids come from the events, so that known ones are dropped downstream."""
 
-    stripe: StripeApi
+    stripe: StripeReader
     bus: Bus
     events: EventTranslator
     parking: EventParking

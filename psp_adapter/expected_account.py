@@ -1,13 +1,13 @@
 """Checks that the key belongs to the account in BELLHOP_STRIPE_ACCOUNT."""
 
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_reader import StripeReader
 
 
 class ExpectedAccount:
     """Compares the key's account with the expected one until they match: a key never changes its account."""
 
-    def __init__(self, stripe: StripeApi, expected: str | None) -> None:
+    def __init__(self, stripe: StripeReader, expected: str | None) -> None:
         """With `expected` None or empty, any account is accepted."""
         self._stripe = stripe
         self._expected = expected

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from contracts.psp import PspDisputeState, PspRefundState
-from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import in_major_units
+from psp_adapter.stripe_reader import StripeReader
 from psp_adapter.translate import INSTALLATION, dispute_state, id_of, refund_state
 
 _T = TypeVar("_T")
@@ -82,7 +82,7 @@ class LedgerEntry(_Value):
 class Ledger:
     """Reads this installation's part of the PSP's account."""
 
-    stripe: StripeApi
+    stripe: StripeReader
     installation: str
     """BELLHOP_INSTALLATION: the name of this installation among several on one account."""
 

@@ -26,7 +26,7 @@ from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment
 from psp_adapter.ledger import order_of
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.stripe_reader import StripeReader
 
 _BATCH = 500
 _Booked = tuple[Order, Payment | None]
@@ -58,7 +58,7 @@ async def closing(target: Target, day: date, property_id: str | None = None) -> 
 class _Reader:
     extras: ExtrasStore
     payments: PaymentStore
-    psp: StripeApi
+    psp: StripeReader
     installation: str
     day: date
     property_id: str | None
