@@ -137,12 +137,18 @@ class WritePath(Generic[StateT, InputT]):
             guessed = stored is not None or likely_new
             for _ in range(_TRIES):
                 if not guessed:
-                    stored = await self._documents.load(document_id)
+                    stored = await self._load(document_id)
                 decided = await self._decide(document_id, stored, message, delivery)
                 if decided is not None and (isinstance(decided.outcome, Applied) or not guessed):
                     return decided
                 guessed = False
         raise ConflictError(document_id, _TRIES)
+
+    async def _load(self, document_id: str) -> Stored[StateT] | None:
+        # Looked up before the read: what is cleared during it may still come with its outbox, and was sent.
+        sent = self._sent.get(document_id)
+        stored = await self._documents.load(document_id)
+        return replace(stored, outbox=()) if stored is not None and stored.version == sent else stored
 
     async def _decide(
         self,
@@ -291,7 +297,7 @@ class WritePath(Generic[StateT, InputT]):
 
     async def _relay_one(self, document_id: str) -> None:
         async with self._locks.holding(document_id):
-            stored = await self._documents.load(document_id)
+            stored = await self._load(document_id)
             if stored is not None:
                 await self._send_outbox(stored)
                 await self._park(stored)
