@@ -1,11 +1,11 @@
-"""The document store: one MongoDB document is the unit of consistency. No other module uses motor.
+"""The document store: one MongoDB document is the unit of consistency.
 
 A document carries its state, the ids of the newest messages it has handled, its outbox, and its newest transitions, so
 that state, outgoing messages, de-duplication and history commit in one atomic write, guarded by the version it was
 decided on.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Generic, Self
@@ -13,7 +13,7 @@ from typing import Any, Generic, Self
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic_core import to_jsonable_python
-from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
+from pymongo import ReadPreference, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
@@ -26,6 +26,7 @@ from chassis.runtime.metrics import Metrics
 from chassis.runtime.settings import StoreSettings
 from chassis.storage.documents import ModelT
 from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
+from chassis.storage.records import MongoRecords
 from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
 
 _SWEPT = ("unsent_since", "due_at", "attention_since", PARKED_SINCE)
@@ -118,7 +119,7 @@ class Store:
         """The documents of one aggregate. `indexed` names fields of the state that `find` queries."""
         return MongoDocuments(self._database[name], state_type, indexed, self._metrics)
 
-    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> "MongoRecords[ModelT]":
+    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> MongoRecords[ModelT]:
         """Plain records without version or outbox, for reference data. `indexed` names the fields of queries."""
         return MongoRecords(self._database[name], record_type, indexed, self._metrics)
 
@@ -303,97 +304,3 @@ class MongoDocuments(Generic[StateT]):
             yield
         except PyMongoError as error:
             raise StoreUnavailableError(doing, error) from error
-
-
-class MongoRecords(Generic[ModelT]):
-    """Plain records: read by id or field, replaced as a whole or updated conditionally."""
-
-    def __init__(self, collection: Any, record_type: type[ModelT], indexed: tuple[str, ...], metrics: Metrics) -> None:
-        self._collection = collection
-        self._record_type = record_type
-        self._missing_indexes = list(indexed)
-        self._metrics = metrics
-
-    async def _prepare(self) -> None:
-        """Create the indexes before this process's first new record."""
-        while self._missing_indexes:
-            name = self._missing_indexes[-1]
-            await self._collection.create_index(name, name=f"{name}_sparse", sparse=True)
-            self._missing_indexes = [missing for missing in self._missing_indexes if missing != name]
-
-    async def put(self, records: Mapping[str, ModelT]) -> None:
-        """Insert or replace records by id."""
-        if not records:
-            return
-        writes = [
-            ReplaceOne({"_id": record_id}, {"_id": record_id, **record.model_dump(mode="json")}, upsert=True)
-            for record_id, record in records.items()
-        ]
-        try:
-            await self._prepare()
-            await self._collection.bulk_write(writes, ordered=False)
-        except PyMongoError as error:
-            raise StoreUnavailableError("putting records", error) from error
-
-    async def add(self, record_id: str, record: ModelT) -> bool:
-        """Insert a record. False if the id exists; the existing record is not changed.
-
-        It counts as existing only if a majority has it: otherwise it could still be rolled back, and the caller takes
-        False for safely stored. Raises StoreUnavailableError in that case.
-        """
-        try:
-            await self._prepare()
-            await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
-        except DuplicateKeyError as duplicate:
-            if await self.get([record_id]):
-                return False
-            raise StoreUnavailableError("adding a record", duplicate) from duplicate
-        except PyMongoError as error:
-            raise StoreUnavailableError("adding a record", error) from error
-        return True
-
-    async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
-        """Set fields of a record whose other fields still have these values. False if they do not: another writer was
-        first."""
-        try:
-            result = await self._collection.update_one({"_id": record_id, **only_if}, {"$set": dict(changes)})
-        except PyMongoError as error:
-            raise StoreUnavailableError("changing a record", error) from error
-        return bool(result.matched_count)
-
-    async def remove(self, record_ids: Iterable[str]) -> int:
-        """Delete records permanently. Returns their number."""
-        try:
-            result = await self._collection.delete_many({"_id": {"$in": list(record_ids)}})
-        except PyMongoError as error:
-            raise StoreUnavailableError("removing records", error) from error
-        return int(result.deleted_count)
-
-    async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
-        """The records with these ids, by id; unknown ids are left out."""
-        return await self._find({"_id": {"$in": list(record_ids)}})
-
-    async def find(self, **fields: str) -> dict[str, ModelT]:
-        """The records whose fields have these values, by id."""
-        return await self._find(fields)
-
-    async def between(self, field: str, least: str, below: str | None = None) -> dict[str, ModelT]:
-        """The records whose field is at least the first and below the second text (None: unbounded), by id."""
-        bounds = {"$gte": least} if below is None else {"$gte": least, "$lt": below}
-        return await self._find({field: bounds})
-
-    async def oldest(self, by: str, **fields: str) -> tuple[int, ModelT | None]:
-        """The number of records with these values, and the one with the least value of another field."""
-        try:
-            raw = await self._collection.find_one(fields, sort=[(by, 1)])
-            number = await self._collection.count_documents(fields) if raw is not None else 0
-        except PyMongoError as error:
-            raise StoreUnavailableError("counting records", error) from error
-        return number, self._record_type.model_validate(raw) if raw is not None else None
-
-    async def _find(self, query: Mapping[str, Any]) -> dict[str, ModelT]:
-        self._metrics.store_round_trips.labels(self._metrics.service, "read").inc()
-        try:
-            return {raw["_id"]: self._record_type.model_validate(raw) async for raw in self._collection.find(query)}
-        except PyMongoError as error:
-            raise StoreUnavailableError("reading records", error) from error

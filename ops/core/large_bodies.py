@@ -8,7 +8,8 @@ from base64 import b64decode, b64encode
 
 from pydantic import BaseModel, ConfigDict
 
-from chassis.storage.store import MongoRecords, Store
+from chassis.storage.records import MongoRecords
+from chassis.storage.store import Store
 from ops.core.messages import LargeBody, RecordedMessage
 
 INLINE = 256 * 1024

@@ -20,7 +20,8 @@ from chassis.errors import StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.messaging.headers import REPLAY_PLAN, known_headers
 from chassis.storage.parked_outbox import ParkedMessage
-from chassis.storage.store import MongoRecords, Store
+from chassis.storage.records import MongoRecords
+from chassis.storage.store import Store
 from contracts.topology import QUEUES, QueueRole
 from ops.core.dead_letters.outboxes import Outboxes, seen
 from ops.core.large_bodies import LargeBodies

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.messaging.envelope import utc_now
 from chassis.messaging.headers import REPLAY_PLAN
-from chassis.storage.store import MongoRecords, Store
+from chassis.storage.records import MongoRecords
+from chassis.storage.store import Store
 from ops.core.plain import plain_text
 from ops.core.replay.plans import Planned
 

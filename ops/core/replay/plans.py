@@ -9,7 +9,8 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.messaging.envelope import utc_now
-from chassis.storage.store import MongoRecords, Store
+from chassis.storage.records import MongoRecords
+from chassis.storage.store import Store
 from ops.core.dry_run import DryRun, Forecast
 from ops.core.large_bodies import LargeBodies
 from ops.core.messages import RecordedMessage

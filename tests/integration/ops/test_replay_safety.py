@@ -12,7 +12,8 @@ from chassis.errors import StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
-from chassis.storage.store import MongoRecords, Store
+from chassis.storage.records import MongoRecords
+from chassis.storage.store import Store
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from ops.core import dead_letter_actions as actions
