@@ -15,7 +15,8 @@ from contracts.ids import bounded_id
 from contracts.psp import PspDisputeUpdated
 from contracts.trace_headers import CameBy, psp_event
 from psp_adapter.stripe_api import StripeApi
-from psp_adapter.translate import DISPUTE_STATES, EVENT_TYPES, Intent, current_type, report_of_event, subject_of
+from psp_adapter.stripe_objects import Intent
+from psp_adapter.translate import DISPUTE_STATES, EVENT_TYPES, current_type, report_of_event, subject_of
 
 log = structlog.get_logger()
 

@@ -31,7 +31,8 @@ from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.http_trace import capture
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError, from_stripe
-from psp_adapter.translate import Intent, report_of_intent, report_of_refund
+from psp_adapter.stripe_objects import Intent
+from psp_adapter.translate import report_of_intent, report_of_refund
 
 log = structlog.get_logger()
 

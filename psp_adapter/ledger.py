@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.psp import PspDisputeState, PspRefundState
 from psp_adapter.stripe_money import in_major_units
+from psp_adapter.stripe_objects import INSTALLATION, id_of
 from psp_adapter.stripe_reader import StripeReader
-from psp_adapter.translate import INSTALLATION, dispute_state, id_of, refund_state
+from psp_adapter.translate import dispute_state, refund_state
 
 _T = TypeVar("_T")
 _Raw = Mapping[str, Any]

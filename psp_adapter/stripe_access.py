@@ -11,7 +11,7 @@ import stripe
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_errors import code_of, is_silence, said_by, why_forbidden
 from psp_adapter.stripe_keys import mode_name
-from psp_adapter.translate import Intent
+from psp_adapter.stripe_objects import Intent
 
 PAGE = 100
 """Objects per page: Stripe's maximum."""

@@ -14,8 +14,8 @@ from psp_adapter.errors import PspBrokenError
 from psp_adapter.stripe_access import LOOKED_THROUGH, PAGE
 from psp_adapter.stripe_errors import code_of
 from psp_adapter.stripe_money import to_stripe
+from psp_adapter.stripe_objects import INSTALLATION, Intent, RefundObject
 from psp_adapter.stripe_reader import StripeReader
-from psp_adapter.translate import INSTALLATION, Intent, RefundObject
 
 log = structlog.get_logger()
 

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
 from chassis.amounts import readable
 from chassis.decision import Ignored
-from contracts.ids import PaymentId, RefundId
-from contracts.message import OrderCommand
+from contracts.ids import RefundId
 from contracts.psp import (
     PspDisputeState,
     PspDisputeUpdated,
@@ -26,88 +23,9 @@ from contracts.psp import (
     PspSessionOpen,
 )
 from psp_adapter.stripe_money import from_stripe
+from psp_adapter.stripe_objects import DisputeObject, Intent, PaymentError, RefundObject, id_of
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999
-INSTALLATION = "bellhop_installation"
-"""The metadata key for the installation that opened a PaymentIntent."""
-
-
-class _PspObject(BaseModel):
-    """An object of Stripe. A null field and a missing one mean the same: API versions differ in which they send."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)  # such texts are logged and stored, and may quote an address
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return {name: value for name, value in given.items() if value is not None}
-
-
-class _PaymentError(_PspObject):
-    code: str | None = None
-    decline_code: str | None = None
-    message: str | None = None
-
-
-class Intent(_PspObject):
-    """The relevant fields of a PaymentIntent (https://docs.stripe.com/api/payment_intents/object)."""
-
-    id: str
-    status: str
-    amount: int
-    currency: str
-    amount_received: int = 0
-    livemode: bool
-    created: int = 0
-    client_secret: str | None = Field(default=None, repr=False)
-    metadata: Mapping[str, str] = Field(default_factory=dict)
-    last_payment_error: _PaymentError | None = None
-    next_action: Mapping[str, Any] = Field(default_factory=dict)
-
-    is_answer: bool = False
-    """It was read to answer a command, and is that command's payment regardless of its metadata."""
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether its metadata claims that this system opened it: an account may be shared with other systems."""
-        return "order_id" in self.metadata and "payment_id" in self.metadata
-
-    def claims(self, payment_id: PaymentId, installation: str) -> bool:
-        """Whether its metadata names this payment of this installation. Older ones name no installation."""
-        return self.is_ours and self.metadata["payment_id"] == payment_id and self.is_of(installation)
-
-    def is_of(self, installation: str) -> bool:
-        return self.metadata.get(INSTALLATION, installation) == installation
-
-    def answering(self, command: OrderCommand, payment_id: PaymentId) -> "Intent":
-        ids = {"order_id": command.order_id, "payment_id": payment_id}
-        return self.model_copy(update={"metadata": {**self.metadata, **ids}, "is_answer": True})
-
-    def unclaimed(self) -> "Intent":
-        """A copy without the metadata that claims one of our payments."""
-        return self.model_copy(update={"metadata": {}})
-
-
-class RefundObject(_PspObject):
-    """The relevant fields of a refund (https://docs.stripe.com/api/refunds/object)."""
-
-    id: str
-    amount: int
-    currency: str
-    status: str | None = None
-    failure_reason: str | None = None
-    metadata: Mapping[str, str] = Field(default_factory=dict)
-
-
-class _DisputeObject(_PspObject):
-    """The relevant fields of a dispute (https://docs.stripe.com/api/disputes/object)."""
-
-    id: str
-    amount: int
-    currency: str
-    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +62,6 @@ def current_type(kind: str, subject: Mapping[str, Any]) -> str | None:
     return current if current in _BY_EVENT_TYPE else None
 
 
-def id_of(reference: object) -> str | None:
-    """The id of an object that is given by its id or, if expanded, in full."""
-    found = reference.get("id") if isinstance(reference, Mapping) else reference
-    return str(found) if found else None
-
-
 def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent | Ignored:
     """The message for an event about this intent.
 
@@ -163,7 +75,7 @@ def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent
     if kind in _REFUND_EVENTS:
         return report_of_refund(RefundObject.model_validate(subject), intent, at)
     if kind in _DISPUTE_EVENTS:
-        return _report_of_dispute(_DisputeObject.model_validate(subject), intent, at)
+        return _report_of_dispute(DisputeObject.model_validate(subject), intent, at)
     return _BY_EVENT_TYPE[kind](intent, at)
 
 
@@ -179,7 +91,7 @@ def report_of_refund(refund: RefundObject, intent: Intent, at: datetime) -> PspR
     )
 
 
-def _report_of_dispute(dispute: _DisputeObject, intent: Intent, at: datetime) -> PspDisputeUpdated:
+def _report_of_dispute(dispute: DisputeObject, intent: Intent, at: datetime) -> PspDisputeUpdated:
     return PspDisputeUpdated(
         **_facts(intent, at),
         dispute_id=dispute.id,
@@ -251,7 +163,7 @@ def _succeeded(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
 
 
 def _failed(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
-    error = intent.last_payment_error or _PaymentError()
+    error = intent.last_payment_error or PaymentError()
     return PspPaymentFailed(
         **_facts(intent, occurred_at),
         code=error.decline_code or error.code or "unknown",

@@ -20,7 +20,7 @@ from extras_service.order.state import Order
 from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.ledger import Ledger, order_of
 from psp_adapter.stripe_money import from_stripe
-from psp_adapter.translate import Intent
+from psp_adapter.stripe_objects import Intent
 
 WAITING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
 """The statuses in which an order waits for its payment."""

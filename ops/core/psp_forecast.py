@@ -19,7 +19,7 @@ from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import from_stripe
-from psp_adapter.translate import Intent
+from psp_adapter.stripe_objects import Intent
 
 NOT_ASKED = "only the PSP knows the outcome, and this process has no key to ask it"
 

@@ -11,7 +11,8 @@ from contracts.ids import OrderId, RefundId, payment_id_of
 from contracts.message import Event
 from contracts.money import Money
 from contracts.psp import CreatePspSession, PspRefundRefused, PspSessionCreated
-from psp_adapter.translate import Intent, RefundObject, report_of_event, report_of_intent, report_of_refund
+from psp_adapter.stripe_objects import Intent, RefundObject
+from psp_adapter.translate import report_of_event, report_of_intent, report_of_refund
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 ORDER_ID = OrderId("ord_model")

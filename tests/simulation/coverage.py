@@ -1,4 +1,4 @@
-"""Which rows of the two state tables (tools/state_machines.py) a run has taken, and which never."""
+"""Which rows of the two state tables (tools/state_machine_examples.py) a run has taken, and which never."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from chassis.storage.write_path import WritePath
-from tools.state_machines import machines
+from tools.state_machine_examples import machines
 
 Row = tuple[str, str, str]
 """Machine, status and message: the class that decides, a status of it, and the class of what came."""

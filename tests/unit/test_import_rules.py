@@ -37,6 +37,7 @@ _BROKEN = {
     "a request to the PSP is sent": ("payment_service/payment/psp_requests.py", "aio_pika", _PURE),
     "refunds ask the store": ("payment_service/payment/refunds.py", "pymongo", _PURE),
     "the sweep publishes": ("payment_service/event_backfill.py", "aio_pika", _PURE),
+    "an object of Stripe asks over HTTP": ("psp_adapter/stripe_objects.py", "httpx", _PURE),
     "a message logs": ("contracts/orders.py", "structlog", _PURE),
     "a decision imports what logs": ("extras_service/order/state.py", "chassis.messaging.breaker", _PURE),
     "a new decision of a payment": ("payment_service/new_decision.py", "structlog", _PURE),

@@ -14,7 +14,7 @@ from contracts.payments import RefundStage
 from extras_service.order.state import Order
 from payment_service.payment.state import Payment
 from psp_adapter.stripe_money import in_major_units
-from psp_adapter.translate import id_of
+from psp_adapter.stripe_objects import id_of
 
 ACCOUNT = ""
 """In place of a property: transactions of the account as a whole, or of no order of ours."""

@@ -14,13 +14,8 @@ from chassis.decision import Ignored
 from contracts.psp import PspPaymentEvent
 from psp_adapter.events import event_of
 from psp_adapter.ledger import ledger_entry
-from psp_adapter.translate import (
-    EVENT_TYPES,
-    Intent,
-    report_of_event,
-    report_of_intent,
-    subject_of,
-)
+from psp_adapter.stripe_objects import Intent
+from psp_adapter.translate import EVENT_TYPES, report_of_event, report_of_intent, subject_of
 
 ORDER = {"order_id": "ord_" + "a" * 26, "payment_id": "pay_" + "a" * 26}
 CREATED = 1_782_896_400

@@ -25,7 +25,8 @@ from contracts.psp import (
     PspSessionOpen,
     RetrievePspSession,
 )
-from psp_adapter.translate import DISPUTE_STATES, EventSubject, Intent, report_of_event, report_of_intent, subject_of
+from psp_adapter.stripe_objects import Intent
+from psp_adapter.translate import DISPUTE_STATES, EventSubject, report_of_event, report_of_intent, subject_of
 
 CREATED = 1_782_896_400
 SEEN = datetime(2026, 7, 1, 9, 0, 0, 654_321, tzinfo=UTC)
