@@ -13,7 +13,7 @@ class CurrencyMismatchError(ValueError):
 
 
 class Money(BaseModel):
-    """An amount in the currency's minor unit (cents for EUR, yen for JPY, fils for KWD).
+    """An amount in minor units, the smallest of its currency by ISO 4217 (EUR: two decimals, JPY: none, KWD: three).
 
     `hundredths` is for currencies that the PSP counts in finer units (RSD: two decimals there, none here), so that
     reported amounts stay exact.
@@ -58,7 +58,7 @@ class Money(BaseModel):
         return Money.of_hundredths(self.in_hundredths * times, self.currency)
 
 
-# The PSP's limits, in our minor units. Its documentation: https://docs.stripe.com/currencies
+# The PSP's limits, in minor units. Its documentation: https://docs.stripe.com/currencies
 
 _CHARGED = """
 AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP
@@ -91,12 +91,12 @@ _MINIMUM = {
 
 _MAXIMUM = 99_999_999
 _FINER_AT_PSP = ("AFN", "ALL", "LAK", "LBP", "MMK", "RSD", "SOS", "STD", "YER")
-"""Without decimals here, and with two at the PSP."""
+"""The PSP counts hundredths of their minor units."""
 _WHOLE_AT_PSP = ("ISK", "UGX")
-"""Without decimals here; written with two at the PSP, which must be 0."""
+"""The PSP counts hundredths of their minor units, and takes whole minor units only."""
 _MAXIMA = {"IDR": 999_999_999_999, **dict.fromkeys((*_FINER_AT_PSP, *_WHOLE_AT_PSP), 999_999)}
 _STEPS = dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 10)
-"""Three decimals, the last of which must be 0."""
+"""In minor units: the PSP takes multiples of these."""
 
 
 def unpayable(money: Money) -> str | None:
@@ -135,4 +135,4 @@ def _immovable(money: Money) -> str | None:
 
 def _words(money: Money) -> str:
     number = money.amount if not money.hundredths else f"{money.amount}.{money.hundredths:02}"
-    return f"{number} {money.currency} minor units"
+    return f"{number} minor units of {money.currency}"

@@ -39,7 +39,7 @@ class Transition:
             "at": self.at,
             "id": self.message_id,
             "kind": self.kind,
-            "standing": self.summary,  # its first name: versions side by side read each other's documents
+            "standing": self.summary,  # its first name, which 0.2.0 reads; the next version writes `summary`
         }
         if self.attempt > 1:
             document["attempt"] = self.attempt
@@ -57,7 +57,7 @@ class Transition:
             at=document["at"],
             message_id=document["id"],
             kind=document["kind"],
-            summary=document["standing"],
+            summary=document["summary"] if "summary" in document else document["standing"],
             attempt=document.get("attempt", 1),
             failure=Failure(error_type, document["error"], document["first_failed_at"]) if error_type else None,
         )

@@ -12,7 +12,7 @@ from deploy.local.system_env import DATA_DIR
 from ops.cli.console import (
     AsJson,
     DataDir,
-    Who,
+    OnBehalfOf,
     Yes,
     acting_as,
     console,
@@ -117,7 +117,7 @@ def replay(
     wanted: Filter,
     begin: From = "first",
     why: WhyToRun = None,
-    who: Who = None,
+    who: OnBehalfOf = None,
     rate: Rate = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed.")] = 1,
     accept_changes: AcceptChanges = False,
@@ -147,7 +147,7 @@ def replay(
     with console.status("reading the log"):
         plan, items = with_session(data_dir, lambda desk: planning.of_log(desk, to, wanted, offset, acting_as(who)))
     if not items:
-        stderr.print(f"Nothing to replay: the log has nothing for {plan.wanted}.", markup=False, soft_wrap=True)
+        stderr.print(f"Nothing to replay: the log has nothing for {plan.description}.", markup=False, soft_wrap=True)
         raise typer.Exit(2)
     if not as_json:
         show_plan(plan, items)

@@ -29,7 +29,17 @@ from ops.cli import (
     tokens,
     trace,
 )
-from ops.cli.console import AsJson, DataDir, Who, acting_as, console, explain_unreachable, needs, print_json, stderr
+from ops.cli.console import (
+    AsJson,
+    DataDir,
+    OnBehalfOf,
+    acting_as,
+    console,
+    explain_unreachable,
+    needs,
+    print_json,
+    stderr,
+)
 from ops.core.authorization import given_token
 from ops.core.reconcile import reconcile as run_reconcile
 from ops.core.target import Target
@@ -80,7 +90,7 @@ for command in (local_stack.up, local_stack.demo, tokens.token):
 @needs(OperatorRole.REPLAYER)
 def reconcile(
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
-    who: Who = None,
+    who: OnBehalfOf = None,
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
 ) -> None:

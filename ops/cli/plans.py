@@ -19,7 +19,7 @@ from deploy.local.system_env import DATA_DIR
 from ops.cli.console import (
     AsJson,
     DataDir,
-    Who,
+    OnBehalfOf,
     acting_as,
     confirm,
     console,
@@ -60,7 +60,7 @@ def list_plans(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
         (
             f"{plan.plan_id}\n{plan.made_at:%Y-%m-%d %H:%M}",
             plan.made_by,
-            f"{plan.source}: {plan.wanted}",
+            f"{plan.source}: {plan.description}",
             str(plan.messages),
             plan.stage,
         )
@@ -89,7 +89,7 @@ def show(plan_id: str, as_json: AsJson = False, data_dir: DataDir = DATA_DIR) ->
 def run(
     plan_id: str,
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
-    who: Who = None,
+    who: OnBehalfOf = None,
     rate: Rate = 10.0,
     stop_after: Annotated[int, typer.Option(min=1, help="Stop when so many have failed again.")] = 1,
     accept_changes: AcceptChanges = False,
@@ -118,7 +118,7 @@ def run(
 def pause(
     plan_id: str,
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
-    who: Who = None,
+    who: OnBehalfOf = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
@@ -139,7 +139,7 @@ def pause(
 
 def show_plan(plan: Plan, items: Sequence[Planned], most: int = SHOWN) -> None:
     """A plan for people: counts, then message by message."""
-    console.print(f"Plan [bold]{plan.plan_id}[/]: {plan.messages} messages ({plan.wanted})", soft_wrap=True)
+    console.print(f"Plan [bold]{plan.plan_id}[/]: {plan.messages} messages ({plan.description})", soft_wrap=True)
     for counts in (by_kind(items), by_forecast(items)):
         console.print(
             "  " + ", ".join(f"{count} of {name}" for name, count in counts.most_common()), markup=False, soft_wrap=True

@@ -17,7 +17,7 @@ from extras_service.order.state import Order
 from ops.cli.console import (
     AsJson,
     DataDir,
-    Who,
+    OnBehalfOf,
     Yes,
     acting_as,
     confirm,
@@ -76,7 +76,7 @@ def accept(
         str | None, typer.Option(help="What the guest paid outside the PSP, in the order's currency: 48.00.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Confirm it although no place is left.")] = False,
-    who: Who = None,
+    who: OnBehalfOf = None,
     yes: Yes = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
@@ -95,7 +95,7 @@ def accept(
 def refund(
     order_id: OrderArgument,
     why: Reason,
-    who: Who = None,
+    who: OnBehalfOf = None,
     yes: Yes = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
@@ -122,7 +122,7 @@ def settled_outside(
             "of a confirmed one paid; in the order's currency: 48.00."
         ),
     ] = None,
-    who: Who = None,
+    who: OnBehalfOf = None,
     yes: Yes = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from chassis.messaging.envelope import utc_now
 from chassis.storage.records import MongoRecords
@@ -69,7 +69,10 @@ class Plan(BaseModel):
     made_at: datetime
     made_by: str
     source: str = Field(description="`dead` or `log`")
-    wanted: str = Field(description="describes the selection, for people")
+    description: str = Field(
+        validation_alias=AliasChoices("description", "wanted"),  # its name in plans of 0.2.0 and earlier
+        description="describes the selection, for people",
+    )
     messages: int
     stage: PlanStage = PlanStage.PLANNED
     run_id: str = Field(default="", description="its newest run")
@@ -101,7 +104,7 @@ class Plans:
         self.items: MongoRecords[Planned] = store.records("replay_items", Planned, indexed=("plan_id",))
 
     async def make(
-        self, source: str, wanted: str, made_by: str, chosen: Iterable[tuple[RecordedMessage, str, str | None]]
+        self, source: str, description: str, made_by: str, chosen: Iterable[tuple[RecordedMessage, str, str | None]]
     ) -> tuple[Plan, list[Planned]]:
         """Save a plan for these messages, each with its queue and its dead letter. Sends nothing.
 
@@ -125,7 +128,12 @@ class Plans:
                 )
             )
         plan = Plan(
-            plan_id=plan_id, made_at=utc_now(), made_by=made_by, source=source, wanted=wanted, messages=len(items)
+            plan_id=plan_id,
+            made_at=utc_now(),
+            made_by=made_by,
+            source=source,
+            description=description,
+            messages=len(items),
         )
         if items:
             await self.items.put({item.item_id: item for item in items})

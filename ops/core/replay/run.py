@@ -106,7 +106,7 @@ class Runner:
         if plan.stage in (PlanStage.RUNNING, PlanStage.DONE):
             raise NotRunnableError(plan_id, plan.stage)
         left = [item for item in items if item.result is None]
-        what = f"{len(left)} of {plan.messages} messages, {plan.source}: {plan.wanted}; {orders.rate:g}/s"
+        what = f"{len(left)} of {plan.messages} messages, {plan.source}: {plan.description}; {orders.rate:g}/s"
         what += "; changed forecasts are accepted" if orders.accept_changes else ""
         what += "; also what other plans have sent" if orders.again else ""
         async with self._audit.recorded("replay", orders.who, orders.why, (plan_id,), what) as act:

@@ -104,7 +104,7 @@ class Story:
         return {
             "order_id": self.order_id,
             "payment_id": self.payment_id,
-            "standing": dict(self.summary),
+            "summary": dict(self.summary),
             "actions": list(self.actions),
             "remarks": list(self.remarks),
             "participants": [str(participant) for participant in self.participants],

@@ -36,7 +36,8 @@ def routes(desk: ReconnectingSession, runs: Runs, auth: Auth) -> APIRouter:
     async def make(asked: PlanWanted, operator: Annotated[Operator, replayer]) -> dict[str, Any]:
         plan, items = await _made(await desk(), asked, operator.operator_id)
         if not items:
-            raise ProblemError(422, "nothing-to-replay", "Nothing to replay", f"There is no message for {plan.wanted}.")
+            detail = f"There is no message for {plan.description}."
+            raise ProblemError(422, "nothing-to-replay", "Nothing to replay", detail)
         return _view(plan, items)
 
     @router.get("/{plan_id}")

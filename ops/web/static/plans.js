@@ -11,7 +11,7 @@ export function plans({ api, node }) {
     const { plans: all } = await api.get("/plans");
     refill(list, table("Plans", ["plan", "stage", "made (UTC)", "by", "from", "for", "#messages"], all.map((one) => [
       planLink(one.plan_id), chip(one.stage, toneOf(one.stage)), clock(one.made_at), one.made_by,
-      one.source === "dead" ? "dead letters" : "log", h("div", { class: "clip", text: one.wanted, title: one.wanted }), String(one.messages),
+      one.source === "dead" ? "dead letters" : "log", h("div", { class: "clip", text: one.description, title: one.description }), String(one.messages),
     ]), "No plan has been made yet. Choose dead letters, or a part of the log, and plan their replay."));
   } };
 }
@@ -63,7 +63,7 @@ export function plan({ api, id, node }) {
     return [
       h("p", { class: "crumbs" }, link("/plans", "Replays"), " / ", h("span", { class: "code", text: id })),
       h("h1", {}, `Replay of ${many(one.messages, "message")} `, chip(one.stage, toneOf(one.stage))),
-      h("p", { class: "quiet" }, `by ${one.made_by}, from ${one.source === "dead" ? "dead letters" : "the log"}: `, h("span", { class: "wrap", text: one.wanted })),
+      h("p", { class: "quiet" }, `by ${one.made_by}, from ${one.source === "dead" ? "dead letters" : "the log"}: `, h("span", { class: "wrap", text: one.description })),
       h("p", { class: "chips" }, "forecast when it was planned: ", wouldBe),
       one.stage === "planned" ? null : h("div", { class: "progress", id: "progress" }, progress,
         h("span", { role: "status", text: `${sent} sent, ${skipped} skipped, ${failed} failed again, ${left} left` })),

@@ -29,7 +29,7 @@ export function trace({ api, id, node, go }) {
     if (!isWanted()) return;
     before = now;
     refill(story,
-      h("p", { class: "chips" }, Object.entries(found.standing).map(([name, standing]) => chip(`${name}: ${standing}`))),
+      h("p", { class: "chips" }, Object.entries(found.summary).map(([name, summary]) => chip(`${name}: ${summary}`))),
       found.actions.map((action) => h("p", { class: "wrap", text: action })),
       found.remarks.map((remark) => h("p", { class: "quiet", text: remark })));
     picture.replaceChildren(drawn);

@@ -156,7 +156,7 @@ async def test_a_forecast_for_a_command_to_the_psp_says_what_the_psp_would_do_no
     said = {item["message"]["message_id"]: item["forecast"]["detail"] for item in items}
     assert said["psp-0"].startswith(f"moves no money: {made['id']} was made")
     assert said["psp-1"].startswith("refunds €10.00")
-    assert said["psp-2"].startswith("is refused: 4800 EUR minor units cannot be refunded: 3800")
+    assert said["psp-2"].startswith("is refused: 4800 minor units of EUR cannot be refunded: 3800")
     assert said["psp-3"] == f"changes nothing: {intent['id']} is succeeded"
     assert said["psp-4"].startswith(f"changes nothing: the PSP answers with {intent['id']} again")
     assert len((await system.at_psp("refunds", payment_intent=intent["id"]))["data"]) == 1

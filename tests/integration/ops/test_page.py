@@ -207,7 +207,7 @@ async def test_an_orders_story_is_shown(shared: Page, system: System) -> None:
     story = await shared.get(f"/trace/{order_id}")
     unknown = await shared.get("/trace/ord_" + "q" * 26, 404)
 
-    assert story["standing"]["order"].startswith("confirmed")
+    assert story["summary"]["order"].startswith("confirmed")
     assert unknown["type"] == "urn:bellhop:problem:unknown-order"
 
 

@@ -223,7 +223,7 @@ def test_a_plan_of_an_older_version_reads_as_before() -> None:
         "made_at": utc_now(),
         "made_by": "olga",
         "source": "dead",
-        "wanted": "everything",
+        "description": "everything",
         "messages": 1,
         "stage": "running",
     }

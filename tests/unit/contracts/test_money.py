@@ -127,6 +127,6 @@ def test_no_more_than_what_is_left_can_be_refunded_and_in_its_currency() -> None
 
     assert unrefundable(left, left) is None
     assert unrefundable(Money(amount=1000, currency="RSD"), left) == (
-        "1000 RSD minor units cannot be refunded: 999.50 RSD minor units are left"
+        "1000 minor units of RSD cannot be refunded: 999.50 minor units of RSD are left"
     )
     assert unrefundable(Money(amount=1, currency="EUR"), left) is not None
