@@ -54,6 +54,7 @@ openapi: setup ## needs node: spectral, redocly and a generated client on docs/o
 check: setup ## formatting, lint, types, import rules, words, lock, installed packages, generated pages, security
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
+	$(VENV)/oxlint --quiet
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	$(VENV)/codespell --dictionary=- --dictionary=tools/retired_words.txt

@@ -125,7 +125,7 @@
       });
       const body = await response.json();
       return response.ok ? { paymentIntent: body } : { error: body.error };
-    } catch (error) {
+    } catch {
       const message = "The payment service could not be reached. Check the connection and try again.";
       return { error: { type: "api_connection_error", message } };
     }
