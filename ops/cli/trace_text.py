@@ -44,7 +44,7 @@ def line(step: Step, first: Step) -> Text:
     moment = f"{step.at:%H:%M:%S}.{step.at.microsecond // 1000:03}" if step.is_exact else f"~{step.at:%H:%M:%S}   "
     text = Text.assemble(
         (f"{moment:>12}", "dim"),
-        (f"{since(step.at - first.at):>11}  ", "dim"),
+        (f"{since(step.at - first.at):>13}  ", "dim"),
         f"{who(step):<{_WHO}}",
         "  " * step.depth,
     )

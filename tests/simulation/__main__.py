@@ -7,17 +7,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pool
+from pathlib import Path
 
+from ops.cli.trace_page import page
 from tests.simulation import coverage
 from tests.simulation.coverage import Row
 from tests.simulation.faults import PROFILES
+from tests.simulation.planted import BUGS
+from tests.simulation.report import broken_laws, failure
 from tests.simulation.shrinking import shrunk
 from tests.simulation.world import History, Outcome, run
-
-_SHOWN = 10
-_LINES = 60
 
 
 def say(line: str) -> None:
@@ -59,17 +61,25 @@ def main() -> int:
     parser.add_argument("--only-orders", type=numbers, default=None, help="as a report of a failure names them")
     parser.add_argument("--only-faults", type=numbers, default=None, help="as a report of a failure names them")
     parser.add_argument("--whole", action="store_true", help="do not make a failing history smaller")
+    parser.add_argument("--html", metavar="FOLDER", type=Path, help="draw the orders of a failure into pages there")
     parser.add_argument("--log", metavar="WORDS", default=None, help="show what the services log about these words")
+    parser.add_argument("--plant", choices=sorted(BUGS), help="plant this bug, to see how its failure is reported")
     parser.add_argument("--rows", action="store_true", help="name every row of the state tables that was never taken")
     given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Sets of text are walked through in an order of their own in each interpreter, unless one is set.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
+    with BUGS[given.plant]() if given.plant else nullcontext():
+        return simulate(given)
+
+
+def simulate(given: argparse.Namespace) -> int:
+    """Live through the histories. The exit code."""
     began, total = time.perf_counter(), Sum()
     for outcome in lived(histories(given), given.processes):
         total.add(outcome)
         if outcome.broken:
-            report(outcome, is_whole=given.whole)
+            report(outcome, given)
         if given.log is not None:
             for line in (line for line in outcome.lines if any(word in line for word in given.log.split(","))):
                 say(line)
@@ -100,20 +110,21 @@ def lived(all_of_them: Iterable[History], processes: int) -> Iterator[Outcome]:
         yield from pool.imap_unordered(run, all_of_them)
 
 
-def report(outcome: Outcome, *, is_whole: bool) -> None:
+def report(outcome: Outcome, given: argparse.Namespace) -> None:
     """What was broken, made small, and how to see it again."""
-    say(f"\nseed {outcome.history.seed}, {outcome.history.profile}: {len(outcome.broken)} broken")
-    for broken in outcome.broken[:_SHOWN]:
-        say(f"  {broken}")
-    if not is_whole:
+    for line in ("", *broken_laws(outcome)):
+        say(line)
+    if not given.whole:
         outcome = shrunk(outcome, run)
-        said = f"{len(outcome.history.plans())} orders and {len(outcome.history.faults())} faults"
-        say(f"the same law with {said}: {outcome.broken[0]}")
-        named = set(re.findall(r"(?:ord|pay|ref|stk)_\w+", outcome.broken[0]))
-        words = {name.partition("_")[2] for name in named} or {"error", "warning"}  # ord_x and pay_x are of one order
-        for line in [line for line in outcome.lines if any(word in line for word in words)][-_LINES:]:
-            say(f"  {line[:200]}")
-    say(f"again: {outcome.history.command}\n")
+    for line in failure(outcome):
+        say(line)
+    for order_id, account in outcome.accounts.items():
+        if given.html and account.story:
+            page_file = given.html / f"seed-{outcome.history.seed}-{order_id}.html"
+            page_file.write_text(page(account.story), encoding="utf-8")
+            say(f"drawn: {page_file}")
+    planted = f" --plant {given.plant}" if given.plant else ""
+    say(f"\nagain: {outcome.history.command}{planted}\n")
 
 
 def summary(total: Sum, seconds: float, *, names_rows: bool) -> None:

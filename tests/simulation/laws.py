@@ -19,6 +19,7 @@ FINAL = frozenset({"confirmed", "fulfilled", "expired", "cancelled", "needs_revi
 KEPT = frozenset({"confirmed", "fulfilled"})
 CLOSED = frozenset({"expired", "cancelled"})
 _DEAD = ".dead"
+_LONGEST = 100
 
 Law = Callable[["World"], Iterator[str]]
 
@@ -55,8 +56,14 @@ def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, An
         was, is_now = before.get(order_id, {}), after.get(order_id, {})
         differs = [name for name in is_now if was.get(name) != is_now[name]]
         if differs:
-            shown = "; ".join(f"{name}: {was.get(name)} -> {is_now[name]}" for name in differs)
+            shown = "; ".join(f"{name}: {_short(was.get(name))} -> {_short(is_now[name])}" for name in differs)
             yield f"replaying the log changes nothing: {order_id}: {shown}"
+
+
+def _short(value: object) -> str:
+    """Enough of it to see what it is about."""
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def every_acknowledged_order_is_kept(world: "World") -> Iterator[str]:

@@ -12,10 +12,13 @@ from pymongo import ReadPreference
 import chassis.storage.store
 import chassis.storage.write_path
 import psp_adapter.stripe_api
+from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer
+from chassis.messaging.envelope import Envelope
 from chassis.storage.store import MongoDocuments as Documents
 from chassis.storage.stored_document import Stored, document_of
 from chassis.storage.write_path import WritePath
+from contracts.orders import OrderConfirmed
 from extras_service.stock.holds import StockKeeper
 from psp_adapter.stripe_api import StripeApi
 
@@ -160,6 +163,18 @@ def sends_an_outbox_once() -> AbstractContextManager[Any]:
     return patch.object(WritePath, "_next", without)
 
 
+def confirms_under_two_ids() -> AbstractContextManager[Any]:
+    """Each confirmation of an order leaves twice, and nothing says that both are one."""
+    publish = Bus.publish
+
+    async def published(bus: Bus, envelope: Envelope, **named: Any) -> None:
+        await publish(bus, envelope, **named)
+        if envelope.kind == OrderConfirmed.wire_kind():
+            await publish(bus, replace(envelope, message_id=f"{envelope.message_id}.again"), **named)
+
+    return patch.object(Bus, "publish", published)
+
+
 @contextmanager
 def _all(*patches: AbstractContextManager[Any]) -> Iterator[None]:
     for each in patches:
@@ -185,5 +200,6 @@ BUGS: Mapping[str, Bug] = {
         believes_stale_reads,
         releases_without_reading_the_order,
         sends_an_outbox_once,
+        confirms_under_two_ids,
     )
 }

@@ -4,13 +4,14 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from structlog._config import BoundLoggerLazyProxy
 from structlog.contextvars import get_contextvars
 
-from tests.simulation.loop import PROCESS, SimulatedLoop
+from tests.simulation.loop import PROCESS, START, SimulatedLoop
 from tests.simulation.sealing import PROJECT
 
 
@@ -53,7 +54,7 @@ class Recording:
         """Readable lines of the entries that name any of these words."""
         for at, process, level, event, fields in self.entries:
             shown = " ".join(f"{name}={value}" for name, value in fields.items())
-            line = f"{at:12.3f} {process:20} {level:7} {event} {shown}"
+            line = f"{clock(at)} {process:20} {level:7} {event} {shown}"
             if not words or any(word in line for word in words):
                 yield line
 
@@ -80,3 +81,8 @@ def recorded(recording: Recording) -> Iterator[None]:
     finally:
         for module, name, logger in places:
             setattr(module, name, logger)
+
+
+def clock(seconds: float) -> str:
+    """A time of a history, in seconds since its start, as `bellhop trace` shows it: UTC."""
+    return f"{datetime.fromtimestamp(START + seconds, UTC):%H:%M:%S.%f}"[:-3]

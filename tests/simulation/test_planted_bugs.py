@@ -19,6 +19,7 @@ FOUND = (
     "stops_a_sweep_at_an_error",
     "believes_stale_reads",
     "releases_without_reading_the_order",
+    "confirms_under_two_ids",
 )
 
 

@@ -26,6 +26,7 @@ from tests.simulation.people import PROPERTY, People, Plan
 from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
 from tests.simulation.replaying import logged, resent
+from tests.simulation.report import Account, accounts_of
 from tests.simulation.sealing import sealed
 from tests.simulation.store.server import Collection, Concern, StoreServer
 
@@ -122,6 +123,8 @@ class Outcome:
     trace: int = 0
     lines: list[str] = field(default_factory=list)
     """What the services logged, where a law is broken."""
+    accounts: dict[str, Account] = field(default_factory=dict)
+    """Of the orders that a broken law names."""
 
 
 class World:
@@ -222,6 +225,7 @@ class World:
             if instance is None:
                 self.loop.on_step[self.loop.steps + 1] = kill
             else:
+                self.recording.warning("process.killed", process=process.name)
                 instance.kill(start_again_after=start_again_after)
 
         self.loop.on_step[self.loop.steps + steps] = kill
@@ -251,6 +255,7 @@ class World:
 
     def count_fault(self, kind: str) -> None:
         self.counted[kind] += 1
+        self.recording.warning(f"fault.{kind}")
 
 
 def _unreadable(now: float) -> list[dict[str, Any]]:
@@ -281,6 +286,8 @@ def run(history: History) -> Outcome:
     outcome.processor = time.process_time() - began
     if outcome.broken or history.keeps_log:
         outcome.lines = list(world.recording.about())
+    if outcome.broken:
+        outcome.accounts = accounts_of(world, outcome.broken)
     return outcome
 
 

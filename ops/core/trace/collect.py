@@ -1,15 +1,16 @@
 """Collects the messages and documents of one order."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from chassis.decision import StateT
 from chassis.runtime.metrics import Metrics
+from chassis.storage.documents import DocumentStore
 from chassis.storage.history import Transition
-from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored
 from contracts.ids import OrderId, payment_id_of
 from extras_service.collections import ExtrasStore
@@ -34,24 +35,33 @@ class UnknownOrderError(Exception):
     """No document and no message is about this id."""
 
 
+Read = Callable[[Offset], AsyncGenerator[RecordedMessage, None]]
+"""Reads the log from a point on. Raises NoLogError."""
+
+
 async def story_of(target: Target, wanted: str) -> Story:
     """The story of an order, by its id or its payment's. Raises UnknownOrderError."""
     order_id = order_id_of(wanted)
     store = target.store(Metrics("trace"))
     try:
-        order = await ExtrasStore(store).orders.load(order_id)
-        documents = [document async for document in _documents(store, order_id, order)]
+        return await story_in(store, partial(_logged, target), order_id)
     finally:
         store.close()
+
+
+async def story_in(store: DocumentStore, read: Read, order_id: OrderId) -> Story:
+    """The story of an order, from this store and this log. Raises UnknownOrderError."""
+    order = await ExtrasStore(store).orders.load(order_id)
+    documents = [document async for document in _documents(store, order_id, order)]
     remarks, gaps = [], Gaps()
     try:
-        messages = await _messages(target, order_id, order.state.created_at - _BEFORE if order else "first", gaps)
+        messages = await _messages(read(order.state.created_at - _BEFORE if order else "first"), order_id, gaps)
     except NoLogError as missing:
         messages = []
         remarks.append(str(missing))
     if not documents and not messages:
         raise UnknownOrderError(
-            f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
+            f"Nothing is known of {order_id}: no document, and no message of the last 7 days, is about it."
         )
     ours = _of_this_order(order_id, documents, messages)
     return build_story(
@@ -71,11 +81,17 @@ def order_id_of(wanted: str) -> OrderId:
     return OrderId(f"ord_{found.group(1)}")
 
 
-async def _messages(target: Target, order_id: str, begin: Offset, gaps: Gaps) -> list[RecordedMessage]:
+async def _logged(target: Target, begin: Offset) -> AsyncGenerator[RecordedMessage, None]:
+    async with target.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
+        async for seen in log:
+            yield seen
+
+
+async def _messages(logged: AsyncGenerator[RecordedMessage, None], order_id: str, gaps: Gaps) -> list[RecordedMessage]:
     """All messages about the order, and related ones without an order id that caused or followed them."""
     about: list[RecordedMessage] = []
     about_none: list[RecordedMessage] = []
-    async with target.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
+    async with aclosing(logged) as log:
         async for seen in log:
             gaps.see(seen)
             if seen.order_id == order_id:
@@ -93,7 +109,9 @@ async def _messages(target: Target, order_id: str, begin: Offset, gaps: Gaps) ->
     return in_causal_order(sorted((*about, *connected), key=lambda seen: seen.offset or 0))
 
 
-async def _documents(store: Store, order_id: OrderId, order: Stored[Order] | None) -> AsyncIterator[DocumentHistory]:
+async def _documents(
+    store: DocumentStore, order_id: OrderId, order: Stored[Order] | None
+) -> AsyncIterator[DocumentHistory]:
     if order is not None:
         yield _kept(Participant.EXTRAS, "order", order)
     payment = await PaymentStore(store).payments.load(payment_id_of(order_id))

@@ -31,7 +31,7 @@ class SimulatedBus(Bus):
         self._at = BROKER.get()
         self._publisher = Publisher(self)
         self.broker = cast(Any, self._publisher)
-        self.message_log = cast(Any, SimulatedLog(self._at, self.login))
+        self.message_log = cast(Any, SimulatedLog(self._at, self.login, self.service))
         self._wanted: dict[str, tuple[RawHandler, int]] = {}
         self._channels: list[Channel] = []
 
@@ -89,6 +89,7 @@ class Publisher:
             correlation_id=named["correlation_id"],
             reply_to=named["reply_to"],
             user_id=named["user_id"],
+            app_id=self.bus.service,
             content_type=named["content_type"],
             timestamp=whole_seconds(named["timestamp"]),
             headers=dict(named["headers"]),
@@ -113,9 +114,10 @@ class Publisher:
 class SimulatedLog:
     """The way into the message log, which has a connection of its own."""
 
-    def __init__(self, broker: Broker, login: str) -> None:
+    def __init__(self, broker: Broker, login: str, service: str) -> None:
         self._broker = broker
         self._login = login
+        self._service = service
         self._line = Line(broker.loop, broker.random, broker.latency)
 
     def copy(self, copy: Copy) -> None:
@@ -127,6 +129,7 @@ class SimulatedLog:
             message_id=copy.message_id,
             correlation_id=copy.correlation_id,
             user_id=self._login,
+            app_id=self._service,
             timestamp=_at(copy.timestamp),
             headers=dict(copy.headers),
         )

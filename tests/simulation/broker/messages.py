@@ -18,6 +18,7 @@ class Wire:
     correlation_id: str | None = None
     reply_to: str | None = None
     user_id: str | None = None
+    app_id: str | None = None
     content_type: str | None = None
     timestamp: datetime | None = None
     expiration: float | None = None

@@ -147,6 +147,7 @@ class IncomingMessage:
     correlation_id: str
     reply_to: str | None
     user_id: str | None
+    app_id: str | None
     timestamp: datetime | None
     exchange: str
     routing_key: str
@@ -159,7 +160,8 @@ class IncomingMessage:
         wire = held.wire
         return cls(
             wire.body, held.headers(), wire.type, wire.message_id or "", wire.correlation_id or "", wire.reply_to,
-            wire.user_id, wire.timestamp, wire.exchange, wire.routing_key, held.deliveries > 0, delivery_tag, channel,
+            wire.user_id, wire.app_id, wire.timestamp, wire.exchange, wire.routing_key, held.deliveries > 0,
+            delivery_tag, channel,
         )  # fmt: skip
 
     @property
