@@ -112,10 +112,12 @@ class GeneratedStates(Generic[StateT]):
     prefix: str
     make: Any
 
-    async def ids(
-        self, since: datetime | None = None, until: datetime | None = None, *, waiting: bool = False, **fields: str
-    ) -> AsyncIterator[str]:
-        for number in range(self.payments):
+    async def ids(self, *, waiting: bool) -> AsyncIterator[str]:
+        for number in range(0):
+            yield f"{self.prefix}{suffix(number)}"
+
+    async def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
+        for number in range(self.payments if fields["status"] == "confirmed" else 0):
             yield f"{self.prefix}{suffix(number)}"
 
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:

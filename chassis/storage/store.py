@@ -7,14 +7,14 @@ decided on.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Self
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic_core import to_jsonable_python
 from pymongo import ReadPreference, UpdateOne, WriteConcern
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, NetworkTimeout, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from chassis.decision import StateT
@@ -28,12 +28,18 @@ from chassis.storage.documents import ModelT
 from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
 from chassis.storage.records import MongoRecords
 from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
+from chassis.storage.windows import Windows
 
 _SWEPT = ("unsent_since", "due_at", "attention_since", PARKED_SINCE)
 """Fields that sweeps query. A document that needs no sweep lacks them, and so has no entry in the sparse indexes."""
 
+_STATE = {"schema": 1, "state": 1, "attention_since": 1}
+"""What reading a state takes."""
+
 _PAGE = 500
 """Documents per page when reading all."""
+_LONGEST_WINDOW = timedelta(days=8)
+"""When reading all: after months without orders, the next window may be full of them."""
 
 _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 
@@ -231,17 +237,31 @@ class MongoDocuments(Generic[StateT]):
         """States that need attention and whose fields have these values, with since when: the oldest first."""
         query = {"attention_since": {"$exists": True}, **{f"state.{name}": value for name, value in fields.items()}}
         async with self._asked("searching", "read"):
-            cursor = self._collection.find(query).sort("attention_since", 1).limit(limit)
+            cursor = self._collection.find(query, projection=_STATE).sort("attention_since", 1).limit(limit)
             return [(raw["attention_since"], state_of(raw, self._state_type)) async for raw in cursor]
 
-    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
-        """States whose fields have these values, the newest first (by `created_at`), none created before `since`."""
-        query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
-        if since is not None:
-            query["state.created_at"] = {"$gte": to_jsonable_python(since)}  # in the state's format
+    async def find(self, limit: int, **fields: str) -> list[StateT]:
+        """States whose fields have these values, the newest first (by `created_at`), where there are few of them."""
+        return await self._created(None, None, fields, limit)
+
+    async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
+        """The same where there may be any number, none created before `since`: read in windows of time.
+
+        The first of `fields` is indexed.
+        """
+        windows, found = Windows(limit, since), list[StateT]()
+        while len(found) < limit and (window := windows.current) is not None:
+            page = await self._created(*window, fields, limit - len(found))
+            windows.passed(len(page))
+            found += page
+        return found
+
+    async def _created(
+        self, since: datetime | None, until: datetime | None, fields: Mapping[str, str], limit: int
+    ) -> list[StateT]:
         async with self._asked("searching", "read"):
-            cursor = self._collection.find(query).sort("state.created_at", -1).limit(limit)
-            return [state_of(raw, self._state_type) async for raw in cursor]
+            cursor = self._collection.find(_created_within(since, until, fields), projection=_STATE)
+            return [state_of(raw, self._state_type) async for raw in cursor.sort("state.created_at", -1).limit(limit)]
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         """Ids of documents whose state has these values, at most `limit`, in no order."""
@@ -249,33 +269,43 @@ class MongoDocuments(Generic[StateT]):
         async with self._asked("searching", "read"):
             return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
 
-    async def each(self) -> AsyncIterator[StateT]:
-        """All states, one after the other."""
-        ids = [document_id async for document_id in self.ids()]
-        for start in range(0, len(ids), _PAGE):
-            for _, state in await self.load_many(ids[start : start + _PAGE]):
-                yield state
-
     async def ids(
         self,
         since: datetime | None = None,
         until: datetime | None = None,
         *,
         waiting: bool = False,
+        scheduled: bool = False,
         **fields: str,
     ) -> AsyncIterator[str]:
-        """The ids of all documents, or of those whose state has fields of these values, in no order.
+        """The ids of documents whose state has fields of these values, in no order, where there are few of them.
 
-        `since`, `until`: only of those created then or later, and before; an index helps where `fields` names what is
-        indexed. `waiting`: only of those that need attention.
+        `since`, `until`: only of those created then or later, and before. `waiting`: only of those that need attention.
+        `scheduled`: only of those with a deadline. The first condition is indexed.
         """
-        query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
-        if waiting:
-            query["attention_since"] = {"$exists": True}
-        bounds = {"$gte": since, "$lt": until}
-        created = {name: to_jsonable_python(bound) for name, bound in bounds.items() if bound is not None}
-        if created:
-            query["state.created_at"] = created  # in the state's format
+        sets = {"attention_since": waiting, "due_at": scheduled}
+        query = {name: {"$exists": True} for name, is_wanted in sets.items() if is_wanted}
+        async for document_id in self._listed(query | _created_within(since, until, fields)):
+            yield document_id
+
+    async def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
+        """The same where there may be any number, the newest first: read in windows of time, some hundreds in each.
+
+        The first of `fields` is indexed. A window that the store does not answer in time is read in parts.
+        """
+        windows = Windows(_PAGE, since, longest=_LONGEST_WINDOW)
+        while (window := windows.current) is not None:
+            try:
+                page = [document_id async for document_id in self._listed(_created_within(*window, fields))]
+            except StoreUnavailableError as error:
+                if isinstance(error.__cause__, NetworkTimeout) and windows.shorten():
+                    continue
+                raise
+            windows.passed(len(page))
+            for document_id in page:
+                yield document_id
+
+    async def _listed(self, query: Mapping[str, Any]) -> AsyncIterator[str]:
         async with self._asked("listing ids", "read"):
             async for raw in self._collection.find(query, projection={"_id": 1}):
                 yield raw["_id"]
@@ -289,7 +319,8 @@ class MongoDocuments(Generic[StateT]):
         if not document_ids:
             return []
         async with self._asked("reading by ids", "read"):
-            found = [raw async for raw in self._collection.find({"_id": {"$in": list(document_ids)}})]
+            cursor = self._collection.find({"_id": {"$in": list(document_ids)}}, projection=_STATE)
+            found = [raw async for raw in cursor]
         return [(raw.get("attention_since"), state_of(raw, self._state_type)) for raw in found]
 
     async def _swept(self, query: Mapping[str, Any], order: str, limit: int) -> list[Mapping[str, Any]]:
@@ -304,3 +335,11 @@ class MongoDocuments(Generic[StateT]):
             yield
         except PyMongoError as error:
             raise StoreUnavailableError(doing, error) from error
+
+
+def _created_within(since: datetime | None, until: datetime | None, fields: Mapping[str, str]) -> dict[str, Any]:
+    """A query for states created then or later, and before."""
+    query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
+    bounds = {"$gte": since, "$lt": until}
+    created = {name: to_jsonable_python(bound) for name, bound in bounds.items() if bound is not None}
+    return query | {"state.created_at": created} if created else query  # in the state's format

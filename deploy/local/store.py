@@ -15,6 +15,11 @@ from pymongo.errors import PyMongoError
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError, Process
 
+DEFAULT_CACHE_MB = 256
+"""What either server takes without a setting is half of the machine's memory, or 1 GiB."""
+LEAST_CACHE_MB = 256
+"""MongoDB starts with no smaller one."""
+
 
 class Store(Protocol):
     """A server that speaks MongoDB's wire protocol, wherever it runs."""
@@ -44,7 +49,7 @@ class LocalStore:
         # Without directConnection the driver would follow the host name the server announces.
         self.url = f"mongodb://{HOST}:{port}/?directConnection=true"
         if mongod:
-            command = [mongod, "--dbpath", str(folder), "--port", str(port), "--bind_ip", HOST, "--nounixsocket"]
+            command = mongod_command(mongod, folder, port)
         else:
             self.url += "&retryWrites=false"  # SecantusDB scans its table of retryable writes on every write
             command = secantus_command(folder, port)
@@ -117,6 +122,20 @@ def store_server(data_dir: Path, *, ports: Ports | None = None) -> Iterator[Stor
         store.stop()
 
 
+def cache_mb() -> int:
+    """The size of a managed server's cache in MiB: BELLHOP_STORE_CACHE_MB. Raises PartError."""
+    given = os.environ.get("BELLHOP_STORE_CACHE_MB") or str(DEFAULT_CACHE_MB)
+    if not given.isascii() or not given.isdigit() or int(given) < LEAST_CACHE_MB:
+        raise PartError("store", f"BELLHOP_STORE_CACHE_MB is not a whole number of {LEAST_CACHE_MB} or more: {given!r}")
+    return int(given)
+
+
+def mongod_command(program: str, folder: Path, port: int) -> list[str]:
+    cache = f"{cache_mb() / 1024:.3f}"  # in GiB
+    command = [program, "--dbpath", str(folder), "--port", str(port), "--bind_ip", HOST, "--nounixsocket"]
+    return [*command, "--wiredTigerCacheSizeGB", cache]
+
+
 def secantus_command(folder: Path, port: int) -> list[str]:
     program = Path(sys.executable).with_name("secantusd-py")
     if not program.exists():
@@ -129,7 +148,7 @@ def secantus_command(folder: Path, port: int) -> list[str]:
     empty = folder.parent / "secantusd.toml"
     empty.touch()
     command = [str(program), "--config", str(empty), "--host", HOST, "--port", str(port)]
-    return [*command, "--storage-path", str(folder), "--log-level", "WARNING"]
+    return [*command, "--storage-path", str(folder), "--log-level", "WARNING", "--cache-size", f"{cache_mb()}M"]
 
 
 def can_ping(url: str, *, seconds: float = 2) -> bool:

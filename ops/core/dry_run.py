@@ -110,19 +110,28 @@ class OverlayDocuments(Generic[StateT]):
     async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]:
         return await self._real.needing_attention(limit, **fields)
 
-    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
-        return await self._real.find(limit, since, **fields)
+    async def find(self, limit: int, **fields: str) -> list[StateT]:
+        return await self._real.find(limit, **fields)
+
+    async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
+        return await self._real.newest(limit, since, **fields)
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         return await self._real.ids_of(limit, **fields)
 
     def ids(
-        self, since: datetime | None = None, until: datetime | None = None, *, waiting: bool = False, **fields: str
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        waiting: bool = False,
+        scheduled: bool = False,
+        **fields: str,
     ) -> AsyncIterator[str]:
-        return self._real.ids(since, until, waiting=waiting, **fields)
+        return self._real.ids(since, until, waiting=waiting, scheduled=scheduled, **fields)
 
-    def each(self) -> AsyncIterator[StateT]:
-        return self._real.each()
+    def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
+        return self._real.all_ids(since, **fields)
 
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
         return await self._real.load_many(document_ids)

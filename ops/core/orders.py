@@ -68,7 +68,7 @@ async def find(store: Store, wanted: Wanted, limit: int = MOST) -> list[Found]:
     others: list[Order] = []
     for status in statuses:  # one by one: the index leads to each, the newest first
         if status is not OrderStatus.NEEDS_REVIEW:
-            newest = await orders.find(limit, since=wanted.since, status=status, **wanted.fields)
+            newest = await orders.newest(limit, wanted.since, status=status, **wanted.fields)
             others += [order for order in newest if order.order_id not in known]
     others.sort(key=attrgetter("created_at"), reverse=True)
     return [*found, *map(Found, others)][:limit]

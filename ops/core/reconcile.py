@@ -2,11 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
@@ -14,16 +15,18 @@ from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.documents import Documents
 from chassis.storage.store import Store
+from contracts.ids import OrderId, PaymentId, order_id_of, payment_id_of
 from contracts.message import Command, Event
 from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
-from ops.core.lost_payments import restore, waiting_orders
+from ops.core.lost_payments import WAITING, restore, waiting_orders
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from payment_service.event_backfill import SWEEP_ID
-from payment_service.payment.state import PaymentStage
+from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.ledger import Ledger
+from psp_adapter.translate import id_of
 
 OPEN = (
     PaymentStage.CREATED,
@@ -33,6 +36,7 @@ OPEN = (
     PaymentStage.CLOSING,
     PaymentStage.UNKNOWN,
 )
+_BATCH = 500
 SETTLED_AFTER = 2.0
 """Seconds without a change after which everything is taken to have arrived."""
 
@@ -82,8 +86,11 @@ async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: f
         opened.push_async_callback(psp.close)
         bus = await opened.enter_async_context(target.bus("reconcile", metrics))
         orders, payments = ExtrasStore(store).orders, PaymentStore(store)
-        before = await _standing(orders, payments)
-        open_payments = [payment async for payment in payments.payments.each() if payment.status in OPEN]
+        sweep = await payments.sweeps.load(SWEEP_ID)
+        since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
+        watched = await _may_change(orders, payments, await psp.events_since(since))
+        before = await _standing(watched, orders, payments)
+        open_payments = [payment for payment in await _payments_of(watched, payments) if payment.status in OPEN]
         for payment in open_payments:
             if payment.session is not None:
                 question = RetrievePspSession(
@@ -94,11 +101,9 @@ async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: f
                 await _send(bus, question)
         waiting = await waiting_orders(orders, payments.payments)
         restored = await restore(waiting, payments.payments, Ledger(psp, target.installation), partial(_send, bus))
-        sweep = await payments.sweeps.load(SWEEP_ID)
-        since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
         await _send(bus, SweepPspEvents(since=since))
         is_swept = await _until_swept(payments, since, patience)
-        after = await _settled(orders, payments)
+        after = await _settled(watched, orders, payments)
     changes = tuple(
         Change(name, before.get(name, "-"), summary)
         for name, summary in sorted(after.items())
@@ -112,13 +117,42 @@ async def _send(bus: Bus, message: Command | Event) -> None:
     await bus.publish(Envelope(message, message_id, correlation_id=message_id))
 
 
-async def _standing(orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
+async def _may_change(
+    orders: Documents[Order], payments: PaymentStore, events: Iterable[Mapping[str, Any]]
+) -> Sequence[OrderId]:
+    """Orders that wait for their payment or a person, whose payment is polled or refunded, or that an event names.
+
+    No others change by a reconciliation: what is final is not read, however much of it there is.
+    """
+    found = {OrderId(order_id) for status in WAITING async for order_id in orders.ids(status=status)}
+    found |= {OrderId(order_id) async for order_id in orders.ids(waiting=True)}
+    found |= {order_id_of(PaymentId(each)) async for each in payments.payments.ids(scheduled=True)}
+    found |= {order_id_of(PaymentId(each)) async for each in payments.payments.ids(waiting=True)}
+    subjects = [event["data"]["object"] for event in events]
+    references = {id_of(subject.get("payment_intent")) or id_of(subject) for subject in subjects}
+    holders = await payments.holders.get(reference for reference in references if reference)
+    return sorted(found | {holder.order_id for holder in holders.values()})
+
+
+async def _payments_of(order_ids: Sequence[OrderId], payments: PaymentStore) -> list[Payment]:
+    found: list[Payment] = []
+    for ids in _batches(order_ids):
+        found += [payment for _, payment in await payments.payments.load_many(list(map(payment_id_of, ids)))]
+    return found
+
+
+async def _standing(
+    order_ids: Sequence[OrderId], orders: Documents[Order], payments: PaymentStore
+) -> Mapping[str, str]:
+    """The summaries of these orders and their payments, by id."""
     summary: dict[str, str] = {}
-    async for order in orders.each():
-        summary[order.order_id] = order.summary
-    async for payment in payments.payments.each():
-        summary[payment.payment_id] = payment.summary
-    return summary
+    for ids in _batches(order_ids):
+        summary |= {order.order_id: order.summary for _, order in await orders.load_many(ids)}
+    return summary | {payment.payment_id: payment.summary for payment in await _payments_of(order_ids, payments)}
+
+
+def _batches(order_ids: Sequence[OrderId]) -> Iterator[Sequence[OrderId]]:
+    return (order_ids[start : start + _BATCH] for start in range(0, len(order_ids), _BATCH))
 
 
 async def _until_swept(payments: PaymentStore, since: datetime, patience: float) -> bool:
@@ -133,11 +167,11 @@ async def _until_swept(payments: PaymentStore, since: datetime, patience: float)
         return False
 
 
-async def _settled(orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
-    last = await _standing(orders, payments)
+async def _settled(order_ids: Sequence[OrderId], orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
+    last = await _standing(order_ids, orders, payments)
     while True:
         await asyncio.sleep(SETTLED_AFTER)
-        now = await _standing(orders, payments)
+        now = await _standing(order_ids, orders, payments)
         if now == last:
             return now
         last = now

@@ -77,7 +77,10 @@ class FakeDocuments(Generic[StateT]):
         found = self._by("attention_since", lambda _: True, fields)[:limit]
         return [(raw["attention_since"], state_of(raw, self._state_type)) for raw in found]
 
-    async def find(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
+    async def find(self, limit: int, **fields: str) -> list[StateT]:
+        return await self.newest(limit, None, **fields)
+
+    async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
         found = [raw for raw in self._matching(fields) if since is None or _created(raw) >= to_jsonable_python(since)]
         return [state_of(raw, self._state_type) for raw in sorted(found, key=_created, reverse=True)[:limit]]
 
@@ -85,18 +88,30 @@ class FakeDocuments(Generic[StateT]):
         return [raw["_id"] for raw in self._matching(fields)][:limit]
 
     async def ids(
-        self, since: datetime | None = None, until: datetime | None = None, *, waiting: bool = False, **fields: str
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        waiting: bool = False,
+        scheduled: bool = False,
+        **fields: str,
     ) -> AsyncIterator[str]:
+        for document_id in self._ids(since, until, fields):
+            raw = self.raw[document_id]
+            if (not waiting or "attention_since" in raw) and (not scheduled or "due_at" in raw):
+                yield document_id
+
+    async def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
+        for document_id in self._ids(since, None, fields):
+            yield document_id
+
+    def _ids(self, since: datetime | None, until: datetime | None, fields: Mapping[str, str]) -> Iterable[str]:
         for raw in self._matching(fields):
             is_within = (since is None or _created(raw) >= to_jsonable_python(since)) and (
                 until is None or _created(raw) < to_jsonable_python(until)
             )
-            if is_within and (not waiting or "attention_since" in raw):
+            if is_within:
                 yield raw["_id"]
-
-    async def each(self) -> AsyncIterator[StateT]:
-        for raw in self._matching({}):
-            yield state_of(raw, self._state_type)
 
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
         found = [raw for raw in self._matching({}) if raw["_id"] in document_ids]

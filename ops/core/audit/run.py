@@ -44,14 +44,8 @@ Progress = Callable[[str, int, int | None], None]
 class StatesProtocol(Protocol[StateT]):
     """The part of a store's documents that the audit uses."""
 
-    def ids(
-        self,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        *,
-        waiting: bool = False,
-        **fields: str,
-    ) -> AsyncIterator[str]: ...
+    def ids(self, *, waiting: bool) -> AsyncIterator[str]: ...
+    def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]: ...
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]: ...
 
 
@@ -126,13 +120,13 @@ class Auditor:
             if entry.order_id is not None or entry.captured:  # without metadata, it may be one that a payment holds
                 worksheet.put_entry(entry)
             self.progress("reading the PSP's payments", read, None)
-        if since is None:
-            async for order_id in self.orders.ids():
+        listed = 0
+        # One by one: the index leads to each. In the sequence of an order's life: one that moves on meanwhile is found.
+        for status in OrderStatus:
+            async for order_id in self.orders.all_ids(since, status=status):
                 worksheet.add_order(order_id)
-            return
-        for status in OrderStatus:  # one by one: the index leads to each
-            async for order_id in self.orders.ids(since, status=status):
-                worksheet.add_order(order_id)
+                listed += 1
+                self.progress("listing the orders", listed, None)
         async for order_id in self.orders.ids(waiting=True):
             worksheet.add_order(order_id)
         async for payment_id in self.payments.ids(waiting=True):

@@ -5,15 +5,18 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from motor.motor_asyncio import AsyncIOMotorCollection
 from pydantic import BaseModel
 from pymongo.database import Database
+from pymongo.errors import NetworkTimeout
 
 from chassis.decision import State
 from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
 from chassis.storage.documents import Documents
 from chassis.storage.store import Store
-from chassis.storage.stored_document import Stored
+from chassis.storage.stored_document import Stored, document_of
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 from deploy.local.store import Store as Server
@@ -69,16 +72,18 @@ async def test_every_query_of_documents_is_answered_by_an_index(
         assert await documents.parked.all() == []
         assert len(await documents.needing_attention(10, owner="gst_1")) == 1
         assert len(await documents.find(10, owner="gst_1")) == 1
-        assert len(await documents.find(10, since=NOW, owner="gst_1")) == 1
+        assert len(await documents.newest(10, NOW, owner="gst_1")) == 1
         assert await documents.ids_of(10, owner="gst_1", status="new") == ["t1"]
         assert [one async for one in documents.ids(NOW, later, owner="gst_1")] == ["t1"]
         assert [one async for one in documents.ids(owner="gst_1")] == ["t1"]
         assert [one async for one in documents.ids(waiting=True)] == ["t1"]
+        assert [one async for one in documents.ids(scheduled=True)] == ["t1"]
+        assert [one async for one in documents.all_ids(later, owner="gst_1")] == []
         assert [since for since, _ in await documents.load_many(["t1", "t2"])] == [NOW]
         await documents.clear_outboxes({"t1": 2})
 
         asked = sent.named("find", "aggregate")
-        assert len(asked) == 17
+        assert len(asked) >= 19
         assert [command for command in asked if scans(database, command)] == []
         assert all("_id" in update["q"] for command in sent.named("update") for update in command["updates"])
 
@@ -101,16 +106,59 @@ async def test_every_query_of_records_is_answered_by_an_index(
     assert [command for command in asked if scans(database, command)] == []
 
 
-async def test_everything_is_read_by_pages(store: Server, database: Database[dict[str, Any]], sent: Recorder) -> None:
+MANY = 3_000
+EVERY = timedelta(minutes=20)
+PAGES = 1_200
+"""Documents in one page at most: some hundreds, and twice as many where they become dense."""
+
+
+async def test_reading_all_of_many_documents_or_the_newest_takes_bounded_pages(
+    store: Server, database: Database[dict[str, Any]], sent: Recorder
+) -> None:
+    now = datetime.now(UTC)
+    created = {f"t{number}": now - number * EVERY for number in range(MANY)}
     async with things(store, database.name) as documents:
-        for number in range(3):
-            await documents.write(Stored(f"t{number}", 1, Thing(owner=str(number))), now=NOW, due_at=None)
+        await documents.prepare()
+        database.things.insert_many([_stored(document_id, at) for document_id, at in created.items()])
 
-        assert {thing.owner async for thing in documents.each()} == {"0", "1", "2"}
+        everything = [one async for one in documents.all_ids(owner="gst_1")]
+        newer = [one async for one in documents.all_ids(created["t30"], owner="gst_1")]
+        newest = await documents.newest(100, owner="gst_1")
 
-    everything, *pages = sent.named("find")
-    assert everything["projection"] == {"_id": 1}
-    assert [command for command in pages if scans(database, command)] == []
+    assert sorted(everything) == sorted(created)
+    assert sorted(newer) == sorted(f"t{number}" for number in range(31))
+    assert [thing.created_at for thing in newest] == list(created.values())[:100]
+    asked = sent.named("find")
+    assert [command for command in asked if scans(database, command)] == []
+    assert all(database.things.count_documents(command["filter"]) < PAGES for command in asked)
+
+
+def _stored(document_id: str, created_at: datetime) -> dict[str, Any]:
+    thing = Thing(owner="gst_1", created_at=created_at)
+    return document_of(Stored(document_id, 1, thing), created_at, None)
+
+
+async def test_a_page_that_the_store_does_not_answer_in_time_is_read_in_parts(
+    store: Server, database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with things(store, database.name) as documents:
+        await documents.prepare()
+        await documents.write(Stored("t1", 1, Thing(owner="gst_1", created_at=NOW)), now=NOW, due_at=None)
+        find, spans = AsyncIOMotorCollection.find, list[str]()
+
+        def only_short_ones(self: Any, query: Mapping[str, Any], **options: Any) -> Any:
+            bounds = query["state.created_at"]
+            if "$gte" in bounds and "$lt" in bounds:
+                least, below = (datetime.fromisoformat(bounds[name]) for name in ("$gte", "$lt"))
+                spans.append(bounds["$gte"])
+                if below - least > timedelta(hours=12) and least < NOW < below:
+                    raise NetworkTimeout("timed out")
+            return find(self, query, **options)
+
+        monkeypatch.setattr(AsyncIOMotorCollection, "find", only_short_ones)
+
+        assert [one async for one in documents.all_ids(owner="gst_1")] == ["t1"]
+        assert len(spans) > 2
 
 
 async def test_a_store_with_the_partial_indexes_of_before_gets_sparse_ones(

@@ -41,7 +41,8 @@ async def test_an_address_that_asks_for_weak_reads_and_writes_gets_strong_ones(
     await documents.ids_unsent_since(NOW, 1)
     await documents.unsent_since(NOW)
     await documents.find(1)
-    assert [state async for state in documents.each()]
+    assert [one async for one in documents.ids()]
+    assert await documents.load_many(["t1"])
     await records.put({"n1": Note()})
     assert await records.add("n1", Note()) is False
     await records.change("n1", {"text": "new"})

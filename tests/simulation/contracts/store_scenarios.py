@@ -109,17 +109,19 @@ async def searches_find_the_newest_first(store: Store) -> None:
     for number in range(4):
         colour = "red" if number else "blue"
         state = Thing(colour=colour, created_at=NOW + number * SECOND)
-        await written(documents, Stored(f"t{number}", 1, state))
+        await written(documents, Stored(f"t{number}", 1, state), NOW if number == 2 else None)
 
     found = await documents.find(2, colour="red")
 
     assert [state.created_at for state in found] == [NOW + 3 * SECOND, NOW + 2 * SECOND]
-    assert [state.colour for state in await documents.find(9, since=NOW + 3 * SECOND)] == ["red"]
+    assert await documents.newest(2, colour="red") == found
+    assert [state.colour for state in await documents.newest(9, NOW + 3 * SECOND, colour="red")] == ["red"]
     assert await documents.ids_of(9, colour="blue") == ["t0"]
     assert sorted([each async for each in documents.ids(colour="red")]) == ["t1", "t2", "t3"]
     assert [each async for each in documents.ids(NOW, NOW + SECOND)] == ["t0"]
     assert sorted(state.colour for _, state in await documents.load_many(["t0", "t1", "t9"])) == ["blue", "red"]
-    assert len([state async for state in documents.each()]) == 4
+    assert [each async for each in documents.all_ids(NOW, colour="blue")] == ["t0"]
+    assert [each async for each in documents.ids(scheduled=True, colour="red")] == ["t2"]
 
 
 async def what_needs_attention_is_counted(store: Store) -> None:

@@ -58,16 +58,15 @@ class Generated(Generic[StateT]):
     waiting: Sequence[str] = ()
     loaded: set[str] = field(default_factory=set)
 
-    async def ids(
-        self,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        *,
-        waiting: bool = False,
-        **fields: str,
-    ) -> AsyncIterator[str]:
-        for document_id in self.waiting if waiting else () if since is not None else self.numbers:
+    async def ids(self, *, waiting: bool) -> AsyncIterator[str]:
+        for document_id in self.waiting:
             yield document_id
+
+    async def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
+        assert fields["status"] in tuple(OrderStatus)
+        if since is None and fields["status"] == OrderStatus.CONFIRMED:
+            for document_id in self.numbers:
+                yield document_id
 
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
         if len(self.numbers) < FEW:
