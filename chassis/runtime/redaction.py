@@ -7,6 +7,7 @@ settings, wherever they occur.
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -46,6 +47,13 @@ _SHAPES = re.compile(
     re.VERBOSE,
 )
 
+# What a text holds, in lower case, if it holds one of the shapes: looking for these takes a tenth of the time.
+_SIGNS_IN_WORDS = ("k_test_", "k_live_", "whsec_", "_secret", "eyj", "gaaaaa")
+_SIGNS = (*_SIGNS_IN_WORDS, "://", "bearer", "basic", "passw", "api_key", "access_token", "refresh_token")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*+")
+"""An id, an event or a status: no address, no name with a value and, after its first letter, no card number."""
+_DIGITS = re.compile(r"\d(?:[ -]?\d){13}")
+
 _SECRET_NAME = re.compile(r"(?:^|_)(?:password|secrets?|token|authorization|api_key|seal_keys?|cvc|card_number)$", re.I)
 
 
@@ -69,18 +77,19 @@ class Redaction:
         """The text without secrets, and no more than its first 16 KiB: what is long comes from outside."""
         for value in self.values:
             text = text.replace(value, REDACTED)
-        return _SHAPES.sub(_masked, _whole_words(text))
+        text = _whole_words(text)
+        return _SHAPES.sub(_masked, text) if _may_hold_secret(text) else text
 
     def processor(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         """A structlog processor that redacts at every depth."""
         return {name: self._value(name, value) for name, value in event.items()}
 
     def _value(self, name: object, value: Any) -> Any:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(name, str) and _is_secret_name(name):
+            return REDACTED
         match value:
-            case None | bool() | int() | float():
-                return value
-            case _ if isinstance(name, str) and _SECRET_NAME.search(name):
-                return REDACTED
             case str():
                 return self(value)
             case Mapping():
@@ -97,6 +106,23 @@ def _parts(secret: str) -> set[str]:
     if password:
         parts |= {password, unquote(password)}
     return parts
+
+
+@lru_cache(maxsize=1024)
+def _is_secret_name(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
+def _may_hold_secret(text: str) -> bool:
+    """Whether any of the shapes is possible. Another alphabet may hold letters that only look like ASCII's."""
+    if not text.isascii():
+        return True
+    is_word = _WORD.fullmatch(text) is not None
+    lowered = text.lower()
+    for sign in _SIGNS_IN_WORDS if is_word else _SIGNS:
+        if sign in lowered:
+            return True
+    return not is_word and _DIGITS.search(text) is not None
 
 
 def _whole_words(text: str) -> str:

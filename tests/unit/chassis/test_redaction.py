@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from chassis.runtime import redaction
 from chassis.runtime.logs import set_up_logs
 from chassis.runtime.redaction import REDACTED, Redaction
 from chassis.runtime.settings import LogFormat
@@ -98,6 +99,20 @@ def test_any_text_is_taken_and_what_is_redacted_stays_so(text: str) -> None:
     once = Redaction()(text)
 
     assert Redaction()(once) == once
+
+
+PIECES = (
+    *("sk_live_", "rk_test_", "whsec_", "pi_3abc_secret_", JWT, SEALED, "://", "@", "Bearer ", "basic ", "BASIC\t"),
+    *("password", "passwd=", 'api_key": "', "client_secret=", "Access_Token: ", "refresh_token='"),
+    *("pa\u017f\u017fword=", "bas\u0131c "),  # letters that a pattern without regard to case takes for s and i
+    *("4242", " ", "-", ".", "_", "4242424242424242", "3782-822463-10005", "hush", "ord_1", "\n", "\xe9", "x"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_a_text_that_is_passed_over_quickly_holds_no_shape(text: str) -> None:
+    """The quick look decides only whether the shapes are searched."""
+    assert Redaction()(text) == redaction._SHAPES.sub(redaction._masked, text)
 
 
 def settings() -> GatewaySettings:
