@@ -26,7 +26,7 @@ from payment_service.collections import PaymentStore
 from payment_service.event_backfill import SWEEP_ID
 from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.ledger import Ledger
-from psp_adapter.translate import id_of
+from psp_adapter.stripe_objects import id_of
 
 OPEN = (
     PaymentStage.CREATED,
@@ -89,7 +89,7 @@ async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: f
         sweep = await payments.sweeps.load(SWEEP_ID)
         since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
         watched = await _may_change(orders, payments, await psp.events_since(since))
-        before = await _standing(watched, orders, payments)
+        before = await _summaries(watched, orders, payments)
         open_payments = [payment for payment in await _payments_of(watched, payments) if payment.status in OPEN]
         for payment in open_payments:
             if payment.session is not None:
@@ -141,7 +141,7 @@ async def _payments_of(order_ids: Sequence[OrderId], payments: PaymentStore) -> 
     return found
 
 
-async def _standing(
+async def _summaries(
     order_ids: Sequence[OrderId], orders: Documents[Order], payments: PaymentStore
 ) -> Mapping[str, str]:
     """The summaries of these orders and their payments, by id."""
@@ -168,10 +168,10 @@ async def _until_swept(payments: PaymentStore, since: datetime, patience: float)
 
 
 async def _settled(order_ids: Sequence[OrderId], orders: Documents[Order], payments: PaymentStore) -> Mapping[str, str]:
-    last = await _standing(order_ids, orders, payments)
+    last = await _summaries(order_ids, orders, payments)
     while True:
         await asyncio.sleep(SETTLED_AFTER)
-        now = await _standing(order_ids, orders, payments)
+        now = await _summaries(order_ids, orders, payments)
         if now == last:
             return now
         last = now
