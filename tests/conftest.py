@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from pymongo import MongoClient
 
 from chassis.runtime.metrics import Metrics
@@ -20,10 +21,13 @@ TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C again where the parent ignores it (`nohup`, a job in the background of a script).
+    """Print plain tracebacks, and hear Ctrl-C again where the parent ignores it (`nohup`, a job of a script).
 
-    Programs that tests start inherit that, and would not hear the SIGINT that a test sends them.
+    structlog's own tracebacks cost a second of processor time each, in the event loop of the services under test.
+    Programs that tests start inherit that SIGINT is ignored, and would not hear the one that a test sends them.
     """
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
