@@ -41,16 +41,16 @@ Read = Callable[[Offset], AsyncGenerator[RecordedMessage, None]]
 
 async def story_of(target: Target, wanted: str) -> Story:
     """The story of an order, by its id or its payment's. Raises UnknownOrderError."""
-    order_id = order_id_of(wanted)
     store = target.store(Metrics("trace"))
     try:
-        return await story_in(store, partial(_logged, target), order_id)
+        return await story_in(store, partial(_logged, target), wanted)
     finally:
         store.close()
 
 
-async def story_in(store: DocumentStore, read: Read, order_id: OrderId) -> Story:
-    """The story of an order, from this store and this log. Raises UnknownOrderError."""
+async def story_in(store: DocumentStore, read: Read, wanted: str) -> Story:
+    """The same, from this store and this log."""
+    order_id = order_id_of(wanted)
     order = await ExtrasStore(store).orders.load(order_id)
     documents = [document async for document in _documents(store, order_id, order)]
     remarks, gaps = [], Gaps()
@@ -61,7 +61,7 @@ async def story_in(store: DocumentStore, read: Read, order_id: OrderId) -> Story
         remarks.append(str(missing))
     if not documents and not messages:
         raise UnknownOrderError(
-            f"Nothing is known of {order_id}: no document, and no message of the last 7 days, is about it."
+            f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
         )
     ours = _of_this_order(order_id, documents, messages)
     return build_story(
