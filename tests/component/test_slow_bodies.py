@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 SLOW = 400
 """More than were read at once when a count alone was the limit (256)."""
-GENUINE = 200
+GENUINE = 40
 
 
 @asynccontextmanager
