@@ -8,7 +8,8 @@ Knows the API, as `docs/openapi.json` describes it, and nothing of what is behin
 
 from client import calls
 from client.gateway import GatewayClient
-from client.models import OrderUpdate, PaymentSession
+from client.models import OrderUpdate
 from client.problems import GatewayError, PendingError, ProblemError
+from contracts.answers import PaymentSession
 
 __all__ = ["GatewayClient", "GatewayError", "OrderUpdate", "PaymentSession", "PendingError", "ProblemError", "calls"]

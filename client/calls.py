@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from client.models import Extras, Orders, PaymentSession
+from contracts.answers import Extras, Orders, PaymentSession
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderView, RequestedLine

@@ -1,36 +1,13 @@
 """What the API answers beyond the contracts' own views. Fields this client does not know are ignored."""
 
-from datetime import datetime
-
 from pydantic import BaseModel, ConfigDict
 
 from contracts.ids import OrderId
-from contracts.money import Money
-from contracts.orders import ExtraView, OrderStatus, OrderView, PaymentStatus
+from contracts.orders import OrderStatus, PaymentStatus
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Extras(_Answer):
-    extras: tuple[ExtraView, ...]
-
-
-class Orders(_Answer):
-    orders: tuple[OrderView, ...]
-
-
-class PaymentSession(_Answer):
-    """What the PSP's script needs to let the guest pay. `client_secret` is for this guest alone: never log it."""
-
-    order_id: OrderId
-    payment_id: str
-    amount: Money
-    client_secret: str
-    publishable_key: str
-    script_url: str
-    pay_until: datetime | None
 
 
 class OrderUpdate(_Answer):

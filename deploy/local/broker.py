@@ -4,9 +4,7 @@ import asyncio
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -164,17 +162,6 @@ def broker_for(data_dir: Path, *, ports: Ports | None = None, management: bool =
         return ExternalBroker(url, named_management_url(os.environ, url))
     ports = ports or Ports(data_dir / "ports.json")
     return LocalBroker(data_dir / "broker", ports=ports, log=data_dir / "logs" / "broker.log", management=management)
-
-
-@contextmanager
-def broker_server(data_dir: Path, *, ports: Ports | None = None, management: bool = True) -> Iterator[Broker]:
-    """A running broker for the length of a with-block."""
-    broker = broker_for(data_dir, ports=ports, management=management)
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.stop()
 
 
 def find_rabbitmq() -> str | None:

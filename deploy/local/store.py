@@ -3,8 +3,6 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -109,17 +107,6 @@ def store_for(data_dir: Path, *, ports: Ports | None = None) -> Store:
     if url:
         return ExternalStore(url)
     return LocalStore(data_dir, ports=ports or Ports(data_dir / "ports.json"), log=data_dir / "logs" / "store.log")
-
-
-@contextmanager
-def store_server(data_dir: Path, *, ports: Ports | None = None) -> Iterator[Store]:
-    """A running store for the length of a with-block."""
-    store = store_for(data_dir, ports=ports)
-    try:
-        store.start()
-        yield store
-    finally:
-        store.stop()
 
 
 def cache_mb() -> int:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from chassis.messaging.requests import ReplyTimeoutError
 from chassis.seal import Seal
 from chassis.web.tokens import Payer
+from contracts.answers import Extras, Orders, PaymentSession
 from contracts.ids import OrderId
 from contracts.orders import (
     ExtrasReply,
@@ -26,7 +27,7 @@ from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway, accepted, expected, location_header
 from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
-from gateway.api.schemas import Extras, OrderIdPath, OrderRequest, Orders, PaymentSession
+from gateway.api.schemas import OrderIdPath, OrderRequest
 from gateway.settings import GatewaySettings
 
 

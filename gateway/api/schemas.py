@@ -1,6 +1,5 @@
 """Request and response bodies of the API, beyond the contracts' own views."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 from contracts.ids import OrderId
 from contracts.money import Money, unrefundable
 from contracts.order_actions import ReviewResolution
-from contracts.orders import ExtraView, OrderView, RequestedLine
+from contracts.orders import RequestedLine
 from gateway.api import examples
 
 OrderIdPath = Annotated[str, Path(pattern=r"^ord_[a-z2-7]{26}$")]
@@ -112,28 +111,8 @@ class ReviewRequest(BaseModel):
     )
 
 
-class Extras(BaseModel):
-    extras: tuple[ExtraView, ...]
-
-
-class Orders(BaseModel):
-    orders: tuple[OrderView, ...]
-
-
 class Accepted(BaseModel):
     """The request was accepted; its result will be at the Location."""
 
     order_id: OrderId
     status: str = "accepted"
-
-
-class PaymentSession(BaseModel):
-    """The data with which a client page lets its guest pay the PSP directly."""
-
-    order_id: OrderId
-    payment_id: str
-    amount: Money
-    client_secret: str
-    publishable_key: str
-    script_url: str
-    pay_until: datetime | None

@@ -12,10 +12,10 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 from contracts.accounts import OPERATOR
-from deploy.local.broker import Broker, VhostsOverHttp, broker_server
+from deploy.local.broker import Broker, VhostsOverHttp, broker_for
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError
-from deploy.local.store import Store, can_ping, store_server
+from deploy.local.store import Store, can_ping, store_for
 from tests.support.compose import resolved, services
 from tests.support.waiting import eventually
 
@@ -108,11 +108,12 @@ class ContainerStore(ContainerServer):
         return accepts(self._port) and can_ping(self.url)
 
 
-ServerT = TypeVar("ServerT", bound=ContainerServer)
+ServerT = TypeVar("ServerT", Broker, Store)
 
 
 @contextmanager
-def _running(server: ServerT) -> Iterator[ServerT]:
+def running(server: ServerT) -> Iterator[ServerT]:
+    """The server, started, for the length of a with-block."""
     try:
         server.start()
         yield server
@@ -122,12 +123,12 @@ def _running(server: ServerT) -> Iterator[ServerT]:
 
 def broker_in(folder: Path, *, in_containers: bool) -> AbstractContextManager[Broker]:
     """A running broker for the length of a with-block: a container, or a process with its data in that folder."""
-    return _running(ContainerBroker(Ports(folder / "ports.json"))) if in_containers else broker_server(folder)
+    return running(ContainerBroker(Ports(folder / "ports.json")) if in_containers else broker_for(folder))
 
 
 def store_in(folder: Path, *, in_containers: bool) -> AbstractContextManager[Store]:
     """A running store, likewise."""
-    return _running(ContainerStore(Ports(folder / "ports.json"))) if in_containers else store_server(folder)
+    return running(ContainerStore(Ports(folder / "ports.json")) if in_containers else store_for(folder))
 
 
 def docker_answers() -> bool:

@@ -7,16 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from chassis.amounts import coded
-from contracts import orders, payments, psp, services
+from contracts import services
 from contracts.message import Message
 from contracts.money import Money
 from contracts.topology import QUEUES
 from contracts.upcasting import newest_of
 from ops.core.messages import RecordedMessage
 from ops.core.trace.model import Participant
-
-ROOMS = (orders, payments, psp)
-"""Imported so that every message's class is registered by its kind."""
 
 _SENDERS = {
     services.GATEWAY: Participant.GATEWAY,

@@ -10,10 +10,11 @@ import psutil
 import pytest
 from pymongo import MongoClient, WriteConcern
 
-from deploy.local.broker import Broker, LocalBroker, broker_for, broker_server, can_connect
+from deploy.local.broker import Broker, LocalBroker, broker_for, can_connect
 from deploy.local.ports import _EPHEMERAL, Ports, free_port, is_free
 from deploy.local.process import PartError
-from deploy.local.store import LocalStore, Store, can_ping, store_for, store_server
+from deploy.local.store import LocalStore, Store, can_ping, store_for
+from tests.support.containers import running
 from tests.support.waiting import eventually
 
 
@@ -28,7 +29,7 @@ def _our_own(monkeypatch: pytest.MonkeyPatch) -> None:
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("BELLHOP_AMQP_URL", raising=False)
-        with broker_server(tmp_path_factory.mktemp("own-broker")) as server:
+        with running(broker_for(tmp_path_factory.mktemp("own-broker"))) as server:
             yield server
 
 
@@ -36,7 +37,7 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("BELLHOP_MONGODB_URL", raising=False)
-        with store_server(tmp_path_factory.mktemp("own-store")) as server:
+        with running(store_for(tmp_path_factory.mktemp("own-store"))) as server:
             yield server
 
 
@@ -115,7 +116,7 @@ def test_the_embedded_store_is_addressed_without_retryable_writes(own_store: Sto
 
 
 def test_a_stopped_store_leaves_no_process_and_frees_its_port(tmp_path: Path) -> None:
-    with store_server(tmp_path) as store:
+    with running(store_for(tmp_path)) as store:
         group = [psutil.Process(store.pid), *psutil.Process(store.pid).children(recursive=True)]
         port = urlsplit(store.url).port or 0
 
@@ -143,7 +144,7 @@ def test_a_broker_elsewhere_is_used_and_never_stopped(
 ) -> None:
     monkeypatch.setenv("BELLHOP_AMQP_URL", own_broker.url)
 
-    with broker_server(tmp_path) as broker:
+    with running(broker_for(tmp_path)) as broker:
         assert broker.url == own_broker.url
         with pytest.raises(PartError, match="cannot be killed"):
             broker.kill()
@@ -168,7 +169,7 @@ def test_a_store_elsewhere_is_used_and_never_stopped(
 ) -> None:
     monkeypatch.setenv("BELLHOP_MONGODB_URL", own_store.url)
 
-    with store_server(tmp_path) as store:
+    with running(store_for(tmp_path)) as store:
         assert store.url == own_store.url
 
     assert can_ping(own_store.url)

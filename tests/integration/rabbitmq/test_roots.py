@@ -3,8 +3,9 @@
 import psutil
 import pytest
 
-from deploy.local.broker import Broker, broker_server
+from deploy.local.broker import Broker, broker_for
 from deploy.management import Management
+from tests.support.containers import running
 from tests.support.waiting import eventually
 from tools.rabbitmq_root import SUITES, RootError, rabbitmq_server
 
@@ -24,7 +25,7 @@ def test_a_broker_of_a_series_is_a_process_that_leaves_nothing_behind(
     except RootError as error:
         pytest.skip(f"RabbitMQ {series} is not tested here: {error}")
 
-    with broker_server(tmp_path_factory.mktemp("broker")) as broker:
+    with running(broker_for(tmp_path_factory.mktemp("broker"))) as broker:
         version = version_of(broker)
         family = [psutil.Process(broker.pid), *psutil.Process(broker.pid).children(recursive=True)]
 

@@ -128,9 +128,6 @@ async def test_a_live_stream_that_is_refused_is_a_problem() -> None:
 @pytest.mark.parametrize(
     ("model", "described"),
     [
-        (models.Extras, schemas.Extras),
-        (models.Orders, schemas.Orders),
-        (models.PaymentSession, schemas.PaymentSession),
         (OrderUpdate, live.LiveUpdate),
         (models.FieldError, problem_types.FieldError),
     ],

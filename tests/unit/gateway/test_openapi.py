@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from chassis.web.problem_types import PREFIX, PROBLEM_TYPES, Problem
 from chassis.web.problems import _STATUS_OF_REASON, _UNPROCESSABLE
+from contracts.answers import PaymentSession
 from contracts.orders import ExtraView, OrderView, Reason
 from gateway.api import examples
-from gateway.api.schemas import CancelRequest, OrderRequest, PaymentSession, RefundRequest, ReviewRequest
+from gateway.api.schemas import CancelRequest, OrderRequest, RefundRequest, ReviewRequest
 from tools.openapi_document import FILE, text
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,0 +1,35 @@
+"""What the gateway's HTTP API answers beyond single orders: written by the gateway, read by its clients."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.ids import OrderId
+from contracts.money import Money
+from contracts.orders import ExtraView, OrderView
+
+
+class Extras(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    extras: tuple[ExtraView, ...]
+
+
+class Orders(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    orders: tuple[OrderView, ...]
+
+
+class PaymentSession(BaseModel):
+    """The data with which a client page lets its guest pay the PSP directly. `client_secret` must never be logged."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: OrderId
+    payment_id: str
+    amount: Money
+    client_secret: str
+    publishable_key: str
+    script_url: str
+    pay_until: datetime | None
