@@ -53,13 +53,13 @@ async def test_before_any_service_has_written_its_settings_a_forecast_goes_by_th
 async def test_a_forecast_writes_nothing() -> None:
     store = FakeStore()
     await RunningSettings(store).write(payment_wiring.SERVICE, Schedule(timedelta(minutes=1), 0.5))
-    before = copy.deepcopy({name: vars(kept) for name, kept in store.of.items()})
+    before = copy.deepcopy(store.raw)
 
     forecast_now = await forecast(store, payment_given.create(), PAYMENTS_COMMANDS.name)
 
     assert str(forecast_now) == "applied → created"
-    assert {name: vars(store.of[name]) for name in before} == before
-    assert store.of["payments"].raw == {}
+    assert {name: store.raw[name] for name in before} == before
+    assert store.raw["payments"] == {}
 
 
 async def test_settings_are_read_as_they_were_written() -> None:

@@ -100,12 +100,12 @@ class _Database:
     name: str
     concern: Concern
 
-    def __getitem__(self, collection: str) -> "_Collection":
-        return _Collection(self.client, self.client.server.collection(self.name, collection), self.concern)
+    def __getitem__(self, collection: str) -> "SimulatedCollection":
+        return SimulatedCollection(self.client, self.client.server.collection(self.name, collection), self.concern)
 
 
 @dataclass(frozen=True, slots=True)
-class _Collection:
+class SimulatedCollection:
     """Every call is one round trip, at whose far end it happens as a whole."""
 
     client: SimulatedClient
@@ -167,7 +167,7 @@ class _Collection:
 
 @dataclass
 class _Cursor:
-    collection: _Collection
+    collection: SimulatedCollection
     query: Mapping[str, Any]
     projection: Mapping[str, Any] | None
     _order: list[tuple[str, int]] = field(default_factory=list)
