@@ -39,7 +39,7 @@ class SharedClock:
         self._steady = steady
         self._time, self._at = wall(), steady()
         self._set_at: float | None = None
-        self._is_told = False
+        self._is_reported = False
 
     def now(self) -> datetime:
         return self._time + timedelta(seconds=self._steady() - self._at)
@@ -76,9 +76,9 @@ class SharedClock:
             self._time, self._at = time, at
         self._set_at = self._steady()
         skew = self._wall() - self.now()
-        if abs(skew) > _STATED_SKEW and not self._is_told:
+        if abs(skew) > _STATED_SKEW and not self._is_reported:
             log.warning("clock.skewed", compared_with=self._whose, skew_s=round(skew.total_seconds()))
-        self._is_told = abs(skew) > _STATED_SKEW
+        self._is_reported = abs(skew) > _STATED_SKEW
 
     async def sync(self, ask: Callable[[], Awaitable[datetime]]) -> None:
         """Read the other party's time."""

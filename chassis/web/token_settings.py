@@ -27,7 +27,7 @@ class TokenSettings(ServiceSettings):
 
     @field_validator("jwt_jwks_url")
     @classmethod
-    def _nobody_can_swap_the_keys(cls, value: str) -> str:
+    def _keys_come_over_https(cls, value: str) -> str:
         url = urlsplit(value)
         is_safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
         if value and not (url.hostname and is_safe):

@@ -65,7 +65,7 @@ async def test_a_webhook_with_a_wrong_signature_is_refused(system: System, guest
     order_id = (await guest.order())["order_id"]
     content = json.dumps(event_about(order_id)).encode()
 
-    answer = await system.post_webhook(content, signature(content, secret="whsec_of_somebody_else"))
+    answer = await system.post_webhook(content, signature(content, secret="whsec_of_another_account"))
 
     body(answer, 400)
     assert await reported(system, order_id) == 0

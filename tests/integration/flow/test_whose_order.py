@@ -33,7 +33,7 @@ STAFF_ASK: dict[str, BusGateway] = {
 }
 
 
-async def told_apart(http: httpx.AsyncClient, asking: BusGateway, order_id: str) -> bool:
+async def distinguishes(http: httpx.AsyncClient, asking: BusGateway, order_id: str) -> bool:
     """Whether the two answers differ in anything but the address that was asked."""
     real, unknown = await asking(http, order_id), await asking(http, UNKNOWN_ORDER)
     seen, none = problem(real, 404, "order-not-found"), problem(unknown, 404, "order-not-found")
@@ -46,7 +46,7 @@ async def test_another_guest_cannot_tell_it_from_none(system: System, what: str)
     guest, stranger = system.guest(), system.guest()
     order = await guest.order()
 
-    assert not await told_apart(stranger.http, GUESTS_ASK[what], order["order_id"])
+    assert not await distinguishes(stranger.http, GUESTS_ASK[what], order["order_id"])
     assert await guest.see(order["order_id"]) == order
 
 
@@ -56,7 +56,7 @@ async def test_the_staff_of_another_hotel_cannot_tell_it_from_none(system: Syste
     order = await guest.order()
     staff = system.browser(f"Bearer {token(role='staff', sub='rosa', property='kamogawa')}")
 
-    assert not await told_apart(staff, STAFF_ASK[what], order["order_id"])
+    assert not await distinguishes(staff, STAFF_ASK[what], order["order_id"])
     assert await guest.see(order["order_id"]) == order
 
 

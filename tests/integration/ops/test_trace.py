@@ -20,7 +20,7 @@ LOST = {"close_after_effect": {"next": 4, "match": "POST /v1/payment_intents"}}
 MASSAGE: Json = {"extra_id": "alm-massage", "quantity": 1, "day": STAY_DAY}
 
 
-async def told_until(target: Target, order_id: str, ends_with: str) -> Story:
+async def traced_until(target: Target, order_id: str, ends_with: str) -> Story:
     """The story, once it has that step: the log is written a moment after the guest is answered."""
 
     async def complete() -> Story | None:
@@ -44,7 +44,7 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
     body(await system.pay(session), 200)
     await guest.sees(order_id, status="confirmed")
 
-    story = await told_until(target, order_id, "OrderConfirmed")
+    story = await traced_until(target, order_id, "OrderConfirmed")
 
     assert story.summary == {"order": "confirmed / paid", "payment": "succeeded"}
     assert [step.what for step in of(story, StepKind.REQUEST)] == [
@@ -96,7 +96,7 @@ async def test_a_late_payment_is_reported_with_its_refund(system: System, target
     await system.switch(f"payment_intents/{intent['id']}/settle", {"outcome": "succeed"})
     await guest.sees(order_id, payment_status="refunded")
 
-    story = await told_until(target, order_id, "OrderPaymentChanged")
+    story = await traced_until(target, order_id, "OrderPaymentChanged")
 
     names = [step.what for step in story.steps]
     assert story.summary["order"] == "cancelled / refunded"
@@ -153,7 +153,7 @@ async def test_the_command_prints_a_story_and_says_of_an_unknown_order_that_it_i
     system: System, target: Target
 ) -> None:
     order_id = (await system.guest().order())["order_id"]
-    await told_until(target, order_id, "OrderPendingPayment")
+    await traced_until(target, order_id, "OrderPendingPayment")
     operator = Operator(system)
 
     text = await operator.runs("trace", order_id)
@@ -169,7 +169,7 @@ async def test_the_command_draws_a_story_into_files_and_says_when_it_cannot(
     system: System, target: Target, tmp_path: Path
 ) -> None:
     order_id = (await system.guest().order())["order_id"]
-    await told_until(target, order_id, "OrderPendingPayment")
+    await traced_until(target, order_id, "OrderPendingPayment")
     operator = Operator(system)
     drawn, page = tmp_path / "order.svg", tmp_path / "order.html"
 
