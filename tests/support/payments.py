@@ -1,6 +1,7 @@
 """Given: messages and payments in each status, for tests of the payment table."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from chassis.decision import Applied
 from contracts.ids import OrderId, RefundId, payment_id_of
@@ -33,6 +34,7 @@ from payment_service.payment.state import Payment, PaymentStage
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 ORDER_ID = OrderId("ord_" + "a" * 26)
 PAYMENT_ID = payment_id_of(ORDER_ID)
+IDS: dict[str, Any] = {"order_id": ORDER_ID, "payment_id": PAYMENT_ID}
 AMOUNT = Money(amount=4800, currency="EUR")
 REFERENCE = "pi_first"
 SEALED = "gAAAA-sealed-client-secret"
@@ -40,6 +42,10 @@ SEALED = "gAAAA-sealed-client-secret"
 
 def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
+
+
+def _of_psp(seconds: float, reference: str = REFERENCE) -> dict[str, Any]:
+    return {**IDS, "psp_reference": reference, "livemode": True, "occurred_at": at(seconds)}
 
 
 # Commands
@@ -54,8 +60,7 @@ def create(
     sealed_receipt_email: str | None = None,
 ) -> CreatePaymentSession:
     return CreatePaymentSession(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
+        **IDS,
         amount=amount,
         asked_at=asked_at,
         request_no=request_no,
@@ -65,18 +70,17 @@ def create(
 
 
 def close() -> ClosePaymentSession:
-    return ClosePaymentSession(order_id=ORDER_ID, payment_id=PAYMENT_ID)
+    return ClosePaymentSession(**IDS)
 
 
-# PSP facts
+# Reports of the PSP
 
 
 def session_created(
     session_no: int = 1, *, reference: str = REFERENCE, amount: Money = AMOUNT, livemode: bool = True
 ) -> PspSessionCreated:
     return PspSessionCreated(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
+        **IDS,
         session_no=session_no,
         psp_reference=reference,
         amount=amount,
@@ -86,83 +90,47 @@ def session_created(
 
 
 def session_failed(session_no: int = 1) -> PspSessionFailed:
-    return PspSessionFailed(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, session_no=session_no, code="api_key_expired", detail="Sorry."
-    )
+    return PspSessionFailed(**IDS, session_no=session_no, code="api_key_expired", detail="Sorry.")
 
 
 def held(seconds: float = 1, *, is_authorised_only: bool = False) -> PspPaymentHeld:
-    return PspPaymentHeld(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
-        psp_reference=REFERENCE,
-        livemode=True,
-        occurred_at=at(seconds),
-        is_authorised_only=is_authorised_only,
-        detail="look at it",
-    )
+    return PspPaymentHeld(**_of_psp(seconds), is_authorised_only=is_authorised_only, detail="look at it")
 
 
 def action_required(
     seconds: float = 1, *, reference: str = REFERENCE, payable_until: datetime | None = None
 ) -> PspPaymentActionRequired:
-    return PspPaymentActionRequired(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
-        psp_reference=reference,
-        livemode=True,
-        occurred_at=at(seconds),
-        payable_until=payable_until,
-    )
+    return PspPaymentActionRequired(**_of_psp(seconds, reference), payable_until=payable_until)
 
 
 def processing(seconds: float = 1, *, reference: str = REFERENCE) -> PspPaymentProcessing:
-    return PspPaymentProcessing(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
-    )
+    return PspPaymentProcessing(**_of_psp(seconds, reference))
 
 
 def failed(
     seconds: float = 1, *, reference: str = REFERENCE, code: str = "card_declined", detail: str = "Declined."
 ) -> PspPaymentFailed:
-    return PspPaymentFailed(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
-        psp_reference=reference,
-        livemode=True,
-        occurred_at=at(seconds),
-        code=code,
-        detail=detail,
-    )
+    return PspPaymentFailed(**_of_psp(seconds, reference), code=code, detail=detail)
 
 
 def succeeded(
     seconds: float = 1, *, reference: str = REFERENCE, amount: Money = AMOUNT, livemode: bool = True
 ) -> PspPaymentSucceeded:
     return PspPaymentSucceeded(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
-        psp_reference=reference,
-        livemode=livemode,
-        occurred_at=at(seconds),
-        amount_received=amount,
+        **IDS, psp_reference=reference, livemode=livemode, occurred_at=at(seconds), amount_received=amount
     )
 
 
 def canceled(seconds: float = 1, *, reference: str = REFERENCE) -> PspPaymentCanceled:
-    return PspPaymentCanceled(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
-    )
+    return PspPaymentCanceled(**_of_psp(seconds, reference))
 
 
 def session_open(seconds: float = 1, *, reference: str = REFERENCE) -> PspSessionOpen:
-    return PspSessionOpen(
-        order_id=ORDER_ID, payment_id=PAYMENT_ID, psp_reference=reference, livemode=True, occurred_at=at(seconds)
-    )
+    return PspSessionOpen(**_of_psp(seconds, reference))
 
 
 def unanswered(asked: type[OrderCommand] = CreatePspSession) -> PspOutcomeUnknown:
-    return PspOutcomeUnknown(order_id=ORDER_ID, payment_id=PAYMENT_ID, asked=asked.wire_kind(), detail="timed out")
+    return PspOutcomeUnknown(**IDS, asked=asked.wire_kind(), detail="timed out")
 
 
 def session_not_known() -> PspOutcomeUnknown:
@@ -171,19 +139,13 @@ def session_not_known() -> PspOutcomeUnknown:
     return unanswered(RetrievePspSession).model_copy(update={"detail": detail, "is_refused": True})
 
 
-# Money back
+# Refunds and disputes
 
 REFUND_ID = RefundId("ref_" + "a" * 26)
 
 
 def refund(amount: int = 4800, refund_id: RefundId = REFUND_ID, currency: str = "EUR") -> RefundPayment:
-    return RefundPayment(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
-        refund_id=refund_id,
-        amount=Money(amount=amount, currency=currency),
-        reason="cancelled",
-    )
+    return RefundPayment(**IDS, refund_id=refund_id, amount=Money(amount=amount, currency=currency), reason="cancelled")
 
 
 def refund_updated(
@@ -194,19 +156,12 @@ def refund_updated(
     reference: str = REFERENCE,
 ) -> PspRefundUpdated:
     return PspRefundUpdated(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
-        psp_reference=reference,
-        livemode=True,
-        occurred_at=at(2),
-        refund_id=refund_id,
-        amount=Money(amount=amount, currency="EUR"),
-        state=state,
+        **_of_psp(2, reference), refund_id=refund_id, amount=Money(amount=amount, currency="EUR"), state=state
     )
 
 
 def refund_refused(refund_id: RefundId = REFUND_ID) -> PspRefundRefused:
-    return PspRefundRefused(order_id=ORDER_ID, payment_id=PAYMENT_ID, refund_id=refund_id, detail="no such charge")
+    return PspRefundRefused(**IDS, refund_id=refund_id, detail="no such charge")
 
 
 def dispute(
@@ -219,15 +174,7 @@ def dispute(
     reference: str = REFERENCE,
 ) -> PspDisputeUpdated:
     return PspDisputeUpdated(
-        order_id=ORDER_ID,
-        payment_id=PAYMENT_ID,
-        psp_reference=reference,
-        livemode=True,
-        occurred_at=at(seconds),
-        dispute_id=dispute_id,
-        amount=amount,
-        state=state,
-        status=status,
+        **_of_psp(seconds, reference), dispute_id=dispute_id, amount=amount, state=state, status=status
     )
 
 
