@@ -204,9 +204,7 @@ def _metadata(raw: _Raw) -> dict[str, str]:
     return {str(name): str(value) for name, value in items}
 
 
-async def _in_batches(
-    objects: AsyncIterator[_Raw], build: Callable[[_Raw], Any], size: int = _AT_ONCE
-) -> AsyncIterator[LedgerEntry]:
+async def _in_batches(objects: AsyncIterator[_Raw], build: Callable[[_Raw], Any]) -> AsyncIterator[LedgerEntry]:
     """Build entries concurrently, a few at a time: some need a further request."""
     waiting: list[_Raw] = []
 
@@ -217,7 +215,7 @@ async def _in_batches(
 
     async for raw in objects:
         waiting.append(raw)
-        if len(waiting) == size:
+        if len(waiting) == _AT_ONCE:
             for entry in await built():
                 yield entry
     for entry in await built():

@@ -155,13 +155,13 @@ class ExternalBroker(VhostsOverHttp):
         raise PartError("broker", "cannot be killed: it runs elsewhere (BELLHOP_AMQP_URL is set)")
 
 
-def broker_for(data_dir: Path, *, ports: Ports | None = None, management: bool = True) -> Broker:
+def broker_for(data_dir: Path, *, ports: Ports | None = None) -> Broker:
     """The broker that the environment selects, not started yet."""
     url = os.environ.get("BELLHOP_AMQP_URL")
     if url:
         return ExternalBroker(url, named_management_url(os.environ, url))
     ports = ports or Ports(data_dir / "ports.json")
-    return LocalBroker(data_dir / "broker", ports=ports, log=data_dir / "logs" / "broker.log", management=management)
+    return LocalBroker(data_dir / "broker", ports=ports, log=data_dir / "logs" / "broker.log")
 
 
 def find_rabbitmq() -> str | None:

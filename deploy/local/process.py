@@ -45,13 +45,13 @@ class PartError(Exception):
         return "\n".join(lines)
 
 
-def tail_of(log: Path, *, lines: int = TAIL_LINES, since: int = 0) -> list[str]:
+def tail_of(log: Path, *, since: int) -> list[str]:
     """The last lines written to a log file after the byte offset `since`."""
     if not log.exists():
         return []
     with log.open("rb") as stream:
         stream.seek(since)
-        return [COLOUR.sub("", line.decode(errors="replace")).rstrip() for line in deque(stream, maxlen=lines)]
+        return [COLOUR.sub("", line.decode(errors="replace")).rstrip() for line in deque(stream, maxlen=TAIL_LINES)]
 
 
 class Process:

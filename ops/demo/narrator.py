@@ -53,9 +53,9 @@ class Narrator:
         async with self._changed:
             self._changed.notify_all()
 
-    async def until_seen(self, steps: set[int], patience: float = 10.0) -> None:
+    async def until_seen(self, steps: set[int]) -> None:
         """Wait until these steps were printed."""
-        async with asyncio.timeout(patience), self._changed:
+        async with asyncio.timeout(10), self._changed:
             await self._changed.wait_for(lambda: steps <= self.seen)
 
 
