@@ -1,6 +1,7 @@
 """Starts and stops a service's process: ordered start-up, background loops, health and metrics over HTTP."""
 
 import asyncio
+import gc
 import importlib.metadata
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 VERSION = importlib.metadata.version("bellhop")
 
 _VERIFY_EVERY = 10.0
+_NEW_OBJECTS = 10_000
 
 
 async def retry_until_available(
@@ -134,10 +136,21 @@ def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Cal
     `on_exit` is called as soon as the process begins to stop, while requests are still being answered.
     """
     set_up_logs(service, settings.log_level, settings.log_format, Redaction.of(settings))
+    collect_garbage_rarely()
     server = _Server(config_of(app, settings), on_exit)
     server.run()
     if not server.started:
         sys.exit(1)
+
+
+def collect_garbage_rarely() -> None:
+    """Take what is loaded until now out of garbage collection, and collect after 10,000 new objects instead of 700.
+
+    What a message leaves is nearly always freed by reference counts, without a search for cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 20, 50)
 
 
 class _Server(uvicorn.Server):

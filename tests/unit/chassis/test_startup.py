@@ -1,9 +1,11 @@
 """A service's first steps: again while what they need is away, and not for ever."""
 
+import gc
+
 import pytest
 
 from chassis.errors import PermanentError, TransientError
-from chassis.runtime.startup import retry_until_available
+from chassis.runtime.startup import collect_garbage_rarely, retry_until_available
 
 
 class Steps:
@@ -46,3 +48,15 @@ async def test_what_waiting_cannot_mend_ends_at_once() -> None:
         await retry_until_available(steps.first, every=0)
 
     assert steps.taken == ["first"]
+
+
+def test_what_a_process_has_loaded_is_not_searched_for_garbage() -> None:
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    try:
+        collect_garbage_rarely()
+
+        assert gc.get_freeze_count() > frozen
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
