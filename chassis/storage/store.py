@@ -14,7 +14,7 @@ from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic_core import to_jsonable_python
 from pymongo import ReadPreference, UpdateOne, WriteConcern
-from pymongo.errors import DuplicateKeyError, NetworkTimeout, OperationFailure, PyMongoError
+from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from chassis.decision import StateT
@@ -25,6 +25,7 @@ from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.settings import StoreSettings
 from chassis.storage.documents import ModelT
+from chassis.storage.group_commit import GroupCommit
 from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
 from chassis.storage.records import MongoRecords
 from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
@@ -138,6 +139,7 @@ class MongoDocuments(Generic[StateT]):
         self._state_type = state_type
         self._indexed = indexed
         self._metrics = metrics
+        self._writes = GroupCommit(collection, metrics.store_round_trips.labels(metrics.service, "write").inc)
         self.parked = ParkedOutbox(collection, metrics.service, self._asked)
         """Messages that the broker has refused for too long."""
 
@@ -170,17 +172,10 @@ class MongoDocuments(Generic[StateT]):
 
     async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         """Write version n over version n-1 (version 1: insert). False if another writer was first."""
-        document = document_of(new, now, due_at)
-        async with self._asked(f"writing {new.id}", "write"):
-            if new.version == 1:
-                try:
-                    await self._collection.insert_one(document)
-                except DuplicateKeyError:
-                    return False
-                written = True
-            else:
-                result = await self._collection.replace_one({"_id": new.id, "version": new.version - 1}, document)
-                written = result.matched_count == 1
+        try:
+            written = await self._writes.write(document_of(new, now, due_at))
+        except PyMongoError as error:
+            raise StoreUnavailableError(f"writing {new.id}", error) from error
         if written:
             self._metrics.store_writes.labels(self._metrics.service, "state").inc()
         return written

@@ -1,5 +1,6 @@
 """What Bellhop relies on at the store, as scenarios over chassis/storage/store.py."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,32 @@ async def of_two_that_insert_one_wins(store: Store) -> None:
 
     assert await written(documents, Stored("t1", 1, Thing(colour="blue")))
     assert not await written(documents, Stored("t1", 1, Thing(colour="green")))
+
+
+async def writes_made_together_keep_their_own_guards(store: Store) -> None:
+    documents = things(store)
+    for number in range(4):
+        await written(documents, Stored(f"t{number}", 1, Thing()))
+    await written(documents, Stored("t1", 2, Thing(colour="green")))
+
+    outcomes = await asyncio.gather(
+        *(written(documents, Stored(f"t{number}", 2, Thing(colour="blue"))) for number in range(4)),
+        *(written(documents, Stored(f"t{number}", 1, Thing(colour="new"))) for number in (3, 4, 5)),
+        written(documents, Stored("t6", 2, Thing())),
+    )
+
+    assert outcomes == [True, False, True, True, False, True, True, False]
+    assert {state.colour for _, state in await documents.load_many(["t0", "t2", "t3"])} == {"blue"}
+    kept = [await documents.load(name) for name in ("t1", "t4", "t6")]
+    assert [stored.state.colour if stored else None for stored in kept] == ["green", "new", None]
+
+
+async def writes_made_together_all_succeed_or_all_fail(store: Store) -> None:
+    documents = things(store)
+
+    for version, outcome in ((1, True), (1, False), (2, True), (2, False)):
+        new = [Stored(f"t{number}", version, Thing()) for number in range(60)]
+        assert set(await asyncio.gather(*(written(documents, each) for each in new))) == {outcome}
 
 
 async def outboxes_are_cleared_at_the_version_that_was_sent_and_at_no_other(store: Store) -> None:
@@ -195,6 +222,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     a_document_comes_back_as_it_was_written,
     of_two_writers_of_one_version_one_wins,
     of_two_that_insert_one_wins,
+    writes_made_together_keep_their_own_guards,
+    writes_made_together_all_succeed_or_all_fail,
     outboxes_are_cleared_at_the_version_that_was_sent_and_at_no_other,
     sweeps_find_what_is_due_the_most_overdue_first,
     searches_find_the_newest_first,

@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from pymongo import ReplaceOne, UpdateOne
-from pymongo.errors import NetworkTimeout, OperationFailure, ServerSelectionTimeoutError
+from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    DuplicateKeyError,
+    NetworkTimeout,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+)
 
 from tests.simulation.store.queries import Document
 from tests.simulation.store.server import Collection, Concern, StoreServer
@@ -152,17 +158,32 @@ class SimulatedCollection:
     async def delete_many(self, query: Mapping[str, Any]) -> Result:
         return Result(deleted_count=await self.client.run(lambda: self.stored.delete(query, self.concern)))
 
-    async def bulk_write(self, writes: Sequence[UpdateOne | ReplaceOne[Any]], *, ordered: bool) -> None:
-        """Each write by itself, as MongoDB does: others may come in between."""
-        for write in writes:
-            query: Any = write._filter
-            change: Any = write._doc
-            upsert = bool(write._upsert)
-            if isinstance(write, UpdateOne):
-                await self.update_one(query, change, upsert=upsert)
-            else:
-                serve = partial(self.stored.replace, query, change, self.concern, upsert=upsert)
-                await self.client.run(serve)
+    async def bulk_write(
+        self, writes: Sequence[InsertOne[Any] | UpdateOne | ReplaceOne[Any]], *, ordered: bool
+    ) -> Result:
+        """Each write by itself, as MongoDB does: others may come in between, and what ends it leaves a part done."""
+        matched, errors = 0, []
+        for index, write in enumerate(writes):
+            try:
+                matched += await self.client.run(self._served(write))
+            except DuplicateKeyError as duplicate:
+                errors.append({"index": index, "code": duplicate.code, "errmsg": str(duplicate)})
+        if errors:
+            raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": [], "nMatched": matched})
+        return Result(matched)
+
+    def _inserted(self, document: Document) -> int:
+        self.stored.insert(document, self.concern)
+        return 0
+
+    def _served(self, write: InsertOne[Any] | UpdateOne | ReplaceOne[Any]) -> Callable[[], int]:
+        """What the server does for it, and how many documents matched."""
+        document: Any = write._doc
+        if isinstance(write, InsertOne):
+            return partial(self._inserted, document)
+        query: Any = write._filter
+        change = self.stored.update if isinstance(write, UpdateOne) else self.stored.replace
+        return partial(change, query, document, self.concern, upsert=bool(write._upsert))
 
 
 @dataclass
