@@ -35,6 +35,7 @@ class Sum:
     orders: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
     rows: Counter[Row] = field(default_factory=Counter)
     processor: float = 0.0
     failed: list[Outcome] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Sum:
         self.orders += outcome.orders
         self.statuses += outcome.statuses
         self.faults += outcome.faults
+        self.answers += outcome.answers
         self.rows += outcome.rows
         self.processor += outcome.processor
         if outcome.broken:
@@ -133,6 +135,8 @@ def summary(total: Sum, seconds: float, *, names_rows: bool) -> None:
     say(f"{total.orders:,} orders in {total.histories:,} histories, {seconds:.1f} s: {pace}, {each}")
     say("orders: " + ", ".join(f"{number:,} {status}" for status, number in sorted(total.statuses.items())))
     say("faults: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(total.faults.items())))
+    if total.answers:
+        say("over HTTP: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(total.answers.items())))
     known = coverage.known()
     never = sorted(known - total.rows.keys())
     say(f"state tables: {len(known) - len(never)} of {len(known)} rows taken, {len(never)} never")

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -12,23 +12,27 @@ from unittest.mock import patch
 
 import stripe
 from pydantic import SecretStr
-from starlette.requests import Request
-from starlette.routing import Route
 
 import chassis.storage.store
 import extras_service.app
+import gateway.app
 import payment_service.app
 import psp_adapter.app
+from chassis.messaging import queue_depth
 from chassis.messaging.bus import Bus
 from chassis.runtime.background import Loop, run_loops
 from extras_service.settings import ExtrasSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
+from tests.simulation.asgi import Exchange
 from tests.simulation.broker.bus import BROKER, SimulatedBus
 from tests.simulation.broker.server import Broker
+from tests.simulation.gateway import depth_of
+from tests.simulation.gateway import settings as gateway_settings
 from tests.simulation.loop import Period, Process, SimulatedLoop
 from tests.simulation.psp import API_KEY, PSP, WEBHOOK_SECRET, Psp, init_http
 from tests.simulation.sealing import PROJECT
+from tests.simulation.shortcut import ShortGateway
 from tests.simulation.store.client import STORE, SimulatedClient
 from tests.simulation.store.server import StoreServer
 
@@ -55,7 +59,11 @@ def _seldom(loop: Loop) -> float:
 @cache
 def _users(_modules: int) -> tuple[tuple[Any, str, Any], ...]:
     """Project modules that name what is simulated, and what they get instead."""
-    replaced = {"Bus": (Bus, SimulatedBus), "run_loops": (run_loops, _periodic)}
+    replaced: dict[str, tuple[Any, Any]] = {
+        "Bus": (Bus, SimulatedBus),
+        "run_loops": (run_loops, _periodic),
+        "depth_of": (queue_depth.depth_of, depth_of),
+    }
     return tuple(
         (module, name, new)
         for module_name, module in list(sys.modules.items())
@@ -80,7 +88,7 @@ def _url(account: str) -> SecretStr:
     return SecretStr(f"amqp://{account}:secret@simulated/")
 
 
-def builders() -> Mapping[str, Callable[[], Any]]:
+def builders(*, over_http: bool) -> Mapping[str, Callable[[], Any]]:
     """How each service is built, by its name."""
     stored: dict[str, Any] = {"mongodb_url": SecretStr("mongodb://simulated/"), "declare_topology": False}
     extras = ExtrasSettings(amqp_url=_url("extras-service"), **stored)
@@ -93,10 +101,14 @@ def builders() -> Mapping[str, Callable[[], Any]]:
         stripe_api_base="http://psp.localhost",
         seal_keys=SecretStr(SEAL_KEY),
     )
+    edge = gateway_settings(
+        amqp_url=_url("gateway"), declare_topology=False, seal_keys=SecretStr(SEAL_KEY), api_docs=False
+    )
     return {
         "extras-service": lambda: extras_service.app.create_app(extras),
         "payment-service": lambda: payment_service.app.create_app(payments),
         "psp-adapter": lambda: psp_adapter.app.create_app(adapter),
+        "gateway": lambda: gateway.app.create_app(edge) if over_http else ShortGateway(_periodic),
     }
 
 
@@ -174,52 +186,9 @@ class Instance:
         """As SIGTERM."""
         self._stopping.set()
 
-    async def serve(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
-        """Let the process do this. Raises ConnectionError when it is not there, or dies over it."""
-        if not self.is_ready:
-            work.close()
-            raise ConnectionError("refused")
-        answer: asyncio.Future[T] = self.loop.create_future()
-        self.loop.run_in(self.process, _answered(work, answer), "request")
-        try:
-            async with asyncio.timeout(seconds):
-                return await answer
-        except TimeoutError:
-            raise ConnectionError("no answer") from None
-
     async def webhook(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """The adapter's answer to a webhook: its status. Raises ConnectionError as `serve` does."""
-        if not self.is_ready:
-            raise ConnectionError("refused")
-        endpoint = next(
-            route.endpoint for route in self.app.routes if isinstance(route, Route) and "webhooks" in route.path
-        )
-        return await self.serve(_posted(endpoint, body, headers), 10.0)
-
-
-async def _answered(work: Coroutine[Any, Any, T], answer: "asyncio.Future[T]") -> None:
-    try:
-        result = await work
-    except Exception as error:
-        if not answer.done():
-            answer.set_exception(error)
-    else:
-        if not answer.done():
-            answer.set_result(result)
-
-
-async def _posted(endpoint: Any, body: bytes, headers: Mapping[str, str]) -> int:
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    raw.append((b"content-length", str(len(body)).encode()))
-    scope = {"type": "http", "method": "POST", "path": "/webhooks/stripe", "headers": raw, "query_string": b""}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    response = await endpoint(Request(scope, receive))
-    return int(response.status_code)
-
-
-def loops_of(*loops: Loop) -> Any:
-    """Background loops whose pauses may be stretched while nothing happens."""
-    return _periodic(loops)
+        """The adapter's answer to a webhook: its status. Raises ConnectionError when there is none."""
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        raw.append((b"content-length", str(len(body)).encode()))
+        status, _ = await Exchange(self, "POST", "/webhooks/stripe", raw, body, "198.51.100.1").head()
+        return status

@@ -215,6 +215,10 @@ def what_is_acknowledged_was_handled(world: "World") -> Iterator[str]:
     yield from world.early
 
 
+def the_gateway_answers_as_documented(world: "World") -> Iterator[str]:
+    yield from world.browsers.wrong
+
+
 def no_error_went_unseen(world: "World") -> Iterator[str]:
     yield from world.loop.unhandled
 
@@ -234,6 +238,7 @@ LAWS: tuple[Law, ...] = (
     no_queue_has_lost_a_message,
     what_happens_once_is_published_once,
     what_is_acknowledged_was_handled,
+    the_gateway_answers_as_documented,
     no_error_went_unseen,
 )
 

@@ -256,6 +256,9 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
     def get_debug(self) -> bool:
         return False
 
+    def get_task_factory(self) -> None:
+        """None: tasks are asyncio's own."""
+
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         self.call_exception_handler(context)
 

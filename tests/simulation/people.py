@@ -1,38 +1,21 @@
 """Guests and staff: what they do with one order, drawn from the seed and the order's number alone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
 
-from pydantic import SecretStr
+import httpx
 
-from chassis.errors import TransientError
-from chassis.messaging.requests import ReplyTimeoutError
-from chassis.seal import Seal
-from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId
-from contracts.message import Message
+from client import GatewayClient, GatewayError, PaymentSession, PendingError, ProblemError, calls
+from client.calls import Call, ResultT
+from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, ReservationId
 from contracts.money import Money
-from contracts.orders import (
-    CancelOrder,
-    FulfilOrder,
-    GetOrder,
-    Guest,
-    OrderReply,
-    OrderStatus,
-    OrderView,
-    PaymentSessionReply,
-    PlaceOrder,
-    RefundOrder,
-    Refusal,
-    RequestedLine,
-    Staff,
-    StartPayment,
-)
-from gateway.api.idempotency import order_id_of, refund_id_of
-from tests.simulation.instances import SEAL_KEY
+from contracts.orders import Guest, OrderStatus, OrderView, RequestedLine, Staff
+from gateway.api.idempotency import order_id_of
 from tests.simulation.psp import Psp
+from tests.simulation.shortcut import Shortcut
 
 PROPERTY = PropertyId("alpenhof")
 STAFF = Staff(staff_id="sim", property_id=PROPERTY)
@@ -43,7 +26,11 @@ PART = 500
 _LONG_ENOUGH = 1000.0
 """Seconds within which a cancelled session is known, even if its webhook is lost."""
 
-Ask = Callable[[Message], Awaitable[Message]]
+Browser = GatewayClient | Shortcut
+BrowserOf = Callable[[Guest | Staff], Browser]
+
+_MOVING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
+_LATER = (429, 503)
 
 CARDS = (
     ("pm_card_visa", 60),
@@ -78,6 +65,8 @@ class Plan:
     """"", "before", "with" or "after" paying."""
     staff: str
     """What staff do with a confirmed order: "", "fulfil", "refund part" or "refund"."""
+    watches: bool
+    """By the live stream of the order, where there is HTTP, rather than by looking again and again."""
 
     @classmethod
     def drawn(cls, seed: int, number: int, window: float) -> "Plan":
@@ -107,6 +96,7 @@ class Plan:
             authenticates=random.random() < 0.8,
             cancels=cancels,
             staff=staff,
+            watches=random.random() < 0.7,
         )
 
 
@@ -116,6 +106,8 @@ class Order:
 
     plan: Plan
     guest: Guest
+    key: str
+    """The idempotency key of the basket."""
     order_id: OrderId
     acknowledged: bool = False
     """Its guest was shown that it is placed."""
@@ -124,9 +116,10 @@ class Order:
     """The PSP showed the guest's browser that it is paid, or will be."""
     given_up: bool = False
     """Its guest, or staff, was shown that it is cancelled."""
-    refunds: dict[RefundId, int | None] = field(default_factory=dict)
-    """What staff asked to refund: minor units, or all that is left."""
     seen: list[str] = field(default_factory=list)
+    """What the PSP showed in the guest's browser."""
+    watched: list[str] = field(default_factory=list)
+    """What the live stream showed."""
     is_stuck: bool = False
     """Its guest was given a cancelled session again and again."""
     is_done: bool = False
@@ -135,12 +128,11 @@ class Order:
 class People:
     """Lives through the plans, by way of any gateway that answers."""
 
-    def __init__(self, ask: Ask, psp: Psp, time: Callable[[], float], seed: int) -> None:
-        self._ask = ask
+    def __init__(self, browser_of: BrowserOf, psp: Psp, time: Callable[[], float], seed: int) -> None:
+        self._browser_of = browser_of
         self._psp = psp
         self._time = time
         self._seed = seed
-        self._seal = Seal(SecretStr(SEAL_KEY))
         self.orders: list[Order] = []
 
     def order_of(self, plan: Plan) -> Order:
@@ -151,7 +143,8 @@ class People:
             stay_from=date(2026, 9, 25),
             stay_to=date(2026, 10, 5),
         )
-        order = Order(plan, guest, order_id_of(guest, f"key-{self._seed}-{plan.number}"))
+        key = f"key-{self._seed}-{plan.number}"
+        order = Order(plan, guest, key, order_id_of(guest, key))
         self.orders.append(order)
         return order
 
@@ -165,13 +158,13 @@ class People:
             order.is_done = True
 
     async def _live(self, order: Order, plan: Plan) -> None:
-        place = PlaceOrder(order_id=order.order_id, guest=order.guest, lines=(plan.line,))
-        clicks = [self._insist(place)] + ([self._insist(place)] if plan.double_clicks else [])
-        for reply in await asyncio.gather(*clicks):
-            if isinstance(reply, OrderReply):
+        place = calls.place_order((plan.line,), key=order.key)
+        clicks = [self._insist(order.guest, place) for _ in range(2 if plan.double_clicks else 1)]
+        for answer in await asyncio.gather(*clicks):
+            if isinstance(answer, OrderView):
                 order.acknowledged = True
-            elif isinstance(reply, Refusal):
-                order.refused = reply.reason
+            elif isinstance(answer, ProblemError):
+                order.refused = answer.name
         if not order.acknowledged or plan.leaves:
             return
         if plan.cancels == "before":
@@ -189,11 +182,10 @@ class People:
         """In one tab of the browser: with a session that is over, again with the next one."""
         secret = ""
         for pause in (30.0, _LONG_ENOUGH, 0.0):
-            start = StartPayment(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=PROPERTY)
-            session = await self._insist(start)
-            if not isinstance(session, PaymentSessionReply):
+            session = await self._insist(order.guest, calls.start_payment(order.order_id))
+            if not isinstance(session, PaymentSession):
                 return
-            former, secret = secret, self._seal.open(session.sealed_client_secret)
+            former, secret = secret, session.client_secret
             if not await self._try_cards(order, secret):
                 return
             order.is_stuck = former == secret and pause == 0.0
@@ -222,53 +214,59 @@ class People:
             await self._cancel(order)
         match plan.staff:
             case "fulfil":
-                await self._insist(FulfilOrder(order_id=order.order_id, staff=STAFF))
+                await self._insist(STAFF, calls.fulfil_order(order.order_id))
             case "refund part" | "refund" as what:
-                amount = PART if what == "refund part" else None
-                refund_id = refund_id_of(order.order_id, f"staff-{plan.number}")
-                reply = await self._insist(
-                    RefundOrder(
-                        order_id=order.order_id,
-                        staff=STAFF,
-                        refund_id=refund_id,
-                        amount=Money(amount=amount, currency="EUR") if amount else None,
-                        reason="the guest complained",
-                    )
-                )
-                if isinstance(reply, OrderReply):
-                    order.refunds[refund_id] = amount
+                amount = Money(amount=PART, currency="EUR") if what == "refund part" else None
+                key = f"staff-{plan.number}"
+                refund = calls.refund_order(order.order_id, reason="the guest complained", key=key, amount=amount)
+                await self._insist(STAFF, refund)
 
     async def _cancel(self, order: Order) -> None:
-        command = CancelOrder(order_id=order.order_id, property_id=PROPERTY, guest_id=order.guest.guest_id)
-        reply = await self._insist(command)
-        order.given_up = order.given_up or isinstance(reply, OrderReply)
+        answer = await self._insist(order.guest, calls.cancel_order(order.order_id))
+        order.given_up = order.given_up or isinstance(answer, OrderView)
 
     async def _watch(self, order: Order, seconds: float) -> OrderView | None:
         """Look at the order until nothing is open any more, or the guest has had enough."""
         until, view = self._time() + seconds, None
-        query = GetOrder(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=PROPERTY)
         pause = 2.0
         while self._time() < until:
-            reply = await self._try(query)
-            if isinstance(reply, OrderReply):
-                view = reply.order
-                if view.status not in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING):
+            browser = self._browser_of(order.guest)
+            if order.plan.watches and isinstance(browser, GatewayClient):
+                await self._follow(order, browser, until - self._time())
+            answer = await self._try(order.guest, calls.get_order(order.order_id))
+            if isinstance(answer, OrderView):
+                view = answer
+                if view.status not in _MOVING:
                     return view
             await asyncio.sleep(pause)
             pause = min(pause * 2, 120.0)
         return view
 
-    async def _insist(self, message: Message) -> Message | None:
+    async def _follow(self, order: Order, browser: GatewayClient, seconds: float) -> None:
+        """The live stream, until it shows that nothing is open any more, or ends."""
+        try:
+            async with asyncio.timeout(seconds), browser.watch(order.order_id) as updates:
+                async for update in updates:
+                    order.watched.append(f"{update.event}: {update.status}")
+                    if update.status is not None and update.status not in _MOVING:
+                        return
+        except (TimeoutError, httpx.TransportError, GatewayError):
+            return
+
+    async def _insist(self, person: Guest | Staff, call: Call[ResultT]) -> ResultT | ProblemError | None:
         """Ask again and again, as a browser does, until there is an answer."""
         for pause in (1.0, 2.0, 5.0, 5.0, 10.0, 30.0, 60.0, 120.0):
-            reply = await self._try(message)
-            if reply is not None:
-                return reply
+            answer = await self._try(person, call)
+            if answer is not None:
+                return answer
             await asyncio.sleep(pause)
         return None
 
-    async def _try(self, message: Message) -> Message | None:
+    async def _try(self, person: Guest | Staff, call: Call[ResultT]) -> ResultT | ProblemError | None:
+        """The answer, a refusal included; None where repeating the call may help."""
         try:
-            return await self._ask(message)
-        except (ConnectionError, TransientError, ReplyTimeoutError):
+            return await self._browser_of(person).send(call)
+        except ProblemError as problem:
+            return None if problem.status in _LATER else problem
+        except (httpx.TransportError, PendingError):
             return None

@@ -18,6 +18,7 @@ from chassis.messaging.envelope import Envelope
 from chassis.storage.store import MongoDocuments as Documents
 from chassis.storage.stored_document import Stored, document_of
 from chassis.storage.write_path import WritePath
+from chassis.web import problems
 from contracts.orders import OrderConfirmed
 from extras_service.stock.holds import StockKeeper
 from psp_adapter.stripe_api import StripeApi
@@ -163,6 +164,11 @@ def sends_an_outbox_once() -> AbstractContextManager[Any]:
     return patch.object(WritePath, "_next", without)
 
 
+def refuses_with_any_status() -> AbstractContextManager[Any]:
+    """Every refusal of a service is answered with 422, whatever docs/openapi.json says of it."""
+    return patch.object(problems, "_STATUS_OF_REASON", {})
+
+
 def confirms_under_two_ids() -> AbstractContextManager[Any]:
     """Each confirmation of an order leaves twice, and nothing says that both are one."""
     publish = Bus.publish
@@ -201,5 +207,6 @@ BUGS: Mapping[str, Bug] = {
         releases_without_reading_the_order,
         sends_an_outbox_once,
         confirms_under_two_ids,
+        refuses_with_any_status,
     )
 }

@@ -136,6 +136,6 @@ def failure(outcome: "Outcome") -> Iterator[str]:
         yield f"\n{order_id} in the PSP's own books:"
         yield from (f"  {line}" for line in account.at_the_psp)
     yield "\nwhat the services logged:"
-    words = {each.partition("_")[2] for each in outcome.accounts} | {" fault", " killed"}
+    words = {each.partition("_")[2] for each in outcome.accounts} | {" fault.", " process.killed"}
     about = [line for line in outcome.lines if any(word in line for word in words)]
     yield from (f"  {line[:_LONGEST]}" for line in about[-_LOG_LINES:])

@@ -46,3 +46,12 @@ def test_what_can_happen_to_an_order_happens() -> None:
     faults = sum((outcome.faults for outcome in outcomes), start=outcomes[0].faults.__class__())
     assert {"confirmed", "expired", "cancelled", "fulfilled"} <= statuses.keys()
     assert {"kills", "restarts", "connections_lost", "failovers", "webhooks dropped"} <= faults.keys()
+
+
+def test_people_reach_the_gateway_over_http_with_tokens_and_live_streams() -> None:
+    outcome = run(History(9, "calm", 12))
+
+    assert outcome.broken == []
+    assert outcome.answers["201 POST orders"] >= 12
+    assert outcome.answers["200 GET orders/…/live"] >= 2
+    assert run(History(10, "calm", 1)).answers == {}

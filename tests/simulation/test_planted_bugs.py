@@ -20,6 +20,7 @@ FOUND = (
     "believes_stale_reads",
     "releases_without_reading_the_order",
     "confirms_under_two_ids",
+    "refuses_with_any_status",
 )
 
 

@@ -23,7 +23,7 @@ def test_a_failure_is_shown_as_a_trace_with_the_psps_books_the_logs_and_the_comm
     assert "extras                  ● order: pending_payment / unpaid" in story
     assert re.search(r"payment_intent\.created +pi_\w+ requires_payment_method amount=", psp)
     assert "at the end:" in psp
-    assert re.search(r"\d\d:\d\d:\d\d\.\d{3} (extras|payment)-service-\d\.1 ", log)
+    assert re.search(r"\d\d:\d\d:\d\d\.\d{3} (extras-service|gateway)-\d\.1 ", log)
     assert re.search(
         r"--first 1 --profile rough --orders 4 --only-orders \d --only-faults none --plant confirms_", again
     )

@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from contracts.message import Message
+from pydantic import SecretStr
+
+from chassis.seal import Seal
 from contracts.money import Money
+from contracts.orders import Guest, Staff
 from extras_service.catalogue import Extra
 from tests.simulation import books, faults, laws
 from tests.simulation.broker.messages import Held
@@ -19,15 +22,16 @@ from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
 from tests.simulation.coverage import Row, counted
 from tests.simulation.faults import PROFILES, Happening, Profile
-from tests.simulation.gateway import SimulatedGateway
-from tests.simulation.instances import Instance, Servers, builders, simulated_parts
+from tests.simulation.gateway import Browsers
+from tests.simulation.instances import SEAL_KEY, Instance, Servers, builders, simulated_parts
 from tests.simulation.loop import SimulatedLoop, StuckError
-from tests.simulation.people import PROPERTY, People, Plan
+from tests.simulation.people import PROPERTY, Browser, People, Plan
 from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
 from tests.simulation.replaying import logged, resent
 from tests.simulation.report import Account, accounts_of
 from tests.simulation.sealing import sealed
+from tests.simulation.shortcut import Shortcut
 from tests.simulation.store.server import Collection, Concern, StoreServer
 
 DATABASE = "bellhop"
@@ -37,6 +41,8 @@ _AT_REST_WITHIN = 6 * 3600.0
 _LOOK_EVERY = 10.0
 _STEPS = 15_000
 """Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
+_OVER_HTTP = 8
+"""In one of so many histories people use HTTP: that costs about a third of the processor time more."""
 _REPLAYED = 4
 """The whole log is replayed at the end of every history whose number this divides."""
 _PACES = (2.0, 5.0, 10.0, 10.0, 10.0, 10.0)
@@ -87,6 +93,11 @@ class History:
         return max(20.0, self.orders * 0.4)
 
     @property
+    def over_http(self) -> bool:
+        """Whether people reach the gateway by HTTP, above its ASGI interface, rather than past its routes."""
+        return self.seed % _OVER_HTTP == 1
+
+    @property
     def command(self) -> str:
         """Lives through it again."""
         words = ["python -m tests.simulation --seeds 1", f"--first {self.seed} --profile {self.profile}"]
@@ -117,6 +128,8 @@ class Outcome:
     faults: Counter[str] = field(default_factory=Counter)
     rows: Counter[Row] = field(default_factory=Counter)
     """Rows of the state tables that were taken."""
+    answers: Counter[str] = field(default_factory=Counter)
+    """What the gateway answered over HTTP: status and kind of request."""
     processor: float = 0.0
     """Seconds of processor time."""
     steps: int = 0
@@ -141,8 +154,10 @@ class World:
         self.psp = Psp(self.loop, self._chance("psp"), self._webhook)
         self.random = self._chance("world")
         self.servers = Servers(self.broker, self.store, self.psp, self.random.choice(_PACES))
-        self.people = People(self.ask, self.psp, self.loop.time, seed)
-        build = {**builders(), "gateway": SimulatedGateway}
+        self._seal = Seal(SecretStr(SEAL_KEY))
+        self.browsers = Browsers(self.loop, self._gateway)
+        self.people = People(self._browser_of, self.psp, self.loop.time, seed)
+        build = builders(over_http=history.over_http)
         self.instances = [
             Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
         ]
@@ -202,13 +217,17 @@ class World:
             quiet = quiet + 1 if not laws.open_ends(self) else 0
         self.broken += [f"comes to rest: {what}" for what in laws.open_ends(self)]
 
-    async def ask(self, message: Message) -> Message:
-        """By way of any gateway that runs. Raises ConnectionError when it is gone, and its own errors."""
+    def _browser_of(self, person: Guest | Staff) -> Browser:
+        if self.history.over_http:
+            return self.browsers.of(person)
+        return Shortcut(person, self._gateway, self._seal)
+
+    def _gateway(self) -> Instance:
+        """Any that runs."""
         ready = [each for each in self.instances if each.service == "gateway" and each.is_ready]
         if not ready:
             raise ConnectionError("no gateway")
-        instance = self.random.choice(ready)
-        return await instance.serve(instance.app.ask(message), 15.0)
+        return self.random.choice(ready)
 
     async def _webhook(self, body: bytes, headers: Mapping[str, str]) -> int:
         ready = [each for each in self.instances if each.service == "psp-adapter" and each.is_ready]
@@ -282,6 +301,7 @@ def run(history: History) -> Outcome:
     outcome.orders = len(world.people.orders)
     outcome.statuses = laws.statuses(world)
     outcome.faults = world.counted + Counter(_chances(world))
+    outcome.answers = world.browsers.answers
     outcome.steps, outcome.trace = world.loop.steps, world.loop.trace
     outcome.processor = time.process_time() - began
     if outcome.broken or history.keeps_log:
