@@ -3,11 +3,14 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from structlog.testing import capture_logs
 
 from contracts.orders import ExtrasReply
 from tests.support.guest import body
-from tests.support.system import EXTRAS, System
+from tests.support.system import EXTRAS, PAYMENTS, System
 from tests.support.waiting import until
 
 FLOW = (
@@ -25,28 +28,35 @@ FLOW = (
 """The commands and events of one paid order, in the order of docs/architecture.md."""
 SWEPT_MESSAGES = 2
 """What asking for the PSP's recent events takes, once at start and then every ten minutes."""
+LOG_LINES = {"message.handled": 8, "webhook.handled": 3, "http.handled": 2}
+"""One for each message that a service consumes, for each event of the PSP, and for each request of the guest."""
 IN_FLIGHT = 64
 
 
-async def test_a_paid_order_takes_twelve_messages_and_seven_writes(
+async def test_a_paid_order_takes_twelve_messages_seven_writes_and_thirteen_log_lines(
     own_system: Callable[[], Awaitable[System]],
 ) -> None:
     system = await own_system()
     guest = system.guest()
     await until(lambda: has_swept(system), "the first sweep of the PSP's events is over")
     swept = SWEPT_MESSAGES, await system.state_writes()
+    trips = await write_trips(system)
 
-    order_id = (await guest.order())["order_id"]
-    body(await system.pay(await guest.session(order_id)), 200)
-    # Not by asking the gateway: its queries would count as well.
-    await until(lambda: is_confirmed(system, order_id), "the order is confirmed")
-    log = await until(lambda: log_if_complete(system, order_id), "the log has all of it")
+    with capture_logs() as lines:
+        order_id = (await guest.order())["order_id"]
+        body(await system.pay(await guest.session(order_id)), 200)
+        # Not by asking the gateway: its queries would count as well.
+        await until(lambda: is_confirmed(system, order_id), "the order is confirmed")
+        log = await until(lambda: log_if_complete(system, order_id), "the log has all of it")
+        await until(lambda: is_logged(lines), "the webhooks of the PSP's other events are handled")
 
     assert log == Counter(FLOW)
     assert await system.messages_published("command", "event") - swept[0] == len(FLOW)
     clock = await system.counted(EXTRAS, "bellhop_messages_published", kind=ExtrasReply.wire_kind())  # at a start
     assert await system.messages_published("command", "event", "reply") - swept[0] - clock == 12
     assert await system.state_writes() - swept[1] == 7
+    assert await write_trips(system) - trips == 7
+    assert logged(lines) == LOG_LINES
 
 
 async def test_every_message_of_an_action_carries_its_ids_and_its_cause(system: System) -> None:
@@ -83,6 +93,23 @@ async def test_many_sessions_are_opened_at_once(system: System) -> None:
     secrets = {answer.json()["client_secret"] for answer in answers}
     assert len(secrets) == IN_FLIGHT
     assert system.opening.most > IN_FLIGHT // 4
+
+
+async def write_trips(system: System) -> int:
+    """Round trips that write, of the services that have documents."""
+    counts = [await system.counted(part, "bellhop_store_round_trips", type="write") for part in (EXTRAS, PAYMENTS)]
+    return sum(counts)
+
+
+def logged(lines: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """The services' lines by their event, without those that a service does not write by default."""
+    return Counter(
+        line["event"] for line in lines if line["log_level"] != "debug" and not line["event"].startswith("sandbox.")
+    )
+
+
+async def is_logged(lines: Iterable[Mapping[str, Any]]) -> bool:
+    return logged(lines) >= Counter(LOG_LINES)
 
 
 async def has_swept(system: System) -> bool:
