@@ -10,7 +10,7 @@ WITHOUT_SERVERS := tests/unit tests/component tests/contracts --ignore=tests/con
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup simulate check docs openapi format lock clean
+.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup simulate bench check docs openapi format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
@@ -40,6 +40,11 @@ test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: 
 
 simulate: setup ## whole histories in one process, until a law is broken with SEEDS=0: make simulate SEEDS=100 PROFILE=hostile
 	$(VENV)/python -m tests.simulation --seeds $(SEEDS) --profile $(PROFILE) --processes 2
+
+bench: setup ## what an order, a write, a list and a log line cost, in processor time: some five minutes
+	$(VENV)/python -m benchmarks.log_lines
+	$(VENV)/python -m benchmarks.growth
+	$(VENV)/python -m benchmarks.load
 
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --tests
