@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from chassis.runtime.metrics import Metrics
@@ -21,13 +22,16 @@ TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
-    """Print plain tracebacks, and hear Ctrl-C again where the parent ignores it (`nohup`, a job of a script).
+    """Print plain tracebacks, give examples time, and hear Ctrl-C again where the parent ignores it (`nohup`, a job).
 
     structlog's own tracebacks cost a second of processor time each, in the event loop of the services under test.
     Programs that tests start inherit that SIGINT is ignored, and would not hear the one that a test sends them.
     """
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    # How long an example takes says how busy the machine is.
+    settings.register_profile("bellhop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("bellhop")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -187,7 +187,7 @@ headers = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(body=st.one_of(anything, st.just(event())), header=headers)
 async def test_whatever_is_not_signed_by_stripe_is_refused_and_never_published(body: bytes, header: str) -> None:
     door = Door()
@@ -199,7 +199,7 @@ async def test_whatever_is_not_signed_by_stripe_is_refused_and_never_published(b
     assert door.bench.published == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(position=st.integers(0, len(event()) - 1), byte=st.integers(0, 255), secret=st.sampled_from((NEW, OLD)))
 async def test_a_signed_body_with_one_byte_changed_is_refused(position: int, byte: int, secret: str) -> None:
     door = Door()
@@ -213,7 +213,7 @@ async def test_a_signed_body_with_one_byte_changed_is_refused(position: int, byt
     assert len(door.bench.published) == (1 if changed == event() else 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(body=st.one_of(anything.filter(lambda body: body.isascii()), st.just(b"[" * 100_000)))
 async def test_a_signed_body_of_any_content_is_answered_and_breaks_nothing(body: bytes) -> None:
     door = Door()

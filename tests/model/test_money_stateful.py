@@ -33,7 +33,6 @@ WALKS = settings(
     max_examples=5_000 if IS_DEEP else 500,
     stateful_step_count=40,
     derandomize=not IS_DEEP,  # CI walks the same ways every time, so that what fails is what changed
-    deadline=None,
     database=None,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),

@@ -334,7 +334,6 @@ def test_whatever_happens_to_an_order_on_the_real_store_its_money_is_accounted_f
         settings=settings(
             max_examples=20,
             stateful_step_count=30,
-            deadline=None,
             phases=(Phase.generate,),  # shrinking a walk over a real store takes minutes
             suppress_health_check=list(HealthCheck),
         ),

@@ -90,7 +90,7 @@ async def test_a_body_that_is_slow_too_large_or_broken_off_holds_nothing_any_mor
     assert readers.held == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 400)), max_size=60))
 async def test_the_bytes_in_memory_stay_below_the_limit(steps: list[tuple[int, int, int]]) -> None:
     readers = BodyReaders(per_address=3, most_bytes=5 * READER_BYTES + 1000)

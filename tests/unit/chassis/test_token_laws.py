@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import jwt
-from hypothesis import example, settings
+from hypothesis import example
 from hypothesis import given as each
 from hypothesis import strategies as st
 
@@ -75,19 +75,16 @@ def _part(value: bytes) -> str:
 HEADER = _part(b'{"alg": "HS256", "typ": "JWT"}')
 
 
-@settings(deadline=None)
 @each(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")) | st.text().map(lambda text: f"Bearer {text}"))
 def test_no_text_is_a_token(text: str) -> None:
     assert _believed(text) == []
 
 
-@settings(deadline=None)
 @each(st.lists(st.binary(max_size=60).map(_part) | st.text(max_size=20), min_size=1, max_size=5))
 def test_no_parts_make_a_token(parts: list[str]) -> None:
     assert _believed("Bearer " + ".".join(parts)) == []
 
 
-@settings(deadline=None)
 @each(header=JSON | st.fixed_dictionaries({"alg": JSON | st.sampled_from(["none", "HS256", "RS256"]), "kid": JSON}))
 @example(header={"alg": "none"})
 @example(header={"alg": "HS256", "crit": ["b64"], "b64": False})
@@ -99,7 +96,6 @@ def test_no_header_makes_claims_believed(header: Any) -> None:
         assert _believed(f"Bearer {head}.{claims}.{signature}") == []
 
 
-@settings(deadline=None)
 @each(data=st.data())
 def test_a_token_changed_anywhere_is_no_longer_one(data: st.DataObject) -> None:
     token = jwt.encode(_claims(), SECRET, algorithm="HS256")
@@ -117,7 +113,6 @@ def _meaning(token: str) -> list[bytes]:
     return [base64.urlsafe_b64decode(part + "==") for part in token.split(".")]
 
 
-@settings(deadline=None)
 @each(changes=st.dictionaries(st.sampled_from(sorted(_claims())), JSON | st.dates().map(str), max_size=4))
 @example(changes={"sub": "anna\0alpenhof"})
 @example(changes={"property": "\ud800"})

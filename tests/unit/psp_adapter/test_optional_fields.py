@@ -81,7 +81,7 @@ def _subjects_of(event_type: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_an_event_is_translated_whichever_optional_fields_are_null_or_absent(
     event_type: str, data: st.DataObject
@@ -97,7 +97,7 @@ def test_an_event_is_translated_whichever_optional_fields_are_null_or_absent(
     assert isinstance(report, Ignored) or (isinstance(report, PspPaymentEvent) and report.to_wire())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(intent=INTENTS, refunds=st.lists(REFUNDS, max_size=3), disputes=st.lists(DISPUTES, max_size=2))
 def test_the_audit_reads_a_payment_whichever_optional_fields_are_null_or_absent(
     intent: dict[str, Any], refunds: list[dict[str, Any]], disputes: list[dict[str, Any]]

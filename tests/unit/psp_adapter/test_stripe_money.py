@@ -11,7 +11,7 @@ from psp_adapter.stripe_money import UnpayableAmountError, from_stripe, to_strip
 CURRENCIES = sorted(list_currencies())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(amount=st.integers(0, 10**9), currency=st.sampled_from(CURRENCIES))
 def test_there_and_back_is_the_same_money_or_refused(amount: int, currency: str) -> None:
     money = Money(amount=amount, currency=currency)
@@ -65,7 +65,7 @@ def test_an_amount_finer_than_stripe_counts_is_refused_rather_than_rounded() -> 
 
 
 @pytest.mark.parametrize("currency", CURRENCIES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(amount=st.integers(0, 10**12))
 def test_what_stripe_reports_is_kept_to_its_last_unit(currency: str, amount: int) -> None:
     theirs = amount - amount % 10 if currency in ("BHD", "JOD", "KWD", "OMR", "TND") else amount
@@ -81,7 +81,7 @@ def test_a_report_finer_than_our_currency_is_carried(currency: str) -> None:
 # What the contract says about amounts is what the adapter does with them
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(amount=st.integers(-10, 10**13) | st.integers(0, 10**5), currency=st.sampled_from(sorted(PSP_CURRENCIES)))
 def test_a_payable_amount_can_be_charged_exactly_within_the_digits_stripe_counts(amount: int, currency: str) -> None:
     money = Money(amount=amount, currency=currency)
@@ -91,7 +91,7 @@ def test_a_payable_amount_can_be_charged_exactly_within_the_digits_stripe_counts
         assert 0 < theirs <= (999_999_999_999 if currency == "IDR" else 99_999_999)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     amount=st.integers(-10, 10**13) | st.integers(0, 10**5),
     hundredths=st.integers(0, 99),
