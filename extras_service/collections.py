@@ -16,7 +16,7 @@ class ExtrasStore:
         self._now = clock
         self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status", "open_of"))
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
-        self.extras: Records[Extra] = store.records("extras", Extra)
+        self.extras: Records[Extra] = store.records("extras", Extra, indexed=("property_id",))
 
     async def reviews(self) -> tuple[int, datetime | None]:
         """The number of orders under review, and the time of the oldest."""

@@ -128,7 +128,8 @@ class NoSuchLetterError(Exception):
 
 def letter_records(store: Store) -> MongoRecords[DeadLetter]:
     """The collection of dead letters."""
-    return store.records("dead_letters", DeadLetter, indexed=("letter_id", "stage", f"message.headers.{REPLAY_PLAN}"))
+    indexed = ("letter_id", "stage", f"message.headers.{REPLAY_PLAN}", "message.large.digest")
+    return store.records("dead_letters", DeadLetter, indexed=indexed)
 
 
 async def waiting_letters(store: Store) -> tuple[int, datetime | None]:

@@ -1,6 +1,6 @@
 """Every look at the store that happens often has an index that the server at hand really uses."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from chassis.storage.stored_document import Stored, document_of
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 from deploy.local.store import Store as Server
-from tests.integration.store.conftest import Recorder
+from tests.support.recorded_commands import Recorder, scans
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MESSAGE = OrderExpired(order_id=OrderId("ord_1"), guest_id=GuestId("gst_1"), property_id=PropertyId("alpenhof"))
@@ -192,28 +192,3 @@ async def test_an_older_version_starts_beside_the_sparse_indexes(
             database.things.create_index(name, partialFilterExpression={name: {"$exists": True}})
 
         await documents.prepare()
-
-
-def scans(database: Database[dict[str, Any]], command: dict[str, Any]) -> bool:
-    """Whether the server reads the whole collection for this command."""
-    kept = ("find", "aggregate", "filter", "sort", "limit", "projection", "pipeline", "cursor")
-    asked = {name: value for name, value in command.items() if name in kept}
-    # SecantusDB looks one clause up and checks the others, but explains that as a scan.
-    clauses = asked.get("filter", {})
-    looks = [asked | {"filter": {name: clause}} for name, clause in clauses.items()] if len(clauses) > 1 else []
-    return all("COLLSCAN" in set(_stages(explained(database, look))) for look in (asked, *looks))
-
-
-def explained(database: Database[dict[str, Any]], asked: dict[str, Any]) -> object:
-    return database.command({"explain": asked, "verbosity": "queryPlanner"})
-
-
-def _stages(plan: object) -> Iterator[str]:
-    if isinstance(plan, Mapping):
-        if isinstance(stage := plan.get("stage"), str):
-            yield stage
-        for value in plan.values():
-            yield from _stages(value)
-    elif isinstance(plan, list | tuple):
-        for value in plan:
-            yield from _stages(value)

@@ -11,7 +11,7 @@ from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored
 from deploy.local.store import Store as Server
-from tests.integration.store.conftest import Recorder
+from tests.support.recorded_commands import Recorder
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WEAK = "readPreference=secondaryPreferred&readConcernLevel=local&w=1&journal=false"
