@@ -19,6 +19,8 @@ class Profile:
     connections_lost: float = 0
     channels_closed: float = 0
     failovers: float = 0
+    majorities_lost: float = 0
+    """Half of the queues have no leader for long."""
     broker_crashes: float = 0
     store_crashes: float = 0
     psp_outages: float = 0
@@ -46,6 +48,7 @@ PROFILES = {
         connections_lost=8,
         channels_closed=4,
         failovers=3,
+        majorities_lost=0.5,
         replays=5,
         sessions_cancelled=3,
         store_lost=0.001,
@@ -64,6 +67,7 @@ PROFILES = {
         connections_lost=30,
         channels_closed=20,
         failovers=15,
+        majorities_lost=4,
         broker_crashes=2,
         store_crashes=3,
         psp_outages=2,
@@ -89,6 +93,7 @@ EVENTS = (
     "connections_lost",
     "channels_closed",
     "failovers",
+    "majorities_lost",
     "broker_crashes",
     "store_crashes",
     "psp_outages",
@@ -96,6 +101,9 @@ EVENTS = (
     "replays",
     "sessions_cancelled",
 )
+PUBLISHES = ("confirmed", "refused", "late")
+"""What becomes of what is published to a queue without a leader."""
+
 _LATE_SHARE = 0.2
 """Of all faults, those that strike while payments are late and deadlines pass."""
 
@@ -125,7 +133,13 @@ class Happening:
                 if channels:
                     random.choice(channels).end_by_broker()
             case "failovers":
-                world.broker.fail_over(random.choice(list(world.broker.queues)), random.uniform(0.1, 8.0))
+                queue = random.choice(list(world.broker.queues))
+                world.broker.fail_over(queue, random.uniform(0.1, 8.0), publishes=random.choice(PUBLISHES))
+            case "majorities_lost":
+                seconds, publishes = random.uniform(10.0, 90.0), random.choice(PUBLISHES[1:])
+                for queue in list(world.broker.queues):
+                    if random.random() < 0.5:
+                        world.broker.fail_over(queue, seconds, publishes=publishes)
             case "broker_crashes":
                 world.broker.crash(random.uniform(1.0, 60.0))
             case "store_crashes":

@@ -219,6 +219,17 @@ def the_gateway_answers_as_documented(world: "World") -> Iterator[str]:
     yield from world.browsers.wrong
 
 
+def what_is_decided_is_published(world: "World") -> Iterator[str]:
+    """Every command and event that an outbox has held, whatever was decided next on its document."""
+    for message_id, what in world.writes.promised.items():
+        if message_id not in world.broker.published:
+            yield f"{what} was never published: {message_id}"
+
+
+def a_message_changes_a_document_once(world: "World") -> Iterator[str]:
+    yield from world.writes.repeated
+
+
 def no_error_went_unseen(world: "World") -> Iterator[str]:
     yield from world.loop.unhandled
 
@@ -239,6 +250,8 @@ LAWS: tuple[Law, ...] = (
     what_happens_once_is_published_once,
     what_is_acknowledged_was_handled,
     the_gateway_answers_as_documented,
+    what_is_decided_is_published,
+    a_message_changes_a_document_once,
     no_error_went_unseen,
 )
 

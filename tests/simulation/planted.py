@@ -155,11 +155,12 @@ async def _nothing(_document_id: str) -> None:
 
 
 def sends_an_outbox_once() -> AbstractContextManager[Any]:
-    """A duplicate does not send the outbox again, and neither does the next write take it over."""
+    """The next write does not take over what is still unsent."""
     next_of = WritePath._next
 
     def without(path: WritePath[Any, Any], stored: Any, *args: Any) -> Stored[Any]:
-        return next_of(path, replace(stored, outbox=()) if stored is not None else None, *args)
+        new = next_of(path, stored, *args)
+        return replace(new, outbox=new.outbox[len(path._unsent(stored)) if stored is not None else 0 :])
 
     return patch.object(WritePath, "_next", without)
 

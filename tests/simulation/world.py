@@ -33,6 +33,7 @@ from tests.simulation.report import Account, accounts_of
 from tests.simulation.sealing import sealed
 from tests.simulation.shortcut import Shortcut
 from tests.simulation.store.server import Collection, Concern, StoreServer
+from tests.simulation.writes import Writes
 
 DATABASE = "bellhop"
 DAILY_LIMIT = 3
@@ -165,6 +166,8 @@ class World:
         self.early: list[str] = []
         """Messages that were acknowledged before they were handled."""
         self.broker.on_settled = self._settled
+        self.writes = Writes()
+        self.store.on_write = self.writes.written
 
     def _chance(self, what: str) -> Random:
         return Random(f"{what} {self.history.seed}")  # noqa: S311 - chance for tests, not for secrets
@@ -207,7 +210,6 @@ class World:
     def heal(self) -> None:
         """Nothing goes wrong any more: what is still open must come to its end by itself."""
         faults.apply(Profile(), self, self.history.seed)
-        self.broker.refusing.clear()
 
     async def _rest(self) -> None:
         """Wait until nothing is open, twice in a row."""

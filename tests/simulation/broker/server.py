@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -24,10 +25,14 @@ class Broker:
         self.streams: dict[str, list[Wire]] = {}
         self.connections: list[ServerConnection] = []
         self.is_up = True
+        self.published: set[str | None] = set()
+        """Ids of all messages that ever came into a queue."""
         self.confirms_lost = 0.0
         """How often a confirm is lost, together with its connection."""
         self.refusing: set[str] = set()
-        """Queues without a leader: a publish to them is answered with a nack."""
+        """Queues that fail: a publish to them is answered with a nack."""
+        self.unconfirmed: dict[str, list[Callable[[], None]]] = {}
+        """Confirms of what was published to queues without a leader, held back until they have one."""
         self.on_settled: Callable[[Queue, Held, str], None] = lambda _queue, _held, _how: None
         self._bindings: dict[str, list[tuple[str, str]]] = {}
         self._routes: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -82,6 +87,7 @@ class Broker:
     def enqueue(self, wire: Wire) -> tuple[Queue, ...]:
         """Put a message into every queue it reaches. Returns those queues, streams left out."""
         queues = []
+        self.published.add(wire.message_id)
         for name in self.route(wire.exchange, wire.routing_key):
             if name in self.streams:
                 self.streams[name].append(wire)
@@ -104,16 +110,26 @@ class Broker:
     def _restart(self) -> None:
         self.is_up = True
 
-    def fail_over(self, name: str, seconds: float) -> None:
-        """The queue has no leader for a while; what was handed out may be handed out again meanwhile acknowledged."""
+    def fail_over(self, name: str, seconds: float, *, publishes: str = "confirmed") -> None:
+        """The queue has no leader for a while; what was handed out may be handed out again meanwhile acknowledged.
+
+        `publishes` to it are "confirmed" at once, "refused", or confirmed "late": once it has a leader again.
+        """
         queue = self.queues[name]
         queue.is_available = False
+        if publishes == "refused":
+            self.refusing.add(name)
+        elif publishes == "late":
+            self.unconfirmed.setdefault(name, [])
         for connection in self.connections:
             connection.forget(queue, self.random)
         self.loop.call_at(self.loop.time() + seconds, self._elected, queue, context=self.loop.world.context)
 
     def _elected(self, queue: Queue) -> None:
         queue.is_available = True
+        self.refusing.discard(queue.name)
+        for confirm in self.unconfirmed.pop(queue.name, ()):
+            confirm()
         queue.pump()
 
 
@@ -202,7 +218,11 @@ class ServerChannel:
         if broker.confirms_lost and broker.random.random() < broker.confirms_lost:
             self.connection.drop()
             return
-        self.line.send(answer, "ack")
+        late = next((name for name in reached if name in broker.unconfirmed), None)
+        if late is not None:
+            broker.unconfirmed[late].append(partial(self.line.send, answer, "ack"))
+        else:
+            self.line.send(answer, "ack")
 
     def consume(self, name: str, tag: str, prefetch: int, deliver: Callable[..., None], *, no_ack: bool) -> bool:
         """False: there is no such queue."""

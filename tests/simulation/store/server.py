@@ -42,6 +42,7 @@ class Collection:
     """Documents by id, with indexes on fields."""
 
     server: "StoreServer"
+    name: str
     documents: dict[Any, Document] = field(default_factory=dict)
     _indexes: dict[str, dict[Any, dict[Any, None]]] = field(default_factory=dict)
     _former: dict[Any, _Former] = field(default_factory=dict)
@@ -192,7 +193,7 @@ class StoreServer:
         self._databases: dict[tuple[str, str], Collection] = {}
 
     def collection(self, database: str, name: str) -> Collection:
-        return self._databases.setdefault((database, name), Collection(self))
+        return self._databases.setdefault((database, name), Collection(self, name))
 
     def crash(self, seconds: float) -> None:
         self.is_up = False
