@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Protocol, Self
 
 from chassis.decision import DeferredReply, Outgoing, PendingReply
@@ -115,6 +116,7 @@ class Envelope:
         )
 
 
+@cache
 def _exchange_of(message_type: type[Message]) -> str:
     for base, exchange in ((Command, COMMANDS), (Event, EVENTS), (Query, QUERIES)):
         if issubclass(message_type, base):

@@ -71,4 +71,6 @@ def text(headers: Mapping[str, Any], name: str) -> str | None:
 
 
 def _cut(value: str) -> str:
+    if len(value) <= MAX_TEXT and value.isascii():
+        return value
     return value.encode(errors="replace")[:MAX_TEXT].decode(errors="ignore")
