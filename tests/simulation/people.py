@@ -239,7 +239,7 @@ class People:
                 if view.status not in _MOVING:
                     return view
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 120.0)
+            pause = min(pause * 4, 300.0)
         return view
 
     async def _follow(self, order: Order, browser: GatewayClient, seconds: float) -> None:

@@ -56,6 +56,15 @@ class _Request:
         return self.content
 
 
+@dataclass(slots=True)
+class _Response:
+    """As much of a response as the stripe SDK and the adapter's transport read."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 def _routes() -> list[tuple[str, re.Pattern[str], Operation, bool]]:
     return [
         (method, re.compile("/v1" + path.replace("{id}", "(?P<id>[^/]+)")), operation, is_public)
@@ -148,7 +157,7 @@ class Psp:
         if response.status_code == 400 and b"idempotency_error" in response.body:
             self.contradicted.append(request.headers.get("idempotency-key", ""))
         headers = {"Date": formatdate(self.sandbox.now(), usegmt=True), **dict(response.headers)}
-        came: Any = httpx.Response(response.status_code, headers=headers, content=bytes(response.body))
+        came: Any = _Response(response.status_code, httpx.Headers(headers), bytes(response.body))
         if isinstance(response, NeverArrives):
             came = httpx.RemoteProtocolError("the connection was closed")
         at = self.loop.time() + self.wire.latency.drawn(self.random)

@@ -46,7 +46,7 @@ _OVER_HTTP = 8
 """In one of so many histories people use HTTP: that costs about a third of the processor time more."""
 _REPLAYED = 4
 """The whole log is replayed at the end of every history whose number this divides."""
-_PACES = (2.0, 5.0, 10.0, 10.0, 10.0, 10.0)
+_PACES = (2.0, 5.0, 10.0, 20.0, 30.0, 30.0)
 """How slow periodic work is: rare as it is set, for a round costs processor time whether or not it finds anything."""
 
 EXTRAS = (

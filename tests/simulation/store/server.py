@@ -171,9 +171,25 @@ def _hashable(value: Any) -> Any:
     return str(value) if isinstance(value, list | dict) else value
 
 
-def _as_stored(document: Document) -> Document:
+class _Stored(Document):
+    """A document as the server has it, and how it travels."""
+
+    encoded: bytes
+
+
+def _as_stored(document: Document) -> _Stored:
     """Through BSON, as every value travels: milliseconds, no tuples, no shared objects."""
-    return bson.decode(bson.encode(document), _CODEC)
+    encoded = bson.encode(document)
+    stored = _Stored(bson.decode(encoded, _CODEC))
+    stored.encoded = encoded
+    return stored
+
+
+def _sent(document: Document, projection: Mapping[str, Any] | None) -> Document:
+    """A copy, as a client gets it."""
+    if projection is None and isinstance(document, _Stored):
+        return bson.decode(document.encoded, _CODEC)
+    return bson.decode(bson.encode(projected(document, projection)), _CODEC)
 
 
 class StoreServer:
@@ -220,4 +236,4 @@ class StoreServer:
             found = ordered(found, order)
         elif len(found) > 1:
             self.random.shuffle(found)
-        return [_as_stored(projected(document, projection)) for document in found[: limit or None]]
+        return [_sent(document, projection) for document in found[: limit or None]]
