@@ -104,8 +104,9 @@ EVENTS = (
 PUBLISHES = ("confirmed", "refused", "late")
 """What becomes of what is published to a queue without a leader."""
 
-_LATE_SHARE = 0.2
-"""Of all faults, those that strike while payments are late and deadlines pass."""
+_LATE_SHARE, _DEADLINES_SHARE = 0.1, 0.2
+"""Of all faults, those that strike while payments are late, and those that strike while most deadlines pass."""
+_FIRST_DEADLINE = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,13 @@ def drawn(seed: int, profile: Profile, orders: int, window: float) -> tuple[Happ
         expected = getattr(profile, kind) * orders / 100
         number = int(expected) + (random.random() < expected % 1)
         for _ in range(number):
-            late = random.random() < _LATE_SHARE
-            at = random.uniform(window, 2600.0) if late else random.uniform(0.0, window + 30.0)
+            share = random.random()
+            if share < _LATE_SHARE:
+                at = random.uniform(window, 2600.0)
+            elif share < _LATE_SHARE + _DEADLINES_SHARE:
+                at = _FIRST_DEADLINE + random.uniform(-30.0, window + 60.0)
+            else:
+                at = random.uniform(0.0, window + 30.0)
             happenings.append(Happening(len(happenings), kind, at))
     return tuple(happenings)
 

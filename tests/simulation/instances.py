@@ -43,17 +43,20 @@ _START_AGAIN_AFTER = 2.0
 
 
 PACE: ContextVar[float] = ContextVar("how slow the periodic work of a process is")
+GAUGES: ContextVar[list[Loop]] = ContextVar("what a process counts for people")
+_GAUGE = "gauge of "
 
 
 def _periodic(loops: Any) -> Any:
     """As on a machine that is slow: each round begins later, by a factor."""
     pace = PACE.get()
+    GAUGES.get().extend(loop for loop in loops if loop.name.startswith(_GAUGE))
     return run_loops([replace(loop, every=Period(loop.every * pace * _seldom(loop))) for loop in loops])
 
 
 def _seldom(loop: Loop) -> float:
     """Gauges are for people, and change nothing."""
-    return 20.0 if loop.name.startswith("gauge of ") else 1.0
+    return 20.0 if loop.name.startswith(_GAUGE) else 1.0
 
 
 @cache
@@ -127,6 +130,7 @@ class Servers:
         process.context.run(STORE.set, self.store)
         process.context.run(PSP.set, self.psp)
         process.context.run(PACE.set, self.pace)
+        process.context.run(GAUGES.set, [])
 
 
 @dataclass

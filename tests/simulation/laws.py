@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from contracts.psp import PspSessionCreated
+from tests.simulation import attention
 from tests.simulation.books import UNREADABLE, Books, books_of, orders_of
 
 if TYPE_CHECKING:
@@ -252,6 +253,9 @@ LAWS: tuple[Law, ...] = (
     the_gateway_answers_as_documented,
     what_is_decided_is_published,
     a_message_changes_a_document_once,
+    attention.every_failed_refund_is_seen,
+    attention.every_alarm_that_should_ring_rings,
+    attention.every_document_is_small,
     no_error_went_unseen,
 )
 

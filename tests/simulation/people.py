@@ -33,14 +33,14 @@ _MOVING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCEL
 _LATER = (429, 503)
 
 CARDS = (
-    ("pm_card_visa", 60),
+    ("pm_card_visa", 54),
     ("pm_card_chargeDeclined", 8),
     ("pm_card_authenticationRequired", 12),
     ("pm_card_processing", 6),
     ("pm_card_processingFail", 3),
     ("pm_card_createDispute", 3),
     ("pm_card_pendingRefund", 4),
-    ("pm_card_refundFail", 4),
+    ("pm_card_refundFail", 10),
 )
 
 

@@ -16,7 +16,7 @@ from chassis.seal import Seal
 from contracts.money import Money
 from contracts.orders import Guest, Staff
 from extras_service.catalogue import Extra
-from tests.simulation import books, faults, laws
+from tests.simulation import attention, books, faults, laws
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
@@ -163,6 +163,8 @@ class World:
             Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
         ]
         self.broken: list[str] = []
+        self.shown: dict[str, float] = {}
+        """What the extras service's gauges show at rest."""
         self.early: list[str] = []
         """Messages that were acknowledged before they were handled."""
         self.broker.on_settled = self._settled
@@ -199,6 +201,7 @@ class World:
         await asyncio.gather(*guests)
         self.heal()
         await self._rest()
+        self.shown = await attention.gauges(self)
         if self.history.seed % _REPLAYED == 0:
             await self.replay_all()
 

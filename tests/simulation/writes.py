@@ -4,10 +4,14 @@ from typing import Any
 
 from contracts.topology import COMMANDS, EVENTS
 from tests.simulation.store.queries import Document
-from tests.simulation.store.server import Collection
+from tests.simulation.store.server import AsStored, Collection
 
 _DECIDED = ("orders", "payments", "sweeps")
 """Collections whose documents change once for each message. Of `stock`, the decision alone determines that."""
+
+
+_LARGEST = 20 * 1024
+"""Bytes of a document; the largest of a hostile history has 12 KiB."""
 
 
 class Writes:
@@ -18,10 +22,15 @@ class Writes:
         """Messages that have changed a document a second time."""
         self.promised: dict[str, str] = {}
         """Ids of the commands and events that an outbox has held, with what they are."""
+        self.oversized: list[str] = []
+        self.largest = 0
+        """Bytes of the largest document."""
         self._causes: dict[tuple[str, Any], set[str]] = {}
 
     def written(self, of: Collection, document_id: Any, before: Document | None) -> None:
         document = of.documents.get(document_id)
+        if isinstance(document, AsStored):
+            self._measure(of, document)
         if document is None or not document.get("history"):
             return
         newest = document["history"][-1]
@@ -36,3 +45,9 @@ class Writes:
             if newest["id"] in causes:
                 self.repeated.append(f"{newest['kind']} {newest['id']} in version {document['version']}")
             causes.add(newest["id"])
+
+    def _measure(self, of: Collection, document: AsStored) -> None:
+        size = len(document.encoded)
+        self.largest = max(self.largest, size)
+        if size > _LARGEST:
+            self.oversized.append(f"{document['_id']} in {of.name} has {size} bytes in version {document['version']}")

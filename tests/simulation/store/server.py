@@ -171,23 +171,23 @@ def _hashable(value: Any) -> Any:
     return str(value) if isinstance(value, list | dict) else value
 
 
-class _Stored(Document):
+class AsStored(Document):
     """A document as the server has it, and how it travels."""
 
     encoded: bytes
 
 
-def _as_stored(document: Document) -> _Stored:
+def _as_stored(document: Document) -> AsStored:
     """Through BSON, as every value travels: milliseconds, no tuples, no shared objects."""
     encoded = bson.encode(document)
-    stored = _Stored(bson.decode(encoded, _CODEC))
+    stored = AsStored(bson.decode(encoded, _CODEC))
     stored.encoded = encoded
     return stored
 
 
 def _sent(document: Document, projection: Mapping[str, Any] | None) -> Document:
     """A copy, as a client gets it."""
-    if projection is None and isinstance(document, _Stored):
+    if projection is None and isinstance(document, AsStored):
         return bson.decode(document.encoded, _CODEC)
     return bson.decode(bson.encode(projected(document, projection)), _CODEC)
 
