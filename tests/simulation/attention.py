@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _WAITING = re.compile(r'^bellhop_waiting\{service="[^"]+",what="(\w+)"\} ([\d.e+]+)$', re.MULTILINE)
 _FAILED = ("failed", "canceled")
-_SECONDS = 15.0
 
 
 async def gauges(world: "World") -> dict[str, float]:
@@ -26,14 +25,14 @@ async def gauges(world: "World") -> dict[str, float]:
     shown: dict[str, float] = {}
     for instance in world.instances:
         if instance.service == "extras-service" and instance.is_ready:
-            for what, number in await _read(instance):
+            for what, number in await _read(world, instance):
                 shown[what] = max(shown.get(what, 0.0), number)
     return shown
 
 
-async def _read(instance: Instance) -> list[tuple[str, float]]:
+async def _read(world: "World", instance: Instance) -> list[tuple[str, float]]:
     for loop in instance.process.context[GAUGES]:
-        await instance.serve(_counted(loop.work), _SECONDS)
+        await world.loop.run_in(instance.process, _counted(loop.work), loop.name)
     endpoint = next(
         route.endpoint for route in instance.app.routes if isinstance(route, Route) and route.path == "/metrics"
     )
