@@ -6,7 +6,7 @@ from tests.simulation.planted import BUGS
 from tests.simulation.shrinking import law_of, shrunk
 from tests.simulation.world import History, run
 
-SEEDS = 6
+SEEDS = 12
 """Within so many hostile histories of 30 orders each bug must break a law."""
 
 
