@@ -106,6 +106,8 @@ PUBLISHES = ("confirmed", "refused", "late")
 
 _LATE_SHARE, _DEADLINES_SHARE = 0.1, 0.2
 """Of all faults, those that strike while payments are late, and those that strike while most deadlines pass."""
+_OF_THE_BROKER = ("majorities_lost", "broker_crashes")
+"""Half of these strike then: what a sweep has decided and cannot publish, no message brings back."""
 _FIRST_DEADLINE = 1800.0
 
 
@@ -168,7 +170,7 @@ def drawn(seed: int, profile: Profile, orders: int, window: float) -> tuple[Happ
             share = random.random()
             if share < _LATE_SHARE:
                 at = random.uniform(window, 2600.0)
-            elif share < _LATE_SHARE + _DEADLINES_SHARE:
+            elif share < _LATE_SHARE + (0.5 if kind in _OF_THE_BROKER else _DEADLINES_SHARE):
                 at = _FIRST_DEADLINE + random.uniform(-30.0, window + 60.0)
             else:
                 at = random.uniform(0.0, window + 30.0)

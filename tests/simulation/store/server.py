@@ -42,7 +42,7 @@ class Collection:
     """Documents by id, with indexes on fields."""
 
     server: "StoreServer"
-    name: str
+    name: str = ""
     documents: dict[Any, Document] = field(default_factory=dict)
     _indexes: dict[str, dict[Any, dict[Any, None]]] = field(default_factory=dict)
     _former: dict[Any, _Former] = field(default_factory=dict)
