@@ -89,6 +89,13 @@ async def test_an_event_that_cannot_be_translated_stops_neither_the_others_nor_t
     assert dead(bench) == [PARKED]
 
 
+async def test_an_event_without_a_type_cannot_be_dead_lettered_and_stops_neither_the_others_nor_the_cursor() -> None:
+    bench = await taking(SWEEP, stripe_with({"id": "evt_bad", "object": "event", "created": CREATED}, GOOD))
+
+    assert sent_kinds(bench) == [PspRefundUpdated, PspEventsSwept]
+    assert dead(bench) == []
+
+
 async def test_an_event_that_cannot_be_translated_is_dead_lettered_once() -> None:
     bench = await taking(SWEEP, stripe_with(UNTRANSLATABLE), times=3)
 
