@@ -24,7 +24,8 @@ class Books:
         self.captured: list[int] = []
         self.refunds: dict[str, list[int]] = defaultdict(list)
         """Succeeded and pending ones, by our refund id."""
-        self.failed = 0
+        self.failed: list[str] = []
+        """Our ids of refunds that failed; `ref_psp_…` for one that was made in the dashboard."""
         self.lost = 0
         self.disputed = 0
         self.open: list[str] = []
@@ -59,7 +60,7 @@ def books_of(world: "World") -> dict[str, Books]:
         if refund["status"] in ("succeeded", "pending"):
             book.refunds[refund["metadata"].get("refund_id", refund["id"])].append(refund["amount"])
         else:
-            book.failed += 1
+            book.failed.append(refund["metadata"].get("refund_id") or f"ref_psp_{refund['id']}")
     for dispute in state.disputes.values():
         book = books[owner[dispute["payment_intent"]]]
         book.disputed += 1

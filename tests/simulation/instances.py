@@ -156,6 +156,11 @@ class Instance:
         self.loop.run_in(self.process, self._run(self.process), "main")
 
     @property
+    def gauges(self) -> list[Loop]:
+        """The loops that update what this life of it shows of waiting things."""
+        return self.process.context[GAUGES]
+
+    @property
     def is_ready(self) -> bool:
         return self.app is not None and self.process.alive
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from contracts.psp import PspSessionCreated
-from tests.simulation import attention
+from tests.simulation import alarms, attention
 from tests.simulation.books import UNREADABLE, Books, books_of, orders_of
 
 if TYPE_CHECKING:
@@ -67,11 +67,12 @@ def _short(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def every_acknowledged_order_is_kept(world: "World") -> Iterator[str]:
+def every_acknowledged_order_is_final(world: "World") -> Iterator[str]:
     known = orders_of(world)
     for order in world.people.orders:
-        if order.acknowledged and order.order_id not in known:
-            yield f"{order.order_id} was acknowledged and is gone"
+        status = known[order.order_id]["status"] if order.order_id in known else "gone"
+        if order.acknowledged and status not in FINAL:
+            yield f"{order.order_id} was acknowledged and is {status}"
 
 
 def no_guest_is_charged_twice(world: "World") -> Iterator[str]:
@@ -216,6 +217,16 @@ def what_is_acknowledged_was_handled(world: "World") -> Iterator[str]:
     yield from world.early
 
 
+def the_alarms_ring_that_should(world: "World") -> Iterator[str]:
+    """And no other one does."""
+    for name, comparisons in alarms.rules().items():
+        if not comparisons or not world.scraped:
+            continue  # left out, or never at rest
+        rings = any(alarms.rings(each, world.scraped) for each in comparisons)
+        if rings != alarms.SHOULD_RING[name](world):
+            yield f"{name} rings for nothing" if rings else f"{name} does not ring"
+
+
 def the_gateway_answers_as_documented(world: "World") -> Iterator[str]:
     yield from world.browsers.wrong
 
@@ -236,7 +247,7 @@ def no_error_went_unseen(world: "World") -> Iterator[str]:
 
 
 LAWS: tuple[Law, ...] = (
-    every_acknowledged_order_is_kept,
+    every_acknowledged_order_is_final,
     no_guest_is_charged_twice,
     the_money_is_where_the_order_says,
     only_what_was_asked_for_is_refunded,
@@ -250,6 +261,7 @@ LAWS: tuple[Law, ...] = (
     no_queue_has_lost_a_message,
     what_happens_once_is_published_once,
     what_is_acknowledged_was_handled,
+    the_alarms_ring_that_should,
     the_gateway_answers_as_documented,
     what_is_decided_is_published,
     a_message_changes_a_document_once,

@@ -81,7 +81,7 @@ class Plan:
         waits = random.choice((0.5, 0.5, 2.0, 20.0, 300.0, random.uniform(1780, 1860), 2400.0))
         cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")
         cancels = random.choices(("", "before", "with", "after"), (75, 7, 8, 10))[0]
-        staff = random.choices(("", "fulfil", "refund part", "refund"), (75, 10, 10, 5))[0]
+        staff = random.choices(("", "fulfil", "refund part", "refund"), (55, 12, 20, 13))[0]
         comes_late = random.random() < 0.15  # when holds of the others have lapsed, or have been kept
         return cls(
             number,

@@ -15,6 +15,7 @@ import psp_adapter.stripe_api
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.envelope import Envelope
+from chassis.runtime.waiting import Waiting
 from chassis.storage.store import MongoDocuments as Documents
 from chassis.storage.stored_document import Stored, document_of
 from chassis.storage.write_path import WritePath
@@ -166,6 +167,15 @@ def sends_an_outbox_once() -> AbstractContextManager[Any]:
     return patch.object(WritePath, "_next", without)
 
 
+def counts_nothing_that_waits() -> AbstractContextManager[Any]:
+    """The gauges of what waits are never updated."""
+    return patch.object(Waiting, "_update", _nothing_to_count)
+
+
+async def _nothing_to_count(_waiting: Waiting, _what: str) -> None:
+    return None
+
+
 def refuses_with_any_status() -> AbstractContextManager[Any]:
     """Every refusal of a service is answered with 422, whatever docs/openapi.json says of it."""
     return patch.object(problems, "_STATUS_OF_REASON", {})
@@ -222,5 +232,6 @@ BUGS: Mapping[str, Bug] = {
         keeps_every_state,
         confirms_under_two_ids,
         refuses_with_any_status,
+        counts_nothing_that_waits,
     )
 }

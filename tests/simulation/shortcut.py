@@ -1,7 +1,7 @@
 """A way past HTTP, which costs a third of an order's processor time: what the gateway's routes would ask of the bus."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,7 +94,7 @@ class Shortcut:
         """Raises ProblemError for a refusal, and httpx.ReadError where no answer comes."""
         try:
             instance = self._instance()
-            reply = await _served(instance, instance.app.ask(self._message(call)))
+            reply = await served(instance, instance.app.ask(self._message(call)))
         except (ConnectionError, TransientError, ReplyTimeoutError) as error:
             raise httpx.ReadError(str(error)) from error
         return self._result(call, reply)
@@ -162,7 +162,7 @@ def _staff(person: Guest | Staff) -> Staff:
     return person
 
 
-async def _served(instance: "Instance", work: Coroutine[Any, Any, T]) -> T:
+async def served(instance: "Instance", work: Awaitable[T]) -> T:
     """What the process makes of this. Raises ConnectionError when it dies over it."""
     answer: asyncio.Future[T] = instance.loop.create_future()
     instance.loop.run_in(instance.process, _answered(work, answer), "request")
@@ -173,7 +173,7 @@ async def _served(instance: "Instance", work: Coroutine[Any, Any, T]) -> T:
         raise ConnectionError("no answer") from None
 
 
-async def _answered(work: Coroutine[Any, Any, T], answer: "asyncio.Future[T]") -> None:
+async def _answered(work: Awaitable[T], answer: "asyncio.Future[T]") -> None:
     try:
         result = await work
     except Exception as error:

@@ -16,7 +16,7 @@ from chassis.seal import Seal
 from contracts.money import Money
 from contracts.orders import Guest, Staff
 from extras_service.catalogue import Extra
-from tests.simulation import attention, books, faults, laws
+from tests.simulation import alarms, attention, books, faults, laws
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
@@ -165,6 +165,8 @@ class World:
         self.broken: list[str] = []
         self.shown: dict[str, float] = {}
         """What the extras service's gauges show at rest."""
+        self.scraped: list[alarms.Sample] = []
+        """What the services' metrics say at rest."""
         self.early: list[str] = []
         """Messages that were acknowledged before they were handled."""
         self.broker.on_settled = self._settled
@@ -204,6 +206,9 @@ class World:
         self.shown = await attention.gauges(self)
         if self.history.seed % _REPLAYED == 0:
             await self.replay_all()
+        while not all(instance.is_ready for instance in self.instances):  # noqa: ASYNC110 - the world has no such event
+            await asyncio.sleep(1.0)
+        self.scraped = await alarms.scraped(self)
 
     def _settled(self, queue: Queue, held: Held, how: str) -> None:
         """As it runs: nothing is acknowledged before its effect is stored and its consequences are confirmed."""
