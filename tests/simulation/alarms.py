@@ -118,14 +118,16 @@ def _an_order_is_under_review(world: "World") -> bool:
     return any(state["status"] == "needs_review" for state in orders_of(world).values())
 
 
-def _a_refund_has_failed(world: "World") -> bool:
-    """By the PSP's books."""
+def _a_refund_has_failed(world: "World") -> bool | None:
+    """By the PSP's books. These do not have the ones that it refused to make: of them the orders alone know."""
     known = orders_of(world)
-    return any(
+    has_failed = any(
         open_failures(book.failed, known[order_id]) and book.held > 0
         for order_id, book in books_of(world).items()
         if order_id in known and known[order_id]["status"] != "needs_review"
     )
+    is_said = any(each["stage"] == "failed" for state in known.values() for each in state.get("refunds", ()))
+    return has_failed or (None if is_said else False)
 
 
 def open_failures(failed: Iterable[str], order: Mapping[str, object]) -> list[str]:
@@ -140,7 +142,7 @@ def _something_is_unsent(world: "World") -> bool:
     return any(name in world.collection("orders").documents for name in UNREADABLE)
 
 
-SHOULD_RING: Mapping[str, Callable[["World"], bool]] = {
+SHOULD_RING: Mapping[str, Callable[["World"], bool | None]] = {
     "BellhopDeadLetters": _dead_letters_wait,
     "BellhopOrderNeedsReview": _an_order_is_under_review,
     "BellhopRefundFailed": _a_refund_has_failed,
@@ -154,3 +156,4 @@ SHOULD_RING: Mapping[str, Callable[["World"], bool]] = {
     "BellhopEventsNotBackfilled": _is_never,
     "BellhopUnroutable": _is_never,
 }
+"""None: it may ring or not."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import stripe
 
-from stripe_sandbox import background, confirmation, intents
+from stripe_sandbox import background, confirmation, events, intents
 from stripe_sandbox.api import CALLS, Api, NeverArrives, Operation
 from stripe_sandbox.errors import ApiError, Json
 from stripe_sandbox.faults import FaultPlan, Faults
@@ -66,9 +66,11 @@ class _Response:
 
 
 def _routes() -> list[tuple[str, re.Pattern[str], Operation, bool]]:
+    calls = [(method, "/v1" + path, operation, is_public) for method, path, operation, is_public in CALLS]
+    calls.append(("GET", "/v2/core/events/{id}", events.retrieve_thin, False))
     return [
-        (method, re.compile("/v1" + path.replace("{id}", "(?P<id>[^/]+)")), operation, is_public)
-        for method, path, operation, is_public in CALLS
+        (method, re.compile(path.replace("{id}", "(?P<id>[^/]+)")), operation, is_public)
+        for method, path, operation, is_public in calls
     ]
 
 
@@ -91,6 +93,8 @@ class Psp:
         """How often a call takes effect, and its answer never arrives."""
         self.contradicted: list[str] = []
         """Idempotency keys under which different things were asked."""
+        self.payload = "snapshot"
+        """Or "thin": of the events that webhooks bring."""
         self.is_up = True
         settings = Settings(
             webhook_url="http://adapter/webhooks/stripe",
@@ -111,7 +115,7 @@ class Psp:
 
     def start(self) -> None:
         """Begin to live, as a part of the world."""
-        self.webhooks.listen_at(self.sandbox.settings.webhook_url, WEBHOOK_SECRET)
+        self.webhooks.listen_at(self.sandbox.settings.webhook_url, WEBHOOK_SECRET, payload=self.payload)
         self.webhooks._client = _Receiver(self)  # type: ignore[assignment]
         background.start(self.timers.run, "timers")
 

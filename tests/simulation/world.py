@@ -44,6 +44,8 @@ _STEPS = 15_000
 """Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
 _OVER_HTTP = 8
 """In one of so many histories people use HTTP: that costs about a third of the processor time more."""
+_THIN = 8
+"""In one of so many histories webhooks bring thin events."""
 _REPLAYED = 4
 """The whole log is replayed at the end of every history whose number this divides."""
 _PACES = (2.0, 5.0, 10.0, 20.0, 30.0, 30.0)
@@ -153,6 +155,8 @@ class World:
         self.broker = Broker(self.loop, self._chance("broker"))
         self.store = StoreServer(self.loop, self._chance("store"))
         self.psp = Psp(self.loop, self._chance("psp"), self._webhook)
+        if seed % _THIN == 3:
+            self.psp.payload = "thin"
         self.random = self._chance("world")
         self.servers = Servers(self.broker, self.store, self.psp, self.random.choice(_PACES))
         self._seal = Seal(SecretStr(SEAL_KEY))
