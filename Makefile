@@ -4,8 +4,8 @@ VENV := .venv/bin
 SERIES ?= 4.3
 SEEDS ?= 20
 PROFILE ?= rough
-# Two processes a core, a file at a time, the dearest files first (tests/conftest.py).
-PYTEST := $(VENV)/pytest -n auto --dist loadfile --no-loadscope-reorder
+# Two processes a core, a file at a time, the dearest files first: the hooks of tests/conftest.py.
+PYTEST := $(VENV)/pytest -n auto --no-loadscope-reorder
 WITHOUT_SERVERS := tests/unit tests/component tests/contracts --ignore=tests/contracts/test_documents.py
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 

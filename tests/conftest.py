@@ -11,6 +11,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store as DocumentStore
@@ -51,15 +52,33 @@ def pytest_xdist_auto_num_workers() -> int:
     return 0 if uses_containers() else 2 * (os.cpu_count() or 1)
 
 
-SLOW_FIRST = ("chaos", "browser", "integration")
+BROKERS_OF_EVERY_SERIES = "tests/integration/rabbitmq/"
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each process a file at a time. The files that need a broker of every series go to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROKERS_OF_EVERY_SERIES if nodeid.startswith(BROKERS_OF_EVERY_SERIES) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
+SLOW_FIRST = ("integration/rabbitmq", "chaos", "browser", "integration")
 """Suites in which one file takes minutes. Started last, such a file would run alone at the end."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the suites by what their files cost, the dearest first; within a suite the order stays."""
-    rank = {suite: number for number, suite in enumerate(SLOW_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path.relative_to(TESTS).parts[0], len(rank)))
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(TESTS)
+        return next((number for number, suite in enumerate(SLOW_FIRST) if path.is_relative_to(suite)), len(SLOW_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

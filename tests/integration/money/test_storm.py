@@ -1,6 +1,6 @@
 """A storm: everything goes wrong at once, and afterwards every order is final and every cent accounted for.
 
-Three orders for each plot of `stories.py`, or as many as BELLHOP_STORM_ORDERS says. Guests pay, are declined first,
+Two orders for each plot of `stories.py`, or as many as BELLHOP_STORM_ORDERS says. Guests pay, are declined first,
 pay slowly, pay at the last moment, cancel before and after paying, or leave; they pay vouchers late or let them expire;
 some dispute what they paid, or a part of it, and win, lose and appeal; banks inquire; refunds fail after they seemed to
 have succeeded. They ask for what is scarce in two quantities under one key. They pay in euros, yen and dinars.
@@ -30,7 +30,7 @@ from tests.support.patience import patient
 from tests.support.system import CATALOGUE, WEBHOOK_SECRET, System
 from tests.support.waiting import until
 
-ORDERS = int(os.environ.get("BELLHOP_STORM_ORDERS", str(3 * len(PLOTS))))
+ORDERS = int(os.environ.get("BELLHOP_STORM_ORDERS", str(2 * len(PLOTS))))
 AT_ONCE = 32
 SEED = int(os.environ.get("BELLHOP_STORM_SEED", "20270201"))
 PAY_WITHIN = 15.0
