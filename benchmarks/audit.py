@@ -120,6 +120,9 @@ class GeneratedStates(Generic[StateT]):
         for number in range(self.payments if fields["status"] == "confirmed" else 0):
             yield f"{self.prefix}{suffix(number)}"
 
+    async def count(self) -> int:
+        return self.payments
+
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
         return [(None, self.make(number_of(document_id))) for document_id in document_ids]
 

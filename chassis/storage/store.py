@@ -264,6 +264,11 @@ class MongoDocuments(Generic[StateT]):
         async with self._asked("searching", "read"):
             return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
 
+    async def count(self) -> int:
+        """The number of all documents, as the store keeps it: nothing is read for it."""
+        async with self._asked("counting", "read"):
+            return int(await self._collection.estimated_document_count())
+
     async def ids(
         self,
         since: datetime | None = None,

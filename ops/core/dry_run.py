@@ -119,6 +119,9 @@ class OverlayDocuments(Generic[StateT]):
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         return await self._real.ids_of(limit, **fields)
 
+    async def count(self) -> int:
+        return await self._real.count()
+
     def ids(
         self,
         since: datetime | None = None,

@@ -75,6 +75,12 @@ class Books:
         return Finding(kind, self.order_id, payment_id, references, problem, amount, self.currency, since)
 
 
+def unlisted(number: int) -> Finding:
+    """So many stored orders are in no list by status: another version wrote them, or not Bellhop."""
+    problem = f"{number} stored orders have no status or no time of creation that this version knows"
+    return Finding(Kind.UNREADABLE, "", "", (), problem)
+
+
 def examine(books: Books, now: datetime) -> Iterator[Finding]:
     """The findings about one order's money, usually none."""
     for entry in books.entries:

@@ -25,7 +25,7 @@ from contracts.orders import OrderStatus
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 from ops.core.audit.findings import Audit, Finding
-from ops.core.audit.rules import Books, examine
+from ops.core.audit.rules import Books, examine, unlisted
 from ops.core.audit.worksheet import Worksheet
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
@@ -46,6 +46,7 @@ class StatesProtocol(Protocol[StateT]):
 
     def ids(self, *, waiting: bool) -> AsyncIterator[str]: ...
     def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]: ...
+    async def count(self) -> int: ...
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]: ...
 
 
@@ -89,9 +90,11 @@ class Auditor:
     read_again_after: float = READ_AGAIN_AFTER
     now: Callable[[], datetime] = utc_now
     _orders: int = 0
+    _broken: int = 0
     _payments: int = 0
 
     async def run(self, since: datetime | None = None) -> Audit:
+        stored = await self.orders.count()  # before they are listed: those that are placed meanwhile are no surplus
         suspects: dict[OrderId, tuple[str, ...]] = {}
         with Worksheet.opened() as worksheet:
             await self._write_down(worksheet, since)
@@ -104,6 +107,8 @@ class Auditor:
                 done += len(order_ids)
                 self.progress("comparing orders", done, total)
         findings = await self._read_again(suspects)
+        if since is None and stored > self._orders + self._broken:
+            findings.append(unlisted(stored - self._orders - self._broken))
         return Audit(
             orders=self._orders,
             payments=self._payments,
@@ -174,6 +179,7 @@ class Auditor:
 
     def _count(self, books: Books) -> None:
         self._orders += books.order is not None
+        self._broken += any(reason.startswith(books.order_id) for reason in books.unreadable)
         self._payments += books.payment is not None
 
 

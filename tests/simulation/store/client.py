@@ -143,6 +143,9 @@ class SimulatedCollection:
     async def count_documents(self, query: Mapping[str, Any]) -> int:
         return await self.client.run(lambda: len(self.stored.find(query, self.concern)))
 
+    async def estimated_document_count(self) -> int:
+        return await self.count_documents({})
+
     async def insert_one(self, document: Document) -> None:
         await self.client.run(lambda: self.stored.insert(document, self.concern))
 

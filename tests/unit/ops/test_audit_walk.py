@@ -57,10 +57,14 @@ class Generated(Generic[StateT]):
     make: Callable[[int], StateT]
     waiting: Sequence[str] = ()
     loaded: set[str] = field(default_factory=set)
+    unlisted: int = 0
 
     async def ids(self, *, waiting: bool) -> AsyncIterator[str]:
         for document_id in self.waiting:
             yield document_id
+
+    async def count(self) -> int:
+        return len(self.numbers) + self.unlisted
 
     async def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
         assert fields["status"] in tuple(OrderStatus)
@@ -183,3 +187,28 @@ async def test_one_document_that_cannot_be_read_is_a_finding_and_the_others_are_
     (finding,) = result.findings
     assert (finding.kind, finding.order_id, result.payments) == (Kind.UNREADABLE, order_id(3), 9)
     assert payment_id_of(order_id(3)) in finding.problem
+
+
+async def test_a_broken_order_is_a_finding_once() -> None:
+    def one_is_broken(number: int) -> Order:
+        return confirmed(number) if number != 3 else Order.model_validate({"order_id": order_id(3)})
+
+    entries = {f"pi_{number}": charged(number) for number in range(10)}
+    walk = auditor(range(10), range(10), GeneratedLedger(entries.values(), entries))
+    walk.orders = Generated({order_id(number): number for number in range(10)}, one_is_broken)
+
+    result = await walk.run()
+
+    assert [(finding.kind, finding.order_id) for finding in result.findings] == [(Kind.UNREADABLE, order_id(3))]
+
+
+async def test_orders_that_no_list_names_are_a_finding() -> None:
+    entries = {f"pi_{number}": charged(number) for number in range(10)}
+    walk = auditor(range(10), range(10), GeneratedLedger(entries.values(), entries))
+    walk.orders = Generated({order_id(number): number for number in range(10)}, confirmed, unlisted=2)
+
+    result = await walk.run()
+
+    (finding,) = result.findings
+    assert (finding.kind, finding.order_id) == (Kind.UNREADABLE, "")
+    assert finding.problem.startswith("2 stored orders")
