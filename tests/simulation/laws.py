@@ -267,7 +267,6 @@ LAWS: tuple[Law, ...] = (
     what_is_decided_is_published,
     a_message_changes_a_document_once,
     attention.every_failed_refund_is_seen,
-    attention.every_alarm_that_should_ring_rings,
     attention.every_document_is_small,
     no_error_went_unseen,
 )

@@ -1,4 +1,4 @@
-"""An operator replays the message log: its messages go to their queues again, as `bellhop replay` sends them."""
+"""An operator replays the message log: its messages go to their queues again, as a replay of the log sends them."""
 
 from collections.abc import Iterator
 from dataclasses import replace

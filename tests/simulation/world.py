@@ -16,7 +16,7 @@ from chassis.seal import Seal
 from contracts.money import Money
 from contracts.orders import Guest, Staff
 from extras_service.catalogue import Extra
-from tests.simulation import alarms, attention, books, faults, laws
+from tests.simulation import alarms, books, faults, laws
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
@@ -167,8 +167,6 @@ class World:
             Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
         ]
         self.broken: list[str] = []
-        self.shown: dict[str, float] = {}
-        """What the extras service's gauges show at rest."""
         self.scraped: list[alarms.Sample] = []
         """What the services' metrics say at rest."""
         self.early: list[str] = []
@@ -207,7 +205,6 @@ class World:
         await asyncio.gather(*guests)
         self.heal()
         await self._rest()
-        self.shown = await attention.gauges(self)
         if self.history.seed % _REPLAYED == 0:
             await self.replay_all()
         while not all(instance.is_ready for instance in self.instances):  # noqa: ASYNC110 - the world has no such event
