@@ -11,7 +11,7 @@ stay the same on a busy machine.
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.audit import order
-from benchmarks.stored import insert
+from benchmarks.stored import APART, insert
 from chassis.messaging.envelope import Delivery, Envelope, utc_now
 from chassis.runtime.metrics import Metrics
 from chassis.storage.history import Transition
@@ -32,7 +32,6 @@ from deploy.local.store import store_for
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 
-APART = timedelta(minutes=5)
 REPEATED = 40
 LIST = 200
 _DATABASE = "growth"
@@ -59,8 +58,9 @@ def main(
 async def _measure(server: Server, steps: list[int]) -> None:
     store, now, stored = Store(server.url, _DATABASE, Metrics("growth"), timeout=60), utc_now(), 0
     try:
-        documents = ExtrasStore(store).orders
-        await ExtrasStore(store).prepare()
+        extras = ExtrasStore(store)
+        documents = extras.orders
+        await extras.prepare()
         for number in steps:
             await asyncio.to_thread(_fill, server.url, range(stored, number), now)
             stored = number

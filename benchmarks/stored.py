@@ -11,7 +11,7 @@ from pymongo import MongoClient
 
 _AT_ONCE = 200
 """Documents per write."""
-_APART = timedelta(minutes=5)
+APART = timedelta(minutes=5)
 """Between the creations of two copies."""
 
 
@@ -49,5 +49,5 @@ def fill(mongodb_url: str, database: str, orders: int) -> None:
                 copies = [loads(text.replace(suffix, new).replace(guest_key, guest)) for new, guest in ids]
                 for number, copy in zip(batch, copies, strict=True):
                     if "created_at" in copy["state"]:
-                        copy["state"]["created_at"] = (placed - number * _APART).isoformat().replace("+00:00", "Z")
+                        copy["state"]["created_at"] = (placed - number * APART).isoformat().replace("+00:00", "Z")
                 kept[name].insert_many(copies)
