@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Generic
 
 from pymongo import ReplaceOne
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
 
-from chassis.errors import StoreUnavailableError
 from chassis.runtime.metrics import Metrics
 from chassis.storage.documents import ModelT
+from chassis.storage.driver_errors import translated
 
 
 class MongoRecords(Generic[ModelT]):
@@ -35,11 +35,9 @@ class MongoRecords(Generic[ModelT]):
             ReplaceOne({"_id": record_id}, {"_id": record_id, **record.model_dump(mode="json")}, upsert=True)
             for record_id, record in records.items()
         ]
-        try:
+        with translated("putting records"):
             await self._prepare()
             await self._collection.bulk_write(writes, ordered=False)
-        except PyMongoError as error:
-            raise StoreUnavailableError("putting records", error) from error
 
     async def add(self, record_id: str, record: ModelT) -> bool:
         """Insert a record. False if the id exists; the existing record is not changed.
@@ -47,32 +45,27 @@ class MongoRecords(Generic[ModelT]):
         It counts as existing only if a majority has it: otherwise it could still be rolled back, and the caller takes
         False for safely stored. Raises StoreUnavailableError in that case.
         """
-        try:
-            await self._prepare()
-            await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
-        except DuplicateKeyError as duplicate:
-            if await self.get([record_id]):
+        with translated("adding a record"):
+            try:
+                await self._prepare()
+                await self._collection.insert_one({"_id": record_id, **record.model_dump(mode="json")})
+            except DuplicateKeyError:
+                if not await self.get([record_id]):
+                    raise
                 return False
-            raise StoreUnavailableError("adding a record", duplicate) from duplicate
-        except PyMongoError as error:
-            raise StoreUnavailableError("adding a record", error) from error
         return True
 
     async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
         """Set fields of a record whose other fields still have these values. False if they do not: another writer was
         first."""
-        try:
+        with translated("changing a record"):
             result = await self._collection.update_one({"_id": record_id, **only_if}, {"$set": dict(changes)})
-        except PyMongoError as error:
-            raise StoreUnavailableError("changing a record", error) from error
         return bool(result.matched_count)
 
     async def remove(self, record_ids: Iterable[str]) -> int:
         """Delete records permanently. Returns their number."""
-        try:
+        with translated("removing records"):
             result = await self._collection.delete_many({"_id": {"$in": list(record_ids)}})
-        except PyMongoError as error:
-            raise StoreUnavailableError("removing records", error) from error
         return int(result.deleted_count)
 
     async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
@@ -90,16 +83,12 @@ class MongoRecords(Generic[ModelT]):
 
     async def oldest(self, by: str, **fields: str) -> tuple[int, ModelT | None]:
         """The number of records with these values, and the one with the least value of another field."""
-        try:
+        with translated("counting records"):
             raw = await self._collection.find_one(fields, sort=[(by, 1)])
             number = await self._collection.count_documents(fields) if raw is not None else 0
-        except PyMongoError as error:
-            raise StoreUnavailableError("counting records", error) from error
         return number, self._record_type.model_validate(raw) if raw is not None else None
 
     async def _find(self, query: Mapping[str, Any]) -> dict[str, ModelT]:
         self._metrics.store_round_trips.labels(self._metrics.service, "read").inc()
-        try:
+        with translated("reading records"):
             return {raw["_id"]: self._record_type.model_validate(raw) async for raw in self._collection.find(query)}
-        except PyMongoError as error:
-            raise StoreUnavailableError("reading records", error) from error

@@ -25,6 +25,7 @@ from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.settings import StoreSettings
 from chassis.storage.documents import ModelT
+from chassis.storage.driver_errors import translated
 from chassis.storage.group_commit import GroupCommit
 from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
 from chassis.storage.records import MongoRecords
@@ -91,10 +92,8 @@ class Store:
 
     async def sync_clock(self) -> None:
         """Set the clock to the store's time. Raises StoreUnavailableError."""
-        try:
+        with translated("asking what time it is"):
             await self.clock.sync(self._server_time)
-        except PyMongoError as error:
-            raise StoreUnavailableError("asking what time it is", error) from error
 
     async def _server_time(self) -> datetime:
         answer = await self._client.admin.command("hello")
@@ -114,10 +113,8 @@ class Store:
 
     async def require_writes(self) -> None:
         """Make one cheap durable write as a test. Raises StoreUnavailableError if the store refuses it."""
-        try:
+        with translated("checking that it takes writes"):
             await self._database["write_checks"].update_one({"_id": "check"}, {"$inc": {"count": 1}}, upsert=True)
-        except PyMongoError as error:
-            raise StoreUnavailableError("checking that it takes writes", error) from error
 
     def close(self) -> None:
         self._client.close()
@@ -172,10 +169,8 @@ class MongoDocuments(Generic[StateT]):
 
     async def write(self, new: Stored[StateT], *, now: datetime, due_at: datetime | None) -> bool:
         """Write version n over version n-1 (version 1: insert). False if another writer was first."""
-        try:
+        with translated(f"writing {new.id}"):
             written = await self._writes.write(document_of(new, now, due_at))
-        except PyMongoError as error:
-            raise StoreUnavailableError(f"writing {new.id}", error) from error
         if written:
             self._metrics.store_writes.labels(self._metrics.service, "state").inc()
         return written
@@ -331,10 +326,8 @@ class MongoDocuments(Generic[StateT]):
     @asynccontextmanager
     async def _asked(self, doing: str, kind: str) -> AsyncIterator[None]:
         self._metrics.store_round_trips.labels(self._metrics.service, kind).inc()
-        try:
+        with translated(doing):
             yield
-        except PyMongoError as error:
-            raise StoreUnavailableError(doing, error) from error
 
 
 def _created_within(since: datetime | None, until: datetime | None, fields: Mapping[str, str]) -> dict[str, Any]:
