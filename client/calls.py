@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from contracts.answers import Extras, Orders, PaymentSession
+from contracts.answers import Extras, Orders, PaymentSession, StaffSession
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderView, RequestedLine
@@ -66,6 +66,11 @@ def cancel_order(order_id: str, *, reason: str = "") -> Call[OrderView]:
 
 
 # Staff's
+
+
+def staff_session() -> Call[StaffSession]:
+    """Who the token says is at the desk, and what they may do."""
+    return Call("GET", "/v1/staff/session", StaffSession)
 
 
 def fulfil_order(order_id: str) -> Call[OrderView]:

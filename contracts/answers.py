@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.ids import OrderId
+from contracts.ids import OrderId, PropertyId
 from contracts.money import Money
 from contracts.orders import ExtraView, OrderView
+from contracts.staff_roles import StaffAction, StaffRole
 
 
 class Extras(BaseModel):
@@ -33,3 +34,14 @@ class PaymentSession(BaseModel):
     publishable_key: str
     script_url: str
     pay_until: datetime | None
+
+
+class StaffSession(BaseModel):
+    """Who is signed in at the desk, and what they may do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    staff_id: str
+    property_id: PropertyId
+    role: StaffRole
+    may: tuple[StaffAction, ...] = Field(description="the actions that the role allows")

@@ -13,9 +13,11 @@ from chassis.messaging.envelope import utc_now
 from chassis.web.problems import ProblemError
 from chassis.web.receipt_emails import receipt_email_of
 from chassis.web.signing_keys import PublishedKeys, SharedSecret, SigningKeys, jwks_fetcher
+from chassis.web.staff_roles import StaffMember, staff_role_of
 from chassis.web.token_settings import TokenSettings
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
+from contracts.staff_roles import StaffAction
 
 CLOCK_SKEW_SECONDS = 60
 _TIMES_CHECKED_HERE: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
@@ -113,14 +115,21 @@ class Tokens:
         claims = await self._claims(authorization)
         return Payer(_guest_of(claims), receipt_email_of(claims))
 
-    async def staff(self, authorization: str | None) -> Staff:
-        """The member of staff behind an `Authorization` header. Raises as `guest` does."""
+    async def staff_member(self, authorization: str | None) -> StaffMember:
+        """The member of staff behind an `Authorization` header, with their role. Raises as `guest` does."""
         return _staff_of(await self._claims(authorization))
 
-    async def guest_or_staff(self, authorization: str | None) -> Guest | Staff:
-        """The guest or member of staff behind an `Authorization` header. Raises as `guest` does."""
+    async def staff(self, authorization: str | None, action: StaffAction = StaffAction.SEE) -> Staff:
+        """The member of staff behind an `Authorization` header, who must be allowed this. Raises as `guest` does."""
+        return _allowed(await self._claims(authorization), action)
+
+    async def guest_or_staff(self, authorization: str | None, action: StaffAction = StaffAction.SEE) -> Guest | Staff:
+        """The guest behind an `Authorization` header, or the member of staff, who must be allowed this.
+
+        Raises as `guest` does.
+        """
         claims = await self._claims(authorization)
-        return _staff_of(claims) if claims.get("role") == "staff" else _guest_of(claims)
+        return _guest_of(claims) if staff_role_of(claims) is None else _allowed(claims, action)
 
     async def operator(self, authorization: str | None, needed: OperatorRole = OperatorRole.READER) -> Operator:
         """The operator behind an `Authorization` header, who must have at least that role. Raises as `guest` does."""
@@ -171,13 +180,9 @@ def _key_id(token: str) -> str | None:
     return key_id if isinstance(key_id, str) else None
 
 
-def _require(claims: dict[str, Any], role: str, detail: str) -> None:
-    if claims.get("role") != role:
-        raise ProblemError(403, "wrong-role", "Wrong role", detail)
-
-
 def _guest_of(claims: dict[str, Any]) -> Guest:
-    _require(claims, "guest", "Only guests order extras; use a guest token.")
+    if claims.get("role") != "guest":
+        raise ProblemError(403, "wrong-role", "Wrong role", "Only guests order extras; use a guest token.")
     parsed = _parsed(_GuestClaims, claims)
     return Guest(
         guest_id=GuestId(parsed.sub),
@@ -188,10 +193,19 @@ def _guest_of(claims: dict[str, Any]) -> Guest:
     )
 
 
-def _staff_of(claims: dict[str, Any]) -> Staff:
-    _require(claims, "staff", "Only hotel staff may do this; use a staff token.")
+def _staff_of(claims: dict[str, Any]) -> StaffMember:
+    role = staff_role_of(claims)
+    if role is None:
+        detail = "Only hotel staff may do this; use a staff token."
+        raise ProblemError(403, "wrong-role", "Wrong role", detail)
     parsed = _parsed(_StaffClaims, claims)
-    return Staff(staff_id=parsed.sub, property_id=PropertyId(parsed.property))
+    return StaffMember(staff=Staff(staff_id=parsed.sub, property_id=PropertyId(parsed.property)), role=role)
+
+
+def _allowed(claims: dict[str, Any], action: StaffAction) -> Staff:
+    member = _staff_of(claims)
+    member.require(action)
+    return member.staff
 
 
 def _operator_of(claims: dict[str, Any], needed: OperatorRole) -> Operator:

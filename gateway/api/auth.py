@@ -1,13 +1,16 @@
 """Authorization: dependencies that turn the `Authorization` header into a guest, staff or an operator."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Request, Security
 from fastapi.security.base import SecurityBase
 from fastapi.security.http import HTTPBearer
 
+from chassis.web.staff_roles import StaffMember
 from chassis.web.tokens import Operator, Payer, Tokens
 from contracts.orders import Guest, Staff
+from contracts.staff_roles import StaffAction
 from gateway.rate_limits import RateLimits
 
 BearerT = TypeVar("BearerT", bound=Guest | Staff | Operator)
@@ -43,11 +46,26 @@ class Auth:
         await self._counted(payer.guest)
         return payer
 
-    async def staff(self, authorization: _Header) -> Staff:
-        return await self._counted(await self._tokens.staff(authorization))
+    async def staff_member(self, authorization: _Header) -> StaffMember:
+        member = await self._tokens.staff_member(authorization)
+        await self._counted(member.staff)
+        return member
 
-    async def guest_or_staff(self, authorization: _Header) -> Guest | Staff:
-        return await self._counted(await self._tokens.guest_or_staff(authorization))
+    def staff(self, action: StaffAction) -> Callable[[str | None], Awaitable[Staff]]:
+        """A dependency: a member of staff who may do this."""
+
+        async def staff(authorization: _Header) -> Staff:
+            return await self._counted(await self._tokens.staff(authorization, action))
+
+        return staff
+
+    def guest_or_staff(self, action: StaffAction) -> Callable[[str | None], Awaitable[Guest | Staff]]:
+        """A dependency: a guest, or a member of staff who may do this."""
+
+        async def guest_or_staff(authorization: _Header) -> Guest | Staff:
+            return await self._counted(await self._tokens.guest_or_staff(authorization, action))
+
+        return guest_or_staff
 
     async def operator(self, authorization: _Header) -> Operator:
         return await self._counted(await self._tokens.operator(authorization))

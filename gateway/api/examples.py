@@ -83,6 +83,12 @@ SESSION: dict[str, Any] = {
     "script_url": "https://js.stripe.com/v3/",
     "pay_until": "2027-01-20T09:30:00Z",
 }
+STAFF_SESSION: dict[str, Any] = {
+    "staff_id": "reception-lena",
+    "property_id": "alpenhof",
+    "role": "reception",
+    "may": ["see", "fulfil"],
+}
 STREAM = (
     "event: orders.order-state\n"
     f'data: {{"event": "orders.order-state", "order_id": "{ORDER_ID}", '

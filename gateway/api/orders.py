@@ -9,6 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder, Guest, OrderView, Staff
+from contracts.staff_roles import StaffAction
 from gateway.api import examples
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
@@ -28,7 +29,8 @@ class Watched:
 
 def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) -> APIRouter:
     router = APIRouter(tags=["guests and staff"])
-    viewer_of_token = Annotated[Guest | Staff, Depends(auth.guest_or_staff)]
+    viewer_of_token = Annotated[Guest | Staff, Depends(auth.guest_or_staff(StaffAction.SEE))]
+    canceller_of_token = Annotated[Guest | Staff, Depends(auth.guest_or_staff(StaffAction.CANCEL))]
 
     async def order_of(order_id: OrderIdPath, viewer: viewer_of_token, request: Request) -> OrderView:
         return await bus.order(viewer, order_id, request)
@@ -54,7 +56,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-cancellable", "cancellation-too-late"),
     )
     async def cancel(
-        order_id: OrderIdPath, viewer: viewer_of_token, request: Request, body: CancelRequest | None = None
+        order_id: OrderIdPath, viewer: canceller_of_token, request: Request, body: CancelRequest | None = None
     ) -> OrderView | Response:
         """Cancel an order; what was paid goes back. Guests until the cut-off, staff at any time. Safe to repeat."""
         command = CancelOrder(

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from chassis.web.staff_roles import StaffMember
+from contracts.answers import StaffSession
 from contracts.ids import OrderId, RefundId
 from contracts.orders import (
     FulfilOrder,
@@ -14,11 +16,12 @@ from contracts.orders import (
     SettleRefundOutside,
     Staff,
 )
+from contracts.staff_roles import StaffAction
 from gateway.api import examples
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
-from gateway.api.responses import ACCEPTED, OF_AN_ORDER, WITH_A_BODY, WITH_A_KEY, answers, problems
+from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.schemas import (
     OrderIdPath,
     RefundIdPath,
@@ -31,7 +34,20 @@ from gateway.api.schemas import (
 
 def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     router = APIRouter(tags=["staff"])
-    staff_of_token = Annotated[Staff, Depends(auth.staff)]
+    member_of_token = Annotated[StaffMember, Depends(auth.staff_member)]
+    fulfiller_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.FULFIL))]
+    refunder_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.REFUND))]
+    retrier_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.RETRY_REFUND))]
+    settler_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.SETTLE_REFUND))]
+    reviewer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.REVIEW))]
+
+    @router.get(
+        "/staff/session",
+        responses=answers(200, "Their role, and what it allows.", examples.STAFF_SESSION) | problems(*OF_ANY_REQUEST),
+    )
+    async def staff_session(member: member_of_token) -> StaffSession:
+        """Staff: who the token says they are, and what they may do."""
+        return member.session
 
     @router.post(
         "/orders/{order_id}/fulfil",
@@ -40,7 +56,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         | ACCEPTED
         | problems(*OF_AN_ORDER, "order-not-fulfillable"),
     )
-    async def fulfil(order_id: OrderIdPath, staff: staff_of_token, request: Request) -> OrderView | Response:
+    async def fulfil(order_id: OrderIdPath, staff: fulfiller_of_token, request: Request) -> OrderView | Response:
         """Staff: record that the guest has received what was ordered. Safe to repeat."""
         return await bus.change(FulfilOrder(order_id=OrderId(order_id), staff=staff), request)
 
@@ -61,7 +77,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     async def refund(
         order_id: OrderIdPath,
         body: RefundRequest,
-        staff: staff_of_token,
+        staff: refunder_of_token,
         request: Request,
         idempotency_key: IdempotencyKey = None,
     ) -> OrderView | Response:
@@ -83,7 +99,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "refund-not-failed", "order-not-refundable", "refund-exceeds-paid"),
     )
     async def retry_refund(
-        order_id: OrderIdPath, refund_id: RefundIdPath, body: RetryRequest, staff: staff_of_token, request: Request
+        order_id: OrderIdPath, refund_id: RefundIdPath, body: RetryRequest, staff: retrier_of_token, request: Request
     ) -> OrderView | Response:
         """Staff: repeat a refund that failed or has no outcome. Safe to repeat."""
         command = RetryRefund(
@@ -102,7 +118,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         order_id: OrderIdPath,
         refund_id: RefundIdPath,
         body: SettledOutsideRequest,
-        staff: staff_of_token,
+        staff: settler_of_token,
         request: Request,
     ) -> OrderView | Response:
         """Staff: record that the guest has received a failed refund in another way, such as in cash. Safe to repeat."""
@@ -123,7 +139,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-in-review", "out-of-stock", "amount-not-settleable"),
     )
     async def review(
-        order_id: OrderIdPath, body: ReviewRequest, staff: staff_of_token, request: Request
+        order_id: OrderIdPath, body: ReviewRequest, staff: reviewer_of_token, request: Request
     ) -> OrderView | Response:
         """Staff: decide on an order under review."""
         command = ResolveReview(order_id=OrderId(order_id), staff=staff, **dict(body))

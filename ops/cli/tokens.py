@@ -13,7 +13,10 @@ from ops.cli.console import DataDir, stderr
 
 class Role(StrEnum):
     GUEST = "guest"
-    STAFF = "staff"
+    RECEPTION = "reception"
+    MANAGER = "manager"
+    OWNER = "owner"
+    STAFF = "staff"  # deprecated: a manager
     READER = "reader"
     REPLAYER = "replayer"
     EDITOR = "editor"
@@ -27,14 +30,19 @@ def token(
     stay_from: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; today.")] = None,
     stay_to: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; a week later.")] = None,
     role: Annotated[
-        Role, typer.Option(help="Guests order; staff fulfil and refund; readers, replayers and editors run the system.")
+        Role,
+        typer.Option(
+            help="Guests order. Reception fulfils, a manager also cancels and refunds, an owner also changes catalogue "
+            "and property. Readers, replayers and editors run the system."
+        ),
     ] = Role.GUEST,
     hours: Annotated[float, typer.Option(min=0, help="How long it is valid.")] = 12,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Print a signed token that the local stack's gateway accepts.
 
-    Examples: `bellhop token --role staff --hours 1`; for the operator's page `bellhop token --role reader`
+    Examples: for the desk `bellhop token --role manager --guest lena --hours 1`; for the operator's page
+    `bellhop token --role reader`
     """
     file = data_dir / "secrets.json"
     if not file.exists():

@@ -27,7 +27,11 @@ CHECKS: tuple[Callable[[str | None], Awaitable[Guest | Staff | Operator]], ...] 
     TOKENS.guest_or_staff,
     TOKENS.operator,
 )
-ROLES_OF = {Guest: {"guest"}, Staff: {"staff"}, Operator: {"reader", "replayer", "editor", "operator"}}
+ROLES_OF = {
+    Guest: {"guest"},
+    Staff: {"staff", "reception", "manager", "owner"},
+    Operator: {"reader", "replayer", "editor", "operator"},
+}
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

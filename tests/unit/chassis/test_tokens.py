@@ -235,11 +235,14 @@ async def test_staff_and_operators_are_who_their_tokens_say() -> None:
         (check, role)
         for check, allowed in (
             (TOKENS.guest, ["guest"]),
-            (TOKENS.staff, ["staff"]),
-            (TOKENS.guest_or_staff, ["guest", "staff"]),
+            (TOKENS.staff, ["staff", "reception", "manager", "owner"]),
+            (TOKENS.guest_or_staff, ["guest", "staff", "reception", "manager", "owner"]),
             (TOKENS.operator, ["reader", "replayer", "editor", "operator"]),
         )
-        for role in ("guest", "staff", "reader", "replayer", "editor", "operator", "admin", "Guest", None, ["operator"])
+        for role in (
+            *("guest", "staff", "reception", "manager", "owner", "reader", "replayer", "editor", "operator", "admin"),
+            *("Guest", "Owner", None, ["operator"], ["staff"]),
+        )
         if role not in allowed
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),

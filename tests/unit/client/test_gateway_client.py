@@ -29,6 +29,7 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.start_payment(ORDER_ID),
     calls.get_order(ORDER_ID),
     calls.cancel_order(ORDER_ID, reason="a day earlier"),
+    calls.staff_session(),
     calls.fulfil_order(ORDER_ID),
     calls.refund_order(ORDER_ID, reason="cold", key="refund-1", amount=EUR),
     calls.retry_refund(ORDER_ID, "ref_1", reason="another account"),

@@ -15,27 +15,33 @@ from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from contracts.staff_roles import NEEDED, StaffAction
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
 SECRET = "a secret of the tests, long enough for HMAC"
 ORDER = "ord_" + "a" * 26
 REFUND = "ref_" + "a" * 26
-ROLES = ("guest", "staff", "reader", "replayer", "editor", "operator")
+DESK = ("reception", "manager", "owner", "staff")
+"""`staff` is deprecated: a manager."""
+MONEY = ("manager", "owner", "staff")
+MOVES_MONEY = ("cancel", "refund", "retry-refund", "settle-refund", "review")
+ROLES = ("guest", *DESK, "reader", "replayer", "editor", "operator")
 
 MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/extras"): ("guest",),
     ("POST", "/v1/orders"): ("guest",),
     ("GET", "/v1/orders"): ("guest",),
     ("POST", "/v1/orders/{order_id}/payment-session"): ("guest",),
-    ("GET", "/v1/orders/{order_id}"): ("guest", "staff"),
-    ("POST", "/v1/orders/{order_id}/cancel"): ("guest", "staff"),
-    ("GET", "/v1/orders/{order_id}/live"): ("guest", "staff"),
-    ("POST", "/v1/orders/{order_id}/fulfil"): ("staff",),
-    ("POST", "/v1/orders/{order_id}/refunds"): ("staff",),
-    ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/retry"): ("staff",),
-    ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/settled-outside"): ("staff",),
-    ("POST", "/v1/orders/{order_id}/review"): ("staff",),
+    ("GET", "/v1/orders/{order_id}"): ("guest", *DESK),
+    ("POST", "/v1/orders/{order_id}/cancel"): ("guest", *MONEY),
+    ("GET", "/v1/orders/{order_id}/live"): ("guest", *DESK),
+    ("GET", "/v1/staff/session"): DESK,
+    ("POST", "/v1/orders/{order_id}/fulfil"): DESK,
+    ("POST", "/v1/orders/{order_id}/refunds"): MONEY,
+    ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/retry"): MONEY,
+    ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/settled-outside"): MONEY,
+    ("POST", "/v1/orders/{order_id}/review"): MONEY,
 }
 PUBLIC = {
     "/",
@@ -126,6 +132,33 @@ async def test_a_route_refuses_every_role_but_its_own(method: str, path: str, ro
     else:
         assert answer.status_code == 403
         assert answer.json()["type"] == "urn:bellhop:problem:wrong-role"
+
+
+async def test_a_refused_member_of_staff_learns_which_role_it_takes() -> None:
+    answer = await _asked("POST", "/v1/orders/{order_id}/refunds", _token("reception"))
+
+    assert answer.json()["detail"] == "This needs the role manager; the token's role is reception."
+
+
+@pytest.mark.parametrize(
+    ("role", "counts_as", "allowed"),
+    [
+        ("reception", "reception", {"see", "fulfil"}),
+        ("manager", "manager", {"see", "fulfil", *MOVES_MONEY}),
+        ("staff", "manager", {"see", "fulfil", *MOVES_MONEY}),
+        ("owner", "owner", {action.value for action in StaffAction}),
+    ],
+)
+async def test_a_member_of_staff_learns_what_their_role_allows(role: str, counts_as: str, allowed: set[str]) -> None:
+    answer = await _asked("GET", "/v1/staff/session", _token(role))
+
+    said = answer.json()
+    assert (said["staff_id"], said["property_id"], said["role"]) == ("user-1", "alpenhof", counts_as)
+    assert set(said["may"]) == allowed
+
+
+def test_every_action_of_staff_needs_a_role() -> None:
+    assert set(NEEDED) == set(StaffAction)
 
 
 @pytest.mark.parametrize(("method", "path"), MAY)

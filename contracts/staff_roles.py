@@ -1,0 +1,47 @@
+"""Roles of a hotel's staff, and what each may do: one table for every route and for the desk page."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class StaffRole(StrEnum):
+    """The role of a member of staff. Each includes the rights of those before it."""
+
+    RECEPTION = "reception"
+    """See orders, and record what guests have received."""
+    MANAGER = "manager"
+    """Move money: cancel, refund, retry or settle a failed refund, decide reviews."""
+    OWNER = "owner"
+    """Change the catalogue and the property."""
+
+    def allows(self, needed: "StaffRole") -> bool:
+        ranks = list(StaffRole)
+        return ranks.index(self) >= ranks.index(needed)
+
+
+class StaffAction(StrEnum):
+    """An action of staff that needs a role."""
+
+    SEE = "see"
+    FULFIL = "fulfil"
+    CANCEL = "cancel"
+    REFUND = "refund"
+    RETRY_REFUND = "retry-refund"
+    SETTLE_REFUND = "settle-refund"
+    REVIEW = "review"
+    CATALOGUE = "catalogue"
+    PROPERTY = "property"
+
+
+NEEDED: Mapping[StaffAction, StaffRole] = {
+    StaffAction.SEE: StaffRole.RECEPTION,
+    StaffAction.FULFIL: StaffRole.RECEPTION,
+    StaffAction.CANCEL: StaffRole.MANAGER,
+    StaffAction.REFUND: StaffRole.MANAGER,
+    StaffAction.RETRY_REFUND: StaffRole.MANAGER,
+    StaffAction.SETTLE_REFUND: StaffRole.MANAGER,
+    StaffAction.REVIEW: StaffRole.MANAGER,
+    StaffAction.CATALOGUE: StaffRole.OWNER,
+    StaffAction.PROPERTY: StaffRole.OWNER,
+}
+"""The role that each action needs."""
