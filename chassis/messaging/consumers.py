@@ -102,8 +102,7 @@ class Consumers:
         """Stop deliveries. Messages already delivered must still be settled."""
         async with self._changing:
             self._paused = True
-            for consumer in self._all:
-                await self._try(consumer.cancel, consumer.name)
+            await asyncio.gather(*(self._try(consumer.cancel, consumer.name) for consumer in self._all))
 
     async def resume(self) -> None:
         async with self._changing:

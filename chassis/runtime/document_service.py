@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, Protocol
 
+import structlog
 from starlette.applications import Starlette
 
 from chassis.errors import StoreUnavailableError
@@ -26,6 +28,8 @@ from chassis.runtime.startup import (
 from chassis.runtime.waiting import Waiting
 from chassis.storage.store import Store
 from chassis.storage.write_path import WritePath
+
+log = structlog.get_logger()
 
 
 class Parts(Protocol):
@@ -73,10 +77,22 @@ def document_service(
             await step()
         async with run_loops(loops):
             yield
+            until = monotonic() + settings.graceful_timeout
             await bus.stop()
-            for path in parts.paths:
-                await path.clear_sent()
+            await _clear(parts.paths, until)
         store.close()
 
     checks = {**bus_checks(bus), **store.checks(), "breaker": breaker.check(), **parts.checks()}
     return web_app(routes=operator_routes(metrics, checks, bus_notices(bus)), lifespan=lifespan)
+
+
+async def _clear(paths: tuple[WritePath[Any, Any], ...], until: float) -> None:
+    """Clear what was published, as far as the time for stopping allows: after an hour of load it may be thousands."""
+    for path in paths:
+        try:
+            left = await path.clear_sent(until)
+        except StoreUnavailableError as error:
+            log.warning("outbox.uncleared", error=str(error))
+        else:
+            if left:
+                log.warning("outbox.uncleared", documents=left)

@@ -3,11 +3,14 @@
 See docs/how-a-message-is-handled.md for why nothing is lost at any step in between.
 """
 
+import asyncio
+import math
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Generic, TypeVar
 
 import structlog
@@ -114,6 +117,7 @@ class WritePath(Generic[StateT, InputT]):
         # Documents whose outbox was fully published at this version, but is not yet cleared in the store.
         self._sent: dict[str, int] = {}
         self._refused: dict[str, _Refused] = {}
+        self._clearing = asyncio.Lock()
         self._backoff = Backoff(_LONGEST_PAUSE)
 
     async def handle(
@@ -273,13 +277,14 @@ class WritePath(Generic[StateT, InputT]):
         A document whose outbox cannot be published is retried with a growing delay, so that the others have their turn.
         Raises StoreUnavailableError, and PublishFailedError after several consecutive failures.
         """
-        limit = _SWEEP_LIMIT + len(self._backoff)  # delayed documents must not crowd out the others
+        # Delayed documents, and those that only wait to be cleared, must not crowd out the others.
+        limit = _SWEEP_LIMIT + len(self._backoff) + len(self._sent)
         waiting = await self._documents.ids_unsent_since(self._clock() - _RELAY_AFTER, limit)
         for document_id in self._backoff.forget_all_but(waiting):
             self._refused.pop(document_id, None)
         failed_in_a_row = relayed = 0
         for document_id in waiting:
-            if self._backoff.waits(document_id):
+            if document_id in self._sent or self._backoff.waits(document_id):
                 continue
             self._backoff.failed(document_id)  # until the store no longer lists it
             try:
@@ -323,16 +328,24 @@ class WritePath(Generic[StateT, InputT]):
         for message_id, refusal in parked.items():
             log.error("outbox.parked", document_id=stored.id, message_id=message_id, error=str(refusal.error))
 
-    async def clear_sent(self) -> None:
-        """Clear all outboxes published since the last call, many in one round trip."""
-        sent = list(self._sent.items())
-        for start in range(0, len(sent), _CLEAR_AT_ONCE):
-            batch = dict(sent[start : start + _CLEAR_AT_ONCE])
-            await self._documents.clear_outboxes(batch)
-            # Forgotten only now: until the store has cleared it, a message must not count as unsent.
-            for document_id, version in batch.items():
-                if self._sent.get(document_id) == version:
-                    del self._sent[document_id]
+    async def clear_sent(self, until: float = math.inf) -> int:
+        """Clear all outboxes published since the last call, many in one round trip. Returns how many are left.
+
+        No round trip begins after `until` (monotonic seconds). An outbox that is left is published again by the relay
+        of another instance; its receivers know the messages.
+        """
+        async with self._clearing:
+            sent = list(self._sent.items())
+            for start in range(0, len(sent), _CLEAR_AT_ONCE):
+                if monotonic() >= until:
+                    break
+                batch = dict(sent[start : start + _CLEAR_AT_ONCE])
+                await self._documents.clear_outboxes(batch)
+                # Forgotten only now: until the store has cleared it, a message must not count as unsent.
+                for document_id, version in batch.items():
+                    if self._sent.get(document_id) == version:
+                        del self._sent[document_id]
+        return len(self._sent)
 
     async def sweep_deadlines(self) -> int:
         """Decide on documents whose deadline has passed. Every instance sweeps; a guarded write lets one win."""
