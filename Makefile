@@ -41,10 +41,8 @@ test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: 
 simulate: setup ## whole histories in one process, until a law is broken with SEEDS=0: make simulate SEEDS=100 PROFILE=hostile
 	$(VENV)/python -m tests.simulation --seeds $(SEEDS) --profile $(PROFILE) --processes 2
 
-bench: setup ## what an order, a write, a list and a log line cost, in processor time: some five minutes
-	$(VENV)/python -m benchmarks.log_lines
-	$(VENV)/python -m benchmarks.growth
-	$(VENV)/python -m benchmarks.load
+bench: setup ## load, floor, growth, drain, overload, start-up: some ten minutes; PARTS="load drain", LONG=1 with a soak, AGAINST=file
+	$(VENV)/python -m benchmarks $(PARTS) $(if $(LONG),--long) $(if $(AGAINST),--against $(AGAINST))
 
 test-setup:
 	@$(PYTHON) deploy/local/setup.py --tests

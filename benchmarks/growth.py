@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.audit import order
+from benchmarks.figures import Measured, show
 from benchmarks.stored import APART, insert
 from chassis.messaging.envelope import Delivery, Envelope, utc_now
 from chassis.runtime.metrics import Metrics
@@ -46,16 +47,23 @@ def main(
     ],
 ) -> None:
     """Fill a store step by step, and print what each question costs it."""
+    measured = Measured()
+    measure(measured, orders)
+    show(console, "growth", measured.figures)
+
+
+def measure(measured: Measured, orders: list[int]) -> None:
+    """Note what each question costs a store that is filled step by step."""
     with tempfile.TemporaryDirectory(prefix="bellhop-growth-") as folder:
         server = store_for(Path(folder))
         server.start()
         try:
-            asyncio.run(_measure(server, sorted(orders)))
+            asyncio.run(_measure(server, measured, sorted(orders)))
         finally:
             server.stop()
 
 
-async def _measure(server: Server, steps: list[int]) -> None:
+async def _measure(server: Server, measured: Measured, steps: list[int]) -> None:
     store, now, stored = Store(server.url, _DATABASE, Metrics("growth"), timeout=60), utc_now(), 0
     try:
         extras = ExtrasStore(store)
@@ -64,9 +72,8 @@ async def _measure(server: Server, steps: list[int]) -> None:
         for number in steps:
             await asyncio.to_thread(_fill, server.url, range(stored, number), now)
             stored = number
-            console.print(f"{number:,} orders stored; processor time of the store ({server.kind}):")
             for what, work, times in _questions(documents, number):
-                console.print(f"  {what:48} {await _milliseconds(server, work, times):8.2f} ms", soft_wrap=True)
+                measured.note(f"{number:,} stored: {what}", "ms", await _milliseconds(server, work, times))
     finally:
         store.close()
 

@@ -76,6 +76,7 @@ class LocalStack:
         self.broker: Broker
         self.store: Store
         self.secrets: Credentials
+        self.context: StackContext
         self.service_urls: dict[str, str] = {}
         self.sandbox_url: str | None = None
 
@@ -180,7 +181,7 @@ class LocalStack:
         self.store = store_for(self.data_dir, ports=ports)
         parts = [part for part in (self._sandbox, *self._services) if part is not None]
         urls = {part.name: f"http://{HOST}:{ports.port(part.name)}" for part in parts}
-        context = StackContext(
+        self.context = context = StackContext(
             self.data_dir,
             self.broker.url,
             self.store.url,

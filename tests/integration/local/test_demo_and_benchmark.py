@@ -1,5 +1,6 @@
 """The demo and the load driver, as a person who has just cloned the repository runs them: from an empty environment."""
 
+import json
 import os
 import subprocess
 import sys
@@ -40,3 +41,15 @@ def test_the_load_driver_drives_what_it_is_asked_for_and_says_what_it_took(tmp_p
     assert "2 payment sessions at once" in ran.stdout
     assert "2 paid orders by 1 guests" in ran.stdout
     assert "12.00 bus messages on the write path, 7.00 state writes" in ran.stdout
+
+
+def test_one_command_measures_a_part_writes_it_and_compares_it_with_an_earlier_run(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    command = (sys.executable, "-m", "benchmarks", "--scale", "0.01", "--repetitions", "1", "--json", str(file))
+
+    first = run(tmp_path, *command, "floor")
+    again = run(tmp_path, *command, "log-lines", "--against", str(file))
+
+    assert "processor, services: bellhop / floor" in first.stdout
+    assert "a line of a message handled" in again.stdout
+    assert set(json.loads(file.read_text())["parts"]) == {"log-lines"}

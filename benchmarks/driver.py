@@ -1,0 +1,88 @@
+"""Guests who order, pay and wait for the confirmation: so many at once, for so many orders."""
+
+import asyncio
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import httpx
+
+from benchmarks.figures import Measured, percentile
+from benchmarks.processes import processor_seconds, sums
+from deploy.local.stack import LocalStack
+from ops.demo.guest import CARD_FINE, Guest
+
+EXTRA = "alm-breakfast"
+PROPERTY = "alpenhof"
+
+
+@dataclass(slots=True)
+class Driven:
+    """What driving some orders took. Times in seconds."""
+
+    orders: int
+    seconds: float = 0.0
+    bought: list[float] = field(default_factory=list)
+    """From the first click to the confirmation."""
+    confirmed: list[float] = field(default_factory=list)
+    """From the card's confirmation to the order's."""
+    processor: dict[str, float] = field(default_factory=dict)
+    """Of each part."""
+
+    @property
+    def rate(self) -> float:
+        return self.orders / self.seconds
+
+
+class Driver:
+    """Guests of one stack, over one HTTP client."""
+
+    def __init__(self, stack: LocalStack, http: httpx.AsyncClient) -> None:
+        self._stack = stack
+        self.http = http
+
+    def guest(self, number: int) -> Guest:
+        return Guest(f"load-{number}", PROPERTY, self._stack, self.http)
+
+    async def buy(self, guest: Guest, driven: Driven) -> None:
+        """One order from the first click to the confirmation."""
+        began = perf_counter()
+        order = await guest.order(EXTRA, 1)
+        session = await guest.open_payment(order.order_id)
+        async with guest.watching(order.order_id) as live:
+            paying = perf_counter()
+            await guest.pay(session, CARD_FINE)
+            await live.next("orders.order-confirmed")
+        driven.confirmed.append(perf_counter() - paying)
+        driven.bought.append(perf_counter() - began)
+
+    async def drive(self, orders: int, guests: int) -> Driven:
+        """Each guest buys, and begins again as soon as the order is confirmed."""
+        driven, turns = Driven(orders), asyncio.Semaphore(guests)
+
+        async def one(turn: int) -> None:
+            async with turns:
+                await self.buy(self.guest(turn % guests), driven)
+
+        before, began = processor_seconds(self._stack), perf_counter()
+        await asyncio.gather(*(one(turn) for turn in range(orders)))
+        driven.seconds = perf_counter() - began
+        await asyncio.sleep(1.2)  # outboxes are cleared, and the PSP's other events handled, after the confirmation
+        after = processor_seconds(self._stack)
+        driven.processor = {name: after[name] - seconds for name, seconds in before.items()}
+        return driven
+
+
+def client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=600), trust_env=False)
+
+
+def note(measured: Measured, driven: Driven, prefix: str, parts: bool = True) -> None:
+    """Note the figures of one drive."""
+    measured.note(f"{prefix}: paid orders", "1/s", driven.rate)
+    for share in (0.5, 0.95, 0.99):
+        name = f"{prefix}: first click to confirmed, {share * 100:.0f} %"
+        measured.note(name, "ms", percentile(driven.bought, share) * 1000)
+    measured.note(f"{prefix}: card to confirmed, 50 %", "ms", percentile(driven.confirmed, 0.5) * 1000)
+    spent = (driven.processor if parts else {}) | sums(driven.processor)
+    for name, seconds in spent.items():
+        measured.note(f"{prefix}: processor, {name}", "ms/order", seconds / driven.orders * 1000)
