@@ -74,6 +74,9 @@ class PaymentSessionCreated(OrderEvent):
     payment_id: PaymentId
     amount: Money
     sealed_client_secret: str = Field(description="readable by PSP adapter and gateway only")
+    request_no: int | None = Field(
+        default=None, description="the latest of the order's requests for this session; none from older versions"
+    )
 
 
 class PaymentSessionFailed(OrderEvent):
@@ -210,3 +213,8 @@ class PaymentSessionClosed(OrderEvent):
 
     kind: Literal["payments.payment-session-closed.v1"] = "payments.payment-session-closed.v1"
     payment_id: PaymentId
+    request_no: int | None = Field(
+        default=None,
+        description="the latest of the order's requests for this session: events about it may arrive after this one; "
+        "none from older versions",
+    )

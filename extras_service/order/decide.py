@@ -105,7 +105,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         case ((_S.PENDING_PAYMENT | _S.EXPIRING), CancelOrder()):
             return closure.cancelled_unpaid(order, message, now)
         case _S.PENDING_PAYMENT, PaymentSessionClosed():
-            return payment.session_lost(order, now)
+            return payment.session_lost(order, message, now)
         case _S.EXPIRING, PaymentSessionClosed():
             return closure.expired(order)
         case _S.CANCELLING, PaymentSessionClosed():

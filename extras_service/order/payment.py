@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from chassis.decision import Applied, Decision, DeferredReply, Ignored, PendingReply, Refused
+from chassis.decision import Applied, Decision, DeferredReply, Ignored, PendingReply, Refused, Stale
 from chassis.errors import PermanentError
 from contracts.orders import OrderConfirmed, OrderStatus, PaymentStatus, Reason
 from contracts.payments import (
     ClosePaymentSession,
     CreatePaymentSession,
     PaymentFailed,
+    PaymentSessionClosed,
     PaymentSessionCreated,
     PaymentSessionFailed,
 )
@@ -52,7 +53,19 @@ def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Deci
 
 
 def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Order]:
-    opened = order.model_copy(update={"session": event.sealed_client_secret, "waiting": ()})
+    if event.request_no is not None and event.request_no <= order.closed_request_no:
+        return Stale("the session was closed meanwhile")
+    if event.request_no is not None and event.request_no < order.session_request_no:
+        return Stale("a newer session is open already")
+    opened = order.model_copy(
+        update={
+            "session": event.sealed_client_secret,
+            "waiting": (),
+            "session_request_no": event.request_no or 0,
+            # A restored order counts on from what the payment service knows: it refuses older requests.
+            "session_requests": max(order.session_requests, event.request_no or 0),
+        }
+    )
     reply = opened.session_reply()
     if reply is None:  # unreachable: a pending order with a session has one
         raise PermanentError(f"{order.order_id} has no reply for its session")
@@ -69,14 +82,24 @@ def session_failed(order: Order, event: PaymentSessionFailed) -> Decision[Order]
     return Applied(closed, refuse_waiting(order, Reason.PAYMENT_SESSION_FAILED, event.detail))
 
 
-def session_lost(order: Order, now: datetime) -> Decision[Order]:
+def session_lost(order: Order, event: PaymentSessionClosed, now: datetime) -> Decision[Order]:
     """The session was cancelled at the PSP without a request of ours: the guest may open another one.
 
-    This may be a late report about an earlier session while the next is open, so the order still closes in two phases.
+    This may arrive before the event that opened the session, or, from an older payment service, while the next session
+    is open: the order still closes in two phases.
     """
-    asked_long_ago = order.created_at if order.session_asked_at else None
-    lost = order.model_copy(update={"session": None, "session_asked_at": asked_long_ago})
-    return Applied(_unpaid_again(lost, now))
+    closed_no = event.request_no or 0
+    if 0 < closed_no < order.session_request_no:
+        return Stale("a newer session is open already")
+    long_ago = min(order.created_at, now - ASK_AGAIN_AFTER)
+    lost = {
+        "session": None,
+        "session_request_no": 0,
+        "closed_request_no": max(order.closed_request_no, closed_no),
+        "session_asked_at": long_ago if order.session_asked_at else None,
+        "session_requests": max(order.session_requests, closed_no),
+    }
+    return Applied(_unpaid_again(order.model_copy(update=lost), now))
 
 
 def processing(order: Order) -> Decision[Order]:

@@ -58,6 +58,10 @@ class Order(State):
     session: str | None = None
     session_asked_at: datetime | None = None
     session_requests: int = 0
+    session_request_no: int = 0
+    """The latest request that the open session answers. 0: none is open, or an older payment service opened it."""
+    closed_request_no: int = 0
+    """The latest request whose session the PSP has closed."""
     waiting: tuple[PendingReply, ...] = ()
     payment_failure: str | None = None
     received: Money | None = None

@@ -55,13 +55,18 @@ class Waiting:
             return session_asked(self.order)
         if self.is_closing and stage in (PaymentStage.CLOSED, PaymentStage.FAILED, *_PAYABLE):
             return ClosePaymentSession(order_id=self.order.order_id, payment_id=self.order.payment_id)
-        if stage in _PAYABLE and self.order.session is None:
+        if stage in _PAYABLE and self.order.session is None and not self.is_answered:
             return session_asked(self.order)
         return None
 
     @property
     def is_closing(self) -> bool:
         return self.order.status is not OrderStatus.PENDING_PAYMENT
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the session of its latest request was opened and lost: its guest asks for the next."""
+        return 0 < self.order.session_requests <= self.order.closed_request_no
 
     @property
     def is_forgotten(self) -> bool:

@@ -169,6 +169,7 @@ def _created(payment: Payment) -> tuple[Outgoing, ...]:
             payment_id=payment.payment_id,
             amount=payment.amount,
             sealed_client_secret=payment.session.sealed_client_secret,
+            request_no=payment.latest_request,
         ),
     )
 
@@ -234,7 +235,9 @@ def closed(payment: Payment) -> Decision[Payment]:
 
 
 def closure(payment: Payment) -> PaymentSessionClosed:
-    return PaymentSessionClosed(order_id=payment.order_id, payment_id=payment.payment_id)
+    return PaymentSessionClosed(
+        order_id=payment.order_id, payment_id=payment.payment_id, request_no=payment.latest_request
+    )
 
 
 def processing(payment: Payment, status: PaymentStage) -> Decision[Payment]:

@@ -129,6 +129,11 @@ class Payment(State):
         return str(self.status)
 
     @property
+    def latest_request(self) -> int | None:
+        """The order's latest request for the current session; None if it came from an older version."""
+        return self.request_no or None
+
+    @property
     def is_unpayable(self) -> bool:
         """The PSP has not named a session yet: no guest has a client secret, so the payment can be closed at once."""
         stage = self.before_unknown if self.status is PaymentStage.UNKNOWN else self.status

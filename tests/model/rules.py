@@ -357,7 +357,7 @@ def _same_order(order: Order) -> Order:
         update={
             "due_at": _same_deadline(order.due_at),
             "session_asked_at": NOW if order.session_asked_at else None,
-            "session_requests": min(order.session_requests, 1),
+            "session_requests": order.session_requests,
             "payment_failure": None,
             "review": "a review" if order.review else None,
             "reviews": 0,

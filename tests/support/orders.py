@@ -128,16 +128,18 @@ def starting(
 # Payment facts
 
 
-def session_created(sealed: str = SEALED) -> PaymentSessionCreated:
-    return PaymentSessionCreated(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=TOTAL, sealed_client_secret=sealed)
+def session_created(sealed: str = SEALED, request_no: int | None = None) -> PaymentSessionCreated:
+    return PaymentSessionCreated(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=TOTAL, sealed_client_secret=sealed, request_no=request_no
+    )
 
 
 def session_failed(detail: str = "The payment provider did not accept this payment.") -> PaymentSessionFailed:
     return PaymentSessionFailed(order_id=ORDER_ID, payment_id=PAYMENT_ID, detail=detail)
 
 
-def session_closed() -> PaymentSessionClosed:
-    return PaymentSessionClosed(order_id=ORDER_ID, payment_id=PAYMENT_ID)
+def session_closed(request_no: int | None = None) -> PaymentSessionClosed:
+    return PaymentSessionClosed(order_id=ORDER_ID, payment_id=PAYMENT_ID, request_no=request_no)
 
 
 def instructions_issued(days: int = 3) -> PaymentInstructionsIssued:

@@ -16,7 +16,7 @@ from contracts.orders import (
     PaymentStatus,
     Reason,
 )
-from contracts.payments import ClosePaymentSession
+from contracts.payments import ClosePaymentSession, CreatePaymentSession
 from extras_service.order.decide import decide
 from extras_service.order.inputs import DeadlinePassed, PaymentEvent, UnknownOrderError
 from extras_service.order.state import Order
@@ -256,7 +256,56 @@ def test_a_session_lost_at_the_psp_lets_the_guest_open_another_one() -> None:
 
     assert lost.status is OrderStatus.PENDING_PAYMENT
     assert lost.session_reply() is None
-    assert isinstance(decide(lost, given.starting(), given.NOW), Applied)
+    asked_again = decide(lost, given.starting(), given.NOW)
+    assert isinstance(asked_again, Applied)
+    assert [type(message) for message in asked_again.messages] == [CreatePaymentSession]
+
+
+def test_a_session_closed_before_the_event_that_opened_it_arrives_is_not_given_to_the_guest() -> None:
+    lost = given.after(given.asked(), given.session_closed(request_no=1))
+
+    late = decide(lost, given.session_created(request_no=1), given.NOW)
+    asked_again = given.after(lost, given.starting())
+    opened = given.after(asked_again, given.session_created("second", request_no=2))
+
+    assert late == Stale("the session was closed meanwhile")
+    assert asked_again.session_requests == 2
+    assert opened.session == "second"
+
+
+def test_late_events_of_an_earlier_session_leave_the_open_one() -> None:
+    second = given.after(given.asked(), given.session_created("second", request_no=2))
+
+    assert decide(second, given.session_created("first", request_no=1), given.NOW) == Stale(
+        "a newer session is open already"
+    )
+    assert decide(second, given.session_closed(request_no=1), given.NOW) == Stale("a newer session is open already")
+
+
+def test_an_expiring_order_believes_that_its_session_is_closed_whatever_its_number() -> None:
+    expiring = given.after(given.expiring(), given.processing()).model_copy(update={"session_request_no": 2})
+
+    closed = given.after(expiring, given.session_closed(request_no=1))
+
+    assert closed.status is OrderStatus.EXPIRED
+
+
+def test_a_restored_order_counts_its_requests_on_from_what_the_payment_service_knows() -> None:
+    restored = given.asked()
+
+    opened = given.after(restored, given.session_created(request_no=5))
+    closed = given.after(restored, given.session_closed(request_no=5))
+
+    assert (opened.session_requests, closed.session_requests) == (5, 5)
+
+
+def test_events_of_an_older_payment_service_have_no_number_and_count_as_before() -> None:
+    lost = given.after(given.after(given.asked(), given.session_created(request_no=1)), given.session_closed())
+
+    opened = given.after(lost, given.session_created("second"))
+
+    assert lost.session is None
+    assert opened.session == "second"
 
 
 def test_a_second_success_on_a_confirmed_order_is_ignored() -> None:

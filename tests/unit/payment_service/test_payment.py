@@ -107,6 +107,16 @@ def test_an_opened_session_is_reported() -> None:
     assert decision.messages == (SESSION_CREATED,)
 
 
+def test_opening_and_closing_name_the_latest_request_for_the_session() -> None:
+    asked_twice = _applied(_applied(None, given.create(request_no=1)).state, given.create(request_no=2)).state
+
+    opened = _applied(asked_twice, given.session_created())
+    closed = _applied(opened.state, given.canceled())
+
+    assert opened.messages == (SESSION_CREATED.model_copy(update={"request_no": 2}),)
+    assert closed.messages == (CLOSED.model_copy(update={"request_no": 2}),)
+
+
 @pytest.mark.parametrize("status", [PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED])
 def test_a_request_while_a_session_is_open_gets_it_without_asking_the_psp(status: PaymentStage) -> None:
     decision = _applied(given.in_status(status), given.create())
