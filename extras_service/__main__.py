@@ -5,7 +5,7 @@ import sys
 from chassis.runtime.settings import load
 from chassis.runtime.startup import serve
 from extras_service.app import create_app
-from extras_service.catalogue_file import CatalogueError
+from extras_service.catalogue.file import CatalogueError
 from extras_service.settings import ExtrasSettings
 from extras_service.wiring import SERVICE
 

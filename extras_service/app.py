@@ -9,7 +9,7 @@ from chassis.runtime.document_service import document_service
 from chassis.runtime.metrics import Metrics
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
-from extras_service.catalogue_file import read_catalogue
+from extras_service.catalogue.file import read_catalogue
 from extras_service.settings import ExtrasSettings
 from extras_service.wiring import SERVICE, wire
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from chassis.messaging.envelope import utc_now
 from chassis.storage.documents import Documents, DocumentStore, Records
 from contracts.orders import OrderStatus
-from extras_service.catalogue import Extra
+from extras_service.catalogue.extra import Extra
 from extras_service.order.state import Order
 from extras_service.stock.state import StockDay
 

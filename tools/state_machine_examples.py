@@ -59,7 +59,7 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
-from extras_service.catalogue import Catalogue, Extra, quote
+from extras_service.catalogue.extra import Catalogue, Extra, quote
 from extras_service.order.decide import decide as decide_order
 from extras_service.order.inputs import (
     DeadlinePassed,

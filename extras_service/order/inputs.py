@@ -31,7 +31,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.catalogue import Catalogue, Quote
+from extras_service.catalogue.extra import Catalogue, Quote
 
 
 @dataclass(frozen=True, slots=True)

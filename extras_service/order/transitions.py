@@ -14,7 +14,7 @@ from contracts.orders import (
     PlaceOrder,
     Reason,
 )
-from extras_service.catalogue import Quote, gone_by
+from extras_service.catalogue.extra import Quote, gone_by
 from extras_service.order.closure import expired
 from extras_service.order.inputs import PlacementRequest
 from extras_service.order.state import HoldsStage, Order, guest_key

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from contracts.ids import ExtraId
 from contracts.orders import OrderLine
-from extras_service.catalogue import Extra
+from extras_service.catalogue.extra import Extra
 from extras_service.order.state import Order
 from extras_service.stock.state import Hold, Holder, stock_id
 

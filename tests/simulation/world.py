@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from chassis.seal import Seal
 from contracts.money import Money
 from contracts.orders import Guest, Staff
-from extras_service.catalogue import Extra
+from extras_service.catalogue.extra import Extra
 from tests.simulation import alarms, books, faults, laws
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue

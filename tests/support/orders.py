@@ -35,7 +35,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.catalogue import Catalogue, Extra, quote
+from extras_service.catalogue.extra import Catalogue, Extra, quote
 from extras_service.order.decide import decide
 from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentStart, PlacementRequest, ReviewDecision
 from extras_service.order.state import Order

@@ -17,7 +17,7 @@ from pydantic import AliasChoices, SecretStr
 from chassis.runtime.settings import ServiceSettings, load
 from chassis.seal import Seal
 from deploy.local.ports import HOST, Ports
-from extras_service.catalogue_file import read_catalogue
+from extras_service.catalogue.file import read_catalogue
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from ops.web.settings import PageSettings

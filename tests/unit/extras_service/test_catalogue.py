@@ -7,7 +7,7 @@ import pytest
 from chassis.decision import Refused
 from contracts.money import Money
 from contracts.orders import Reason, RequestedLine
-from extras_service.catalogue import MAX_LINES, Catalogue, Quote, gone_by, quote
+from extras_service.catalogue.extra import MAX_LINES, Catalogue, Quote, gone_by, quote
 from tests.support import orders as given
 
 CATALOGUE = given.catalogue(

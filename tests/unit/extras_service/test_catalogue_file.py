@@ -10,7 +10,7 @@ import pytest
 import yaml
 from babel.numbers import get_currency_precision
 
-from extras_service.catalogue_file import CatalogueError, read_catalogue
+from extras_service.catalogue.file import CatalogueError, read_catalogue
 
 SHIPPED = Path("deploy/local/catalogue.yaml")
 

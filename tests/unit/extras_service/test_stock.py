@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from chassis.decision import Applied, Decision, Ignored, Refused
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus, Reason
-from extras_service.catalogue import Extra, Quote, quote
+from extras_service.catalogue.extra import Extra, Quote, quote
 from extras_service.order.state import Order, digest_of
 from extras_service.stock.decide import decide, lapse_at
 from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, demands

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from contracts.ids import PropertyId
 from contracts.money import Money, unpayable
-from extras_service.catalogue import Extra
+from extras_service.catalogue.extra import Extra
 
 
 class CatalogueError(ValueError):

@@ -1,0 +1,1 @@
+"""The extras of each property, and what a request for them costs."""
