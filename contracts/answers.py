@@ -4,9 +4,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.catalogue import ExtraView
 from contracts.ids import OrderId, PropertyId
 from contracts.money import Money
-from contracts.orders import ExtraView, OrderView
+from contracts.orders import OrderView
 from contracts.staff_roles import StaffAction, StaffRole
 
 

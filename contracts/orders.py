@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.catalogue import ExtraView, PriceUnit
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId
 from contracts.message import OrderCommand, OrderEvent, Query, Reply
 from contracts.money import Money
@@ -58,6 +59,11 @@ class Reason(StrEnum):
     QUANTITY_OVER_LIMIT = "quantity_over_limit"
     DAY_OUTSIDE_STAY = "day_outside_stay"
     DAY_GONE_BY = "day_gone_by"
+    SLOT_UNKNOWN = "slot_unknown"
+    LEAD_TIME_PASSED = "lead_time_passed"
+    WEEKDAY_CLOSED = "weekday_closed"
+    DAY_BLACKED_OUT = "day_blacked_out"
+    OUT_OF_SEASON = "out_of_season"
     TOTAL_NOT_PAYABLE = "total_not_payable"
     MIXED_CURRENCIES = "mixed_currencies"
     OUT_OF_STOCK = "out_of_stock"
@@ -75,6 +81,10 @@ class Reason(StrEnum):
     ORDER_NOT_IN_REVIEW = "order_not_in_review"
     AMOUNT_NOT_SETTLEABLE = "amount_not_settleable"
     PAYMENT_SESSION_FAILED = "payment_session_failed"
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class _Value(BaseModel):
@@ -97,6 +107,10 @@ class RequestedLine(_Value):
     extra_id: ExtraId
     quantity: int
     day: date | None = Field(default=None, description="the day of the stay; none means any day")
+    # Left out when there is none: the digest of a line is what versions without slots made of it.
+    slot: str | None = Field(
+        default=None, exclude_if=_is_none, description="the time of the day, `15:00`; for extras with `slots`"
+    )
 
 
 class OrderLine(_Value):
@@ -106,8 +120,18 @@ class OrderLine(_Value):
     name: dict[str, str] = Field(description="by language tag")
     quantity: int
     day: date | None
+    slot: str | None = Field(
+        default=None, exclude_if=_is_none, description="local time at the property, `15:00`; left out without slots"
+    )
     unit_price: Money
+    price_per: PriceUnit = Field(default=PriceUnit.PIECE, description="the unit of `unit_price`")
+    nights: int | None = Field(default=None, exclude_if=_is_none, description="of the stay, for a price per night")
     line_total: Money
+    extra_version: int | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="the version of the extra that it was priced by; left out in older orders",
+    )
 
 
 class RefundSettlement(_Value):
@@ -175,20 +199,6 @@ class Staff(_Value):
 
     staff_id: str
     property_id: PropertyId
-
-
-class ExtraView(_Value):
-    """One extra definition of a property's catalogue."""
-
-    extra_id: ExtraId
-    property_id: PropertyId
-    name: dict[str, str] = Field(description="by language tag")
-    description: dict[str, str] = Field(default_factory=dict, description="by language tag")
-    category: str
-    unit_price: Money
-    max_quantity: int = Field(description="the highest quantity of one line")
-    needs_day: bool = Field(description="whether a guest picks a day of the stay for it")
-    time_zone: str = Field(default="UTC", description="of its property (IANA): by it, days begin and have gone by")
 
 
 # Commands

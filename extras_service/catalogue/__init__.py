@@ -1,1 +1,1 @@
-"""The extras of each property, and what a request for them costs."""
+"""The catalogue: the extras of each property, and the pricing of requests for them."""

@@ -1,44 +1,29 @@
-"""Extra definitions, and the pricing of a guest's request. Pure."""
+"""An extra of a property: when it can be had, and for how much. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time
-from typing import Self
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
 from chassis.decision import Refused
-from chassis.text import cut
+from contracts.catalogue import ExtraDefinition, ExtraView, Weekday
 from contracts.ids import ExtraId, PropertyId
 from contracts.money import Money, unpayable
-from contracts.orders import ExtraView, Guest, OrderLine, Reason, RequestedLine
+from contracts.orders import Reason
 
-MAX_LINES = 50
+_WEEKDAYS = tuple(Weekday)
 
 
-class Extra(BaseModel):
-    """One extra definition of one property."""
-
-    model_config = ConfigDict(frozen=True)
+class Extra(ExtraDefinition):
+    """One extra of one property, as it is now."""
 
     extra_id: ExtraId
     property_id: PropertyId
-    name: dict[str, str] = Field(description="by language tag", min_length=1)
-    description: dict[str, str] = Field(default_factory=dict)
-    category: str
-    unit_price: Money
-    max_quantity: int = Field(ge=1)
-    needs_day: bool = False
-    daily_limit: int | None = Field(default=None, ge=1, description="how many there are on a day; none means enough")
-    active: bool = True
-    time_zone: str = Field(default="UTC", description="of its property")
-
-    @model_validator(mode="after")
-    def _limited_by_the_day(self) -> Self:
-        if self.daily_limit is not None and not self.needs_day:
-            raise ValueError("daily_limit counts by the day: it needs needs_day: true")
-        return self
+    time_zone: str = "UTC"
+    """Of its property."""
+    position: int = 0
+    """Its place in the property's list, the least first."""
+    version: int | None = None
+    """None: from a catalogue of an older version."""
 
     @property
     def readable(self) -> str:
@@ -50,113 +35,81 @@ class Extra(BaseModel):
         """Whether it can be ordered. Prices that cannot be paid come from catalogues of older versions."""
         return self.active and unpayable(self.unit_price) is None
 
+    @property
+    def slot_times(self) -> tuple[str, ...]:
+        return tuple(sorted(slot.at for slot in self.slots))
+
+    def places(self, slot: str | None) -> int | None:
+        """How many there are on a day, or in a slot of it. None means enough; a slot no longer offered has 0."""
+        if slot is None:
+            return self.daily_limit
+        return next((known.places for known in self.slots if known.at == slot), 0)
+
+    def price_on(self, day: date) -> Money:
+        """The price of one unit on a day."""
+        in_season = (season for season in self.seasons if season.first_day <= day <= season.last_day)
+        return next((season.unit_price for season in in_season), self.unit_price)
+
     def today(self, now: datetime) -> date:
         """The date at its property."""
         return now.astimezone(ZoneInfo(self.time_zone)).date()
 
-    def begins(self, day: date) -> datetime:
-        """When a day begins at its property."""
-        return datetime.combine(day, time(), ZoneInfo(self.time_zone))
+    def begins(self, day: date, slot: str | None = None) -> datetime:
+        """When a day, or a slot of it, begins at its property, in UTC. A local time that a clock change leaves out is
+        read as if the clocks had not changed yet; of one that it repeats, the first counts."""
+        at = time.fromisoformat(slot) if slot else time()
+        return datetime.combine(day, at, ZoneInfo(self.time_zone)).astimezone(UTC)
 
     def view(self) -> ExtraView:
-        return ExtraView.model_validate(self.model_dump(exclude={"active", "daily_limit"}))
+        shown = self.model_dump(exclude={"active", "daily_limit", "slots", "version"})
+        return ExtraView.model_validate(shown | {"slots": self.slot_times})
+
+    def not_had_on(self, day: date | None, slot: str | None) -> Refused | None:
+        """The refusal if it is not offered on this day, or at this time of it. None: any day of the stay."""
+        name = self.readable
+        if day is None:
+            return self._no_slot(slot)
+        if day in self.blackout_days:
+            return Refused(Reason.DAY_BLACKED_OUT, f"{name} is not offered on {day}; choose another day.")
+        weekday = _WEEKDAYS[day.weekday()]
+        if self.weekdays and weekday not in self.weekdays:
+            offered = ", ".join(each.name.capitalize() for each in _WEEKDAYS if each in self.weekdays)
+            return Refused(Reason.WEEKDAY_CLOSED, f"{name} is offered on {offered}; {day} is a {day:%A}.")
+        return self._out_of_season(day) or self._no_slot(slot)
+
+    def _no_slot(self, slot: str | None) -> Refused | None:
+        times = self.slot_times
+        if slot in times if times else slot is None:
+            return None
+        if not times:
+            return Refused(Reason.SLOT_UNKNOWN, f"{self.readable} has no times to choose from; order it for a day.")
+        return Refused(Reason.SLOT_UNKNOWN, f"Choose a time for {self.readable}: {', '.join(times)}.")
+
+    def _out_of_season(self, day: date) -> Refused | None:
+        if self.active_from is not None and day < self.active_from:
+            return Refused(Reason.OUT_OF_SEASON, f"{self.readable} is offered from {self.active_from} on.")
+        if self.active_until is not None and day > self.active_until:
+            return Refused(Reason.OUT_OF_SEASON, f"{self.readable} is offered until {self.active_until}.")
+        return None
+
+    def too_late(self, day: date | None, slot: str | None, now: datetime) -> Refused | None:
+        """The refusal if, by the time at the property, it is too late, or too early in the year, to order it."""
+        today = self.today(now)
+        if day is None:
+            return self._out_of_season(today)
+        if day < today:
+            return Refused(Reason.DAY_GONE_BY, f"{day} is over at your hotel; choose another day for {self.readable}.")
+        if slot is None and not self.lead_hours:
+            return None  # until the day is over
+        until = self.begins(day, slot) - timedelta(hours=self.lead_hours)
+        if now < until:
+            return None
+        return Refused(
+            Reason.LEAD_TIME_PASSED,
+            f"{self.readable} on {day}{f' at {slot}' if slot else ''} could be ordered until "
+            f"{until.astimezone(ZoneInfo(self.time_zone)):%d %B %Y %H:%M} at your hotel; choose a later one.",
+        )
 
 
 Catalogue = Mapping[str, Extra]
-"""Extra definitions by id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The priced lines and total of a request."""
-
-    lines: tuple[OrderLine, ...]
-    total: Money
-
-
-def quote(guest: Guest, requested: tuple[RequestedLine, ...], catalogue: Catalogue) -> Quote | Refused:
-    """Price a request, or return the refusal, independent of the current time."""
-    if not requested:
-        return Refused(Reason.NO_LINES, "An order needs at least one extra.")
-    if len(requested) > MAX_LINES:
-        return Refused(Reason.QUANTITY_OVER_LIMIT, f"An order holds at most {MAX_LINES} lines.")
-    lines: list[OrderLine] = []
-    for line in requested:
-        extra = catalogue.get(line.extra_id)
-        if extra is None:
-            return Refused(Reason.EXTRA_UNKNOWN, f"There is no extra {cut(line.extra_id, 60)!r}.")
-        refusal = _check(guest, line, extra)
-        if refusal is not None:
-            return refusal
-        lines.append(_priced(line, extra))
-    refusal = _check_totals(lines, catalogue)
-    if refusal is not None:
-        return refusal
-    total = lines[0].line_total
-    for priced in lines[1:]:
-        total += priced.line_total
-    if (why := unpayable(total)) is not None:
-        return Refused(Reason.TOTAL_NOT_PAYABLE, f"This order cannot be paid at once: {why}.")
-    return Quote(tuple(lines), total)
-
-
-def gone_by(guest: Guest, lines: tuple[OrderLine, ...], catalogue: Catalogue, now: datetime) -> Refused | None:
-    """The refusal if, by the date at the property, it is too late for a line or for the whole stay."""
-    for line in lines:
-        extra = catalogue[line.extra_id]
-        name, today = extra.readable, extra.today(now)
-        if line.day is not None and line.day < today:
-            return Refused(Reason.DAY_GONE_BY, f"{line.day} is over at your hotel; choose another day for {name}.")
-        if guest.stay_to < today:
-            return Refused(Reason.DAY_GONE_BY, f"Your stay ended on {guest.stay_to}; {name} can no longer be ordered.")
-    return None
-
-
-def _check(guest: Guest, line: RequestedLine, extra: Extra) -> Refused | None:
-    name = extra.readable
-    if extra.property_id != guest.property_id:
-        return Refused(Reason.EXTRA_OF_ANOTHER_PROPERTY, f"{name} is not offered at your hotel.")
-    if not extra.is_on_offer:
-        return Refused(Reason.EXTRA_INACTIVE, f"{name} is not offered at the moment.")
-    if line.quantity < 1:
-        return Refused(Reason.QUANTITY_NOT_POSITIVE, f"The quantity of {name} must be at least 1.")
-    if extra.needs_day and line.day is None:
-        return Refused(Reason.DAY_OUTSIDE_STAY, f"Choose a day of your stay for {name}.")
-    if line.day is not None and not guest.stay_from <= line.day <= guest.stay_to:
-        return Refused(
-            Reason.DAY_OUTSIDE_STAY,
-            f"{line.day} is outside your stay ({guest.stay_from} to {guest.stay_to}); choose another day for {name}.",
-        )
-    return None
-
-
-def _check_totals(lines: list[OrderLine], catalogue: Catalogue) -> Refused | None:
-    """Checks over all lines: one currency, and quantities of the same extra summed over lines."""
-    asked: dict[tuple[str, str], int] = {}
-    for line in lines:
-        extra = catalogue[line.extra_id]
-        # Limits count per day for extras that need a day, and per order for all others.
-        key = (line.extra_id, str(line.day) if extra.needs_day else "")
-        asked[key] = asked.get(key, 0) + line.quantity
-        if asked[key] > extra.max_quantity:
-            return Refused(
-                Reason.QUANTITY_OVER_LIMIT,
-                f"At most {extra.max_quantity} of {extra.readable} can be ordered at once.",
-            )
-    currencies = sorted({line.unit_price.currency for line in lines})
-    if len(currencies) > 1:
-        return Refused(
-            Reason.MIXED_CURRENCIES, f"One order is paid in one currency; these extras use {' and '.join(currencies)}."
-        )
-    return None
-
-
-def _priced(line: RequestedLine, extra: Extra) -> OrderLine:
-    return OrderLine(
-        extra_id=line.extra_id,
-        name=extra.name,
-        quantity=line.quantity,
-        day=line.day,
-        unit_price=extra.unit_price,
-        line_total=extra.unit_price * line.quantity,
-    )
+"""Extras by id."""

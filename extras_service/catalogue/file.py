@@ -3,14 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from contracts.ids import PropertyId
-from contracts.money import Money, unpayable
+from contracts.catalogue import ExtraDefinition
+from contracts.ids import ExtraId, PropertyId
 from extras_service.catalogue.extra import Extra
+from extras_service.catalogue.rules import mistakes_of
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_Located = tuple[tuple[str | int, ...], str]
+"""A path in the document, and what is wrong there."""
 
 
 class CatalogueError(ValueError):
@@ -35,22 +41,18 @@ class _Property(BaseModel):
         return value
 
 
-class _Offered(Extra):
-    """An extra in the file. Stored extras are read with fewer rules."""
+class _Offered(ExtraDefinition):
+    """An extra in the file."""
 
     model_config = ConfigDict(extra="forbid")
 
-    @field_validator("unit_price")
-    @classmethod
-    def _can_be_paid(cls, value: Money) -> Money:
-        why = unpayable(value)
-        if why is not None:
-            raise ValueError(why)
-        return value
+    extra_id: ExtraId = Field(min_length=1)
+    property_id: PropertyId
+    time_zone: None = Field(default=None)
 
-    @field_validator("time_zone")
+    @field_validator("time_zone", mode="before")
     @classmethod
-    def _is_the_propertys(cls, value: str) -> str:
+    def _is_the_propertys(cls, value: object) -> object:
         raise ValueError("a time zone belongs to a property: write it under properties")
 
 
@@ -58,7 +60,7 @@ class _CatalogueFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     properties: dict[PropertyId, _Property] = Field(default_factory=dict)
-    extras: tuple[_Offered, ...]
+    extras: tuple[Any, ...]
 
 
 def read_catalogue(path: Path) -> dict[str, Extra]:
@@ -72,20 +74,46 @@ def read_catalogue(path: Path) -> dict[str, Extra]:
     except yaml.YAMLError as error:
         raise CatalogueError(path, [f" is not valid YAML: {error}"]) from None
     mistakes = [f":{_line(document, ('extras', index, 'extra_id'))}: {what}" for index, what in _repeated(written)]
-    try:
-        file = _CatalogueFile.model_validate(written)
-    except ValidationError as error:
-        mistakes += [
-            f":{_line(document, item['loc'])}: {'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors()
-        ]
-    if mistakes:
+    file, located = _validated(_CatalogueFile, written)
+    entries = written.get("extras") if isinstance(written, dict) else None
+    extras = list[_Offered]()
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        extra, wrong = _extra_of(entry)
+        located += [(("extras", index, *loc), what) for loc, what in wrong]
+        extras += [extra] if extra is not None else []
+    mistakes += [f":{_line(document, loc)}: {'.'.join(map(str, loc))}: {what}" for loc, what in located]
+    if file is None or mistakes:
         raise CatalogueError(path, mistakes)
     zones = {property_id: known.time_zone for property_id, known in file.properties.items()}
     return {
-        extra.extra_id: Extra(**extra.model_dump() | {"time_zone": zones.get(extra.property_id, "UTC")})
-        for extra in file.extras
+        extra.extra_id: Extra(
+            **extra.model_dump() | {"time_zone": zones.get(extra.property_id, "UTC"), "position": position}
+        )
+        for position, extra in enumerate(extras)
     }
+
+
+def _validated(model: type[ModelT], written: object) -> tuple[ModelT | None, list[_Located]]:
+    try:
+        return model.model_validate(written), []
+    except ValidationError as error:
+        return None, [(item["loc"], item["msg"]) for item in error.errors()]
+
+
+def _extra_of(entry: object) -> tuple[_Offered | None, list[_Located]]:
+    """An entry, and all its mistakes. Where some fields cannot be read, the rules are checked on the others."""
+    extra, wrong = _validated(_Offered, entry)
+    unreadable = {loc[0] for loc, _ in wrong if loc}
+    rest = extra
+    if extra is None and isinstance(entry, dict):
+        rest, _ = _validated(_Offered, {name: value for name, value in entry.items() if name not in unreadable})
+    if rest is None:
+        return None, wrong
+    for mistake in mistakes_of(rest):
+        loc = tuple(int(step) if step.isdigit() else step for step in mistake.pointer.split("/")[1:])
+        if loc[0] not in unreadable:
+            wrong.append((loc, mistake.detail))
+    return extra, wrong
 
 
 def _repeated(written: object) -> Iterator[tuple[int, str]]:

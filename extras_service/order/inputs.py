@@ -31,7 +31,8 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.catalogue.extra import Catalogue, Quote
+from extras_service.catalogue.extra import Catalogue
+from extras_service.catalogue.quote import Quote
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from chassis.messaging.envelope import Delivery
 from chassis.storage.write_path import Handled, WritePath
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus, PlaceOrder
-from extras_service.catalogue.extra import quote
+from extras_service.catalogue.quote import quote
 from extras_service.collections import ExtrasStore
 from extras_service.order.inputs import (
     HoldsConfirmed,

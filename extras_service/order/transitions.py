@@ -1,6 +1,6 @@
 """Transitions of placement and fulfilment."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from chassis.decision import Applied, Decision, Duplicate, Ignored, Refused
 from contracts.ids import payment_id_of
@@ -14,7 +14,7 @@ from contracts.orders import (
     PlaceOrder,
     Reason,
 )
-from extras_service.catalogue.extra import Quote, gone_by
+from extras_service.catalogue.quote import Quote, gone_by
 from extras_service.order.closure import expired
 from extras_service.order.inputs import PlacementRequest
 from extras_service.order.state import HoldsStage, Order, guest_key
@@ -67,10 +67,10 @@ def placed(placing: PlacementRequest, now: datetime) -> Decision[Order]:
 
 
 def _cut_off(placing: PlacementRequest, priced: Quote) -> datetime:
-    """The time until which a guest may cancel a paid order, counted back from its first day at the property."""
+    """Until when a guest may cancel a paid order, counted back from its first day, or slot, at the property."""
     stay_from = placing.command.guest.stay_from
-    begins = min(placing.catalogue[line.extra_id].begins(line.day or stay_from) for line in priced.lines)
-    return begins.astimezone(UTC) - placing.cancel_until
+    begins = min(placing.catalogue[line.extra_id].begins(line.day or stay_from, line.slot) for line in priced.lines)
+    return begins - placing.cancel_until
 
 
 def placed_before(order: Order, command: PlaceOrder) -> Decision[Order]:

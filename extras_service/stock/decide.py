@@ -36,7 +36,7 @@ def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decisi
 
 def _hold(stock: StockDay | None, message: HoldStock) -> Decision[StockDay]:
     holder, demand = message.holder, message.demand
-    stock = stock or StockDay(extra_id=demand.extra_id, day=demand.day)
+    stock = stock or demand.free()
     known = hold_of(stock, holder)
     if known is None:
         hold = _new(holder, demand, message.until).model_copy(update={"confirmed": message.confirms})
@@ -53,7 +53,7 @@ def _hold(stock: StockDay | None, message: HoldStock) -> Decision[StockDay]:
 
 def _reclaim(stock: StockDay | None, message: ReclaimHold) -> Decision[StockDay]:
     holder, demand = message.holder, message.demand
-    stock = stock or StockDay(extra_id=demand.extra_id, day=demand.day)
+    stock = stock or demand.free()
     known = hold_of(stock, holder)
     if known is None:
         claimed = _new(holder, demand, message.until).model_copy(update={"confirmed": True, "reclaims": 1})
@@ -80,7 +80,7 @@ def _refusal(stock: StockDay, holder: Holder, demand: Demand) -> Refused | None:
     if held + demand.quantity > demand.per_guest:
         return Refused(
             Reason.GUEST_LIMIT_REACHED,
-            f"One guest can have at most {demand.per_guest} of {demand.name} on {demand.day}; "
+            f"One guest can have at most {demand.per_guest} of {demand.name} on {demand.when}; "
             f"your orders have {held} already. Choose another day or fewer.",
         )
     none_left = _sold_out(stock, demand)
@@ -88,10 +88,10 @@ def _refusal(stock: StockDay, holder: Holder, demand: Demand) -> Refused | None:
 
 
 def _sold_out(stock: StockDay, demand: Demand) -> Refused | None:
-    left = demand.daily_limit - stock.taken
+    left = demand.limit - stock.taken
     if demand.quantity > left:
         some = f"only {left} left" if left > 0 else "sold out"
-        return Refused(Reason.OUT_OF_STOCK, f"{demand.name} on {demand.day}: {some}.")
+        return Refused(Reason.OUT_OF_STOCK, f"{demand.name} on {demand.when}: {some}.")
     return None
 
 

@@ -69,7 +69,7 @@ class StockKeeper:
 
     async def release(self, order: Order, delivery: Delivery) -> None:
         """Let go what an order holds, if it is expired or cancelled when it is read after its hold."""
-        for key in {(line.extra_id, line.day) for line in order.lines if line.day is not None}:
+        for key in {(line.extra_id, line.day, line.slot) for line in order.lines if line.day is not None}:
             document_id = stock_id(*key)
             day = await self.documents.load(document_id)
             hold = hold_of(day.state, Holder.of(order)) if day else None

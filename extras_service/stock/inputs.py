@@ -8,24 +8,35 @@ from contracts.ids import ExtraId
 from contracts.orders import OrderLine
 from extras_service.catalogue.extra import Extra
 from extras_service.order.state import Order
-from extras_service.stock.state import Hold, Holder, stock_id
+from extras_service.stock.state import Hold, Holder, StockDay, stock_id
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """An order's demand for a limited extra on a day, with its limits."""
+    """An order's demand for a limited extra on a day, or in a slot of it, with its limits."""
 
     extra_id: ExtraId
     name: str
     day: date
     quantity: int
-    daily_limit: int
+    limit: int
+    """How many there are on the day, or in the slot."""
     per_guest: int
-    """The limit of one guest on this day, over all their orders."""
+    """The limit of one guest on this day, or in this slot, over all their orders."""
+    slot: str | None = None
 
     @property
     def stock_id(self) -> str:
-        return stock_id(self.extra_id, self.day)
+        return stock_id(self.extra_id, self.day, self.slot)
+
+    @property
+    def when(self) -> str:
+        """Its day and slot in a sentence."""
+        return f"{self.day} at {self.slot}" if self.slot else f"{self.day}"
+
+    def free(self) -> StockDay:
+        """Its stock before anything is held."""
+        return StockDay(extra_id=self.extra_id, day=self.day, slot=self.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +80,15 @@ StockInput = HoldStock | ReclaimHold | LapseHold | RecheckHold
 
 
 def demands(lines: tuple[OrderLine, ...], catalogue: Mapping[str, Extra], max_held: int) -> tuple[Demand, ...]:
-    """An order's demand for limited extras, one entry per extra and day.
+    """An order's demand for limited extras, one entry per extra, day and slot.
 
     One guest may hold `max_held` of each, but at least the maximum of one order.
     """
-    needed: dict[tuple[ExtraId, date], int] = {}
+    needed: dict[tuple[ExtraId, date, str | None], int] = {}
     for line in lines:
         extra = catalogue.get(line.extra_id)
-        if extra is not None and extra.daily_limit is not None and line.day is not None:
-            key = (line.extra_id, line.day)
+        if extra is not None and line.day is not None and extra.places(line.slot) is not None:
+            key = (line.extra_id, line.day, line.slot)
             needed[key] = needed.get(key, 0) + line.quantity
     return tuple(
         Demand(
@@ -85,8 +96,9 @@ def demands(lines: tuple[OrderLine, ...], catalogue: Mapping[str, Extra], max_he
             catalogue[extra_id].readable,
             day,
             quantity,
-            catalogue[extra_id].daily_limit or 0,
+            catalogue[extra_id].places(slot) or 0,
             max(max_held, catalogue[extra_id].max_quantity),
+            slot,
         )
-        for (extra_id, day), quantity in needed.items()
+        for (extra_id, day, slot), quantity in needed.items()
     )

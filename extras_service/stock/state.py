@@ -1,4 +1,4 @@
-"""The state of a limited extra on a day: its holds."""
+"""The state of a limited extra on a day, or in a slot of it: its holds."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,10 +28,11 @@ class Hold(BaseModel):
 
 
 class StockDay(State):
-    """One limited extra on one day."""
+    """One limited extra on one day, or in one slot of it."""
 
     extra_id: ExtraId
     day: date
+    slot: str | None = None
     holds: tuple[Hold, ...] = ()
 
     @property
@@ -56,8 +57,8 @@ class Holder:
         return cls(order.order_id, order.lines_digest, order.guest_key)
 
 
-def stock_id(extra_id: ExtraId, day: date) -> str:
-    return f"stk_{extra_id}_{day.isoformat()}"
+def stock_id(extra_id: ExtraId, day: date, slot: str | None = None) -> str:
+    return f"stk_{extra_id}_{day.isoformat()}{f'_{slot}' if slot else ''}"
 
 
 def hold_of(stock: StockDay | None, holder: Holder) -> Hold | None:

@@ -28,6 +28,7 @@ ORDER: dict[str, Any] = {
             **LINE,
             "name": {"en": "Breakfast", "de": "Frühstück"},
             "unit_price": {"amount": 2400, "currency": "EUR"},
+            "price_per": "piece",
             "line_total": TOTAL,
         }
     ],

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from client import GatewayClient, OrderUpdate, PaymentSession, calls
+from contracts.catalogue import ExtraView
 from contracts.ids import ExtraId
-from contracts.orders import ExtraView, OrderView, RequestedLine
+from contracts.orders import OrderView, RequestedLine
 from deploy.local.stack import LocalStack
 
 CARD_FINE = "4242424242424242"

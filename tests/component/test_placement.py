@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from chassis.decision import Applied, Duplicate, Refused
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.storage.stored_document import Stored
+from contracts.catalogue import Slot
 from contracts.ids import OrderId
 from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason
 from extras_service.order.inputs import PaymentStart
@@ -181,3 +183,29 @@ async def test_orders_placed_at_once_are_counted_one_after_the_other() -> None:
     outcomes = await asyncio.gather(*(hotel.place(breakfast) for breakfast in breakfasts))
 
     assert [type(outcome) for outcome in outcomes] == [Applied, Applied, Refused, Refused]
+
+
+async def test_two_slots_of_a_day_are_sold_apart_and_a_cancelled_one_is_free_again(hotel: Hotel) -> None:
+    slots = (Slot(at="10:00", places=1), Slot(at="15:00", places=1))
+    await hotel.store.extras.put({"alm-spa": given.offered("alm-spa", name="Spa").model_copy(update={"slots": slots})})
+
+    def at(slot: str, guest_id: str, key: str) -> PlaceOrder:
+        line = given.line("alm-spa", 1).model_copy(update={"slot": slot})
+        return PlaceOrder(order_id=OrderId(f"ord_{key}"), guest=given.guest(guest_id), lines=(line,))
+
+    assert isinstance(await hotel.place(at("15:00", "guest-anna", "a")), Applied)
+    assert isinstance(await hotel.place(at("10:00", "guest-bert", "b")), Applied)
+    refused = await hotel.place(at("15:00", "guest-cleo", "c"))
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.OUT_OF_STOCK
+    assert refused.detail.startswith("Spa on 2026-07-03 at 15:00: sold out.")
+
+    closed = (await hotel.order()).model_copy(update={"status": OrderStatus.CANCELLED})
+    stored = await hotel.store.orders.load("ord_a")
+    assert stored is not None
+    await hotel.store.orders.write(
+        replace(stored, state=closed, version=stored.version + 1), now=hotel.now, due_at=None
+    )
+    await hotel.stock.release(closed, hotel.delivery())
+
+    assert isinstance(await hotel.place(at("15:00", "guest-dora", "d")), Applied)

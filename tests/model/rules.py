@@ -42,7 +42,8 @@ from contracts.psp import (
     PspSessionOpen,
     RetrievePspSession,
 )
-from extras_service.catalogue.extra import Catalogue, Extra, quote
+from extras_service.catalogue.extra import Catalogue, Extra
+from extras_service.catalogue.quote import quote
 from extras_service.order.decide import decide as decide_order
 from extras_service.order.inputs import (
     DeadlinePassed,

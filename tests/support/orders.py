@@ -35,7 +35,8 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.catalogue.extra import Catalogue, Extra, quote
+from extras_service.catalogue.extra import Catalogue, Extra
+from extras_service.catalogue.quote import quote
 from extras_service.order.decide import decide
 from extras_service.order.inputs import DeadlinePassed, OrderInput, PaymentStart, PlacementRequest, ReviewDecision
 from extras_service.order.state import Order

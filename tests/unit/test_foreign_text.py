@@ -31,7 +31,7 @@ from contracts.ids import ExtraId
 from contracts.message import known_version, parse
 from contracts.orders import PlaceOrder, RequestedLine
 from contracts.topology import EXTRAS_COMMANDS
-from extras_service.catalogue.extra import quote
+from extras_service.catalogue.quote import quote
 from gateway.api.bus_gateway import _traceparent_of
 from gateway.api.idempotency import checked
 from gateway.app import create_app

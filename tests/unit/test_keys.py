@@ -19,6 +19,7 @@ from tests.support.orders import guest
 names = st.text("a/%_:.2F-", min_size=1, max_size=6)
 pairs = st.tuples(names, names)
 days = st.dates(date(2026, 1, 1), date(2026, 1, 3))
+slots = st.sampled_from((None, "09:00", "15:00"))
 
 
 @given(st.tuples(names, names, names), st.tuples(names, names, names))
@@ -36,9 +37,11 @@ def test_the_key_of_ordinary_names_is_what_stored_orders_have() -> None:
     assert guest_key("https://login.example/%7e7", "alpenhof") == "alpenhof/https://login.example/%7e7"
 
 
-@given(st.tuples(names, days), st.tuples(names, days))
-def test_a_day_of_stock_is_of_one_extra(one: tuple[str, date], other: tuple[str, date]) -> None:
-    keys = [stock_id(ExtraId(extra_id), day) for extra_id, day in (one, other)]
+@given(st.tuples(names, days, slots), st.tuples(names, days, slots))
+def test_a_slot_of_stock_is_of_one_extra_and_day(
+    one: tuple[str, date, str | None], other: tuple[str, date, str | None]
+) -> None:
+    keys = [stock_id(ExtraId(extra_id), day, slot) for extra_id, day, slot in (one, other)]
 
     assert (keys[0] == keys[1]) == (one == other)
 

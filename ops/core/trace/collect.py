@@ -118,12 +118,14 @@ async def _documents(
     if payment is not None:
         yield _kept(Participant.PAYMENTS, "payment", payment)
     lines = order.state.lines if order else ()
-    for extra_id, day in dict.fromkeys((line.extra_id, line.day) for line in lines):
+    for extra_id, day, slot in dict.fromkeys((line.extra_id, line.day, line.slot) for line in lines):
         if day is None:
             continue
-        stock = await ExtrasStore(store).stock.load(stock_id(extra_id, day))
+        stock = await ExtrasStore(store).stock.load(stock_id(extra_id, day, slot))
         if stock is not None:
-            yield _kept(Participant.EXTRAS, f"{extra_id} on {day}", stock, is_shared=True)
+            yield _kept(
+                Participant.EXTRAS, f"{extra_id} on {day}{f' at {slot}' if slot else ''}", stock, is_shared=True
+            )
 
 
 def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: bool = False) -> DocumentHistory:

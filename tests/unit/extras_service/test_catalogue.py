@@ -5,9 +5,11 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from chassis.decision import Refused
+from contracts.catalogue import Slot
 from contracts.money import Money
 from contracts.orders import Reason, RequestedLine
-from extras_service.catalogue.extra import MAX_LINES, Catalogue, Quote, gone_by, quote
+from extras_service.catalogue.extra import Catalogue
+from extras_service.catalogue.quote import MAX_LINES, Quote, gone_by, quote
 from tests.support import orders as given
 
 CATALOGUE = given.catalogue(
@@ -147,11 +149,13 @@ def test_two_currencies_in_one_order_are_refused_and_both_named() -> None:
 
 
 def test_a_view_of_an_extra_shows_everything_but_whether_and_how_often_it_can_be_had() -> None:
-    extra = given.offered()
+    extra = given.offered().model_copy(update={"slots": (Slot(at="15:00", places=4), Slot(at="10:00", places=2))})
 
     view = extra.view()
 
-    assert view.model_dump() == extra.model_dump(exclude={"active", "daily_limit"})
+    assert view.slots == ("10:00", "15:00")
+    hidden = {"active", "daily_limit", "slots", "version"}
+    assert view.model_dump(exclude={"slots"}) == extra.model_dump(exclude=hidden)
 
 
 def _gone(now: str, *lines: RequestedLine, among: Catalogue = CATALOGUE) -> Refused | None:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from chassis.decision import Applied, Decision, Ignored, Refused
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus, Reason
-from extras_service.catalogue.extra import Extra, Quote, quote
+from extras_service.catalogue.extra import Extra
+from extras_service.catalogue.quote import Quote, quote
 from extras_service.order.state import Order, digest_of
 from extras_service.stock.decide import decide, lapse_at
 from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, demands
@@ -263,14 +263,9 @@ def test_only_limited_extras_are_demanded_and_lines_of_one_day_add_up() -> None:
 
     asked = demands(priced.lines, among, 4)
 
-    assert [(one.extra_id, one.day, one.quantity, one.daily_limit) for one in asked] == [
+    assert [(one.extra_id, one.day, one.quantity, one.limit) for one in asked] == [
         ("alm-massage", given.FIRST_DAY, 2, 2)
     ]
-
-
-def test_a_limit_by_the_day_needs_a_day() -> None:
-    with pytest.raises(ValidationError, match="needs_day"):
-        Extra.model_validate({**massage().model_dump(), "needs_day": False})
 
 
 @for_all(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4), st.booleans()), max_size=40), st.integers(1, 10))

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from chassis.web.problem_types import PREFIX, PROBLEM_TYPES, Problem
 from chassis.web.problems import _STATUS_OF_REASON, _UNPROCESSABLE
 from contracts.answers import PaymentSession
-from contracts.orders import ExtraView, OrderView, Reason
+from contracts.catalogue import ExtraView
+from contracts.orders import OrderView, Reason
 from gateway.api import examples
 from gateway.api.schemas import CancelRequest, OrderRequest, RefundRequest, ReviewRequest
 from tools.openapi_document import FILE, text
