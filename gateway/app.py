@@ -77,7 +77,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     middleware.install(app, settings, rates)
     admission = AdmissionControl(
-        lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=COUNT_TIMEOUT), settings.max_waiting_orders
+        lambda: depth_of(bus, EXTRAS_COMMANDS, timeout=COUNT_TIMEOUT),
+        settings.max_waiting_orders,
+        settings.order_target_seconds,
     )
     bus_gateway = BusGateway(requests, settings.reply_timeout)
     app.include_router(

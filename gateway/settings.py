@@ -35,6 +35,11 @@ class GatewaySettings(TokenSettings):
     max_waiting_orders: int = Field(
         default=1000, ge=0, description="commands in extras.commands beyond which new orders get 503"
     )
+    order_target_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        description="seconds in which new orders are to be answered; while they take longer, more get 503; 0: off",
+    )
     stripe_publishable_key: str = Field(
         default="", description="the key with which the client page identifies itself to the PSP"
     )

@@ -87,9 +87,10 @@ def routes(bus: BusGateway, auth: Auth, admission: AdmissionControl, settings: G
     ) -> OrderView | Response:
         """Place an order. Safe to repeat with the same Idempotency-Key."""
         order_id = order_id_of(guest, checked(idempotency_key))
-        await admission.admit()
+        await admission.admit(order_id)
         try:
-            reply = await bus.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
+            with admission.waiting():
+                reply = await bus.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
         except ReplyTimeoutError:
             return accepted(order_id)
         response.headers.update(location_header(order_id))

@@ -76,6 +76,7 @@ class Setup:
     max_live_streams: int = 256
     max_open_orders: int = 100_000
     max_waiting_orders: int = 1000
+    order_target_seconds: float = 0.0
     webhook_secret: str = WEBHOOK_SECRET
     settle_after: float | None = None
     publish_timeout: float = 10.0
@@ -153,6 +154,7 @@ class System:
             guest_rate=self.setup.guest_rate,
             max_live_streams=self.setup.max_live_streams,
             max_waiting_orders=self.setup.max_waiting_orders,
+            order_target_seconds=self.setup.order_target_seconds,
             stripe_publishable_key=PUBLISHABLE_KEY,
             stripe_js_url=f"{self.sandbox.url}/v3/",
             page_themes=THEMES,
@@ -211,6 +213,7 @@ class System:
             "BELLHOP_MAX_OPEN_ORDERS": str(self.setup.max_open_orders),
             "BELLHOP_MAX_LIVE_STREAMS": str(self.setup.max_live_streams),
             "BELLHOP_MAX_WAITING_ORDERS": str(self.setup.max_waiting_orders),
+            "BELLHOP_ORDER_TARGET_SECONDS": str(self.setup.order_target_seconds),
             "BELLHOP_STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
             "BELLHOP_STRIPE_STATEMENT_DESCRIPTOR_SUFFIX": STATEMENT_SUFFIX,
             "BELLHOP_STRIPE_RETRIES": str(self.setup.stripe_retries),

@@ -21,7 +21,7 @@ from chassis.web.request_bodies import BodyReaders
 from chassis.web.request_limits import RequestLimits
 from chassis.web.tokens import Operator, OperatorRole
 from contracts.orders import Guest, Staff
-from gateway.admission import FRESH, RETRY_AFTER, AdmissionControl
+from gateway.admission import FRESH, AdmissionControl
 from gateway.rate_limits import AddressRate, Counts, RateLimits, StreamLimit
 from gateway.settings import GatewaySettings
 from tests.support import orders as given
@@ -276,24 +276,24 @@ class Queue:
 
 async def test_an_order_is_let_in_up_to_the_limit_and_refused_beyond_it() -> None:
     queue = Queue(waiting=10)
-    backlog = AdmissionControl(queue.count, 10, lambda: queue.now)
+    backlog = AdmissionControl(queue.count, 10, now=lambda: queue.now)
 
-    await backlog.admit()
+    await backlog.admit("ord_1")
     queue.waiting, queue.now = 11, queue.now + 2 * FRESH
     with pytest.raises(ProblemError) as raised:
-        await backlog.admit()
+        await backlog.admit("ord_1")
     queue.waiting, queue.now = 10, queue.now + 2 * FRESH
-    await backlog.admit()
+    await backlog.admit("ord_1")
 
     assert (raised.value.status, raised.value.name) == (503, "too-many-orders-waiting")
-    assert raised.value.headers == {"Retry-After": str(RETRY_AFTER)}
+    assert raised.value.headers == {"Retry-After": "5"}
 
 
 async def test_the_queue_is_counted_once_a_second_however_many_order() -> None:
     queue = Queue(waiting=0)
-    backlog = AdmissionControl(queue.count, 10, lambda: queue.now)
+    backlog = AdmissionControl(queue.count, 10, now=lambda: queue.now)
 
-    await asyncio.gather(*(backlog.admit() for _ in range(100)))
+    await asyncio.gather(*(backlog.admit("ord_1") for _ in range(100)))
 
     assert queue.counted == 1
 
@@ -301,13 +301,13 @@ async def test_the_queue_is_counted_once_a_second_however_many_order() -> None:
 async def test_while_the_broker_does_not_say_how_many_wait_the_limit_is_off_and_readiness_says_so() -> None:
     queue = Queue(waiting=99)
     queue.is_away = True
-    backlog = AdmissionControl(queue.count, 10, lambda: queue.now)
+    backlog = AdmissionControl(queue.count, 10, now=lambda: queue.now)
 
-    await backlog.admit()
+    await backlog.admit("ord_1")
     unknown = await backlog.check()
     queue.is_away, queue.now = False, queue.now + 2 * FRESH
     with pytest.raises(ProblemError):
-        await backlog.admit()
+        await backlog.admit("ord_1")
 
     assert unknown == "the limit of 10 waiting orders is off: the broker is away"
     assert await backlog.check() is None
