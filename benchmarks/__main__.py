@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmarks import growth, log_lines
 from benchmarks.drain import drain
-from benchmarks.driver import Driver, client, note
+from benchmarks.driver import Driver, note
 from benchmarks.figures import Measured, Run, show, show_conditions, show_difference
 from benchmarks.floor.compared import compare
 from benchmarks.overload import overload
@@ -126,8 +126,7 @@ class _Bench:
         return [self._number(step) for step in steps]
 
     async def _load(self, stack: LocalStack, measured: Measured) -> None:
-        async with client() as http:
-            driver = Driver(stack, http)
+        async with Driver(stack) as driver:
             await driver.drive(20, 4)
             for _ in range(self._repetitions):
                 for guests, orders in _LOAD.items():
@@ -135,11 +134,10 @@ class _Bench:
                     note(measured, driven, f"{guests} guests", parts=guests == 8)
 
     async def _driven(self, stack: LocalStack, measured: Measured, part: Part) -> None:
-        async with client() as http:
-            driver = Driver(stack, http)
+        async with Driver(stack) as driver:
             await driver.drive(20, 4)
             if part is Part.SOAK:
-                await soak(stack, driver, measured, minutes=(30 if self._long else 5) * self._scale)
+                await soak(driver, measured, minutes=(30 if self._long else 5) * self._scale)
             else:
                 await overload(driver, measured, seconds=(60 if self._long else 20) * self._scale)
 

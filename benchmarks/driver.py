@@ -3,16 +3,19 @@
 import asyncio
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Self
 
 import httpx
 
 from benchmarks.figures import Measured, percentile
 from benchmarks.processes import processor_seconds, sums
+from deploy.local.processes import PLAIN_HTTP
 from deploy.local.stack import LocalStack
 from ops.demo.guest import CARD_FINE, Guest
 
 EXTRA = "alm-breakfast"
 PROPERTY = "alpenhof"
+_CLIENTS = 16
 
 
 @dataclass(slots=True)
@@ -34,14 +37,29 @@ class Driven:
 
 
 class Driver:
-    """Guests of one stack, over one HTTP client."""
+    """Guests of one stack. Used as a context, which closes its connections."""
 
-    def __init__(self, stack: LocalStack, http: httpx.AsyncClient) -> None:
-        self._stack = stack
-        self.http = http
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        # httpx looks through all of a client's connections at each request.
+        self._clients = [
+            httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=None), trust_env=False, verify=PLAIN_HTTP)
+            for _ in range(_CLIENTS)
+        ]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for http in self._clients:
+            await http.aclose()
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        return self._clients[0]
 
     def guest(self, number: int) -> Guest:
-        return Guest(f"load-{number}", PROPERTY, self._stack, self.http)
+        return Guest(f"load-{number}", PROPERTY, self.stack, self._clients[number % _CLIENTS])
 
     async def buy(self, guest: Guest, driven: Driven) -> None:
         """One order from the first click to the confirmation."""
@@ -63,17 +81,13 @@ class Driver:
             async with turns:
                 await self.buy(self.guest(turn % guests), driven)
 
-        before, began = processor_seconds(self._stack), perf_counter()
+        before, began = processor_seconds(self.stack), perf_counter()
         await asyncio.gather(*(one(turn) for turn in range(orders)))
         driven.seconds = perf_counter() - began
         await asyncio.sleep(1.2)  # outboxes are cleared, and the PSP's other events handled, after the confirmation
-        after = processor_seconds(self._stack)
+        after = processor_seconds(self.stack)
         driven.processor = {name: after[name] - seconds for name, seconds in before.items()}
         return driven
-
-
-def client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=600), trust_env=False)
 
 
 def note(measured: Measured, driven: Driven, prefix: str, parts: bool = True) -> None:

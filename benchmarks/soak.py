@@ -15,14 +15,13 @@ from benchmarks.driver import Driven, Driver
 from benchmarks.figures import Measured, percentile
 from benchmarks.overload import GUESTS
 from benchmarks.processes import usage
-from deploy.local.stack import LocalStack
 
 SHARE = 0.7
 _SAMPLES = 60
 _GAUGES = {"bellhop_waiting", "bellhop_log_copies_waiting", "bellhop_requests_in_flight", "bellhop_live_streams"}
 
 
-async def soak(stack: LocalStack, driver: Driver, measured: Measured, minutes: float) -> None:
+async def soak(driver: Driver, measured: Measured, minutes: float) -> None:
     """Drive orders for so long, and note how what each process holds has changed."""
     rate = (await driver.drive(GUESTS * 8, GUESTS)).rate * SHARE
     driven, failed = Driven(0), 0
@@ -44,7 +43,7 @@ async def soak(stack: LocalStack, driver: Driver, measured: Measured, minutes: f
             task.add_done_callback(running.discard)
             driven.orders += 1
         if elapsed >= every * len(samples["driver", "MiB"]):
-            await _sample(stack, driver, samples)
+            await _sample(driver, samples)
         await asyncio.sleep(0.01)
     await asyncio.wait(running, timeout=60) if running else None
     measured.note("orders, 70 % of the capacity", "1/s", driven.orders / seconds)
@@ -68,13 +67,13 @@ def _thirds(values: list[float]) -> tuple[list[float], list[float], list[float]]
     return values[:third], values[third : 2 * third], values[-third:]
 
 
-async def _sample(stack: LocalStack, driver: Driver, samples: dict[tuple[str, str], list[float]]) -> None:
-    for name, used in usage(stack).items():
+async def _sample(driver: Driver, samples: dict[tuple[str, str], list[float]]) -> None:
+    for name, used in usage(driver.stack).items():
         samples[name, "MiB"].append(used.memory_mib)
         samples[name, "handles"].append(used.handles)
         samples[name, "threads"].append(used.threads)
     waiting = 0.0
-    for url in stack.service_urls.values():
+    for url in driver.stack.service_urls.values():
         answer = await driver.http.get(f"{url}/metrics")
         for family in text_string_to_metric_families(answer.text):
             if family.name in _GAUGES:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.driver import Driver, client, note
+from benchmarks.driver import Driver, note
 from benchmarks.figures import Measured
 from benchmarks.floor.stack import floor_stack
 from benchmarks.processes import sums
@@ -14,8 +14,7 @@ GUESTS = 8
 async def compare(stack: LocalStack, folder: Path, measured: Measured, orders: int, repetitions: int) -> None:
     """Drive so many orders through each, so often."""
     with floor_stack(folder) as floor:
-        async with client() as http, client() as other_http:
-            bellhop, bare = Driver(stack, http), Driver(floor, other_http)
+        async with Driver(stack) as bellhop, Driver(floor) as bare:
             for driver in (bellhop, bare):
                 await driver.drive(20, 4)
             for _ in range(repetitions):
