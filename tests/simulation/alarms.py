@@ -17,7 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.simulation.asgi import Exchange
-from tests.simulation.books import UNREADABLE, books_of, orders_of
+from tests.simulation.books import UNREADABLE, books_of, open_failures, orders_of
 from tests.simulation.shortcut import served
 
 if TYPE_CHECKING:
@@ -122,19 +122,12 @@ def _a_refund_has_failed(world: "World") -> bool | None:
     """By the PSP's books. These do not have the ones that it refused to make: of them the orders alone know."""
     known = orders_of(world)
     has_failed = any(
-        open_failures(book.failed, known[order_id]) and book.held > 0
+        open_failures(book, known[order_id])
         for order_id, book in books_of(world).items()
         if order_id in known and known[order_id]["status"] != "needs_review"
     )
     is_said = any(each["stage"] == "failed" for state in known.values() for each in state.get("refunds", ()))
     return has_failed or (None if is_said else False)
-
-
-def open_failures(failed: Iterable[str], order: Mapping[str, object]) -> list[str]:
-    """Of the refunds that failed at the PSP, those that neither another refund nor a person has made up for."""
-    refunds = order.get("refunds", ())
-    made_up = {each["repeats"] for each in refunds} | {each["refund_id"] for each in refunds if each["settled"]}  # type: ignore[attr-defined]
-    return [refund_id for refund_id in failed if refund_id not in made_up]
 
 
 def _something_is_unsent(world: "World") -> bool:

@@ -69,6 +69,18 @@ def books_of(world: "World") -> dict[str, Books]:
     return books
 
 
+def open_failures(book: Books, order: dict[str, Any]) -> list[str]:
+    """Our ids of the refunds that failed at the PSP and still need a person.
+
+    Not those that were made after all, that another refund repeats, or that staff have settled; and none once the guest
+    has all the money, by other refunds or through the bank.
+    """
+    repeated = {each.get("repeats") for each in order["refunds"]}
+    settled = {each["refund_id"] for each in order["refunds"] if each.get("settled")}
+    made_up = repeated | settled | set(book.refunds)
+    return [refund_id for refund_id in book.failed if refund_id not in made_up] if book.held > 0 else []
+
+
 def money_of(world: "World") -> list[tuple[str, int, str]]:
     """Every movement of money at the PSP."""
     state = world.psp.sandbox.state
