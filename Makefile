@@ -9,6 +9,9 @@ PYTEST := $(VENV)/pytest -n auto --no-loadscope-reorder
 WITHOUT_SERVERS := tests/unit tests/component tests/contracts --ignore=tests/contracts/test_documents.py
 BROKER_SUITES := tests/integration/flow tests/integration/money tests/integration/ops tests/chaos
 
+# Tests and the stack start Python hundreds of times: what one process has compiled, the next one loads.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test unit coverage test-rabbitmq test-setup simulate bench check docs openapi format lock clean
 

@@ -71,12 +71,11 @@ async def until_quiet(system: System, handled_at_least: int) -> None:
 
 async def handled(system: System) -> int:
     """Messages the services have come to an end with since they started."""
-    counts = [await system.counted(part, "bellhop_messages_handled") for part in (EXTRAS, PAYMENTS, ADAPTER)]
-    again = [
-        await system.counted(part, "bellhop_messages_handled", outcome="retried")
-        for part in (EXTRAS, PAYMENTS, ADAPTER)
-    ]
-    return sum(counts) - sum(again)
+    total = 0
+    for part in (EXTRAS, PAYMENTS, ADAPTER):
+        samples = await system.samples(part, "bellhop_messages_handled")
+        total += sum(int(each.value) for each in samples if each.labels["outcome"] != "retried")
+    return total
 
 
 async def documents(system: System) -> dict[str, Json]:

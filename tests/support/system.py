@@ -16,6 +16,7 @@ import httpx
 from aio_pika.abc import AbstractIncomingMessage
 from cryptography.fernet import Fernet
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -364,22 +365,22 @@ class System:
         signature = sign(content, WEBHOOK_SECRET, int(time.time() + self._psp_ahead))
         return await self.post_webhook(content, {"Stripe-Signature": signature})
 
+    async def samples(self, part: str, name: str) -> list[Sample]:
+        """What a part shows of one counter at /metrics."""
+        text = (await self.operator(part, "/metrics")).text
+        of_it = "".join(line for line in text.splitlines(keepends=True) if line.startswith(name))
+        families = text_string_to_metric_families(of_it)
+        return [each for family in families for each in family.samples if each.name in (name, f"{name}_total")]
+
     async def counted(self, part: str, name: str, **labels: str) -> int:
         """The sum of one counter of a part over all labels that are not named."""
-        text = (await self.operator(part, "/metrics")).text
-        return int(
-            sum(
-                sample.value
-                for family in text_string_to_metric_families(text)
-                for sample in family.samples
-                if sample.name in (name, f"{name}_total") and labels.items() <= sample.labels.items()
-            )
-        )
+        samples = await self.samples(part, name)
+        return int(sum(each.value for each in samples if labels.items() <= each.labels.items()))
 
     async def messages_published(self, *types: str) -> int:
         """Messages of these types (command, event, reply, query) published by all services together."""
-        counts = [await self.counted(part, "bellhop_messages_published", type=t) for part in SERVICES for t in types]
-        return sum(counts)
+        samples = [each for part in SERVICES for each in await self.samples(part, "bellhop_messages_published")]
+        return int(sum(each.value for each in samples if each.labels["type"] in types))
 
     async def state_writes(self) -> int:
         return sum([await self.counted(part, "bellhop_store_writes", type="state") for part in (EXTRAS, PAYMENTS)])

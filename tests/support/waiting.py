@@ -14,6 +14,14 @@ PATIENCE = 60.0
 """Seconds on an idle machine; nothing that works takes this long."""
 
 
+def pause(waited: float) -> float:
+    """Seconds until the next look: a tenth of the time waited so far, 20 ms at first and 0.25 s at most.
+
+    A look may cost as much processor time as a guest's request, which is taken from what is awaited.
+    """
+    return min(0.25, max(0.02, waited / 10))
+
+
 @overload
 async def until(holds: Callable[[], Awaitable[T | None]], what: str, *, within: float = PATIENCE) -> T: ...
 @overload
@@ -29,7 +37,7 @@ async def until(holds: Callable[[], Any], what: str, *, within: float = PATIENCE
             return value
         if (waited := monotonic() - started) > patient(within):
             raise AssertionError(f"waited {waited:.0f} s in vain until {what}; last seen: {value!r}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause(waited))
 
 
 def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 30) -> None:
@@ -38,4 +46,4 @@ def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 30)
     while not condition():
         if (waited := monotonic() - started) > patient(seconds):
             raise AssertionError(f"waited {waited:.0f} s in vain until {what}")
-        sleep(0.02)
+        sleep(pause(waited))
