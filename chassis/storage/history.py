@@ -7,9 +7,6 @@ from typing import Any, Self
 
 from chassis.messaging.envelope import Delivery, Failure
 
-HISTORY_KEPT = 64
-"""How many transitions a document remembers."""
-
 _ERROR_KEPT = 200
 
 

@@ -33,10 +33,10 @@ from chassis.runtime.backoff import Backoff
 from chassis.runtime.health import Check
 from chassis.runtime.waiting import Waiting
 from chassis.storage.documents import Documents
-from chassis.storage.history import HISTORY_KEPT, Transition
+from chassis.storage.history import Transition
 from chassis.storage.keyed import KeyedLocks, RecentValues
 from chassis.storage.parked_outbox import Refusal
-from chassis.storage.stored_document import Stored
+from chassis.storage.stored_document import Stored, with_old_folded
 from contracts.ids import bounded_id
 
 log = structlog.get_logger()
@@ -164,7 +164,7 @@ class WritePath(Generic[StateT, InputT]):
         """One attempt. None if another writer was first."""
         state = stored.state if stored else None
         now = self._clock()
-        known = stored is not None and delivery.message_id in stored.handled
+        known = self._deduplicates and stored is not None and stored.has_handled(delivery.message_id)
         decision = Duplicate() if known else self._decision(state, message, now)
         if isinstance(decision, Applied):
             new = self._next(stored, document_id, delivery, decision, now)
@@ -191,17 +191,19 @@ class WritePath(Generic[StateT, InputT]):
         transition = Transition.by(delivery, version, now, decision.state.summary)
         unsent = self._unsent(stored) if stored else ()
         handled = (delivery.message_id,) if self._deduplicates else ()
-        return Stored(
+        new = Stored(
             id=document_id,
             version=version,
             state=decision.state,
             handled=(*(stored.handled if stored else ()), *handled),
             outbox=(*unsent, *delivery.outbox_of(document_id, version, decision.messages, life=life)),
-            history=(*(stored.history if stored else ()), transition)[-HISTORY_KEPT:],
+            history=(*(stored.history if stored else ()), transition),
             attention_since=((stored and stored.attention_since) or now) if decision.state.needs_attention else None,
             life=life,
+            folded=stored.folded if stored else (),
             origin=stored.origin if stored else None,
         )
+        return with_old_folded(new)
 
     async def _send_outbox(self, stored: Stored[StateT]) -> None:
         """Publish a document's outbox in order. The next write or the next batch clears it.

@@ -124,7 +124,7 @@ async def _sent(target: Target, store: Store, command: ResolveReview) -> Order:
     async with target.bus("review", Metrics("review"), declares=False) as bus:
         await bus.publish(Envelope(command, message_id, correlation_id=message_id))
     stored = await _handled(store, command.order_id, message_id)
-    if stored is None or message_id not in stored.handled:
+    if stored is None or not stored.has_handled(message_id):
         found = f"it is {stored.state.summary}" if stored else "it is gone"
         raise NotDecidedError(
             f"The decision was sent, and {command.order_id} does not have it: {found}. See what has become of the "
@@ -139,7 +139,9 @@ async def _handled(store: Store, order_id: OrderId, message_id: str) -> Stored[O
     until = asyncio.get_running_loop().time() + DECIDED_WITHIN
     while True:
         stored = await orders.load(order_id)
-        is_over = stored is None or message_id in stored.handled or stored.state.status is not OrderStatus.NEEDS_REVIEW
+        is_over = (
+            stored is None or stored.has_handled(message_id) or stored.state.status is not OrderStatus.NEEDS_REVIEW
+        )
         if is_over or asyncio.get_running_loop().time() > until:
             return stored
         await asyncio.sleep(0.1)

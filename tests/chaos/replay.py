@@ -87,9 +87,9 @@ async def documents(system: System) -> dict[str, Json]:
 
 
 async def forget_handled(system: System) -> None:
-    """As if every document had handled 64 other messages since."""
+    """As if every document had handled many other messages since."""
     for name in COLLECTIONS:
-        await system.documents[name].update_many({}, {"$set": {"handled": []}})
+        await system.documents[name].update_many({}, {"$set": {"handled": []}, "$unset": {"folded": ""}})
 
 
 def changed(before: Mapping[str, Json], after: Mapping[str, Json], part: str | None = None) -> dict[str, object]:

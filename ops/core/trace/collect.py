@@ -129,7 +129,7 @@ async def _documents(
 
 
 def _kept(owner: Participant, name: str, stored: Stored[StateT], *, is_shared: bool = False) -> DocumentHistory:
-    return DocumentHistory(owner, stored.id, name, stored.state.summary, stored.history, is_shared)
+    return DocumentHistory(owner, stored.id, name, stored.state.summary, stored.whole_history, is_shared)
 
 
 def _of_this_order(

@@ -12,9 +12,11 @@ from chassis.decision import State
 from chassis.errors import PublishRefusedError
 from chassis.messaging.envelope import Envelope
 from chassis.storage.documents import Documents
+from chassis.storage.folding import FOLDED_FROM, LEFT_OPEN
+from chassis.storage.history import Transition
 from chassis.storage.parked_outbox import Refusal
 from chassis.storage.store import Store
-from chassis.storage.stored_document import Stored
+from chassis.storage.stored_document import Stored, with_old_folded
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.orders import OrderExpired
 
@@ -60,6 +62,20 @@ async def a_document_comes_back_as_it_was_written(store: Store) -> None:
     assert known.attention_since == NOW.replace(microsecond=123000)
     assert [each.message_id for each in known.outbox] == ["m1"]
     assert await documents.load("t2") is None
+
+
+async def folded_history_comes_back_as_it_was_written(store: Store) -> None:
+    documents, at = things(store), NOW.replace(microsecond=123000)
+    history = tuple(Transition(number, at, f"m{number}", "test.v1", "red") for number in range(1, FOLDED_FROM + 1))
+    new = with_old_folded(Stored("t1", 1, Thing(), tuple(change.message_id for change in history), history=history))
+
+    assert await written(documents, new)
+
+    known = await documents.load("t1")
+    assert known is not None
+    assert (known.whole_history, known.history, known.origin) == (history, history[-LEFT_OPEN:], None)
+    assert known.has_handled("m1")
+    assert not known.has_handled("m0")
 
 
 async def of_two_writers_of_one_version_one_wins(store: Store) -> None:
@@ -220,6 +236,7 @@ async def the_server_says_that_it_is_there_and_what_time_it_is(store: Store) -> 
 
 SCENARIOS: tuple[Scenario, ...] = (
     a_document_comes_back_as_it_was_written,
+    folded_history_comes_back_as_it_was_written,
     of_two_writers_of_one_version_one_wins,
     of_two_that_insert_one_wins,
     writes_made_together_keep_their_own_guards,

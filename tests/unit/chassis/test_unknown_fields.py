@@ -1,10 +1,13 @@
 """A version keeps what it does not know, wherever in a document a newer one has put it."""
 
 import copy
+import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import bson
 import pytest
 from hypothesis import given as each
 from hypothesis import strategies as st
@@ -13,8 +16,9 @@ from pydantic import BaseModel, ConfigDict
 from chassis.decision import State
 from chassis.errors import NewerDocumentError
 from chassis.messaging.envelope import Envelope, Failure
+from chassis.storage.folding import FOLDED_FROM, LEFT_OPEN
 from chassis.storage.history import Transition
-from chassis.storage.stored_document import Stored, document_of, stored_of
+from chassis.storage.stored_document import Stored, document_of, stored_of, with_old_folded
 from tests.support import orders as given
 from tests.support.examples import sample
 
@@ -120,6 +124,20 @@ def test_an_unknown_field_survives_every_write_at_every_level(
     kept = {name: value for found in objects(written) for name, value in found.items() if name.startswith("new_")}
     assert kept == {f"new_{place}": {"any": ["thing", place]} for place in places}
     assert stored_of(written, Thing).state == stored.state
+
+
+def test_a_newer_versions_transitions_are_folded_with_the_fields_that_only_it_knows() -> None:
+    history = tuple(Transition(number, NOW, f"m-{number}", "test.v1", "new") for number in range(1, FOLDED_FROM))
+    raw = document_of(replace(STORED, history=history, handled=()), NOW, None)
+    raw["history"][3]["by"] = "Anna"
+
+    stored = stored_of(raw, Thing)
+    new = with_old_folded(replace(stored, history=(*stored.history, replace(history[0], version=FOLDED_FROM))))
+    written = document_of(new, NOW, None)
+
+    assert len(written["history"]) == LEFT_OPEN
+    assert bson.decode(zlib.decompress(written["folded"][0]))["history"][3]["by"] == "Anna"
+    assert stored_of(written, Thing).whole_history == (*history, new.history[-1])
 
 
 def test_fields_of_another_thing_in_the_same_place_are_not_passed_on() -> None:
