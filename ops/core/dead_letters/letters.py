@@ -239,6 +239,10 @@ class DeadLetters:
             old = (await self.records.get([draft.edited_from or ""])).get(draft.edited_from or "")
             if old is not None and old.edited_to == draft.letter_id:
                 await self.move(draft, Stage.WAITING)
+            elif (
+                old is None or old.stage is Stage.EDITED
+            ):  # its editor died, and another edit has replaced the original
+                await self.remove([draft])
 
     async def put_back(self, letter: DeadLetter) -> bool:
         """Return a waiting letter to its outbox. False if it does not wait or comes from no outbox, or its document is

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
 
 from contracts.topology import LOG
 from ops.core.messages import RecordedMessage
@@ -83,7 +83,8 @@ class LogStream:
 
         async def keep(message: AbstractIncomingMessage) -> None:
             await found.put(RecordedMessage.of(message))
-            await message.ack()
+            with suppress(AMQPError, ChannelInvalidStateError):  # who reads has enough, and has closed the channel
+                await message.ack()
 
         try:
             await channel.set_qos(prefetch_count=_AT_ONCE)
