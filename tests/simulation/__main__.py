@@ -36,6 +36,7 @@ class Sum:
     statuses: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    operators: Counter[str] = field(default_factory=Counter)
     rows: Counter[Row] = field(default_factory=Counter)
     processor: float = 0.0
     failed: list[Outcome] = field(default_factory=list)
@@ -46,6 +47,7 @@ class Sum:
         self.statuses += outcome.statuses
         self.faults += outcome.faults
         self.answers += outcome.answers
+        self.operators += outcome.operators
         self.rows += outcome.rows
         self.processor += outcome.processor
         if outcome.broken:
@@ -137,6 +139,8 @@ def summary(total: Sum, seconds: float, *, names_rows: bool) -> None:
     say("faults: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(total.faults.items())))
     if total.answers:
         say("over HTTP: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(total.answers.items())))
+    if total.operators:
+        say("operators: " + ", ".join(f"{number:,} {what}" for what, number in sorted(total.operators.items())))
     known = coverage.known()
     never = sorted(known - total.rows.keys())
     say(f"state tables: {len(known) - len(never)} of {len(known)} rows taken, {len(never)} never")

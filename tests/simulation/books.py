@@ -17,6 +17,13 @@ def orders_of(world: "World") -> dict[str, dict[str, Any]]:
     return {order_id: raw["state"] for order_id, raw in documents.items() if order_id not in UNREADABLE}
 
 
+def given_outside(state: dict[str, Any]) -> int:
+    """What staff gave the guest of an order in cash, instead of a refund."""
+    settled = [each["settled"]["amount"] for each in state["refunds"] if each["settled"]]
+    settled += [each["amount"] for each in state["settled_outside"] if each["direction"] == "to guest"]
+    return sum(amount["amount"] for amount in settled if amount)
+
+
 class Books:
     """The PSP's own books of one order."""
 

@@ -5,6 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from stripe_sandbox.faults import ApiFaults, Delay, Fault, FaultPlan, Reorder, WebhookFaults
+from tests.simulation import mishaps
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -28,6 +29,14 @@ class Profile:
     replays: float = 0
     sessions_cancelled: float = 0
     """At the PSP, by a person in its dashboard."""
+    bugs: float = 0
+    """For some minutes, every third message fails in its handler."""
+    malformed: float = 0
+    """Messages that no service can read, and an operator can correct."""
+    refusals: float = 0
+    """A queue refuses what is published to it, for longer than an outbox waits."""
+    operators: int = 0
+    """People who look, correct, discard, restore and replay all the time."""
     store_lost: float = 0
     store_unanswered: float = 0
     confirms_lost: float = 0
@@ -59,6 +68,32 @@ PROFILES = {
         webhooks_dropped=0.03,
         webhooks_doubled=0.1,
         webhooks_late=0.05,
+        webhooks_reordered=0.1,
+    ),
+    "bad-day": Profile(
+        kills=25,
+        restarts=5,
+        connections_lost=15,
+        channels_closed=6,
+        failovers=5,
+        majorities_lost=1,
+        broker_crashes=1,
+        store_crashes=1.5,
+        psp_outages=1,
+        keys_forgotten=1,
+        sessions_cancelled=5,
+        bugs=5,
+        malformed=8,
+        refusals=2,
+        operators=2,
+        store_lost=0.001,
+        store_unanswered=0.003,
+        confirms_lost=0.001,
+        psp_unanswered=0.02,
+        psp_failing=0.02,
+        webhooks_dropped=0.05,
+        webhooks_doubled=0.1,
+        webhooks_late=0.1,
         webhooks_reordered=0.1,
     ),
     "hostile": Profile(
@@ -100,6 +135,9 @@ EVENTS = (
     "keys_forgotten",
     "replays",
     "sessions_cancelled",
+    "bugs",
+    "malformed",
+    "refusals",
 )
 PUBLISHES = ("confirmed", "refused", "late")
 """What becomes of what is published to a queue without a leader."""
@@ -155,6 +193,12 @@ class Happening:
                 world.psp.cancel_one(random)
             case "replays":
                 world.replay_one(random)
+            case "bugs":
+                world.servers.mishaps.begin(world, random)
+            case "malformed":
+                mishaps.send_malformed(world, random)
+            case "refusals":
+                mishaps.refuse_publishes(world, random)
             case _:
                 raise ValueError(f"no such fault: {self.kind}")
 

@@ -18,18 +18,22 @@ import extras_service.app
 import gateway.app
 import payment_service.app
 import psp_adapter.app
-from chassis.messaging import queue_depth
+from chassis.messaging import amqp, queue_depth
 from chassis.messaging.bus import Bus
 from chassis.runtime.background import Loop, run_loops
+from contracts.accounts import OPERATOR
 from extras_service.settings import ExtrasSettings
+from ops.core.target import Target
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 from tests.simulation.asgi import Exchange
 from tests.simulation.broker.bus import BROKER, SimulatedBus
 from tests.simulation.broker.server import Broker
+from tests.simulation.broker.tools import connection_for_tools
 from tests.simulation.gateway import depth_of
 from tests.simulation.gateway import settings as gateway_settings
 from tests.simulation.loop import Period, Process, SimulatedLoop
+from tests.simulation.mishaps import MISHAPS, Mishaps
 from tests.simulation.psp import API_KEY, PSP, WEBHOOK_SECRET, Psp, init_http
 from tests.simulation.sealing import PROJECT
 from tests.simulation.shortcut import ShortGateway
@@ -39,6 +43,7 @@ from tests.simulation.store.server import StoreServer
 T = TypeVar("T")
 
 SEAL_KEY = "c2ltdWxhdGlvbi1zZWFsLWtleS1vZi0zMi1ieXRlcyE="
+PSP_ADDRESS = "http://psp.localhost"
 _START_AGAIN_AFTER = 2.0
 
 
@@ -66,6 +71,7 @@ def _users(_modules: int) -> tuple[tuple[Any, str, Any], ...]:
         "Bus": (Bus, SimulatedBus),
         "run_loops": (run_loops, _periodic),
         "depth_of": (queue_depth.depth_of, depth_of),
+        "connection_for_tools": (amqp.connection_for_tools, connection_for_tools),
     }
     return tuple(
         (module, name, new)
@@ -101,7 +107,7 @@ def builders(*, over_http: bool) -> Mapping[str, Callable[[], Any]]:
         declare_topology=False,
         stripe_api_key=SecretStr(API_KEY),
         stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
-        stripe_api_base="http://psp.localhost",
+        stripe_api_base=PSP_ADDRESS,
         seal_keys=SecretStr(SEAL_KEY),
     )
     edge = gateway_settings(
@@ -115,6 +121,12 @@ def builders(*, over_http: bool) -> Mapping[str, Callable[[], Any]]:
     }
 
 
+def operators_target() -> Target:
+    """What an operator's commands act on."""
+    amqp_url, mongodb_url = _url(OPERATOR).get_secret_value(), "mongodb://simulated/"
+    return Target(amqp_url, mongodb_url, API_KEY, stripe_api_base=PSP_ADDRESS)
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
     """What the instances connect to."""
@@ -122,6 +134,7 @@ class Servers:
     broker: Broker
     store: StoreServer
     psp: Psp
+    mishaps: Mishaps
     pace: float = 1.0
     """A factor on the pauses of periodic work."""
 
@@ -129,6 +142,7 @@ class Servers:
         process.context.run(BROKER.set, self.broker)
         process.context.run(STORE.set, self.store)
         process.context.run(PSP.set, self.psp)
+        process.context.run(MISHAPS.set, self.mishaps)
         process.context.run(PACE.set, self.pace)
         process.context.run(GAUGES.set, [])
 

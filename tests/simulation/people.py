@@ -10,18 +10,14 @@ import httpx
 
 from client import GatewayClient, GatewayError, PaymentSession, PendingError, ProblemError, calls
 from client.calls import Call, ResultT
-from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, ReservationId
-from contracts.money import Money
+from contracts.ids import ExtraId, GuestId, OrderId, ReservationId
 from contracts.orders import Guest, OrderStatus, OrderView, RequestedLine, Staff
 from gateway.api.idempotency import order_id_of
 from tests.simulation.psp import Psp
 from tests.simulation.shortcut import Shortcut
+from tests.simulation.staff import PROPERTY, Duty, look_after, work_on
 
-PROPERTY = PropertyId("alpenhof")
-STAFF = Staff(staff_id="sim", property_id=PROPERTY)
 SCARCE_DAYS = (date(2026, 9, 28), date(2026, 9, 29))
-PART = 500
-"""Minor units of a partial refund; every order costs more."""
 
 _LONG_ENOUGH = 1000.0
 """Seconds within which a cancelled session is known, even if its webhook is lost."""
@@ -63,8 +59,8 @@ class Plan:
     authenticates: bool
     cancels: str
     """"", "before", "with" or "after" paying."""
-    staff: str
-    """What staff do with a confirmed order: "", "fulfil", "refund part" or "refund"."""
+    duty: Duty
+    """What staff do with it."""
     watches: bool
     """By the live stream of the order, where there is HTTP, rather than by looking again and again."""
 
@@ -95,7 +91,7 @@ class Plan:
             cards=cards,
             authenticates=random.random() < 0.8,
             cancels=cancels,
-            staff=staff,
+            duty=Duty.drawn(seed, number, staff),
             watches=random.random() < 0.7,
         )
 
@@ -177,6 +173,7 @@ class People:
         view = await self._watch(order, 900.0)
         if view is not None and view.status is OrderStatus.CONFIRMED:
             await self._afterwards(order, plan)
+        await look_after(plan.duty, order.order_id, self._insist)
 
     async def _pay(self, order: Order) -> None:
         """In one tab of the browser: with a session that is over, again with the next one."""
@@ -212,14 +209,7 @@ class People:
         await asyncio.sleep(plan.number % 7)
         if plan.cancels == "after":
             await self._cancel(order)
-        match plan.staff:
-            case "fulfil":
-                await self._insist(STAFF, calls.fulfil_order(order.order_id))
-            case "refund part" | "refund" as what:
-                amount = Money(amount=PART, currency="EUR") if what == "refund part" else None
-                key = f"staff-{plan.number}"
-                refund = calls.refund_order(order.order_id, reason="the guest complained", key=key, amount=amount)
-                await self._insist(STAFF, refund)
+        order.given_up = await work_on(plan.duty, order.order_id, self._insist) or order.given_up
 
     async def _cancel(self, order: Order) -> None:
         answer = await self._insist(order.guest, calls.cancel_order(order.order_id))

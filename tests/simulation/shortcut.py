@@ -18,7 +18,7 @@ from chassis.seal import Seal
 from chassis.web import problems
 from client import ProblemError
 from client.calls import Call, ResultT
-from contracts.ids import OrderId
+from contracts.ids import OrderId, RefundId
 from contracts.message import Message
 from contracts.money import Money
 from contracts.orders import (
@@ -32,6 +32,9 @@ from contracts.orders import (
     RefundOrder,
     Refusal,
     RequestedLine,
+    ResolveReview,
+    RetryRefund,
+    SettleRefundOutside,
     Staff,
     StartPayment,
 )
@@ -129,6 +132,19 @@ class Shortcut:
                     amount=Money.model_validate(body["amount"]) if "amount" in body else None,
                     reason=body["reason"],
                 )
+            case "POST", "refunds", refund_id, "retry":
+                again = RefundId(refund_id)
+                return RetryRefund(order_id=order_id, staff=_staff(person), refund_id=again, reason=body["reason"])
+            case "POST", "refunds", refund_id, "settled-outside":
+                return SettleRefundOutside(
+                    order_id=order_id,
+                    staff=_staff(person),
+                    refund_id=RefundId(refund_id),
+                    amount=Money.model_validate(body["amount"]),
+                    reason=body["reason"],
+                )
+            case "POST", "review":
+                return ResolveReview.model_validate({"order_id": order_id, "staff": _staff(person), **body})
             case _:
                 raise LookupError(f"no message for {call.method} {call.path}")
 

@@ -5,8 +5,10 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -16,22 +18,25 @@ from chassis.seal import Seal
 from contracts.money import Money
 from contracts.orders import Guest, Staff
 from extras_service.catalogue.extra import Extra
-from tests.simulation import alarms, books, faults, laws
+from tests.simulation import alarms, books, faults, laws, letters, mishaps
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
 from tests.simulation.coverage import Row, counted
 from tests.simulation.faults import PROFILES, Happening, Profile
 from tests.simulation.gateway import Browsers
-from tests.simulation.instances import SEAL_KEY, Instance, Servers, builders, simulated_parts
+from tests.simulation.instances import SEAL_KEY, Instance, Servers, builders, operators_target, simulated_parts
 from tests.simulation.loop import SimulatedLoop, StuckError
-from tests.simulation.people import PROPERTY, Browser, People, Plan
+from tests.simulation.mishaps import Mishaps, handlers_may_fail
+from tests.simulation.operators import Shift
+from tests.simulation.people import Browser, People, Plan
 from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
 from tests.simulation.replaying import logged, resent
 from tests.simulation.report import Account, accounts_of
 from tests.simulation.sealing import sealed
 from tests.simulation.shortcut import Shortcut
+from tests.simulation.staff import PROPERTY
 from tests.simulation.store.server import Collection, Concern, StoreServer
 from tests.simulation.writes import Writes
 
@@ -133,6 +138,8 @@ class Outcome:
     """Rows of the state tables that were taken."""
     answers: Counter[str] = field(default_factory=Counter)
     """What the gateway answered over HTTP: status and kind of request."""
+    operators: Counter[str] = field(default_factory=Counter)
+    """What operators did, and what came of it."""
     processor: float = 0.0
     """Seconds of processor time."""
     steps: int = 0
@@ -158,7 +165,7 @@ class World:
         if seed % _THIN == 3:
             self.psp.payload = "thin"
         self.random = self._chance("world")
-        self.servers = Servers(self.broker, self.store, self.psp, self.random.choice(_PACES))
+        self.servers = Servers(self.broker, self.store, self.psp, Mishaps(), self.random.choice(_PACES))
         self._seal = Seal(SecretStr(SEAL_KEY))
         self.browsers = Browsers(self.loop, self._gateway)
         self.people = People(self._browser_of, self.psp, self.loop.time, seed)
@@ -166,6 +173,13 @@ class World:
         self.instances = [
             Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
         ]
+        self.shift: Shift | None = None
+        """Of the operators, where there are any."""
+        if self.profile.operators:
+            self.shift = Shift(self._chance("operators"), operators_target(), self.recording)
+            for number in range(1, self.profile.operators + 1):
+                desk = partial(self.shift.desk, f"operator-{number}")
+                self.instances.append(Instance(self.loop, "operator", number, desk, self.servers))
         self.broken: list[str] = []
         self.scraped: list[alarms.Sample] = []
         """What the services' metrics say at rest."""
@@ -213,12 +227,21 @@ class World:
 
     def _settled(self, queue: Queue, held: Held, how: str) -> None:
         """As it runs: nothing is acknowledged before its effect is stored and its consequences are confirmed."""
-        if how == "ack" and held.wire.message_id not in self.recording.ended:
+        if queue.name.endswith(letters.DEAD):
+            if how == "ack" and not letters.is_stored(self, queue, held):
+                self.early.append(f"{held.wire.type} {held.wire.message_id} on {queue.name}, and it is no letter")
+        elif (
+            queue.name not in self.broker.streams and how == "ack" and held.wire.message_id not in self.recording.ended
+        ):
             self.early.append(f"{held.wire.type} {held.wire.message_id} on {queue.name}")
 
     def heal(self) -> None:
         """Nothing goes wrong any more: what is still open must come to its end by itself."""
         faults.apply(Profile(), self, self.history.seed)
+        self.servers.mishaps.errors.clear()
+        self.broker.refusing.clear()
+        if self.shift is not None:
+            self.shift.is_tidying = True
 
     async def _rest(self) -> None:
         """Wait until nothing is open, twice in a row."""
@@ -269,14 +292,16 @@ class World:
     async def replay_all(self) -> None:
         """An operator replays the whole log, when the PSP has forgotten its keys. The world must be as it was.
 
-        Without the commands of orders that were refused: nothing remembers these, and what was sold out then may be
-        free now.
+        Without the messages of orders that were refused, or that a person has confirmed after a review: a command that
+        changed nothing leaves nothing behind that remembers it. Sold out then, or cancelled already, it may have an
+        effect now.
         """
         before, money = books.orders_of(self), books.money_of(self)
         self.psp.forget_keys()
         for wire in logged(self.broker):
             order_id = json.loads(wire.body).get("order_id")
-            for again in resent(self.broker, wire) if order_id in before else ():
+            is_left_out = before.get(order_id, {"accepted": True})["accepted"] or mishaps.is_malformed(wire)
+            for again in () if is_left_out else resent(self.broker, wire):
                 self.broker.enqueue(again)
         await self._rest()
         self.broken += laws.differences(before, books.orders_of(self))
@@ -301,7 +326,8 @@ def run(history: History) -> Outcome:
     world = World(history)
     outcome = Outcome(history)
     rows = counted(outcome.rows)
-    with sealed(world.loop, history.seed), recorded(world.recording), simulated_parts(), rows:
+    may_fail = handlers_may_fail() if world.shift else nullcontext()
+    with sealed(world.loop, history.seed), recorded(world.recording), simulated_parts(), rows, may_fail:
         try:
             world.loop.run_until_complete(world.live())
         except StuckError as stuck:
@@ -312,6 +338,8 @@ def run(history: History) -> Outcome:
     outcome.orders = len(world.people.orders)
     outcome.statuses = laws.statuses(world)
     outcome.faults = world.counted + Counter(_chances(world))
+    if world.shift is not None:
+        outcome.operators = world.shift.counted
     outcome.answers = world.browsers.answers
     outcome.steps, outcome.trace = world.loop.steps, world.loop.trace
     outcome.processor = time.process_time() - began

@@ -291,6 +291,7 @@ class Exchange:
             correlation_id=message.correlation_id,
             reply_to=message.reply_to,
             user_id=message.user_id,
+            app_id=message.app_id,
             content_type=message.content_type,
             timestamp=whole_seconds(message.timestamp),
             expiration=float(expiration) if isinstance(expiration, int | float) else None,

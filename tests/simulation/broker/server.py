@@ -23,6 +23,8 @@ class Broker:
         self.exchanges: set[str] = {""}
         self.queues: dict[str, Queue] = {}
         self.streams: dict[str, list[Wire]] = {}
+        self.readers: list[Callable[[], None]] = []
+        """Consumers of streams, which are due for what is new."""
         self.connections: list[ServerConnection] = []
         self.is_up = True
         self.published: set[str | None] = set()
@@ -95,6 +97,8 @@ class Broker:
                 queues.append(self.queues[name])
         for queue in queues:
             queue.put(wire)
+        for read_on in list(self.readers):
+            read_on()
         return tuple(queues)
 
     def _republish(self, wire: Wire) -> bool:
@@ -238,8 +242,15 @@ class ServerChannel:
         queue.add(consumer)
         return True
 
+    def hand_over(self, held: Held, reader: Any, deliver: Callable[..., None], tag: str) -> None:
+        """A message of a stream."""
+        self.line.send(deliver, tag, self._handed_out(held, reader, None), held)
+
     def get(self, name: str, *, no_ack: bool) -> tuple[int, Held] | None:
         queue = self.broker.queues[name]
+        if not queue.is_available:
+            self.connection.drop()  # RabbitMQ: 541 INTERNAL_ERROR, for its operation timed out
+            return None
         held = queue.take()
         if held is None:
             return None
