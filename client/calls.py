@@ -4,13 +4,16 @@ A call with a `key` is safe to repeat with the same key, and every other one is 
 raised by `GatewayClient.send`; which ones a call can meet is listed in docs/openapi.json.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
 from contracts.answers import Extras, Orders, PaymentSession, StaffSession
+from contracts.desk import DaySheet, PropertyOrders
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderView, RequestedLine
@@ -73,6 +76,17 @@ def staff_session() -> Call[StaffSession]:
     return Call("GET", "/v1/staff/session", StaffSession)
 
 
+def list_property_orders(after: str | None = None, limit: int | None = None, **only: Any) -> Call[PropertyOrders]:
+    """A page of the property's orders; `only`: the conditions of `contracts.desk.OrderFilter`, `after`: its `next`."""
+    asked = {name: value for name, value in {**only, "after": after, "limit": limit}.items() if value is not None}
+    return Call("GET", _with_query("/v1/staff/orders", asked), PropertyOrders)
+
+
+def day_sheet(day: date) -> Call[DaySheet]:
+    """What the property owes its guests on one day."""
+    return Call("GET", _with_query("/v1/staff/day-sheet", {"day": day}), DaySheet)
+
+
 def fulfil_order(order_id: str) -> Call[OrderView]:
     """Record that the guest has received the extras."""
     return Call("POST", f"/v1/orders/{order_id}/fulfil", OrderView)
@@ -105,6 +119,10 @@ def resolve_review(
 def live_path(order_id: str) -> str:
     """Where the live stream of an order is."""
     return f"/v1/orders/{order_id}/live"
+
+
+def _with_query(path: str, asked: Mapping[str, object]) -> str:
+    return f"{path}?{urlencode({name: str(value) for name, value in asked.items()})}" if asked else path
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class SettledOutside(_Value):
 class StaffDetails(_Value):
     """The part of an order that only staff see."""
 
+    needs_attention: bool = Field(default=False, description="it is under review, or a refund of it failed")
+    refundable: Money | None = Field(default=None, description="what the PSP holds and no refund has claimed")
     review: str | None = Field(default=None, description="why a person must decide; none while no decision is due")
     actions: tuple[OrderAction, ...] = Field(default=(), description="actions of people on the order, the oldest first")
     settled_outside: tuple[SettledOutside, ...] = Field(

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     REFUND_NOT_FAILED = "refund_not_failed"
     ORDER_NOT_IN_REVIEW = "order_not_in_review"
     AMOUNT_NOT_SETTLEABLE = "amount_not_settleable"
+    CURSOR_INVALID = "cursor_invalid"
     PAYMENT_SESSION_FAILED = "payment_session_failed"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from contracts import orders, payments, psp, services
+from contracts import desk, orders, payments, psp, services
 from contracts.message import Message
 from contracts.upcasting import with_older
 
@@ -211,7 +211,14 @@ EXTRAS_QUERIES = Queue(
     QueueRole.READS,
     "queries, with a time to live; loss is acceptable",
     services.EXTRAS,
-    bindings=_kinds(QUERIES, orders.ListExtras, orders.GetOrder, orders.ListOrders),
+    bindings=_kinds(
+        QUERIES,
+        orders.ListExtras,
+        orders.GetOrder,
+        orders.ListOrders,
+        desk.ListPropertyOrders,
+        desk.GetDaySheet,
+    ),
     arguments={"x-delivery-limit": _NO_LIMIT},
 )
 PAYMENTS_COMMANDS = _work_queue(
@@ -359,7 +366,7 @@ MARK = Queue(
 )
 """The object a service verifies instead of queues and exchanges on which it has no rights."""
 
-EARLIER_MARKS: tuple[str, ...] = ("topology.702a4e518866",)
+EARLIER_MARKS: tuple[str, ...] = ("topology.702a4e518866", "topology.db8d2e7668e3")
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 
 `bellhop broker` keeps these marks and removes every other one.

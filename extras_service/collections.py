@@ -7,6 +7,7 @@ from chassis.messaging.envelope import utc_now
 from chassis.storage.documents import Documents, DocumentStore, Records
 from contracts.orders import OrderStatus
 from extras_service.catalogue.extra import Extra
+from extras_service.desk_lists import INDEXED as DESK_INDEXES
 from extras_service.order.state import Order
 from extras_service.stock.state import StockDay
 
@@ -14,7 +15,9 @@ from extras_service.stock.state import StockDay
 class ExtrasStore:
     def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now) -> None:
         self._now = clock
-        self.orders: Documents[Order] = store.documents("orders", Order, indexed=("guest_key", "status", "open_of"))
+        self.orders: Documents[Order] = store.documents(
+            "orders", Order, indexed=("guest_key", "status", "open_of", *DESK_INDEXES)
+        )
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
         self.extras: Records[Extra] = store.records("extras", Extra, indexed=("property_id",))
 

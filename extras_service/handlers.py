@@ -7,6 +7,7 @@ from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope, Publisher
 from chassis.storage.write_path import WritePath
+from contracts.desk import DaySheetReply, GetDaySheet, ListPropertyOrders
 from contracts.ids import bounded_id
 from contracts.message import Reply
 from contracts.orders import (
@@ -23,10 +24,11 @@ from contracts.orders import (
     StartPayment,
 )
 from extras_service.collections import ExtrasStore
+from extras_service.desk_lists import DeskLists
 from extras_service.order.decide import NOT_FOUND
 from extras_service.order.inputs import OrderInput, PaymentEvent, PaymentStart, StaffCommand
 from extras_service.order.placement import Placement
-from extras_service.order.replies import changed_reply, order_reply, placed_reply, refusal, session_reply
+from extras_service.order.replies import changed_reply, listed_reply, order_reply, placed_reply, refusal, session_reply
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import Order, guest_key
 from extras_service.stock.holds import StockKeeper
@@ -41,6 +43,7 @@ class ExtrasHandlers:
     stock: StockKeeper
     placement: Placement
     reviews: ReviewKeeper
+    desk: DeskLists
     bus: Publisher
 
     def commands(self) -> Handlers:
@@ -58,7 +61,13 @@ class ExtrasHandlers:
         return {OrderExpired: self.release_stock, OrderCancelled: self.release_stock}
 
     def queries(self) -> Handlers:
-        return {ListExtras: self.list_extras, GetOrder: self.get_order, ListOrders: self.list_orders}
+        return {
+            ListExtras: self.list_extras,
+            GetOrder: self.get_order,
+            ListOrders: self.list_orders,
+            ListPropertyOrders: self.list_property_orders,
+            GetDaySheet: self.get_day_sheet,
+        }
 
     async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
         handled = await self.placement.place(command, delivery)
@@ -106,6 +115,15 @@ class ExtrasHandlers:
     async def list_orders(self, query: ListOrders, delivery: Delivery) -> Outcome[Any]:
         orders = await self.collections.orders.find(query.limit, guest_key=guest_key(query.guest_id, query.property_id))
         await self._reply(delivery, OrdersReply(orders=tuple(order.view() for order in orders)))
+        return Done()
+
+    async def list_property_orders(self, query: ListPropertyOrders, delivery: Delivery) -> Outcome[Any]:
+        page = await self.desk.page(query)
+        await self._reply(delivery, listed_reply(page))
+        return Done()
+
+    async def get_day_sheet(self, query: GetDaySheet, delivery: Delivery) -> Outcome[Any]:
+        await self._reply(delivery, DaySheetReply(sheet=await self.desk.sheet(query)))
         return Done()
 
     async def _reply(self, delivery: Delivery, reply: Reply | None) -> None:

@@ -16,6 +16,7 @@ from chassis.storage.write_path import WritePath
 from contracts import services
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
 from extras_service.collections import ExtrasStore
+from extras_service.desk_lists import DeskLists
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order.decide import decide
 from extras_service.order.inputs import DeadlinePassed, OrderInput
@@ -81,4 +82,6 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], te
     stock = StockKeeper(days, collections.stock, collections.orders, terms.pay_within, clock)
     placement = Placement(orders, collections, stock, terms)
     reviews = ReviewKeeper(orders, collections, stock, AuditLog(store))
-    return ExtrasParts(collections, orders, days, ExtrasHandlers(orders, collections, stock, placement, reviews, bus))
+    desk = DeskLists(collections.orders)
+    handlers = ExtrasHandlers(orders, collections, stock, placement, reviews, desk, bus)
+    return ExtrasParts(collections, orders, days, handlers)

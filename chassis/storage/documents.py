@@ -3,9 +3,10 @@
 `store.py` implements them. A dry run reads through it without writing; tests use an implementation in memory.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -15,6 +16,22 @@ from chassis.storage.parked_outbox import ParkedMessage, Refusal
 from chassis.storage.stored_document import Stored
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Position(NamedTuple):
+    """A document's place in a list, the newest first: time of creation, as it is stored, and id."""
+
+    created_at: str
+    document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[StateT]):
+    """A document of a list."""
+
+    position: Position
+    state: StateT
+    attention_since: datetime | None
 
 
 class Parked(Protocol):
@@ -44,9 +61,14 @@ class Documents(Protocol[StateT]):
     async def attention_since(self, before: datetime, **fields: Any) -> tuple[int, datetime | None]: ...
     async def mark_attention(self, now: datetime, **fields: str) -> None: ...
     async def due(self, now: datetime, limit: int) -> dict[str, int]: ...
-    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]: ...
+    async def needing_attention(
+        self, limit: int, since: datetime | None = None, /, **fields: str
+    ) -> list[tuple[datetime, StateT]]: ...
     async def find(self, limit: int, **fields: str) -> list[StateT]: ...
     async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]: ...
+    def newest_first(
+        self, where: Mapping[str, str], *, before: Position | None = None, at_once: bool = False
+    ) -> AsyncGenerator[Listed[StateT], None]: ...
     async def ids_of(self, limit: int, **fields: str) -> list[str]: ...
     async def count(self) -> int: ...
     def ids(

@@ -5,9 +5,10 @@ that state, outgoing messages, de-duplication and history commit in one atomic w
 decided on.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Generic, Self
 
 from bson.codec_options import CodecOptions
@@ -24,7 +25,7 @@ from chassis.runtime.clock import SYNC_EVERY, SharedClock
 from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.settings import StoreSettings
-from chassis.storage.documents import ModelT
+from chassis.storage.documents import Listed, ModelT, Position
 from chassis.storage.driver_errors import translated
 from chassis.storage.group_commit import GroupCommit
 from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
@@ -38,6 +39,9 @@ _SWEPT = ("unsent_since", "due_at", "attention_since", PARKED_SINCE)
 _STATE = {"schema": 1, "state": 1, "attention_since": 1}
 """What reading a state takes."""
 
+_SECOND = timedelta(seconds=1)
+_LISTED = 100
+"""Documents per window of a list."""
 _PAGE = 500
 """Documents per page when reading all."""
 _LONGEST_WINDOW = timedelta(days=8)
@@ -120,7 +124,8 @@ class Store:
         self._client.close()
 
     def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> "MongoDocuments[StateT]":
-        """The documents of one aggregate. `indexed` names fields of the state that `find` queries."""
+        """The documents of one aggregate. `indexed` names fields of the state that are queried: each alone or, joined
+        by `+`, several together, always with a range of `created_at`."""
         return MongoDocuments(self._database[name], state_type, indexed, self._metrics)
 
     def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> MongoRecords[ModelT]:
@@ -150,9 +155,10 @@ class MongoDocuments(Generic[StateT]):
             for name in _SWEPT:
                 await self._drop_index(f"{name}_1")
                 await self._collection.create_index(name, name=f"{name}_sparse", sparse=True)
-            for name in self._indexed:
-                await self._drop_index(f"state.{name}_1")
-                await self._collection.create_index([(f"state.{name}", 1), ("state.created_at", -1)])
+            for names in self._indexed:
+                await self._drop_index(f"state.{names}_1")
+                fields = [(f"state.{name}", 1) for name in names.split("+")]
+                await self._collection.create_index([*fields, ("state.created_at", -1)])
 
     async def _drop_index(self, name: str) -> None:
         """Drop an index of an older version, if it is there."""
@@ -223,9 +229,15 @@ class MongoDocuments(Generic[StateT]):
         """Documents whose deadline has passed, the most overdue first, with their versions."""
         return {raw["_id"]: raw["version"] for raw in await self._swept({"due_at": {"$lte": now}}, "due_at", limit)}
 
-    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]:
-        """States that need attention and whose fields have these values, with since when: the oldest first."""
-        query = {"attention_since": {"$exists": True}, **{f"state.{name}": value for name, value in fields.items()}}
+    async def needing_attention(
+        self, limit: int, since: datetime | None = None, /, **fields: str
+    ) -> list[tuple[datetime, StateT]]:
+        """States that need attention and whose fields have these values, with since when: the oldest first.
+
+        `since`: only those that need it since then or later.
+        """
+        waiting = {"$exists": True} if since is None else {"$gte": since}
+        query = {"attention_since": waiting, **{f"state.{name}": value for name, value in fields.items()}}
         async with self._asked("searching", "read"):
             cursor = self._collection.find(query, projection=_STATE).sort("attention_since", 1).limit(limit)
             return [(raw["attention_since"], state_of(raw, self._state_type)) async for raw in cursor]
@@ -252,6 +264,39 @@ class MongoDocuments(Generic[StateT]):
         async with self._asked("searching", "read"):
             cursor = self._collection.find(_created_within(since, until, fields), projection=_STATE)
             return [state_of(raw, self._state_type) async for raw in cursor.sort("state.created_at", -1).limit(limit)]
+
+    async def newest_first(
+        self, where: Mapping[str, str], *, before: Position | None = None, at_once: bool = False
+    ) -> AsyncGenerator[Listed[StateT], None]:
+        """Documents whose state has these values, the newest first, read in windows of time as they are consumed.
+
+        `before`: only those behind this one. `at_once`: read all in one query, where there are few of them.
+        `where` must name exactly the fields of one index: with one more condition SecantusDB uses none.
+        """
+        # Times are compared as the texts that are stored, in which a whole second sorts behind its fractions.
+        until = datetime.fromisoformat(before.created_at).replace(microsecond=0) + _SECOND if before else None
+        windows = Windows(_LISTED, until=until)
+        while (window := (None, until) if at_once else windows.current) is not None:
+            page = await self._listed_within(where, *window)
+            for listed in page:
+                if before is None or listed.position < before:
+                    yield listed
+            if at_once:
+                return
+            windows.passed(len(page))
+
+    async def _listed_within(
+        self, where: Mapping[str, str], since: datetime | None, until: datetime | None
+    ) -> list[Listed[StateT]]:
+        async with self._asked("listing", "read"):
+            found = [
+                raw async for raw in self._collection.find(_created_within(since, until, where), projection=_STATE)
+            ]
+        placed = [(Position(raw["state"]["created_at"], raw["_id"]), raw) for raw in found]
+        return [
+            Listed(position, state_of(raw, self._state_type), raw.get("attention_since"))
+            for position, raw in sorted(placed, key=itemgetter(0), reverse=True)
+        ]
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         """Ids of documents whose state has these values, at most `limit`, in no order."""

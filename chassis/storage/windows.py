@@ -20,17 +20,21 @@ _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 class Windows:
     """The windows of one search, the newest first.
 
-    `since`: no older ones. `wanted`: documents per window; the next window is shorter after one that held more, and
-    longer after one that held less than half of it, but never longer than `longest`.
+    `since`: no older ones. `until`: only older ones. `wanted`: documents per window; the next window is shorter after
+    one that held more, and longer after one that held less than half of it, but never longer than `longest`.
     """
 
     wanted: int
     since: datetime | None = None
     longest: timedelta | None = None
     now: datetime = field(default_factory=utc_now)
+    until: datetime | None = None
     _length: timedelta = _FIRST
     _upper: datetime | None = None
     _is_over: bool = False
+
+    def __post_init__(self) -> None:
+        self._upper = self.until
 
     @property
     def current(self) -> tuple[datetime | None, datetime | None] | None:

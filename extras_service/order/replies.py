@@ -14,6 +14,7 @@ from chassis.decision import (
     Refused,
     Stale,
 )
+from contracts.desk import PropertyOrders, PropertyOrdersReply
 from contracts.message import Reply
 from contracts.orders import OrderReply, OrderStatus, Reason, Refusal
 from extras_service.order.staff_view import staff_view
@@ -76,6 +77,10 @@ def session_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return order.session_reply() if order else None
+
+
+def listed_reply(page: PropertyOrders | Refused) -> Reply:
+    return refusal(page) if isinstance(page, Refused) else PropertyOrdersReply(page=page)
 
 
 def refusal(refused: Refused) -> Refusal:

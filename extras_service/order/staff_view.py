@@ -7,7 +7,13 @@ from extras_service.order.state import Order
 
 def staff_view(order: Order) -> OrderView:
     """The guest's view with refunds, disputes and people's actions."""
-    details = StaffDetails(review=order.review, actions=actions_of(order), settled_outside=order.settled_outside)
+    details = StaffDetails(
+        needs_attention=order.needs_attention,
+        refundable=order.refundable,
+        review=order.review,
+        actions=actions_of(order),
+        settled_outside=order.settled_outside,
+    )
     return order.staff_view().model_copy(update={"staff": details})
 
 

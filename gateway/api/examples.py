@@ -84,6 +84,29 @@ SESSION: dict[str, Any] = {
     "script_url": "https://js.stripe.com/v3/",
     "pay_until": "2027-01-20T09:30:00Z",
 }
+DAY_SHEET: dict[str, Any] = {
+    "property_id": "alpenhof",
+    "day": "2027-02-03",
+    "extras": [
+        {
+            "extra_id": "alm-breakfast",
+            "name": {"en": "Breakfast", "de": "Frühstück"},
+            "quantity": 2,
+            "lines": [
+                {
+                    "order_id": ORDER_ID,
+                    "line": 0,
+                    "reservation_id": "R-1001",
+                    "guest_id": "guest-1",
+                    "quantity": 2,
+                    "at": None,
+                    "is_fulfilled": False,
+                }
+            ],
+        }
+    ],
+    "is_complete": True,
+}
 STAFF_SESSION: dict[str, Any] = {
     "staff_id": "reception-lena",
     "property_id": "alpenhof",

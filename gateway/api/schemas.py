@@ -1,10 +1,11 @@
 """Request and response bodies of the API, beyond the contracts' own views."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 
+from contracts.desk import MOST_LISTED, OrderFilter
 from contracts.ids import OrderId
 from contracts.money import Money, unrefundable
 from contracts.order_actions import ReviewResolution
@@ -24,6 +25,23 @@ class OrderRequest(BaseModel):
 
     # The first wrong line is enough: a body of 64 KiB has room for 40,000.
     lines: Annotated[tuple[RequestedLine, ...], FailFast()] = Field(max_length=100)
+
+
+class OrderSearch(OrderFilter):
+    """The conditions and the page of a search, as query parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: str | None = Field(default=None, max_length=500, description="`next` of the page before")
+    limit: int = Field(default=50, ge=1, le=MOST_LISTED)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"after", "limit"})
+
+    @property
+    def paging(self) -> dict[str, Any]:
+        return self.model_dump(include={"after", "limit"})
 
 
 class CancelRequest(BaseModel):

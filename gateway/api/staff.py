@@ -1,11 +1,21 @@
 """Routes for staff: fulfil an order, refund it, decide its review."""
 
+from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from chassis.web.staff_roles import StaffMember
 from contracts.answers import StaffSession
+from contracts.desk import (
+    DaySheet,
+    DaySheetReply,
+    GetDaySheet,
+    ListPropertyOrders,
+    OrderFilter,
+    PropertyOrders,
+    PropertyOrdersReply,
+)
 from contracts.ids import OrderId, RefundId
 from contracts.orders import (
     FulfilOrder,
@@ -19,11 +29,12 @@ from contracts.orders import (
 from contracts.staff_roles import StaffAction
 from gateway.api import examples
 from gateway.api.auth import Auth
-from gateway.api.bus_gateway import BusGateway
+from gateway.api.bus_gateway import BusGateway, expected
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.schemas import (
     OrderIdPath,
+    OrderSearch,
     RefundIdPath,
     RefundRequest,
     RetryRequest,
@@ -34,6 +45,7 @@ from gateway.api.schemas import (
 
 def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     router = APIRouter(tags=["staff"])
+    viewer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.SEE))]
     member_of_token = Annotated[StaffMember, Depends(auth.staff_member)]
     fulfiller_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.FULFIL))]
     refunder_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.REFUND))]
@@ -48,6 +60,32 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     async def staff_session(member: member_of_token) -> StaffSession:
         """Staff: who the token says they are, and what they may do."""
         return member.session
+
+    @router.get(
+        "/staff/orders",
+        responses=answers(200, "A page of orders.", {"orders": [examples.REFUNDED], "next": None})
+        | problems(*OF_ANY_REQUEST, "invalid-request", "cursor-invalid"),
+    )
+    async def list_property_orders(
+        staff: viewer_of_token, request: Request, asked: Annotated[OrderSearch, Query()]
+    ) -> PropertyOrders:
+        """Staff: orders of their property, the newest first; those that need attention, the longest waiting first."""
+        query = ListPropertyOrders(
+            property_id=staff.property_id, only=OrderFilter.model_validate(asked.conditions), **asked.paging
+        )
+        return expected(await bus.ask(query, request), PropertyOrdersReply).page
+
+    @router.get(
+        "/staff/day-sheet",
+        responses=answers(200, "What is due on the day.", examples.DAY_SHEET)
+        | problems(*OF_ANY_REQUEST, "invalid-request"),
+    )
+    async def day_sheet(
+        staff: viewer_of_token, request: Request, day: Annotated[date, Query(description="at the property")]
+    ) -> DaySheet:
+        """Staff: what the property owes its guests on one day, by extra and time."""
+        query = GetDaySheet(property_id=staff.property_id, day=day)
+        return expected(await bus.ask(query, request), DaySheetReply).sheet
 
     @router.post(
         "/orders/{order_id}/fulfil",

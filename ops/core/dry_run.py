@@ -4,7 +4,7 @@ writes and a bus that sends nothing.
 Within a dry run, each message finds the changes of those before it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic
@@ -13,7 +13,7 @@ from chassis.decision import Applied, Done, Ignored, Outcome, Refused, StateT, r
 from chassis.errors import NoHandlerError, StoreUnavailableError
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope, utc_now
-from chassis.storage.documents import Documents, DocumentStore, ModelT, Records
+from chassis.storage.documents import Documents, DocumentStore, Listed, ModelT, Position, Records
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.stored_document import Stored
 from contracts.message import parse
@@ -107,14 +107,21 @@ class OverlayDocuments(Generic[StateT]):
     async def due(self, now: datetime, limit: int) -> dict[str, int]:
         return await self._real.due(now, limit)
 
-    async def needing_attention(self, limit: int, **fields: str) -> list[tuple[datetime, StateT]]:
-        return await self._real.needing_attention(limit, **fields)
+    async def needing_attention(
+        self, limit: int, since: datetime | None = None, /, **fields: str
+    ) -> list[tuple[datetime, StateT]]:
+        return await self._real.needing_attention(limit, since, **fields)
 
     async def find(self, limit: int, **fields: str) -> list[StateT]:
         return await self._real.find(limit, **fields)
 
     async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
         return await self._real.newest(limit, since, **fields)
+
+    def newest_first(
+        self, where: Mapping[str, str], *, before: Position | None = None, at_once: bool = False
+    ) -> AsyncGenerator[Listed[StateT], None]:
+        return self._real.newest_first(where, before=before, at_once=at_once)
 
     async def ids_of(self, limit: int, **fields: str) -> list[str]:
         return await self._real.ids_of(limit, **fields)

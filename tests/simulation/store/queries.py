@@ -9,11 +9,14 @@ MISSING = object()
 
 
 def value_at(document: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, or MISSING."""
+    """The value at a dotted path, or MISSING; of a list, the values in its elements."""
     if "." not in path:
         return document.get(path, MISSING)
     value: Any = document
     for name in path.split("."):
+        if isinstance(value, list):
+            value = [element.get(name) for element in value]
+            continue
         if not isinstance(value, Mapping) or name not in value:
             return MISSING
         value = value[name]

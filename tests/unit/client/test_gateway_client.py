@@ -1,6 +1,7 @@
 """The gateway's client against a gateway that answers as a test says."""
 
 import json
+from datetime import date
 from typing import Any
 
 import httpx
@@ -30,6 +31,8 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.get_order(ORDER_ID),
     calls.cancel_order(ORDER_ID, reason="a day earlier"),
     calls.staff_session(),
+    calls.list_property_orders(),
+    calls.day_sheet(date(2027, 2, 3)),
     calls.fulfil_order(ORDER_ID),
     calls.refund_order(ORDER_ID, reason="cold", key="refund-1", amount=EUR),
     calls.retry_refund(ORDER_ID, "ref_1", reason="another account"),
@@ -142,7 +145,8 @@ def test_every_route_of_the_api_has_a_call() -> None:
     routes = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
 
     named = {
-        (call.method, call.path.replace(ORDER_ID, "{order_id}").replace("ref_1", "{refund_id}")) for call in EVERY_CALL
+        (call.method, call.path.partition("?")[0].replace(ORDER_ID, "{order_id}").replace("ref_1", "{refund_id}"))
+        for call in EVERY_CALL
     }
 
     assert {*named, ("GET", calls.live_path("{order_id}"))} == routes

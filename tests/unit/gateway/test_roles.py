@@ -37,6 +37,8 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/v1/orders/{order_id}/cancel"): ("guest", *MONEY),
     ("GET", "/v1/orders/{order_id}/live"): ("guest", *DESK),
     ("GET", "/v1/staff/session"): DESK,
+    ("GET", "/v1/staff/orders"): DESK,
+    ("GET", "/v1/staff/day-sheet"): DESK,
     ("POST", "/v1/orders/{order_id}/fulfil"): DESK,
     ("POST", "/v1/orders/{order_id}/refunds"): MONEY,
     ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/retry"): MONEY,
@@ -54,6 +56,7 @@ PUBLIC = {
     "/page/theme/{name}.css",
     "/page/{version}/{name}",
 }
+QUERIES = {"/v1/staff/day-sheet": "?day=2027-02-03"}
 BODIES: dict[str, Any] = {
     "/v1/orders": {"lines": []},
     "/v1/orders/{order_id}/refunds": {"reason": "r"},
@@ -104,7 +107,10 @@ async def _asked(method: str, path: str, authorization: str | None) -> httpx.Res
     with capture_logs():
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
             return await http.request(
-                method, path.format(order_id=ORDER, refund_id=REFUND), json=BODIES.get(path), headers=headers
+                method,
+                path.format(order_id=ORDER, refund_id=REFUND) + QUERIES.get(path, ""),
+                json=BODIES.get(path),
+                headers=headers,
             )
 
 

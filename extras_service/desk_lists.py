@@ -1,0 +1,155 @@
+"""Lists of a property's orders for its desk: searched, paged and by day."""
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.decision import Refused
+from chassis.storage.documents import Documents, Listed, Position
+from contracts.desk import DaySheet, GetDaySheet, ListPropertyOrders, OrderFilter, PropertyOrders
+from contracts.orders import Reason
+from extras_service.order.day_sheet import SHOWN, sheet_of
+from extras_service.order.staff_view import staff_view
+from extras_service.order.state import Order, guest_key
+
+MOST_READ = 1_000
+"""Orders read for one page: where few of them meet the conditions, the page is short, and the next one goes on."""
+_YEARS = range(2000, 3000)
+MOST_ON_A_SHEET = 2_000
+"""Orders read for one day sheet."""
+
+PROPERTY = "guest.property_id"
+INDEXED = (
+    PROPERTY,
+    f"{PROPERTY}+status",
+    f"{PROPERTY}+lines.day",
+    f"{PROPERTY}+lines.extra_id",
+    f"{PROPERTY}+guest.reservation_id",
+)
+"""The indexes of these lists, beside the one of a guest's orders; each ends with the time of creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The index that finds the fewest orders, with its values."""
+
+    where: Mapping[str, str]
+    at_once: bool = False
+    """There are few of them."""
+
+
+class DeskLists:
+    def __init__(self, orders: Documents[Order]) -> None:
+        self._orders = orders
+
+    async def page(self, query: ListPropertyOrders) -> PropertyOrders | Refused:
+        """The orders that meet every condition. One condition finds them, the others are applied to what it finds.
+
+        Raises StoreUnavailableError.
+        """
+        try:
+            before = _position_of(query.after)
+        except ValueError:
+            return Refused(Reason.CURSOR_INVALID, "This cursor is of no page of this list: begin at the first page.")
+        found: list[Order] = []
+        read, last = 0, None
+        async with aclosing(self._found(query, before)) as candidates:
+            async for listed in candidates:
+                if len(found) == query.limit or read == MOST_READ:
+                    return PropertyOrders(orders=tuple(map(staff_view, found)), next=_cursor_of(last))
+                read, last = read + 1, listed.position
+                if _meets(listed.state, query):
+                    found.append(listed.state)
+        return PropertyOrders(orders=tuple(map(staff_view, found)))
+
+    async def sheet(self, query: GetDaySheet) -> DaySheet:
+        """What is due on a day. Raises StoreUnavailableError."""
+        where = {PROPERTY: query.property_id, "lines.day": query.day.isoformat()}
+        orders: list[Order] = []
+        async with aclosing(self._orders.newest_first(where, at_once=True)) as listed:
+            async for each in listed:
+                if each.state.status in SHOWN:
+                    if len(orders) == MOST_ON_A_SHEET:
+                        return sheet_of(query.property_id, query.day, orders, is_complete=False)
+                    orders.append(each.state)
+        return sheet_of(query.property_id, query.day, orders)
+
+    def _found(self, query: ListPropertyOrders, before: Position | None) -> AsyncGenerator[Listed[Order], None]:
+        if query.only.order_id is not None:
+            return self._one(query.only.order_id, before)
+        if query.only.needs_attention:
+            return self._waiting(before)
+        search = _search_of(query.property_id, query.only)
+        return self._orders.newest_first(search.where, before=before, at_once=search.at_once)
+
+    async def _one(self, order_id: str, before: Position | None) -> AsyncGenerator[Listed[Order], None]:
+        for since, order in await self._orders.load_many([order_id]):
+            position = Position(order.created_at.isoformat(), order.order_id)
+            if before is None:
+                yield Listed(position, order, since)
+
+    async def _waiting(self, after: Position | None) -> AsyncGenerator[Listed[Order], None]:
+        """Orders of all properties that need attention, the longest waiting first."""
+        since = datetime.fromisoformat(after.created_at) if after else None
+        while True:
+            page = await self._orders.needing_attention(MOST_READ, since)
+            positions = [Position(began.isoformat(), order.order_id) for began, order in page]
+            for position, (began, order) in sorted(zip(positions, page, strict=True), key=lambda each: each[0]):
+                if after is None or position > after:
+                    yield Listed(position, order, began)
+            if len(page) < MOST_READ or page[-1][0] == since:
+                return
+            after, since = max(positions), page[-1][0]
+
+
+def _search_of(property_id: str, only: OrderFilter) -> _Search:
+    match only:
+        case OrderFilter(reservation_id=str(reservation)):
+            return _Search({PROPERTY: property_id, "guest.reservation_id": reservation}, at_once=True)
+        case OrderFilter(guest_id=str(guest)):
+            return _Search({"guest_key": guest_key(guest, property_id)}, at_once=True)
+        case OrderFilter(day=day) if day is not None:
+            return _Search({PROPERTY: property_id, "lines.day": day.isoformat()}, at_once=True)
+        case OrderFilter(extra_id=str(extra)):
+            return _Search({PROPERTY: property_id, "lines.extra_id": extra})
+        case OrderFilter(status=status) if status is not None:
+            return _Search({PROPERTY: property_id, "status": status})
+        case _:
+            return _Search({PROPERTY: property_id})
+
+
+def _meets(order: Order, query: ListPropertyOrders) -> bool:
+    only, guest = query.only, order.guest
+    return (
+        guest.property_id == query.property_id
+        and only.status in (None, order.status)
+        and (not only.needs_attention or order.needs_attention)
+        and only.guest_id in (None, guest.guest_id)
+        and only.reservation_id in (None, guest.reservation_id)
+        and (only.day is None or any(line.day == only.day for line in order.lines))
+        and (only.extra_id is None or any(line.extra_id == only.extra_id for line in order.lines))
+    )
+
+
+def _cursor_of(position: Position | None) -> str | None:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode() if position else None
+
+
+def _position_of(cursor: str | None) -> Position | None:
+    """Raises ValueError."""
+    if cursor is None:
+        return None
+    try:
+        created_at, document_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (binascii.Error, TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(created_at, str) or not isinstance(document_id, str):
+        raise ValueError("a cursor holds two texts")
+    created = datetime.fromisoformat(created_at)
+    if created.tzinfo is None or created.year not in _YEARS:
+        raise ValueError("no time of an order")
+    return Position(created_at, document_id)

@@ -1,0 +1,48 @@
+"""The day sheet: what a property owes its guests on one day. Pure."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from contracts.desk import DaySheet, SheetExtra, SheetLine
+from contracts.ids import PropertyId
+from contracts.orders import OrderLine, OrderStatus
+from extras_service.order.state import Order
+
+SHOWN = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
+"""Orders under review are not on the sheet: a person decides first whether the guest receives anything."""
+
+
+def sheet_of(property_id: PropertyId, day: date, orders: Iterable[Order], *, is_complete: bool = True) -> DaySheet:
+    due: dict[str, list[tuple[OrderLine, SheetLine]]] = {}
+    for order in orders:
+        for number, line in enumerate(order.lines):
+            if line.day == day:
+                due.setdefault(line.extra_id, []).append((line, _sheet_line(order, number, line)))
+    extras = [
+        SheetExtra(
+            extra_id=lines[0][0].extra_id,
+            name=lines[0][0].name,
+            quantity=sum(line.quantity for line, _ in lines),
+            lines=tuple(sorted((shown for _, shown in lines), key=_by_time)),
+        )
+        for lines in due.values()
+    ]
+    extras.sort(key=lambda extra: (_by_time(extra.lines[0])[0], extra.extra_id))
+    return DaySheet(property_id=property_id, day=day, extras=tuple(extras), is_complete=is_complete)
+
+
+def _sheet_line(order: Order, number: int, line: OrderLine) -> SheetLine:
+    return SheetLine(
+        order_id=order.order_id,
+        line=number,
+        reservation_id=order.guest.reservation_id,
+        guest_id=order.guest.guest_id,
+        quantity=line.quantity,
+        at=line.slot,
+        is_fulfilled=order.status is OrderStatus.FULFILLED,
+    )
+
+
+def _by_time(line: SheetLine) -> tuple[str, str, str]:
+    """What is due at any time comes first: it is prepared in the morning."""
+    return line.at or "", line.reservation_id, line.order_id

@@ -1,0 +1,202 @@
+"""The desk's lists and its day sheet, as the extras service answers them on its queue of queries."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from chassis.storage.stored_document import Stored
+from contracts.desk import (
+    DaySheetReply,
+    GetDaySheet,
+    ListPropertyOrders,
+    OrderFilter,
+    PropertyOrders,
+    PropertyOrdersReply,
+)
+from contracts.message import Message
+from contracts.orders import Reason, Refusal
+from contracts.topology import EXTRAS_QUERIES
+from extras_service import desk_lists
+from extras_service.order.placement import Terms
+from extras_service.order.state import Order, guest_key
+from extras_service.wiring import wire
+from tests.component.bench import Bench
+from tests.support import orders as given
+from tests.support.fake_store import FakeDocuments, FakeStore
+
+ALPENHOF = given.guest().property_id
+NEXT_DAY = given.FIRST_DAY + timedelta(days=1)
+
+
+@dataclass
+class Desk:
+    bench: Bench
+    orders: FakeDocuments[Order]
+    asked: int = 0
+
+    async def answer(self, query: Message) -> Message:
+        before, self.asked = len(self.bench.published), self.asked + 1
+        await self.bench.deliver(EXTRAS_QUERIES, query, message_id=f"q-{self.asked}")
+        (answer,) = self.bench.sent[before:]
+        return answer
+
+    async def page(self, *, after: str | None = None, limit: int = 50, **only: Any) -> PropertyOrders:
+        query = ListPropertyOrders(property_id=ALPENHOF, only=OrderFilter(**only), after=after, limit=limit)
+        answer = await self.answer(query)
+        assert isinstance(answer, PropertyOrdersReply)
+        return answer.page
+
+    async def listed(self, **only: Any) -> list[str]:
+        page = await self.page(**only)
+        assert page.next is None
+        return _ids(page)
+
+    async def stored(self, number: int, order: Order, **changes: Any) -> str:
+        """Store this order as number so many, older the higher its number is."""
+        order_id = f"ord_{number:026}"
+        guest = order.guest.model_copy(update=changes.pop("guest", {}))
+        own = {
+            "order_id": order_id,
+            "created_at": given.NOW - number * timedelta(minutes=20),
+            "guest": guest,
+            "guest_key": guest_key(guest.guest_id, guest.property_id),
+        }
+        state = order.model_copy(update=own | changes)
+        waits = given.NOW + timedelta(hours=number) if state.needs_attention else None
+        await self.orders.write(Stored(order_id, 1, state, attention_since=waits), now=given.NOW, due_at=None)
+        return order_id
+
+
+def _ids(page: PropertyOrders) -> list[str]:
+    return [order.order_id for order in page.orders]
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    store, bench = FakeStore(), Bench("extras-service")
+    parts = wire(bench.bus, store, lambda: given.NOW, Terms(given.PAY_WITHIN))
+    bench.consume(EXTRAS_QUERIES, parts.handlers.queries())
+    async with bench.running():
+        yield Desk(bench, store.of["orders"])
+
+
+async def test_staff_list_the_orders_of_their_property_and_of_no_other(desk: Desk) -> None:
+    old = await desk.stored(2, given.confirmed())
+    new = await desk.stored(1, given.placed())
+    await desk.stored(0, given.confirmed(), guest={"property_id": "kamogawa"})
+
+    page = await desk.page()
+
+    assert _ids(page) == [new, old]
+    assert page.next is None
+    assert all(order.staff is not None for order in page.orders)
+
+
+async def test_every_filter_finds_its_orders_and_only_those(desk: Desk) -> None:
+    one = await desk.stored(1, given.placed())
+    two = await desk.stored(2, given.confirmed(), guest={"guest_id": "guest-bo", "reservation_id": "res-2"})
+    three = await desk.stored(3, given.confirmed(), lines=(_line("alm-spa", NEXT_DAY), _line("alm-taxi", None)))
+    four = await desk.stored(4, given.needs_review())
+    for number, foreign in enumerate((given.confirmed(), given.needs_review()), 10):
+        await desk.stored(number, foreign, guest={"property_id": "kamogawa"})
+
+    assert await desk.listed(order_id=two) == [two]
+    assert await desk.listed(status="confirmed") == [two, three]
+    assert await desk.listed(needs_attention=True) == [four]
+    assert await desk.listed(day=NEXT_DAY) == [three]
+    assert await desk.listed(extra_id="alm-taxi") == [three]
+    assert await desk.listed(guest_id="guest-bo") == [two]
+    assert await desk.listed(reservation_id="res-1") == [one, three, four]
+    assert await desk.listed(reservation_id="res-1", status="confirmed", day=NEXT_DAY) == [three]
+    assert await desk.listed(status="confirmed", day=given.FIRST_DAY) == [two]
+    assert await desk.listed(guest_id="$ne") == []
+    assert await desk.listed(order_id=f"ord_{10:026}") == []
+
+
+async def test_pages_follow_each_other_without_a_gap_or_a_repetition(desk: Desk) -> None:
+    expected = [await desk.stored(number, given.confirmed()) for number in range(25)]
+    same_time = [await desk.stored(number, given.confirmed(), created_at=given.NOW) for number in (30, 31, 32)]
+
+    for only in ({}, {"status": "confirmed"}, {"day": given.FIRST_DAY}, {"guest_id": given.guest().guest_id}):
+        assert await _all_pages(desk, **only) == [*sorted([*same_time, expected[0]], reverse=True), *expected[1:]]
+
+
+async def test_orders_that_wait_are_listed_the_longest_waiting_first(desk: Desk) -> None:
+    expected = [await desk.stored(number, given.needs_review()) for number in range(5)]
+
+    assert await _all_pages(desk, needs_attention=True) == expected
+
+
+async def test_a_search_that_reads_much_and_finds_little_gives_a_short_page_that_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_lists, "MOST_READ", 3)
+    for number in range(10):
+        await desk.stored(number, given.confirmed())
+    wanted = await desk.stored(11, given.confirmed(), lines=(_line("alm-taxi", given.FIRST_DAY),))
+
+    first = await desk.page(extra_id="alm-taxi", day=given.FIRST_DAY)
+
+    assert first.orders == ()
+    assert first.next is not None
+    assert await _all_pages(desk, extra_id="alm-taxi", day=given.FIRST_DAY) == [wanted]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "e30=", "WyIiLCIiXQ==", "bnVsbA==", "WyI5OTk5LTEyLTMxVDIzOjU5OjU5WiIsIm8iXQ==", "é"]
+)
+async def test_a_cursor_that_is_none_is_refused(desk: Desk, cursor: str) -> None:
+    answer = await desk.answer(ListPropertyOrders(property_id=ALPENHOF, after=cursor))
+
+    assert isinstance(answer, Refusal)
+    assert answer.reason is Reason.CURSOR_INVALID
+
+
+async def test_the_day_sheet_has_what_is_owed_on_the_day_by_extra_and_guest(desk: Desk) -> None:
+    two_days = (_line("alm-spa", given.FIRST_DAY), _line("alm-spa", NEXT_DAY), _line("alm-taxi", None))
+    await desk.stored(1, given.confirmed(), lines=two_days, guest={"reservation_id": "res-9"})
+    at_three = _line("alm-spa", given.FIRST_DAY, 3).model_copy(update={"slot": "15:00"})
+    await desk.stored(2, given.fulfilled(), lines=(at_three,))
+    await desk.stored(3, given.placed(), lines=two_days)
+    await desk.stored(4, given.needs_review(), lines=two_days)
+    await desk.stored(5, given.confirmed(), guest={"property_id": "kamogawa"})
+
+    answer = await desk.answer(GetDaySheet(property_id=ALPENHOF, day=given.FIRST_DAY))
+
+    assert isinstance(answer, DaySheetReply)
+    (spa,) = answer.sheet.extras
+    assert (spa.extra_id, spa.quantity) == ("alm-spa", 5)
+    shown = [(line.at, line.reservation_id, line.line, line.quantity, line.is_fulfilled) for line in spa.lines]
+    assert shown == [(None, "res-9", 0, 2, False), ("15:00", "res-1", 0, 3, True)]
+    assert answer.sheet.is_complete
+
+
+async def test_a_day_with_more_orders_than_a_sheet_holds_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_lists, "MOST_ON_A_SHEET", 2)
+    for number in range(3):
+        await desk.stored(number, given.confirmed())
+
+    answer = await desk.answer(GetDaySheet(property_id=ALPENHOF, day=given.FIRST_DAY))
+
+    assert isinstance(answer, DaySheetReply)
+    assert not answer.sheet.is_complete
+
+
+async def _all_pages(desk: Desk, **only: Any) -> Sequence[str]:
+    found: list[str] = []
+    after = None
+    for _ in range(100):
+        page = await desk.page(after=after, limit=3, **only)
+        found += _ids(page)
+        after = page.next
+        if after is None:
+            return found
+    raise AssertionError("the pages do not end")
+
+
+def _line(extra_id: str, day: date | None, quantity: int = 2) -> Any:
+    line = given.confirmed().lines[0]
+    return line.model_copy(update={"extra_id": extra_id, "day": day, "quantity": quantity})
