@@ -1,14 +1,16 @@
 """All benchmarks by one command, each part alone too: see `python -m benchmarks --help`."""
 
 import asyncio
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 
@@ -20,9 +22,11 @@ from benchmarks.floor.compared import compare
 from benchmarks.overload import overload
 from benchmarks.soak import soak
 from benchmarks.start_up import start_up
+from client.problems import GatewayError
 from deploy.local.process import PartError
 from deploy.local.stack import LocalStack
 from deploy.local.system_env import DATA_DIR
+from ops.demo.guest import DemoError
 
 console = Console(highlight=False)
 
@@ -41,6 +45,8 @@ class Part(StrEnum):
 _USUAL = [part for part in Part if part is not Part.SOAK]
 _LOAD = {1: 40, 8: 160, 32: 320, 64: 320}
 """Orders by guests at the same time."""
+_TARGET = {"BELLHOP_ORDER_TARGET_SECONDS": os.environ.get("BELLHOP_ORDER_TARGET_SECONDS", "1")}
+"""A local stack has none: a busy machine is no reason to refuse the guests of a demo."""
 
 
 def main(
@@ -68,15 +74,18 @@ def main(
     show_conditions(console, run)
     file = json or DATA_DIR / "benchmarks" / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
     bench = _Bench(run, file, repetitions or (5 if long else 3), scale, long)
+    failed = False
     for part in wanted:
         try:
             bench.measure(part)
-        except PartError as error:
-            console.print(f"{part}: {error}", style="red", markup=False)
-            raise typer.Exit(1) from error
+        except (PartError, GatewayError, DemoError, httpx.HTTPError, TimeoutError) as error:
+            console.print(f"{part} was not measured: {error!r}", style="red", markup=False)
+            failed = True
     console.print(f"written to {file}", soft_wrap=True)
     if before is not None:
         show_difference(console, before, run)
+    if failed:
+        raise typer.Exit(1)
 
 
 class _Bench:
@@ -109,7 +118,7 @@ class _Bench:
                 with _stack() as (stack, _):
                     asyncio.run(drain(stack, measured, self._number(10_000 if self._long else 2_000)))
             case Part.OVERLOAD:
-                with _stack() as (stack, _):
+                with _stack(_TARGET) as (stack, _):
                     asyncio.run(self._driven(stack, measured, part))
             case Part.SOAK:
                 with _stack() as (stack, _):
@@ -143,10 +152,10 @@ class _Bench:
 
 
 @contextmanager
-def _stack() -> Iterator[tuple[LocalStack, Path]]:
+def _stack(extra_env: Mapping[str, str] | None = None) -> Iterator[tuple[LocalStack, Path]]:
     with (
         tempfile.TemporaryDirectory(prefix="bellhop-bench-") as folder,
-        LocalStack(Path(folder), quiet=True) as stack,
+        LocalStack(Path(folder), quiet=True, extra_env=extra_env) as stack,
     ):
         yield stack, Path(folder)
 
