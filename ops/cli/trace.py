@@ -28,12 +28,16 @@ def trace(
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Draw it into a page that any browser opens.")
     ] = None,
+    whole_log: Annotated[
+        bool, typer.Option("--whole-log", help="Read the log since the order's beginning, however long that takes.")
+    ] = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Show the story of an order, in time order: requests, messages, changes, retries, calls to the PSP.
 
     Each step is listed under its cause. Read-only: uses the log of the last 7 days and the histories of the order's
-    documents.
+    documents. Where the log has more than 10,000 messages since the order's beginning, it is read around the order's
+    changes.
 
     Examples:
 
@@ -48,7 +52,7 @@ def trace(
     """
     with explain_unreachable(), stderr.status("reading the log"):
         try:
-            story = asyncio.run(story_of(Target.from_environment(data_dir), order))
+            story = asyncio.run(story_of(Target.from_environment(data_dir), order, whole_log=whole_log))
         except UnknownOrderError as unknown:
             stderr.print(str(unknown), markup=False, soft_wrap=True)
             raise typer.Exit(2) from None

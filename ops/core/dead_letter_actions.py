@@ -9,6 +9,8 @@ from chassis.storage.audit_log import AuditLog
 from ops.core.dead_letters.editing import apply_assignments, edited, replace_at
 from ops.core.dead_letters.letters import DeadLetter, Stage
 from ops.core.dry_run import DryRun, Forecast
+from ops.core.message_log import excerpt
+from ops.core.message_log.excerpt import Excerpt
 from ops.core.message_log.stream import NoLogError
 from ops.core.messages import Filter
 from ops.core.session import OperatorSession
@@ -24,7 +26,7 @@ class LetterDetails:
     letter: DeadLetter
     forecast: Forecast
     timeline: list[dict[str, Any]]
-    """Every message about its order, from the log."""
+    """Messages about its order, from the log: all of a short one, of a long one those around the letter's failure."""
 
 
 async def find(desk: OperatorSession, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
@@ -56,10 +58,11 @@ async def describe(desk: OperatorSession, letter_id: str) -> LetterDetails:
     forecast = await DryRun(desk.store, desk.psp).forecast(
         await desk.letters.bodies.whole(letter.message), letter.queue
     )
-    timeline = []
+    times = [time for time in (letter.message.sent_at, letter.failed_at, letter.taken_in_at) if time is not None]
+    wanted, timeline = Excerpt("first", times), []
     if letter.message.order_id:
         with suppress(NoLogError):
-            async for seen in desk.log.up_to_now():
+            async for seen in excerpt.read(desk.log, wanted):
                 if seen.order_id == letter.message.order_id:
                     timeline.append(
                         {

@@ -21,6 +21,7 @@ from ops.core import dead_letter_actions as actions
 from ops.core import replay_planning as planning
 from ops.core.dead_letters.editing import EditError
 from ops.core.dead_letters.letters import DeadLetter, NoSuchLetterError, Stage
+from ops.core.message_log import excerpt
 from ops.core.messages import WORK_QUEUES, Filter
 from ops.core.replay.plans import PlanStage
 from ops.core.replay.run import NotRunnableError, RunOptions
@@ -121,7 +122,7 @@ class Desk:
         letters = await actions.find(desk, Filter(), None)
         about = [letter.message.order_id for letter in letters if letter.message.order_id]
         if about:
-            await story_in(desk.store, desk.log.up_to_now, self._random.choice(about))
+            await story_in(desk.store, partial(excerpt.read, desk.log), self._random.choice(about))
 
     # Deciding
 
@@ -154,7 +155,7 @@ class Desk:
         """Of one order, or everything of the last minute, to one or two queues."""
         to = [queue.name for queue in self._random.sample(WORK_QUEUES, self._random.choice((1, 2)))]
         wanted, begin = Filter(), self._random.choice(("first", 0))
-        newest = await desk.log._newest()
+        newest = await desk.log.newest()
         if newest is not None:
             begin = max(0, newest - self._random.choice((20, 100)))
         plan, _ = await planning.of_log(desk, to, wanted, begin, self._name)

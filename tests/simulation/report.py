@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from contracts.topology import LOG
 from extras_service.collections import ExtrasStore
 from ops.cli.trace_text import lines
-from ops.core.message_log.stream import Offset
+from ops.core.message_log.excerpt import Excerpt
 from ops.core.messages import RecordedMessage
 from ops.core.trace.collect import UnknownOrderError, order_id_of, story_in
 from ops.core.trace.model import Story
@@ -60,7 +60,7 @@ def _story_of(world: "World", order_id: str) -> Story | None:
         if isinstance(documents, FakeDocuments):
             documents.raw = world.collection(name).documents
 
-    async def read(_begin: Offset) -> "AsyncGenerator[RecordedMessage, None]":
+    async def read(_all: Excerpt) -> "AsyncGenerator[RecordedMessage, None]":
         for offset, wire in enumerate(world.broker.streams[LOG]):
             yield _recorded(wire, offset)
 

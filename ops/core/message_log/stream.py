@@ -1,6 +1,7 @@
 """Reads the log: the stream that holds every command and event, and every failure, for seven days."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
 
+from chassis.messaging.envelope import utc_now
 from contracts.topology import LOG
 from ops.core.messages import RecordedMessage
 
@@ -48,16 +50,36 @@ class LogStream:
         With a time for `begin`, slightly older messages may come first: the broker finds the chunk, not the message.
         Raises NoLogError.
         """
-        end = await self._newest()
-        if end is None or (isinstance(begin, int) and begin > end):
+        newest = await self.newest()
+        if newest is None or (isinstance(begin, int) and begin > newest):
+            return
+        async with aclosing(self.between(begin, newest + 1)) as messages:
+            async for seen in messages:
+                yield seen
+
+    async def between(self, begin: Offset, end: int) -> AsyncGenerator[RecordedMessage, None]:
+        """The messages from `begin` to the one before the offset `end`, which the log must have. Raises NoLogError."""
+        if isinstance(begin, int) and begin >= end:
             return
         async with aclosing(self.follow(begin)) as messages:
             async for seen in messages:
-                if seen.offset is None or seen.offset > end:
+                if seen.offset is None or seen.offset >= end:
                     return
                 yield seen
-                if seen.offset == end:
+                if seen.offset == end - 1:
                     return
+
+    async def offset_of(self, begin: Offset, end: int) -> int:
+        """The offset at which reading from `begin` starts; at most `end`, which follows the newest message."""
+        if isinstance(begin, int):
+            return min(begin, end)
+        if isinstance(begin, datetime) and begin >= utc_now():
+            return end
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_EMPTY_AFTER), self._consumed(begin, at_once=1) as found:
+                offset = (await found.next()).offset
+                return end if offset is None else min(offset, end)
+        return end  # nothing was sent since
 
     async def follow(self, begin: Offset = "next") -> AsyncGenerator[RecordedMessage, None]:
         """All messages from `begin` on, including new ones, without end. Raises NoLogError."""
@@ -65,7 +87,7 @@ class LogStream:
             while True:
                 yield await found.next()
 
-    async def _newest(self) -> int | None:
+    async def newest(self) -> int | None:
         """The offset of the newest message, or None."""
         newest, patience = None, _EMPTY_AFTER
         async with self._consumed("last") as found:
@@ -77,20 +99,14 @@ class LogStream:
         return newest
 
     @asynccontextmanager
-    async def _consumed(self, begin: Offset) -> AsyncIterator["_Found"]:
+    async def _consumed(self, begin: Offset, at_once: int = _AT_ONCE) -> AsyncIterator["_Found"]:
         channel = await self._connection.channel()
-        found = _Found(channel)
-
-        async def keep(message: AbstractIncomingMessage) -> None:
-            await found.put(RecordedMessage.of(message))
-            with suppress(AMQPError, ChannelInvalidStateError):  # who reads has enough, and has closed the channel
-                await message.ack()
-
+        found = _Found(channel, at_once)
         try:
-            await channel.set_qos(prefetch_count=_AT_ONCE)
+            await channel.set_qos(prefetch_count=at_once)
             stream = await channel.declare_queue(LOG, passive=True)
             arguments: dict[str, Any] = {"x-stream-offset": begin}
-            await stream.consume(keep, arguments=arguments)
+            await stream.consume(found.put, arguments=arguments)
             yield found
         except ChannelNotFoundEntity:
             raise NoLogError from None
@@ -100,26 +116,37 @@ class LogStream:
 
 
 class _Found:
-    """Messages as they arrive, until the channel ends. Bounded: a slow reader throttles the broker."""
+    """Messages as they arrive, until the channel ends. The broker sends at most `at_once` that were not read.
 
-    def __init__(self, channel: AbstractChannel) -> None:
-        self._messages: asyncio.Queue[RecordedMessage] = asyncio.Queue(_AT_ONCE)
+    The reader acknowledges what it has read, many at once: an acknowledgement sent beside it could follow the closing
+    of the channel, for which the broker closes the whole connection.
+    """
+
+    def __init__(self, channel: AbstractChannel, at_once: int) -> None:
+        self._messages: deque[AbstractIncomingMessage] = deque()
+        self._acknowledge_at = max(1, at_once // 2)
+        self._read = 0
         self._is_closed = False
         self._changed = asyncio.Event()
         channel.close_callbacks.add(self._close)
 
-    async def put(self, seen: RecordedMessage) -> None:
-        await self._messages.put(seen)
+    async def put(self, message: AbstractIncomingMessage) -> None:
+        self._messages.append(message)
         self._changed.set()
 
     async def next(self) -> RecordedMessage:
         """Raises LogInterruptedError."""
-        while self._messages.empty():
+        while not self._messages:
             if self._is_closed:
                 raise LogInterruptedError
             self._changed.clear()
             await self._changed.wait()
-        return self._messages.get_nowait()
+        message = self._messages.popleft()
+        self._read += 1
+        if self._read % self._acknowledge_at == 0 and not self._is_closed:
+            with suppress(AMQPError, ChannelInvalidStateError):  # then the channel ends, and with it what can be read
+                await message.ack(multiple=True)
+        return RecordedMessage.of(message)
 
     def _close(self, *_: object) -> None:
         self._is_closed = True

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from chassis.decision import StateT
@@ -16,8 +16,10 @@ from contracts.ids import OrderId, payment_id_of
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 from extras_service.stock.state import stock_id
+from ops.core.message_log import excerpt
+from ops.core.message_log.excerpt import Excerpt
 from ops.core.message_log.gaps import Gaps
-from ops.core.message_log.stream import LogStream, NoLogError, Offset
+from ops.core.message_log.stream import LogStream, NoLogError
 from ops.core.messages import RecordedMessage
 from ops.core.order_actions import sentences_of
 from ops.core.target import Target
@@ -35,40 +37,45 @@ class UnknownOrderError(Exception):
     """No document and no message is about this id."""
 
 
-Read = Callable[[Offset], AsyncGenerator[RecordedMessage, None]]
-"""Reads the log from a point on. Raises NoLogError."""
+Read = Callable[[Excerpt], AsyncGenerator[RecordedMessage, None]]
+"""Reads a part of the log. Raises NoLogError."""
 
 
-async def story_of(target: Target, wanted: str) -> Story:
-    """The story of an order, by its id or its payment's. Raises UnknownOrderError."""
+async def story_of(target: Target, wanted: str, *, whole_log: bool = False) -> Story:
+    """The story of an order, by its id or its payment's. Raises UnknownOrderError.
+
+    `whole_log`: read the log since the order's beginning, even where that is more than a second's work.
+    """
     store = target.store(Metrics("trace"))
     try:
-        return await story_in(store, partial(_logged, target), wanted)
+        return await story_in(store, partial(_logged, target), wanted, whole_log=whole_log)
     finally:
         store.close()
 
 
-async def story_in(store: DocumentStore, read: Read, wanted: str) -> Story:
+async def story_in(store: DocumentStore, read: Read, wanted: str, *, whole_log: bool = False) -> Story:
     """The same, from this store and this log."""
     order_id = order_id_of(wanted)
     order = await ExtrasStore(store).orders.load(order_id)
     documents = [document async for document in _documents(store, order_id, order)]
-    remarks, gaps = [], Gaps()
+    wanted_of_log = Excerpt(
+        order.state.created_at - _BEFORE if order else "first", _times(order, order_id, documents), is_whole=whole_log
+    )
+    gaps = list[str]()
     try:
-        messages = await _messages(read(order.state.created_at - _BEFORE if order else "first"), order_id, gaps)
+        messages = await _messages(read(wanted_of_log), order_id, gaps)
     except NoLogError as missing:
         messages = []
-        remarks.append(str(missing))
+        wanted_of_log.remarks.append(str(missing))
     if not documents and not messages:
-        raise UnknownOrderError(
-            f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
-        )
+        nothing = f"Nothing is known of {wanted}: no document, and no message of the last 7 days, is about it."
+        raise UnknownOrderError(" ".join((nothing, *wanted_of_log.remarks)))
     ours = _of_this_order(order_id, documents, messages)
     return build_story(
         order_id,
         messages,
         ours,
-        [*remarks, *gaps.sentences(), *_missing(order, messages, ours)],
+        [*wanted_of_log.remarks, *gaps, *_missing(order, messages, ours)],
         sentences_of(order.state) if order else (),
     )
 
@@ -81,23 +88,45 @@ def order_id_of(wanted: str) -> OrderId:
     return OrderId(f"ord_{found.group(1)}")
 
 
-async def _logged(target: Target, begin: Offset) -> AsyncGenerator[RecordedMessage, None]:
-    async with target.connection() as connection, aclosing(LogStream(connection).up_to_now(begin)) as log:
+async def _logged(target: Target, wanted: Excerpt) -> AsyncGenerator[RecordedMessage, None]:
+    async with target.connection() as connection, aclosing(excerpt.read(LogStream(connection), wanted)) as log:
         async for seen in log:
             yield seen
 
 
-async def _messages(logged: AsyncGenerator[RecordedMessage, None], order_id: str, gaps: Gaps) -> list[RecordedMessage]:
-    """All messages about the order, and related ones without an order id that caused or followed them."""
+def _times(order: Stored[Order] | None, order_id: OrderId, documents: Sequence[DocumentHistory]) -> list[datetime]:
+    """When something happened to the order, as far as its documents know."""
+    changes = (
+        change.at
+        for document in documents
+        for change in document.history
+        if not document.is_shared or order_id in change.message_id
+    )
+    actions = (action.at for action in order.state.actions) if order else ()
+    return [*([order.state.created_at] if order else ()), *changes, *actions]
+
+
+async def _messages(
+    logged: AsyncGenerator[RecordedMessage, None], order_id: str, missing: list[str]
+) -> list[RecordedMessage]:
+    """All messages about the order, and related ones without an order id that caused or followed them.
+
+    The gaps of the log are added to `missing`.
+    """
     about: list[RecordedMessage] = []
     about_none: list[RecordedMessage] = []
+    ranges, expected = [Gaps()], None
     async with aclosing(logged) as log:
         async for seen in log:
-            gaps.see(seen)
+            if expected is not None and seen.offset != expected:
+                ranges.append(Gaps())  # what came between was not read
+            expected = None if seen.offset is None else seen.offset + 1
+            ranges[-1].see(seen)
             if seen.order_id == order_id:
                 about.append(seen)
             elif seen.order_id is None:
                 about_none.append(seen)
+    missing.extend(sentence for gaps in ranges for sentence in gaps.sentences())
     ids = {seen.message_id for seen in about}
     causes = {seen.causation_id for seen in about}
     actions = {seen.correlation_id for seen in about}

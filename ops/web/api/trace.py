@@ -13,11 +13,11 @@ def routes(target: Target) -> APIRouter:
     router = APIRouter(prefix="/trace")
 
     @router.get("/{order}.svg")
-    async def diagram(order: str) -> Response:
-        return Response(svg(await story_of(target, order)), media_type="image/svg+xml")
+    async def diagram(order: str, *, whole_log: bool = False) -> Response:
+        return Response(svg(await story_of(target, order, whole_log=whole_log)), media_type="image/svg+xml")
 
     @router.get("/{order}")
-    async def trace(order: str) -> dict[str, Any]:
-        return (await story_of(target, order)).as_json()
+    async def trace(order: str, *, whole_log: bool = False) -> dict[str, Any]:
+        return (await story_of(target, order, whole_log=whole_log)).as_json()
 
     return router

@@ -7,6 +7,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
+from ops.core.message_log import excerpt
 from ops.core.target import Target
 from ops.core.trace.collect import UnknownOrderError, story_of
 from ops.core.trace.model import Participant, Step, StepKind, Story
@@ -107,6 +108,24 @@ async def test_a_late_payment_is_reported_with_its_refund(system: System, target
     by_number = {step.number: step for step in story.steps}
     assert {by_number[step.cause or 0].what for step in (held, confirmed)} == {"PlaceOrder"}
     assert by_number[given_back.cause or 0].what == "OrderCancelled"
+
+
+async def test_on_a_long_log_the_story_is_read_around_the_changes_and_is_the_same(
+    system: System, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = system.guest()
+    order_id = (await guest.order(LATE_CHECKOUT))["order_id"]
+    body(await system.pay(await guest.session(order_id)), 200)
+    await guest.sees(order_id, status="confirmed")
+    by_all = await traced_until(target, order_id, "OrderConfirmed")
+
+    monkeypatch.setattr(excerpt, "READ_AT_ONCE", 1)
+    story = await story_of(target, order_id)
+    whole = await story_of(target, order_id, whole_log=True)
+
+    assert story.steps == whole.steps == by_all.steps
+    assert "sent within 2 seconds of a change were read" in " ".join(story.remarks)
+    assert whole.remarks == by_all.remarks
 
 
 async def test_a_message_that_was_parked_is_reported_with_its_error(system: System, target: Target) -> None:

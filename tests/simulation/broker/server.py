@@ -265,7 +265,11 @@ class ServerChannel:
         return self._tag
 
     def settle(self, delivery_tag: int, how: str) -> None:
-        """`how`: ack, requeue or reject. A tag that is not known any more was given to another consumer."""
+        """`how`: ack, ack up to, requeue or reject. A tag that is not known any more was given to another consumer."""
+        if how == "ack up to":
+            for tag in [tag for tag in self.unacknowledged if tag <= delivery_tag]:
+                self.settle(tag, "ack")
+            return
         known = self.unacknowledged.pop(delivery_tag, None) if self.is_open else None
         if known is None:
             return

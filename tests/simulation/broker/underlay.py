@@ -168,8 +168,8 @@ class IncomingMessage:
     def raw_message(self) -> "IncomingMessage":
         return self
 
-    async def ack(self) -> None:
-        self.channel.settle(self.delivery_tag, "ack")
+    async def ack(self, multiple: bool = False) -> None:
+        self.channel.settle(self.delivery_tag, "ack up to" if multiple else "ack")
 
     async def nack(self, requeue: bool = True) -> None:
         self.channel.settle(self.delivery_tag, "requeue" if requeue else "reject")
