@@ -136,13 +136,13 @@ class WritePath(Generic[StateT, InputT]):
         """
         async with self._locks.holding(document_id):
             # The document this process wrote last is used without reading it again. If it has changed since, the
-            # guarded write fails; any outcome other than *applied* requires a document that was just read.
+            # guarded write fails; any outcome other than *applied*, and any error, requires one that was just read.
             stored = self._written.get(document_id)
             guessed = stored is not None or likely_new
             for _ in range(_TRIES):
                 if not guessed:
                     stored = await self._load(document_id)
-                decided = await self._decide(document_id, stored, message, delivery)
+                decided = await self._decide(document_id, stored, message, delivery, guessed=guessed)
                 if decided is not None and (isinstance(decided.outcome, Applied) or not guessed):
                     return decided
                 guessed = False
@@ -160,12 +160,19 @@ class WritePath(Generic[StateT, InputT]):
         stored: Stored[StateT] | None,
         message: InputT,
         delivery: Delivery,
+        *,
+        guessed: bool,
     ) -> Handled[StateT] | None:
-        """One attempt. None if another writer was first."""
+        """One attempt. None if another writer was first, or if it fails on a document that may have changed since."""
         state = stored.state if stored else None
         now = self._clock()
         known = self._deduplicates and stored is not None and stored.has_handled(delivery.message_id)
-        decision = Duplicate() if known else self._decision(state, message, now)
+        try:
+            decision = Duplicate() if known else self._decision(state, message, now)
+        except Exception:
+            if guessed:
+                return None
+            raise
         if isinstance(decision, Applied):
             new = self._next(stored, document_id, delivery, decision, now)
             if not await self._documents.write(new, now=now, due_at=decision.state.due_at):

@@ -67,6 +67,12 @@ def arrive(room: Room | None, now: datetime) -> Decision[Room]:
     return Applied(Room(guests=guests + 1, due_at=now - timedelta(seconds=1)))
 
 
+def leave_a_full_room(room: Room | None, _now: datetime) -> Decision[Room]:
+    if room is None or room.guests < 2:
+        raise LookupError("the room is not full")
+    return Applied(Room())
+
+
 def arrive_alone(room: Room | None, _now: datetime) -> Decision[Room]:
     return Refused("taken", "It is taken.") if room is not None and room.guests else Applied(Room(guests=1))
 
@@ -82,6 +88,26 @@ def delivery(message_id: str) -> Delivery:
 @pytest.fixture
 def rooms() -> Rooms:
     return Rooms()
+
+
+async def test_a_message_that_fails_on_a_remembered_document_is_decided_on_the_newest() -> None:
+    rooms = Rooms()
+    here, there = path_over(rooms), path_over(rooms)
+    await here.handle(ROOM, arrive, delivery("m-1"))
+    await there.handle(ROOM, arrive, delivery("m-2"))
+
+    handled = await here.handle(ROOM, leave_a_full_room, delivery("m-3"))
+
+    assert isinstance(handled.outcome, Applied)
+    assert await rooms.guests() == 0
+
+
+async def test_a_message_that_fails_on_the_newest_document_fails() -> None:
+    path = path_over(Rooms())
+    await path.handle(ROOM, arrive, delivery("m-1"))
+
+    with pytest.raises(LookupError):
+        await path.handle(ROOM, leave_a_full_room, delivery("m-2"))
 
 
 async def test_a_message_is_decided_on_again_when_another_writer_was_first(rooms: Rooms) -> None:
