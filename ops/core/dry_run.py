@@ -4,16 +4,16 @@ writes and a bus that sends nothing.
 Within a dry run, each message finds the changes of those before it.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic, cast
 
 from chassis.decision import Applied, Done, Ignored, Outcome, Refused, StateT, reason_of
 from chassis.errors import NoHandlerError, StoreUnavailableError
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope, utc_now
-from chassis.storage.documents import Documents, DocumentStore, Listed, ModelT, Position, Records
+from chassis.storage.documents import Documents, DocumentStore, ModelT, Records
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.stored_document import Stored
 from contracts.message import parse
@@ -61,17 +61,31 @@ class Forecast:
         return f"{self.outcome}{arrow}{self.detail}" if self.detail else self.outcome
 
 
-class OverlayDocuments(Generic[StateT]):
+class Overlay:
+    """What reads in the class that it stands for, by name; each write is a method here that the store does not see."""
+
+    READS: ClassVar[tuple[str, ...]]
+
+    def __init__(self, real: object) -> None:
+        vars(self).update({name: getattr(real, name) for name in self.READS})
+
+
+class OverlayDocuments(Overlay, Generic[StateT]):
     """Documents with the changes of the dry run over the stored ones. Writes nothing to the store."""
 
+    READS = (
+        *("parked", "unsent_since", "parked_since", "attention_since", "due", "needing_attention"),
+        *("find", "newest", "newest_first", "ids_of", "count", "ids", "all_ids", "load_many"),
+    )
+
     def __init__(self, real: Documents[StateT], changed: dict[str, str]) -> None:
-        self._real = real
+        super().__init__(real)
+        self._load = real.load
         self._would_be: dict[str, Stored[StateT]] = {}
         self._changed = changed
-        self.parked = real.parked
 
     async def load(self, document_id: str) -> Stored[StateT] | None:
-        stored = self._would_be.get(document_id) or await self._real.load(document_id)
+        stored = self._would_be.get(document_id) or await self._load(document_id)
         # What is still in the outbox has left before, or leaves anyway.
         return replace(stored, outbox=()) if stored else None
 
@@ -95,81 +109,20 @@ class OverlayDocuments(Generic[StateT]):
     async def ids_unsent_since(self, before: datetime, limit: int) -> list[str]:
         return []
 
-    async def unsent_since(self, before: datetime) -> tuple[int, datetime | None]:
-        return await self._real.unsent_since(before)
 
-    async def parked_since(self, before: datetime) -> tuple[int, datetime | None]:
-        return await self._real.parked_since(before)
-
-    async def attention_since(self, before: datetime, **fields: Any) -> tuple[int, datetime | None]:
-        return await self._real.attention_since(before, **fields)
-
-    async def due(self, now: datetime, limit: int) -> dict[str, int]:
-        return await self._real.due(now, limit)
-
-    async def needing_attention(
-        self, limit: int, since: datetime | None = None, /, **fields: str
-    ) -> list[tuple[datetime, StateT]]:
-        return await self._real.needing_attention(limit, since, **fields)
-
-    async def find(self, limit: int, **fields: str) -> list[StateT]:
-        return await self._real.find(limit, **fields)
-
-    async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
-        return await self._real.newest(limit, since, **fields)
-
-    def newest_first(
-        self, where: Mapping[str, str], *, before: Position | None = None, at_once: bool = False
-    ) -> AsyncGenerator[Listed[StateT], None]:
-        return self._real.newest_first(where, before=before, at_once=at_once)
-
-    async def ids_of(self, limit: int, **fields: str) -> list[str]:
-        return await self._real.ids_of(limit, **fields)
-
-    async def count(self) -> int:
-        return await self._real.count()
-
-    def ids(
-        self,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        *,
-        waiting: bool = False,
-        scheduled: bool = False,
-        **fields: str,
-    ) -> AsyncIterator[str]:
-        return self._real.ids(since, until, waiting=waiting, scheduled=scheduled, **fields)
-
-    def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
-        return self._real.all_ids(since, **fields)
-
-    async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:
-        return await self._real.load_many(document_ids)
-
-
-class OverlayRecords(Generic[ModelT]):
+class OverlayRecords(Overlay):
     """Stored records. Writes nothing to the store."""
 
-    def __init__(self, real: Records[ModelT]) -> None:
-        self._real = real
+    READS = ("get", "find", "between")
 
-    async def put(self, records: Mapping[str, ModelT]) -> None:
+    async def put(self, records: Mapping[str, object]) -> None:
         """Does nothing."""
 
-    async def add(self, record_id: str, record: ModelT) -> bool:
+    async def add(self, record_id: str, record: object) -> bool:
         return True
 
     async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
         return True
-
-    async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
-        return await self._real.get(record_ids)
-
-    async def find(self, **fields: str) -> dict[str, ModelT]:
-        return await self._real.find(**fields)
-
-    async def between(self, field: str, least: str, below: str | None = None) -> dict[str, ModelT]:
-        return await self._real.between(field, least, below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +133,12 @@ class OverlayStore:
     changed: dict[str, str] = field(default_factory=dict)
     """The status of every document that would have changed."""
 
-    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> OverlayDocuments[StateT]:
-        return OverlayDocuments(self.real.documents(name, state_type, indexed), self.changed)
+    def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> Documents[StateT]:
+        real = self.real.documents(name, state_type, indexed)
+        return cast("Documents[StateT]", OverlayDocuments(real, self.changed))
 
-    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> OverlayRecords[ModelT]:
-        return OverlayRecords(self.real.records(name, record_type, indexed))
+    def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> Records[ModelT]:
+        return cast("Records[ModelT]", OverlayRecords(self.real.records(name, record_type, indexed)))
 
 
 @dataclass

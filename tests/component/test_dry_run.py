@@ -3,12 +3,15 @@
 import copy
 from datetime import timedelta
 
+import pytest
+
+from chassis.storage.documents import Documents, Records
 from chassis.storage.running_settings import RunningSettings
 from contracts.message import Message
 from contracts.topology import COMMANDS, EXTRAS_COMMANDS, PAYMENTS_COMMANDS
 from extras_service import wiring as extras_wiring
 from extras_service.order.placement import Terms
-from ops.core.dry_run import DryRun, Forecast
+from ops.core.dry_run import DryRun, Forecast, Overlay, OverlayDocuments, OverlayRecords
 from ops.core.messages import RecordedMessage
 from payment_service import wiring as payment_wiring
 from payment_service.settings import Schedule
@@ -60,6 +63,18 @@ async def test_a_forecast_writes_nothing() -> None:
     assert str(forecast_now) == "applied → created"
     assert {name: store.raw[name] for name in before} == before
     assert store.raw["payments"] == {}
+
+
+@pytest.mark.parametrize(("overlay", "real"), [(OverlayDocuments, Documents), (OverlayRecords, Records)])
+def test_every_method_of_a_store_is_either_read_through_or_answered_without_it(
+    overlay: type[Overlay], real: type
+) -> None:
+    methods = {name for name in vars(real) if not name.startswith("_")}
+
+    answered = {name for name in vars(overlay) if not name.startswith("_")} - {"READS"}
+
+    assert answered | set(overlay.READS) == methods
+    assert answered.isdisjoint(overlay.READS)
 
 
 async def test_settings_are_read_as_they_were_written() -> None:
