@@ -22,7 +22,7 @@ PHONE = {"width": 390, "height": 844}
 Visit = Callable[..., Awaitable[Visitor]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def chromium() -> AsyncIterator[Browser]:
     """The machine's own Chromium; `make test` installs it where it may."""
     named = os.environ.get("BELLHOP_TEST_CHROMIUM")

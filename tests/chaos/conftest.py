@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def chaos(
     tmp_path_factory: pytest.TempPathFactory, in_containers: bool, report: Callable[[Figures], None]
 ) -> AsyncIterator[Chaos]:

@@ -14,7 +14,7 @@ from tests.support.system import System, system_on
 __all__ = ["_no_proxy_between_the_parts", "own_system"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def system(broker: Broker, store: Store) -> AsyncIterator[System]:
     """One system for all tests that leave it as they found it; at the end its money must add up."""
     async with system_on(broker, store) as running:
