@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar, assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.message import Command, Event, Reply
+from contracts.offers import Mistake
 
 
 class State(BaseModel):
@@ -95,6 +96,8 @@ class Refused:
     name: ClassVar[str] = "refused"
     reason: str
     detail: str
+    mistakes: tuple[Mistake, ...] = ()
+    """Where a definition is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,14 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
-from contracts.answers import Extras, Orders, PaymentSession, StaffSession
+from contracts.answers import Catalogue, Extras, Orders, PaymentSession, StaffSession
+from contracts.catalogue import StaffExtraView
 from contracts.desk import DaySheet, PropertyOrders
 from contracts.money import Money
+from contracts.offers import ExtraDefinition
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderView, RequestedLine
+from contracts.properties import PropertyDefinition, PropertyView
 
 ResultT = TypeVar("ResultT", bound=BaseModel)
 
@@ -114,6 +117,44 @@ def resolve_review(
     """Decide the review of an order. `amount`: paid or refunded outside the PSP; `force`: accept beyond stock."""
     body = _given(resolution=resolution, reason=reason, amount=amount, force=force or None)
     return Call("POST", f"/v1/orders/{order_id}/review", OrderView, body)
+
+
+def list_catalogue() -> Call[Catalogue]:
+    """Every extra of the property, the retired ones included."""
+    return Call("GET", "/v1/staff/catalogue", Catalogue)
+
+
+def define_extra(extra_id: str, definition: ExtraDefinition, *, reason: str = "") -> Call[StaffExtraView]:
+    """Add an extra to the catalogue, or one again that was retired."""
+    body = _given(extra_id=extra_id, definition=definition, reason=reason)
+    return Call("POST", "/v1/staff/catalogue", StaffExtraView, body)
+
+
+def change_extra(extra_id: str, definition: ExtraDefinition, *, version: int, reason: str = "") -> Call[StaffExtraView]:
+    """Replace the definition of an extra that is at this version."""
+    body = _given(version=version, definition=definition, reason=reason)
+    return Call("PUT", f"/v1/staff/catalogue/{extra_id}", StaffExtraView, body)
+
+
+def retire_extra(extra_id: str, *, version: int, reason: str = "") -> Call[StaffExtraView]:
+    """Take an extra out of the catalogue."""
+    body = _given(version=version, reason=reason)
+    return Call("POST", f"/v1/staff/catalogue/{extra_id}/retire", StaffExtraView, body)
+
+
+def reorder_extras(extra_ids: Iterable[str]) -> Call[Catalogue]:
+    """Put the extras into this order."""
+    return Call("POST", "/v1/staff/catalogue/order", Catalogue, {"extra_ids": list(extra_ids)})
+
+
+def get_property() -> Call[PropertyView]:
+    return Call("GET", "/v1/staff/property", PropertyView)
+
+
+def change_property(definition: PropertyDefinition, *, version: int | None, reason: str = "") -> Call[PropertyView]:
+    """Replace the definition of the property that is at this version; None: define it."""
+    body = _given(version=version, definition=definition, reason=reason)
+    return Call("PUT", "/v1/staff/property", PropertyView, body)
 
 
 def live_path(order_id: str) -> str:

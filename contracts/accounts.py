@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from contracts import orders, payments, psp, services
+from contracts import catalogue, orders, payments, properties, psp, services
 from contracts.message import Event, Message
 from contracts.topology import (
     COMMANDS,
@@ -190,7 +190,11 @@ EXTRAS = Account(
     takes=_taken(services.EXTRAS),
     sends={
         COMMANDS.name: _bound(PAYMENTS_COMMANDS.bindings, COMMANDS.name),
-        EVENTS.name: _events_of(orders.__name__),
+        EVENTS.name: (
+            *_events_of(orders.__name__),
+            *_events_of(catalogue.__name__),
+            *_events_of(properties.__name__),
+        ),
         REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
         **_failing(services.EXTRAS),
     },

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.catalogue import ExtraView
+from contracts.catalogue import StaffExtraView
 from contracts.ids import OrderId, PropertyId
 from contracts.money import Money
+from contracts.offers import ExtraView
 from contracts.orders import OrderView
 from contracts.staff_roles import StaffAction, StaffRole
 
@@ -15,6 +16,14 @@ class Extras(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     extras: tuple[ExtraView, ...]
+
+
+class Catalogue(BaseModel):
+    """A property's extras as its staff see them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    extras: tuple[StaffExtraView, ...]
 
 
 class Orders(BaseModel):

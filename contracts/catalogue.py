@@ -1,108 +1,158 @@
-"""The catalogue's values: an extra as staff write it, and as guests see it."""
+"""The catalogue's messages: staff define, change, retire and reorder a property's extras."""
 
-from datetime import date
+from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import ExtraId, PropertyId
-from contracts.money import Money
+from contracts.message import Command, Event, Query, Reply
+from contracts.offers import ExtraDefinition
+from contracts.orders import Staff
 
 
-class PriceUnit(StrEnum):
-    """The unit that an extra's price is for."""
+class Origin(StrEnum):
+    """Where a version comes from."""
 
-    PIECE = "piece"
-    PERSON = "person"
-    NIGHT = "night"
-    """The price times the nights of the stay, for each of the quantity."""
-    STAY = "stay"
-    """Once for the whole stay, for each of the quantity."""
+    STAFF = "staff"
+    FILE = "file"
+    """The catalogue file: at the service's start, or by `bellhop catalogue import`."""
 
 
-class Weekday(StrEnum):
-    MONDAY = "mon"
-    TUESDAY = "tue"
-    WEDNESDAY = "wed"
-    THURSDAY = "thu"
-    FRIDAY = "fri"
-    SATURDAY = "sat"
-    SUNDAY = "sun"
-
-
-SLOT_FORM = 'a time is written with hours and minutes, in quotes: "15:00"'
+class ExtraStatus(StrEnum):
+    OFFERED = "offered"
+    RETIRED = "retired"
+    """No longer in the catalogue. Orders keep what they have of it."""
 
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Slot(_Value):
-    """A time of the day at which an extra can be had, with the number of its places on each day."""
+class VersionView(_Value):
+    """One version of a definition: by whom, when and why."""
 
-    at: str = Field(description="local time at the property, `15:00`")
-    places: int
-
-    @field_validator("at", mode="before")
-    @classmethod
-    def _is_text(cls, value: object) -> object:
-        # YAML reads 15:00 without quotes as the number 900.
-        if not isinstance(value, str):
-            raise ValueError(SLOT_FORM)  # pydantic reports a ValueError with its place
-        return value
+    version: int
+    at: datetime
+    by: str = Field(description="the staff member's id, as the signed token says")
+    reason: str = ""
+    origin: Origin
 
 
-class Season(_Value):
-    """A price that replaces `unit_price` on these days, the first and the last included."""
-
-    first_day: date
-    last_day: date
-    unit_price: Money
-
-
-class Offer(_Value):
-    """What guests and staff both see of an extra."""
-
-    name: dict[str, str] = Field(description="by language tag")
-    description: dict[str, str] = Field(default_factory=dict, description="by language tag")
-    category: str
-    unit_price: Money
-    max_quantity: int = Field(description="the highest quantity of one order (with `needs_day`: and day)")
-    needs_day: bool = Field(default=False, description="whether a guest picks a day of the stay for it")
-    price_per: PriceUnit = Field(default=PriceUnit.PIECE, description="the unit of `unit_price`")
-    vat_rate: int | None = Field(
-        default=None, description="of the price, in hundredths of a percent (1000 is 10 %); kept, not yet used"
-    )
-    lead_hours: int = Field(
-        default=0, description="how many hours before the day, or the slot, begins at the property it must be ordered"
-    )
-    weekdays: tuple[Weekday, ...] = Field(default=(), description="the days of the week it is offered; none means all")
-    blackout_days: tuple[date, ...] = Field(default=(), description="days on which it is not offered")
-    seasons: tuple[Season, ...] = Field(default=(), description="prices of some days; without a day: by the arrival")
-    active_from: date | None = Field(default=None, description="the first day it can be had, by the property's date")
-    active_until: date | None = Field(default=None, description="the last day it can be had")
-
-
-class ExtraDefinition(Offer):
-    """An extra as staff write it. Its rules are checked as a whole: extras_service/catalogue/rules.py."""
-
-    daily_limit: int | None = Field(default=None, description="how many there are on a day; none means enough")
-    slots: tuple[Slot, ...] = Field(default=(), description="times of the day, each with places; needs `needs_day`")
-    active: bool = Field(default=True, description="false: not on offer for now")
-
-
-class ExtraView(Offer):
-    """One extra of a property's catalogue, as guests see it."""
+class StaffExtraView(_Value):
+    """One extra as staff see it."""
 
     extra_id: ExtraId
     property_id: PropertyId
-    time_zone: str = Field(default="UTC", description="of its property (IANA): by it, days begin and have gone by")
-    slots: tuple[str, ...] = Field(default=(), description="times of the day, of which a guest picks one: `15:00`")
-    position: int = Field(default=0, description="its place in the list, the least first")
+    status: ExtraStatus
+    version: int = Field(description="to be sent with a change of it")
+    position: int = Field(description="its place in the list, the least first")
+    definition: ExtraDefinition
+    changed_since_import: bool = Field(description="staff changed it after the last import of the catalogue file")
+    versions: tuple[VersionView, ...] = Field(description="the newest last; the oldest are forgotten")
 
 
-class Mistake(_Value):
-    """One mistake in a definition."""
+# Commands
 
-    pointer: str = Field(description="a JSON pointer into the definition: `/slots/0/at`")
-    detail: str
+
+class ExtraCommand(Command):
+    """A change of one extra by staff of its property."""
+
+    extra_id: ExtraId
+    staff: Staff
+    reason: str = ""
+
+
+class DefineExtra(ExtraCommand):
+    """Staff add an extra to their property's catalogue, or one again that was retired."""
+
+    kind: Literal["catalogue.define-extra.v1"] = "catalogue.define-extra.v1"
+    definition: ExtraDefinition
+    position: int | None = Field(default=None, description="none: the last")
+    origin: Origin = Origin.STAFF
+
+
+class ChangeExtra(ExtraCommand):
+    """Staff replace the definition of an extra."""
+
+    kind: Literal["catalogue.change-extra.v1"] = "catalogue.change-extra.v1"
+    version: int = Field(description="the version that the change was made on; refused if there is a newer one")
+    definition: ExtraDefinition
+    origin: Origin = Origin.STAFF
+
+
+class RetireExtra(ExtraCommand):
+    """Staff take an extra out of the catalogue. Orders keep it."""
+
+    kind: Literal["catalogue.retire-extra.v1"] = "catalogue.retire-extra.v1"
+    version: int
+
+
+class ReorderExtras(Command):
+    """Staff put the extras of their property into this order; those not named follow in theirs."""
+
+    kind: Literal["catalogue.reorder-extras.v1"] = "catalogue.reorder-extras.v1"
+    staff: Staff
+    extra_ids: tuple[ExtraId, ...]
+
+
+# Events
+
+
+class ExtraEvent(Event):
+    """A fact about one extra."""
+
+    extra_id: ExtraId
+    property_id: PropertyId
+    by: str
+
+
+class ExtraDefined(ExtraEvent):
+    """An extra was added to the catalogue."""
+
+    kind: Literal["catalogue.extra-defined.v1"] = "catalogue.extra-defined.v1"
+    version: int
+    definition: ExtraDefinition
+
+
+class ExtraChanged(ExtraEvent):
+    """An extra has a new definition. Orders keep the version that they were priced by."""
+
+    kind: Literal["catalogue.extra-changed.v1"] = "catalogue.extra-changed.v1"
+    version: int
+    definition: ExtraDefinition
+
+
+class ExtraRetired(ExtraEvent):
+    """An extra was taken out of the catalogue."""
+
+    kind: Literal["catalogue.extra-retired.v1"] = "catalogue.extra-retired.v1"
+    version: int
+
+
+class ExtraMoved(ExtraEvent):
+    """An extra has another place in the list."""
+
+    kind: Literal["catalogue.extra-moved.v1"] = "catalogue.extra-moved.v1"
+    position: int
+
+
+# Queries and replies
+
+
+class ListCatalogue(Query):
+    """All extras of a property for its staff, the retired ones included."""
+
+    kind: Literal["catalogue.list-catalogue.v1"] = "catalogue.list-catalogue.v1"
+    property_id: PropertyId
+
+
+class CatalogueReply(Reply):
+    kind: Literal["catalogue.catalogue-reply.v1"] = "catalogue.catalogue-reply.v1"
+    extras: tuple[StaffExtraView, ...]
+
+
+class ExtraReply(Reply):
+    kind: Literal["catalogue.extra-reply.v1"] = "catalogue.extra-reply.v1"
+    extra: StaffExtraView

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.catalogue import ExtraView, PriceUnit
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId
 from contracts.message import OrderCommand, OrderEvent, Query, Reply
 from contracts.money import Money
+from contracts.offers import ExtraView, Mistake, PriceUnit
 from contracts.order_actions import ReviewResolution, StaffDetails
 from contracts.payments import RefundStage
 from contracts.receipts import SealedReceiptEmail
@@ -81,6 +81,14 @@ class Reason(StrEnum):
     ORDER_NOT_IN_REVIEW = "order_not_in_review"
     AMOUNT_NOT_SETTLEABLE = "amount_not_settleable"
     CURSOR_INVALID = "cursor_invalid"
+    EXTRA_NOT_FOUND = "extra_not_found"
+    EXTRA_EXISTS = "extra_exists"
+    EXTRA_INVALID = "extra_invalid"
+    EXTRA_RETIRED = "extra_retired"
+    PROPERTY_NOT_FOUND = "property_not_found"
+    PROPERTY_EXISTS = "property_exists"
+    PROPERTY_INVALID = "property_invalid"
+    VERSION_OUTDATED = "version_outdated"
     PAYMENT_SESSION_FAILED = "payment_session_failed"
 
 
@@ -426,3 +434,4 @@ class Refusal(Reply):
     kind: Literal["orders.refusal.v1"] = "orders.refusal.v1"
     reason: Reason
     detail: str = Field(description="a sentence a guest can read")
+    mistakes: tuple[Mistake, ...] = Field(default=(), description="of a definition, each with its place")

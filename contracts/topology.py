@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from contracts import desk, orders, payments, psp, services
+from contracts import catalogue, desk, orders, payments, properties, psp, services
 from contracts.message import Message
 from contracts.upcasting import with_older
 
@@ -175,6 +175,12 @@ EXTRAS_COMMANDS = _work_queue(
         orders.RetryRefund,
         orders.SettleRefundOutside,
         orders.ResolveReview,
+        catalogue.DefineExtra,
+        catalogue.ChangeExtra,
+        catalogue.RetireExtra,
+        catalogue.ReorderExtras,
+        properties.DefineProperty,
+        properties.ChangeProperty,
     ),
 )
 EXTRAS_PAYMENTS = _work_queue(
@@ -218,6 +224,8 @@ EXTRAS_QUERIES = Queue(
         orders.ListOrders,
         desk.ListPropertyOrders,
         desk.GetDaySheet,
+        catalogue.ListCatalogue,
+        properties.GetProperty,
     ),
     arguments={"x-delivery-limit": _NO_LIMIT},
 )
@@ -273,11 +281,28 @@ EVENTS_WITHOUT_FOLLOWER = frozenset(
         orders.OrderPaymentChanged,
         orders.OrderNeedsReview,
         orders.OrderRefundFailed,
+        catalogue.ExtraDefined,
+        catalogue.ExtraChanged,
+        catalogue.ExtraRetired,
+        catalogue.ExtraMoved,
+        properties.PropertyDefined,
+        properties.PropertyChanged,
     )
 )
 """Events without a durable queue, by design: a running gateway follows them live. All others must be routed."""
 
-_FOR_STAFF_ALONE = frozenset({orders.OrderRefundFailed.wire_kind()})
+_FOR_STAFF_ALONE = frozenset(
+    message_type.wire_kind()
+    for message_type in (
+        orders.OrderRefundFailed,
+        catalogue.ExtraDefined,
+        catalogue.ExtraChanged,
+        catalogue.ExtraRetired,
+        catalogue.ExtraMoved,
+        properties.PropertyDefined,
+        properties.PropertyChanged,
+    )
+)
 """Those of them that no guest sees live: only the message log has them."""
 
 LIVE_KINDS = (

@@ -7,16 +7,18 @@ from starlette.applications import Starlette
 from chassis.messaging.bus import Bus
 from chassis.runtime.document_service import document_service
 from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import retry_until_available
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
-from extras_service.catalogue.file import read_catalogue
+from extras_service.catalogue.file import CatalogueFile, read_file
+from extras_service.catalogue.seed import seed
 from extras_service.settings import ExtrasSettings
 from extras_service.wiring import SERVICE, wire
 
 
 def create_app(settings: ExtrasSettings) -> Starlette:
     """Build the service. Nothing connects before the app starts. Raises CatalogueError."""
-    extras = read_catalogue(settings.catalogue_file) if settings.catalogue_file else {}
+    file = read_file(settings.catalogue_file) if settings.catalogue_file else CatalogueFile({}, {})
     metrics = Metrics(SERVICE)
     bus, store = Bus.of(settings, SERVICE, metrics), Store.of(settings, metrics)
     parts = wire(bus, store, store.clock.now, settings.terms)
@@ -29,7 +31,8 @@ def create_app(settings: ExtrasSettings) -> Starlette:
         sweep_every=settings.sweep_every,
         before=(
             parts.collections.prepare,
-            partial(parts.collections.extras.put, extras),
+            partial(parts.collections.extras.put, file.extras),
             partial(RunningSettings(store).write, SERVICE, settings.terms),
         ),
+        after=(partial(retry_until_available, partial(seed, parts.staff.keeper, file.properties)),),
     )

@@ -1,14 +1,18 @@
-"""The extras service's collections: orders, stock and the catalogue."""
+"""The extras service's collections: orders, stock, properties and the catalogue."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from chassis.messaging.envelope import utc_now
 from chassis.storage.documents import Documents, DocumentStore, Records
+from contracts.ids import PropertyId
 from contracts.orders import OrderStatus
 from extras_service.catalogue.extra import Extra
+from extras_service.catalogue.offers import Offers
+from extras_service.catalogue.state import CatalogueExtra
 from extras_service.desk_lists import INDEXED as DESK_INDEXES
 from extras_service.order.state import Order
+from extras_service.property.state import Property
 from extras_service.stock.state import StockDay
 
 
@@ -19,7 +23,17 @@ class ExtrasStore:
             "orders", Order, indexed=("guest_key", "status", "open_of", *DESK_INDEXES)
         )
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
-        self.extras: Records[Extra] = store.records("extras", Extra, indexed=("property_id",))
+        self.properties: Documents[Property] = store.documents("properties", Property)
+        self.catalogue: Documents[CatalogueExtra] = store.documents(
+            "catalogue", CatalogueExtra, indexed=("property_id",)
+        )
+        self._records: Records[Extra] = store.records("extras", Extra, indexed=("property_id",))
+        self.extras = Offers(self.catalogue, self.properties, self._records)
+
+    async def property_of(self, property_id: PropertyId) -> Property | None:
+        """The property, or None if it is not defined."""
+        stored = await self.properties.load(property_id)
+        return stored.state if stored else None
 
     async def reviews(self) -> tuple[int, datetime | None]:
         """The number of orders under review, and the time of the oldest."""
@@ -33,4 +47,6 @@ class ExtrasStore:
         """Create indexes, and mark reviews of older versions for the gauge."""
         await self.orders.prepare()
         await self.stock.prepare()
+        await self.properties.prepare()
+        await self.catalogue.prepare()
         await self.orders.mark_attention(self._now(), status=OrderStatus.NEEDS_REVIEW)

@@ -100,8 +100,8 @@ class ExtrasHandlers:
         return (await self.orders.handle(event.order_id, event, delivery)).outcome
 
     async def list_extras(self, query: ListExtras, delivery: Delivery) -> Outcome[Any]:
-        extras = await self.collections.extras.find(property_id=query.property_id)
-        views = tuple(extra.view() for extra in extras.values() if extra.is_on_offer)
+        extras = await self.collections.extras.of(query.property_id)
+        views = tuple(extra.view() for extra in extras if extra.is_on_offer)
         await self._reply(delivery, ExtrasReply(extras=views))
         return Done()
 
@@ -127,12 +127,15 @@ class ExtrasHandlers:
         return Done()
 
     async def _reply(self, delivery: Delivery, reply: Reply | None) -> None:
-        if reply is None or delivery.reply_to is None:
-            return
-        message_id = bounded_id(f"{delivery.message_id}.reply")
-        await self.bus.publish(
-            Envelope(reply, message_id, delivery.correlation_id, delivery.message_id, to=delivery.reply_to)
-        )
+        await send_reply(self.bus, delivery, reply)
+
+
+async def send_reply(bus: Publisher, delivery: Delivery, reply: Reply | None) -> None:
+    """Reply to a message's requester, if it has one and there is a reply."""
+    if reply is None or delivery.reply_to is None:
+        return
+    message_id = bounded_id(f"{delivery.message_id}.reply")
+    await bus.publish(Envelope(reply, message_id, delivery.correlation_id, delivery.message_id, to=delivery.reply_to))
 
 
 def _may_see(order: Order, query: GetOrder) -> bool:

@@ -15,6 +15,11 @@ from chassis.storage.documents import DocumentStore
 from chassis.storage.write_path import WritePath
 from contracts import services
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
+from extras_service.catalogue.decide import decide as decide_extra
+from extras_service.catalogue.handlers import CatalogueHandlers
+from extras_service.catalogue.inputs import CatalogueInput
+from extras_service.catalogue.keeper import CatalogueKeeper
+from extras_service.catalogue.state import CatalogueExtra
 from extras_service.collections import ExtrasStore
 from extras_service.desk_lists import DeskLists
 from extras_service.handlers import ExtrasHandlers
@@ -23,6 +28,9 @@ from extras_service.order.inputs import DeadlinePassed, OrderInput
 from extras_service.order.placement import Placement, Terms
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import Order
+from extras_service.property.decide import decide as decide_property
+from extras_service.property.inputs import PropertyInput
+from extras_service.property.state import Property
 from extras_service.stock.decide import decide as decide_stock
 from extras_service.stock.holds import StockKeeper
 from extras_service.stock.inputs import StockInput
@@ -38,29 +46,42 @@ class ExtrasParts:
     collections: ExtrasStore
     orders: WritePath[Order, OrderInput]
     days: WritePath[StockDay, StockInput]
+    properties: WritePath[Property, PropertyInput]
+    catalogue: WritePath[CatalogueExtra, CatalogueInput]
     handlers: ExtrasHandlers
+    staff: CatalogueHandlers
 
     @property
     def tables(self) -> Mapping[str, Handlers]:
         """What is done with each message, by the name of the queue it comes from."""
         return {
-            EXTRAS_COMMANDS.name: self.handlers.commands(),
+            EXTRAS_COMMANDS.name: {**self.handlers.commands(), **self.staff.commands()},
             EXTRAS_PAYMENTS.name: self.handlers.payments(),
             EXTRAS_STOCK.name: self.handlers.order_closures(),
-            EXTRAS_QUERIES.name: self.handlers.queries(),
+            EXTRAS_QUERIES.name: {**self.handlers.queries(), **self.staff.queries()},
         }
 
     @property
     def paths(self) -> tuple[WritePath[Any, Any], ...]:
-        return self.orders, self.days
+        return self.orders, self.days, self.properties, self.catalogue
 
     def loops(self, sweep_every: float) -> tuple[Loop, ...]:
         """The background work; `sweep_every` in seconds."""
-        return (*self.orders.loops("orders", sweep_every), Loop("lapsed holds", sweep_every, self.handlers.stock.sweep))
+        return (
+            *self.orders.loops("orders", sweep_every),
+            *self.properties.loops("properties", sweep_every),
+            *self.catalogue.loops("catalogue", sweep_every),
+            Loop("lapsed holds", sweep_every, self.handlers.stock.sweep),
+        )
 
     def checks(self) -> dict[str, Check]:
         """For readiness."""
-        return {**self.orders.checks("orders"), **self.days.checks("days of stock")}
+        return {
+            **self.orders.checks("orders"),
+            **self.days.checks("days of stock"),
+            **self.properties.checks("properties"),
+            **self.catalogue.checks("extras of the catalogue"),
+        }
 
     def watch(self, waiting: Waiting) -> None:
         """Show by gauges what waits."""
@@ -68,6 +89,8 @@ class ExtrasParts:
         waiting.watch("orders_in_review", self.collections.reviews)
         waiting.watch("refunds_failed", self.collections.failed_refunds)
         self.days.watch(waiting, "stock")
+        self.properties.watch(waiting, "properties")
+        self.catalogue.watch(waiting, "catalogue")
 
 
 def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], terms: Terms) -> ExtrasParts:
@@ -79,9 +102,12 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], te
     # What a step changes is known by its order, not by its message: a delivery that comes again after its holds were
     # released, or an order that is looked at a second time, must find the day as it is now.
     days = WritePath(collections.stock, bus, decide_stock, deduplicates=False, clock=clock)
-    stock = StockKeeper(days, collections.stock, collections.orders, terms.pay_within, clock)
+    properties = WritePath(collections.properties, bus, decide_property, clock=clock)
+    catalogue = WritePath(collections.catalogue, bus, decide_extra, clock=clock)
+    stock = StockKeeper(days, collections.stock, collections.orders, clock)
     placement = Placement(orders, collections, stock, terms)
     reviews = ReviewKeeper(orders, collections, stock, AuditLog(store))
     desk = DeskLists(collections.orders)
     handlers = ExtrasHandlers(orders, collections, stock, placement, reviews, desk, bus)
-    return ExtrasParts(collections, orders, days, handlers)
+    staff = CatalogueHandlers(CatalogueKeeper(catalogue, properties, collections), bus)
+    return ExtrasParts(collections, orders, days, properties, catalogue, handlers, staff)

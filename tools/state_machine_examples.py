@@ -1,4 +1,4 @@
-"""An example of every status of an order and of a payment, and of every message that meets them."""
+"""An example of every status of each state machine, and of every message that meets them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from chassis.decision import Applied, Decision, Refused, State
+from contracts.catalogue import ChangeExtra, DefineExtra, RetireExtra
 from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
+from contracts.offers import ExtraDefinition
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
@@ -41,6 +43,7 @@ from contracts.payments import (
     PaymentUnresolved,
     RefundPayment,
 )
+from contracts.properties import ChangeProperty, DefineProperty, PropertyDefinition
 from contracts.psp import (
     CreatePspSession,
     PspDisputeState,
@@ -59,8 +62,11 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
+from extras_service.catalogue.decide import decide as decide_extra
 from extras_service.catalogue.extra import Catalogue, Extra
+from extras_service.catalogue.inputs import ExtraChange, ExtraDefining, MoveExtra
 from extras_service.catalogue.quote import quote
+from extras_service.catalogue.state import CatalogueExtra
 from extras_service.order.decide import decide as decide_order
 from extras_service.order.inputs import (
     DeadlinePassed,
@@ -71,6 +77,7 @@ from extras_service.order.inputs import (
     ReviewDecision,
 )
 from extras_service.order.state import Order
+from extras_service.property.decide import decide as decide_property
 from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.inputs import PollDue
 from payment_service.payment.state import Payment
@@ -90,6 +97,8 @@ STAFF = Staff(staff_id="staff-rosa", property_id=GUEST.property_id)
 ORDER_ID = OrderId("ord_example")
 IDS: dict[str, Any] = {"order_id": ORDER_ID, "payment_id": payment_id_of(ORDER_ID)}
 REFUND_ID = RefundId("ref_example")
+EXTRA_ID = ExtraId("alm-breakfast")
+PROPERTY = PropertyDefinition(name={"en": "Alpenhof"})
 FACT: dict[str, Any] = {**IDS, "psp_reference": "pi_example", "livemode": False, "occurred_at": NOW}
 
 
@@ -298,8 +307,68 @@ def _silent() -> PspOutcomeUnknown:
     return PspOutcomeUnknown(**IDS, asked=CreatePspSession.wire_kind(), detail="no answer")
 
 
-def machines() -> tuple[Machine, Machine]:
-    """The order's and the payment's, each with an example of everything."""
+# Catalogue and properties
+
+
+def _catalogue_examples() -> dict[str, CatalogueExtra]:
+    offered = _after(decide_extra, None, _defining())
+    return {"offered": offered, "retired": _after(decide_extra, offered, _retiring())}
+
+
+def _catalogue_messages() -> dict[str, Any]:
+    other = _definition(LESS)
+    elsewhere = STAFF.model_copy(update={"property_id": PropertyId("kamogawa")})
+    return {
+        "DefineExtra": _defining(),
+        "DefineExtra (another definition)": _defining(other),
+        "ChangeExtra": ExtraChange(_changing(other), PROPERTY),
+        "ChangeExtra (to what it is)": ExtraChange(_changing(_definition()), PROPERTY),
+        "ChangeExtra (of an older version)": ExtraChange(_changing(other, version=0), PROPERTY),
+        "ChangeExtra (with mistakes)": ExtraChange(_changing(_definition(NOTHING)), PROPERTY),
+        "ChangeExtra (by another property)": ExtraChange(
+            _changing(other).model_copy(update={"staff": elsewhere}), PROPERTY
+        ),
+        "RetireExtra": _retiring(),
+        "ReorderExtras": MoveExtra(STAFF, 7),
+    }
+
+
+def _definition(price: Money = TOTAL) -> ExtraDefinition:
+    return ExtraDefinition(name={"en": "Breakfast"}, category="breakfast", unit_price=price, max_quantity=1)
+
+
+def _defining(definition: ExtraDefinition | None = None) -> ExtraDefining:
+    command = DefineExtra(extra_id=EXTRA_ID, staff=STAFF, definition=definition or _definition())
+    return ExtraDefining(command, PROPERTY)
+
+
+def _changing(definition: ExtraDefinition, *, version: int = 1) -> ChangeExtra:
+    return ChangeExtra(extra_id=EXTRA_ID, staff=STAFF, version=version, definition=definition)
+
+
+def _retiring() -> RetireExtra:
+    return RetireExtra(extra_id=EXTRA_ID, staff=STAFF, version=1)
+
+
+def _property_messages() -> dict[str, Any]:
+    moved = PROPERTY.model_copy(update={"time_zone": "Europe/Vienna"})
+    nowhere = PROPERTY.model_copy(update={"time_zone": "Mars/Olympus"})
+    common: dict[str, Any] = {"property_id": GUEST.property_id, "staff": STAFF}
+    return {
+        "DefineProperty": DefineProperty(**common, definition=PROPERTY),
+        "DefineProperty (another definition)": DefineProperty(**common, definition=moved),
+        "ChangeProperty": ChangeProperty(**common, definition=moved, version=1),
+        "ChangeProperty (of an older version)": ChangeProperty(**common, definition=moved, version=0),
+        "ChangeProperty (with mistakes)": ChangeProperty(**common, definition=nowhere, version=1),
+        "ChangeProperty (by another property)": ChangeProperty(
+            property_id=PropertyId("kamogawa"), staff=STAFF, definition=moved, version=1
+        ),
+    }
+
+
+def machines() -> tuple[Machine, ...]:
+    """The order's, the payment's, the catalogue's and the property's, each with an example of everything."""
+    properties = _property_messages()
     return (
         Machine("Orders", _order_examples(), _order_messages(), decide_order, ("PlaceOrder", "pending_payment")),
         Machine(
@@ -308,6 +377,20 @@ def machines() -> tuple[Machine, Machine]:
             _payment_messages(),
             decide_payment,
             ("CreatePaymentSession", "created"),
+        ),
+        Machine(
+            "Extras of the catalogue",
+            _catalogue_examples(),
+            _catalogue_messages(),
+            decide_extra,
+            ("DefineExtra", "offered"),
+        ),
+        Machine(
+            "Properties",
+            {"defined": _after(decide_property, None, properties["DefineProperty"])},
+            properties,
+            decide_property,
+            ("DefineProperty", "defined"),
         ),
     )
 

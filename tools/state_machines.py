@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from chassis.decision import Applied, DeferredReply, Duplicate, Ignored, Refused, Stale, State
 from chassis.errors import PermanentError, TransientError
+from contracts.catalogue import ExtraStatus
 from contracts.message import Message
 from contracts.orders import OrderStatus
 from payment_service.payment.state import PaymentStage
@@ -69,7 +70,7 @@ def _summary(state: Any) -> str:
 def page() -> str:
     """The whole page, as the code is now. Raises AssertionError for a status without an example: it shows them all."""
     shown = {name.partition(",")[0] for machine in machines() for name in machine.examples}
-    if missing := {str(status) for status in (*OrderStatus, *PaymentStage)} - shown:
+    if missing := {str(status) for status in (*OrderStatus, *PaymentStage, *ExtraStatus)} - shown:
         raise AssertionError(f"tools/state_machine_examples.py has no example of {', '.join(sorted(missing))}")
     return "\n".join((INTRODUCTION, *(line for machine in machines() for line in _section(machine)), MODEL_CHECK))
 

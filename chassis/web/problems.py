@@ -30,6 +30,12 @@ _STATUS_OF_REASON: Mapping[Reason, int] = {
     Reason.ORDER_NOT_REFUNDABLE: 409,
     Reason.REFUND_NOT_FAILED: 409,
     Reason.ORDER_NOT_IN_REVIEW: 409,
+    Reason.EXTRA_NOT_FOUND: 404,
+    Reason.EXTRA_EXISTS: 409,
+    Reason.EXTRA_RETIRED: 409,
+    Reason.PROPERTY_NOT_FOUND: 404,
+    Reason.PROPERTY_EXISTS: 409,
+    Reason.VERSION_OUTDATED: 409,
     Reason.PAYMENT_SESSION_FAILED: 502,
 }
 _UNPROCESSABLE = 422
@@ -57,7 +63,9 @@ class ProblemError(Exception):
         """The problem for a refused command."""
         status = _STATUS_OF_REASON.get(refusal.reason, _UNPROCESSABLE)
         name = refusal.reason.replace("_", "-")
-        return cls(status, name, name.replace("-", " ").capitalize(), refusal.detail)
+        errors = [{"pointer": f"/body/definition{each.pointer}", "detail": each.detail} for each in refusal.mistakes]
+        more: dict[str, Any] = {"errors": errors[:_MOST_ERRORS]} if errors else {}
+        return cls(status, name, name.replace("-", " ").capitalize(), refusal.detail, **more)
 
     def response(self, request: Request) -> JSONResponse:
         body = {

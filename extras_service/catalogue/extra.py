@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from chassis.decision import Refused
-from contracts.catalogue import ExtraDefinition, ExtraView, Weekday
 from contracts.ids import ExtraId, PropertyId
 from contracts.money import Money, unpayable
+from contracts.offers import ExtraDefinition, ExtraView, Weekday
 from contracts.orders import Reason
 
 _WEEKDAYS = tuple(Weekday)

@@ -1,20 +1,23 @@
 """Reads the catalogue from a YAML file: properties and their extras, validated as a whole before use."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from contracts.catalogue import ExtraDefinition
 from contracts.ids import ExtraId, PropertyId
+from contracts.offers import ExtraDefinition
+from contracts.properties import PropertyDefinition
 from extras_service.catalogue.extra import Extra
 from extras_service.catalogue.rules import mistakes_of
+from extras_service.property.rules import mistakes_of as mistakes_of_property
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+EntriesT = TypeVar("EntriesT", dict[str, Any], list[Any])
 _Located = tuple[tuple[str | int, ...], str]
 """A path in the document, and what is wrong there."""
 
@@ -28,17 +31,12 @@ class CatalogueError(ValueError):
         super().__init__("\n".join([*(f"{path}{mistake}" for mistake in mistakes), advice]))
 
 
-class _Property(BaseModel):
+class _Property(PropertyDefinition):
+    """A property in the file. Its name may be left out."""
+
     model_config = ConfigDict(extra="forbid")
 
-    time_zone: str = "UTC"
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in available_timezones() - {"localtime"}:
-            raise ValueError(f"there is no time zone {value!r}: write one of IANA's, such as Europe/Vienna")
-        return value
+    name: dict[str, str] = Field(default_factory=dict)
 
 
 class _Offered(ExtraDefinition):
@@ -56,15 +54,29 @@ class _Offered(ExtraDefinition):
         raise ValueError("a time zone belongs to a property: write it under properties")
 
 
-class _CatalogueFile(BaseModel):
+class _Written(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    properties: dict[PropertyId, _Property] = Field(default_factory=dict)
+    properties: dict[PropertyId, Any] = Field(default_factory=dict)
     extras: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogueFile:
+    """A catalogue file without mistakes."""
+
+    properties: Mapping[PropertyId, PropertyDefinition]
+    extras: Mapping[str, Extra]
+    """By id, each with its property's time zone, in the order of the file."""
+
+
 def read_catalogue(path: Path) -> dict[str, Extra]:
-    """Extra definitions by id, each with its property's time zone. Raises CatalogueError with all errors."""
+    """The extras of a file, by id. Raises CatalogueError with all errors."""
+    return dict(read_file(path).extras)
+
+
+def read_file(path: Path) -> CatalogueFile:
+    """Properties and extras of a file. Raises CatalogueError with all errors."""
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.compose(text, yaml.SafeLoader)
@@ -74,23 +86,39 @@ def read_catalogue(path: Path) -> dict[str, Extra]:
     except yaml.YAMLError as error:
         raise CatalogueError(path, [f" is not valid YAML: {error}"]) from None
     mistakes = [f":{_line(document, ('extras', index, 'extra_id'))}: {what}" for index, what in _repeated(written)]
-    file, located = _validated(_CatalogueFile, written)
-    entries = written.get("extras") if isinstance(written, dict) else None
-    extras = list[_Offered]()
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        extra, wrong = _extra_of(entry)
-        located += [(("extras", index, *loc), what) for loc, what in wrong]
-        extras += [extra] if extra is not None else []
+    file, located = _validated(_Written, written)
+    properties = {
+        PropertyId(property_id): _checked(_Property, hotel, ("properties", property_id), located)
+        for property_id, hotel in _entries(written, "properties", dict).items()
+    }
+    extras = [
+        _checked(_Offered, extra, ("extras", index), located)
+        for index, extra in enumerate(_entries(written, "extras", list))
+    ]
     mistakes += [f":{_line(document, loc)}: {'.'.join(map(str, loc))}: {what}" for loc, what in located]
     if file is None or mistakes:
         raise CatalogueError(path, mistakes)
-    zones = {property_id: known.time_zone for property_id, known in file.properties.items()}
-    return {
-        extra.extra_id: Extra(
-            **extra.model_dump() | {"time_zone": zones.get(extra.property_id, "UTC"), "position": position}
-        )
-        for position, extra in enumerate(extras)
-    }
+    named = {property_id: _named(property_id, hotel) for property_id, hotel in properties.items() if hotel}
+    zones = {property_id: hotel.time_zone for property_id, hotel in named.items()}
+    return CatalogueFile(
+        named,
+        {
+            extra.extra_id: Extra(
+                **extra.model_dump() | {"time_zone": zones.get(extra.property_id, "UTC"), "position": position}
+            )
+            for position, extra in enumerate(filter(None, extras), start=1)
+        },
+    )
+
+
+def _entries(written: object, name: str, kind: type[EntriesT]) -> EntriesT:
+    entries = written.get(name) if isinstance(written, dict) else None
+    return entries if isinstance(entries, kind) else kind()
+
+
+def _named(property_id: str, hotel: _Property) -> PropertyDefinition:
+    """A property of the file; one without a name has its id for one."""
+    return PropertyDefinition.model_validate(hotel.model_dump() | {"name": hotel.name or {"en": property_id}})
 
 
 def _validated(model: type[ModelT], written: object) -> tuple[ModelT | None, list[_Located]]:
@@ -100,20 +128,28 @@ def _validated(model: type[ModelT], written: object) -> tuple[ModelT | None, lis
         return None, [(item["loc"], item["msg"]) for item in error.errors()]
 
 
-def _extra_of(entry: object) -> tuple[_Offered | None, list[_Located]]:
-    """An entry, and all its mistakes. Where some fields cannot be read, the rules are checked on the others."""
-    extra, wrong = _validated(_Offered, entry)
+def _checked(model: type[ModelT], entry: object, at: tuple[str | int, ...], located: list[_Located]) -> ModelT | None:
+    """An entry, its mistakes added to `located`. Where some fields cannot be read, the rules hold for the others."""
+    parsed, wrong = _validated(model, entry)
     unreadable = {loc[0] for loc, _ in wrong if loc}
-    rest = extra
-    if extra is None and isinstance(entry, dict):
-        rest, _ = _validated(_Offered, {name: value for name, value in entry.items() if name not in unreadable})
-    if rest is None:
-        return None, wrong
-    for mistake in mistakes_of(rest):
-        loc = tuple(int(step) if step.isdigit() else step for step in mistake.pointer.split("/")[1:])
-        if loc[0] not in unreadable:
-            wrong.append((loc, mistake.detail))
-    return extra, wrong
+    rest = parsed
+    if parsed is None and isinstance(entry, dict):
+        rest, _ = _validated(model, {name: value for name, value in entry.items() if name not in unreadable})
+    match rest:
+        case _Offered():
+            broken = mistakes_of(rest)
+        case _Property():
+            broken = mistakes_of_property(_named(str(at[-1]), rest))
+        case _:
+            broken = ()
+    paths = [(_path(mistake.pointer), mistake.detail) for mistake in broken]
+    wrong += [(path, detail) for path, detail in paths if path[0] not in unreadable]
+    located += [((*at, *path), detail) for path, detail in wrong]
+    return parsed
+
+
+def _path(pointer: str) -> tuple[str | int, ...]:
+    return tuple(int(step) if step.isdigit() else step for step in pointer.split("/")[1:])
 
 
 def _repeated(written: object) -> Iterator[tuple[int, str]]:

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from chassis.decision import Refused
 from chassis.text import cut
-from contracts.catalogue import PriceUnit
 from contracts.money import Money, unpayable
+from contracts.offers import PriceUnit
 from contracts.orders import Guest, OrderLine, Reason, RequestedLine
 from extras_service.catalogue.extra import Catalogue, Extra
 

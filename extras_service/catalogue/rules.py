@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
-from contracts.catalogue import SLOT_FORM, ExtraDefinition, Mistake, PriceUnit
 from contracts.money import unpayable
+from contracts.offers import SLOT_FORM, ExtraDefinition, Mistake, PriceUnit
 
 SLOT = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[0-9A-Za-z]{2,8}){0,3}")
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[0-9A-Za-z]{2,8}){0,3}")
 LONGEST_NAME, LONGEST_DESCRIPTION = 200, 4000
 """Characters in one language."""
 _LONGEST_LEAD = 366 * 24
@@ -35,7 +35,7 @@ def texts_in(pointer: str, texts: Mapping[str, str], longest: int) -> _Found:
     """The mistakes of a text in several languages."""
     for language, text in texts.items():
         at = f"{pointer}/{language.replace('~', '~0').replace('/', '~1')}"
-        if _LANGUAGE.fullmatch(language[:40]) is None:
+        if LANGUAGE.fullmatch(language[:40]) is None:
             yield at, "a language is written as a tag: en, de, pt-BR"
         if not text.strip() or len(text) > longest:
             yield at, f"a text has 1 to {longest} characters"

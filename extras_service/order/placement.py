@@ -35,7 +35,7 @@ from extras_service.stock.state import Holder
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The limits and deadlines of orders."""
+    """The limits and deadlines of orders, where their property has none of its own."""
 
     pay_within: timedelta = timedelta(minutes=30)
     cancel_until: timedelta = timedelta(hours=24)
@@ -72,7 +72,7 @@ class Placement:
         """Hold what a placed order needs, before it may be paid. Refused: others have it; the order expired."""
         catalogue = await self._collections.extras.get(line.extra_id for line in order.lines)
         needed = demands(order.lines, catalogue, self._terms.max_held_per_guest)
-        refused = await self._stock.hold(Holder.of(order), needed, delivery, confirms=True)
+        refused = await self._stock.hold(Holder.of(order), needed, delivery, pay_within=order.pay_within, confirms=True)
         lost_or_not = HoldsLost() if refused else HoldsConfirmed()
         handled = await self._orders.handle(order.order_id, lost_or_not, delivery.step("holds"))
         if not isinstance(handled.outcome, Applied):
@@ -105,12 +105,21 @@ class Placement:
 
     async def _placing(self, command: PlaceOrder, guest: str, earlier: frozenset[str]) -> PlacementRequest:
         terms = self._terms
-        catalogue = await self._collections.extras.get(line.extra_id for line in command.lines)
+        hotel = await self._collections.property_of(command.guest.property_id)
+        catalogue = await self._collections.extras.get((line.extra_id for line in command.lines), hotel)
+        pay_within = hotel.definition.pay_within if hotel else None
+        cancel_until = hotel.definition.cancel_until if hotel else None
         stored = await self._collections.orders.ids_of(terms.max_open_orders + 1, open_of=guest)
         open_orders = len({*stored, *earlier} - {command.order_id})
         quoted = quote(command.guest, command.lines, catalogue)
         return PlacementRequest(
-            command, quoted, catalogue, terms.pay_within, terms.cancel_until, open_orders, terms.max_open_orders
+            command,
+            quoted,
+            catalogue,
+            terms.pay_within if pay_within is None else pay_within,
+            terms.cancel_until if cancel_until is None else cancel_until,
+            open_orders,
+            terms.max_open_orders,
         )
 
     def _demands_of(self, placing: PlacementRequest) -> tuple[Demand, ...]:
@@ -124,7 +133,7 @@ class Placement:
         placing = replace(placing, needs_holds=True)
         stored = await self._collections.orders.load(holder.order_id)
         if stored is None and placing.open_orders < placing.max_open_orders:
-            refused = await self._stock.hold(holder, needed, delivery)
+            refused = await self._stock.hold(holder, needed, delivery, pay_within=placing.pay_within)
             if refused is not None:
                 return Handled(refused, None)
         handled = await self._orders.handle(holder.order_id, placing, delivery, likely_new=stored is None)

@@ -84,4 +84,4 @@ def listed_reply(page: PropertyOrders | Refused) -> Reply:
 
 
 def refusal(refused: Refused) -> Refusal:
-    return Refusal(reason=Reason(refused.reason), detail=refused.detail)
+    return Refusal(reason=Reason(refused.reason), detail=refused.detail, mistakes=refused.mistakes)

@@ -28,15 +28,23 @@ class StockKeeper:
     days: WritePath[StockDay, StockInput]
     documents: Documents[StockDay]
     orders: Documents[Order]
-    pay_within: timedelta
     clock: Callable[[], datetime] = utc_now
 
     async def hold(
-        self, holder: Holder, demands: tuple[Demand, ...], delivery: Delivery, *, confirms: bool = False
+        self,
+        holder: Holder,
+        demands: tuple[Demand, ...],
+        delivery: Delivery,
+        *,
+        pay_within: timedelta,
+        confirms: bool = False,
     ) -> Refused | None:
-        """Hold all of it. What was held before a refusal lapses at once, unless an order relies on it."""
+        """Hold all of it, for an order that may be paid that long.
+
+        What was held before a refusal lapses at once, unless an order relies on it.
+        """
         for number, demand in enumerate(demands):
-            until = lapse_at(self.clock() + self.pay_within)
+            until = lapse_at(self.clock() + pay_within)
             outcome = await self._apply(demand.stock_id, delivery, HoldStock(holder, demand, until, confirms))
             if isinstance(outcome, Refused):
                 await self.lapse(holder, demands[:number], delivery)
@@ -60,7 +68,7 @@ class StockKeeper:
         open: what was held before a refusal stays held until the order is decided.
         """
         for demand in demands:
-            until = lapse_at(self.clock() + self.pay_within)
+            until = lapse_at(self.clock() + order.pay_within)
             claim = ReclaimHold(Holder.of(order), demand, until, beyond_limit)
             outcome = await self._apply(demand.stock_id, delivery, claim)
             if isinstance(outcome, Refused):

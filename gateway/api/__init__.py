@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from gateway.admission import AdmissionControl
-from gateway.api import guests, orders, staff
+from gateway.api import catalogue, guests, orders, staff
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.live import LiveFeed
@@ -19,4 +19,5 @@ def api(
     router.include_router(guests.routes(bus, auth, admission, settings))
     router.include_router(orders.routes(bus, auth, live, StreamLimit(settings.max_live_streams)))
     router.include_router(staff.routes(bus, auth))
+    router.include_router(catalogue.routes(bus, auth))
     return router

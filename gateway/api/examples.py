@@ -121,3 +121,63 @@ STREAM = (
     f'data: {{"event": "orders.order-confirmed", "order_id": "{ORDER_ID}", '
     '"status": "confirmed", "payment_status": "paid"}\n\n'
 )
+DEFINITION: dict[str, Any] = {
+    "name": {"en": "Private spa", "de": "Privates Spa"},
+    "description": {"en": "Sauna and whirlpool for two, 90 minutes"},
+    "category": "spa",
+    "unit_price": {"amount": 8900, "currency": "EUR"},
+    "price_per": "piece",
+    "vat_rate": 2000,
+    "max_quantity": 1,
+    "needs_day": True,
+    "slots": [{"at": "10:00", "places": 1}, {"at": "15:00", "places": 1}],
+    "lead_hours": 2,
+    "weekdays": ["mon", "wed", "fri", "sat"],
+    "blackout_days": ["2026-12-24"],
+    "seasons": [
+        {
+            "first_day": "2026-12-20",
+            "last_day": "2027-01-06",
+            "unit_price": {"amount": 10900, "currency": "EUR"},
+        }
+    ],
+    "active_from": None,
+    "active_until": None,
+    "daily_limit": None,
+    "active": True,
+}
+_VERSION: dict[str, Any] = {
+    "version": 2,
+    "at": "2026-11-26T09:00:00Z",
+    "by": "owner-hilde",
+    "reason": "The new price list.",
+    "origin": "staff",
+}
+STAFF_EXTRA: dict[str, Any] = {
+    "extra_id": "alm-private-spa",
+    "property_id": "alpenhof",
+    "status": "offered",
+    "version": 2,
+    "position": 4,
+    "definition": DEFINITION,
+    "changed_since_import": True,
+    "versions": [_VERSION],
+}
+PROPERTY: dict[str, Any] = {
+    "property_id": "alpenhof",
+    "version": 2,
+    "definition": {
+        "name": {"en": "Alpenhof"},
+        "time_zone": "Europe/Vienna",
+        "currencies": ["EUR", "CHF"],
+        "languages": ["de", "en"],
+        "vat_id": "ATU12345678",
+        "address": "Dorfstra\u00dfe 1\n6020 Innsbruck",
+        "contact_email": "info@alpenhof.example",
+        "contact_phone": "+43 512 0000",
+        "cancel_until": "P2D",
+        "pay_within": "PT45M",
+        "theme": {"accent": "#0a6b4f", "background": None},
+    },
+    "versions": [_VERSION],
+}

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from client import GatewayClient, OrderUpdate, PaymentSession, calls
-from contracts.catalogue import ExtraView
 from contracts.ids import ExtraId
+from contracts.offers import ExtraView
 from contracts.orders import OrderView, RequestedLine
 from deploy.local.stack import LocalStack
 

@@ -10,8 +10,8 @@ import pytest
 from chassis.decision import Applied, Duplicate, Refused
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.storage.stored_document import Stored
-from contracts.catalogue import Slot
 from contracts.ids import OrderId
+from contracts.offers import Slot
 from contracts.orders import OrderExpired, OrderStatus, PaymentStatus, PlaceOrder, Reason
 from extras_service.order.inputs import PaymentStart
 from extras_service.order.placement import Terms

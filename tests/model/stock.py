@@ -83,6 +83,16 @@ class _Documents(Generic[StateT]):
         return [stored.state for stored in self.kept.values()]
 
 
+class _NoDocuments:
+    """The catalogue and the properties: what is offered comes from records of an older version."""
+
+    async def load(self, _id: str) -> None:
+        return None
+
+    async def load_many(self, _ids: object) -> list[object]:
+        return []
+
+
 class _Extras:
     async def get(self, _ids: object) -> dict[str, Any]:
         return {MASSAGE.extra_id: MASSAGE}
@@ -94,7 +104,7 @@ class _Store:
         self.stock: _Documents[StockDay] = _Documents()
 
     def documents(self, name: str, *_: object, **__: object) -> Any:
-        return {"orders": self.orders, "stock": self.stock}[name]
+        return {"orders": self.orders, "stock": self.stock}.get(name, _NoDocuments())
 
     def records(self, *_: object, **__: object) -> Any:
         return _Extras()

@@ -64,7 +64,7 @@ class _Reader:
     property_id: str | None
 
     async def read(self) -> Closing:
-        zones = {str(extra.property_id): extra.time_zone for extra in (await self.extras.extras.find()).values()}
+        zones = await self.extras.extras.time_zones()
         if self.property_id is not None and self.property_id not in zones:
             raise NoSuchPropertyError(self.property_id, sorted(zones))
         named = {zones[self.property_id]} if self.property_id is not None else set(zones.values())

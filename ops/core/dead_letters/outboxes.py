@@ -22,6 +22,8 @@ class Outboxes:
         self._parked: dict[str, Parked] = {
             "outbox.orders": extras.orders.parked,
             "outbox.stock": extras.stock.parked,
+            "outbox.catalogue": extras.catalogue.parked,
+            "outbox.properties": extras.properties.parked,
             "outbox.payments": payments.payments.parked,
             "outbox.sweeps": payments.sweeps.parked,
         }

@@ -14,15 +14,19 @@ from client.calls import Call
 from client.problems import UnexpectedAnswerError
 from contracts.ids import ExtraId
 from contracts.money import Money
+from contracts.offers import ExtraDefinition
 from contracts.order_actions import ReviewResolution
 from contracts.orders import RequestedLine
+from contracts.properties import PropertyDefinition
 from gateway import live
-from gateway.api import examples, schemas
+from gateway.api import catalogue_bodies, examples, schemas
 from tools.openapi_document import FILE
 
 ORDER_ID = examples.ORDER_ID
 LINE = RequestedLine(extra_id=ExtraId("alm-spa"), quantity=1)
 EUR = Money(amount=1200, currency="EUR")
+DEFINITION = ExtraDefinition.model_validate(examples.DEFINITION)
+HOTEL = PropertyDefinition.model_validate(examples.PROPERTY["definition"])
 EVERY_CALL: tuple[Call[Any], ...] = (
     calls.list_extras(),
     calls.place_order([LINE], key="basket-1"),
@@ -38,6 +42,13 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.retry_refund(ORDER_ID, "ref_1", reason="another account"),
     calls.settle_refund_outside(ORDER_ID, "ref_1", reason="in cash", amount=EUR),
     calls.resolve_review(ORDER_ID, ReviewResolution.ACCEPT, reason="paid in cash", amount=EUR, force=True),
+    calls.list_catalogue(),
+    calls.define_extra("alm-spa", DEFINITION, reason="new"),
+    calls.change_extra("alm-spa", DEFINITION, version=1, reason="dearer"),
+    calls.retire_extra("alm-spa", version=1, reason="closed"),
+    calls.reorder_extras(["alm-spa"]),
+    calls.get_property(),
+    calls.change_property(HOTEL, version=1, reason="moved"),
 )
 
 
@@ -145,7 +156,13 @@ def test_every_route_of_the_api_has_a_call() -> None:
     routes = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
 
     named = {
-        (call.method, call.path.partition("?")[0].replace(ORDER_ID, "{order_id}").replace("ref_1", "{refund_id}"))
+        (
+            call.method,
+            call.path.partition("?")[0]
+            .replace(ORDER_ID, "{order_id}")
+            .replace("ref_1", "{refund_id}")
+            .replace("alm-spa", "{extra_id}"),
+        )
         for call in EVERY_CALL
     }
 
@@ -159,6 +176,11 @@ BODIES: dict[str, type[BaseModel]] = {
     "retry": schemas.RetryRequest,
     "settled-outside": schemas.SettledOutsideRequest,
     "review": schemas.ReviewRequest,
+    "catalogue": catalogue_bodies.NewExtraRequest,
+    "alm-spa": catalogue_bodies.ExtraRequest,
+    "retire": catalogue_bodies.RetireRequest,
+    "order": catalogue_bodies.OrderOfExtras,
+    "property": catalogue_bodies.PropertyRequest,
 }
 
 

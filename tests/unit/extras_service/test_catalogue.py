@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from chassis.decision import Refused
-from contracts.catalogue import Slot
 from contracts.money import Money
+from contracts.offers import Slot
 from contracts.orders import Reason, RequestedLine
 from extras_service.catalogue.extra import Catalogue
 from extras_service.catalogue.quote import MAX_LINES, Quote, gone_by, quote

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from chassis.decision import Refused
-from contracts.catalogue import PriceUnit, Season, Slot, Weekday
 from contracts.money import Money
+from contracts.offers import PriceUnit, Season, Slot, Weekday
 from contracts.orders import Reason, RequestedLine
 from extras_service.catalogue.extra import Extra
 from extras_service.catalogue.quote import Quote, gone_by, quote

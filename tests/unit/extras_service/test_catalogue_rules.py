@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.catalogue import ExtraDefinition
+from contracts.offers import ExtraDefinition
 from extras_service.catalogue.file import CatalogueError, read_catalogue
 from extras_service.catalogue.rules import mistakes_of
 

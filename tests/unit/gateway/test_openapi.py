@@ -13,8 +13,10 @@ from pydantic import BaseModel
 from chassis.web.problem_types import PREFIX, PROBLEM_TYPES, Problem
 from chassis.web.problems import _STATUS_OF_REASON, _UNPROCESSABLE
 from contracts.answers import PaymentSession
-from contracts.catalogue import ExtraView
+from contracts.catalogue import StaffExtraView
+from contracts.offers import ExtraView
 from contracts.orders import OrderView, Reason
+from contracts.properties import PropertyView
 from gateway.api import examples
 from gateway.api.schemas import CancelRequest, OrderRequest, RefundRequest, ReviewRequest
 from tools.openapi_document import FILE, text
@@ -149,6 +151,8 @@ def test_a_problem_example_is_a_problem(name: str) -> None:
         (OrderView, examples.REFUNDED),
         (ExtraView, examples.EXTRA),
         (PaymentSession, examples.SESSION),
+        (StaffExtraView, examples.STAFF_EXTRA),
+        (PropertyView, examples.PROPERTY),
         *(
             (model, example)
             for model in (OrderRequest, CancelRequest, RefundRequest, ReviewRequest)

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from contracts.staff_roles import NEEDED, StaffAction
+from gateway.api import examples
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
@@ -39,6 +40,13 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/staff/session"): DESK,
     ("GET", "/v1/staff/orders"): DESK,
     ("GET", "/v1/staff/day-sheet"): DESK,
+    ("GET", "/v1/staff/catalogue"): DESK,
+    ("POST", "/v1/staff/catalogue"): ("owner",),
+    ("PUT", "/v1/staff/catalogue/{extra_id}"): ("owner",),
+    ("POST", "/v1/staff/catalogue/{extra_id}/retire"): ("owner",),
+    ("POST", "/v1/staff/catalogue/order"): ("owner",),
+    ("GET", "/v1/staff/property"): DESK,
+    ("PUT", "/v1/staff/property"): ("owner",),
     ("POST", "/v1/orders/{order_id}/fulfil"): DESK,
     ("POST", "/v1/orders/{order_id}/refunds"): MONEY,
     ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/retry"): MONEY,
@@ -66,6 +74,11 @@ BODIES: dict[str, Any] = {
         "reason": "r",
     },
     "/v1/orders/{order_id}/review": {"resolution": "accept", "reason": "r"},
+    "/v1/staff/catalogue": {"extra_id": "alm-spa", "definition": examples.DEFINITION},
+    "/v1/staff/catalogue/{extra_id}": {"version": 1, "definition": examples.DEFINITION},
+    "/v1/staff/catalogue/{extra_id}/retire": {"version": 1},
+    "/v1/staff/catalogue/order": {"extra_ids": []},
+    "/v1/staff/property": {"version": 1, "definition": examples.PROPERTY["definition"]},
 }
 
 
@@ -108,7 +121,7 @@ async def _asked(method: str, path: str, authorization: str | None) -> httpx.Res
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
             return await http.request(
                 method,
-                path.format(order_id=ORDER, refund_id=REFUND) + QUERIES.get(path, ""),
+                path.format(order_id=ORDER, refund_id=REFUND, extra_id="alm-spa") + QUERIES.get(path, ""),
                 json=BODIES.get(path),
                 headers=headers,
             )

@@ -81,7 +81,7 @@ def test_diagrams_are_drawn(site: Path) -> None:
 
     diagrams = re.findall(r'<figure class="diagram"><svg id="([\w-]+)".*?</svg></figure>', page, re.DOTALL)
 
-    assert len(set(diagrams)) == 2
+    assert len(set(diagrams)) == 4
     assert "stateDiagram-v2" not in page
 
 

@@ -1,0 +1,1 @@
+"""The property aggregate: a hotel, as its owner describes it."""

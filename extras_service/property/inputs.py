@@ -1,0 +1,5 @@
+"""The inputs of a property's decisions."""
+
+from contracts.properties import ChangeProperty, DefineProperty
+
+PropertyInput = DefineProperty | ChangeProperty

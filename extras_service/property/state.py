@@ -1,0 +1,43 @@
+"""The state of a property."""
+
+from datetime import datetime
+
+from chassis.decision import State
+from contracts.ids import PropertyId
+from contracts.properties import PropertyDefinition, PropertyView
+from extras_service.versions import Version
+
+
+class Property(State):
+    """One property, with its last versions."""
+
+    property_id: PropertyId
+    created_at: datetime
+    versions: tuple[Version[PropertyDefinition], ...]
+    imported: PropertyDefinition | None = None
+    """As it was last imported from the catalogue file."""
+
+    @property
+    def current(self) -> Version[PropertyDefinition]:
+        return self.versions[-1]
+
+    @property
+    def definition(self) -> PropertyDefinition:
+        return self.current.definition
+
+    @property
+    def status(self) -> str:
+        """For the state tables. A property is never removed: its orders go by it."""
+        return "defined"
+
+    @property
+    def summary(self) -> str:
+        return f"version {self.current.number}"
+
+    def view(self) -> PropertyView:
+        return PropertyView(
+            property_id=self.property_id,
+            version=self.current.number,
+            definition=self.definition,
+            versions=tuple(version.view() for version in self.versions),
+        )
