@@ -1,6 +1,7 @@
 """Guests who order, pay and wait for the confirmation: so many at once, for so many orders."""
 
 import asyncio
+import uuid
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Self
@@ -9,6 +10,7 @@ import httpx
 
 from benchmarks.figures import Measured, percentile
 from benchmarks.processes import processor_seconds, sums
+from client import PaymentSession, PendingError, ProblemError
 from deploy.local.processes import PLAIN_HTTP
 from deploy.local.stack import LocalStack
 from ops.demo.guest import CARD_FINE, Guest
@@ -69,9 +71,9 @@ class Driver:
     async def buy(self, guest: Guest, driven: Driven) -> None:
         """One order from the first click to the confirmation."""
         began = perf_counter()
-        order = await guest.order(EXTRA, 1)
-        session = await guest.open_payment(order.order_id)
-        async with guest.watching(order.order_id) as live:
+        order_id, _ = await placed(guest, uuid.uuid4().hex)
+        session = await opened(guest, order_id)
+        async with guest.watching(order_id) as live:
             paying = perf_counter()
             await guest.pay(session, CARD_FINE)
             await live.next("orders.order-confirmed")
@@ -93,6 +95,27 @@ class Driver:
         after = processor_seconds(self.stack)
         driven.processor = {name: after[name] - seconds for name, seconds in before.items()}
         return driven
+
+
+async def placed(guest: Guest, key: str) -> tuple[str, bool]:
+    """The id of a new order, and whether it was answered in time (201, not 202). Raises ProblemError."""
+    try:
+        return (await guest.order(EXTRA, 1, key=key)).order_id, True
+    except PendingError as pending:
+        return pending.order_id, False
+
+
+async def opened(guest: Guest, order_id: str) -> PaymentSession:
+    """The order's payment session, asked for again while it is late."""
+    while True:
+        try:
+            return await guest.open_payment(order_id)
+        except PendingError as pending:
+            await asyncio.sleep(pending.retry_after or 1)
+        except ProblemError as refusal:
+            if refusal.status not in (404, 503):  # 404: the order still waits to be handled
+                raise
+            await asyncio.sleep(refusal.retry_after or 1)
 
 
 def note(measured: Measured, driven: Driven, prefix: str, parts: bool = True) -> None:

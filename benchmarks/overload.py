@@ -11,11 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from benchmarks.driver import EXTRA, Driven, Driver
+from benchmarks.driver import Driven, Driver, opened, placed
 from benchmarks.figures import Measured, percentile
 from benchmarks.processes import give_way
-from client import PendingError, ProblemError
-from contracts.ids import OrderId
+from client import ProblemError
 from ops.demo.guest import CARD_FINE, DemoError, Guest
 
 GUESTS = 16
@@ -77,13 +76,9 @@ async def _arrive(driver: Driver, number: int, arrivals: _Arrivals) -> None:
     guest, key = driver.guest(number), uuid.uuid4().hex
     try:
         for attempt in ("accepted at once", "accepted after Retry-After"):
-            outcome, began = attempt, perf_counter()
-            arrivals.last = began
+            began = arrivals.last = perf_counter()
             try:
-                order_id = (await guest.order(EXTRA, 1, key=key)).order_id
-            except PendingError as pending:
-                order_id = OrderId(pending.order_id)
-                outcome = "accepted, to be answered later (202)"
+                order_id, in_time = await placed(guest, key)
             except ProblemError as refusal:
                 if refusal.status != 503 or refusal.retry_after is None:
                     raise
@@ -93,7 +88,7 @@ async def _arrive(driver: Driver, number: int, arrivals: _Arrivals) -> None:
                 await asyncio.sleep(after)
                 continue
             arrivals.placed.append(perf_counter() - began)
-            arrivals.outcomes[outcome] += 1
+            arrivals.outcomes[attempt if in_time else "accepted, to be answered later (202)"] += 1
             await _pay(guest, order_id, arrivals.driven)
             arrivals.outcomes["confirmed"] += 1
             return
@@ -103,16 +98,7 @@ async def _arrive(driver: Driver, number: int, arrivals: _Arrivals) -> None:
 
 
 async def _pay(guest: Guest, order_id: str, driven: Driven) -> None:
-    while True:
-        try:
-            session = await guest.open_payment(order_id)
-            break
-        except PendingError:
-            await asyncio.sleep(1)
-        except ProblemError as refusal:
-            if refusal.status not in (404, 503):  # 404: it waits, and is not placed yet
-                raise
-            await asyncio.sleep(1)
+    session = await opened(guest, order_id)
     while True:
         try:
             async with guest.watching(order_id) as live:
@@ -134,7 +120,7 @@ async def _recovered(driver: Driver, usual: float) -> float:
         probe, asked = Driven(1), perf_counter()
         try:
             await driver.buy(driver.guest(0), probe)
-        except (ProblemError, PendingError, DemoError, TimeoutError):
+        except (ProblemError, DemoError, TimeoutError):
             await asyncio.sleep(0.2)
         is_usual = bool(probe.bought) and probe.bought[0] <= usual
         since = asked if is_usual and in_a_row == 0 else since
