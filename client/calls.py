@@ -90,14 +90,18 @@ def day_sheet(day: date) -> Call[DaySheet]:
     return Call("GET", _with_query("/v1/staff/day-sheet", {"day": day}), DaySheet)
 
 
-def fulfil_order(order_id: str) -> Call[OrderView]:
-    """Record that the guest has received the extras."""
-    return Call("POST", f"/v1/orders/{order_id}/fulfil", OrderView)
+def fulfil_order(order_id: str, lines: Iterable[int] | None = None) -> Call[OrderView]:
+    """Record that the guest has received the extras; `lines`: only these, numbered from 0."""
+    body = None if lines is None else {"lines": list(lines)}
+    return Call("POST", f"/v1/orders/{order_id}/fulfil", OrderView, body)
 
 
-def refund_order(order_id: str, *, reason: str, key: str, amount: Money | None = None) -> Call[OrderView]:
-    """Refund an amount; None: all that is left."""
-    return Call("POST", f"/v1/orders/{order_id}/refunds", OrderView, _given(reason=reason, amount=amount), key)
+def refund_order(
+    order_id: str, *, reason: str, key: str, amount: Money | None = None, line: int | None = None
+) -> Call[OrderView]:
+    """Refund an amount; None: all that is left. `line`: of this line, which needs an amount."""
+    body = _given(reason=reason, amount=amount, line=line)
+    return Call("POST", f"/v1/orders/{order_id}/refunds", OrderView, body, key)
 
 
 def retry_refund(order_id: str, refund_id: str, *, reason: str) -> Call[OrderView]:
@@ -155,6 +159,10 @@ def change_property(definition: PropertyDefinition, *, version: int | None, reas
     """Replace the definition of the property that is at this version; None: define it."""
     body = _given(version=version, definition=definition, reason=reason)
     return Call("PUT", "/v1/staff/property", PropertyView, body)
+
+
+PROPERTY_LIVE_PATH = "/v1/staff/live"
+"""Where the live stream of a property's changes is."""
 
 
 def live_path(order_id: str) -> str:

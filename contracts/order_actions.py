@@ -48,6 +48,14 @@ class OrderAction(_Value):
     forced: bool = Field(default=False, description="places were held although none were left")
 
 
+class FulfilledLine(_Value):
+    """A line of an order that the guest has received before the others."""
+
+    line: int = Field(description="its number in the order, from 0")
+    by: str
+    at: datetime
+
+
 class Direction(StrEnum):
     """The direction of money outside the PSP."""
 
@@ -72,6 +80,7 @@ class StaffDetails(_Value):
     refundable: Money | None = Field(default=None, description="what the PSP holds and no refund has claimed")
     review: str | None = Field(default=None, description="why a person must decide; none while no decision is due")
     actions: tuple[OrderAction, ...] = Field(default=(), description="actions of people on the order, the oldest first")
+    fulfilled_lines: tuple[FulfilledLine, ...] = Field(default=(), description="lines that were fulfilled one by one")
     settled_outside: tuple[SettledOutside, ...] = Field(
         default=(), description="money that was paid or refunded outside the PSP"
     )

@@ -75,6 +75,7 @@ class Reason(StrEnum):
     ORDER_NOT_CANCELLABLE = "order_not_cancellable"
     CANCELLATION_TOO_LATE = "cancellation_too_late"
     ORDER_NOT_FULFILLABLE = "order_not_fulfillable"
+    LINE_UNKNOWN = "line_unknown"
     ORDER_NOT_REFUNDABLE = "order_not_refundable"
     REFUND_EXCEEDS_PAID = "refund_exceeds_paid"
     REFUND_NOT_FAILED = "refund_not_failed"
@@ -166,6 +167,7 @@ class RefundView(_Value):
         default=False, description="it failed or has no outcome, and neither the PSP nor staff have settled it"
     )
     is_second_charge: bool = Field(default=False, description="of a second charge: the guest paid twice")
+    line: int | None = Field(default=None, description="the order's line it is for; none: the whole order")
     repeats: RefundId | None = Field(default=None, description="the failed refund this one takes the place of")
     settled: RefundSettlement | None = None
 
@@ -247,6 +249,14 @@ class FulfilOrder(OrderCommand):
     staff: Staff
 
 
+class FulfilLines(OrderCommand):
+    """Staff record that the guest has received some lines of an order."""
+
+    kind: Literal["orders.fulfil-lines.v1"] = "orders.fulfil-lines.v1"
+    staff: Staff
+    lines: tuple[int, ...] = Field(min_length=1, description="their numbers in the order, from 0")
+
+
 class RefundOrder(OrderCommand):
     """Staff refund an order, all that is left or a part."""
 
@@ -254,6 +264,7 @@ class RefundOrder(OrderCommand):
     staff: Staff
     refund_id: RefundId
     amount: Money | None = Field(default=None, description="none means all that is left")
+    line: int | None = Field(default=None, description="the line that it is for; the amount is at most the line's")
     reason: str
 
 
@@ -342,6 +353,15 @@ class OrderFulfilled(OrderEvent):
     kind: Literal["orders.order-fulfilled.v1"] = "orders.order-fulfilled.v1"
     guest_id: GuestId
     property_id: PropertyId
+
+
+class OrderLinesFulfilled(OrderEvent):
+    """The guest has received some lines of the order, and others not yet."""
+
+    kind: Literal["orders.order-lines-fulfilled.v1"] = "orders.order-lines-fulfilled.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    lines: tuple[int, ...]
 
 
 class OrderPaymentChanged(OrderEvent):

@@ -171,6 +171,7 @@ EXTRAS_COMMANDS = _work_queue(
         orders.StartPayment,
         orders.CancelOrder,
         orders.FulfilOrder,
+        orders.FulfilLines,
         orders.RefundOrder,
         orders.RetryRefund,
         orders.SettleRefundOutside,
@@ -278,6 +279,7 @@ EVENTS_WITHOUT_FOLLOWER = frozenset(
         orders.OrderPendingPayment,
         orders.OrderConfirmed,
         orders.OrderFulfilled,
+        orders.OrderLinesFulfilled,
         orders.OrderPaymentChanged,
         orders.OrderNeedsReview,
         orders.OrderRefundFailed,
@@ -291,10 +293,9 @@ EVENTS_WITHOUT_FOLLOWER = frozenset(
 )
 """Events without a durable queue, by design: a running gateway follows them live. All others must be routed."""
 
-_FOR_STAFF_ALONE = frozenset(
+_UNWATCHED = frozenset(
     message_type.wire_kind()
     for message_type in (
-        orders.OrderRefundFailed,
         catalogue.ExtraDefined,
         catalogue.ExtraChanged,
         catalogue.ExtraRetired,
@@ -303,10 +304,10 @@ _FOR_STAFF_ALONE = frozenset(
         properties.PropertyChanged,
     )
 )
-"""Those of them that no guest sees live: only the message log has them."""
+"""Those of them that neither a guest nor the desk sees live: only the message log has them."""
 
 LIVE_KINDS = (
-    *(Binding(EVENTS.name, kind) for kind in sorted(EVENTS_WITHOUT_FOLLOWER - _FOR_STAFF_ALONE)),
+    *(Binding(EVENTS.name, kind) for kind in sorted(EVENTS_WITHOUT_FOLLOWER - _UNWATCHED)),
     # By their copies: a gateway's queue at `events` would make the broker accept them as routed although the binding of
     # the service that needs them is missing.
     *(
@@ -391,7 +392,12 @@ MARK = Queue(
 )
 """The object a service verifies instead of queues and exchanges on which it has no rights."""
 
-EARLIER_MARKS: tuple[str, ...] = ("topology.702a4e518866", "topology.db8d2e7668e3")
+EARLIER_MARKS: tuple[str, ...] = (
+    "topology.702a4e518866",
+    "topology.db8d2e7668e3",
+    "topology.50c510ee9782",
+    "topology.8398be4ea3af",
+)
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 
 `bellhop broker` keeps these marks and removes every other one.

@@ -25,6 +25,7 @@ from gateway.admission import AdmissionControl
 from gateway.api import api
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
+from gateway.desk_page import desk_page
 from gateway.docs_page import docs_page
 from gateway.guest_page import Page
 from gateway.live import LiveFeed
@@ -86,6 +87,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         api(bus_gateway, Auth(Tokens.of(settings, requests.clock.now), rates), live, admission, settings)
     )
     app.include_router(Page(settings).routes())
+    app.include_router(desk_page())
     if settings.shows_docs:
         app.include_router(docs_page(app.title, str(app.openapi_url)))
     app.router.routes.extend(

@@ -13,6 +13,7 @@ from contracts.offers import ExtraDefinition
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
+    FulfilLines,
     FulfilOrder,
     Guest,
     PlaceOrder,
@@ -174,6 +175,7 @@ def _order_messages() -> dict[str, Any]:
         "CancelOrder": CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id),
         "PaymentSessionClosed": PaymentSessionClosed(**IDS),
         "FulfilOrder": FulfilOrder(order_id=ORDER_ID, staff=STAFF),
+        "FulfilLines": FulfilLines(order_id=ORDER_ID, staff=STAFF, lines=(0,)),
         "RefundOrder": RefundOrder(order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, reason="sorry"),
         "RetryRefund": RetryRefund(order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, reason="it failed"),
         "SettleRefundOutside": SettleRefundOutside(

@@ -58,6 +58,10 @@ def cancelled(order: Order, *asked: RefundPayment | ClosePaymentSession) -> Appl
 def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
     if order.is_contested:
         return Refused(Reason.ORDER_NOT_CANCELLABLE, DISPUTED)
+    if command.staff is None and order.fulfilled_lines:
+        return Refused(
+            Reason.ORDER_NOT_CANCELLABLE, "You have received a part of this order already. Please ask the reception."
+        )
     if command.staff is None and order.cancel_before is not None and now >= order.cancel_before:
         until = order.cancel_before.astimezone(ZoneInfo(order.time_zone))
         return Refused(

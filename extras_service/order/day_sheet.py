@@ -39,7 +39,8 @@ def _sheet_line(order: Order, number: int, line: OrderLine) -> SheetLine:
         guest_id=order.guest.guest_id,
         quantity=line.quantity,
         at=line.slot,
-        is_fulfilled=order.status is OrderStatus.FULFILLED,
+        is_fulfilled=order.status is OrderStatus.FULFILLED
+        or any(each.line == number for each in order.fulfilled_lines),
     )
 
 

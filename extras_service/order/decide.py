@@ -1,7 +1,7 @@
 """The saga: the order's table of decisions, row by row.
 
-The rows' transitions are in `transitions.py`, `payment.py`, `closure.py`, `money.py`, `refund_transitions.py` and
-`reviews.py`. All take values and return values: no clock, no broker, no store.
+The rows' transitions are in `transitions.py`, `payment.py`, `fulfilment.py`, `closure.py`, `money.py`,
+`refund_transitions.py` and `reviews.py`. All take values and return values: no clock, no broker, no store.
 """
 
 from datetime import datetime
@@ -13,6 +13,7 @@ from contracts.ids import GuestId, PropertyId
 from contracts.message import OrderEvent
 from contracts.orders import (
     CancelOrder,
+    FulfilLines,
     FulfilOrder,
     OrderStatus,
     Reason,
@@ -38,7 +39,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.order import closure, money, payment, refund_transitions, replies, transitions
+from extras_service.order import closure, fulfilment, money, payment, refund_transitions, replies, transitions
 from extras_service.order.inputs import (
     DeadlinePassed,
     HoldsConfirmed,
@@ -119,10 +120,12 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
                 Reason.ORDER_NOT_CANCELLABLE, f"This order can no longer be cancelled: it is {order.status}."
             )
         case _S.CONFIRMED, FulfilOrder():
-            return transitions.fulfilled(order, message, now)
-        case _S.FULFILLED, FulfilOrder():
+            return fulfilment.fulfilled(order, message, now)
+        case _S.CONFIRMED, FulfilLines():
+            return fulfilment.lines_fulfilled(order, message, now)
+        case _S.FULFILLED, FulfilOrder() | FulfilLines():
             return Ignored("fulfilled already")
-        case _, FulfilOrder():
+        case _, FulfilOrder() | FulfilLines():
             return Refused(
                 Reason.ORDER_NOT_FULFILLABLE, f"Only a confirmed order can be fulfilled; it is {order.status}."
             )
@@ -188,6 +191,7 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
         case (
             CancelOrder(staff=staff)
             | FulfilOrder(staff=staff)
+            | FulfilLines(staff=staff)
             | RefundOrder(staff=staff)
             | RetryRefund(staff=staff)
             | SettleRefundOutside(staff=staff)
@@ -217,6 +221,7 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
             PaymentStart()
             | CancelOrder()
             | FulfilOrder()
+            | FulfilLines()
             | RefundOrder()
             | RetryRefund()
             | SettleRefundOutside()

@@ -8,6 +8,7 @@ from chassis.errors import PermanentError, TransientError
 from contracts.ids import OrderId
 from contracts.orders import (
     CancelOrder,
+    FulfilLines,
     FulfilOrder,
     PlaceOrder,
     RefundOrder,
@@ -86,7 +87,7 @@ class DeadlinePassed:
     """The sweeper found that the order's deadline has passed."""
 
 
-StaffCommand = FulfilOrder | RefundOrder | RetryRefund | SettleRefundOutside
+StaffCommand = FulfilOrder | FulfilLines | RefundOrder | RetryRefund | SettleRefundOutside
 PaymentEvent = (
     PaymentSessionCreated
     | PaymentSessionFailed

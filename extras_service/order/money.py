@@ -9,7 +9,7 @@ from contracts.money import Money, unrefundable
 from contracts.orders import OrderNeedsReview, OrderPaymentChanged, OrderStatus, Reason, RefundOrder
 from contracts.payments import ClosePaymentSession
 from extras_service.order.disputes import Dispute, DisputeEvent, as_fields
-from extras_service.order.refund import RequestedRefund
+from extras_service.order.refund import RequestedRefund, asked_of
 from extras_service.order.refund_requests import ask_refund
 from extras_service.order.replies import not_payable, refuse_waiting
 from extras_service.order.state import Order
@@ -58,10 +58,17 @@ def refund_asked(order: Order, command: RefundOrder, now: datetime) -> Decision[
     if order.status not in REFUNDABLE or order.received is None:
         return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
     left = order.refundable
+    if command.line is not None:
+        if command.line not in range(len(order.lines)):
+            return Refused(Reason.LINE_UNKNOWN, f"This order has the lines 0 to {len(order.lines) - 1}.")
+        refunded = asked_of(refund for refund in order.refunds if refund.line == command.line)
+        of_line = order.lines[command.line].line_total.in_hundredths - refunded
+        left = Money.of_hundredths(max(0, min(left.in_hundredths, of_line)), left.currency)
     amount = command.amount or left
     if (problem := unrefundable(amount, left)) is not None:
         return Refused(Reason.REFUND_EXCEEDS_PAID, f"At most {readable(left)} can be refunded: {problem}.")
-    asked, refund = ask_refund(order, refund_of(command.refund_id, amount, command.reason, command.staff.staff_id, now))
+    asked_for = refund_of(command.refund_id, amount, command.reason, command.staff.staff_id, now)
+    asked, refund = ask_refund(order, asked_for.model_copy(update={"line": command.line}))
     return Applied(asked, (refund,))
 
 

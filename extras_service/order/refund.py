@@ -33,6 +33,8 @@ class RequestedRefund(BaseModel):
     """The payment service has polled, or waited, for its outcome without success for days."""
     is_second_charge: bool = False
     """Of a second charge (the guest paid twice): none of the order's own money."""
+    line: int | None = None
+    """The order's line that it is for."""
     repeats: RefundId | None = None
     settled: RefundSettlement | None = None
 
@@ -60,6 +62,7 @@ class RequestedRefund(BaseModel):
             detail=self.detail,
             needs_attention=needs_attention,
             is_second_charge=self.is_second_charge,
+            line=self.line,
             repeats=self.repeats,
             settled=self.settled,
         )

@@ -38,6 +38,7 @@ def ask_again(
         asked_by=by,
         asked_at=now,
         is_second_charge=failed.is_second_charge,
+        line=failed.line,
         repeats=failed.refund_id,
     )
     return ask_refund(order, again)

@@ -12,6 +12,7 @@ def staff_view(order: Order) -> OrderView:
         refundable=order.refundable,
         review=order.review,
         actions=actions_of(order),
+        fulfilled_lines=order.fulfilled_lines,
         settled_outside=order.settled_outside,
     )
     return order.staff_view().model_copy(update={"staff": details})

@@ -13,7 +13,7 @@ from chassis.decision import PendingReply, State
 from chassis.keys import joined
 from contracts.ids import OrderId, PaymentId, RefundId
 from contracts.money import Money
-from contracts.order_actions import Direction, OrderAction, SettledOutside
+from contracts.order_actions import Direction, FulfilledLine, OrderAction, SettledOutside
 from contracts.orders import (
     DisputeStage,
     Guest,
@@ -85,6 +85,8 @@ class Order(State):
     """Settlements outside the PSP made when a review ended; for failed refunds see `RequestedRefund`."""
     actions: tuple[OrderAction, ...] = ()
     """Who cancelled it, gave its extras to the guest or ended a review, the oldest first; see `refunds` for those."""
+    fulfilled_lines: tuple[FulfilledLine, ...] = ()
+    """The lines that the guest has received, where staff recorded them one by one."""
     closed_by: str | None = None
     """The person who closed it, from versions before `actions`: `id: reason`."""
     holds: HoldsStage = HoldsStage.CONFIRMED

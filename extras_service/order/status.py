@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts.money import Money
 from contracts.order_actions import ActionKind, OrderAction, Role
-from contracts.orders import CancelOrder, FulfilOrder, OrderStatus, PaymentStatus, ResolveReview
+from contracts.orders import CancelOrder, FulfilLines, FulfilOrder, OrderStatus, PaymentStatus, ResolveReview
 from extras_service.order.state import Order
 
 CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
@@ -37,7 +37,7 @@ def settled(order: Order, status: OrderStatus) -> Order:
 
 def acted(
     order: Order,
-    command: CancelOrder | FulfilOrder | ResolveReview,
+    command: CancelOrder | FulfilOrder | FulfilLines | ResolveReview,
     action: ActionKind,
     now: datetime,
     reason: str = "",

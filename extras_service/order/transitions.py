@@ -1,13 +1,10 @@
-"""Transitions of placement and fulfilment."""
+"""Transitions of placement."""
 
 from datetime import datetime
 
 from chassis.decision import Applied, Decision, Duplicate, Ignored, Refused
 from contracts.ids import payment_id_of
-from contracts.order_actions import ActionKind
 from contracts.orders import (
-    FulfilOrder,
-    OrderFulfilled,
     OrderPendingPayment,
     OrderStatus,
     PaymentStatus,
@@ -18,7 +15,6 @@ from extras_service.catalogue.quote import Quote, gone_by
 from extras_service.order.closure import expired
 from extras_service.order.inputs import PlacementRequest
 from extras_service.order.state import HoldsStage, Order, guest_key
-from extras_service.order.status import acted
 
 _HOLDS_LOST = "The order took too long, and one of its extras is taken meanwhile. Please order again."
 
@@ -93,9 +89,3 @@ def holds_lost(order: Order) -> Decision[Order]:
     if order.holds is not HoldsStage.UNCONFIRMED:
         return Ignored("its places were confirmed before")
     return expired(order.model_copy(update={"holds": HoldsStage.LOST}))
-
-
-def fulfilled(order: Order, command: FulfilOrder, now: datetime) -> Decision[Order]:
-    event = OrderFulfilled(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
-    given = acted(order, command, ActionKind.FULFILLED, now)
-    return Applied(given.model_copy(update={"status": OrderStatus.FULFILLED}), (event,))

@@ -17,7 +17,8 @@ def api(
     """Every route under `/v1`."""
     router = APIRouter(prefix="/v1")
     router.include_router(guests.routes(bus, auth, admission, settings))
-    router.include_router(orders.routes(bus, auth, live, StreamLimit(settings.max_live_streams)))
-    router.include_router(staff.routes(bus, auth))
+    streams = StreamLimit(settings.max_live_streams)
+    router.include_router(orders.routes(bus, auth, live, streams))
+    router.include_router(staff.routes(bus, auth, live, streams))
     router.include_router(catalogue.routes(bus, auth))
     return router

@@ -54,6 +54,7 @@ REFUND: dict[str, Any] = {
     "detail": "",
     "needs_attention": False,
     "is_second_charge": False,
+    "line": None,
     "repeats": None,
     "settled": None,
 }
@@ -113,6 +114,11 @@ STAFF_SESSION: dict[str, Any] = {
     "role": "reception",
     "may": ["see", "fulfil"],
 }
+DESK_STREAM = (
+    'event: desk.connected\ndata: {"event": "desk.connected"}\n\n'
+    "event: orders.order-confirmed\n"
+    f'data: {{"event": "orders.order-confirmed", "order_id": "{ORDER_ID}"}}\n\n'
+)
 STREAM = (
     "event: orders.order-state\n"
     f'data: {{"event": "orders.order-state", "order_id": "{ORDER_ID}", '

@@ -1,9 +1,9 @@
 """Request and response bodies of the API, beyond the contracts' own views."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator, model_validator
 
 from contracts.desk import MOST_LISTED, OrderFilter
 from contracts.ids import OrderId
@@ -52,6 +52,14 @@ class CancelRequest(BaseModel):
     reason: str = Field(default="", max_length=500)
 
 
+class FulfilRequest(BaseModel):
+    """The lines that the guest has received."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"lines": [0]}]})
+
+    lines: tuple[int, ...] = Field(min_length=1, max_length=100, description="their numbers in the order, from 0")
+
+
 class RefundRequest(BaseModel):
     """The amount and reason of a refund."""
 
@@ -64,8 +72,18 @@ class RefundRequest(BaseModel):
         }
     )
 
-    amount: Money | None = Field(default=None, description="none means all that is left")
+    amount: Money | None = Field(default=None, description="none means all that is left; needed with `line`")
+    line: int | None = Field(
+        default=None, ge=0, description="the line of the order that it is for; at most the line's price is refunded"
+    )
     reason: str = Field(min_length=1, max_length=500)
+
+    @model_validator(mode="after")
+    def _a_line_has_an_amount(self) -> Self:
+        # A service that does not know lines yet would refund all that is left.
+        if self.line is not None and self.amount is None:
+            raise ValueError("a refund of a line needs its amount")
+        return self
 
     @field_validator("amount")
     @classmethod

@@ -1,9 +1,11 @@
 """Routes for staff: fulfil an order, refund it, decide its review."""
 
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from chassis.web.staff_roles import StaffMember
 from contracts.answers import StaffSession
@@ -18,6 +20,7 @@ from contracts.desk import (
 )
 from contracts.ids import OrderId, RefundId
 from contracts.orders import (
+    FulfilLines,
     FulfilOrder,
     OrderView,
     RefundOrder,
@@ -31,8 +34,18 @@ from gateway.api import examples
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway, expected
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
-from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
+from gateway.api.responses import (
+    ACCEPTED,
+    OF_AN_ORDER,
+    OF_ANY_REQUEST,
+    WITH_A_BODY,
+    WITH_A_KEY,
+    answers,
+    event_stream,
+    problems,
+)
 from gateway.api.schemas import (
+    FulfilRequest,
     OrderIdPath,
     OrderSearch,
     RefundIdPath,
@@ -41,9 +54,11 @@ from gateway.api.schemas import (
     ReviewRequest,
     SettledOutsideRequest,
 )
+from gateway.live import LiveFeed, PropertyUpdate
+from gateway.rate_limits import StreamLimit
 
 
-def routes(bus: BusGateway, auth: Auth) -> APIRouter:
+def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) -> APIRouter:
     router = APIRouter(tags=["staff"])
     viewer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.SEE))]
     member_of_token = Annotated[StaffMember, Depends(auth.staff_member)]
@@ -60,6 +75,24 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     async def staff_session(member: member_of_token) -> StaffSession:
         """Staff: who the token says they are, and what they may do."""
         return member.session
+
+    async def watched(staff: viewer_of_token) -> AsyncIterator[AsyncIterator[PropertyUpdate]]:
+        with streams.slot(staff), feed.watching_property(staff.property_id) as updates:
+            yield updates
+
+    @router.get(
+        "/staff/live",
+        response_class=EventSourceResponse,
+        responses=event_stream("First `desk.connected`, then one event per change.", examples.DESK_STREAM)
+        | problems(*OF_ANY_REQUEST, "too-many-live-streams"),
+    )
+    async def property_live(
+        updates: Annotated[AsyncIterator[PropertyUpdate], Depends(watched)],
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Staff: which orders of their property change, as it happens; to be read by their ids."""
+        yield ServerSentEvent(event="desk.connected", data={"event": "desk.connected"})
+        async for update in updates:
+            yield ServerSentEvent(event=update.event, data=update.model_dump())
 
     @router.get(
         "/staff/orders",
@@ -92,11 +125,15 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         response_model=OrderView,
         responses=answers(200, "The order, given to the guest.", examples.FULFILLED)
         | ACCEPTED
-        | problems(*OF_AN_ORDER, "order-not-fulfillable"),
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-fulfillable", "line-unknown"),
     )
-    async def fulfil(order_id: OrderIdPath, staff: fulfiller_of_token, request: Request) -> OrderView | Response:
-        """Staff: record that the guest has received what was ordered. Safe to repeat."""
-        return await bus.change(FulfilOrder(order_id=OrderId(order_id), staff=staff), request)
+    async def fulfil(
+        order_id: OrderIdPath, staff: fulfiller_of_token, request: Request, body: FulfilRequest | None = None
+    ) -> OrderView | Response:
+        """Staff: record that the guest has received the order, or some of its lines. Safe to repeat."""
+        known = OrderId(order_id)
+        whole = FulfilOrder(order_id=known, staff=staff)
+        return await bus.change(FulfilLines(order_id=known, staff=staff, lines=body.lines) if body else whole, request)
 
     @router.post(
         "/orders/{order_id}/refunds",
@@ -109,6 +146,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
             *WITH_A_KEY,
             "order-not-refundable",
             "refund-exceeds-paid",
+            "line-unknown",
             "idempotency-key-reused",
         ),
     )
@@ -125,6 +163,7 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
             staff=staff,
             refund_id=refund_id_of(order_id, checked(idempotency_key)),
             amount=body.amount,
+            line=body.line,
             reason=body.reason,
         )
         return await bus.change(command, request)

@@ -40,7 +40,8 @@ export async function watch(api, orderId, { tell, fail, signal }) {
   return asking;
 }
 
-async function stream(api, orderId, signal, tell) {
+/** Read the event stream of `api.live(orderId)` once, until it ends or the signal is given. */
+export async function stream(api, orderId, signal, tell) {
   const own = new AbortController();
   const end = () => own.abort();
   signal.addEventListener("abort", end);

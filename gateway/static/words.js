@@ -43,10 +43,22 @@ export class Words {
 
   /** An amount in minor units. How many decimals a currency has is the gateway's word, for it is what is charged. */
   money({ amount, currency }) {
-    const digits = this._decimals[currency] ?? 2;
+    const digits = this._digits(currency);
     const format = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
     return new Intl.NumberFormat(this.locale, format).format(amount / 10 ** digits);
   }
+
+  /** An amount as it is typed: `12.50`. */
+  plain({ amount, currency }) { return (amount / 10 ** this._digits(currency)).toFixed(this._digits(currency)); }
+
+  /** The amount that was typed, with a point or a comma; null for what is none. */
+  parsed(text, currency) {
+    const digits = this._digits(currency);
+    const [, whole, part = ""] = /^\s*(\d{1,9})(?:[.,](\d*))?\s*$/.exec(text) ?? [];
+    return whole === undefined || part.length > digits ? null : { amount: Number(whole + part.padEnd(digits, "0")), currency };
+  }
+
+  _digits(currency) { return this._decimals[currency] ?? 2; }
 
   /** A date without a time, `2027-02-03`. */
   day(date, options = { weekday: "short", day: "numeric", month: "long" }) {

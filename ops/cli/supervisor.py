@@ -34,6 +34,11 @@ def show_how_to_try(stack: LocalStack) -> None:
     signed = stack.mint_token("guest-1", "alpenhof", "R-1001", today(), today() + timedelta(days=7))
     console.print("\nA guest's page, with the sandbox's cards (4242 4242 4242 4242 pays):")
     console.print(f"  {stack.gateway_url}/#token={signed}", soft_wrap=True, markup=False)
+    manager = stack.mint_token("lena", "alpenhof", "", today(), today(), role=Role.MANAGER)
+    console.print(
+        "\nThe desk of the hotel's staff, as a manager (other roles: `bellhop token --role reception`):", markup=False
+    )
+    console.print(f"  {stack.gateway_url}/desk#token={manager}", soft_wrap=True, markup=False)
     operator = stack.mint_token("operator-1", "", "", today(), today(), role=Role.EDITOR)
     console.print("\nThe operator's page: queues, dead letters, replays, an order's trace:", markup=False)
     console.print(f"  {stack.service_urls[OPERATORS_PAGE.name]}/ops#token={operator}", soft_wrap=True, markup=False)

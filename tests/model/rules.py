@@ -20,6 +20,7 @@ from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
+    FulfilLines,
     FulfilOrder,
     Guest,
     PlaceOrder,
@@ -105,6 +106,7 @@ START = "StartPayment"
 START_LATER = "StartPayment, unanswered for a while"
 CANCEL = "CancelOrder"
 FULFIL = "FulfilOrder"
+FULFIL_LINE = "FulfilLines"
 ACCEPT = "ResolveReview (accept)"
 GIVE_BACK = "ResolveReview (refund)"
 SETTLED = "ResolveReview (settled outside)"
@@ -119,6 +121,7 @@ COMMANDS: Mapping[str, OrderInput] = {
     START_LATER: _STARTING,
     CANCEL: CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id),
     FULFIL: FulfilOrder(order_id=ORDER_ID, staff=STAFF),
+    FULFIL_LINE: FulfilLines(order_id=ORDER_ID, staff=STAFF, lines=(0,)),
     ACCEPT: _resolve(ReviewResolution.ACCEPT),
     GIVE_BACK: _resolve(ReviewResolution.REFUND),
     SETTLED: _resolve(ReviewResolution.SETTLED_OUTSIDE),

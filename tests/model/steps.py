@@ -27,6 +27,7 @@ from tests.model.rules import (
     CANCEL,
     DEADLINE,
     FULFIL,
+    FULFIL_LINE,
     GIVE_BACK,
     LATE_POLL,
     NAMES,
@@ -257,7 +258,17 @@ class Model:
         if not world.left.staff:
             return
         spent = world._replace(left=world.left._replace(staff=world.left.staff - 1))
-        names = (FULFIL, CANCEL, ACCEPT, GIVE_BACK, SETTLED, RETRY, OUTSIDE, *REFUNDS[world.left.staff % len(REFUNDS)])
+        names = (
+            FULFIL,
+            FULFIL_LINE,
+            CANCEL,
+            ACCEPT,
+            GIVE_BACK,
+            SETTLED,
+            RETRY,
+            OUTSIDE,
+            *REFUNDS[world.left.staff % len(REFUNDS)],
+        )
         for name in names:
             yield from self._commanded(world, spent, name, f"staff: {name}")
 

@@ -23,6 +23,7 @@ from contracts.message import Message
 from contracts.money import Money
 from contracts.orders import (
     CancelOrder,
+    FulfilLines,
     FulfilOrder,
     GetOrder,
     Guest,
@@ -123,6 +124,8 @@ class Shortcut:
                 staff = person if isinstance(person, Staff) else None
                 return CancelOrder(order_id=order_id, staff=staff, reason=body.get("reason", ""), **who)
             case "POST", "fulfil":
+                if "lines" in body:
+                    return FulfilLines(order_id=order_id, staff=_staff(person), lines=tuple(body["lines"]))
                 return FulfilOrder(order_id=order_id, staff=_staff(person))
             case "POST", "refunds":
                 return RefundOrder(
@@ -130,6 +133,7 @@ class Shortcut:
                     staff=_staff(person),
                     refund_id=refund_id_of(order_id, str(call.key)),
                     amount=Money.model_validate(body["amount"]) if "amount" in body else None,
+                    line=body.get("line"),
                     reason=body["reason"],
                 )
             case "POST", "refunds", refund_id, "retry":

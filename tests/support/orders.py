@@ -8,6 +8,7 @@ from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
+    FulfilLines,
     FulfilOrder,
     Guest,
     OrderStatus,
@@ -255,6 +256,10 @@ def cancelling_by_staff(property_id: str = "alpenhof") -> CancelOrder:
 
 def fulfilling(property_id: str = "alpenhof") -> FulfilOrder:
     return FulfilOrder(order_id=ORDER_ID, staff=staff(property_id))
+
+
+def fulfilling_lines(*lines: int) -> FulfilLines:
+    return FulfilLines(order_id=ORDER_ID, staff=staff(), lines=lines)
 
 
 def refunding(amount: int | None = None, *, refund_id: RefundId = REFUND_ID, currency: str = "EUR") -> RefundOrder:

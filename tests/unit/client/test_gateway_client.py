@@ -38,6 +38,7 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.list_property_orders(),
     calls.day_sheet(date(2027, 2, 3)),
     calls.fulfil_order(ORDER_ID),
+    calls.fulfil_order(ORDER_ID, [0]),
     calls.refund_order(ORDER_ID, reason="cold", key="refund-1", amount=EUR),
     calls.retry_refund(ORDER_ID, "ref_1", reason="another account"),
     calls.settle_refund_outside(ORDER_ID, "ref_1", reason="in cash", amount=EUR),
@@ -166,12 +167,14 @@ def test_every_route_of_the_api_has_a_call() -> None:
         for call in EVERY_CALL
     }
 
-    assert {*named, ("GET", calls.live_path("{order_id}"))} == routes
+    streams = {("GET", path) for path in (calls.live_path("{order_id}"), calls.PROPERTY_LIVE_PATH)}
+    assert named | streams == routes
 
 
 BODIES: dict[str, type[BaseModel]] = {
     "orders": schemas.OrderRequest,
     "cancel": schemas.CancelRequest,
+    "fulfil": schemas.FulfilRequest,
     "refunds": schemas.RefundRequest,
     "retry": schemas.RetryRequest,
     "settled-outside": schemas.SettledOutsideRequest,

@@ -36,6 +36,7 @@ MESSAGES: dict[str, OrderInput] = {
     "cancel by staff": given.cancelling_by_staff(),
     "cancel by staff elsewhere": given.cancelling_by_staff("kamogawa"),
     "fulfil": given.fulfilling(),
+    "fulfil a line": given.fulfilling_lines(0),
     "refund": given.refunding(),
     "refund too much": given.refunding(999_999),
     "review: accept": given.resolving(ReviewResolution.ACCEPT),
@@ -75,6 +76,7 @@ cancel by another guest   | refused            | refused         | refused      
 cancel by staff           | -> cancelling      | -> cancelling   | ignored         | refused         | ignored         | -> cancelled | refused      | refused
 cancel by staff elsewhere | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 fulfil                    | refused            | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
+fulfil a line             | refused            | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
 refund                    | refused            | refused         | refused         | refused         | refused         | -> confirmed | -> fulfilled | refused
 refund too much           | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
 review: accept            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> confirmed

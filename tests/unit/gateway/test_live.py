@@ -47,7 +47,7 @@ def test_everything_else_is_nothing_to_a_guest(message: Message) -> None:
 def test_everything_a_gateway_follows_is_shown() -> None:
     followed = {original_of(binding.exchange, binding.routing_key) for binding in LIVE_KINDS}
 
-    assert followed == {("events", kind) for kind in SEEN}
+    assert followed == {("events", kind) for kind in (*SEEN, FOR_STAFF, "orders.order-lines-fulfilled.v1")}
 
 
 def test_what_a_hotel_must_look_at_is_not_explained_to_the_guest() -> None:
@@ -56,6 +56,9 @@ def test_what_a_hotel_must_look_at_is_not_explained_to_the_guest() -> None:
     assert update is not None
     assert update.detail is None
 
+
+FOR_STAFF = "orders.order-refund-failed.v1"
+"""No guest sees it; the staff of the property learn that the order has changed."""
 
 # The feed
 
@@ -121,6 +124,20 @@ async def test_no_watcher_is_remembered_after_leaving() -> None:
     feed = LiveFeed()
 
     with feed.watching("ord_1"), feed.watching("ord_1"):
-        assert set(feed._watching) == {"ord_1"}
+        assert set(feed._watching) == {(LiveUpdate, "ord_1")}
 
     assert feed._watching == {}
+
+
+async def test_staff_learn_which_orders_of_their_property_change_also_what_no_guest_sees() -> None:
+    feed = LiveFeed()
+
+    with feed.watching_property("alpenhof") as here, feed.watching_property("kamogawa") as elsewhere:
+        for kind in ("orders.order-confirmed.v1", FOR_STAFF, "payments.payment-failed.v1"):
+            message = sample(kind)
+            changes = {"property_id": "alpenhof"} if "property_id" in type(message).model_fields else {}
+            await feed.on_event(message.model_copy(update=changes))
+        feed.close()
+
+        assert [update.event async for update in here] == ["orders.order-confirmed", "orders.order-refund-failed"]
+        assert [update async for update in elsewhere] == []

@@ -14,10 +14,16 @@ from pydantic import SecretStr
 
 from chassis.web import problems
 from chassis.web.static_assets import KIT, StaticAssets
+from contracts.order_actions import ActionKind
+from contracts.orders import OrderStatus, PaymentStatus
+from contracts.payments import RefundStage
+from contracts.staff_roles import StaffRole
+from gateway.desk_page import desk_page
 from gateway.guest_page import FOLDER, Page, decimals, policy_for
 from gateway.settings import GatewaySettings
 from ops.web.files import FOLDER as OPERATORS_PAGE
 
+DESK = FOLDER / "desk"
 ROOT = Path(__file__).resolve().parents[3]
 BUDGET = 60 * 1024
 """Bytes a guest's browser receives from us, compressed as it asks for."""
@@ -38,6 +44,7 @@ def browser(themes: Path | None = None) -> httpx.AsyncClient:
     app = FastAPI()
     problems.install(app)
     app.include_router(Page(settings(themes)).routes())
+    app.include_router(desk_page())
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page")
 
 
@@ -51,7 +58,7 @@ async def test_everything_the_page_names_is_there_and_kept_for_ever() -> None:
         named = await addresses(http)
         answers = [await http.get(address) for address in named]
 
-    files = {file.name for folder in (FOLDER, KIT) for file in folder.iterdir()}
+    files = {file.name for folder in (FOLDER, KIT) for file in folder.iterdir() if file.is_file()}
     assert {Path(address).name for address in named} == files - {"index.html"} | {"decimals.json"}
     assert {answer.status_code for answer in answers} == {200}
     assert all("immutable" in answer.headers["cache-control"] for answer in answers)
@@ -159,12 +166,43 @@ def test_every_text_the_code_asks_for_by_name_is_there() -> None:
     assert len(asked) > 30
 
 
+def test_the_desk_has_every_text_it_asks_for_in_both_languages() -> None:
+    texts = json.loads((DESK / "messages.json").read_text())
+    code = "\n".join(file.read_text() for file in DESK.glob("*.js"))
+
+    asked = set(re.findall(r'\bsay\("([^"]+)"', code))
+
+    assert texts["en"].keys() == texts["de"].keys()
+    assert asked - texts["en"].keys() == set()
+    assert {f"status.{status}" for status in OrderStatus} <= texts["en"].keys()
+    assert {f"money.{status}" for status in PaymentStatus} <= texts["en"].keys()
+    assert {f"stage.{stage}" for stage in RefundStage} <= texts["en"].keys()
+    assert {f"events.{action}" for action in ActionKind} <= texts["en"].keys()
+    assert {f"role.{role}" for role in StaffRole} <= texts["en"].keys()
+
+
+async def test_the_desk_and_all_it_names_come_under_a_policy_that_lets_nothing_else_in() -> None:
+    async with browser() as http:
+        page = await http.get("/desk")
+        named = re.findall(r'(?:href|src)="(/desk/[^"]+)"', page.text)
+        answers = [await http.get(address) for address in named]
+        missing = await http.get("/desk/0123456789abcdef/none.js")
+
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "'unsafe" not in policy
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(named) > 15
+    assert missing.status_code == 404
+
+
 def test_decimals_are_those_the_psp_adapter_counts_with() -> None:
     assert {"JPY": 0, "KWD": 3}.items() <= decimals().items()
     assert "EUR" not in decimals()
 
 
-@pytest.mark.parametrize("folder", [FOLDER, OPERATORS_PAGE], ids=["guest", "operator"])
+@pytest.mark.parametrize("folder", [FOLDER, DESK, OPERATORS_PAGE], ids=["guest", "desk", "operator"])
 def test_a_page_has_nothing_of_its_own_that_the_kit_has(folder: Path) -> None:
     def defined(where: Path) -> set[str]:
         code = "\n".join(file.read_text() for file in where.glob("*.js"))
@@ -182,12 +220,13 @@ def test_a_file_of_a_page_that_hides_one_of_the_kit_is_an_error(tmp_path: Path) 
 
 
 @pytest.mark.timeout(60)
-def test_both_pages_and_their_kit_are_in_the_wheel(tmp_path: Path) -> None:
+def test_every_page_and_the_kit_are_in_the_wheel(tmp_path: Path) -> None:
     build = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
 
     [wheel] = tmp_path.glob("*.whl")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if "/static/" in name and "sandbox" not in name}
 
-    folders = (FOLDER, KIT, OPERATORS_PAGE)
-    assert packed == {str(file.relative_to(ROOT)) for folder in folders for file in folder.iterdir()}
+    folders = (FOLDER, DESK, KIT, OPERATORS_PAGE)
+    files = (file for folder in folders for file in folder.iterdir() if file.is_file())
+    assert packed == {str(file.relative_to(ROOT)) for file in files}

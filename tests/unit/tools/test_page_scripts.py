@@ -9,7 +9,11 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[3]
 _SHARED = _ROOT / "chassis" / "web" / "static"
-_PAGES = {"the guest's page": "gateway/static", "the operator's page": "ops/web/static"}
+_PAGES = {
+    "the guest's page": "gateway/static",
+    "the desk": "gateway/static/desk",
+    "the operator's page": "ops/web/static",
+}
 
 _BREAKS = {
     "a variable is renamed in its declaration only": (

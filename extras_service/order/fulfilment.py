@@ -1,0 +1,37 @@
+"""Transitions of fulfilment: the whole order at once, or line by line."""
+
+from datetime import datetime
+
+from chassis.decision import Applied, Decision, Ignored, Refused
+from contracts.order_actions import ActionKind, FulfilledLine
+from contracts.orders import FulfilLines, FulfilOrder, OrderFulfilled, OrderLinesFulfilled, OrderStatus, Reason
+from extras_service.order.state import Order
+from extras_service.order.status import acted
+
+
+def fulfilled(order: Order, command: FulfilOrder | FulfilLines, now: datetime) -> Applied[Order]:
+    event = OrderFulfilled(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+    given = acted(order, command, ActionKind.FULFILLED, now)
+    return Applied(given.model_copy(update={"status": OrderStatus.FULFILLED}), (event,))
+
+
+def lines_fulfilled(order: Order, command: FulfilLines, now: datetime) -> Decision[Order]:
+    """The guest has received these lines. With the last of them the order is fulfilled."""
+    numbers = range(len(order.lines))
+    if any(line not in numbers for line in command.lines):
+        return Refused(Reason.LINE_UNKNOWN, f"This order has the lines 0 to {len(order.lines) - 1}.")
+    known = {each.line for each in order.fulfilled_lines}
+    new = sorted(set(command.lines) - known)
+    if not new:
+        return Ignored("these lines are fulfilled already")
+    given = tuple(FulfilledLine(line=line, by=command.staff.staff_id, at=now) for line in new)
+    marked = order.model_copy(update={"fulfilled_lines": (*order.fulfilled_lines, *given)})
+    if known | set(new) == set(numbers):
+        return fulfilled(marked, command, now)
+    event = OrderLinesFulfilled(
+        order_id=order.order_id,
+        guest_id=order.guest.guest_id,
+        property_id=order.guest.property_id,
+        lines=tuple(new),
+    )
+    return Applied(marked, (event,))

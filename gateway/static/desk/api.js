@@ -1,0 +1,30 @@
+// The gateway's routes for staff, see docs/http-api.md.
+
+import { send } from "./http.js";
+
+export class Api {
+  constructor(token) {
+    this._token = token;
+  }
+
+  session() { return this._body("GET", "/v1/staff/session"); }
+
+  /** A page of orders: {orders, next}. */
+  orders(only) { return this._body("GET", `/v1/staff/orders?${new URLSearchParams(only)}`); }
+
+  order(id) { return this._body("GET", `/v1/orders/${id}`); }
+
+  sheet(day) { return this._body("GET", `/v1/staff/day-sheet?day=${day}`); }
+
+  /** One act on an order, as {status: 200, body: order}, or {status: 202} when it is on its way. `key` makes it happen once. */
+  act(id, what, json, key) {
+    return send(`/v1/orders/${id}/${what}`, { method: "POST", token: this._token, json, headers: key && { "Idempotency-Key": key } });
+  }
+
+  /** The property's server-sent events, as an open response. */
+  live(_, signal) {
+    return send("/v1/staff/live", { token: this._token, signal, read: (response) => response }).then(({ body }) => body);
+  }
+
+  _body(method, path) { return send(path, { method, token: this._token }).then(({ body }) => body); }
+}

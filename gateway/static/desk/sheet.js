@@ -1,0 +1,49 @@
+// The day sheet: what kitchen, spa and drivers need on a day, by extra and time, to read and to print.
+
+import { h, refill } from "./dom.js";
+
+const iso = (date) => new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 10);
+
+function shifted(day, by) {
+  const date = new Date(`${day}T12:00:00`);
+  date.setDate(date.getDate() + by);
+  return iso(date);
+}
+
+export async function sheet(desk, asked, signal) {
+  const { words, api } = desk;
+  const day = /^\d{4}-\d\d-\d\d$/.test(asked) ? asked : iso(new Date());
+  const view = h("section", { class: "sheet", "aria-live": "off" });
+  const go = (to) => { location.hash = `/day/${to}`; };
+  const input = h("input", { id: "day", type: "date", value: day, required: true, on: { change: () => { if (input.value) go(input.value); } } });
+
+  async function look() {
+    const { extras, is_complete: isComplete } = await api.sheet(day);
+    if (signal.aborted) return;
+    refill(view,
+      isComplete ? null : h("p", { class: "trouble", text: words.say("sheet.cut") }),
+      ...(extras.length ? extras.map((extra) => table(extra, words)) : [h("p", { class: "quiet", text: words.say("sheet.empty") })]));
+  }
+
+  desk.onChange(() => look().catch(() => { /* the stream begins again, with a look at everything */ }), signal);
+  desk.mount(words.say("tab.day"),
+    h("h1", { text: words.day(day, { weekday: "long", day: "numeric", month: "long", year: "numeric" }) }),
+    h("p", { class: "buttons screen" },
+      h("a", { class: "button", id: "before", href: `#/day/${shifted(day, -1)}`, text: words.say("day.before") }),
+      h("label", { class: "unseen", for: "day", text: words.say("search.day") }), input,
+      h("a", { class: "button", id: "after", href: `#/day/${shifted(day, 1)}`, text: words.say("day.after") }),
+      h("button", { type: "button", id: "print", text: words.say("print"), on: { click: () => print() } })),
+    view);
+  await look();
+}
+
+function table(extra, words) {
+  return h("section", { class: "extra" }, h("h2", { text: `${extra.quantity} × ${words.own(extra.name)}` }),
+    h("table", {}, h("caption", { class: "unseen", text: words.own(extra.name) }),
+      h("thead", {}, h("tr", {}, ["sheet.at", "sheet.quantity", "by.reservation_id", "by.guest_id", "sheet.done"].map((name) => h("th", { scope: "col", text: words.say(name) })))),
+      h("tbody", {}, extra.lines.map((line) => h("tr", {},
+        h("td", { text: line.at ?? "–" }), h("td", { text: String(line.quantity) }),
+        h("td", {}, h("a", { href: `#/order/${line.order_id}`, text: line.reservation_id })),
+        h("td", { text: line.guest_id }),
+        h("td", { text: line.is_fulfilled ? "✓" : "☐", "aria-label": words.say(line.is_fulfilled ? "yes" : "no") }))))));
+}

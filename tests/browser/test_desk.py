@@ -1,0 +1,226 @@
+"""The desk in a real Chromium: two receptions, one running system, and what they see of each other's work."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import ARTEFACTS, PHONE
+from tests.browser.visitor import _EXPECTED
+from tests.support.desk import Desk, paid_order, refunds_of
+from tests.support.guest import BREAKFAST, LATE_CHECKOUT, token
+from tests.support.system import GATEWAY, System
+from tests.support.waiting import PATIENCE
+
+TABLET = {"width": 1024, "height": 768}
+BUDGET = 60 * 1024
+PICTURES = ARTEFACTS / "desk"
+
+
+@dataclass
+class Reception:
+    page: Page
+    system: System
+    complaints: list[str] = field(default_factory=list)
+
+    async def sees(self, order_id: str) -> None:
+        await self.page.click(f"#row-{order_id}")
+        await expect(self.page.locator("h1")).to_contain_text("·")
+
+    async def check(self, name: str) -> None:
+        """The page is accessible, does not scroll sideways, and its picture is kept."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        await self.page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
+        found = await Axe().run(self.page)
+        wrong = [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found.response["violations"]]
+        assert wrong == []
+        assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+class Receptions:
+    def __init__(self, chromium: Browser, system: System) -> None:
+        self._chromium, self._system = chromium, system
+        self.all: list[Reception] = []
+        self.windows: list[BrowserContext] = []
+
+    async def opens(self, role: str = "manager", sub: str = "lena", **options: Any) -> Reception:
+        usual: dict[str, Any] = {"viewport": TABLET, "locale": "en-GB", "reduced_motion": "reduce"}
+        window = await self._chromium.new_context(**{**usual, **options})
+        self.windows.append(window)
+        window.set_default_timeout(PATIENCE * 1000)
+        reception = Reception(await window.new_page(), self._system)
+        self.all.append(reception)
+        page, complaints = reception.page, reception.complaints
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(said.text)
+                if said.type in ("error", "warning") and not _EXPECTED.search(said.text)
+                else None
+            ),
+        )
+        signed = token(sub=sub, role=role, property="alpenhof", reservation=None, stay_from=None, stay_to=None)
+        await page.goto(f"{self._system.parts[GATEWAY].url}/desk#token={signed}")
+        await expect(page.locator("#list-title")).to_be_visible()
+        assert "token" not in page.url
+        return reception
+
+
+@pytest.fixture
+async def receptions(chromium: Browser, system: System) -> AsyncIterator[Receptions]:
+    desks = Receptions(chromium, system)
+    yield desks
+    for window in desks.windows:
+        await window.close()
+    assert [complaint for each in desks.all for complaint in each.complaints] == []
+
+
+async def test_an_order_is_seen_live_refunded_in_part_and_fulfilled_by_two_receptions_at_once(
+    receptions: Receptions, system: System
+) -> None:
+    lena, otto = await receptions.opens(), await receptions.opens("reception", "otto", viewport=PHONE, locale="de-DE")
+    order_id = await paid_order(system, system.guest())
+
+    await expect(lena.page.locator(f"#row-{order_id} .chip")).to_have_text("confirmed")
+    await lena.check("1-orders")
+    await otto.check("2-orders-phone-german")
+    await lena.sees(order_id)
+    await otto.sees(order_id)
+    await lena.check("3-order")
+    await expect(otto.page.locator("#fulfil")).to_be_visible()
+    assert await otto.page.locator("#refund, #cancel").count() == 0  # what the role may not
+
+    await lena.page.click("#refund")
+    await expect(lena.page.locator("#effect")).to_contain_text("€48.00 go back to the guest")
+    await lena.page.fill("#amount", "100")
+    await expect(lena.page.locator("#do")).to_be_disabled()
+    await lena.page.fill("#amount", "12,50")
+    await expect(lena.page.locator("#effect")).to_contain_text("€12.50 go back to the guest")
+    await expect(lena.page.locator("#effect")).to_contain_text("€35.50 of the payment stay")
+    await lena.page.fill("#reason", "cold eggs")
+    await lena.check("4-refund")
+    await lena.page.keyboard.press("Enter")
+    await expect(lena.page.locator(".history")).to_contain_text("lena refunded €12.50: cold eggs")
+    await expect(otto.page.locator(".sums")).to_contain_text("12,50")
+
+    for each in (lena, otto):
+        await each.page.click("#fulfil")
+        await expect(each.page.locator("#do")).to_be_visible()
+    await lena.page.evaluate("document.querySelector('#do').click()")
+    await otto.page.evaluate("document.querySelector('#do').click()")
+    for each in (lena, otto):
+        await expect(each.page.locator("#fulfil")).to_have_count(0)
+        await expect(each.page.locator(".chip.good")).to_be_visible()
+
+    assert [refund["amount"] for refund in await refunds_of(system, order_id)] == [1250]
+    seen = await Desk.of(system).sees(order_id)
+    assert seen["status"] == "fulfilled"
+    assert [action["action"] for action in seen["staff"]["actions"]] == ["fulfilled"]
+
+
+async def test_one_line_is_fulfilled_and_the_other_refunded(receptions: Receptions, system: System) -> None:
+    guest = system.guest()
+    order_id = await paid_order(system, guest, BREAKFAST, LATE_CHECKOUT)
+    lena = await receptions.opens()
+    await lena.sees(order_id)
+
+    await lena.page.click("#fulfil-0")
+    await expect(lena.page.locator("#effect")).to_contain_text("has received: Breakfast buffet")
+    await lena.page.click("#do")
+    await expect(lena.page.locator("tbody tr >> nth=0")).to_contain_text("received")
+    await lena.page.click("#refund-1")
+    await lena.page.fill("#reason", "left early")
+    await lena.page.click("#do")
+    await expect(lena.page.locator(".history")).to_contain_text("left early")
+    await lena.check("7-line-by-line")
+
+    seen = await Desk.of(system).sees(order_id)
+    assert seen["status"] == "confirmed"
+    assert [each["line"] for each in seen["staff"]["fulfilled_lines"]] == [0]
+    assert [(each["line"], each["amount"]) for each in seen["refunds"]] == [(1, seen["lines"][1]["line_total"])]
+
+
+async def test_a_refund_whose_answer_is_lost_is_made_once(receptions: Receptions, system: System) -> None:
+    lena = await receptions.opens()
+    order_id = await paid_order(system, system.guest())
+    await lena.sees(order_id)
+    lost = 0
+
+    async def lose_the_answer(route: Any) -> None:
+        nonlocal lost
+        await route.fetch()
+        lost += 1
+        await route.abort()
+
+    await lena.page.route("**/refunds", lose_the_answer, times=1)
+    await lena.page.click("#refund")
+    await lena.page.fill("#amount", "10.00")
+    await lena.page.fill("#reason", "one towel missing")
+    await lena.page.click("#do")
+    await expect(lena.page.locator("dialog .trouble")).to_contain_text("it happens only once")
+    await lena.page.click("#do")
+
+    await expect(lena.page.locator("dialog")).to_have_count(0)
+    assert lost == 1
+    await expect(lena.page.locator(".sums")).to_contain_text("€10.00")
+    assert [refund["amount"] for refund in await refunds_of(system, order_id)] == [1000]
+
+
+async def test_the_day_sheet_shows_what_is_due_and_is_made_for_paper(receptions: Receptions, system: System) -> None:
+    order_id = await paid_order(system, system.guest())
+    desk = await receptions.opens("reception", color_scheme="dark")
+
+    await desk.page.click("#tabs a >> nth=1")
+    day = (await Desk.of(system).sees(order_id))["lines"][0]["day"]
+    await desk.page.goto(f"{system.parts[GATEWAY].url}/desk#/day/{day}")
+
+    await expect(desk.page.locator(f"a[href='#/order/{order_id}']")).to_be_visible()
+    await desk.check("5-day-sheet-dark")
+    await desk.page.emulate_media(media="print", color_scheme="light")
+    await expect(desk.page.locator(".top")).to_be_hidden()
+    await desk.page.screenshot(path=str(PICTURES / "6-day-sheet-print.png"))
+
+
+async def test_orders_are_searched_and_what_is_found_can_be_linked_to(receptions: Receptions, system: System) -> None:
+    guest = system.guest()
+    order_id = await paid_order(system, guest)
+    desk = await receptions.opens("reception")
+
+    await desk.page.select_option("#f-by", "guest_id")
+    await desk.page.fill("#f-text", guest.guest_id)
+    await desk.page.select_option("#f-status", "confirmed")
+    await desk.page.keyboard.press("Enter")
+    await desk.page.click("#find")
+    await expect(desk.page.locator("section[aria-labelledby=list-title] .row")).to_have_count(1)
+    await desk.page.reload()
+
+    await expect(desk.page.locator(f"#row-{order_id}")).to_be_visible()
+    await expect(desk.page.locator("#f-text")).to_have_value(guest.guest_id)
+
+
+async def test_a_guests_token_is_refused_and_a_pasted_one_lets_staff_in(chromium: Browser, system: System) -> None:
+    page = await (await chromium.new_context(viewport=PHONE, locale="en-GB")).new_page()  # type: ignore[arg-type]
+    await page.goto(f"{system.parts[GATEWAY].url}/desk#token={token()}")
+    await expect(page.locator(".notice")).to_contain_text("needs the role reception")
+
+    await page.fill("#token", token(sub="rosa", role="reception", property="alpenhof"))
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator("#foot")).to_contain_text("rosa, reception")
+    await page.context.close()
+
+
+async def test_the_desk_weighs_no_more_than_the_guests_page(receptions: Receptions) -> None:
+    desk = await receptions.opens()
+
+    sizes = await desk.page.evaluate(
+        "performance.getEntriesByType('resource').filter((one) => /^[/]desk[/]/.test(new URL(one.name).pathname))"
+        ".map((one) => one.encodedBodySize)"
+    )
+
+    assert len(sizes) > 10
+    assert 0 < sum(sizes) < BUDGET
