@@ -1,6 +1,7 @@
-// One extra on offer: how many of it, and on which day of the stay. An extra may be chosen for several days.
+// One extra on offer: how many of it, on which day of the stay and at which time. It may be chosen several times.
 
 import { h, refill } from "./dom.js";
+import { choicesOf, isSame, priceOn } from "./offers.js";
 
 /** The days of a stay that are not over yet at the hotel, as dates. */
 export function daysOf({ from, to }, timeZone) {
@@ -13,20 +14,24 @@ export function daysOf({ from, to }, timeZone) {
   return left.length ? left : days.slice(-1);
 }
 
-export function choices({ extra, days, cart, words, changed }) {
+export function choices({ extra, days, session, cart, words, changed }) {
   const id = extra.extra_id;
   const name = words.own(extra.name);
   const described = words.own(extra.description);
+  const possible = choicesOf(extra, days);
   const controls = h("div", { class: "controls" });
+  const unit = `per.${extra.price_per ?? "piece"}`;
   const node = h("li", { class: "extra" },
     h("div", { class: "extra-text" },
       h("h3", { text: name }),
       described ? h("p", { class: "quiet", text: described }) : null),
-    h("p", { class: "price", text: words.money(extra.unit_price) }),
+    h("p", { class: "price" },
+      words.money(priceOn(extra, session, possible[0]?.day)),
+      words.has(unit) ? h("span", { class: "quiet", text: ` ${words.say(unit)}` }) : null),
     controls);
 
   const mine = () => cart.lines.filter((line) => line.extra_id === id);
-  const freeDays = () => days.filter((day) => !mine().some((line) => line.day === day));
+  const free = () => possible.filter((choice) => !mine().some((line) => isSame(line, choice)));
 
   function put(lines) {
     const others = cart.lines.filter((line) => line.extra_id !== id);
@@ -37,23 +42,37 @@ export function choices({ extra, days, cart, words, changed }) {
     }
   }
 
-  const fresh = () => (extra.needs_day ? { extra_id: id, quantity: 1, day: freeDays()[0] } : { extra_id: id, quantity: 1 });
+  const fresh = () => ({ extra_id: id, quantity: 1, ...free()[0] });
   const withLine = (at, change) => put(mine().map((line, place) => (place === at ? { ...line, ...change } : line)));
 
+  /** Another day, at the same time if it is free. */
+  function onDay(line, day) {
+    const left = free().filter((choice) => choice.day === day);
+    return left.find((choice) => choice.slot === line.slot) ?? left[0] ?? {};
+  }
+
+  function select(kind, at, label, isFixed, values, chosen, text, change) {
+    return h("select", {
+      id: `${id}-${kind}-${at}`, "aria-label": label, disabled: isFixed,
+      on: { change: (event) => withLine(at, change(event.target.value)) },
+    }, [...new Set(values)].map((value) => h("option", { value, selected: value === chosen, text: text(value) })));
+  }
+
   function row(line, at, isFixed) {
-    const what = line.day ? `${name}, ${words.day(line.day)}` : name;
+    const when = [line.day ? words.day(line.day) : null, line.slot].filter(Boolean);
+    const what = [name, ...when].join(", ");
+    const open = possible.filter((choice) => isSame(choice, line) || free().some((left) => isSame(left, choice)));
     const step = (by, label, sign, isOff) => h("button", {
       type: "button", class: "step", id: `${id}-${by > 0 ? "more" : "less"}-${at}`, text: sign,
       "aria-label": words.say(label, { what }), disabled: isFixed || isOff,
       on: { click: () => withLine(at, { quantity: line.quantity + by }) },
     });
     return h("div", { class: "row" },
-      extra.needs_day ? h("select", {
-        id: `${id}-day-${at}`, "aria-label": words.say("day", { what: name }), disabled: isFixed,
-        on: { change: (event) => withLine(at, { day: event.target.value }) },
-      }, days.filter((day) => day === line.day || freeDays().includes(day)).map((day) => h("option", {
-        value: day, selected: day === line.day, text: words.day(day, { weekday: "short", day: "numeric", month: "short" }),
-      }))) : null,
+      extra.needs_day ? select("day", at, words.say("day", { what: name }), isFixed, open.map(({ day }) => day), line.day,
+        (day) => words.day(day, { weekday: "short", day: "numeric", month: "short" }), (day) => onDay(line, day)) : null,
+      line.slot ? select("slot", at, words.say("slot", { what: name }), isFixed,
+        open.filter(({ day }) => day === line.day).map(({ slot }) => slot), line.slot,
+        (slot) => words.time(slot), (slot) => ({ slot })) : null,
       h("div", { class: "stepper", role: "group", "aria-label": words.say("quantity", { what }) },
         step(-1, "less", "−", false),
         h("output", { id: `${id}-count-${at}`, text: String(line.quantity) }),
@@ -65,10 +84,11 @@ export function choices({ extra, days, cart, words, changed }) {
     /** Show what the cart holds. */
     draw(isFixed) {
       const lines = mine();
-      const canAdd = lines.length === 0 || (extra.needs_day && freeDays().length > 0);
+      const canAdd = possible.length > 0 && (lines.length === 0 || (extra.needs_day && free().length > 0));
       node.classList.toggle("chosen", lines.length > 0);
       refill(controls,
         lines.map((line, at) => row(line, at, isFixed)),
+        possible.length ? null : h("p", { class: "quiet", text: words.say("not.in.stay") }),
         canAdd ? h("button", {
           type: "button", id: `${id}-add`, class: lines.length ? "plain" : "add", disabled: isFixed,
           text: words.say(lines.length ? "add.day" : "add"),

@@ -10,9 +10,9 @@ const OPEN = new Set(["pending_payment", "expiring", "cancelling"]);
 const GIVEN_BACK = new Set(["partially_refunded", "refunded", "disputed", "charged_back"]);
 
 export function linesOf(order, words) {
-  return h("ul", { class: "lines" }, order.lines.map(({ quantity, name, day }) => h("li", {},
+  return h("ul", { class: "lines" }, order.lines.map(({ quantity, name, day, slot }) => h("li", {},
     h("span", { text: `${quantity} × ${words.own(name)}` }),
-    day ? h("span", { class: "quiet", text: words.day(day) }) : null,
+    day ? h("span", { class: "quiet", text: words.when({ day, slot }) }) : null,
   )));
 }
 

@@ -3,6 +3,7 @@
 import { choices, daysOf } from "./choices.js";
 import { announce } from "./dialogs.js";
 import { byId, h, refill } from "./dom.js";
+import { choicesOf, costOf, isSame } from "./offers.js";
 import { followOrders } from "./orders.js";
 import { place } from "./ordering.js";
 import { backoff, pause } from "./waiting.js";
@@ -13,7 +14,8 @@ export async function shop(page, signal) {
   if (signal.aborted) return;
   const days = daysOf(session, extras[0]?.time_zone);
   const byExtra = new Map(extras.map((extra) => [extra.extra_id, extra]));
-  cart.keepOnly(({ extra_id: id, day }) => byExtra.has(id) && (!day || days.includes(day)));
+  const canBeHad = (line) => choicesOf(byExtra.get(line.extra_id), days).some((choice) => isSame(choice, line));
+  cart.keepOnly((line) => byExtra.has(line.extra_id) && canBeHad(line));
 
   const basket = h("section", { class: "basket", "aria-labelledby": "basket-title" });
   const list = h("ul", { class: "extras" });
@@ -21,7 +23,7 @@ export async function shop(page, signal) {
   let trouble = "";
   let isSending = false;
 
-  const rows = extras.map((extra) => choices({ extra, days, cart, words, changed }));
+  const rows = extras.map((extra) => choices({ extra, days, session, cart, words, changed }));
   list.append(...rows.map((row) => row.node));
 
   function changed() {
@@ -32,15 +34,15 @@ export async function shop(page, signal) {
 
   function drawBasket() {
     const lines = cart.lines.map((line) => ({ ...line, extra: byExtra.get(line.extra_id) }));
-    const totals = totalsOf(lines);
+    const totals = totalsOf(lines.map((line) => costOf(line.extra, session, line)));
     const isMixed = totals.length > 1;
     basket.classList.toggle("empty", lines.length === 0);
     refill(basket,
       h("h2", { id: "basket-title", text: words.say("basket.title") }),
-      lines.length ? h("ul", { class: "basket-lines" }, lines.map(({ extra, quantity, day }) => h("li", {},
-        h("span", { text: `${quantity} × ${words.own(extra.name)}` }),
-        h("span", { class: "amount", text: words.money({ ...extra.unit_price, amount: extra.unit_price.amount * quantity }) }),
-        day ? h("span", { class: "quiet", text: words.day(day) }) : null,
+      lines.length ? h("ul", { class: "basket-lines" }, lines.map((line) => h("li", {},
+        h("span", { text: `${line.quantity} × ${words.own(line.extra.name)}` }),
+        h("span", { class: "amount", text: words.money(costOf(line.extra, session, line)) }),
+        line.day ? h("span", { class: "quiet", text: words.when(line) }) : null,
       ))) : h("p", { class: "quiet", text: words.say("basket.empty") }),
       h("p", { class: "trouble", role: "alert", id: "order-trouble", text: isMixed ? words.say("basket.mixed") : trouble }),
       lines.length ? h("div", { class: "pay-bar" },
@@ -102,12 +104,9 @@ export async function shop(page, signal) {
   await Promise.all([sent, followOrders(page, ordersList, orders, signal)]);
 }
 
-function totalsOf(lines) {
+function totalsOf(costs) {
   const totals = new Map();
-  for (const { extra, quantity } of lines) {
-    const { amount, currency } = extra.unit_price;
-    totals.set(currency, (totals.get(currency) ?? 0) + amount * quantity);
-  }
+  for (const { amount, currency } of costs) totals.set(currency, (totals.get(currency) ?? 0) + amount);
   return [...totals].map(([currency, amount]) => ({ amount, currency }));
 }
 

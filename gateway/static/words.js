@@ -65,6 +65,14 @@ export class Words {
     return new Intl.DateTimeFormat(this.locale, { ...options, timeZone: "UTC" }).format(new Date(`${date}T00:00:00Z`));
   }
 
+  /** A time of the day without a zone, `15:00`. */
+  time(slot) {
+    return new Intl.DateTimeFormat(this.locale, { timeStyle: "short", timeZone: "UTC" }).format(new Date(`1970-01-01T${slot}:00Z`));
+  }
+
+  /** The day of a line, and its time. */
+  when({ day, slot }) { return slot ? `${this.day(day)}, ${this.time(slot)}` : this.day(day); }
+
   /** The days from one date to another. */
   span(from, to) {
     const format = new Intl.DateTimeFormat(this.locale, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });

@@ -36,6 +36,23 @@ async def test_a_guest_orders_pays_and_finds_the_confirmed_order_on_top(visit: V
     ]
 
 
+async def test_a_guest_picks_a_time_and_sees_it_in_basket_and_order(visit: Visit) -> None:
+    guest = await visit()
+
+    await guest.choose("alm-private-spa")
+    await guest.page.select_option("#alm-private-spa-day-0", "2038-02-03")
+    await guest.page.select_option("#alm-private-spa-slot-0", "17:00")
+    await expect(guest.page.locator(".basket-lines")).to_contain_text("3 February, 17:00")
+    await guest.picture("2-slot-phone", whole=True)
+    await guest.page.click("#order")
+    await guest.at_payment()
+    await guest.page.click(".way-back a")
+
+    await expect(guest.orders.first).to_contain_text("3 February, 17:00")
+    [order] = await guest.orders_at_the_hotel()
+    assert [(line["day"], line["slot"]) for line in order["lines"]] == [("2038-02-03", "17:00")]
+
+
 async def test_the_token_leaves_the_address_at_once_and_stays_with_the_tab(visit: Visit) -> None:
     guest = await visit()
 
