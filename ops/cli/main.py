@@ -17,6 +17,7 @@ from ops.cli import (
     audit,
     audit_log,
     broker,
+    catalogue,
     closing,
     dead,
     local_stack,
@@ -45,7 +46,7 @@ from ops.core.reconcile import reconcile as run_reconcile
 from ops.core.target import Target
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
-for part in (dead, log, plans, psp, review):
+for part in (catalogue, dead, log, plans, psp, review):
     app.add_typer(part.app, name=part.NAME)
 app.command("broker")(broker.broker)
 app.command("queues")(queues.queues)
