@@ -15,11 +15,14 @@ from chassis.errors import StoreUnavailableError
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.redaction import Redaction
 from chassis.storage.documents import DocumentStore
+from chassis.storage.windows import Windows
 
 log = structlog.get_logger()
 
 _LONGEST_OUTCOME = 500
 """Maximum length in characters."""
+_PAGE = 500
+"""Entries in one window of time, about."""
 
 
 class AuditEntry(BaseModel):
@@ -82,10 +85,18 @@ class AuditLog:
         except StoreUnavailableError as error:  # the action itself was performed
             log.warning("audit.outcome_lost", entry_id=entry_id, outcome=outcome[:_LONGEST_OUTCOME], error=str(error))
 
-    async def entries(self, since: datetime | None = None) -> list[AuditEntry]:
-        """The newest last."""
-        found = await (self._entries.between("entry_id", _id_at(since)) if since else self._entries.find())
-        return [entry for _, entry in sorted(found.items())]
+    async def entries(self, since: datetime | None = None, limit: int | None = None) -> list[AuditEntry]:
+        """The newest last; with `limit`, only the newest so many. Read in windows of time, some hundreds in each."""
+        windows, found = Windows(min(limit or _PAGE, _PAGE), since, now=utc_now()), dict[str, AuditEntry]()
+        while (limit is None or len(found) < limit) and (window := windows.current) is not None:
+            least, below = window
+            page = await self._entries.between(
+                "entry_id", _id_at(least) if least else "", _id_at(below) if below else None
+            )
+            windows.passed(len(page))
+            found |= page
+        entries = [entry for _, entry in sorted(found.items())]
+        return entries if limit is None else entries[-limit:]
 
 
 def _id_at(moment: datetime) -> str:

@@ -10,6 +10,9 @@ from chassis.runtime.metrics import Metrics
 from chassis.storage.documents import ModelT
 from chassis.storage.driver_errors import translated
 
+_AT_ONCE = 500
+"""Records in one write: more of them may take longer than the store's time-out."""
+
 
 class MongoRecords(Generic[ModelT]):
     """Plain records: read by id or field, replaced as a whole or updated conditionally."""
@@ -37,7 +40,8 @@ class MongoRecords(Generic[ModelT]):
         ]
         with translated("putting records"):
             await self._prepare()
-            await self._collection.bulk_write(writes, ordered=False)
+            for start in range(0, len(writes), _AT_ONCE):
+                await self._collection.bulk_write(writes[start : start + _AT_ONCE], ordered=False)
 
     async def add(self, record_id: str, record: ModelT) -> bool:
         """Insert a record. False if the id exists; the existing record is not changed.

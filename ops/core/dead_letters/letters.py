@@ -6,7 +6,7 @@ be read in a queue again and again. They are drained: written to the store, then
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -202,9 +202,19 @@ class DeadLetters:
 
     async def matching(self, wanted: Filter, stage: Stage | None = Stage.WAITING) -> list[DeadLetter]:
         """The letters in a stage (None: any) that match a filter, the oldest failure first."""
-        found = await (self.records.find(stage=stage.value) if stage else self.records.find())
-        letters = [letter for letter in found.values() if letter.is_wanted(wanted)]
+        if stage:
+            found = (await self.records.find(stage=stage.value)).values()
+            letters = [letter for letter in found if letter.is_wanted(wanted)]
+        else:
+            letters = [letter async for letter in self._all() if letter.is_wanted(wanted)]
         return sorted(letters, key=lambda letter: (letter.failed_at, letter.letter_id))
+
+    async def _all(self) -> AsyncIterator[DeadLetter]:
+        """Every letter, in parts by the first digit of the ids."""
+        begins = ["", *(f"dl_{digit:x}" for digit in range(1, 16))]
+        for least, below in zip(begins, [*begins[1:], None], strict=True):
+            for letter in (await self.records.between("letter_id", least, below)).values():
+                yield letter
 
     async def named(self, ids: Iterable[str]) -> list[DeadLetter]:
         """The letters with these ids or id prefixes. Raises NoSuchLetterError."""

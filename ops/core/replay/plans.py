@@ -33,6 +33,10 @@ INTERRUPTED_AFTER = timedelta(seconds=60)
 """Longer than a run ever takes between two heartbeats."""
 
 
+_PAGE = 500
+"""Messages of a plan that are read at once."""
+
+
 class Result(StrEnum):
     """The result of one message of a plan."""
 
@@ -57,7 +61,11 @@ class Planned(BaseModel):
 
     @property
     def item_id(self) -> str:
-        return f"{self.plan_id}.{self.number:06d}"
+        return item_id(self.plan_id, self.number)
+
+
+def item_id(plan_id: str, number: int) -> str:
+    return f"{plan_id}.{number:06d}"
 
 
 class Plan(BaseModel):
@@ -143,7 +151,10 @@ class Plans:
     async def named(self, plan_id: str) -> tuple[Plan, list[Planned]]:
         """A plan and its messages in order. Raises NoSuchPlanError."""
         plan = await self.header(plan_id)
-        items = (await self.items.find(plan_id=plan_id)).values()
+        ids = [item_id(plan_id, number) for number in range(1, plan.messages + 1)]
+        items: list[Planned] = []
+        for start in range(0, len(ids), _PAGE):
+            items += (await self.items.get(ids[start : start + _PAGE])).values()
         return plan, sorted(items, key=lambda item: item.number)
 
     async def all(self) -> list[Plan]:

@@ -67,8 +67,8 @@ def routes(desk: ReconnectingSession) -> APIRouter:
 
     @router.get("/audit-log")
     async def audit_log(wanted: Annotated[Wanted, Query()]) -> dict[str, Any]:
-        entries = await AuditLog((await desk()).store).entries(wanted.filter().since)
-        return {"entries": [entry.model_dump(mode="json") for entry in entries[-_MOST:]]}
+        entries = await AuditLog((await desk()).store).entries(wanted.filter().since, _MOST)
+        return {"entries": [entry.model_dump(mode="json") for entry in entries]}
 
     return router
 
