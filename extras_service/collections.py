@@ -23,7 +23,7 @@ class ExtrasStore:
             "orders", Order, indexed=("guest_key", "status", "open_of", *DESK_INDEXES)
         )
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
-        self.properties: Documents[Property] = store.documents("properties", Property)
+        self.properties: Documents[Property] = store.documents("properties", Property, indexed=("status",))
         self.catalogue: Documents[CatalogueExtra] = store.documents(
             "catalogue", CatalogueExtra, indexed=("property_id",)
         )

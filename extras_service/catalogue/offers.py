@@ -7,7 +7,7 @@ from contracts.catalogue import ExtraStatus
 from contracts.ids import PropertyId
 from extras_service.catalogue.extra import Extra
 from extras_service.catalogue.state import CatalogueExtra
-from extras_service.property.state import Property
+from extras_service.property.state import DEFINED, Property
 
 MOST = 1000
 """Extras of one property."""
@@ -57,14 +57,17 @@ class Offers:
 
     async def undocumented(self) -> list[Extra]:
         """The records that have no document."""
-        records = await self._records.find()
+        records = await self._records.between("property_id", "")
         documents = {state.extra_id for _, state in await self._catalogue.load_many(list(records))}
         return [extra for extra in records.values() if extra.extra_id not in documents]
 
     async def time_zones(self) -> dict[str, str]:
         """The time zone of every property, by id."""
-        records = {str(extra.property_id): extra.time_zone for extra in (await self._records.find()).values()}
-        properties = await self._properties.find(MOST)
+        records = {
+            str(extra.property_id): extra.time_zone
+            for extra in (await self._records.between("property_id", "")).values()
+        }
+        properties = await self._properties.find(MOST, status=DEFINED)
         return records | {str(state.property_id): state.definition.time_zone for state in properties}
 
 

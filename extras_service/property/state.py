@@ -7,12 +7,16 @@ from contracts.ids import PropertyId
 from contracts.properties import PropertyDefinition, PropertyView
 from extras_service.versions import Version
 
+DEFINED = "defined"
+
 
 class Property(State):
     """One property, with its last versions."""
 
     property_id: PropertyId
     created_at: datetime
+    status: str = DEFINED
+    """An index lists all properties by it. A property is never removed: its orders go by it."""
     versions: tuple[Version[PropertyDefinition], ...]
     imported: PropertyDefinition | None = None
     """As it was last imported from the catalogue file."""
@@ -24,11 +28,6 @@ class Property(State):
     @property
     def definition(self) -> PropertyDefinition:
         return self.current.definition
-
-    @property
-    def status(self) -> str:
-        """For the state tables. A property is never removed: its orders go by it."""
-        return "defined"
 
     @property
     def summary(self) -> str:

@@ -24,7 +24,7 @@ from extras_service.catalogue.offers import MOST
 from extras_service.catalogue.seed import definition_of
 from extras_service.catalogue.state import CatalogueExtra
 from extras_service.collections import ExtrasStore
-from extras_service.property.state import Property
+from extras_service.property.state import DEFINED, Property
 from extras_service.versions import is_changed_since_import
 from ops.core.target import Target
 
@@ -69,7 +69,7 @@ class Comparison:
     async def of(self, file: CatalogueFile, store: Store) -> tuple[Difference, ...]:
         """The differences, properties first. Raises StoreUnavailableError."""
         extras = ExtrasStore(store)
-        hotels = {state.property_id: state for state in await extras.properties.find(MOST)}
+        hotels = {state.property_id: state for state in await extras.properties.find(MOST, status=DEFINED)}
         known = {state.extra_id: state for _, state in await extras.catalogue.load_many(list(file.extras))}
         found = [self._property(each, wanted, hotels.get(each)) for each, wanted in file.properties.items()]
         found += [self._extra(extra, known.get(extra.extra_id)) for extra in file.extras.values()]
@@ -160,7 +160,11 @@ async def exported(store: Store, property_id: str | None = None) -> str:
     Raises StoreUnavailableError.
     """
     extras = ExtrasStore(store)
-    hotels = [hotel for hotel in await extras.properties.find(MOST) if property_id in (None, hotel.property_id)]
+    hotels = [
+        hotel
+        for hotel in await extras.properties.find(MOST, status=DEFINED)
+        if property_id in (None, hotel.property_id)
+    ]
     hotels.sort(key=lambda hotel: hotel.property_id)
     offered = list[dict[str, Any]]()
     for hotel in hotels:
