@@ -21,7 +21,7 @@ from tests.support.outages import broker_to_kill, store_to_kill, until_streams_s
 __all__ = ["_no_proxy_between_the_parts"]
 
 IS_LONG = os.environ.get("BELLHOP_CHAOS") == "long"
-ROUNDS, GUESTS = (10, 20) if IS_LONG else (1, 4)
+ROUNDS, GUESTS = (10, 20) if IS_LONG else (1, 6)
 SEED = int(os.environ.get("BELLHOP_CHAOS_SEED", random.randrange(10**6) if IS_LONG else 20270203))  # noqa: S311
 
 FIGURES = pytest.StashKey[list[Figures]]()
