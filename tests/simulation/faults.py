@@ -35,6 +35,10 @@ class Profile:
     """Messages that no service can read, and an operator can correct."""
     refusals: float = 0
     """A queue refuses what is published to it, for longer than an outbox waits."""
+    deploys: float = 0
+    """A service rolls forward and back, instance by instance."""
+    restores: float = 0
+    """A store is restored from a backup of up to twenty minutes before, and brought up to date."""
     operators: int = 0
     """People who look, correct, discard, restore and replay all the time."""
     store_lost: float = 0
@@ -85,6 +89,8 @@ PROFILES = {
         bugs=5,
         malformed=8,
         refusals=2,
+        deploys=5,
+        restores=1,
         operators=2,
         store_lost=0.001,
         store_unanswered=0.003,
@@ -99,6 +105,7 @@ PROFILES = {
     "hostile": Profile(
         kills=60,
         restarts=10,
+        deploys=4,
         connections_lost=30,
         channels_closed=20,
         failovers=15,
@@ -138,6 +145,8 @@ EVENTS = (
     "bugs",
     "malformed",
     "refusals",
+    "deploys",
+    "restores",
 )
 PUBLISHES = ("confirmed", "refused", "late")
 """What becomes of what is published to a queue without a leader."""
@@ -199,6 +208,10 @@ class Happening:
                 mishaps.send_malformed(world, random)
             case "refusals":
                 mishaps.refuse_publishes(world, random)
+            case "deploys":
+                world.deploy(random)
+            case "restores":
+                world.restore_one(random)
             case _:
                 raise ValueError(f"no such fault: {self.kind}")
 

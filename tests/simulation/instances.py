@@ -97,8 +97,8 @@ def _url(account: str) -> SecretStr:
     return SecretStr(f"amqp://{account}:secret@simulated/")
 
 
-def builders(*, over_http: bool) -> Mapping[str, Callable[[], Any]]:
-    """How each service is built, by its name."""
+def builders(*, over_http: bool) -> Mapping[str, Callable[..., Any]]:
+    """How each service is built, by its name; named are settings that differ."""
     stored: dict[str, Any] = {"mongodb_url": SecretStr("mongodb://simulated/"), "declare_topology": False}
     extras = ExtrasSettings(amqp_url=_url("extras-service"), **stored)
     payments = PaymentSettings(amqp_url=_url("payment-service"), **stored)
@@ -114,8 +114,8 @@ def builders(*, over_http: bool) -> Mapping[str, Callable[[], Any]]:
         amqp_url=_url("gateway"), declare_topology=False, seal_keys=SecretStr(SEAL_KEY), api_docs=False
     )
     return {
-        "extras-service": lambda: extras_service.app.create_app(extras),
-        "payment-service": lambda: payment_service.app.create_app(payments),
+        "extras-service": lambda **named: extras_service.app.create_app(extras.model_copy(update=named)),
+        "payment-service": lambda **named: payment_service.app.create_app(payments.model_copy(update=named)),
         "psp-adapter": lambda: psp_adapter.app.create_app(adapter),
         "gateway": lambda: gateway.app.create_app(edge) if over_http else ShortGateway(_periodic),
     }
@@ -154,14 +154,19 @@ class Instance:
     loop: SimulatedLoop
     service: str
     number: int
-    build: Callable[[], Any]
+    build: Callable[..., Any]
     servers: Servers
     process: Process = field(init=False)
     app: Any = None
     lives: int = 0
+    is_held: bool = False
+    """Its supervisor was stopped: it does not start again."""
+    _named: dict[str, Any] = field(default_factory=dict)
     _stopping: asyncio.Event = field(init=False)
 
     def start(self) -> None:
+        if self.is_held or (self.lives and self.process.alive):
+            return
         self.lives += 1
         self.process = Process(f"{self.service}-{self.number}.{self.lives}")
         self.servers.enter(self.process)
@@ -180,7 +185,7 @@ class Instance:
 
     async def _run(self, process: Process) -> None:
         try:
-            app = self.build()
+            app = self.build(**self._named)
             async with app.router.lifespan_context(app):
                 self.app = app
                 await self._stopping.wait()
@@ -204,6 +209,16 @@ class Instance:
                 self.loop.call_at(at, connection.drop, context=self.loop.world.context)
         at = self.loop.time() + start_again_after
         self.loop.call_at(at, self.start, context=self.loop.world.context)
+
+    def hold(self) -> None:
+        """Stop it until it is released."""
+        self.is_held = True
+        self.stop()
+
+    def release(self, **settings: Any) -> None:
+        """Start it again, with other settings than usual."""
+        self.is_held, self._named = False, settings
+        self.start()
 
     def stop(self) -> None:
         """As SIGTERM."""

@@ -34,6 +34,7 @@ from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
 from tests.simulation.replaying import logged, resent
 from tests.simulation.report import Account, accounts_of
+from tests.simulation.restoring import Restores, restore_one
 from tests.simulation.sealing import sealed
 from tests.simulation.shortcut import Shortcut
 from tests.simulation.staff import PROPERTY
@@ -180,6 +181,7 @@ class World:
             for number in range(1, self.profile.operators + 1):
                 desk = partial(self.shift.desk, f"operator-{number}")
                 self.instances.append(Instance(self.loop, "operator", number, desk, self.servers))
+        self.restores = Restores()
         self.broken: list[str] = []
         self.scraped: list[alarms.Sample] = []
         """What the services' metrics say at rest."""
@@ -282,6 +284,21 @@ class World:
                 instance.kill(start_again_after=start_again_after)
 
         self.loop.on_step[self.loop.steps + steps] = kill
+
+    def restore_one(self, random: Random) -> None:
+        """A store is restored: of orders and stock, or of payments."""
+        self.loop.create_task(restore_one(self, random, operators_target()), context=self.loop.world.context)
+
+    def deploy(self, random: Random) -> None:
+        """A service rolls forward, and perhaps back: its instances stop and start one after the other."""
+        service = random.choice([each.service for each in self.instances if each.service != "operator"])
+        rolls = random.choice((1, 2))
+        self.loop.create_task(self._roll(service, rolls, random.uniform(1.0, 30.0)), context=self.loop.world.context)
+
+    async def _roll(self, service: str, rolls: int, pause: float) -> None:
+        for instance in [each for each in self.instances if each.service == service] * rolls:
+            instance.stop()
+            await asyncio.sleep(pause)
 
     def replay_one(self, random: Random) -> None:
         """An operator sends an old message again."""

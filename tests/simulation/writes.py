@@ -1,12 +1,13 @@
 """What was ever written into documents, watched at the store: a law may ask what became of it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from contracts.topology import COMMANDS, EVENTS
 from tests.simulation.store.queries import Document
 from tests.simulation.store.server import AsStored, Collection
 
-_DECIDED = ("orders", "payments", "sweeps")
+_DECIDED = ("orders", "payments", "psp_sweeps")
 """Collections whose documents change once for each message. Of `stock`, the decision alone determines that."""
 
 
@@ -45,6 +46,13 @@ class Writes:
             if newest["id"] in causes:
                 self.repeated.append(f"{newest['kind']} {newest['id']} in version {document['version']}")
             causes.add(newest["id"])
+
+    def reverted(self, of: Collection, changed: Iterable[Any]) -> None:
+        """These are about to be restored: what they were to send may never be sent, and their messages come again."""
+        for document_id in changed:
+            for entry in of.documents.get(document_id, {}).get("outbox", ()):
+                self.promised.pop(entry["id"], None)
+            self._causes.pop((of.name, document_id), None)
 
     def _measure(self, of: Collection, document: AsStored) -> None:
         size = len(document.encoded)

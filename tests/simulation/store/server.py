@@ -152,6 +152,14 @@ class Collection:
         if document is not None:
             self.documents[document_id] = document
 
+    def restore(self, documents: Mapping[Any, Document]) -> None:
+        """As `mongorestore --drop` does."""
+        for document_id in list(self.documents):
+            self._set(document_id, None)
+        for document_id, document in documents.items():
+            self._set(document_id, document)
+        self._former.clear()
+
     def crash(self) -> None:
         """What was acknowledged without a journal, moments ago, is gone."""
         now = self.server.loop.time()
