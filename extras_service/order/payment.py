@@ -99,7 +99,7 @@ def session_lost(order: Order, event: PaymentSessionClosed, now: datetime) -> De
         "session_asked_at": long_ago if order.session_asked_at else None,
         "session_requests": max(order.session_requests, closed_no),
     }
-    return Applied(_unpaid_again(order.model_copy(update=lost), now))
+    return Applied(_without_voucher(_unpaid_again(order.model_copy(update=lost), now), now))
 
 
 def processing(order: Order) -> Decision[Order]:
@@ -108,20 +108,24 @@ def processing(order: Order) -> Decision[Order]:
 
 def attempt_failed(order: Order, event: PaymentFailed, now: datetime) -> Decision[Order]:
     unpaid = _unpaid_again(order.model_copy(update={"payment_failure": event.detail}), now)
-    if unpaid.due_at is not None and unpaid.due_at > now + order.pay_within:  # it was moved for a voucher
-        unpaid = unpaid.model_copy(update={"due_at": now + order.pay_within})
-    return Applied(unpaid)
+    return Applied(_without_voucher(unpaid, now))
 
 
 def instructions_issued(order: Order, payable_until: datetime, now: datetime) -> Decision[Order]:
     """A voucher that outlives the order's deadline moves it: it may be paid on its last day and reported the day after.
 
-    When the PSP says that the attempt failed, the usual deadline runs again.
+    When the PSP says that the attempt failed, or that the session was cancelled, the usual deadline runs again.
     """
     unpaid = _unpaid_again(order, now)
     if unpaid.due_at is not None and payable_until > unpaid.due_at:
         unpaid = unpaid.model_copy(update={"due_at": payable_until + REPORTED_WITHIN})
     return Ignored("the deadline is later already") if unpaid == order else Applied(unpaid)
+
+
+def _without_voucher(order: Order, now: datetime) -> Order:
+    """The usual deadline at the latest: a later one was for a voucher that cannot be paid any more."""
+    usual = now + order.pay_within
+    return order.model_copy(update={"due_at": usual}) if order.due_at is not None and order.due_at > usual else order
 
 
 def _unpaid_again(order: Order, now: datetime) -> Order:

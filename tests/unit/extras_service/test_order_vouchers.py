@@ -44,6 +44,20 @@ def test_the_usual_deadline_runs_again_when_the_voucher_has_failed() -> None:
     assert failed.due_at == LATER + given.PAY_WITHIN
 
 
+def test_the_usual_deadline_runs_again_when_the_vouchers_session_was_cancelled_at_the_psp() -> None:
+    order = given.after(given.payable(), given.instructions_issued())
+
+    lost = given.after(order, given.session_closed(), now=LATER)
+
+    assert lost.due_at == LATER + given.PAY_WITHIN
+
+
+def test_an_order_without_a_voucher_keeps_its_deadline_when_its_session_was_cancelled_at_the_psp() -> None:
+    lost = given.after(given.payable(), given.session_closed(), now=given.NOW + timedelta(minutes=5))
+
+    assert lost.due_at == given.DEADLINE
+
+
 def test_a_deadline_that_was_suspended_while_a_payment_settled_follows_the_voucher() -> None:
     order = given.after(given.payable(), given.processing(), given.instructions_issued(days=3))
 
