@@ -21,6 +21,9 @@ from tests.simulation.report import broken_laws, failure
 from tests.simulation.shrinking import shrunk
 from tests.simulation.world import History, Outcome, run
 
+MIXED = "mixed"
+"""All profiles in turn."""
+
 
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
@@ -58,7 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="how many histories; 0: until a law is broken")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--profile", choices=sorted(PROFILES), default="rough")
+    parser.add_argument("--profile", choices=sorted((*PROFILES, MIXED)), default="rough")
     parser.add_argument("--orders", type=int, default=100, help="orders in each history")
     parser.add_argument("--processes", type=int, default=1, help="how many histories at once")
     parser.add_argument("--minutes", type=float, default=None, help="begin no further history after this time")
@@ -68,7 +71,6 @@ def main() -> int:
     parser.add_argument("--html", metavar="FOLDER", type=Path, help="draw the orders of a failure into pages there")
     parser.add_argument("--log", metavar="WORDS", default=None, help="show what the services log about these words")
     parser.add_argument("--plant", choices=sorted(BUGS), help="plant this bug, to see how its failure is reported")
-    parser.add_argument("--rows", action="store_true", help="name every row of the state tables that was never taken")
     given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Sets of text are walked through in an order of their own in each interpreter, unless one is set.
@@ -90,7 +92,7 @@ def simulate(given: argparse.Namespace) -> int:
         is_over = given.minutes is not None and time.perf_counter() - began > given.minutes * 60
         if is_over or (outcome.broken and not given.seeds):
             break
-    summary(total, time.perf_counter() - began, names_rows=given.rows)
+    summary(total, time.perf_counter() - began)
     return 1 if total.failed else 0
 
 
@@ -101,7 +103,8 @@ def numbers(text: str) -> tuple[int, ...]:
 def histories(given: argparse.Namespace) -> Iterator[History]:
     seed = given.first
     while not given.seeds or seed < given.first + given.seeds:
-        history = History(seed, given.profile, given.orders, given.only_orders, given.only_faults)
+        profile = tuple(PROFILES)[seed % len(PROFILES)] if given.profile == MIXED else given.profile
+        history = History(seed, profile, given.orders, given.only_orders, given.only_faults)
         yield replace(history, keeps_log=given.log is not None)
         seed += 1
 
@@ -131,7 +134,7 @@ def report(outcome: Outcome, given: argparse.Namespace) -> None:
     say(f"\nagain: {outcome.history.command}{planted}\n")
 
 
-def summary(total: Sum, seconds: float, *, names_rows: bool) -> None:
+def summary(total: Sum, seconds: float) -> None:
     pace = f"{total.orders / seconds:.0f} orders a second"
     each = f"{1000 * total.processor / max(1, total.orders):.2f} ms of processor time an order"
     say(f"{total.orders:,} orders in {total.histories:,} histories, {seconds:.1f} s: {pace}, {each}")
@@ -142,10 +145,10 @@ def summary(total: Sum, seconds: float, *, names_rows: bool) -> None:
     if total.operators:
         say("operators: " + ", ".join(f"{number:,} {what}" for what, number in sorted(total.operators.items())))
     known = coverage.known()
-    never = sorted(known - total.rows.keys())
-    say(f"state tables: {len(known) - len(never)} of {len(known)} rows taken, {len(never)} never")
-    for machine, status, message in never if names_rows else ():
-        say(f"  never: {machine} {status} meets {message}")
+    never = known - total.rows.keys()
+    say(f"state tables: {len(known) - len(never)} of {len(known)} rows taken; never:")
+    for line in coverage.by_status(never):
+        say(f"  {line}")
     say(f"{len(total.failed)} of {total.histories} histories break a law")
 
 

@@ -1,7 +1,7 @@
 """Which rows of the two state tables (tools/state_machine_examples.py) a run has taken, and which never."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -42,3 +42,12 @@ def known() -> frozenset[Row]:
 
 def _row(state: Any, message: Any) -> Row:
     return type(state).__name__, str(state.status), type(message).__name__
+
+
+def by_status(rows: Iterable[Row]) -> Iterator[str]:
+    """The rows in a line for each machine and status."""
+    of: dict[tuple[str, str], list[str]] = {}
+    for machine, status, message in sorted(rows):
+        of.setdefault((machine, status), []).append(message)
+    for (machine, status), messages in of.items():
+        yield f"{machine} {status}: {', '.join(messages)}"

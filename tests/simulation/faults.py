@@ -5,7 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from stripe_sandbox.faults import ApiFaults, Delay, Fault, FaultPlan, Reorder, WebhookFaults
-from tests.simulation import mishaps
+from tests.simulation import dashboard, mishaps
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -41,6 +41,8 @@ class Profile:
     """A store is restored from a backup of up to twenty minutes before, and brought up to date."""
     operators: int = 0
     """People who look, correct, discard, restore and replay all the time."""
+    dashboard_refunds: float = 0
+    disputes: float = 0
     store_lost: float = 0
     store_unanswered: float = 0
     confirms_lost: float = 0
@@ -64,6 +66,8 @@ PROFILES = {
         majorities_lost=0.5,
         replays=5,
         sessions_cancelled=3,
+        dashboard_refunds=2,
+        disputes=2,
         store_lost=0.001,
         store_unanswered=0.002,
         confirms_lost=0.001,
@@ -91,6 +95,8 @@ PROFILES = {
         refusals=2,
         deploys=5,
         restores=1,
+        dashboard_refunds=3,
+        disputes=3,
         operators=2,
         store_lost=0.001,
         store_unanswered=0.003,
@@ -106,6 +112,8 @@ PROFILES = {
         kills=60,
         restarts=10,
         deploys=4,
+        dashboard_refunds=6,
+        disputes=6,
         connections_lost=30,
         channels_closed=20,
         failovers=15,
@@ -147,6 +155,8 @@ EVENTS = (
     "refusals",
     "deploys",
     "restores",
+    "dashboard_refunds",
+    "disputes",
 )
 PUBLISHES = ("confirmed", "refused", "late")
 """What becomes of what is published to a queue without a leader."""
@@ -199,7 +209,7 @@ class Happening:
             case "keys_forgotten":
                 world.psp.forget_keys()
             case "sessions_cancelled":
-                world.psp.cancel_one(random)
+                dashboard.cancel(world, random)
             case "replays":
                 world.replay_one(random)
             case "bugs":
@@ -210,6 +220,10 @@ class Happening:
                 mishaps.refuse_publishes(world, random)
             case "deploys":
                 world.deploy(random)
+            case "dashboard_refunds":
+                dashboard.refund(world, random)
+            case "disputes":
+                dashboard.dispute(world, random)
             case "restores":
                 world.restore_one(random)
             case _:

@@ -6,6 +6,7 @@ A law takes the world at rest and yields a sentence for each thing that breaks i
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.psp import PspSessionCreated
@@ -13,6 +14,7 @@ from tests.simulation import alarms, attention, letters
 from tests.simulation.books import UNREADABLE, Books, books_of, given_outside, orders_of
 
 if TYPE_CHECKING:
+    from tests.simulation.people import Order
     from tests.simulation.world import World
 
 FINAL = frozenset({"confirmed", "fulfilled", "expired", "cancelled", "needs_review"})
@@ -48,10 +50,22 @@ def open_ends(world: "World") -> list[str]:
         found.append("a store is being restored")
     if world.psp.sandbox.state.deliveries:
         found.append(f"{len(world.psp.sandbox.state.deliveries)} webhooks on their way")
-    moving = [timer["kind"] for timer in world.psp.sandbox.state.timers.values() if timer["kind"] != "dispute"]
+    if world.psp.pending:
+        found.append(f"{world.psp.pending} steps at the PSP are still to come")
+    found += _unread_events(world)
+    timers = [timer["kind"] for timer in world.psp.sandbox.state.timers.values()]
+    moving = [kind for kind in timers if kind not in ("dispute", "voucher")]
     if moving:
         found.append(f"the PSP is still settling {len(moving)} payments and refunds")
     return found
+
+
+def _unread_events(world: "World") -> Iterator[str]:
+    """Events of the PSP that a backfill has not passed yet: a webhook that was dropped is known by it alone."""
+    newest = max((each["created"] for each in world.psp.sandbox.state.events.values()), default=0)
+    for raw in world.collection("psp_sweeps").documents.values():
+        if datetime.fromisoformat(raw["state"]["since"]).timestamp() <= newest:
+            yield "the newest event at the PSP has not been read"
 
 
 def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -74,8 +88,14 @@ def every_acknowledged_order_is_final(world: "World") -> Iterator[str]:
     known = orders_of(world)
     for order in world.people.orders:
         status = known[order.order_id]["status"] if order.order_id in known else "gone"
-        if order.acknowledged and status not in FINAL:
+        if order.acknowledged and status not in FINAL and not (status == "gone" and _may_be_gone(world, order)):
             yield f"{order.order_id} was acknowledged and is {status}"
+
+
+def _may_be_gone(world: "World", order: "Order") -> bool:
+    """Of a place that was scarce, and placed after the backup of a store that was restored: the log has the commands as
+    they were sent, and another order may have got the place. What was paid for is another law's."""
+    return order.plan.line.day is not None and str(order.order_id) in world.restores.reverted
 
 
 def no_guest_is_charged_twice(world: "World") -> Iterator[str]:

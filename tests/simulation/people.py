@@ -13,6 +13,7 @@ from client.calls import Call, ResultT
 from contracts.ids import ExtraId, GuestId, OrderId, ReservationId
 from contracts.orders import Guest, OrderStatus, OrderView, RequestedLine, Staff
 from gateway.api.idempotency import order_id_of
+from stripe_sandbox import vouchers
 from tests.simulation.psp import Psp
 from tests.simulation.shortcut import Shortcut
 from tests.simulation.staff import PROPERTY, Duty, look_after, work_on
@@ -76,6 +77,9 @@ class Plan:
         names, weights = zip(*CARDS, strict=True)
         waits = random.choice((0.5, 0.5, 2.0, 20.0, 300.0, random.uniform(1780, 1860), 2400.0))
         cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")
+        own = Random(f"voucher {number} of {seed}")  # noqa: S311 - as above
+        if own.random() < 0.06:
+            cards = (own.choice(("oxxo", "customer_balance")),)
         cancels = random.choices(("", "before", "with", "after"), (75, 7, 8, 10))[0]
         staff = random.choices(("", "fulfil", "refund part", "refund"), (55, 12, 20, 13))[0]
         comes_late = random.random() < 0.15  # when holds of the others have lapsed, or have been kept
@@ -193,7 +197,13 @@ class People:
         for card in order.plan.cards:
             await asyncio.sleep(order.plan.hesitates)
             status = self._psp.confirm(secret, card)
-            if status == "requires_action":
+            if status == "requires_action" and card in vouchers.TYPES:
+                # Not paying a voucher keeps its order open for days, so only transfers are never made.
+                if card == "customer_balance" and order.plan.number % 4 == 0:
+                    return False
+                await asyncio.sleep(60.0 * (1 + order.plan.number % 40))
+                status = self._psp.pay(secret)
+            elif status == "requires_action":
                 await asyncio.sleep(3.0)
                 status = self._psp.authenticate(secret, succeeds=order.plan.authenticates)
             order.seen.append(f"{card}: {status}")

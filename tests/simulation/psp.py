@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import stripe
 
-from stripe_sandbox import background, confirmation, events, intents
+from stripe_sandbox import background, confirmation, events, intents, vouchers
 from stripe_sandbox.api import CALLS, Api, NeverArrives, Operation
 from stripe_sandbox.errors import ApiError, Json
 from stripe_sandbox.faults import FaultPlan, Faults
@@ -95,6 +95,8 @@ class Psp:
         """Idempotency keys under which different things were asked."""
         self.payload = "snapshot"
         """Or "thin": of the events that webhooks bring."""
+        self.pending = 0
+        """Steps that people and banks are still going to take there."""
         self.is_up = True
         settings = Settings(
             webhook_url="http://adapter/webhooks/stripe",
@@ -167,18 +169,19 @@ class Psp:
         at = self.loop.time() + self.wire.latency.drawn(self.random)
         self.loop.call_at(at, _answered, answer, came, context=self.loop.world.context)
 
-    def cancel_one(self, random: Random) -> None:
-        """A person cancels a payment in the dashboard."""
-        unpaid = [each for each in self.sandbox.state.payment_intents.values() if each["status"] in intents.UNPAID]
-        if unpaid:
-            intents.cancel(self.sandbox, Call(path={"id": random.choice(unpaid)["id"]}))
-
     # What guests do with their browser
 
     def confirm(self, client_secret: str, card: str) -> str:
         """The guest pays. Returns the status of the PaymentIntent afterwards."""
         intent_id = client_secret.partition("_secret")[0]
-        params = {"payment_method": card, "return_url": "http://guest/", "client_secret": client_secret}
+        params: dict[str, Any] = {"return_url": "http://guest/", "client_secret": client_secret}
+        if card in vouchers.TYPES:
+            params["payment_method_data"] = {
+                "type": card,
+                "billing_details": {"name": "A guest", "email": "a@b.example"},
+            }
+        else:
+            params["payment_method"] = card
         call = Call(params, {"id": intent_id}, public=True)
         try:
             intents.confirm(self.sandbox, call)
@@ -193,6 +196,15 @@ class Psp:
         call = Call({}, {"id": intent_id}, public=True)
         try:
             confirmation.authenticate(self.sandbox, call, self.intent(intent_id), outcome)
+        except ApiError as error:
+            return f"refused: {error.status}"
+        return str(self.intent(intent_id)["status"])
+
+    def pay(self, client_secret: str) -> str:
+        """The guest pays a voucher, or transfers the money. Returns the status of the PaymentIntent afterwards."""
+        intent_id = client_secret.partition("_secret")[0]
+        try:
+            confirmation.pay(self.sandbox, Call(path={"id": intent_id}, public=True), self.intent(intent_id), None)
         except ApiError as error:
             return f"refused: {error.status}"
         return str(self.intent(intent_id)["status"])

@@ -73,3 +73,10 @@ def test_operators_do_everything_they_can_while_things_go_wrong() -> None:
     assert {"look", "correct", "discard", "restore", "put back", "replay", "replay of the log", "run", "pause"} <= done
     assert outcome.operators["messages sent again"] >= 10
     assert {"bugs", "malformed", "kills"} <= outcome.faults.keys()
+
+
+def test_a_store_is_restored_while_other_things_go_wrong() -> None:
+    outcome = run(History(6, "bad-day", 60))
+
+    assert outcome.broken == []
+    assert {"restores", "deploys", "disputes", "dashboard_refunds"} <= outcome.faults.keys()

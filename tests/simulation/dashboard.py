@@ -1,0 +1,75 @@
+"""What happens at the PSP without this system: refunds made in its dashboard, and disputes that guests' banks open."""
+
+from contextlib import suppress
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from stripe_sandbox import disputes, intents, refunds
+from stripe_sandbox.errors import ApiError, Json
+from stripe_sandbox.sandbox import INTERNAL_CALL, Call
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_FIRST = ("needs_response", "needs_response", "warning_needs_response", "prevented")
+_PARTS = (None, None, 100, 500)
+"""Minor units; none: all that is left."""
+
+
+def cancel(world: "World", random: Random) -> None:
+    """A payment is cancelled."""
+    sandbox = world.psp.sandbox
+    unpaid = [each for each in sandbox.state.payment_intents.values() if each["status"] in intents.UNPAID]
+    if unpaid:
+        intents.cancel(sandbox, Call(path={"id": random.choice(unpaid)["id"]}))
+
+
+def refund(world: "World", random: Random) -> None:
+    """A payment is refunded, all or a part: at once, or pending, and then it succeeds or fails."""
+    paid, status = _paid(world, random), random.choice(("succeeded", "pending"))
+    amount, outcome = random.choice(_PARTS), random.choice(("succeed", "succeed", "fail"))
+    after = random.uniform(10.0, 900.0)
+    sandbox = world.psp.sandbox
+    if paid is None:
+        return
+    with suppress(ApiError):
+        charge = refunds.paid_charge(sandbox, paid)
+        details: Any = {"amount": amount, "status": status, "reason": None, "metadata": {}}
+        made = refunds.make_refund(sandbox, INTERNAL_CALL, charge, **details)
+        if status == "pending":
+            _later(world, after, lambda: refunds.settle(sandbox, made, outcome))  # type: ignore[arg-type]
+
+
+def dispute(world: "World", random: Random) -> None:
+    """A bank asks, or takes the money; it decides, and one side may appeal."""
+    paid, first, amount = _paid(world, random), random.choice(_FIRST), random.choice(_PARTS)
+    if paid is None:
+        return
+    with suppress(ApiError):
+        opened = disputes.open_dispute(world.psp.sandbox, INTERNAL_CALL, paid, amount=amount, status=first)  # type: ignore[arg-type]
+        after = 0.0
+        for _ in range(random.randrange(4)):
+            after += random.uniform(10.0, 600.0)
+            _later(world, after, lambda: _proceed(world, random, opened))
+
+
+def _proceed(world: "World", random: Random, opened: Json) -> None:
+    ways = disputes._NEXT.get(opened["status"], ())
+    if ways:
+        disputes.proceed(world.psp.sandbox, opened, random.choice(ways))  # type: ignore[arg-type]
+
+
+def _paid(world: "World", random: Random) -> Json | None:
+    paid = [each for each in world.psp.sandbox.state.payment_intents.values() if each["status"] == "succeeded"]
+    return random.choice(paid) if paid else None
+
+
+def _later(world: "World", seconds: float, happen: Any) -> None:
+    world.psp.pending += 1
+
+    def then() -> None:
+        world.psp.pending -= 1
+        with suppress(ApiError):
+            happen()
+
+    world.loop.call_at(world.loop.time() + seconds, then, context=world.loop.world.context)
