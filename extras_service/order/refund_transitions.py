@@ -38,7 +38,9 @@ def settled(order: Order, event: PaymentRefunded, now: datetime) -> Decision[Ord
     if event.doubles is not None and event.doubles not in order.doubled_refunds:
         changed = changed.model_copy(update={"doubled_refunds": (*order.doubled_refunds, event.doubles)})
         # A doubled refund is news even if newer events have overtaken it.
-        detail = f"the PSP made the refund {event.doubles} twice, the second time as {event.refund_id}"
+        has_failed = event.doubles in order.failed_refunds
+        how = "after it had refused it, as" if has_failed else "twice, the second time as"
+        detail = f"the PSP made the refund {event.doubles} {how} {event.refund_id}"
         return needs_review(changed, detail, received=order.received)
     if _is_made_after_all(known, event):
         changed = changed.model_copy(update={"doubled_refunds": (*order.doubled_refunds, known.refund_id)})

@@ -95,13 +95,17 @@ def refund_reported(payment: Payment, report: PspRefundUpdated) -> Decision[Paym
 def _identity(payment: Payment, report: PspRefundUpdated) -> tuple[RefundId, RefundId | None]:
     """The refund a report concerns, and the refund it duplicates if the PSP has made two under the same id.
 
+    A refund that the PSP refused and made after all is such a duplicate: staff may have repeated it since.
     The PSP's own id decides if it is known: our id is in the refund's metadata, which can be edited at the PSP.
     """
     for refund in payment.refunds:
         if report.psp_refund_id and refund.psp_refund_id == report.psp_refund_id:
             return refund.refund_id, refund.doubles
     known = _refund(payment, report.refund_id)
-    if known is None or not report.psp_refund_id or known.psp_refund_id in ("", report.psp_refund_id):
+    if known is None or not report.psp_refund_id or known.psp_refund_id == report.psp_refund_id:
+        return report.refund_id, None
+    was_refused = known.stage is RefundStage.FAILED and report.state is not PspRefundState.FAILED
+    if not known.psp_refund_id and not was_refused:
         return report.refund_id, None
     return RefundId(f"ref_psp_{report.psp_refund_id}"), report.refund_id
 

@@ -297,6 +297,17 @@ def test_a_refund_that_the_psp_made_twice_brings_the_order_before_a_person_once(
     assert isinstance(decide(accepted, doubled, given.NOW), Stale)
 
 
+def test_a_refund_that_the_psp_made_after_it_had_refused_it_brings_the_order_before_a_person() -> None:
+    failed = given.after(given.confirmed(), given.refund_failed())
+    made = given.refunded(2000).model_copy(update={"doubles": given.REFUND_ID, "refund_id": RefundId("ref_psp_re_1")})
+
+    reviewed = given.after(failed, made.model_copy(update={"fact_no": 99}))
+
+    assert reviewed.status is OrderStatus.NEEDS_REVIEW
+    assert reviewed.review == f"the PSP made the refund {given.REFUND_ID} after it had refused it, as ref_psp_re_1"
+    assert reviewed.refunded == Money(amount=2000, currency="EUR")
+
+
 def test_a_failed_refund_of_a_confirmed_order_leaves_it_paid_and_can_be_asked_again() -> None:
     asked = applied(given.confirmed(), given.refunding()).state
 
