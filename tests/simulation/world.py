@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from chassis.seal import Seal
 from contracts.money import Money
 from contracts.orders import Guest, Staff
+from contracts.psp import CreatePspRefund
 from extras_service.catalogue.extra import Extra
 from tests.simulation import alarms, books, faults, laws, letters, mishaps
 from tests.simulation.broker.messages import Held
@@ -311,13 +312,15 @@ class World:
 
         Without the messages of orders that were refused, or that a person has confirmed after a review: a command that
         changed nothing leaves nothing behind that remembers it. Sold out then, or cancelled already, it may have an
-        effect now.
+        effect now. And without asking again for refunds that failed: the PSP may make now what it refused then.
         """
         before, money = books.orders_of(self), books.money_of(self)
+        refused = {each for each, state in before.items() if state["failed_refunds"]}
         self.psp.forget_keys()
         for wire in logged(self.broker):
             order_id = json.loads(wire.body).get("order_id")
             is_left_out = before.get(order_id, {"accepted": True})["accepted"] or mishaps.is_malformed(wire)
+            is_left_out = is_left_out or (wire.type == CreatePspRefund.wire_kind() and order_id in refused)
             for again in () if is_left_out else resent(self.broker, wire):
                 self.broker.enqueue(again)
         await self._rest()
