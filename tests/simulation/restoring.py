@@ -149,7 +149,7 @@ class _Catching:
             await self._run(desk, plan.plan_id)
 
     async def _run(self, desk: OperatorSession, plan_id: str) -> None:
-        """To its end, whoever else pauses it."""
+        """To its end, also when another operator pauses it."""
         while (await desk.plans.header(plan_id)).stage is not PlanStage.DONE:
             await desk.runner.run(plan_id, RunOptions(WHO, WHY, rate=100.0, stop_after=999, accept_changes=True))
 
