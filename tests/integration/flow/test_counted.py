@@ -26,8 +26,6 @@ FLOW = (
     "orders.order-confirmed.v1",
 )
 """The commands and events of one paid order, in the order of docs/architecture.md."""
-SWEPT_MESSAGES = 2
-"""What asking for the PSP's recent events takes, once at start and then every ten minutes."""
 LOG_LINES = {"message.handled": 8, "webhook.handled": 3, "http.handled": 2}
 """One for each message that a service consumes, for each event of the PSP, and for each request of the guest."""
 IN_FLIGHT = 64
@@ -39,7 +37,7 @@ async def test_a_paid_order_takes_twelve_messages_seven_writes_and_thirteen_log_
     system = await own_system()
     guest = system.guest()
     await until(lambda: has_swept(system), "the first sweep of the PSP's events is over")
-    swept = SWEPT_MESSAGES, await system.state_writes()
+    swept = await system.messages_published("command", "event"), await system.state_writes()
     trips = await write_trips(system)
 
     with capture_logs() as lines:
