@@ -84,5 +84,7 @@ async def test_the_staff_of_its_hotel_see_it(system: System) -> None:
     staff = system.browser(f"Bearer {token(role='staff', sub='rosa')}")
 
     seen = (await staff.get(f"/v1/orders/{order['order_id']}")).json()
-    for_staff_alone = {"refunds": [], "disputes": [], "staff": {"review": None, "actions": [], "settled_outside": []}}
-    assert seen == order | for_staff_alone
+    nothing_yet = {"review": None, "actions": [], "fulfilled_lines": [], "settled_outside": []}
+    nothing_paid = {"amount": 0, "currency": order["total"]["currency"]}
+    details = {"needs_attention": False, "refundable": nothing_paid, **nothing_yet}
+    assert seen == order | {"refunds": [], "disputes": [], "staff": details}
