@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
@@ -58,6 +59,7 @@ def import_file(
     overwrite: Overwrite = False,
     who: OnBehalfOf = None,
     yes: Yes = False,
+    as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Add and change what the file says; first shows what that is, and asks.
@@ -73,7 +75,7 @@ def import_file(
         raise typer.BadParameter("a reason has 1 to 500 characters", param_hint="--why")
     read, comparison = _read(file), Comparison(acting_as(who), reason, overwrite)
     differences = with_session(data_dir, lambda desk: comparison.of(read, desk.store))
-    _show(differences, as_json=False)
+    _show(differences, as_json=as_json)
     if not any(each.command for each in differences):
         return
     if not confirm("Import it so?", yes=yes):
@@ -83,20 +85,26 @@ def import_file(
     except NotImportedError as unknown:
         stderr.print(str(unknown), markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
-    console.print(f"[green]✓[/] {done} imported.")
+    if not as_json:
+        console.print(f"[green]✓[/] {done} imported.")
 
 
 @app.command("export")
 @needs(OperatorRole.READER)
 def export(
     property_id: Annotated[str | None, typer.Option("--property", help="Only this property.")] = None,
+    as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Print the catalogue as a file that can be imported, without retired extras.
+    """Print the catalogue as a file that can be imported, also as JSON, without retired extras.
 
     Example: `bellhop catalogue export --property alpenhof > catalogue.yaml`
     """
-    typer.echo(with_session(data_dir, lambda desk: exported(desk.store, property_id)), nl=False)
+    file = with_session(data_dir, lambda desk: exported(desk.store, property_id))
+    if as_json:
+        print_json(yaml.safe_load(file))
+    else:
+        typer.echo(file, nl=False)
 
 
 def _read(file: Path) -> CatalogueFile:

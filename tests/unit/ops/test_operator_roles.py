@@ -23,6 +23,7 @@ from tests.unit.ops.test_page_roles import OPERATORS, SECRET
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "security.md").read_text()
 TABLE = PAGE.partition("## Operators' roles")[2].partition("\n## ")[0]
+LOCAL = Path(__file__).resolve().parents[3] / "deploy" / "local" / "catalogue.yaml"
 NO_ROLE = {"up", "demo", "token", "topology", "seal-key", "broker"}
 """They work with files of this machine, or with the broker's own administrator login."""
 
@@ -71,6 +72,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 WORDS = {
+    "catalogue diff": [str(LOCAL)],
+    "catalogue import": [str(LOCAL), "--why", "w"],
     "dead edit": ["dl_1", "--why", "w"],
     "dead empty": ["--why", "w"],
     "dead discard": ["dl_1", "--why", "w"],
