@@ -1,6 +1,7 @@
 """An order is its guest's and its property's. To everybody else it is one that never was, whatever they ask of it."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -84,7 +85,7 @@ async def test_the_staff_of_its_hotel_see_it(system: System) -> None:
     staff = system.browser(f"Bearer {token(role='staff', sub='rosa')}")
 
     seen = (await staff.get(f"/v1/orders/{order['order_id']}")).json()
-    nothing_yet = {"review": None, "actions": [], "fulfilled_lines": [], "settled_outside": []}
+    nothing_yet: dict[str, Any] = {"review": None, "actions": [], "fulfilled_lines": [], "settled_outside": []}
     nothing_paid = {"amount": 0, "currency": order["total"]["currency"]}
     details = {"needs_attention": False, "refundable": nothing_paid, **nothing_yet}
     assert seen == order | {"refunds": [], "disputes": [], "staff": details}
