@@ -21,6 +21,12 @@ class RefundStage(StrEnum):
     FAILED = "failed"
 
 
+_OF_SESSION = (
+    "the latest of the order's requests for this session: once it is closed, no later event of these requests counts; "
+    "none from older versions"
+)
+
+
 # Commands
 
 
@@ -74,9 +80,7 @@ class PaymentSessionCreated(OrderEvent):
     payment_id: PaymentId
     amount: Money
     sealed_client_secret: str = Field(description="readable by PSP adapter and gateway only")
-    request_no: int | None = Field(
-        default=None, description="the latest of the order's requests for this session; none from older versions"
-    )
+    request_no: int | None = Field(default=None, description=_OF_SESSION)
 
 
 class PaymentSessionFailed(OrderEvent):
@@ -92,6 +96,7 @@ class PaymentProcessing(OrderEvent):
 
     kind: Literal["payments.payment-processing.v1"] = "payments.payment-processing.v1"
     payment_id: PaymentId
+    request_no: int | None = Field(default=None, description=_OF_SESSION)
 
 
 class PaymentInstructionsIssued(OrderEvent):
@@ -100,6 +105,7 @@ class PaymentInstructionsIssued(OrderEvent):
     kind: Literal["payments.payment-instructions-issued.v1"] = "payments.payment-instructions-issued.v1"
     payment_id: PaymentId
     payable_until: datetime
+    request_no: int | None = Field(default=None, description=_OF_SESSION)
 
 
 class PaymentFailed(OrderEvent):
@@ -109,6 +115,7 @@ class PaymentFailed(OrderEvent):
     payment_id: PaymentId
     code: str = Field(description="the PSP's machine-readable reason, such as card_declined")
     detail: str = Field(description="a sentence a guest can read")
+    request_no: int | None = Field(default=None, description=_OF_SESSION)
 
 
 class PaymentSucceeded(OrderEvent):
@@ -213,8 +220,4 @@ class PaymentSessionClosed(OrderEvent):
 
     kind: Literal["payments.payment-session-closed.v1"] = "payments.payment-session-closed.v1"
     payment_id: PaymentId
-    request_no: int | None = Field(
-        default=None,
-        description="the latest of the order's requests for this session: events about it may arrive after this one; "
-        "none from older versions",
-    )
+    request_no: int | None = Field(default=None, description=_OF_SESSION)

@@ -75,6 +75,14 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return payment.payment_started(order, message, now)
         case _, PaymentStart():
             return Refused(Reason.ORDER_NOT_PAYABLE, replies.not_payable(order))
+        case (
+            (_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING),
+            PaymentSessionCreated(request_no=no)
+            | PaymentInstructionsIssued(request_no=no)
+            | PaymentProcessing(request_no=no)
+            | PaymentFailed(request_no=no),
+        ) if order.has_closed(no):
+            return Stale("the session was closed meanwhile")
         case _S.PENDING_PAYMENT, PaymentSessionCreated():
             return payment.session_created(order, message)
         case _, PaymentSessionCreated() if order.received is None:

@@ -53,8 +53,6 @@ def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Deci
 
 
 def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Order]:
-    if event.request_no is not None and event.request_no <= order.closed_request_no:
-        return Stale("the session was closed meanwhile")
     if event.request_no is not None and event.request_no < order.session_request_no:
         return Stale("a newer session is open already")
     opened = order.model_copy(
@@ -89,15 +87,17 @@ def session_lost(order: Order, event: PaymentSessionClosed, now: datetime) -> De
     is open: the order still closes in two phases.
     """
     closed_no = event.request_no or 0
-    if 0 < closed_no < order.session_request_no:
-        return Stale("a newer session is open already")
+    seen = {
+        "closed_request_no": max(order.closed_request_no, closed_no),
+        "session_requests": max(order.session_requests, closed_no),
+    }
+    if 0 < closed_no < order.session_request_no:  # a newer session is open already, and stays
+        return Applied(_unpaid_again(order.model_copy(update=seen), now))
     long_ago = min(order.created_at, now - ASK_AGAIN_AFTER)
-    lost = {
+    lost = seen | {
         "session": None,
         "session_request_no": 0,
-        "closed_request_no": max(order.closed_request_no, closed_no),
         "session_asked_at": long_ago if order.session_asked_at else None,
-        "session_requests": max(order.session_requests, closed_no),
     }
     return Applied(_without_voucher(_unpaid_again(order.model_copy(update=lost), now), now))
 

@@ -103,6 +103,10 @@ class Order(State):
         """Digest of the order's lines, which its holds carry."""
         return digest_of(self.requested)
 
+    def has_closed(self, request_no: int | None) -> bool:
+        """Whether the session of this request is known to be closed. None: an event of an older payment service."""
+        return request_no is not None and request_no <= self.closed_request_no
+
     @property
     def needs_attention(self) -> bool:
         """Staff must decide on it, or handle a failed refund."""

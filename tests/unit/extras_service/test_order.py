@@ -279,7 +279,33 @@ def test_late_events_of_an_earlier_session_leave_the_open_one() -> None:
     assert decide(second, given.session_created("first", request_no=1), given.NOW) == Stale(
         "a newer session is open already"
     )
-    assert decide(second, given.session_closed(request_no=1), given.NOW) == Stale("a newer session is open already")
+    closed = given.after(second, given.session_closed(request_no=1))
+    assert (closed.session, closed.payment_status) == ("second", PaymentStatus.UNPAID)
+
+
+@pytest.mark.parametrize(
+    "late", [given.processing(), given.failed(), given.instructions_issued()], ids=lambda it: it.kind
+)
+def test_what_the_psp_said_of_a_session_before_it_closed_it_does_not_count_afterwards(late: PaymentEvent) -> None:
+    lost = given.after(given.asked(), given.session_closed(request_no=1))
+    asked_again = given.after(lost, given.starting())
+
+    about_first = late.model_copy(update={"request_no": 1})
+    about_second = late.model_copy(update={"request_no": 2})
+
+    assert decide(asked_again, about_first, given.NOW) == Stale("the session was closed meanwhile")
+    assert isinstance(decide(asked_again, about_second, given.NOW), Applied)
+
+
+def test_an_earlier_session_reported_as_settling_and_closed_leaves_the_order_unpaid_with_a_deadline() -> None:
+    second = given.after(given.asked(), given.session_created("second", request_no=2))
+
+    settling = given.after(second, given.processing().model_copy(update={"request_no": 1}))
+    closed = given.after(settling, given.session_closed(request_no=1))
+
+    assert settling.due_at is None
+    assert (closed.session, closed.payment_status) == ("second", PaymentStatus.UNPAID)
+    assert closed.due_at is not None
 
 
 def test_an_expiring_order_believes_that_its_session_is_closed_whatever_its_number() -> None:
