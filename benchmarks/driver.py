@@ -45,12 +45,7 @@ class Driver:
         self.stack = stack
         # httpx looks through all of a client's connections at each request.
         self._clients = [
-            httpx.AsyncClient(
-                timeout=60,
-                limits=httpx.Limits(max_connections=None, keepalive_expiry=2),
-                trust_env=False,
-                verify=PLAIN_HTTP,
-            )
+            httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=None), trust_env=False, verify=PLAIN_HTTP)
             for _ in range(_CLIENTS)
         ]
 

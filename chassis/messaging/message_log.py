@@ -9,7 +9,7 @@ docs/decisions/0016-the-log-is-fed-by-copies.md says why and what it costs.
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,8 +34,6 @@ INSTANCE = "log_instance"
 """Header with the name of the process that wrote a copy."""
 
 _AT_ONCE = 256
-_GATHER = 0.05
-"""Seconds for which copies are gathered: copies that are written together cost half as much."""
 _CAPACITY = 10_000
 _CAPACITY_BYTES = 32_000_000
 _CONFIRM_WITHIN = 10.0
@@ -150,7 +148,6 @@ class MessageLog:
             channel.closing.add_done_callback(lambda _: self._wanted.set())
             while True:
                 await self._wanted.wait()
-                await asyncio.sleep(_GATHER)
                 if channel.is_closed:
                     raise ConnectionError("the broker closed the connection")
                 await self._write_batch(channel)
@@ -194,7 +191,7 @@ class MessageLog:
                 results = await asyncio.gather(
                     *(self._publish(channel, copy) for copy in batch), return_exceptions=True
                 )
-            written = sum(not isinstance(result, BaseException) for result in results)
+            written = results.count(None)
             if not written and all(isinstance(result, DeliveryError) for result in results):
                 # The log accepts nothing at present. If it accepts some, the refused ones are at fault and not retried.
                 kept = self._keep(batch)
@@ -207,7 +204,7 @@ class MessageLog:
                 self._wanted.clear()
                 self._idle.set()
         for failure in results:
-            if isinstance(failure, BaseException):
+            if failure is not None:
                 raise failure
         self._problem = None
 
@@ -223,8 +220,7 @@ class MessageLog:
         self._gap = (before + count, since, now)
         self._metrics.log_copies.labels(self._service, "missed").inc(count)
 
-    def _publish(self, channel: aiormq.abc.AbstractChannel, copy: Copy) -> Awaitable[object]:
-        """Start publishing a copy; the result is awaited once the broker has confirmed it."""
+    async def _publish(self, channel: aiormq.abc.AbstractChannel, copy: Copy) -> None:
         # Mandatory: where the stream is missing, a copy comes back instead of vanishing.
         publishing = channel.basic_publish(
             copy.body,
@@ -243,4 +239,4 @@ class MessageLog:
             ),
             mandatory=True,
         )
-        return shielded(publishing)
+        await shielded(publishing)
