@@ -43,6 +43,7 @@ class ToolConnection(Connection):
         for channel in list(self.channels):
             if channel.underlay is not None:
                 channel.underlay.fail(AMQPConnectionError("the connection was lost"))
+        self.connected.set()  # who waits for the connection finds its channels closed
 
 
 class ToolChannel(Channel):
