@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from contracts.roles import RankedRole
 
-class StaffRole(StrEnum):
+
+class StaffRole(RankedRole):
     """The role of a member of staff. Each includes the rights of those before it."""
 
     RECEPTION = "reception"
@@ -13,10 +15,6 @@ class StaffRole(StrEnum):
     """Move money: cancel, refund, retry or settle a failed refund, decide reviews."""
     OWNER = "owner"
     """Change the catalogue and the property."""
-
-    def allows(self, needed: "StaffRole") -> bool:
-        ranks = list(StaffRole)
-        return ranks.index(self) >= ranks.index(needed)
 
 
 class StaffAction(StrEnum):

@@ -273,7 +273,20 @@ PSP_COMMANDS = _work_queue(
     ),
 )
 
-EVENTS_WITHOUT_FOLLOWER = frozenset(
+_ONLY_LOGGED = frozenset(
+    message_type.wire_kind()
+    for message_type in (
+        catalogue.ExtraDefined,
+        catalogue.ExtraChanged,
+        catalogue.ExtraRetired,
+        catalogue.ExtraMoved,
+        properties.PropertyDefined,
+        properties.PropertyChanged,
+    )
+)
+"""Events that neither a service, nor a guest, nor the desk follows: only the message log has them."""
+
+_FOLLOWED_LIVE = frozenset(
     message_type.wire_kind()
     for message_type in (
         orders.OrderPendingPayment,
@@ -283,31 +296,14 @@ EVENTS_WITHOUT_FOLLOWER = frozenset(
         orders.OrderPaymentChanged,
         orders.OrderNeedsReview,
         orders.OrderRefundFailed,
-        catalogue.ExtraDefined,
-        catalogue.ExtraChanged,
-        catalogue.ExtraRetired,
-        catalogue.ExtraMoved,
-        properties.PropertyDefined,
-        properties.PropertyChanged,
     )
 )
-"""Events without a durable queue, by design: a running gateway follows them live. All others must be routed."""
 
-_UNWATCHED = frozenset(
-    message_type.wire_kind()
-    for message_type in (
-        catalogue.ExtraDefined,
-        catalogue.ExtraChanged,
-        catalogue.ExtraRetired,
-        catalogue.ExtraMoved,
-        properties.PropertyDefined,
-        properties.PropertyChanged,
-    )
-)
-"""Those of them that neither a guest nor the desk sees live: only the message log has them."""
+EVENTS_WITHOUT_FOLLOWER = _FOLLOWED_LIVE | _ONLY_LOGGED
+"""Events without a durable queue, by design: at most a running gateway follows them. All others must be routed."""
 
 LIVE_KINDS = (
-    *(Binding(EVENTS.name, kind) for kind in sorted(EVENTS_WITHOUT_FOLLOWER - _UNWATCHED)),
+    *(Binding(EVENTS.name, kind) for kind in sorted(_FOLLOWED_LIVE)),
     # By their copies: a gateway's queue at `events` would make the broker accept them as routed although the binding of
     # the service that needs them is missing.
     *(

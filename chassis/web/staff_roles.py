@@ -1,14 +1,17 @@
 """The role of a member of staff in a token, and the check of what it allows."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from chassis.web.problems import ProblemError
 from contracts.answers import StaffSession
 from contracts.orders import Staff
+from contracts.roles import RankedRole
 from contracts.staff_roles import NEEDED, StaffAction, StaffRole
+
+RoleT = TypeVar("RoleT", bound=RankedRole)
 
 _DEPRECATED_ROLES = {"staff": StaffRole.MANAGER}
 """The only role of staff until version 0.2: it may do what it could do then. Read until version 2.0."""
@@ -27,9 +30,7 @@ class StaffMember(BaseModel):
 
     def require(self, action: StaffAction) -> None:
         """Raises ProblemError 403."""
-        if not self.may(action):
-            detail = f"This needs the role {NEEDED[action].value}; the token's role is {self.role.value}."
-            raise ProblemError(403, "wrong-role", "Wrong role", detail)
+        require_role(self.role, NEEDED[action])
 
     @property
     def session(self) -> StaffSession:
@@ -44,3 +45,13 @@ def staff_role_of(claims: Mapping[str, Any]) -> StaffRole | None:
     if not isinstance(named, str):
         return None
     return _DEPRECATED_ROLES.get(named) or (StaffRole(named) if named in {*StaffRole} else None)
+
+
+def require_role(role: RoleT, needed: RoleT) -> None:
+    """Raises ProblemError 403 if the role has not the rights of the one that is needed."""
+    if not role.allows(needed):
+        raise wrong_role(f"This needs the role {needed.value}; the token's role is {role.value}.")
+
+
+def wrong_role(detail: str) -> ProblemError:
+    return ProblemError(403, "wrong-role", "Wrong role", detail)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import jwt
@@ -13,10 +12,11 @@ from chassis.messaging.envelope import utc_now
 from chassis.web.problems import ProblemError
 from chassis.web.receipt_emails import receipt_email_of
 from chassis.web.signing_keys import PublishedKeys, SharedSecret, SigningKeys, jwks_fetcher
-from chassis.web.staff_roles import StaffMember, staff_role_of
+from chassis.web.staff_roles import StaffMember, require_role, staff_role_of, wrong_role
 from chassis.web.token_settings import TokenSettings
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.orders import Guest, Staff
+from contracts.roles import RankedRole
 from contracts.staff_roles import StaffAction
 
 CLOCK_SKEW_SECONDS = 60
@@ -35,7 +35,7 @@ def _printable(text: str) -> str:
 _Name = Annotated[str, Field(min_length=1, max_length=255, strict=True), AfterValidator(_printable)]
 
 
-class OperatorRole(StrEnum):
+class OperatorRole(RankedRole):
     """An operator's role. Each includes the rights of those before it."""
 
     READER = "reader"
@@ -44,10 +44,6 @@ class OperatorRole(StrEnum):
     """Plan and run replays, discard and restore dead letters."""
     EDITOR = "editor"
     """Edit dead letters, delete discarded ones, and decide reviews with `bellhop review`."""
-
-    def allows(self, needed: "OperatorRole") -> bool:
-        ranks = list(OperatorRole)
-        return ranks.index(self) >= ranks.index(needed)
 
 
 _DEPRECATED_ROLES = {"operator": OperatorRole.EDITOR}
@@ -182,7 +178,7 @@ def _key_id(token: str) -> str | None:
 
 def _guest_of(claims: dict[str, Any]) -> Guest:
     if claims.get("role") != "guest":
-        raise ProblemError(403, "wrong-role", "Wrong role", "Only guests order extras; use a guest token.")
+        raise wrong_role("Only guests order extras; use a guest token.")
     parsed = _parsed(_GuestClaims, claims)
     return Guest(
         guest_id=GuestId(parsed.sub),
@@ -196,8 +192,7 @@ def _guest_of(claims: dict[str, Any]) -> Guest:
 def _staff_of(claims: dict[str, Any]) -> StaffMember:
     role = staff_role_of(claims)
     if role is None:
-        detail = "Only hotel staff may do this; use a staff token."
-        raise ProblemError(403, "wrong-role", "Wrong role", detail)
+        raise wrong_role("Only hotel staff may do this; use a staff token.")
     parsed = _parsed(_StaffClaims, claims)
     return StaffMember(staff=Staff(staff_id=parsed.sub, property_id=PropertyId(parsed.property)), role=role)
 
@@ -211,12 +206,9 @@ def _allowed(claims: dict[str, Any], action: StaffAction) -> Staff:
 def _operator_of(claims: dict[str, Any], needed: OperatorRole) -> Operator:
     named = claims.get("role")
     if not isinstance(named, str) or named not in {*OperatorRole, *_DEPRECATED_ROLES}:
-        detail = f"Only operators may do this; use a token with the role {needed.value}."
-        raise ProblemError(403, "wrong-role", "Wrong role", detail)
+        raise wrong_role(f"Only operators may do this; use a token with the role {needed.value}.")
     role = _DEPRECATED_ROLES.get(named) or OperatorRole(named)
-    if not role.allows(needed):
-        detail = f"This needs the role {needed.value}; the token's role is {role.value}."
-        raise ProblemError(403, "wrong-role", "Wrong role", detail)
+    require_role(role, needed)
     return Operator(operator_id=_parsed(_OperatorClaims, claims).sub, role=role)
 
 

@@ -1,6 +1,7 @@
 """What the clients of this process send to a store's server, and whether the server scans for it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo.database import Database
@@ -31,6 +32,25 @@ class Recorder(CommandListener):
 
 RECORDER = Recorder()
 register(RECORDER)  # for clients made later; PyMongo has no way to take it back
+
+
+@contextmanager
+def recording() -> Iterator[Recorder]:
+    """What is sent to every database from now on."""
+    RECORDER.everything, RECORDER.commands = True, []
+    yield RECORDER
+    RECORDER.everything = False
+
+
+def queries(sent: Recorder, database: str, *, besides: Collection[str]) -> list[dict[str, Any]]:
+    """The queries of one database, one of each form; `besides`: collections that may be read whole."""
+    forms: dict[str, dict[str, Any]] = {}
+    for command in sent.named("find", "aggregate"):
+        collection = next(iter(command.values()))
+        if command.get("$db") == database and collection not in besides:
+            asked = command.get("filter", command.get("pipeline", ()))
+            forms.setdefault(f"{collection} {sorted(map(str, asked))}", command)
+    return list(forms.values())
 
 
 def scans(database: Database[dict[str, Any]], command: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from deploy.local.store import Store as Server
 from tests.support.guest import body
-from tests.support.recorded_commands import RECORDER, Recorder, scans
+from tests.support.recorded_commands import Recorder, queries, recording, scans
 from tests.support.system import System
 from tests.support.waiting import until
 
@@ -19,10 +19,8 @@ ROUNDS = 3
 
 @pytest.fixture
 def sent() -> Iterator[Recorder]:
-    """What is sent to every database from now on."""
-    RECORDER.everything, RECORDER.commands = True, []
-    yield RECORDER
-    RECORDER.everything = False
+    with recording() as recorder:
+        yield recorder
 
 
 async def test_a_paid_order_its_lists_and_all_sweeps_are_answered_by_indexes(
@@ -37,7 +35,7 @@ async def test_a_paid_order_its_lists_and_all_sweeps_are_answered_by_indexes(
     body(await guest.http.get("/v1/orders"), 200)
     await until(lambda: have_swept(sent, system), "every sweep has looked several times")
 
-    asked = commands_of(sent, system)
+    asked = queries(sent, system.setup.database, besides=WHOLE)
     with MongoClient[dict[str, Any]](store.url, tz_aware=True) as client:
         database = client[system.setup.database]
         scanning = [command for command in asked if scans(database, command)]
@@ -45,16 +43,6 @@ async def test_a_paid_order_its_lists_and_all_sweeps_are_answered_by_indexes(
     assert scanning == []
     collections = {next(iter(command.values())) for command in asked}
     assert collections >= {"extras", "orders", "stock", "payments", "psp_sweeps"}
-
-
-def commands_of(sent: Recorder, system: System) -> list[dict[str, Any]]:
-    """The services' queries of documents, one of each form."""
-    forms: dict[str, dict[str, Any]] = {}
-    for command in sent.named("find", "aggregate"):
-        collection = next(iter(command.values()))
-        if command.get("$db") == system.setup.database and collection not in WHOLE:
-            forms.setdefault(f"{collection} {sorted(command.get('filter', command.get('pipeline', ())))}", command)
-    return list(forms.values())
 
 
 async def have_swept(sent: Recorder, system: System) -> bool:

@@ -1,6 +1,6 @@
 """No query of an operator's command reads a whole collection, except those that list one."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from deploy.local.store import Store as Server
 from tests.support.desk import cancel
 from tests.support.guest import body
 from tests.support.operator import Operator
-from tests.support.recorded_commands import RECORDER, Recorder, scans
+from tests.support.recorded_commands import Recorder, queries, recording, scans
 from tests.support.system import System
 
 LISTED = {"replay_plans", "extras"}
@@ -33,10 +33,8 @@ READING = (
 
 @pytest.fixture
 def sent() -> Iterator[Recorder]:
-    """What is sent to every database from now on."""
-    RECORDER.everything, RECORDER.commands = True, []
-    yield RECORDER
-    RECORDER.everything = False
+    with recording() as recorder:
+        yield recorder
 
 
 async def test_what_operators_look_at_is_answered_by_indexes(
@@ -55,24 +53,10 @@ async def test_what_operators_look_at_is_answered_by_indexes(
     for words in (*READING, ("closing", f"{datetime.now(UTC):%Y-%m-%d}"), ("trace", order_id)):
         assert "Usage:" not in (await operator.runs(*words, code=None)).said
 
+    asked = queries(sent, system.setup.database, besides=LISTED)
     with MongoClient[dict[str, Any]](store.url, tz_aware=True) as client:
         database = client[system.setup.database]
-        scanning = [_form(command) for command in forms_of(sent, system) if scans(database, command)]
+        scanning = [command for command in asked if scans(database, command)]
     assert scanning == []
-    collections = {next(iter(command.values())) for command in forms_of(sent, system)}
+    collections = {next(iter(command.values())) for command in asked}
     assert collections >= {"audit_log", "dead_letters", "orders", "payments"}
-
-
-def forms_of(sent: Recorder, system: System) -> list[dict[str, Any]]:
-    """The queries of one database, one of each form."""
-    forms: dict[str, dict[str, Any]] = {}
-    for command in sent.named("find", "aggregate"):
-        collection = next(iter(command.values()))
-        if command.get("$db") == system.setup.database and collection not in LISTED:
-            forms.setdefault(_form(command), command)
-    return list(forms.values())
-
-
-def _form(command: Mapping[str, Any]) -> str:
-    asked = command.get("filter", command.get("pipeline", ()))
-    return f"{next(iter(command.values()))} {sorted(map(str, asked))}"
