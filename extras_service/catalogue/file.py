@@ -27,7 +27,7 @@ class CatalogueError(ValueError):
 
     def __init__(self, path: Path, mistakes: Sequence[str]) -> None:
         self.mistakes = tuple(mistakes)
-        advice = "Nothing of it was loaded. docs/configuration.md has its form."
+        advice = "Nothing of it was loaded. docs/catalogue.md has its form."
         super().__init__("\n".join([*(f"{path}{mistake}" for mistake in mistakes), advice]))
 
 
