@@ -99,6 +99,11 @@ _STEPS = dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 10)
 """In minor units: the PSP takes multiples of these."""
 
 
+def smallest_step(currency: str) -> int:
+    """What the PSP counts amounts of this currency in, in hundredths of a minor unit: 100, or 1."""
+    return 1 if currency in _FINER_AT_PSP else 100
+
+
 def unpayable(money: Money) -> str | None:
     """The reason why the PSP cannot charge this amount, or None if it can."""
     least = _MINIMUM.get(money.currency, 1)

@@ -13,6 +13,7 @@ from contracts.offers import ExtraView, Mistake, PriceUnit
 from contracts.order_actions import ReviewResolution, StaffDetails
 from contracts.payments import RefundStage
 from contracts.receipts import SealedReceiptEmail
+from contracts.vat import Vat
 
 
 class OrderStatus(StrEnum):
@@ -136,7 +137,12 @@ class OrderLine(_Value):
     unit_price: Money
     price_per: PriceUnit = Field(default=PriceUnit.PIECE, description="the unit of `unit_price`")
     nights: int | None = Field(default=None, exclude_if=_is_none, description="of the stay, for a price per night")
-    line_total: Money
+    line_total: Money = Field(description="gross: VAT is contained in it")
+    vat: Vat | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="the VAT contained in `line_total`; left out where no rate is stated, and in older orders",
+    )
     extra_version: int | None = Field(
         default=None,
         exclude_if=_is_none,

@@ -8,6 +8,7 @@ from chassis.text import cut
 from contracts.money import Money, unpayable
 from contracts.offers import PriceUnit
 from contracts.orders import Guest, OrderLine, Reason, RequestedLine
+from contracts.vat import vat_of
 from extras_service.catalogue.extra import Catalogue, Extra
 
 MAX_LINES = 50
@@ -102,6 +103,7 @@ def _check_totals(lines: list[OrderLine], catalogue: Catalogue) -> Refused | Non
 def _priced(guest: Guest, line: RequestedLine, extra: Extra) -> OrderLine:
     unit_price = extra.price_on(line.day or guest.stay_from)
     nights = max(1, (guest.stay_to - guest.stay_from).days) if extra.price_per is PriceUnit.NIGHT else None
+    line_total = unit_price * line.quantity * (nights or 1)
     return OrderLine(
         extra_id=line.extra_id,
         name=extra.name,
@@ -111,6 +113,7 @@ def _priced(guest: Guest, line: RequestedLine, extra: Extra) -> OrderLine:
         unit_price=unit_price,
         price_per=extra.price_per,
         nights=nights,
-        line_total=unit_price * line.quantity * (nights or 1),
+        line_total=line_total,
+        vat=vat_of(line_total, extra.vat_rate),
         extra_version=extra.version,
     )

@@ -30,6 +30,11 @@ ORDER: dict[str, Any] = {
             "unit_price": {"amount": 2400, "currency": "EUR"},
             "price_per": "piece",
             "line_total": TOTAL,
+            "vat": {
+                "rate": 1000,
+                "net": {"amount": 4364, "currency": "EUR"},
+                "tax": {"amount": 436, "currency": "EUR"},
+            },
         }
     ],
     "total": TOTAL,
