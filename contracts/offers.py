@@ -71,7 +71,8 @@ class Offer(_Value):
     needs_day: bool = Field(default=False, description="whether a guest picks a day of the stay for it")
     price_per: PriceUnit = Field(default=PriceUnit.PIECE, description="the unit of `unit_price`")
     vat_rate: int | None = Field(
-        default=None, description="VAT contained in the price, in hundredths of a percent (1000 is 10 %); none: not stated"
+        default=None,
+        description="VAT contained in the price, in hundredths of a percent (1000 is 10 %); none: not stated",
     )
     lead_hours: int = Field(
         default=0, description="how many hours before the day, or the slot, begins at the property it must be ordered"
