@@ -19,6 +19,7 @@ from contracts.money import Money
 from contracts.offers import ExtraDefinition
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderView, RequestedLine
+from contracts.pictures import PictureView
 from contracts.properties import PropertyDefinition, PropertyView
 
 ResultT = TypeVar("ResultT", bound=BaseModel)
@@ -34,6 +35,8 @@ class Call(Generic[ResultT]):
     body: dict[str, Any] | None = None
     key: str | None = None
     """Sent as Idempotency-Key: 1 to 255 visible ASCII characters."""
+    file: bytes | None = None
+    """Sent as the body, instead of `body`."""
 
 
 # A guest's
@@ -149,6 +152,16 @@ def retire_extra(extra_id: str, *, version: int, reason: str = "") -> Call[Staff
 def reorder_extras(extra_ids: Iterable[str]) -> Call[Catalogue]:
     """Put the extras into this order."""
     return Call("POST", "/v1/staff/catalogue/order", Catalogue, {"extra_ids": list(extra_ids)})
+
+
+def upload_picture(content: bytes) -> Call[PictureView]:
+    """Store a picture, a JPEG, PNG or WebP file of at most 1 MiB, for an extra's definition."""
+    return Call("POST", "/v1/staff/pictures", PictureView, file=content)
+
+
+def picture_path(picture_id: str, size: int) -> str:
+    """Where a picture is shown, in size 480 or 1280: without a token, and cacheable for ever."""
+    return f"/v1/pictures/{picture_id}/{size}"
 
 
 def get_property() -> Call[PropertyView]:

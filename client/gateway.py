@@ -40,7 +40,9 @@ class GatewayClient:
     async def response(self, call: Call[ResultT]) -> httpx.Response:
         """The answer to a call as it came, whatever its status. Raises httpx.TransportError."""
         headers = self._headers | ({"Idempotency-Key": call.key} if call.key else {})
-        return await self._http.request(call.method, self._base_url + call.path, json=call.body, headers=headers)
+        return await self._http.request(
+            call.method, self._base_url + call.path, json=call.body, content=call.file, headers=headers
+        )
 
     @asynccontextmanager
     async def watch(self, order_id: str, *, idle_timeout: float = 60.0) -> AsyncIterator[AsyncIterator[OrderUpdate]]:

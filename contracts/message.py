@@ -84,7 +84,10 @@ class OrderEvent(Event):
 
 
 class Query(Message):
-    """A read. It is answered or forgotten, never stored."""
+    """A read, answered or forgotten: never logged, retried or dead-lettered. Its requester asks again.
+
+    So travel the bytes of pictures, too, in both directions: docs/decisions/0042-pictures-travel-as-queries.md.
+    """
 
 
 class Reply(Message):

@@ -60,11 +60,19 @@ class Season(_Value):
     unit_price: Money
 
 
+class Picture(_Value):
+    """A picture of an extra."""
+
+    picture_id: str = Field(description="as the upload answered: the picture's digest")
+    alt: dict[str, str] = Field(description="what it shows, by language tag, for those who do not see it")
+
+
 class Offer(_Value):
     """What guests and staff both see of an extra."""
 
     name: dict[str, str] = Field(description="by language tag")
     description: dict[str, str] = Field(default_factory=dict, description="by language tag")
+    picture: Picture | None = None
     category: str
     unit_price: Money
     max_quantity: int = Field(description="the highest quantity of one order (with `needs_day`: and day)")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from contracts import catalogue, desk, orders, payments, properties, psp, services
+from contracts import catalogue, desk, orders, payments, pictures, properties, psp, services
 from contracts.message import Message
 from contracts.upcasting import with_older
 
@@ -227,6 +227,9 @@ EXTRAS_QUERIES = Queue(
         desk.GetDaySheet,
         catalogue.ListCatalogue,
         properties.GetProperty,
+        pictures.FindPicture,
+        pictures.StorePicture,
+        pictures.GetPicture,
     ),
     arguments={"x-delivery-limit": _NO_LIMIT},
 )
@@ -393,6 +396,7 @@ EARLIER_MARKS: tuple[str, ...] = (
     "topology.db8d2e7668e3",
     "topology.50c510ee9782",
     "topology.8398be4ea3af",
+    "topology.18fca521e9ba",
 )
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 

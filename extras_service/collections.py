@@ -12,6 +12,7 @@ from extras_service.catalogue.offers import Offers
 from extras_service.catalogue.state import CatalogueExtra
 from extras_service.desk_lists import INDEXED as DESK_INDEXES
 from extras_service.order.state import Order
+from extras_service.pictures.record import PictureRecord
 from extras_service.property.state import Property
 from extras_service.stock.state import StockDay
 
@@ -26,6 +27,9 @@ class ExtrasStore:
         self.properties: Documents[Property] = store.documents("properties", Property, indexed=("status",))
         self.catalogue: Documents[CatalogueExtra] = store.documents(
             "catalogue", CatalogueExtra, indexed=("property_id",)
+        )
+        self.pictures: Records[PictureRecord] = store.records(
+            "pictures", PictureRecord, indexed=("property_id", "source", "used_at")
         )
         self._records: Records[Extra] = store.records("extras", Extra, indexed=("property_id",))
         self.extras = Offers(self.catalogue, self.properties, self._records)

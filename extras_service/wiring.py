@@ -28,6 +28,8 @@ from extras_service.order.inputs import DeadlinePassed, OrderInput
 from extras_service.order.placement import Placement, Terms
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import Order
+from extras_service.pictures.handlers import PictureHandlers
+from extras_service.pictures.keeper import PictureKeeper
 from extras_service.property.decide import decide as decide_property
 from extras_service.property.inputs import PropertyInput
 from extras_service.property.state import Property
@@ -37,6 +39,8 @@ from extras_service.stock.inputs import StockInput
 from extras_service.stock.state import StockDay
 
 SERVICE = services.EXTRAS
+_PICTURES_SWEPT_EVERY = 600.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class ExtrasParts:
     catalogue: WritePath[CatalogueExtra, CatalogueInput]
     handlers: ExtrasHandlers
     staff: CatalogueHandlers
+    pictures: PictureHandlers
 
     @property
     def tables(self) -> Mapping[str, Handlers]:
@@ -58,7 +63,11 @@ class ExtrasParts:
             EXTRAS_COMMANDS.name: {**self.handlers.commands(), **self.staff.commands()},
             EXTRAS_PAYMENTS.name: self.handlers.payments(),
             EXTRAS_STOCK.name: self.handlers.order_closures(),
-            EXTRAS_QUERIES.name: {**self.handlers.queries(), **self.staff.queries()},
+            EXTRAS_QUERIES.name: {
+                **self.handlers.queries(),
+                **self.staff.queries(),
+                **self.pictures.queries(),
+            },
         }
 
     @property
@@ -72,6 +81,7 @@ class ExtrasParts:
             *self.properties.loops("properties", sweep_every),
             *self.catalogue.loops("catalogue", sweep_every),
             Loop("lapsed holds", sweep_every, self.handlers.stock.sweep),
+            Loop("unused pictures", _PICTURES_SWEPT_EVERY, self.pictures.keeper.sweep),
         )
 
     def checks(self) -> dict[str, Check]:
@@ -109,5 +119,8 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], te
     reviews = ReviewKeeper(orders, collections, stock, AuditLog(store))
     desk = DeskLists(collections.orders)
     handlers = ExtrasHandlers(orders, collections, stock, placement, reviews, desk, bus)
-    staff = CatalogueHandlers(CatalogueKeeper(catalogue, properties, collections), bus)
-    return ExtrasParts(collections, orders, days, properties, catalogue, handlers, staff)
+    pictures = PictureKeeper(collections.pictures, collections.catalogue, clock)
+    staff = CatalogueHandlers(CatalogueKeeper(catalogue, properties, collections, pictures), bus)
+    return ExtrasParts(
+        collections, orders, days, properties, catalogue, handlers, staff, PictureHandlers(pictures, bus)
+    )

@@ -7,6 +7,8 @@ from chassis.web import problems
 from chassis.web.headers import SecurityHeaders
 from chassis.web.http_log import HttpLog
 from chassis.web.request_limits import RequestLimits
+from contracts.pictures import LARGEST_FILE
+from gateway.api.pictures import UPLOAD_PATH
 from gateway.rate_limits import AddressRate, RateLimits
 from gateway.settings import GatewaySettings
 
@@ -17,7 +19,12 @@ def install(app: FastAPI, settings: GatewaySettings, rates: RateLimits) -> None:
     """Install limits, headers, request logging, and problem documents for errors."""
     problems.install(app)
     # The last one added is the first to see a request.
-    app.add_middleware(RequestLimits, max_body=settings.max_body_bytes, seconds=settings.request_timeout)
+    app.add_middleware(
+        RequestLimits,
+        max_body=settings.max_body_bytes,
+        seconds=settings.request_timeout,
+        max_bodies={UPLOAD_PATH: LARGEST_FILE},
+    )
     app.add_middleware(HttpLog)
     app.add_middleware(AddressRate, rates=rates)
     if settings.cors_origins:

@@ -62,7 +62,9 @@ class RateLimits:
         self._addresses = SlidingWindowCounterRateLimiter(Counts())
         self._bearers = SlidingWindowCounterRateLimiter(Counts())
         self._of_address = parse(settings.address_rate)
+        self._uploaders = SlidingWindowCounterRateLimiter(Counts())
         self._of_guest = parse(settings.guest_rate)
+        self._of_uploader = parse(settings.picture_rate)
 
     async def address(self, client: str) -> None:
         """Count a request of an address. Raises ProblemError 429."""
@@ -71,6 +73,10 @@ class RateLimits:
     async def bearer(self, who: Guest | Staff | Operator) -> None:
         """Count a request of a guest, a member of staff or an operator. Raises ProblemError 429."""
         await _count(self._bearers, self._of_guest, joined(*key_of(who)))
+
+    async def uploader(self, who: Staff) -> None:
+        """Count a picture that a member of staff uploads. Raises ProblemError 429."""
+        await _count(self._uploaders, self._of_uploader, joined(*key_of(who)))
 
 
 async def _count(limiter: SlidingWindowCounterRateLimiter, rate: RateLimitItem, key: str) -> None:

@@ -21,6 +21,7 @@ class GatewaySettings(TokenSettings):
     max_body_bytes: int = Field(default=65536, ge=1024, description="the largest body of a request")
     address_rate: str = Field(default="6000/minute", description="requests of one address, with or without a token")
     guest_rate: str = Field(default="300/minute", description="requests of one guest or member of staff")
+    picture_rate: str = Field(default="60/minute", description="pictures that one member of staff may upload")
     cors_origins: str = Field(default="", description="origins of other sites whose pages may use the API")
     api_docs: bool | None = Field(
         default=None, description="whether /docs shows the API; default: only where this machine alone can ask"
@@ -79,7 +80,7 @@ class GatewaySettings(TokenSettings):
             raise ValueError(f"must be at https://{_STRIPE_JS} while STRIPE_PUBLISHABLE_KEY is a live key")
         return value
 
-    @field_validator("address_rate", "guest_rate")
+    @field_validator("address_rate", "guest_rate", "picture_rate")
     @classmethod
     def _is_a_rate(cls, value: str) -> str:
         try:

@@ -72,6 +72,12 @@ class MongoRecords(Generic[ModelT]):
             result = await self._collection.delete_many({"_id": {"$in": list(record_ids)}})
         return int(result.deleted_count)
 
+    async def remove_if(self, record_id: str, **only_if: str) -> bool:
+        """Delete a record whose fields still have these values. False if they do not."""
+        with translated("removing a record"):
+            result = await self._collection.delete_many({"_id": record_id, **only_if})
+        return bool(result.deleted_count)
+
     async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
         """The records with these ids, by id; unknown ids are left out."""
         return await self._find({"_id": {"$in": list(record_ids)}})
@@ -84,6 +90,17 @@ class MongoRecords(Generic[ModelT]):
         """The records whose field is at least the first and below the second text (None: unbounded), by id."""
         bounds = {"$gte": least} if below is None else {"$gte": least, "$lt": below}
         return await self._find({field: bounds})
+
+    async def ids_below(self, field: str, below: str, limit: int) -> list[str]:
+        """The ids of records whose field is below a text, the least first. The records themselves are not read."""
+        with translated("listing records"):
+            cursor = self._collection.find({field: {"$lt": below}}, projection={field: 1}).sort(field, 1).limit(limit)
+            return [raw["_id"] async for raw in cursor]
+
+    async def count(self, **fields: str) -> int:
+        """The number of records whose fields have these values."""
+        with translated("counting records"):
+            return int(await self._collection.count_documents(fields))
 
     async def oldest(self, by: str, **fields: str) -> tuple[int, ModelT | None]:
         """The number of records with these values, and the one with the least value of another field."""

@@ -33,6 +33,8 @@ _STATUS_OF_REASON: Mapping[Reason, int] = {
     Reason.EXTRA_NOT_FOUND: 404,
     Reason.EXTRA_EXISTS: 409,
     Reason.EXTRA_RETIRED: 409,
+    Reason.PICTURE_NOT_FOUND: 404,
+    Reason.TOO_MANY_PICTURES: 409,
     Reason.PROPERTY_NOT_FOUND: 404,
     Reason.PROPERTY_EXISTS: 409,
     Reason.VERSION_OUTDATED: 409,

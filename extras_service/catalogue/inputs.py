@@ -16,6 +16,8 @@ class ExtraDefining:
     """Of the command's property. None: it is not defined."""
     last_position: int = 0
     """Where the property's list ends."""
+    has_picture: bool = True
+    """Whether the property has the picture that the definition refers to, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class ExtraChange:
 
     command: ChangeExtra
     property: PropertyDefinition | None
+    has_picture: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from extras_service.catalogue.inputs import CatalogueInput, ExtraChange, ExtraDe
 from extras_service.catalogue.offers import MOST
 from extras_service.catalogue.state import CatalogueExtra
 from extras_service.collections import ExtrasStore
+from extras_service.pictures.keeper import PictureKeeper
 from extras_service.property.inputs import PropertyInput
 from extras_service.property.state import Property
 
@@ -24,6 +25,7 @@ class CatalogueKeeper:
     extras: WritePath[CatalogueExtra, CatalogueInput]
     properties: WritePath[Property, PropertyInput]
     collections: ExtrasStore
+    pictures: PictureKeeper
 
     async def change_property(self, command: DefineProperty | ChangeProperty, delivery: Delivery) -> Handled[Property]:
         return await self.properties.handle(command.property_id, command, delivery)
@@ -31,13 +33,17 @@ class CatalogueKeeper:
     async def define(self, command: DefineExtra, delivery: Delivery) -> Handled[CatalogueExtra]:
         hotel = await self.collections.property_of(command.staff.property_id)
         last = max((extra.position for extra in await self.list(command.staff.property_id)), default=0)
-        message = ExtraDefining(command, hotel.definition if hotel else None, last)
+        message = ExtraDefining(command, hotel.definition if hotel else None, last, await self._has_picture(command))
         return await self.extras.handle(command.extra_id, message, delivery)
 
     async def change(self, command: ChangeExtra, delivery: Delivery) -> Handled[CatalogueExtra]:
         hotel = await self.collections.property_of(command.staff.property_id)
-        message = ExtraChange(command, hotel.definition if hotel else None)
+        message = ExtraChange(command, hotel.definition if hotel else None, await self._has_picture(command))
         return await self.extras.handle(command.extra_id, message, delivery)
+
+    async def _has_picture(self, command: DefineExtra | ChangeExtra) -> bool:
+        picture = command.definition.picture
+        return picture is None or await self.pictures.use(command.staff.property_id, picture.picture_id)
 
     async def retire(self, command: RetireExtra, delivery: Delivery) -> Handled[CatalogueExtra]:
         return await self.extras.handle(command.extra_id, command, delivery)

@@ -6,10 +6,11 @@ from datetime import date, timedelta
 
 from contracts.money import unpayable
 from contracts.offers import SLOT_FORM, ExtraDefinition, Mistake, PriceUnit
+from contracts.pictures import PICTURE_ID
 
 SLOT = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[0-9A-Za-z]{2,8}){0,3}")
-LONGEST_NAME, LONGEST_DESCRIPTION = 200, 4000
+LONGEST_NAME, LONGEST_ALT, LONGEST_DESCRIPTION = 200, 300, 4000
 """Characters in one language."""
 _LONGEST_LEAD = 366 * 24
 _MOST_SLOTS, _MOST_DAYS, _MOST_SEASONS = 96, 366, 50
@@ -27,6 +28,12 @@ def _texts(extra: ExtraDefinition) -> _Found:
         yield "/name", "write a name in at least one language"
     yield from texts_in("/name", extra.name, LONGEST_NAME)
     yield from texts_in("/description", extra.description, LONGEST_DESCRIPTION)
+    if extra.picture is not None:
+        if re.fullmatch(PICTURE_ID, extra.picture.picture_id[:65]) is None:
+            yield "/picture/picture_id", "a picture is referred to by the id that its upload has answered"
+        if not extra.picture.alt:
+            yield "/picture/alt", "write in at least one language what the picture shows"
+        yield from texts_in("/picture/alt", extra.picture.alt, LONGEST_ALT)
     if not extra.category.strip() or len(extra.category) > LONGEST_NAME:
         yield "/category", f"a category has 1 to {LONGEST_NAME} characters"
 

@@ -34,6 +34,12 @@ class CatalogueExtra(State):
     def summary(self) -> str:
         return f"{self.status}, version {self.current.number}"
 
+    @property
+    def picture_ids(self) -> frozenset[str]:
+        """The pictures of all versions that are kept, and of the last import."""
+        definitions = (self.imported, *(version.definition for version in self.versions))
+        return frozenset(each.picture.picture_id for each in definitions if each and each.picture)
+
     def offered(self, time_zone: str = "UTC") -> Extra:
         """The extra as guests may order it; a retired one is not on offer."""
         is_active = self.definition.active and self.status is ExtraStatus.OFFERED

@@ -28,7 +28,7 @@ def defined(retired_one: CatalogueExtra | None, message: ExtraDefining, now: dat
     command = message.command
     if message.property is None:
         return Refused(Reason.PROPERTY_NOT_FOUND, "Define the property first: its extras go by its time zone.")
-    if (refused := _invalid(command.definition, message.property)) is not None:
+    if (refused := _invalid(message)) is not None:
         return refused
     earlier = retired_one.versions if retired_one else ()
     newest = _version(command, earlier[-1].number + 1 if earlier else 1, now)
@@ -51,7 +51,7 @@ def changed(extra: CatalogueExtra, message: ExtraChange, now: datetime) -> Decis
     unchanged = no_change(extra.current, command.version, command.definition)
     if unchanged is not None:
         return unchanged
-    if (refused := _invalid(command.definition, message.property)) is not None:
+    if (refused := _invalid(message)) is not None:
         return refused
     newest = _version(command, extra.current.number + 1, now)
     imported = command.definition if command.origin is Origin.FILE else extra.imported
@@ -75,8 +75,12 @@ def moved(extra: CatalogueExtra, message: MoveExtra) -> Decision[CatalogueExtra]
     return Applied(extra.model_copy(update={"position": message.position}), (event,))
 
 
-def _invalid(definition: ExtraDefinition, hotel: PropertyDefinition | None) -> Refused | None:
+def _invalid(message: ExtraDefining | ExtraChange) -> Refused | None:
+    definition, hotel = message.command.definition, message.property
     mistakes = (*mistakes_of(definition), *(_against(hotel, definition) if hotel else ()))
+    if not message.has_picture:
+        detail = "the property has no such picture: upload it, and refer to it by the id in the answer"
+        mistakes = (*mistakes, Mistake(pointer="/picture/picture_id", detail=detail))
     if not mistakes:
         return None
     return Refused(Reason.EXTRA_INVALID, f"The extra has {counted(mistakes)}; nothing was changed.", mistakes)
@@ -89,7 +93,8 @@ def _against(hotel: PropertyDefinition, definition: ExtraDefinition) -> tuple[Mi
     if hotel.currencies and currency not in hotel.currencies:
         detail = f"the property's prices are in {', '.join(hotel.currencies)}, not in {currency}"
         found.append(Mistake(pointer="/unit_price/currency", detail=detail))
-    texts = {"/name": definition.name} | ({"/description": definition.description} if definition.description else {})
+    alt = definition.picture.alt if definition.picture else {}
+    texts = {"/name": definition.name, "/description": definition.description, "/picture/alt": alt}
     for pointer, text in texts.items():
         if hotel.languages and text and hotel.languages[0] not in text:
             detail = f"there is no text in {hotel.languages[0]!r}, the first of the property's languages"

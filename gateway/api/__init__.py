@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from gateway.admission import AdmissionControl
-from gateway.api import catalogue, guests, orders, staff
+from gateway.api import catalogue, guests, orders, pictures, staff
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.live import LiveFeed
@@ -21,4 +21,5 @@ def api(
     router.include_router(orders.routes(bus, auth, live, streams))
     router.include_router(staff.routes(bus, auth, live, streams))
     router.include_router(catalogue.routes(bus, auth))
+    router.include_router(pictures.routes(bus, auth))
     return router

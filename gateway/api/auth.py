@@ -59,6 +59,12 @@ class Auth:
 
         return staff
 
+    async def uploader(self, authorization: _Header) -> Staff:
+        """A member of staff who may change the catalogue, also counted against the rate of uploads."""
+        staff = await self._counted(await self._tokens.staff(authorization, StaffAction.CATALOGUE))
+        await self._rates.uploader(staff)
+        return staff
+
     def guest_or_staff(self, action: StaffAction) -> Callable[[str | None], Awaitable[Guest | Staff]]:
         """A dependency: a guest, or a member of staff who may do this."""
 

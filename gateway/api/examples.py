@@ -132,9 +132,11 @@ STREAM = (
     f'data: {{"event": "orders.order-confirmed", "order_id": "{ORDER_ID}", '
     '"status": "confirmed", "payment_status": "paid"}\n\n'
 )
+PICTURE_ID = "3f0c" * 16
 DEFINITION: dict[str, Any] = {
     "name": {"en": "Private spa", "de": "Privates Spa"},
     "description": {"en": "Sauna and whirlpool for two, 90 minutes"},
+    "picture": {"picture_id": PICTURE_ID, "alt": {"en": "A whirlpool beside a wooden sauna"}},
     "category": "spa",
     "unit_price": {"amount": 8900, "currency": "EUR"},
     "price_per": "piece",

@@ -113,7 +113,7 @@ class OverlayDocuments(Overlay, Generic[StateT]):
 class OverlayRecords(Overlay):
     """Stored records. Writes nothing to the store."""
 
-    READS = ("get", "find", "between")
+    READS = ("get", "find", "between", "ids_below", "count")
 
     async def put(self, records: Mapping[str, object]) -> None:
         """Does nothing."""
@@ -122,6 +122,9 @@ class OverlayRecords(Overlay):
         return True
 
     async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
+        return True
+
+    async def remove_if(self, record_id: str, **only_if: str) -> bool:
         return True
 
 

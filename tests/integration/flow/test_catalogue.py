@@ -31,6 +31,9 @@ class Owner:
     async def asks(self, method: str, path: str, said: Json | None = None) -> httpx.Response:
         return await self._http.request(method, f"/v1/staff/{path}", json=said)
 
+    async def uploads(self, content: bytes) -> httpx.Response:
+        return await self._http.post("/v1/staff/pictures", content=content)
+
 
 def _spa(slot: str | None, day: str = DAY) -> dict[str, object]:
     line: dict[str, object] = {"extra_id": "alm-private-spa", "quantity": 1, "day": day}

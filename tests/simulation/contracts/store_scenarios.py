@@ -222,8 +222,14 @@ async def records_are_found_replaced_and_removed(store: Store) -> None:
     assert sorted(await records.between("text", "1")) == ["n1", "n2"]
     assert sorted(await records.between("text", "0", "2")) == ["n0", "n1"]
     assert await records.oldest("text", author="a") == (2, Note(text="0", author="a"))
+    assert await records.ids_below("text", "2", 10) == ["n0", "n1"]
+    assert await records.ids_below("text", "2", 1) == ["n0"]
+    assert await records.count(author="a") == 2
     assert await records.remove(["n0", "n9"]) == 1
+    assert not await records.remove_if("n2", text="1")
     assert sorted(await records.find()) == ["n1", "n2"]
+    assert await records.remove_if("n2", text="2")
+    assert sorted(await records.find()) == ["n1"]
 
 
 async def the_server_says_that_it_is_there_and_what_time_it_is(store: Store) -> None:

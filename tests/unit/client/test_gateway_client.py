@@ -48,6 +48,7 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.change_extra("alm-spa", DEFINITION, version=1, reason="dearer"),
     calls.retire_extra("alm-spa", version=1, reason="closed"),
     calls.reorder_extras(["alm-spa"]),
+    calls.upload_picture(b"\xff\xd8\xff"),
     calls.get_property(),
     calls.change_property(HOTEL, version=1, reason="moved"),
 )
@@ -167,8 +168,9 @@ def test_every_route_of_the_api_has_a_call() -> None:
         for call in EVERY_CALL
     }
 
-    streams = {("GET", path) for path in (calls.live_path("{order_id}"), calls.PROPERTY_LIVE_PATH)}
-    assert named | streams == routes
+    others = (calls.live_path("{order_id}"), calls.PROPERTY_LIVE_PATH, "/v1/pictures/{picture_id}/{size}")
+    assert named | {("GET", path) for path in others} == routes
+    assert calls.picture_path("{picture_id}", 480) == "/v1/pictures/{picture_id}/480"
 
 
 BODIES: dict[str, type[BaseModel]] = {

@@ -8,7 +8,7 @@ from chassis.decision import Applied, Ignored, Refused, State
 from contracts.catalogue import ChangeExtra, DefineExtra, ExtraStatus, Origin, RetireExtra
 from contracts.ids import ExtraId, PropertyId
 from contracts.money import Money
-from contracts.offers import ExtraDefinition, Slot
+from contracts.offers import ExtraDefinition, Picture, Slot
 from contracts.properties import ChangeProperty, DefineProperty, PropertyDefinition
 from extras_service.catalogue.decide import decide
 from extras_service.catalogue.inputs import CatalogueInput, ExtraChange, ExtraDefining, MoveExtra
@@ -31,18 +31,26 @@ DEFINITION = ExtraDefinition(
 )
 DEARER = DEFINITION.model_copy(update={"unit_price": Money(amount=5000, currency="EUR")})
 BROKEN = DEFINITION.model_copy(update={"max_quantity": 0, "name": {}})
+SHOWN = DEFINITION.model_copy(update={"picture": Picture(picture_id="0f" * 32, alt={"en": "A whirlpool"})})
 
 
-def defining(definition: ExtraDefinition = DEFINITION, *, by: str = "alpenhof", **fields: Any) -> ExtraDefining:
+def defining(
+    definition: ExtraDefinition = DEFINITION, *, by: str = "alpenhof", has_picture: bool = True, **fields: Any
+) -> ExtraDefining:
     command = DefineExtra(extra_id=SPA, staff=given.staff(by), definition=definition, **fields)
-    return ExtraDefining(command, HOTEL, last_position=6)
+    return ExtraDefining(command, HOTEL, last_position=6, has_picture=has_picture)
 
 
 def changing(
-    definition: ExtraDefinition = DEARER, *, version: int = 1, by: str = "alpenhof", **fields: Any
+    definition: ExtraDefinition = DEARER,
+    *,
+    version: int = 1,
+    by: str = "alpenhof",
+    has_picture: bool = True,
+    **fields: Any,
 ) -> ExtraChange:
     command = ChangeExtra(extra_id=SPA, staff=given.staff(by), version=version, definition=definition, **fields)
-    return ExtraChange(command, HOTEL)
+    return ExtraChange(command, HOTEL, has_picture=has_picture)
 
 
 def retiring(version: int = 1, by: str = "alpenhof") -> RetireExtra:
@@ -63,11 +71,15 @@ MESSAGES: dict[str, CatalogueInput] = {
     "define": defining(),
     "define otherwise": defining(DEARER),
     "define with mistakes": defining(BROKEN),
+    "define with a picture": defining(SHOWN),
+    "define with a missing picture": defining(SHOWN, has_picture=False),
     "define elsewhere": defining(by="kamogawa"),
     "change": changing(),
     "change to what it is": changing(DEFINITION),
     "change of an older version": changing(version=0),
     "change with mistakes": changing(BROKEN),
+    "change to a picture": changing(SHOWN),
+    "change to a missing picture": changing(SHOWN, has_picture=False),
     "change elsewhere": changing(by="kamogawa"),
     "retire": retiring(),
     "retire an older version": retiring(0),
@@ -81,11 +93,15 @@ message                    | none              | offered                  | reti
 define                     | -> offered        | ignored                  | -> offered
 define otherwise           | -> offered        | refused extra_exists     | -> offered
 define with mistakes       | refused extra_invalid | refused extra_exists | refused extra_invalid
+define with a picture      | -> offered        | refused extra_exists     | -> offered
+define with a missing picture | refused extra_invalid | refused extra_exists | refused extra_invalid
 define elsewhere           | -> offered        | refused extra_exists     | refused extra_exists
 change                     | refused extra_not_found | -> offered         | refused extra_retired
 change to what it is       | refused extra_not_found | ignored            | refused extra_retired
 change of an older version | refused extra_not_found | refused version_outdated | refused extra_retired
 change with mistakes       | refused extra_not_found | refused extra_invalid | refused extra_retired
+change to a picture        | refused extra_not_found | -> offered         | refused extra_retired
+change to a missing picture | refused extra_not_found | refused extra_invalid | refused extra_retired
 change elsewhere           | refused extra_not_found | refused extra_not_found | refused extra_not_found
 retire                     | refused extra_not_found | -> retired         | ignored
 retire an older version    | refused extra_not_found | refused version_outdated | ignored

@@ -45,6 +45,7 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("PUT", "/v1/staff/catalogue/{extra_id}"): ("owner",),
     ("POST", "/v1/staff/catalogue/{extra_id}/retire"): ("owner",),
     ("POST", "/v1/staff/catalogue/order"): ("owner",),
+    ("POST", "/v1/staff/pictures"): ("owner",),
     ("GET", "/v1/staff/property"): DESK,
     ("PUT", "/v1/staff/property"): ("owner",),
     ("GET", "/v1/staff/live"): DESK,
@@ -66,6 +67,7 @@ PUBLIC = {
     "/openapi.json",
     "/page/theme/{name}.css",
     "/page/{version}/{name}",
+    "/v1/pictures/{picture_id}/{size}",
 }
 QUERIES = {"/v1/staff/day-sheet": "?day=2027-02-03"}
 BODIES: dict[str, Any] = {

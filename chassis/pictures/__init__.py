@@ -1,0 +1,1 @@
+"""Pictures: files that people upload, re-encoded before any other part of the system sees them."""
