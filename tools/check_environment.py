@@ -22,7 +22,18 @@ FREE_OF_THE_LOCK = {"bellhop", "pip", "setuptools"}
 """Bellhop itself, and the packages of a new virtual environment."""
 
 ACCEPTED = {
-    *("MIT", "MIT License", "MIT-0", "ISC", "ISC License (ISCL)", "0BSD", "Zlib", "CC0-1.0", "Public Domain"),
+    *(
+        "MIT",
+        "MIT License",
+        "MIT-0",
+        "MIT-CMU",
+        "ISC",
+        "ISC License (ISCL)",
+        "0BSD",
+        "Zlib",
+        "CC0-1.0",
+        "Public Domain",
+    ),
     *("BSD License", "BSD-2-Clause", "BSD-3-Clause", "PSF-2.0", "Python Software Foundation License"),
     *("Apache-2.0", "Apache Software License"),
     # Only the files of the library itself must stay under these, and we change none.

@@ -51,6 +51,7 @@ _BROKEN = {
     "a third file of the chassis knows the driver": ("chassis/storage/stored_document.py", "motor", _DRIVER),
     "a service knows the driver": ("payment_service/collections.py", "pymongo", _DRIVER),
     "an operator's command knows the driver": ("ops/core/reconcile.py", "bson", _DRIVER),
+    "the gateway decodes pictures": ("gateway/api/pictures.py", "PIL", "One file decodes pictures"),
     "the store knows the bus": ("chassis/storage/store.py", "chassis.messaging.bus", _NO_BUS),
     "a write publishes by itself": ("chassis/storage/write_path.py", "chassis.messaging.bus", _NO_BUS),
     "the outbox speaks AMQP": ("chassis/storage/parked_outbox.py", "aio_pika", _NO_BUS),
