@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import ExtraId, PropertyId
 from contracts.message import Command, Event, Query, Reply
-from contracts.offers import ExtraDefinition
+from contracts.offers import ExtraDefinition, Mistake
 from contracts.orders import Staff
 
 
@@ -146,6 +146,21 @@ class ListCatalogue(Query):
 
     kind: Literal["catalogue.list-catalogue.v1"] = "catalogue.list-catalogue.v1"
     property_id: PropertyId
+
+
+class CheckExtra(Query):
+    """Which rules a definition breaks. Nothing is changed."""
+
+    kind: Literal["catalogue.check-extra.v1"] = "catalogue.check-extra.v1"
+    property_id: PropertyId
+    definition: ExtraDefinition
+
+
+class MistakesReply(Reply):
+    """All mistakes in a definition; none: it may be offered."""
+
+    kind: Literal["catalogue.mistakes-reply.v1"] = "catalogue.mistakes-reply.v1"
+    mistakes: tuple[Mistake, ...]
 
 
 class CatalogueReply(Reply):

@@ -103,6 +103,14 @@ class GetProperty(Query):
     property_id: PropertyId
 
 
+class CheckProperty(Query):
+    """Which rules a definition breaks. Nothing is changed."""
+
+    kind: Literal["properties.check-property.v1"] = "properties.check-property.v1"
+    property_id: PropertyId
+    definition: PropertyDefinition
+
+
 class PropertyReply(Reply):
     kind: Literal["properties.property-reply.v1"] = "properties.property-reply.v1"
     property: PropertyView

@@ -226,10 +226,12 @@ EXTRAS_QUERIES = Queue(
         desk.ListPropertyOrders,
         desk.GetDaySheet,
         catalogue.ListCatalogue,
+        catalogue.CheckExtra,
         properties.GetProperty,
         pictures.FindPicture,
         pictures.StorePicture,
         pictures.GetPicture,
+        properties.CheckProperty,
     ),
     arguments={"x-delivery-limit": _NO_LIMIT},
 )
@@ -397,6 +399,7 @@ EARLIER_MARKS: tuple[str, ...] = (
     "topology.50c510ee9782",
     "topology.8398be4ea3af",
     "topology.18fca521e9ba",
+    "topology.204e621cfcee",
 )
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 

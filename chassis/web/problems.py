@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents: a stable `type` for machines, a `detail` for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -43,7 +43,8 @@ _STATUS_OF_REASON: Mapping[Reason, int] = {
 _UNPROCESSABLE = 422
 _LONGEST_DETAIL = 1000
 """Characters."""
-_MOST_ERRORS = 20
+_MOST_ERRORS = 200
+"""Mistakes of one request that are listed."""
 
 
 class ProblemError(Exception):
@@ -86,6 +87,18 @@ def path_of(request: Request) -> str:
     return cut(request.scope["path"], LONGEST_PATH)
 
 
+def invalid_request(errors: Sequence[Mapping[str, str]]) -> ProblemError:
+    """The problem for a request with mistakes, each with its `pointer` and `detail`."""
+    listed = list(errors[:_MOST_ERRORS])
+    detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in listed[:5])
+    return ProblemError(422, "invalid-request", "Invalid request", detail, errors=listed)
+
+
+def pointer_of(*parts: object) -> str:
+    """The JSON pointer (RFC 6901) of a place."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
 def unavailable(detail: str) -> ProblemError:
     return ProblemError(503, "unavailable", "Temporarily unavailable", detail, headers={"Retry-After": "2"})
 
@@ -100,16 +113,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         problems = [
-            {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
-            for item in error.errors()[:_MOST_ERRORS]
+            {"pointer": pointer_of(*item["loc"]), "detail": item["msg"]} for item in error.errors()[:_MOST_ERRORS]
         ]
         if any(item["type"] == "json_invalid" for item in error.errors()):
             detail = "The body is not JSON."
             return ProblemError(400, "malformed-request", "Malformed request", detail, errors=problems).response(
                 request
             )
-        detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in problems[:5])
-        return ProblemError(422, "invalid-request", "Invalid request", detail, errors=problems).response(request)
+        return invalid_request(problems).response(request)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

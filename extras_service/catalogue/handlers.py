@@ -10,20 +10,23 @@ from chassis.storage.write_path import Handled
 from contracts.catalogue import (
     CatalogueReply,
     ChangeExtra,
+    CheckExtra,
     DefineExtra,
     ExtraReply,
     ListCatalogue,
+    MistakesReply,
     ReorderExtras,
     RetireExtra,
 )
 from contracts.ids import PropertyId
 from contracts.message import Reply
-from contracts.properties import ChangeProperty, DefineProperty, GetProperty, PropertyReply
+from contracts.properties import ChangeProperty, CheckProperty, DefineProperty, GetProperty, PropertyReply
 from extras_service.catalogue.keeper import CatalogueKeeper
 from extras_service.catalogue.state import CatalogueExtra
 from extras_service.handlers import send_reply
 from extras_service.order.replies import refusal
 from extras_service.property.decide import NOT_FOUND
+from extras_service.property.rules import mistakes_of as mistakes_of_property
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,12 @@ class CatalogueHandlers:
         }
 
     def queries(self) -> Handlers:
-        return {ListCatalogue: self.list, GetProperty: self.get_property}
+        return {
+            ListCatalogue: self.list,
+            GetProperty: self.get_property,
+            CheckExtra: self.check_extra,
+            CheckProperty: self.check_property,
+        }
 
     async def change_property(self, command: DefineProperty | ChangeProperty, delivery: Delivery) -> Outcome[Any]:
         handled = await self.keeper.change_property(command, delivery)
@@ -79,6 +87,14 @@ class CatalogueHandlers:
         hotel = await self.keeper.collections.property_of(query.property_id)
         reply: Reply = PropertyReply(property=hotel.view()) if hotel else refusal(NOT_FOUND)
         await send_reply(self.bus, delivery, reply)
+        return Done()
+
+    async def check_extra(self, query: CheckExtra, delivery: Delivery) -> Outcome[Any]:
+        await send_reply(self.bus, delivery, MistakesReply(mistakes=await self.keeper.mistakes(query)))
+        return Done()
+
+    async def check_property(self, query: CheckProperty, delivery: Delivery) -> Outcome[Any]:
+        await send_reply(self.bus, delivery, MistakesReply(mistakes=mistakes_of_property(query.definition)))
         return Done()
 
     async def _catalogue(self, property_id: PropertyId) -> CatalogueReply:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from chassis.decision import Done, Outcome, Refused
 from chassis.messaging.envelope import Delivery
 from chassis.storage.write_path import Handled, WritePath
-from contracts.catalogue import ChangeExtra, DefineExtra, ReorderExtras, RetireExtra
+from contracts.catalogue import ChangeExtra, CheckExtra, DefineExtra, ReorderExtras, RetireExtra
 from contracts.ids import PropertyId
+from contracts.offers import ExtraDefinition, Mistake
 from contracts.properties import ChangeProperty, DefineProperty
 from extras_service.catalogue.decide import NOT_FOUND
 from extras_service.catalogue.inputs import CatalogueInput, ExtraChange, ExtraDefining, MoveExtra
 from extras_service.catalogue.offers import MOST
 from extras_service.catalogue.state import CatalogueExtra
+from extras_service.catalogue.transitions import mistakes_in
 from extras_service.collections import ExtrasStore
 from extras_service.pictures.keeper import PictureKeeper
 from extras_service.property.inputs import PropertyInput
@@ -33,17 +35,32 @@ class CatalogueKeeper:
     async def define(self, command: DefineExtra, delivery: Delivery) -> Handled[CatalogueExtra]:
         hotel = await self.collections.property_of(command.staff.property_id)
         last = max((extra.position for extra in await self.list(command.staff.property_id)), default=0)
-        message = ExtraDefining(command, hotel.definition if hotel else None, last, await self._has_picture(command))
+        message = ExtraDefining(
+            command,
+            hotel.definition if hotel else None,
+            last,
+            await self._has_picture(command.staff.property_id, command.definition),
+        )
         return await self.extras.handle(command.extra_id, message, delivery)
 
     async def change(self, command: ChangeExtra, delivery: Delivery) -> Handled[CatalogueExtra]:
         hotel = await self.collections.property_of(command.staff.property_id)
-        message = ExtraChange(command, hotel.definition if hotel else None, await self._has_picture(command))
+        message = ExtraChange(
+            command,
+            hotel.definition if hotel else None,
+            await self._has_picture(command.staff.property_id, command.definition),
+        )
         return await self.extras.handle(command.extra_id, message, delivery)
 
-    async def _has_picture(self, command: DefineExtra | ChangeExtra) -> bool:
-        picture = command.definition.picture
-        return picture is None or await self.pictures.use(command.staff.property_id, picture.picture_id)
+    async def mistakes(self, query: CheckExtra) -> tuple[Mistake, ...]:
+        """What a change to this definition would be refused for."""
+        hotel = await self.collections.property_of(query.property_id)
+        has_picture = await self._has_picture(query.property_id, query.definition)
+        return mistakes_in(query.definition, hotel.definition if hotel else None, has_picture=has_picture)
+
+    async def _has_picture(self, property_id: PropertyId, definition: ExtraDefinition) -> bool:
+        picture = definition.picture
+        return picture is None or await self.pictures.use(property_id, picture.picture_id)
 
     async def retire(self, command: RetireExtra, delivery: Delivery) -> Handled[CatalogueExtra]:
         return await self.extras.handle(command.extra_id, command, delivery)

@@ -75,12 +75,19 @@ def moved(extra: CatalogueExtra, message: MoveExtra) -> Decision[CatalogueExtra]
     return Applied(extra.model_copy(update={"position": message.position}), (event,))
 
 
-def _invalid(message: ExtraDefining | ExtraChange) -> Refused | None:
-    definition, hotel = message.command.definition, message.property
+def mistakes_in(
+    definition: ExtraDefinition, hotel: PropertyDefinition | None, *, has_picture: bool = True
+) -> tuple[Mistake, ...]:
+    """All mistakes in a definition, those against its property's included. `has_picture`: its picture is there."""
     mistakes = (*mistakes_of(definition), *(_against(hotel, definition) if hotel else ()))
-    if not message.has_picture:
-        detail = "the property has no such picture: upload it, and refer to it by the id in the answer"
-        mistakes = (*mistakes, Mistake(pointer="/picture/picture_id", detail=detail))
+    if has_picture:
+        return mistakes
+    detail = "the property has no such picture: upload it, and refer to it by the id in the answer"
+    return (*mistakes, Mistake(pointer="/picture/picture_id", detail=detail))
+
+
+def _invalid(message: ExtraDefining | ExtraChange) -> Refused | None:
+    mistakes = mistakes_in(message.command.definition, message.property, has_picture=message.has_picture)
     if not mistakes:
         return None
     return Refused(Reason.EXTRA_INVALID, f"The extra has {counted(mistakes)}; nothing was changed.", mistakes)

@@ -16,8 +16,16 @@ from contracts.catalogue import (
     StaffExtraView,
 )
 from contracts.ids import ExtraId
+from contracts.offers import ExtraDefinition
 from contracts.orders import Staff
-from contracts.properties import ChangeProperty, DefineProperty, GetProperty, PropertyReply, PropertyView
+from contracts.properties import (
+    ChangeProperty,
+    DefineProperty,
+    GetProperty,
+    PropertyDefinition,
+    PropertyReply,
+    PropertyView,
+)
 from contracts.staff_roles import StaffAction
 from gateway.api import examples
 from gateway.api.auth import Auth
@@ -30,6 +38,7 @@ from gateway.api.catalogue_bodies import (
     PropertyRequest,
     RetireRequest,
 )
+from gateway.api.definitions import KEPT, Definitions
 from gateway.api.responses import OF_ANY_REQUEST, WITH_A_BODY, answers, problems
 
 _CHANGE = (*OF_ANY_REQUEST, *WITH_A_BODY, "version-outdated")
@@ -40,6 +49,8 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
     staff_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.SEE))]
     owner_of_catalogue = Annotated[Staff, Depends(auth.staff(StaffAction.CATALOGUE))]
     owner_of_property = Annotated[Staff, Depends(auth.staff(StaffAction.PROPERTY))]
+
+    extras, hotels = Definitions(bus, ExtraDefinition), Definitions(bus, PropertyDefinition)
 
     @router.get(
         "/catalogue",
@@ -57,11 +68,12 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         responses=answers(201, "The extra.", examples.STAFF_EXTRA)
         | problems(*OF_ANY_REQUEST, *WITH_A_BODY, "extra-exists", "extra-invalid", "property-not-found"),
     )
-    async def define_extra(body: NewExtraRequest, staff: owner_of_catalogue, request: Request) -> StaffExtraView:
+    async def define_extra(
+        body: Annotated[NewExtraRequest, KEPT], staff: owner_of_catalogue, request: Request
+    ) -> StaffExtraView:
         """Owner: add an extra, or one again that was retired. Safe to repeat."""
-        command = DefineExtra(
-            extra_id=ExtraId(body.extra_id), staff=staff, reason=body.reason, definition=body.definition
-        )
+        fit = await extras.fit(body, staff.property_id, request)
+        command = DefineExtra(extra_id=ExtraId(fit.extra_id), staff=staff, reason=fit.reason, definition=fit.definition)
         return expected(await bus.ask(command, request), ExtraReply).extra
 
     @router.put(
@@ -70,15 +82,16 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         | problems(*_CHANGE, "extra-not-found", "extra-invalid", "extra-retired"),
     )
     async def change_extra(
-        extra_id: ExtraIdPath, body: ExtraRequest, staff: owner_of_catalogue, request: Request
+        extra_id: ExtraIdPath, body: Annotated[ExtraRequest, KEPT], staff: owner_of_catalogue, request: Request
     ) -> StaffExtraView:
         """Owner: replace the definition of an extra. Orders keep the version they were priced by. Safe to repeat."""
+        fit = await extras.fit(body, staff.property_id, request)
         command = ChangeExtra(
             extra_id=ExtraId(extra_id),
             staff=staff,
-            reason=body.reason,
-            version=body.version,
-            definition=body.definition,
+            reason=fit.reason,
+            version=fit.version,
+            definition=fit.definition,
         )
         return expected(await bus.ask(command, request), ExtraReply).extra
 
@@ -118,13 +131,16 @@ def routes(bus: BusGateway, auth: Auth) -> APIRouter:
         responses=answers(200, "The property.", examples.PROPERTY)
         | problems(*_CHANGE, "property-not-found", "property-exists", "property-invalid"),
     )
-    async def change_property(body: PropertyRequest, staff: owner_of_property, request: Request) -> PropertyView:
+    async def change_property(
+        body: Annotated[PropertyRequest, KEPT], staff: owner_of_property, request: Request
+    ) -> PropertyView:
         """Owner: replace the definition of the property, or define it. Safe to repeat."""
-        known = {"property_id": staff.property_id, "staff": staff, "reason": body.reason}
+        fit = await hotels.fit(body, staff.property_id, request)
+        known = {"property_id": staff.property_id, "staff": staff, "reason": fit.reason, "definition": fit.definition}
         command = (
-            DefineProperty.model_validate(known | {"definition": body.definition})
-            if body.version is None
-            else ChangeProperty.model_validate(known | {"definition": body.definition, "version": body.version})
+            DefineProperty.model_validate(known)
+            if fit.version is None
+            else ChangeProperty.model_validate(known | {"version": fit.version})
         )
         return expected(await bus.ask(command, request), PropertyReply).property
 

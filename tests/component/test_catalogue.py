@@ -10,12 +10,14 @@ import pytest
 from contracts.catalogue import (
     CatalogueReply,
     ChangeExtra,
+    CheckExtra,
     DefineExtra,
     ExtraChanged,
     ExtraDefined,
     ExtraMoved,
     ExtraReply,
     ListCatalogue,
+    MistakesReply,
     ReorderExtras,
     RetireExtra,
 )
@@ -23,7 +25,7 @@ from contracts.ids import ExtraId, OrderId, PropertyId
 from contracts.message import Message
 from contracts.money import Money
 from contracts.orders import ExtrasReply, ListExtras, OrderReply, PlaceOrder, Reason, Refusal
-from contracts.properties import ChangeProperty, DefineProperty, GetProperty, PropertyReply
+from contracts.properties import ChangeProperty, CheckProperty, DefineProperty, GetProperty, PropertyReply
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES, Queue
 from extras_service.catalogue.file import read_file
 from extras_service.catalogue.seed import seed
@@ -239,3 +241,22 @@ async def test_records_of_an_earlier_version_are_offered_as_before_and_stay_for_
     hotel = await service.parts.collections.property_of(ALPENHOF)
     assert hotel is not None
     assert hotel.definition.time_zone == "Europe/Vienna"
+
+
+async def test_a_definition_is_checked_as_a_whole_and_nothing_is_changed(service: Service) -> None:
+    in_euros = HOTEL.model_copy(update={"currencies": ("EUR",)})
+    await service.takes(DEFINE_HOTEL.model_copy(update={"definition": in_euros}))
+    in_dollars = BROKEN.model_copy(update={"unit_price": Money(amount=100, currency="USD")})
+
+    broken = await service.asked(CheckExtra(property_id=ALPENHOF, definition=in_dollars))
+    right = await service.asked(CheckExtra(property_id=ALPENHOF, definition=DEFINITION))
+    nowhere = HOTEL.model_copy(update={"time_zone": "Alps"})
+    hotel = await service.asked(CheckProperty(property_id=ALPENHOF, definition=nowhere))
+
+    assert isinstance(broken, MistakesReply)
+    assert len(broken.mistakes) > 1
+    assert "/unit_price/currency" in {mistake.pointer for mistake in broken.mistakes}
+    assert right == MistakesReply(mistakes=())
+    assert isinstance(hotel, MistakesReply)
+    assert [mistake.pointer for mistake in hotel.mistakes] == ["/time_zone"]
+    assert await service.offered() == []

@@ -76,6 +76,11 @@ async def test_an_owner_makes_an_extra_and_a_guest_orders_it_at_the_version_it_i
     broken = {"version": 2, "definition": YOGA | {"name": {}, "max_quantity": 0}}
     wrong = problem(await owner.asks("PUT", "catalogue/alm-yoga", broken), 422, "extra-invalid")
     assert [each["pointer"] for each in wrong["errors"]] == ["/body/definition/name", "/body/definition/max_quantity"]
+    unfit = {"version": 2, "definition": YOGA | {"name": {}, "max_quantity": "two", "lead_hours": -1}}
+    wrong = problem(await owner.asks("PUT", "catalogue/alm-yoga", unfit), 422, "invalid-request")
+    assert {each["pointer"].removeprefix("/body/definition/") for each in wrong["errors"]} == {
+        *("max_quantity", "name", "lead_hours")
+    }, "what has the wrong type, and what breaks a rule"
     body(await owner.asks("POST", "catalogue/alm-yoga/retire", {"version": 2}), 200)
     problem(await system.guest().place(YOGA_LINE), 422, "extra-inactive")
     traced = {m.type for m in await system.log()}
