@@ -10,13 +10,16 @@ from gateway.guest_page import FOLDER, decimals, policy_for
 
 _SHARED = ("base.css", "dialogs.js", "icon.svg", "live.js", "theme.js", "waiting.js", "words.js")
 """Files of the guest's page that the desk uses, too."""
+_PREVIEW = ("choices.js", "offers.js", "views.css")
+"""What draws an extra on the guest's page: the desk's preview of an extra is drawn by it, too."""
 
 
 def desk_page() -> APIRouter:
     """The routes of the desk. All files are read once, at start."""
     router = APIRouter(include_in_schema=False)
-    known = {name: (FOLDER / name).read_bytes() for name in _SHARED}
+    known = {name: (FOLDER / name).read_bytes() for name in (*_SHARED, *_PREVIEW)}
     known["decimals.json"] = json.dumps(decimals(), separators=(",", ":")).encode()
+    known["guest-messages.json"] = (FOLDER / "messages.json").read_bytes()
     files = StaticAssets(FOLDER / "desk", "/desk", known)
     headers = {
         "Content-Security-Policy": policy_for(""),

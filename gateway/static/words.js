@@ -7,7 +7,9 @@ const NAME = "bellhop.language";
 export class Words {
   constructor(messages, decimals) {
     this._messages = messages;
-    this._decimals = decimals;
+    this.decimals = decimals;
+    /** The time zone of moments; undefined: that of the device. */
+    this.zone = undefined;
     this.languages = Object.keys(messages);
     const wished = [ofBrowser.get(NAME), ...(navigator.languages ?? [navigator.language])].filter(Boolean);
     this.use(wished.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in messages) ?? "en");
@@ -58,7 +60,7 @@ export class Words {
     return whole === undefined || part.length > digits ? null : { amount: Number(whole + part.padEnd(digits, "0")), currency };
   }
 
-  _digits(currency) { return this._decimals[currency] ?? 2; }
+  _digits(currency) { return this.decimals[currency] ?? 2; }
 
   /** A date without a time, `2027-02-03`. */
   day(date, options = { weekday: "short", day: "numeric", month: "long" }) {
@@ -79,10 +81,15 @@ export class Words {
     return format.formatRange(new Date(`${from}T00:00:00Z`), new Date(`${to}T00:00:00Z`));
   }
 
-  /** A moment, as the guest's clock shows it: only the time when it is today. */
+  /** The date of a moment, `2027-02-03`; without one, today. */
+  dateOf(instant) {
+    return new Intl.DateTimeFormat("en-CA", { timeZone: this.zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(instant);
+  }
+
+  /** A moment, as a clock in the zone shows it: only the time when it is today. */
   moment(instant) {
     const when = new Date(instant);
-    const today = when.toDateString() === new Date().toDateString();
-    return new Intl.DateTimeFormat(this.locale, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(when);
+    const style = this.dateOf(when) === this.dateOf() ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+    return new Intl.DateTimeFormat(this.locale, { ...style, timeZone: this.zone }).format(when);
   }
 }

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.browser.reception import ARTEFACTS, Receptions
 from tests.browser.visitor import Visitor
 from tests.support.fixtures import _no_proxy_between_the_parts, own_system, system
 from tests.support.system import System
 
-__all__ = ["_no_proxy_between_the_parts", "own_system", "system"]
+__all__ = ["ARTEFACTS", "_no_proxy_between_the_parts", "own_system", "system"]
 
-ARTEFACTS = Path(__file__).resolve().parents[2] / "test-artefacts"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE = {"width": 390, "height": 844}
 
@@ -64,3 +64,12 @@ async def visit(chromium: Browser, system: System, pictures: Path) -> AsyncItera
     for visitor in visitors:
         await visitor.window.close()
     assert complaints == []
+
+
+@pytest.fixture
+async def receptions(chromium: Browser, system: System) -> AsyncIterator[Receptions]:
+    desks = Receptions(chromium, system)
+    yield desks
+    for window in desks.windows:
+        await window.close()
+    assert [complaint for each in desks.all for complaint in each.complaints] == []

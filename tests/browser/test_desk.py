@@ -1,82 +1,16 @@
 """The desk in a real Chromium: two receptions, one running system, and what they see of each other's work."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import ARTEFACTS, PHONE
-from tests.browser.visitor import _EXPECTED
+from tests.browser.conftest import PHONE
+from tests.browser.reception import PICTURES, Receptions
 from tests.support.desk import Desk, paid_order, refunds_of
 from tests.support.guest import BREAKFAST, LATE_CHECKOUT, token
 from tests.support.system import GATEWAY, System
-from tests.support.waiting import PATIENCE
 
-TABLET = {"width": 1024, "height": 768}
 BUDGET = 60 * 1024
-PICTURES = ARTEFACTS / "desk"
-
-
-@dataclass
-class Reception:
-    page: Page
-    system: System
-    complaints: list[str] = field(default_factory=list)
-
-    async def sees(self, order_id: str) -> None:
-        await self.page.click(f"#row-{order_id}")
-        await expect(self.page.locator("h1")).to_contain_text("·")
-
-    async def check(self, name: str) -> None:
-        """The page is accessible, does not scroll sideways, and its picture is kept."""
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        await self.page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
-        found = await Axe().run(self.page)
-        wrong = [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found.response["violations"]]
-        assert wrong == []
-        assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-class Receptions:
-    def __init__(self, chromium: Browser, system: System) -> None:
-        self._chromium, self._system = chromium, system
-        self.all: list[Reception] = []
-        self.windows: list[BrowserContext] = []
-
-    async def opens(self, role: str = "manager", sub: str = "lena", **options: Any) -> Reception:
-        usual: dict[str, Any] = {"viewport": TABLET, "locale": "en-GB", "reduced_motion": "reduce"}
-        window = await self._chromium.new_context(**{**usual, **options})
-        self.windows.append(window)
-        window.set_default_timeout(PATIENCE * 1000)
-        reception = Reception(await window.new_page(), self._system)
-        self.all.append(reception)
-        page, complaints = reception.page, reception.complaints
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda said: (
-                complaints.append(said.text)
-                if said.type in ("error", "warning") and not _EXPECTED.search(said.text)
-                else None
-            ),
-        )
-        signed = token(sub=sub, role=role, property="alpenhof", reservation=None, stay_from=None, stay_to=None)
-        await page.goto(f"{self._system.parts[GATEWAY].url}/desk#token={signed}")
-        await expect(page.locator("#list-title")).to_be_visible()
-        assert "token" not in page.url
-        return reception
-
-
-@pytest.fixture
-async def receptions(chromium: Browser, system: System) -> AsyncIterator[Receptions]:
-    desks = Receptions(chromium, system)
-    yield desks
-    for window in desks.windows:
-        await window.close()
-    assert [complaint for each in desks.all for complaint in each.complaints] == []
 
 
 async def test_an_order_is_seen_live_refunded_in_part_and_fulfilled_by_two_receptions_at_once(

@@ -29,10 +29,11 @@ const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]
 
 /** Change what is in a node; what has the focus keeps it, found again by its id, or else by its place. */
 function keepingFocus(node, change) {
-  const focused = node.contains(document.activeElement) ? document.activeElement : null;
+  const root = node.getRootNode().activeElement === undefined ? document : node.getRootNode(); // a part of the page of its own
+  const focused = node.contains(root.activeElement) ? root.activeElement : null;
   const place = [...node.querySelectorAll(FOCUSABLE)].indexOf(focused);
   change();
-  if (focused) (byId(focused.id) ?? node.querySelectorAll(FOCUSABLE)[place])?.focus({ preventScroll: true });
+  if (focused) (root.getElementById(focused.id) ?? node.querySelectorAll(FOCUSABLE)[place])?.focus({ preventScroll: true });
 }
 
 const waiting = new WeakMap();

@@ -2,11 +2,13 @@
 
 const LATER = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** The server refused. `name` is the last part of the problem's stable type, `isTemporary` whether to try again. */
+/** The server refused. `name` is the last part of the problem's stable type, `isTemporary` whether to try again,
+ * `errors` its mistakes, each with `pointer` and `detail`. */
 export class Problem extends Error {
-  constructor(status, { type = "", detail = "" }, retryAfter) {
+  constructor(status, { type = "", detail = "", errors }, retryAfter) {
     super(detail || `HTTP ${status}`);
     this.status = status;
+    this.errors = errors ?? [];
     this.name = type.split(":").pop();
     this.isTemporary = LATER.has(status);
     this.retryAfter = retryAfter;
@@ -16,6 +18,8 @@ export class Problem extends Error {
 /** No answer came: whether the request arrived is not known. */
 export class Unreachable extends Error {
   get isTemporary() { return true; }
+
+  get errors() { return []; }
 }
 
 /**

@@ -26,5 +26,21 @@ export class Api {
     return send("/v1/staff/live", { token: this._token, signal, read: (response) => response }).then(({ body }) => body);
   }
 
-  _body(method, path) { return send(path, { method, token: this._token }).then(({ body }) => body); }
+  /** {extras}, in their order. */
+  catalogue() { return this._body("GET", "/v1/staff/catalogue"); }
+
+  defineExtra(json) { return this._body("POST", "/v1/staff/catalogue", json); }
+
+  changeExtra(id, json) { return this._body("PUT", `/v1/staff/catalogue/${encodeURIComponent(id)}`, json); }
+
+  retireExtra(id, json) { return this._body("POST", `/v1/staff/catalogue/${encodeURIComponent(id)}/retire`, json); }
+
+  /** {extras}, in the new order. */
+  reorder(ids) { return this._body("POST", "/v1/staff/catalogue/order", { extra_ids: ids }); }
+
+  property() { return this._body("GET", "/v1/staff/property"); }
+
+  changeProperty(json) { return this._body("PUT", "/v1/staff/property", json); }
+
+  _body(method, path, json) { return send(path, { method, token: this._token, json }).then(({ body }) => body); }
 }

@@ -1,11 +1,14 @@
 // The desk: who is there, what is shown, and what happens at the property meanwhile.
 
 import { Api } from "./api.js";
+import { catalogue } from "./catalogue.js";
 import { announce } from "./dialogs.js";
 import { byId, h } from "./dom.js";
+import { extra } from "./extra.js";
 import { stream } from "./live.js";
 import { order } from "./order.js";
 import { orders } from "./orders.js";
+import { property } from "./property.js";
 import { sheet } from "./sheet.js";
 import { keepToken, ofTab } from "./storage.js";
 import { themed } from "./theme.js";
@@ -14,6 +17,16 @@ import { Words } from "./words.js";
 
 const TOKEN = "bellhop.desk.token";
 const AT_MOST_EVERY_MS = 1000;
+
+/** The views by the first part of the address: with the rest of it, the tab it belongs to, and what it needs. */
+const VIEWS = {
+  orders: { show: (desk, rest, signal) => orders(desk, signal), tab: "orders", needs: "see" },
+  order: { show: order, tab: "orders", needs: "see" },
+  day: { show: sheet, tab: "day", needs: "see" },
+  catalogue: { show: (desk, rest, signal) => (rest ? extra(desk, decodeURIComponent(rest), signal) : catalogue(desk, signal)), tab: "catalogue", needs: "catalogue" },
+  property: { show: (desk, rest, signal) => property(desk, signal), tab: "property", needs: "property" },
+};
+const TABS = { orders: "#/", day: "#/day", catalogue: "#/catalogue", property: "#/property" };
 
 class Desk {
   constructor(words) {
@@ -37,8 +50,9 @@ class Desk {
     if (token) {
       this.api = new Api(token);
       try {
-        this.who = await this.api.session();
-        await themed(this.who.property_id);
+        const who = await this.api.session();
+        await Promise.all([themed(who.property_id), this._look()]);
+        this.who = who;
         this._follow(this._session.signal);
       } catch (problem) {
         return this.failed(problem);
@@ -46,6 +60,24 @@ class Desk {
     }
     return this.show();
   }
+
+  /** The property, by whose clock days begin. One without a document has the device's. */
+  async _look() {
+    try {
+      this.at(await this.api.property());
+    } catch (problem) {
+      if (problem.name !== "property-not-found") throw problem;
+      this.at({ definition: {} });
+    }
+  }
+
+  at({ definition }) {
+    this.hotel = definition;
+    this.words.zone = definition.time_zone;
+  }
+
+  /** Today's date at the property. */
+  today() { return this.words.dateOf(); }
 
   may(action) { return this.who.may.includes(action); }
 
@@ -57,22 +89,26 @@ class Desk {
     document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
     this._frame();
     if (!this.who) return this.signIn("welcome");
-    const [, name, rest] = /^#\/(order|day)\/?(.*)$/.exec(location.hash) ?? [];
+    const { view, rest } = this._place();
     try {
-      if (name === "order") await order(this, rest, signal);
-      else if (name === "day") await sheet(this, rest, signal);
-      else await orders(this, signal);
+      await view.show(this, rest, signal);
     } catch (problem) {
       if (!signal.aborted) this.failed(problem);
     }
     return undefined;
   }
 
+  _place() {
+    const [, name, rest] = /^#\/(\w+)\/?(.*)$/.exec(location.hash) ?? [];
+    const view = Object.hasOwn(VIEWS, name ?? "") ? VIEWS[name] : VIEWS.orders;
+    return { view: this.who && !this.may(view.needs) ? VIEWS.orders : view, rest };
+  }
+
   mount(title, ...content) {
     document.title = `${title} – ${this.words.say("desk")}`;
     const isFirst = !byId("main").dataset.shown;
     byId("main").dataset.shown = "yes";
-    byId("main").replaceChildren(...content);
+    byId("main").replaceChildren(...content.filter(Boolean));
     if (!isFirst && document.activeElement === document.body) byId("main").focus({ preventScroll: true });
   }
 
@@ -149,12 +185,13 @@ class Desk {
 
   _frame() {
     const { words } = this;
-    byId("hotel").textContent = this.who ? this.who.property_id : words.say("desk");
+    byId("hotel").textContent = this.who ? words.own(this.hotel.name) || this.who.property_id : words.say("desk");
     byId("skip").textContent = words.say("skip");
     byId("skip").hidden = false;
     byId("tabs").setAttribute("aria-label", words.say("tabs"));
-    const at = location.hash.startsWith("#/day") ? "day" : "orders";
-    byId("tabs").replaceChildren(...(this.who ? [["orders", "#/"], ["day", "#/day"]] : []).map(([name, href]) => h("a", {
+    const at = this._place().view.tab;
+    const tabs = this.who ? Object.entries(TABS).filter(([name]) => this.may(VIEWS[name].needs)) : [];
+    byId("tabs").replaceChildren(...tabs.map(([name, href]) => h("a", {
       href, "aria-current": name === at ? "page" : null, text: words.say(`tab.${name}`),
     })));
     byId("languages").setAttribute("aria-label", words.say("language"));

@@ -2,17 +2,14 @@
 
 import { h, refill } from "./dom.js";
 
-const iso = (date) => new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 10);
-
-function shifted(day, by) {
-  const date = new Date(`${day}T12:00:00`);
-  date.setDate(date.getDate() + by);
-  return iso(date);
+/** The date so many days later. */
+export function shifted(day, by) {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + by * 86400000).toISOString().slice(0, 10);
 }
 
 export async function sheet(desk, asked, signal) {
   const { words, api } = desk;
-  const day = /^\d{4}-\d\d-\d\d$/.test(asked) ? asked : iso(new Date());
+  const day = /^\d{4}-\d\d-\d\d$/.test(asked) ? asked : desk.today();
   const view = h("section", { class: "sheet", "aria-live": "off" });
   const go = (to) => { location.hash = `/day/${to}`; };
   const input = h("input", { id: "day", type: "date", value: day, required: true, on: { change: () => { if (input.value) go(input.value); } } });
