@@ -85,7 +85,13 @@ class DaySheet(_Value):
     property_id: PropertyId
     day: date
     extras: tuple[SheetExtra, ...]
+    any_day: tuple[SheetExtra, ...] = Field(
+        default=(), description="what guests who stay on this day can have on any day, and have not received yet"
+    )
     is_complete: bool = Field(default=True, description="false: the day has more orders than a sheet holds")
+    any_day_is_complete: bool = Field(
+        default=True, description="false: there are more confirmed orders than are looked at, the newest first"
+    )
 
 
 class PropertyOrdersReply(Reply):

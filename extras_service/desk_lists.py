@@ -11,7 +11,7 @@ from datetime import datetime
 from chassis.decision import Refused
 from chassis.storage.documents import Documents, Listed, Position
 from contracts.desk import DaySheet, GetDaySheet, ListPropertyOrders, OrderFilter, PropertyOrders
-from contracts.orders import Reason
+from contracts.orders import OrderStatus, Reason
 from extras_service.order.day_sheet import SHOWN, sheet_of
 from extras_service.order.staff_view import staff_view
 from extras_service.order.state import Order, guest_key
@@ -21,6 +21,8 @@ MOST_READ = 1_000
 _YEARS = range(2000, 3000)
 MOST_ON_A_SHEET = 2_000
 """Orders read for one day sheet."""
+MOST_OPEN = 500
+"""Confirmed orders, the newest, in which lines without a day are looked for."""
 
 PROPERTY = "guest.property_id"
 INDEXED = (
@@ -67,16 +69,26 @@ class DeskLists:
         return PropertyOrders(orders=tuple(map(staff_view, found)))
 
     async def sheet(self, query: GetDaySheet) -> DaySheet:
-        """What is due on a day. Raises StoreUnavailableError."""
-        where = {PROPERTY: query.property_id, "lines.day": query.day.isoformat()}
+        """What is due on a day, and on any day. Raises StoreUnavailableError."""
+        dated, all_dated = await self._read(
+            {PROPERTY: query.property_id, "lines.day": query.day.isoformat()}, MOST_ON_A_SHEET, at_once=True
+        )
+        open_ones, all_open = await self._read(
+            {PROPERTY: query.property_id, "status": OrderStatus.CONFIRMED}, MOST_OPEN
+        )
+        sheet = sheet_of(query.property_id, query.day, dated, open_ones)
+        return sheet.model_copy(update={"is_complete": all_dated, "any_day_is_complete": all_open})
+
+    async def _read(self, where: Mapping[str, str], most: int, *, at_once: bool = False) -> tuple[list[Order], bool]:
+        """The newest orders of a sheet, and whether these are all."""
         orders: list[Order] = []
-        async with aclosing(self._orders.newest_first(where, at_once=True)) as listed:
+        async with aclosing(self._orders.newest_first(where, at_once=at_once)) as listed:
             async for each in listed:
                 if each.state.status in SHOWN:
-                    if len(orders) == MOST_ON_A_SHEET:
-                        return sheet_of(query.property_id, query.day, orders, is_complete=False)
+                    if len(orders) == most:
+                        return orders, False
                     orders.append(each.state)
-        return sheet_of(query.property_id, query.day, orders)
+        return orders, True
 
     def _found(self, query: ListPropertyOrders, before: Position | None) -> AsyncGenerator[Listed[Order], None]:
         if query.only.order_id is not None:

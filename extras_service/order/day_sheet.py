@@ -1,6 +1,6 @@
 """The day sheet: what a property owes its guests on one day. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from contracts.desk import DaySheet, SheetExtra, SheetLine
@@ -12,12 +12,35 @@ SHOWN = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
 """Orders under review are not on the sheet: a person decides first whether the guest receives anything."""
 
 
-def sheet_of(property_id: PropertyId, day: date, orders: Iterable[Order], *, is_complete: bool = True) -> DaySheet:
-    due: dict[str, list[tuple[OrderLine, SheetLine]]] = {}
+def sheet_of(property_id: PropertyId, day: date, orders: Iterable[Order], open_ones: Iterable[Order] = ()) -> DaySheet:
+    """What `orders` are owed on the day, and `open_ones` on any day of their stay."""
+    return DaySheet(
+        property_id=property_id,
+        day=day,
+        extras=_by_extra((line, shown) for line, shown in _lines(orders) if line.day == day),
+        any_day=_by_extra(
+            (line, shown)
+            for line, shown in _lines(order for order in open_ones if is_awaited(order, day))
+            if line.day is None and not shown.is_fulfilled
+        ),
+    )
+
+
+def is_awaited(order: Order, day: date) -> bool:
+    """Whether its guest, who stays on this day, may still be owed something."""
+    return order.status is OrderStatus.CONFIRMED and order.guest.stay_from <= day <= order.guest.stay_to
+
+
+def _lines(orders: Iterable[Order]) -> Iterator[tuple[OrderLine, SheetLine]]:
     for order in orders:
         for number, line in enumerate(order.lines):
-            if line.day == day:
-                due.setdefault(line.extra_id, []).append((line, _sheet_line(order, number, line)))
+            yield line, _sheet_line(order, number, line)
+
+
+def _by_extra(due: Iterable[tuple[OrderLine, SheetLine]]) -> tuple[SheetExtra, ...]:
+    of_extra: dict[str, list[tuple[OrderLine, SheetLine]]] = {}
+    for line, shown in due:
+        of_extra.setdefault(line.extra_id, []).append((line, shown))
     extras = [
         SheetExtra(
             extra_id=lines[0][0].extra_id,
@@ -25,10 +48,9 @@ def sheet_of(property_id: PropertyId, day: date, orders: Iterable[Order], *, is_
             quantity=sum(line.quantity for line, _ in lines),
             lines=tuple(sorted((shown for _, shown in lines), key=_by_time)),
         )
-        for lines in due.values()
+        for lines in of_extra.values()
     ]
-    extras.sort(key=lambda extra: (_by_time(extra.lines[0])[0], extra.extra_id))
-    return DaySheet(property_id=property_id, day=day, extras=tuple(extras), is_complete=is_complete)
+    return tuple(sorted(extras, key=lambda extra: (_by_time(extra.lines[0])[0], extra.extra_id)))
 
 
 def _sheet_line(order: Order, number: int, line: OrderLine) -> SheetLine:

@@ -17,6 +17,7 @@ from contracts.desk import (
     PropertyOrdersReply,
 )
 from contracts.message import Message
+from contracts.order_actions import FulfilledLine
 from contracts.orders import Reason, Refusal
 from contracts.topology import EXTRAS_QUERIES
 from extras_service import desk_lists
@@ -172,6 +173,46 @@ async def test_the_day_sheet_has_what_is_owed_on_the_day_by_extra_and_guest(desk
     shown = [(line.at, line.reservation_id, line.line, line.quantity, line.is_fulfilled) for line in spa.lines]
     assert shown == [(None, "res-9", 0, 2, False), ("15:00", "res-1", 0, 3, True)]
     assert answer.sheet.is_complete
+
+
+async def test_lines_without_a_day_are_on_the_sheet_of_every_day_of_the_stay_until_they_are_received(
+    desk: Desk,
+) -> None:
+    taxi = (_line("alm-taxi", None), _line("alm-spa", NEXT_DAY), _line("alm-taxi", None, 1))
+    await desk.stored(1, given.confirmed(), lines=taxi, guest={"reservation_id": "res-9"})
+    received = (FulfilledLine(line=0, by="otto", at=given.NOW),)
+    await desk.stored(2, given.confirmed(), lines=taxi, fulfilled_lines=received)
+    for number, final in enumerate((given.fulfilled(), given.cancelled(), given.needs_review(), given.placed()), 3):
+        await desk.stored(number, final, lines=taxi)
+    await desk.stored(8, given.confirmed(), lines=taxi, guest={"property_id": "kamogawa"})
+
+    sheets = [
+        await desk.answer(GetDaySheet(property_id=ALPENHOF, day=day))
+        for day in (given.FIRST_DAY, given.guest().stay_to + timedelta(days=1))
+    ]
+
+    assert [sheet.sheet.any_day_is_complete for sheet in sheets if isinstance(sheet, DaySheetReply)] == [True, True]
+    here, gone = [sheet.sheet.any_day for sheet in sheets if isinstance(sheet, DaySheetReply)]
+    (taxis,) = here
+    assert [(line.reservation_id, line.line, line.quantity) for line in taxis.lines] == [
+        ("res-1", 2, 1),
+        ("res-9", 0, 2),
+        ("res-9", 2, 1),
+    ]
+    assert gone == ()
+
+
+async def test_more_open_orders_than_are_looked_at_for_lines_without_a_day_are_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_lists, "MOST_OPEN", 2)
+    for number in range(3):
+        await desk.stored(number, given.confirmed())
+
+    answer = await desk.answer(GetDaySheet(property_id=ALPENHOF, day=NEXT_DAY))
+
+    assert isinstance(answer, DaySheetReply)
+    assert (answer.sheet.is_complete, answer.sheet.any_day_is_complete) == (True, False)
 
 
 async def test_a_day_with_more_orders_than_a_sheet_holds_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

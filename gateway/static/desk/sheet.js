@@ -15,11 +15,13 @@ export async function sheet(desk, asked, signal) {
   const input = h("input", { id: "day", type: "date", value: day, required: true, on: { change: () => { if (input.value) go(input.value); } } });
 
   async function look() {
-    const { extras, is_complete: isComplete } = await api.sheet(day);
+    const { extras, any_day: anyDay, is_complete: isComplete, any_day_is_complete: isWhole } = await api.sheet(day);
     if (signal.aborted) return;
     refill(view,
       isComplete ? null : h("p", { class: "trouble", text: words.say("sheet.cut") }),
-      ...(extras.length ? extras.map((extra) => table(extra, words)) : [h("p", { class: "quiet", text: words.say("sheet.empty") })]));
+      ...(extras.length ? extras.map((extra) => table(extra, words)) : [h("p", { class: "quiet", text: words.say("sheet.empty") })]),
+      ...(anyDay.length || !isWhole ? [h("h2", { class: "any-day", id: "any-day", text: words.say("sheet.any") }), h("p", { class: "quiet small", text: words.say(isWhole ? "sheet.any.text" : "sheet.any.cut") })] : []),
+      ...anyDay.map((extra) => table(extra, words, "h3")));
   }
 
   desk.onChange(() => look().catch(() => { /* the stream begins again, with a look at everything */ }), signal);
@@ -34,8 +36,8 @@ export async function sheet(desk, asked, signal) {
   await look();
 }
 
-function table(extra, words) {
-  return h("section", { class: "extra" }, h("h2", { text: `${extra.quantity} × ${words.own(extra.name)}` }),
+function table(extra, words, heading = "h2") {
+  return h("section", { class: "extra" }, h(heading, { text: `${extra.quantity} × ${words.own(extra.name)}` }),
     h("table", {}, h("caption", { class: "unseen", text: words.own(extra.name) }),
       h("thead", {}, h("tr", {}, ["sheet.at", "sheet.quantity", "by.reservation_id", "by.guest_id", "sheet.done"].map((name) => h("th", { scope: "col", text: words.say(name) })))),
       h("tbody", {}, extra.lines.map((line) => h("tr", {},
