@@ -142,7 +142,11 @@ def _stand_in(definition: Mapping[str, Any], place: _Place, parent: Any) -> Any:
     match place:
         case ("name",):
             return {"en": "-"}
-        case ("name" | "description", str()) | ("category",):
+        case ("picture", "alt"):
+            return {"en": "-"}
+        case ("picture", "picture_id"):
+            return "0" * 64
+        case ("name" | "description", str()) | ("category",) | ("picture", "alt", str()):
             return "-"
         case ("max_quantity",) | ("slots", int(), "places"):
             return 1

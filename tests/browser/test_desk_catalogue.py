@@ -112,11 +112,11 @@ async def test_a_change_on_an_old_version_says_what_changed_meanwhile_and_keeps_
     await expect(page.locator(".differences")).to_contain_text("2 → 3")
     await page.click("#do")
 
-    told = page.locator("#told")
-    await expect(told).to_contain_text("owner-hilde changed this meanwhile")
-    await expect(told).to_contain_text("new prices")
-    await expect(told).to_contain_text("€24.00 → €26.00")
-    await expect(told).to_contain_text("You both changed: Category")
+    notice = page.locator("#notice")
+    await expect(notice).to_contain_text("owner-hilde changed this meanwhile")
+    await expect(notice).to_contain_text("new prices")
+    await expect(notice).to_contain_text("€24.00 → €26.00")
+    await expect(notice).to_contain_text("You both changed: Category")
     await expect(page.locator("#f-unit_price")).to_have_value("26.00")
     await expect(page.locator("#f-max_quantity")).to_have_value("3")
     await expect(page.locator("#f-category")).to_have_value("calm")
@@ -138,7 +138,7 @@ async def test_a_save_whose_answer_is_lost_is_made_once_and_a_draft_survives_the
     await page.fill("#f-name-en", "Yoga at dawn")
 
     await page.click("#language-de")
-    await expect(page.locator("#told")).to_contain_text("noch nicht gespeichert")
+    await expect(page.locator("#notice")).to_contain_text("noch nicht gespeichert")
     await expect(page.locator("#f-name-en")).to_have_value("Yoga at dawn")
     await owner.check("14-draft-phone-dark-german")
 
@@ -154,7 +154,7 @@ async def test_a_save_whose_answer_is_lost_is_made_once_and_a_draft_survives_the
 
     await expect(page.locator("#versions-title")).to_have_text("Version 2")
     assert (await stored(system, "alm-yoga-two"))["definition"]["name"]["en"] == "Yoga at dawn"
-    await expect(page.locator("#told")).to_have_count(0)
+    await expect(page.locator("#notice")).to_have_count(0)
     body(await Owner(system).asks("POST", "catalogue/alm-yoga-two/retire", {"version": 2}), 200)
 
 

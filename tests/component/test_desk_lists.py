@@ -202,7 +202,7 @@ async def test_lines_without_a_day_are_on_the_sheet_of_every_day_of_the_stay_unt
     assert gone == ()
 
 
-async def test_more_open_orders_than_are_looked_at_for_lines_without_a_day_are_told(
+async def test_more_open_orders_than_are_looked_at_for_lines_without_a_day_are_reported(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desk_lists, "MOST_OPEN", 2)

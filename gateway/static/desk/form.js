@@ -41,6 +41,9 @@ export class Form {
 
   /** Show a definition. */
   fill(definition) {
+    // What the form does not know, of a later version, say, stays as it is.
+    const known = new Set(this.fields.map(({ at }) => at.split("/")[0]));
+    this._others = Object.fromEntries(Object.entries(definition).filter(([name]) => !known.has(name)));
     this.restore(Object.fromEntries(this.fields.map((field) => [field.at, this._draft(field, get(definition, field.at))])));
   }
 
@@ -55,7 +58,7 @@ export class Form {
 
   /** The definition of what is typed. */
   read() {
-    const definition = {};
+    const definition = structuredClone(this._others);
     // What is not asked for now is empty, whatever was typed there before.
     for (const field of this.fields) put(definition, field.at, this._value(field, this._isAsked(field) ? this._typed[field.at] : this._draft(field)));
     return definition;

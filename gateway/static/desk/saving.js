@@ -1,4 +1,4 @@
-// Saving a definition: what changes is shown, asked once, safe to repeat; a change by another person meanwhile is told.
+// Saving a definition: what changes is shown, asked once, safe to repeat; a change by another person meanwhile is shown in words.
 
 import { h, showModal } from "./dom.js";
 import { ofTab } from "./storage.js";
@@ -132,7 +132,7 @@ export class Editing {
 
   _tell(name, differences, text, values, both = []) {
     const { words } = this.desk;
-    this.notice.replaceChildren(h("section", { class: "alarm card", role: "alert", tabindex: "-1", id: "told" },
+    this.notice.replaceChildren(h("section", { class: "alarm card", role: "alert", tabindex: "-1", id: "notice" },
       h("p", { text: text ?? words.say(name, values) }),
       differences.length ? listed(differences, words) : null,
       both.length ? h("p", { text: words.say("outdated.both", { what: both.map((field) => words.say(field.name)).join(", ") }) }) : null,

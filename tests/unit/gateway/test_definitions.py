@@ -99,6 +99,8 @@ def test_types_and_rules_are_reported_together_also_of_the_same_slot() -> None:
         *({name: wrong} for name in SPA for wrong in ODD),
         {"slots": [None, {}, {"at": {}}]},
         {"seasons": [7, {}, {"first_day": "soon"}, {"unit_price": {"amount": "x", "currency": 3}}]},
+        {"picture": {}},
+        {"picture": {"picture_id": 5, "alt": {"en": 7}}},
         {"unit_price": {"amount": "x"}},
         {"unit_price": {"amount": 5, "currency": "euro"}},
         {"blackout_days": ["2026-12-24", "soon", 7]},
