@@ -105,6 +105,8 @@ class Done:
     """The work was done, and no document remembers the message: a query answered, a PSP called, a fact passed on."""
 
     name: ClassVar[str] = "done"
+    despite: Exception | None = None
+    """The failure of a dependency that was reported rather than raised: it counts for the circuit breaker."""
 
 
 Decision = Applied[StateT] | Duplicate | Stale | Ignored | Refused

@@ -75,6 +75,7 @@ class AdapterHandlers:
         publishes PspOutcomeUnknown, and the payment service polls."""
 
         async def handle(command: PaymentCommand, delivery: Delivery) -> Outcome[Any]:
+            failure: Exception | None = None
             with capture() as calls:
                 try:
                     await self.check_account()
@@ -83,7 +84,7 @@ class AdapterHandlers:
                     if delivery.attempt < TRIES or _is_about_a_claim(command):
                         error.trace_headers = psp_calls(calls)
                         raise
-                    answer = _unknown(command, error)
+                    answer, failure = _unknown(command, error), error
                 except PspForbiddenError as error:
                     log.error("psp.forbidden", kind=command.kind, reason=error.reason, error=str(error))
                     if not error.forbidden.concerns_one_payment or delivery.attempt < TRIES:
@@ -98,7 +99,7 @@ class AdapterHandlers:
             if answer is None:
                 return Ignored("the PSP has no final answer yet; its webhook will bring it")
             await self.bus.publish(delivery.follow_up(answer, _answer_id(delivery, answer), psp_calls(calls)))
-            return Done()
+            return Done(despite=failure)
 
         return handle
 

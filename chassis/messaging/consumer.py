@@ -18,7 +18,7 @@ import structlog
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from faststream.rabbit.message import RabbitMessage
 
-from chassis.decision import Outcome, reason_of
+from chassis.decision import Done, Outcome, reason_of
 from chassis.errors import (
     NoHandlerError,
     PermanentError,
@@ -112,8 +112,7 @@ class Consumer:
             ended = await self._failed(message, delivery, error)
         else:
             ended = outcome.name
-            if self._breaker is not None:
-                self._breaker.succeeded()
+            await self._tell_breaker(outcome)
             level = log.debug if isinstance(body, Query) else log.info
             level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
         await self._settle(message, ended)
@@ -121,6 +120,14 @@ class Consumer:
         kind = delivery.kind if known_version(delivery.kind) == delivery.kind else UNKNOWN_KIND
         self._metrics.handled.labels(self._metrics.service, kind, ended).inc()
         self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
+
+    async def _tell_breaker(self, outcome: Outcome[Any]) -> None:
+        if self._breaker is None:
+            return
+        if isinstance(outcome, Done) and outcome.despite is not None:
+            await self._breaker.trips_on(outcome.despite)
+        else:
+            self._breaker.succeeded()
 
     def _with_checked_reply_address(self, delivery: Delivery, message: RabbitMessage) -> Delivery:
         """The delivery without a reply address that may not be used. The request is handled all the same."""

@@ -15,6 +15,7 @@ from faststream.rabbit import ExchangeType, RabbitExchange, RabbitQueue, TestRab
 from faststream.rabbit.message import RabbitMessage
 
 from chassis.errors import PublishFailedError
+from chassis.messaging.breaker import Breaker
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer, Handlers
 from chassis.messaging.envelope import Envelope, utc_now
@@ -69,9 +70,9 @@ class Bench:
         )
         self.bus._replies = cast(Replies, _KeptReplies(self))
 
-    def consume(self, queue: Queue | str, handlers: Handlers) -> None:
+    def consume(self, queue: Queue | str, handlers: Handlers, breaker: Breaker | None = None) -> None:
         """As a service's app does."""
-        consumer = Consumer(self.bus, queue, handlers, self.metrics, VERSION)
+        consumer = Consumer(self.bus, queue, handlers, self.metrics, VERSION, breaker)
 
         async def consume(message: RabbitMessage) -> None:
             self.delivered.append(message)

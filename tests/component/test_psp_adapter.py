@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from chassis.messaging.breaker import Breaker
 from chassis.messaging.bus import Bus
 from chassis.runtime.clock import SharedClock
 from chassis.seal import Seal
@@ -32,6 +33,7 @@ from contracts.psp import (
     RetrievePspSession,
 )
 from contracts.topology import PSP_COMMANDS
+from psp_adapter.errors import PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.event_parking import EventParking
 from psp_adapter.events import EventTranslator
@@ -197,6 +199,27 @@ async def test_a_stripe_that_is_away_is_tried_again(command: CreatePspSession | 
 
     (retry,) = bench.published
     assert (retry.exchange, retry.headers["error_type"]) == ("retry.1s", "PspUnavailableError")
+
+
+async def test_a_stripe_that_is_away_opens_the_breaker_although_payments_are_told_that_nothing_is_known() -> None:
+    bench = Bench("psp-adapter")
+    handlers = handlers_of(bench, unreachable(httpx.ReadTimeout))
+    breaker = Breaker(
+        "the PSP",
+        PspUnavailableError,
+        handlers.stripe.answers,
+        bench.bus.consuming,
+        bench.metrics,
+        failure_threshold=4,
+    )
+    bench.consume(PSP_COMMANDS, handlers.commands(), breaker)
+
+    async with bench.running():
+        for attempt in (1, TRIES, 1, TRIES):
+            await bench.deliver(PSP_COMMANDS, CREATE, reply_to=None, headers={"attempt": attempt})
+
+    assert breaker.is_open
+    assert [message for message in bench.sent if isinstance(message, PspOutcomeUnknown)] != []
 
 
 async def test_a_fact_is_noted_with_the_calls_that_led_to_it() -> None:
