@@ -40,6 +40,7 @@ class Sum:
     faults: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     operators: Counter[str] = field(default_factory=Counter)
+    alarms: Counter[str] = field(default_factory=Counter)
     rows: Counter[Row] = field(default_factory=Counter)
     processor: float = 0.0
     failed: list[Outcome] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Sum:
         self.faults += outcome.faults
         self.answers += outcome.answers
         self.operators += outcome.operators
+        self.alarms += outcome.alarms
         self.rows += outcome.rows
         self.processor += outcome.processor
         if outcome.broken:
@@ -144,6 +146,8 @@ def summary(total: Sum, seconds: float) -> None:
         say("over HTTP: " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(total.answers.items())))
     if total.operators:
         say("operators: " + ", ".join(f"{number:,} {what}" for what, number in sorted(total.operators.items())))
+    if total.alarms:
+        say("alarms that rang: " + ", ".join(f"{number:,} {name}" for name, number in sorted(total.alarms.items())))
     known = coverage.known()
     never = known - total.rows.keys()
     say(f"state tables: {len(known) - len(never)} of {len(known)} rows taken; never:")

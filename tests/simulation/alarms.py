@@ -1,14 +1,11 @@
-"""The alarms of deploy/alerts.yaml at rest, on what the services expose at /metrics and what the broker would.
+"""The alarms of deploy/alerts.yaml, on what the services expose at /metrics and what the broker's plugin would.
 
-Evaluated is each comparison of a gauge, as it is or summed or as the greatest. What needs a range of time (`increase`,
-`rate`) is left out, and how long a condition must hold (`for`) is not waited for.
+At rest each condition is judged by what is there at that moment: what needs a range of time is never true then. While a
+history runs, `watch.py` evaluates whole rules, with `for`.
 """
 
-import operator
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.simulation.asgi import Exchange
 from tests.simulation.books import UNREADABLE, books_of, open_failures, orders_of
+from tests.simulation.promql import Labels, Query, Samples, parsed, seconds, series_of
 from tests.simulation.shortcut import served
 
 if TYPE_CHECKING:
@@ -25,59 +23,52 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _RULES = Path(__file__).parents[2] / "deploy" / "alerts.yaml"
-_COMPARISON = re.compile(
-    r"(?:(?P<how>max|sum)(?: by \((?P<by>\w+)\))? ?\()?(?P<series>\w+)(?:\{(?P<labels>[^}]*)\})?\)? "
-    r"(?P<compare>>|==) (?P<bound>[\d.]+)"
-)
-_LABEL = re.compile(r'(?P<name>\w+)(?P<how>=~|=)"(?P<value>[^"]*)"')
-_COMPARES: Mapping[str, Callable[[float, float], bool]] = {">": operator.gt, "==": operator.eq}
-
-Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    series: str
-    labels: Labels
-    value: float
+class Rule:
+    condition: Query
+    holds_for: float
+    """Seconds for which the condition must hold."""
+    series: frozenset[str]
+    """Names of those that it asks for."""
 
 
 @cache
-def rules() -> Mapping[str, tuple[re.Match[str], ...]]:
-    """The comparisons of each alarm, of which any is enough; none where it is left out."""
+def rules() -> Mapping[str, Rule]:
+    """By the alarm's name."""
     known = yaml.safe_load(_RULES.read_text())["groups"][0]["rules"]
-    return {rule["alert"]: tuple(_comparisons(rule["expr"])) for rule in known}
+    return {
+        rule["alert"]: Rule(parsed(rule["expr"]), seconds(rule.get("for", "0s")), series_of(rule["expr"]))
+        for rule in known
+    }
 
 
-def _comparisons(expression: str) -> Iterator[re.Match[str]]:
-    if " and " in expression:
-        return
-    for part in re.split(r"\bor\b", " ".join(expression.split())):
-        if found := _COMPARISON.fullmatch(part.strip()):
-            yield found
+@dataclass
+class Alarms:
+    """Evaluates the rules again and again, as Prometheus does."""
+
+    samples: Samples
+    _since: dict[tuple[str, Labels], float] = field(default_factory=dict)
+
+    def evaluate(self, at: float) -> dict[str, set[Labels]]:
+        """The alarms that ring now, each with the labels by which it does."""
+        ringing: dict[str, set[Labels]] = {}
+        since = {}
+        for name, rule in rules().items():
+            for labels in rule.condition(self.samples, at):
+                began = since[name, labels] = self._since.get((name, labels), at)
+                if at - began >= rule.holds_for:
+                    ringing.setdefault(name, set()).add(labels)
+        self._since = since
+        return ringing
 
 
-def rings(comparison: re.Match[str], samples: Iterable[Sample]) -> bool:
-    """Whether any series, or any sum of series, is on the wrong side of the bound."""
-    wanted = [label.groupdict() for label in _LABEL.finditer(comparison["labels"] or "")]
-    sums: dict[str, float] = defaultdict(float)
-    values = []
-    for sample in samples:
-        if sample.series == comparison["series"] and all(_matches(each, sample.labels) for each in wanted):
-            values.append(sample.value)
-            sums[sample.labels.get(comparison["by"] or "", "")] += sample.value
-    compare, bound = _COMPARES[comparison["compare"]], float(comparison["bound"])
-    return any(compare(value, bound) for value in (sums.values() if comparison["how"] == "sum" else values))
-
-
-def _matches(wanted: Mapping[str, str], labels: Labels) -> bool:
-    value, said = labels.get(wanted["name"], ""), wanted["value"].replace("\\\\", "\\")
-    return re.fullmatch(said, value) is not None if wanted["how"] == "=~" else value == said
-
-
-async def scraped(world: "World") -> list[Sample]:
+async def scraped(world: "World") -> Samples:
     """What Prometheus would have read now, the gauges being up to date."""
-    samples = list(_of_the_broker(world))
+    samples, now = Samples(), world.loop.time()
+    for series, labels, value in of_the_broker(world):
+        samples.add(series, labels, now, value)
     for instance in world.instances:
         if not callable(instance.app):
             continue  # the shortcut past the gateway's routes
@@ -86,21 +77,25 @@ async def scraped(world: "World") -> list[Sample]:
         exchange = Exchange(instance, "GET", "/metrics", [], b"", "203.0.113.1")
         status, _ = await exchange.head()
         text = b"".join([chunk async for chunk in exchange.chunks()]).decode()
-        samples.append(Sample("up", {"job": "bellhop", "instance": _name(instance)}, float(status == 200)))
+        samples.add("up", target_of(instance), now, float(status == 200))
         for family in text_string_to_metric_families(text):
-            samples += [Sample(each.name, each.labels, each.value) for each in family.samples]
+            for each in family.samples:
+                samples.add(each.name, frozenset(each.labels.items()) | target_of(instance), now, each.value)
     return samples
 
 
-def _name(instance: "Instance") -> str:
-    return f"{instance.service}-{instance.number}"
+def target_of(instance: "Instance") -> Labels:
+    """The labels that Prometheus adds to what it has read from it."""
+    return frozenset({("job", "bellhop"), ("instance", f"{instance.service}-{instance.number}")})
 
 
-def _of_the_broker(world: "World") -> Iterator[Sample]:
+def of_the_broker(world: "World") -> Iterator[tuple[str, Labels, float]]:
+    """Series, labels and values that its plugin exposes."""
     for queue in world.broker.queues.values():
-        ready = len(queue.waiting) + len(queue.returned)
-        yield Sample("rabbitmq_queue_messages_ready", {"queue": queue.name}, ready)
-        yield Sample("rabbitmq_queue_consumers", {"queue": queue.name}, len(queue.consumers))
+        labels = frozenset({("queue", queue.name)})
+        yield "rabbitmq_queue_messages_ready", labels, queue.ready
+        yield "rabbitmq_queue_messages", labels, queue.depth
+        yield "rabbitmq_queue_consumers", labels, len(queue.consumers)
 
 
 def _is_never(_world: "World") -> bool:

@@ -40,6 +40,23 @@ def refund(world: "World", random: Random) -> None:
             _later(world, after, lambda: refunds.settle(sandbox, made, outcome))  # type: ignore[arg-type]
 
 
+def unrefunded(world: "World") -> Json | None:
+    """A payment that was made, and of which nothing was refunded."""
+    state = world.psp.sandbox.state
+    refunded = {each["payment_intent"] for each in state.refunds.values()}
+    paid = (each for each in state.payment_intents.values() if each["status"] == "succeeded")
+    return next((each for each in paid if each["id"] not in refunded), None)
+
+
+def pend(world: "World", *, settles_after: float) -> None:
+    """A payment is refunded in part, and that is pending for so many seconds."""
+    paid, sandbox = unrefunded(world), world.psp.sandbox
+    assert paid is not None
+    details: Any = {"amount": 100, "status": "pending", "reason": None, "metadata": {}}
+    made = refunds.make_refund(sandbox, INTERNAL_CALL, refunds.paid_charge(sandbox, paid), **details)
+    _later(world, settles_after, lambda: refunds.settle(sandbox, made, "succeed"))
+
+
 def dispute(world: "World", random: Random) -> None:
     """A bank asks, or takes the money; it decides, and one side may appeal."""
     paid, first, amount = _paid(world, random), random.choice(_FIRST), random.choice(_PARTS)

@@ -39,6 +39,12 @@ class Profile:
     """A service rolls forward and back, instance by instance."""
     restores: float = 0
     """A store is restored from a backup of up to twenty minutes before, and brought up to date."""
+    is_watched: bool = False
+    """Whether alarms are evaluated while it runs."""
+    has_outage: bool = False
+    """A fault that lasts (outages.py), of the kind that the seed names."""
+    hours: float = 0
+    """In which guests arrive; 0: a guest every 0.4 s."""
     operators: int = 0
     """People who look, correct, discard, restore and replay all the time."""
     dashboard_refunds: float = 0
@@ -56,7 +62,8 @@ class Profile:
 
 
 PROFILES = {
-    "calm": Profile(),
+    "calm": Profile(is_watched=True),
+    "outages": Profile(is_watched=True, has_outage=True, hours=0.6, operators=1),
     "rough": Profile(
         kills=12,
         restarts=4,

@@ -21,6 +21,7 @@ import psp_adapter.app
 from chassis.messaging import amqp, queue_depth
 from chassis.messaging.bus import Bus
 from chassis.runtime.background import Loop, run_loops
+from chassis.runtime.metrics import Metrics
 from contracts.accounts import OPERATOR
 from extras_service.settings import ExtrasSettings
 from ops.core.target import Target
@@ -39,6 +40,7 @@ from tests.simulation.sealing import PROJECT
 from tests.simulation.shortcut import ShortGateway
 from tests.simulation.store.client import STORE, SimulatedClient
 from tests.simulation.store.server import StoreServer
+from tests.simulation.watch import METRICS
 
 T = TypeVar("T")
 
@@ -47,21 +49,21 @@ PSP_ADDRESS = "http://psp.localhost"
 _START_AGAIN_AFTER = 2.0
 
 
-PACE: ContextVar[float] = ContextVar("how slow the periodic work of a process is")
+PACE: ContextVar[tuple[float, float]] = ContextVar("how slow the periodic work of a process is, and its gauges")
 GAUGES: ContextVar[list[Loop]] = ContextVar("what a process counts for people")
 _GAUGE = "gauge of "
 
 
 def _periodic(loops: Any) -> Any:
     """As on a machine that is slow: each round begins later, by a factor."""
-    pace = PACE.get()
+    pace, gauge_pace = PACE.get()
     GAUGES.get().extend(loop for loop in loops if loop.name.startswith(_GAUGE))
-    return run_loops([replace(loop, every=Period(loop.every * pace * _seldom(loop))) for loop in loops])
-
-
-def _seldom(loop: Loop) -> float:
-    """Gauges are for people, and change nothing."""
-    return 20.0 if loop.name.startswith(_GAUGE) else 1.0
+    return run_loops(
+        [
+            replace(loop, every=Period(loop.every * (gauge_pace if loop.name.startswith(_GAUGE) else pace)))
+            for loop in loops
+        ]
+    )
 
 
 @cache
@@ -89,8 +91,19 @@ def simulated_parts() -> Iterator[None]:
         for module, name, new in _users(len(sys.modules)):
             stack.enter_context(patch.object(module, name, new))
         stack.enter_context(patch.object(chassis.storage.store, "AsyncIOMotorClient", SimulatedClient))
+        stack.enter_context(patch.object(Metrics, "__init__", _noted(Metrics.__init__)))
         stack.enter_context(patch.object(stripe.HTTPXClient, "__init__", init_http))
         yield
+
+
+def _noted(init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of metrics, which lets the process know them."""
+
+    def initialised(metrics: Metrics, service: str) -> None:
+        init(metrics, service)
+        METRICS.get([]).append(metrics)
+
+    return initialised
 
 
 def _url(account: str) -> SecretStr:
@@ -137,14 +150,17 @@ class Servers:
     mishaps: Mishaps
     pace: float = 1.0
     """A factor on the pauses of periodic work."""
+    gauge_pace: float = 1.0
+    """The same for gauges, which are for people and change nothing."""
 
     def enter(self, process: Process) -> None:
         process.context.run(BROKER.set, self.broker)
         process.context.run(STORE.set, self.store)
         process.context.run(PSP.set, self.psp)
         process.context.run(MISHAPS.set, self.mishaps)
-        process.context.run(PACE.set, self.pace)
+        process.context.run(PACE.set, (self.pace, self.gauge_pace))
         process.context.run(GAUGES.set, [])
+        process.context.run(METRICS.set, [])
 
 
 @dataclass

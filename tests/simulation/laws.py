@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.psp import PspSessionCreated
-from tests.simulation import alarms, attention, letters
+from tests.simulation import alarms, attention, letters, outages
 from tests.simulation.books import UNREADABLE, Books, books_of, given_outside, orders_of
 
 if TYPE_CHECKING:
@@ -250,13 +250,20 @@ def what_is_acknowledged_was_handled(world: "World") -> Iterator[str]:
 
 def the_alarms_ring_that_should(world: "World") -> Iterator[str]:
     """And no other one does."""
-    for name, comparisons in alarms.rules().items():
-        if not comparisons or not world.scraped:
-            continue  # left out, or never at rest
-        rings = any(alarms.rings(each, world.scraped) for each in comparisons)
-        should = alarms.SHOULD_RING[name](world)
+    scraped = world.scraped
+    if scraped is None:
+        return  # it never was at rest
+    for name, should_ring in alarms.SHOULD_RING.items():
+        rings = bool(alarms.rules()[name].condition(scraped, world.loop.time()))
+        should = should_ring(world)
         if should is not None and rings != should:
             yield f"{name} rings for nothing" if rings else f"{name} does not ring"
+
+
+def the_alarms_rang_that_should_have(world: "World") -> Iterator[str]:
+    """While faults last, where that is watched, and for as long as each rule says."""
+    if world.profile.is_watched:
+        yield from outages.wrong_alarms(world)
 
 
 def the_gateway_answers_as_documented(world: "World") -> Iterator[str]:
@@ -294,6 +301,7 @@ LAWS: tuple[Law, ...] = (
     what_happens_once_is_published_once,
     what_is_acknowledged_was_handled,
     the_alarms_ring_that_should,
+    the_alarms_rang_that_should_have,
     the_gateway_answers_as_documented,
     what_is_decided_is_published,
     a_message_changes_a_document_once,

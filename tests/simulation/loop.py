@@ -54,7 +54,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         """Errors that no one awaited."""
         self.on_step: dict[int, Callable[[], None]] = {}
         """What happens right after a step, by its number: a crash can be placed after any step."""
-        self._idle_step = idle_step
+        self.idle_step = idle_step
         self._most_steps = most_steps
         self._now = 0.0
         self._runnable: list[Process] = []
@@ -205,7 +205,7 @@ class SimulatedLoop(_AnyLoop):  # type: ignore[misc]  # most of what a loop offe
         if periodic and periodic[0][0] < soonest:
             round_at = periodic[0][0]
             if round_at > now and soonest - now > _IDLE_AFTER:
-                round_at = max(round_at, min(now + self._idle_step, soonest))
+                round_at = max(round_at, min(now + self.idle_step, soonest))
             soonest = min(soonest, round_at)
         if soonest > now:
             self._now = now = soonest

@@ -32,7 +32,7 @@ def test_a_history_is_the_same_in_another_interpreter() -> None:
 
 @pytest.mark.parametrize(
     ("profile", "seed"),
-    [("calm", 1), ("calm", 2), *(("rough", seed) for seed in range(1, 5)), ("bad-day", 3), ("bad-day", 4)],
+    [("calm", 1), *(("rough", seed) for seed in range(1, 5)), ("bad-day", 3), ("bad-day", 4)],
 )
 def test_no_law_is_broken(profile: str, seed: int) -> None:
     outcome = run(History(seed, profile, 30))

@@ -30,7 +30,9 @@ from tests.simulation.instances import SEAL_KEY, Instance, Servers, builders, op
 from tests.simulation.loop import SimulatedLoop, StuckError
 from tests.simulation.mishaps import Mishaps, handlers_may_fail
 from tests.simulation.operators import Shift
+from tests.simulation.outages import OUTAGES, Outage
 from tests.simulation.people import Browser, People, Plan
+from tests.simulation.promql import Samples
 from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
 from tests.simulation.replaying import logged, resent
@@ -40,6 +42,7 @@ from tests.simulation.sealing import sealed
 from tests.simulation.shortcut import Shortcut
 from tests.simulation.staff import PROPERTY
 from tests.simulation.store.server import Collection, Concern, StoreServer
+from tests.simulation.watch import SLACK, Interval, Watch
 from tests.simulation.writes import Writes
 
 DATABASE = "bellhop"
@@ -47,6 +50,8 @@ DAILY_LIMIT = 3
 _AT_REST_WITHIN = 6 * 3600.0
 """Seconds after the last fault: the retry tiers take 13 minutes, and missed events are found after 10."""
 _LOOK_EVERY = 10.0
+_OUTAGE_AT = 300.0
+"""Seconds: by then there are payments."""
 _STEPS = 15_000
 """Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
 _OVER_HTTP = 8
@@ -57,6 +62,8 @@ _REPLAYED = 4
 """The whole log is replayed at the end of every history whose number this divides."""
 _PACES = (2.0, 5.0, 10.0, 20.0, 30.0, 30.0)
 """How slow periodic work is: rare as it is set, for a round costs processor time whether or not it finds anything."""
+_SELDOM, _WATCHED_PACES = 20.0, (10.0, 4.0)
+"""How much slower gauges are than other work; and how slow that and gauges are where alarms are judged."""
 
 EXTRAS = (
     Extra.model_validate(
@@ -100,7 +107,7 @@ class History:
     @property
     def window(self) -> float:
         """Seconds in which guests arrive."""
-        return max(20.0, self.orders * 0.4)
+        return PROFILES[self.profile].hours * 3600 or max(20.0, self.orders * 0.4)
 
     @property
     def over_http(self) -> bool:
@@ -142,6 +149,8 @@ class Outcome:
     """What the gateway answered over HTTP: status and kind of request."""
     operators: Counter[str] = field(default_factory=Counter)
     """What operators did, and what came of it."""
+    alarms: Counter[str] = field(default_factory=Counter)
+    """How often each alarm rang, where that was watched."""
     processor: float = 0.0
     """Seconds of processor time."""
     steps: int = 0
@@ -167,7 +176,12 @@ class World:
         if seed % _THIN == 3:
             self.psp.payload = "thin"
         self.random = self._chance("world")
-        self.servers = Servers(self.broker, self.store, self.psp, Mishaps(), self.random.choice(_PACES))
+        self.watch = Watch()
+        self.outages: list[tuple[Outage, Interval]] = []
+        """Those that struck."""
+        pace = self.random.choice(_PACES)
+        paces = _WATCHED_PACES if self.profile.is_watched else (pace, _SELDOM * pace)
+        self.servers = Servers(self.broker, self.store, self.psp, Mishaps(), *paces)
         self._seal = Seal(SecretStr(SEAL_KEY))
         self.browsers = Browsers(self.loop, self._gateway)
         self.people = People(self._browser_of, self.psp, self.loop.time, seed)
@@ -184,8 +198,8 @@ class World:
                 self.instances.append(Instance(self.loop, "operator", number, desk, self.servers))
         self.restores = Restores()
         self.broken: list[str] = []
-        self.scraped: list[alarms.Sample] = []
-        """What the services' metrics say at rest."""
+        self.scraped: Samples | None = None
+        """What the services' metrics say at rest; None: it never was."""
         self.early: list[str] = []
         """Messages that were acknowledged before they were handled."""
         self.broker.on_settled = self._settled
@@ -210,16 +224,24 @@ class World:
                 "_id": extra.extra_id,
                 **extra.model_dump(mode="json"),
             }
-        for document in _unreadable(self.loop.unix_time()):
+        for document in () if self.profile.is_watched else _unreadable(self.loop.unix_time()):
             self.collection("orders").insert(document, Concern())
         self.psp.start()
         for instance in self.instances:
+            instance.is_held = self.profile.has_outage and instance.service == "operator"  # they come when it is over
             instance.start()
+        if self.profile.is_watched:
+            self.loop.create_task(self.watch.run(self), context=self.loop.world.context)
         faults.apply(self.profile, self, self.history.seed)
+        if self.profile.has_outage:
+            outage = tuple(OUTAGES.values())[self.history.seed % len(OUTAGES)]
+            self.loop.call_at(_OUTAGE_AT, outage.strike, self, self._chance("outage"), context=self.loop.world.context)
         for happening in self.history.faults():
             self.loop.call_at(happening.at, happening.strike, self, context=self.loop.world.context)
         guests = [self.people.live(self.people.order_of(plan)) for plan in self.history.plans()]
         await asyncio.gather(*guests)
+        if self.outages:
+            await asyncio.sleep(max(0.0, self.outages[0][1].end + SLACK - self.loop.time()))
         self.heal()
         await self._rest()
         if self.history.seed % _REPLAYED == 0:
@@ -245,6 +267,9 @@ class World:
         self.broker.refusing.clear()
         if self.shift is not None:
             self.shift.is_tidying = True
+        for instance in self.instances:
+            if instance.is_held and instance.service == "operator":
+                instance.release()
 
     async def _rest(self) -> None:
         """Wait until nothing is open, twice in a row."""
@@ -362,6 +387,7 @@ def run(history: History) -> Outcome:
     if world.shift is not None:
         outcome.operators = world.shift.counted
     outcome.answers = world.browsers.answers
+    outcome.alarms = Counter({name: len(rang) for name, rang in world.watch.rang.items()})
     outcome.steps, outcome.trace = world.loop.steps, world.loop.trace
     outcome.processor = time.process_time() - began
     if outcome.broken or history.keeps_log:

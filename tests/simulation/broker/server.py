@@ -102,6 +102,9 @@ class Broker:
         return tuple(queues)
 
     def _republish(self, wire: Wire) -> bool:
+        """A dead letter, which stays where it is until every queue has confirmed it."""
+        if any(name in self.refusing for name in self.route(wire.exchange, wire.routing_key)):
+            return False
         return bool(self.enqueue(wire))
 
     def crash(self, seconds: float) -> None:
