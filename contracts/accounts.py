@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from contracts import catalogue, orders, payments, properties, psp, services
+from contracts import catalogue, order_receipts, orders, payments, properties, psp, services
 from contracts.message import Event, Message
 from contracts.topology import (
     COMMANDS,
@@ -193,6 +193,7 @@ EXTRAS = Account(
         EVENTS.name: (
             *_events_of(orders.__name__),
             *_events_of(catalogue.__name__),
+            *_events_of(order_receipts.__name__),
             *_events_of(properties.__name__),
         ),
         REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from contracts import catalogue, desk, orders, payments, pictures, properties, psp, services
+from contracts import catalogue, desk, order_receipts, orders, payments, pictures, properties, psp, services
 from contracts.message import Message
 from contracts.upcasting import with_older
 
@@ -211,6 +211,12 @@ EXTRAS_STOCK = _work_queue(
     "closed orders, whose places are released",
     _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled),
 )
+EXTRAS_RECEIPTS = _work_queue(
+    "extras.receipts",
+    services.EXTRAS,
+    "issued receipts, filed with their orders",
+    _kinds(EVENTS, order_receipts.ReceiptIssued),
+)
 # Nothing in it is worth keeping, but a classic queue is lost with its node, and a gateway needs it for every query.
 EXTRAS_QUERIES = Queue(
     "extras.queries",
@@ -225,6 +231,7 @@ EXTRAS_QUERIES = Queue(
         orders.ListOrders,
         desk.ListPropertyOrders,
         desk.GetDaySheet,
+        order_receipts.GetReceipts,
         catalogue.ListCatalogue,
         catalogue.CheckExtra,
         properties.GetProperty,
@@ -338,6 +345,7 @@ QUEUES: tuple[Queue, ...] = (
     EXTRAS_COMMANDS,
     EXTRAS_PAYMENTS,
     EXTRAS_STOCK,
+    EXTRAS_RECEIPTS,
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,
@@ -400,6 +408,7 @@ EARLIER_MARKS: tuple[str, ...] = (
     "topology.8398be4ea3af",
     "topology.18fca521e9ba",
     "topology.204e621cfcee",
+    "topology.9321311596cb",
 )
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 

@@ -1,4 +1,4 @@
-"""The extras service's collections: orders, stock, properties and the catalogue."""
+"""The extras service's collections: orders, stock, properties, the catalogue, and receipts."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +14,8 @@ from extras_service.desk_lists import INDEXED as DESK_INDEXES
 from extras_service.order.state import Order
 from extras_service.pictures.record import PictureRecord
 from extras_service.property.state import Property
+from extras_service.receipt.state import OrderReceipts
+from extras_service.register.state import Register
 from extras_service.stock.state import StockDay
 
 
@@ -31,6 +33,8 @@ class ExtrasStore:
         self.pictures: Records[PictureRecord] = store.records(
             "pictures", PictureRecord, indexed=("property_id", "source", "used_at")
         )
+        self.receipts: Documents[OrderReceipts] = store.documents("receipts", OrderReceipts, indexed=("property_id",))
+        self.registers: Documents[Register] = store.documents("receipt_registers", Register, indexed=("status",))
         self._records: Records[Extra] = store.records("extras", Extra, indexed=("property_id",))
         self.extras = Offers(self.catalogue, self.properties, self._records)
 
@@ -53,4 +57,6 @@ class ExtrasStore:
         await self.stock.prepare()
         await self.properties.prepare()
         await self.catalogue.prepare()
+        await self.receipts.prepare()
+        await self.registers.prepare()
         await self.orders.mark_attention(self._now(), status=OrderStatus.NEEDS_REVIEW)

@@ -6,10 +6,11 @@ from typing import Any, get_args
 from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope, Publisher
-from chassis.storage.write_path import WritePath
+from chassis.storage.write_path import Handled, WritePath
 from contracts.desk import DaySheetReply, GetDaySheet, ListPropertyOrders
 from contracts.ids import bounded_id
 from contracts.message import Reply
+from contracts.order_receipts import GetReceipts
 from contracts.orders import (
     CancelOrder,
     ExtrasReply,
@@ -31,6 +32,7 @@ from extras_service.order.placement import Placement
 from extras_service.order.replies import changed_reply, listed_reply, order_reply, placed_reply, refusal, session_reply
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import Order, guest_key
+from extras_service.receipt.keeper import ReceiptKeeper
 from extras_service.stock.holds import StockKeeper
 
 
@@ -44,6 +46,7 @@ class ExtrasHandlers:
     placement: Placement
     reviews: ReviewKeeper
     desk: DeskLists
+    receipts: ReceiptKeeper
     bus: Publisher
 
     def commands(self) -> Handlers:
@@ -89,15 +92,21 @@ class ExtrasHandlers:
     async def change_order(self, command: CancelOrder | StaffCommand, delivery: Delivery) -> Outcome[Any]:
         handled = await self.orders.handle(command.order_id, command, delivery)
         await self._reply(delivery, changed_reply(handled.outcome, handled.state, for_staff=command.staff is not None))
-        return handled.outcome
+        return await self._with_receipts(handled, delivery)
 
     async def resolve_review(self, command: ResolveReview, delivery: Delivery) -> Outcome[Any]:
         handled = await self.reviews.resolve(command, delivery)
         await self._reply(delivery, changed_reply(handled.outcome, handled.state, for_staff=True))
-        return handled.outcome
+        return await self._with_receipts(handled, delivery)
 
     async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
-        return (await self.orders.handle(event.order_id, event, delivery)).outcome
+        return await self._with_receipts(await self.orders.handle(event.order_id, event, delivery), delivery)
+
+    async def _with_receipts(self, handled: Handled[Order], delivery: Delivery) -> Outcome[Any]:
+        """The outcome, after every receipt is issued that it made due: also if the message was handled before."""
+        if handled.state is not None:
+            await self.receipts.catch_up(handled.state, delivery)
+        return handled.outcome
 
     async def list_extras(self, query: ListExtras, delivery: Delivery) -> Outcome[Any]:
         extras = await self.collections.extras.of(query.property_id)
@@ -107,7 +116,7 @@ class ExtrasHandlers:
 
     async def get_order(self, query: GetOrder, delivery: Delivery) -> Outcome[Any]:
         stored = await self.collections.orders.load(query.order_id)
-        visible = stored is not None and _may_see(stored.state, query)
+        visible = stored is not None and may_see(stored.state, query)
         reply = order_reply(stored.state, for_staff=query.guest_id is None) if stored and visible else None
         await self._reply(delivery, reply or refusal(NOT_FOUND))
         return Done()
@@ -138,7 +147,8 @@ async def send_reply(bus: Publisher, delivery: Delivery, reply: Reply | None) ->
     await bus.publish(Envelope(reply, message_id, delivery.correlation_id, delivery.message_id, to=delivery.reply_to))
 
 
-def _may_see(order: Order, query: GetOrder) -> bool:
+def may_see(order: Order, query: GetOrder | GetReceipts) -> bool:
+    """Whether the order is the query's guest's own, or of its staff's property."""
     if query.guest_id is None:
         return order.guest.property_id == query.property_id
     return order.guest_key == guest_key(query.guest_id, query.property_id)

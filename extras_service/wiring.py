@@ -14,7 +14,7 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.documents import DocumentStore
 from chassis.storage.write_path import WritePath
 from contracts import services
-from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_STOCK
+from contracts.topology import EXTRAS_COMMANDS, EXTRAS_PAYMENTS, EXTRAS_QUERIES, EXTRAS_RECEIPTS, EXTRAS_STOCK
 from extras_service.catalogue.decide import decide as decide_extra
 from extras_service.catalogue.handlers import CatalogueHandlers
 from extras_service.catalogue.inputs import CatalogueInput
@@ -33,6 +33,14 @@ from extras_service.pictures.keeper import PictureKeeper
 from extras_service.property.decide import decide as decide_property
 from extras_service.property.inputs import PropertyInput
 from extras_service.property.state import Property
+from extras_service.receipt.decide import decide as decide_receipt
+from extras_service.receipt.handlers import ReceiptHandlers
+from extras_service.receipt.inputs import ReceiptInput
+from extras_service.receipt.keeper import ReceiptKeeper
+from extras_service.receipt.state import OrderReceipts
+from extras_service.register.decide import decide as decide_register
+from extras_service.register.inputs import RegisterInput
+from extras_service.register.state import Register
 from extras_service.stock.decide import decide as decide_stock
 from extras_service.stock.holds import StockKeeper
 from extras_service.stock.inputs import StockInput
@@ -52,9 +60,13 @@ class ExtrasParts:
     days: WritePath[StockDay, StockInput]
     properties: WritePath[Property, PropertyInput]
     catalogue: WritePath[CatalogueExtra, CatalogueInput]
+    receipts: WritePath[OrderReceipts, ReceiptInput]
+    registers: WritePath[Register, RegisterInput]
     handlers: ExtrasHandlers
     staff: CatalogueHandlers
     pictures: PictureHandlers
+    receipt_keeper: ReceiptKeeper
+    receipt_handlers: ReceiptHandlers
 
     @property
     def tables(self) -> Mapping[str, Handlers]:
@@ -63,16 +75,18 @@ class ExtrasParts:
             EXTRAS_COMMANDS.name: {**self.handlers.commands(), **self.staff.commands()},
             EXTRAS_PAYMENTS.name: self.handlers.payments(),
             EXTRAS_STOCK.name: self.handlers.order_closures(),
+            EXTRAS_RECEIPTS.name: self.receipt_handlers.events(),
             EXTRAS_QUERIES.name: {
                 **self.handlers.queries(),
                 **self.staff.queries(),
+                **self.receipt_handlers.queries(),
                 **self.pictures.queries(),
             },
         }
 
     @property
     def paths(self) -> tuple[WritePath[Any, Any], ...]:
-        return self.orders, self.days, self.properties, self.catalogue
+        return self.orders, self.days, self.properties, self.catalogue, self.receipts, self.registers
 
     def loops(self, sweep_every: float) -> tuple[Loop, ...]:
         """The background work; `sweep_every` in seconds."""
@@ -80,6 +94,7 @@ class ExtrasParts:
             *self.orders.loops("orders", sweep_every),
             *self.properties.loops("properties", sweep_every),
             *self.catalogue.loops("catalogue", sweep_every),
+            *self.registers.loops("receipt registers", sweep_every),
             Loop("lapsed holds", sweep_every, self.handlers.stock.sweep),
             Loop("unused pictures", _PICTURES_SWEPT_EVERY, self.pictures.keeper.sweep),
         )
@@ -91,6 +106,7 @@ class ExtrasParts:
             **self.days.checks("days of stock"),
             **self.properties.checks("properties"),
             **self.catalogue.checks("extras of the catalogue"),
+            **self.registers.checks("receipt registers"),
         }
 
     def watch(self, waiting: Waiting) -> None:
@@ -101,6 +117,7 @@ class ExtrasParts:
         self.days.watch(waiting, "stock")
         self.properties.watch(waiting, "properties")
         self.catalogue.watch(waiting, "catalogue")
+        self.registers.watch(waiting, "receipt_registers")
 
 
 def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], terms: Terms) -> ExtrasParts:
@@ -114,13 +131,28 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], te
     days = WritePath(collections.stock, bus, decide_stock, deduplicates=False, clock=clock)
     properties = WritePath(collections.properties, bus, decide_property, clock=clock)
     catalogue = WritePath(collections.catalogue, bus, decide_extra, clock=clock)
+    # What is due and numbered is known by order and place, not by the message that led to it.
+    receipts = WritePath(collections.receipts, bus, decide_receipt, deduplicates=False, clock=clock)
+    registers = WritePath(collections.registers, bus, decide_register, deduplicates=False, clock=clock)
+    receipt_keeper = ReceiptKeeper(registers, receipts, collections)
     stock = StockKeeper(days, collections.stock, collections.orders, clock)
     placement = Placement(orders, collections, stock, terms)
     reviews = ReviewKeeper(orders, collections, stock, AuditLog(store))
     desk = DeskLists(collections.orders)
-    handlers = ExtrasHandlers(orders, collections, stock, placement, reviews, desk, bus)
+    handlers = ExtrasHandlers(orders, collections, stock, placement, reviews, desk, receipt_keeper, bus)
     pictures = PictureKeeper(collections.pictures, collections.catalogue, clock)
     staff = CatalogueHandlers(CatalogueKeeper(catalogue, properties, collections, pictures), bus)
     return ExtrasParts(
-        collections, orders, days, properties, catalogue, handlers, staff, PictureHandlers(pictures, bus)
+        collections,
+        orders,
+        days,
+        properties,
+        catalogue,
+        receipts,
+        registers,
+        handlers,
+        staff,
+        PictureHandlers(pictures, bus),
+        receipt_keeper,
+        ReceiptHandlers(receipt_keeper, bus),
     )

@@ -46,10 +46,7 @@ class KeptLines:
 
         What goes beyond all lines is a share without line and VAT. The shares add up to the amount.
         """
-        room = [
-            max(0, each.line_total.in_hundredths - kept if flow is Flow.IN else kept)
-            for each, kept in zip(self.lines, self.kept, strict=True)
-        ]
+        room = [self._room(number, amount.currency, flow) for number in range(len(self.lines))]
         left, parts = amount.in_hundredths, [0] * len(room)
         if line is not None:
             parts[line] = min(left, room[line])
@@ -61,6 +58,13 @@ class KeptLines:
         if beyond := amount.in_hundredths - sum(parts):
             shares.append(VatShare(line=None, gross=Money.of_hundredths(beyond, amount.currency)))
         return tuple(shares)
+
+    def _room(self, number: int, currency: str, flow: Flow) -> int:
+        """How much of an amount in this currency the line can take."""
+        whole, kept = self.lines[number].line_total, self.kept[number]
+        if whole.currency != currency:
+            return 0
+        return max(0, whole.in_hundredths - kept if flow is Flow.IN else kept)
 
     def _share(self, number: int, part: int, flow: Flow, currency: str) -> VatShare:
         before = self._vat(number, self.kept[number], currency)

@@ -24,6 +24,7 @@ class Outboxes:
             "outbox.stock": extras.stock.parked,
             "outbox.catalogue": extras.catalogue.parked,
             "outbox.properties": extras.properties.parked,
+            "outbox.receipt_registers": extras.registers.parked,
             "outbox.payments": payments.payments.parked,
             "outbox.sweeps": payments.sweeps.parked,
         }

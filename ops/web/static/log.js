@@ -5,7 +5,7 @@ import { clock, kind, order, pretty } from "./words.js";
 import { field, onSubmit, said } from "./widgets.js";
 
 const MOST = 500;
-const QUEUES = ["", "extras.commands", "extras.payments", "extras.stock", "payments.commands", "payments.psp", "psp.commands"];
+const QUEUES = ["", "extras.commands", "extras.payments", "extras.stock", "extras.receipts", "payments.commands", "payments.psp", "psp.commands"];
 
 export function log({ api, node, go }) {
   const correlation = location.hash.split("/")[2] ?? "";

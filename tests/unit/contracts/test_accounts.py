@@ -28,7 +28,9 @@ def test_every_work_queue_has_exactly_one_account_that_takes_from_it() -> None:
     taken = [name for account in ACCOUNTS for name in account.takes]
 
     assert sorted(taken) == sorted(
-        queue.name for queue in QUEUES if re.fullmatch(r"\w+\.(commands|payments|stock|psp|queries)", queue.name)
+        queue.name
+        for queue in QUEUES
+        if re.fullmatch(r"\w+\.(commands|payments|stock|receipts|psp|queries)", queue.name)
     )
 
 

@@ -1,0 +1,1 @@
+"""The register of a property: it numbers receipts without gaps."""
