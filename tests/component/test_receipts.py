@@ -33,7 +33,7 @@ SEEDS = range(8)
 T = TypeVar("T")
 
 
-class Crash(TransientError):
+class CrashError(TransientError):
     """The process dies, or the store or broker is gone."""
 
 
@@ -59,7 +59,7 @@ class Weather:
 
     def _strike(self) -> None:
         if self.chance.random() < self.failing:
-            raise Crash("down")
+            raise CrashError("down")
 
 
 class RoughDocuments:
@@ -137,7 +137,7 @@ class World:
 
 
 def world_of(seed: int, failing: float = 0.0) -> World:
-    weather = Weather(random.Random(seed), failing)
+    weather = Weather(random.Random(seed), failing)  # noqa: S311  a seeded choice
     return World(RoughStore(weather), weather)
 
 
@@ -268,7 +268,7 @@ async def test_a_receipt_is_issued_when_it_is_asked_for_if_an_older_version_conf
     for queue, handlers in parts.tables.items():
         bench.consume(queue, handlers)
     order = taxed(given.confirmed())
-    await World(store, Weather(random.Random(0))).put(order)
+    await World(store, Weather(random.Random(0))).put(order)  # noqa: S311  a seeded choice
     query = GetReceipts(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=ALPENHOF)
 
     async with bench.running():
