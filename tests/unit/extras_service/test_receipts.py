@@ -18,7 +18,7 @@ def refund_made(amount: int, *, fact_no: int = 1, refund_id: RefundId = given.RE
     return reported.model_copy(update={"amount": eur(amount), "stage": RefundStage.SUCCEEDED})
 
 
-def told(order: Order) -> list[tuple[str, int, bool]]:
+def issued_for(order: Order) -> list[tuple[str, int, bool]]:
     return [(each.receipt_kind.value, each.amount.amount, each.is_outside) for each in issued(order)]
 
 
@@ -50,7 +50,7 @@ def test_an_order_under_review_gets_its_receipt_with_the_decision() -> None:
 
     accepted = given.after(paid_too_little, given.resolving(ReviewResolution.ACCEPT, amount=3800))
 
-    assert told(accepted) == [("payment", 1000, False), ("payment", 3800, True)]
+    assert issued_for(accepted) == [("payment", 1000, False), ("payment", 3800, True)]
 
 
 def test_more_than_the_total_has_no_rate_for_what_is_beyond() -> None:
@@ -64,11 +64,11 @@ def test_more_than_the_total_has_no_rate_for_what_is_beyond() -> None:
 
 def test_a_refund_gets_its_receipt_when_the_guest_has_the_money() -> None:
     asked = given.after(taxed(given.confirmed()), given.refunding(1200))
-    assert told(asked) == [("payment", 4800, False)]
+    assert issued_for(asked) == [("payment", 4800, False)]
 
     made = given.after(asked, refund_made(1200))
 
-    assert told(made) == [("payment", 4800, False), ("refund", 1200, False)]
+    assert issued_for(made) == [("payment", 4800, False), ("refund", 1200, False)]
     refund = issued(made)[-1]
     assert refund.refund_id == given.REFUND_ID
     assert balance(issued(made), "EUR") == eur(3600)
@@ -104,11 +104,11 @@ def test_a_refund_that_fails_after_its_receipt_gets_another_one() -> None:
 def test_a_refund_that_failed_before_has_none_and_what_staff_gave_in_cash_has_one() -> None:
     asked = given.after(taxed(given.confirmed()), given.refunding(1200))
     failed = given.after(asked, given.refund_failed())
-    assert told(failed) == [("payment", 4800, False)]
+    assert issued_for(failed) == [("payment", 4800, False)]
 
     settled = given.after(failed, given.settling_outside(1000))
 
-    assert told(settled) == [("payment", 4800, False), ("refund", 1000, True)]
+    assert issued_for(settled) == [("payment", 4800, False), ("refund", 1000, True)]
 
 
 def test_money_that_came_too_late_and_went_back_has_both_receipts() -> None:
@@ -117,8 +117,8 @@ def test_money_that_came_too_late_and_went_back_has_both_receipts() -> None:
 
     made = given.after(late, refund_made(4800, refund_id=refund_id))
 
-    assert told(late) == [("payment", 4800, False)]
-    assert told(made) == [("payment", 4800, False), ("refund", 4800, False)]
+    assert issued_for(late) == [("payment", 4800, False)]
+    assert issued_for(made) == [("payment", 4800, False), ("refund", 4800, False)]
 
 
 def test_what_is_paid_in_another_currency_belongs_to_no_line() -> None:
