@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
-from contracts.answers import Catalogue, Extras, Orders, PaymentSession, StaffSession
+from contracts.answers import Catalogue, Extras, GuestProperty, Orders, PaymentSession, StaffSession
 from contracts.catalogue import StaffExtraView
 from contracts.desk import DaySheet, PropertyOrders
 from contracts.money import Money
@@ -45,6 +45,11 @@ class Call(Generic[ResultT]):
 def list_extras() -> Call[Extras]:
     """What can be ordered at the guest's hotel."""
     return Call("GET", "/v1/extras", Extras)
+
+
+def get_hotel() -> Call[GuestProperty]:
+    """Where the guest stays: name, address, contact."""
+    return Call("GET", "/v1/property", GuestProperty)
 
 
 def place_order(lines: Iterable[RequestedLine], *, key: str) -> Call[OrderView]:

@@ -26,6 +26,19 @@ class Catalogue(BaseModel):
     extras: tuple[StaffExtraView, ...]
 
 
+class GuestProperty(BaseModel):
+    """The hotel, as its guests see it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    property_id: PropertyId
+    name: dict[str, str] = Field(description="by language tag")
+    address: str = Field(description="lines are separated by line breaks; empty if it has none here")
+    contact_email: str
+    contact_phone: str
+    time_zone: str = Field(description="IANA name: days and slots are in it")
+
+
 class Orders(BaseModel):
     model_config = ConfigDict(frozen=True)
 

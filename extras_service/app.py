@@ -18,7 +18,7 @@ from extras_service.wiring import SERVICE, wire
 
 def create_app(settings: ExtrasSettings) -> Starlette:
     """Build the service. Nothing connects before the app starts. Raises CatalogueError."""
-    file = read_file(settings.catalogue_file) if settings.catalogue_file else CatalogueFile({}, {})
+    file = read_file(settings.catalogue_file, with_pictures=False) if settings.catalogue_file else CatalogueFile({}, {})
     metrics = Metrics(SERVICE)
     bus, store = Bus.of(settings, SERVICE, metrics), Store.of(settings, metrics)
     parts = wire(bus, store, store.clock.now, settings.terms)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from contracts.ids import ExtraId, PropertyId
 from contracts.offers import ExtraDefinition
+from contracts.pictures import LARGEST_FILE, PictureRefusal, picture_digest
 from contracts.properties import PropertyDefinition
 from extras_service.catalogue.extra import Extra
 from extras_service.catalogue.rules import mistakes_of
@@ -67,7 +68,10 @@ class CatalogueFile:
 
     properties: Mapping[PropertyId, PropertyDefinition]
     extras: Mapping[str, Extra]
-    """By id, each with its property's time zone, in the order of the file."""
+    """By id, each with its property's time zone, in the order of the file. A picture that the file names by `file` is
+    referred to by that file's digest."""
+    pictures: Mapping[str, Path] = field(default_factory=dict)
+    """The files of pictures, by digest (contracts/pictures.py)."""
 
 
 def read_catalogue(path: Path) -> dict[str, Extra]:
@@ -75,8 +79,11 @@ def read_catalogue(path: Path) -> dict[str, Extra]:
     return dict(read_file(path).extras)
 
 
-def read_file(path: Path) -> CatalogueFile:
-    """Properties and extras of a file. Raises CatalogueError with all errors."""
+def read_file(path: Path, *, with_pictures: bool = True) -> CatalogueFile:
+    """Properties and extras of a file. Raises CatalogueError with all errors.
+
+    Without pictures, extras have none: what only knows the file cannot tell whether they are stored.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.compose(text, yaml.SafeLoader)
@@ -91,8 +98,9 @@ def read_file(path: Path) -> CatalogueFile:
         PropertyId(property_id): _checked(_Property, hotel, ("properties", property_id), located)
         for property_id, hotel in _entries(written, "properties", dict).items()
     }
+    files = _PictureFiles(path.parent, located) if with_pictures else None
     extras = [
-        _checked(_Offered, extra, ("extras", index), located)
+        _checked(_Offered, _pictured(extra, files, ("extras", index, "picture")), ("extras", index), located)
         for index, extra in enumerate(_entries(written, "extras", list))
     ]
     mistakes += [f":{_line(document, loc)}: {'.'.join(map(str, loc))}: {what}" for loc, what in located]
@@ -108,7 +116,53 @@ def read_file(path: Path) -> CatalogueFile:
             )
             for position, extra in enumerate(filter(None, extras), start=1)
         },
+        files.found if files else {},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _PictureFiles:
+    """The files that a catalogue file names, relative to its own folder."""
+
+    folder: Path
+    located: list[_Located]
+    found: dict[str, Path] = field(default_factory=dict)
+
+    def digest(self, named: object, property_id: str, at: tuple[str | int, ...]) -> str:
+        """The digest of a file; its mistakes are added."""
+        path = self.folder / str(named)
+        try:
+            if not path.resolve().is_relative_to(self.folder.resolve()):
+                self.located.append(((*at, "file"), "must be in the folder of this file, or below it"))
+                return _NO_PICTURE
+            if path.stat().st_size > LARGEST_FILE:
+                self.located.append(((*at, "file"), PictureRefusal.TOO_LARGE.sentence))
+                return _NO_PICTURE
+            digest = picture_digest(property_id, path.read_bytes())
+        except (OSError, ValueError) as error:
+            self.located.append(((*at, "file"), f"cannot be read: {error}"))
+            return _NO_PICTURE
+        self.found[digest] = path
+        return digest
+
+
+_NO_PICTURE = "0" * 64
+
+
+def _pictured(entry: object, files: _PictureFiles | None, at: tuple[str | int, ...]) -> object:
+    """An extra's entry with its picture as its definition has it: by digest."""
+    picture = entry.get("picture") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(picture, dict):
+        return entry
+    if files is None:
+        return {name: value for name, value in entry.items() if name != "picture"}
+    if "file" not in picture:
+        return entry
+    others = {name: value for name, value in picture.items() if name != "file"}
+    if "picture_id" in others:
+        files.located.append(((*at, "picture_id"), "write either file or picture_id"))
+    digest = files.digest(picture["file"], str(entry.get("property_id")), at)
+    return entry | {"picture": others | {"picture_id": digest}}
 
 
 def _entries(written: object, name: str, kind: type[EntriesT]) -> EntriesT:

@@ -44,10 +44,7 @@ class PictureKeeper:
 
     async def find(self, property_id: PropertyId, digest: str) -> str | None:
         """The id of the property's picture that a file of this digest has become, or whose large size it is."""
-        if await self.use(property_id, digest):
-            return digest
-        found = await self.pictures.find(source=digest)  # the digest is of the property, too
-        picture_id = next(iter(found), None)
+        picture_id = await known_as(self.pictures, digest)
         return picture_id if picture_id and await self.use(property_id, picture_id) else None
 
     async def store(self, command: StorePicture) -> str | Refused:
@@ -105,3 +102,13 @@ class PictureKeeper:
 
     def _now(self) -> str:
         return self.clock().astimezone(UTC).isoformat()
+
+
+async def known_as(pictures: Records[PictureRecord], digest: str) -> str | None:
+    """The id of the picture that a file of this digest has become, or whose large size it is. Changes nothing.
+
+    A digest is of one property. Raises StoreUnavailableError.
+    """
+    if await pictures.get([digest]):
+        return digest
+    return next(iter(await pictures.find(source=digest)), None)

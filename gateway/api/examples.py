@@ -194,3 +194,11 @@ PROPERTY: dict[str, Any] = {
     },
     "versions": [_VERSION],
 }
+GUEST_PROPERTY = {
+    "property_id": "alpenhof",
+    "name": {"en": "Alpenhof"},
+    "address": "Dorfstra\u00dfe 1\n6020 Innsbruck",
+    "contact_email": "info@alpenhof.example",
+    "contact_phone": "+43 512 0000",
+    "time_zone": "Europe/Vienna",
+}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from chassis.messaging.requests import ReplyTimeoutError
 from chassis.seal import Seal
 from chassis.web.tokens import Payer
-from contracts.answers import Extras, Orders, PaymentSession
+from contracts.answers import Extras, GuestProperty, Orders, PaymentSession
 from contracts.ids import OrderId
 from contracts.orders import (
     ExtrasReply,
@@ -21,6 +21,7 @@ from contracts.orders import (
     PlaceOrder,
     StartPayment,
 )
+from contracts.properties import GetProperty, PropertyReply
 from gateway.admission import AdmissionControl
 from gateway.api import examples
 from gateway.api.auth import Auth
@@ -45,6 +46,16 @@ def routes(bus: BusGateway, auth: Auth, admission: AdmissionControl, settings: G
         """The extras on offer at the guest's hotel."""
         reply = await bus.ask(ListExtras(property_id=guest.property_id), request)
         return Extras(extras=expected(reply, ExtrasReply).extras)
+
+    @router.get(
+        "/property",
+        responses=answers(200, "The hotel.", examples.GUEST_PROPERTY) | problems(*OF_ANY_REQUEST, "property-not-found"),
+    )
+    async def get_hotel(guest: guest_of_token, request: Request) -> GuestProperty:
+        """Where the guest stays: name, address, contact."""
+        hotel = expected(await bus.ask(GetProperty(property_id=guest.property_id), request), PropertyReply).property
+        shown = hotel.definition.model_dump(include=set(GuestProperty.model_fields))
+        return GuestProperty(property_id=hotel.property_id, **shown)
 
     @router.post(
         "/orders",

@@ -12,6 +12,9 @@ export class Api {
 
   extras() { return this._call("GET", "/v1/extras").then(({ body }) => body.extras); }
 
+  /** {name, address, …}: where the guest stays. */
+  property() { return this._call("GET", "/v1/property").then(({ body }) => body); }
+
   orders() { return this._call("GET", "/v1/orders").then(({ body }) => body.orders); }
 
   order(id) { return this._call("GET", `/v1/orders/${id}`).then(({ body }) => body); }

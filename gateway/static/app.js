@@ -110,6 +110,7 @@ class Page {
     const body = [
       h("p", { text: words.say("confirmed.text", { total: words.money(order.total) }) }),
       linesOf(order, words),
+      this._where(),
     ];
     await ask(words.say("confirmed.title"), body, [{ value: "ok", text: words.say("ok"), style: "primary", autofocus: true }], {
       kind: "confirmed",
@@ -118,6 +119,16 @@ class Page {
     if (signal.aborted) return; // the guest went elsewhere; it is shown again where the order is shown next
     ofTab.set(AWAITED, JSON.stringify(awaited().filter((id) => id !== order.order_id)));
     this.replace("/");
+  }
+
+  /** Name and address of the hotel, as soon as they are known; the confirmation does not wait for them. */
+  _where() {
+    const { words } = this;
+    const place = h("address", { class: "where" });
+    this.api.property().then(({ name, address }) => {
+      place.append(h("strong", { text: words.own(name) }), address ? h("span", { text: address }) : "");
+    }, () => {});
+    return place;
   }
 
   get hotel() {

@@ -14,20 +14,44 @@ export function daysOf({ from, to }, timeZone) {
   return left.length ? left : days.slice(-1);
 }
 
+const SHORT = 240;
+
+/** Its box has its size before it is loaded, and keeps it, with the text, if it cannot be. */
+function picture({ picture_id: id, alt }, words) {
+  const at = (size) => `/v1/pictures/${id}/${size}`;
+  return h("img", {
+    class: "picture", src: at(480), srcset: `${at(480)} 480w, ${at(1280)} 1280w`, sizes: "(min-width: 56rem) 15rem, 92vw",
+    alt: words.own(alt), loading: "lazy", decoding: "async", width: 480, height: 320,
+  });
+}
+
+/** A description; of a long one its beginning, and the rest on demand. */
+function description(text, words) {
+  if (text.length <= SHORT * 1.25) return text ? [h("p", { class: "quiet description", text })] : [];
+  const ends = ["\n\n", ". ", " "].map((end) => text.lastIndexOf(end, SHORT)).find((end) => end > SHORT / 3) ?? SHORT;
+  const cut = ends + 1;
+  return [
+    h("p", { class: "quiet description", text: text.slice(0, cut).trim() }),
+    h("details", {},
+      h("summary", { text: words.say("description.more") }),
+      h("p", { class: "quiet description", text: text.slice(cut).trim() })),
+  ];
+}
+
 export function choices({ extra, days, session, cart, words, changed }) {
   const id = extra.extra_id;
   const name = words.own(extra.name);
-  const described = words.own(extra.description);
   const possible = choicesOf(extra, days);
   const controls = h("div", { class: "controls" });
   const unit = `per.${extra.price_per ?? "piece"}`;
-  const node = h("li", { class: "extra" },
-    h("div", { class: "extra-text" },
-      h("h3", { text: name }),
-      described ? h("p", { class: "quiet", text: described }) : null),
+  const node = h("li", { class: extra.picture ? "extra pictured" : "extra" },
+    extra.picture ? picture(extra.picture, words) : null,
+    h("div", { class: "extra-text" }, h("h3", { text: name }), description(words.own(extra.description), words)),
     h("p", { class: "price" },
       words.money(priceOn(extra, session, possible[0]?.day)),
-      words.has(unit) ? h("span", { class: "quiet", text: ` ${words.say(unit)}` }) : null),
+      words.has(unit) ? h("span", { class: "quiet", text: ` ${words.say(unit)}` }) : null,
+      Number.isInteger(extra.vat_rate)
+        ? h("span", { class: "vat quiet", text: words.say("vat", { rate: words.percent(extra.vat_rate) }) }) : null),
     controls);
 
   const mine = () => cart.lines.filter((line) => line.extra_id === id);

@@ -60,6 +60,9 @@ export class Words {
     return whole === undefined || part.length > digits ? null : { amount: Number(whole + part.padEnd(digits, "0")), currency };
   }
 
+  /** Hundredths of a percent: 1000 is 10 %. */
+  percent(rate) { return new Intl.NumberFormat(this.locale, { style: "percent", maximumFractionDigits: 2 }).format(rate / 10000); }
+
   _digits(currency) { return this.decimals[currency] ?? 2; }
 
   /** A date without a time, `2027-02-03`. */

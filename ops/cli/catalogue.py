@@ -23,7 +23,7 @@ from ops.cli.console import (
     table_of,
     with_session,
 )
-from ops.core.catalogue_file import Comparison, Difference, NotImportedError, carry_out, exported
+from ops.core.catalogue_file import Comparison, Difference, NotImportedError, NotPicturesError, carry_out, exported
 
 NAME = "catalogue"
 app = typer.Typer(no_args_is_help=True, help="Compare, import and export the catalogue as a file.")
@@ -85,6 +85,9 @@ def import_file(
     except NotImportedError as unknown:
         stderr.print(str(unknown), markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
+    except NotPicturesError as refused:
+        stderr.print(str(refused), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
     if not as_json:
         console.print(f"[green]✓[/] {done} imported.")
 
@@ -93,15 +96,24 @@ def import_file(
 @needs(OperatorRole.READER)
 def export(
     property_id: Annotated[str | None, typer.Option("--property", help="Only this property.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE", help="Write it there, and the pictures to pictures/ beside it."),
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Print the catalogue as a file that can be imported, also as JSON, without retired extras.
+    """Print or write the catalogue as a file that can be imported, also as JSON, without retired extras.
 
-    Example: `bellhop catalogue export --property alpenhof > catalogue.yaml`
+    A printed file names pictures by their ids, which only this system knows.
+
+    Example: `bellhop catalogue export --property alpenhof --to catalogue.yaml`
     """
-    file = with_session(data_dir, lambda desk: exported(desk.store, property_id))
-    if as_json:
+    file = with_session(data_dir, lambda desk: exported(desk.store, property_id, to.parent if to else None))
+    if to is not None:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(file, encoding="utf-8")
+    elif as_json:
         print_json(yaml.safe_load(file))
     else:
         typer.echo(file, nl=False)
@@ -117,11 +129,21 @@ def _read(file: Path) -> CatalogueFile:
 
 def _show(differences: tuple[Difference, ...], *, as_json: bool) -> None:
     if as_json:
-        print_json([{"name": each.name, "step": each.step, "fields": each.fields} for each in differences])
+        print_json(
+            [
+                {"name": each.name, "step": each.step, "fields": each.fields, "upload": _upload(each)}
+                for each in differences
+            ]
+        )
     elif differences:
-        rows = [(each.name, each.step.value, ", ".join(each.fields)) for each in differences]
-        console.print(table_of(("property or extra", "import", "fields"), rows, whole=("property or extra",)))
+        rows = [(each.name, each.step.value, ", ".join(each.fields), _upload(each)) for each in differences]
+        head = ("property or extra", "import", "fields", "uploads")
+        console.print(table_of(head, rows, whole=("property or extra",)))
         if any(each.command is None for each in differences):
             console.print("leave: changed or retired by staff since the last import; --overwrite takes the file's.")
     else:
         console.print("[green]✓[/] The catalogue is as the file says.")
+
+
+def _upload(difference: Difference) -> str:
+    return str(difference.upload) if difference.upload and difference.command else ""

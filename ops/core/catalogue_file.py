@@ -3,13 +3,15 @@
 import asyncio
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 
 from chassis.messaging.envelope import Envelope
+from chassis.pictures.encoder import PictureEncoder, PictureRefusedError
 from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
@@ -17,6 +19,7 @@ from contracts.catalogue import ChangeExtra, DefineExtra, ExtraStatus, Origin
 from contracts.message import Command
 from contracts.offers import ExtraDefinition
 from contracts.orders import Staff
+from contracts.pictures import PictureSize, StorePicture, picture_digest
 from contracts.properties import ChangeProperty, DefineProperty, PropertyDefinition
 from extras_service.catalogue.extra import Extra
 from extras_service.catalogue.file import CatalogueFile
@@ -24,9 +27,13 @@ from extras_service.catalogue.offers import MOST
 from extras_service.catalogue.seed import definition_of
 from extras_service.catalogue.state import CatalogueExtra
 from extras_service.collections import ExtrasStore
+from extras_service.pictures.keeper import known_as
 from extras_service.property.state import DEFINED, Property
 from extras_service.versions import is_changed_since_import
 from ops.core.target import Target
+
+ExtraT = TypeVar("ExtraT", bound=ExtraDefinition)
+_PICTURES = "pictures"
 
 HANDLED_WITHIN = 30.0
 """Seconds to wait until the extras service has handled all commands of an import."""
@@ -52,6 +59,8 @@ class Difference:
     """The fields that differ; empty for a new one."""
     command: Command | None
     """None: it is left."""
+    upload: Path | None = None
+    """The picture that is stored first. The command refers to it by the file's digest until then."""
 
 
 class NotImportedError(Exception):
@@ -72,7 +81,14 @@ class Comparison:
         hotels = {state.property_id: state for state in await extras.properties.find(MOST, status=DEFINED)}
         known = {state.extra_id: state for _, state in await extras.catalogue.load_many(list(file.extras))}
         found = [self._property(each, wanted, hotels.get(each)) for each, wanted in file.properties.items()]
-        found += [self._extra(extra, known.get(extra.extra_id)) for extra in file.extras.values()]
+        stored = {digest: await known_as(extras.pictures, digest) for digest in file.pictures}
+        for extra in file.extras.values():
+            digest = extra.picture.picture_id if extra.picture else ""
+            if stored.get(digest):
+                found.append(self._extra(_showing(extra, stored[digest]), known.get(extra.extra_id)))
+            else:
+                difference = self._extra(extra, known.get(extra.extra_id))
+                found.append(replace(difference, upload=file.pictures.get(digest)) if difference else None)
         return tuple(difference for difference in found if difference is not None)
 
     def _property(self, property_id: Any, wanted: PropertyDefinition, hotel: Property | None) -> Difference | None:
@@ -116,16 +132,23 @@ def _differing(
 
 
 async def carry_out(target: Target, store: Store, differences: Sequence[Difference], comparison: Comparison) -> int:
-    """Send the commands, and return their number once all are handled. Recorded in the audit log first.
+    """Store the pictures, send the commands, and return their number once all are handled. Recorded in the audit log
+    first.
 
-    Raises NotImportedError with the ids of those that are not: the extras service refused or did not handle them.
+    Raises NotPicturesError, before anything is sent. Raises NotImportedError with the ids of those that are not
+    imported: the extras service refused or did not handle them.
     """
     commands = {difference.name: difference.command for difference in differences if difference.command}
+    pictures = await _encoded(differences)
     detail = ", ".join(f"{each.step} {each.name}" for each in differences)
     audit = AuditLog(store)
     async with audit.recorded("catalogue import", comparison.who, comparison.why, tuple(commands), detail) as act:
         sent = dict[str, str]()
         async with target.bus("catalogue", Metrics("catalogue"), declares=False) as bus:
+            for picture in pictures.values():
+                await bus.publish(Envelope(picture, f"catalogue.{uuid.uuid4().hex}", correlation_id=picture.source))
+            await _until_stored(ExtrasStore(store), pictures.values())
+            commands |= {name: _referring(commands[name], picture) for name, picture in pictures.items()}
             for name, command in commands.items():
                 sent[name] = f"catalogue.{uuid.uuid4().hex}"
                 await bus.publish(Envelope(command, sent[name], correlation_id=sent[name]))
@@ -137,6 +160,55 @@ async def carry_out(target: Target, store: Store, differences: Sequence[Differen
             "extras service says whether they were refused; run the import again once the reason is gone."
         )
     return len(sent)
+
+
+class NotPicturesError(Exception):
+    """Files that the catalogue file names as pictures cannot be any. The text lists them, a line each."""
+
+
+async def _encoded(differences: Sequence[Difference]) -> dict[str, StorePicture]:
+    """The pictures to store, by the id of their extra. Raises NotPicturesError."""
+    encoder, encoded, refused = PictureEncoder(), dict[str, StorePicture](), list[str]()
+    for each in differences:
+        if each.upload is None or not isinstance(each.command, DefineExtra | ChangeExtra):
+            continue
+        content, staff = await asyncio.to_thread(each.upload.read_bytes), each.command.staff
+        try:
+            picture = await encoder.encode(content)
+        except PictureRefusedError as why:
+            refused.append(f"{each.upload}: {why}")
+            continue
+        source = picture_digest(staff.property_id, content)
+        encoded[each.name] = StorePicture(staff=staff, source=source, large=picture.large, small=picture.small)
+    if refused:
+        raise NotPicturesError("\n".join([*refused, "Nothing was sent."]))
+    return encoded
+
+
+async def _until_stored(extras: ExtrasStore, pictures: Iterable[StorePicture]) -> None:
+    """Wait for the extras service. Raises NotImportedError."""
+    until = asyncio.get_running_loop().time() + HANDLED_WITHIN
+    for command in pictures:
+        picture_id = picture_digest(command.staff.property_id, command.large)
+        while not await extras.pictures.get([picture_id]):
+            if asyncio.get_running_loop().time() > until:
+                raise NotImportedError(
+                    "The extras service has not stored the pictures: is it running, in this version, and has the "
+                    "property less than 5,000 of them? Nothing else was sent; run the import again."
+                )
+            await asyncio.sleep(0.1)
+
+
+def _referring(command: Command, picture: StorePicture) -> Command:
+    """The command, referring to its picture by the id it has now."""
+    assert isinstance(command, DefineExtra | ChangeExtra)
+    picture_id = picture_digest(picture.staff.property_id, picture.large)
+    return command.model_copy(update={"definition": _showing(command.definition, picture_id)})
+
+
+def _showing(extra: ExtraT, picture_id: str | None) -> ExtraT:
+    assert extra.picture is not None
+    return extra.model_copy(update={"picture": extra.picture.model_copy(update={"picture_id": picture_id})})
 
 
 async def _unhandled(extras: ExtrasStore, sent: dict[str, str]) -> list[str]:
@@ -154,10 +226,11 @@ async def _unhandled(extras: ExtrasStore, sent: dict[str, str]) -> list[str]:
     return list(missing)
 
 
-async def exported(store: Store, property_id: str | None = None) -> str:
+async def exported(store: Store, property_id: str | None = None, folder: Path | None = None) -> str:
     """The catalogue of one property, or of all, as a file that can be imported. Retired extras are left out.
 
-    Raises StoreUnavailableError.
+    With a folder, the pictures are written into its `pictures`, and named by the file; else they are named by their
+    ids, which only this system knows. Raises StoreUnavailableError.
     """
     extras = ExtrasStore(store)
     hotels = [
@@ -169,11 +242,25 @@ async def exported(store: Store, property_id: str | None = None) -> str:
     offered = list[dict[str, Any]]()
     for hotel in hotels:
         offered += _written(await extras.catalogue.find(MOST, property_id=hotel.property_id))
+    if folder is not None:
+        for entry in offered:
+            await _write_picture(extras, entry, folder)
     document = {
         "properties": {hotel.property_id: _plain(hotel.definition) for hotel in hotels},
         "extras": offered,
     }
     return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=120)
+
+
+async def _write_picture(extras: ExtrasStore, entry: dict[str, Any], folder: Path) -> None:
+    picture_id = entry.get("picture", {}).get("picture_id")
+    record = (await extras.pictures.get([picture_id])).get(picture_id) if picture_id else None
+    if record is None:
+        return
+    named = f"{_PICTURES}/{picture_id}.webp"
+    (folder / _PICTURES).mkdir(parents=True, exist_ok=True)
+    (folder / named).write_bytes(record.content(PictureSize.LARGE))
+    entry["picture"] = {"file": named, "alt": entry["picture"]["alt"]}
 
 
 def _written(extras: Iterable[CatalogueExtra]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from contracts.catalogue import ExtraStatus
 from extras_service.catalogue.file import read_file
 from tests.support.guest import Json, body, token
 from tests.support.operator import NAME, Operator
+from tests.support.pictures import jpeg, opened
 
 WHY = ("--why", "winter prices")
 
@@ -69,3 +70,43 @@ async def test_a_file_is_imported_after_a_dry_run_and_leaves_what_staff_have_cha
     assert (await extra("alm-spa"))["changed_since_import"] is False
     file.write_text((await operator.runs("catalogue", "export", "--property", "alpenhof")).said)
     assert set(read_file(file).properties) == {"alpenhof"}
+
+
+async def test_pictures_are_uploaded_by_an_import_written_by_an_export_and_the_same_again_after_both(
+    own_system: Callable[..., Any], tmp_path: Path
+) -> None:
+    system = await own_system()
+    operator = Operator(system)
+    exported = yaml.safe_load((await operator.runs("catalogue", "export", "--property", "alpenhof")).said)
+    folder = tmp_path / "winter"
+    (folder / "photos").mkdir(parents=True)
+    (folder / "photos" / "spa.jpg").write_bytes(jpeg(1500, 1000))
+    spa = next(entry for entry in exported["extras"] if entry["extra_id"] == "alm-spa")
+    spa["picture"] = {"file": "photos/spa.jpg", "alt": {"en": "A sauna"}}
+    file = folder / "catalogue.yaml"
+    file.write_text(yaml.safe_dump(exported, allow_unicode=True))
+
+    [difference] = await operator.json("catalogue", "diff", str(file), code=1)
+    assert (difference["name"], difference["fields"]) == ("alm-spa", ["picture"])
+    assert difference["upload"].endswith("photos/spa.jpg")
+    assert "1 imported" in (await operator.runs("catalogue", "import", str(file), *WHY, "--yes")).said
+    assert "as the file says" in (await operator.runs("catalogue", "diff", str(file))).said
+
+    guest = system.guest()
+    extras = body(await guest.http.get("/v1/extras"), 200)["extras"]
+    picture_id = next(extra["picture"]["picture_id"] for extra in extras if extra["extra_id"] == "alm-spa")
+    served = await guest.http.get(f"/v1/pictures/{picture_id}/1280")
+    assert opened(served.content).size == (1280, 853)
+
+    written = tmp_path / "export" / "catalogue.yaml"
+    await operator.runs("catalogue", "export", "--property", "alpenhof", "--to", str(written))
+    assert (written.parent / "pictures" / f"{picture_id}.webp").read_bytes() == served.content
+    assert "as the file says" in (await operator.runs("catalogue", "diff", str(written))).said
+
+    other = Operator(await own_system())
+    assert "1 imported" in (await other.runs("catalogue", "import", str(written), *WHY, "--yes")).said
+    assert "as the file says" in (await other.runs("catalogue", "diff", str(written))).said
+
+    (folder / "photos" / "spa.jpg").write_bytes(jpeg(1500, 1000)[:9000])
+    refused = await operator.runs("catalogue", "import", str(file), *WHY, "--yes", code=2)
+    assert "spa.jpg: This picture is damaged" in refused.said

@@ -29,6 +29,7 @@ DEFINITION = ExtraDefinition.model_validate(examples.DEFINITION)
 HOTEL = PropertyDefinition.model_validate(examples.PROPERTY["definition"])
 EVERY_CALL: tuple[Call[Any], ...] = (
     calls.list_extras(),
+    calls.get_hotel(),
     calls.place_order([LINE], key="basket-1"),
     calls.list_orders(),
     calls.start_payment(ORDER_ID),

@@ -10,7 +10,9 @@ import pytest
 import yaml
 from babel.numbers import get_currency_precision
 
-from extras_service.catalogue.file import CatalogueError, read_catalogue
+from contracts.offers import Picture
+from contracts.pictures import picture_digest
+from extras_service.catalogue.file import CatalogueError, read_catalogue, read_file
 
 SHIPPED = Path("deploy/local/catalogue.yaml")
 
@@ -157,6 +159,60 @@ def test_a_property_without_a_time_zone_goes_by_utc(tmp_path: Path) -> None:
     file.write_text(f"extras:{entry}", encoding="utf-8")
 
     assert {extra.time_zone for extra in read_catalogue(file).values()} == {"UTC"}
+
+
+def _pictured(picture: str) -> str:
+    return (
+        "extras: [{extra_id: x, property_id: p, name: {en: X}, category: c, max_quantity: 1,"
+        f" unit_price: {{amount: 50, currency: EUR}}, picture: {picture}}}]"
+    )
+
+
+def test_a_picture_is_named_by_a_file_beside_the_catalogue(tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.yaml"
+    (tmp_path / "x.jpg").write_bytes(b"a picture")
+    file.write_text(_pictured("{file: x.jpg, alt: {en: An X}}"))
+
+    read = read_file(file)
+
+    digest = picture_digest("p", b"a picture")
+    assert read.extras["x"].picture == Picture(picture_id=digest, alt={"en": "An X"})
+    assert read.pictures == {digest: tmp_path / "x.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        ("{file: y.jpg, alt: {en: X}}", "picture.file: cannot be read"),
+        ("{file: ../x.jpg, alt: {en: X}}", "picture.file: must be in the folder of this file"),
+        ("{file: /etc/hostname, alt: {en: X}}", "picture.file: must be in the folder of this file"),
+        ("{file: large.jpg, alt: {en: X}}", "picture.file: This file has more than 1 MiB"),
+        ("{file: x.jpg}", "picture.alt: Field required"),
+        ("{file: x.jpg, alt: {}}", "picture.alt: write in at least one language"),
+        (f"{{file: x.jpg, picture_id: {'0' * 64}, alt: {{en: X}}}}", "write either file or picture_id"),
+        ("{picture_id: x.jpg, alt: {en: X}}", "picture.picture_id: a picture is referred to by"),
+        ('{file: "a\\0b", alt: {en: X}}', "picture.file: cannot be read"),
+        ("x.jpg", "picture: Input should be"),
+    ],
+)
+def test_a_picture_that_cannot_be_one_is_a_mistake_with_its_place(tmp_path: Path, picture: str, said: str) -> None:
+    file = tmp_path / "winter" / "catalogue.yaml"
+    file.parent.mkdir()
+    (file.parent / "x.jpg").write_bytes(b"a picture")
+    (file.parent / "large.jpg").write_bytes(b"\0" * (1024 * 1024 + 1))
+    file.write_text(_pictured(picture))
+
+    with pytest.raises(CatalogueError) as raised:
+        read_file(file)
+
+    assert said in str(raised.value)
+
+
+def test_a_service_starts_with_a_file_whose_pictures_it_does_not_have(tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(_pictured("{file: x.jpg, alt: {en: An X}}"))
+
+    assert read_file(file, with_pictures=False).extras["x"].picture is None
 
 
 def test_a_catalogue_that_is_not_there_is_one_mistake(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ ROLES = ("guest", *DESK, "reader", "replayer", "editor", "operator")
 
 MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/extras"): ("guest",),
+    ("GET", "/v1/property"): ("guest",),
     ("POST", "/v1/orders"): ("guest",),
     ("GET", "/v1/orders"): ("guest",),
     ("POST", "/v1/orders/{order_id}/payment-session"): ("guest",),
