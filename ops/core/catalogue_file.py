@@ -32,7 +32,7 @@ from extras_service.property.state import DEFINED, Property
 from extras_service.versions import is_changed_since_import
 from ops.core.target import Target
 
-ExtraT = TypeVar("ExtraT", bound=ExtraDefinition)
+OfferedT = TypeVar("OfferedT", bound=ExtraDefinition)
 _PICTURES = "pictures"
 
 HANDLED_WITHIN = 30.0
@@ -206,7 +206,7 @@ def _referring(command: Command, picture: StorePicture) -> Command:
     return command.model_copy(update={"definition": _showing(command.definition, picture_id)})
 
 
-def _showing(extra: ExtraT, picture_id: str | None) -> ExtraT:
+def _showing(extra: OfferedT, picture_id: str | None) -> OfferedT:
     assert extra.picture is not None
     return extra.model_copy(update={"picture": extra.picture.model_copy(update={"picture_id": picture_id})})
 

@@ -25,7 +25,7 @@ async def whirlpool(system: System) -> AsyncIterator[Json]:
     owner = Owner(system)
     uploaded = body(await owner.uploads(jpeg(1500, 1000)), 201)
     extra: Json = {
-        "name": {"en": "Whirlpool", "de": "Whirlpool unter Sternen"},
+        "name": {"en": "Whirlpool", "de": "Whirlpool am Abend"},
         "description": {"en": LONG, "de": LONG},
         "picture": {
             "picture_id": uploaded["picture_id"],
