@@ -18,6 +18,7 @@ from chassis.errors import TransientError
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.storage.stored_document import Stored
 from contracts.ids import ExtraId, OrderId, payment_id_of
+from contracts.offers import Slot
 from contracts.order_actions import ReviewResolution
 from contracts.orders import (
     CancelOrder,
@@ -41,6 +42,10 @@ from tests.support import orders as given
 
 MASSAGE = given.offered("alm-massage", name="Massage").model_copy(update={"daily_limit": 2, "max_quantity": 2})
 LIMIT = 2
+BATH = given.offered("alm-bath", name="Bath").model_copy(
+    update={"slots": (Slot(at="15:00", places=LIMIT), Slot(at="17:00", places=LIMIT)), "max_quantity": 2}
+)
+EXTRAS: dict[str, Any] = {extra.extra_id: extra for extra in (MASSAGE, BATH)}
 TERMS = Terms(given.PAY_WITHIN, timedelta(hours=24), max_open_orders=10, max_held_per_guest=2)
 DAYS = (given.FIRST_DAY, given.FIRST_DAY + timedelta(days=1))
 
@@ -95,7 +100,7 @@ class _NoDocuments:
 
 class _Extras:
     async def get(self, _ids: object) -> dict[str, Any]:
-        return {MASSAGE.extra_id: MASSAGE}
+        return EXTRAS
 
 
 class _Store:
@@ -133,15 +138,16 @@ class _Running:
     """The length of the trace at which it goes on."""
 
 
-def ordering(key: str, guest: str, quantity: int, day: int = 0) -> PlaceOrder:
-    """A guest's order of some massages, under an Idempotency-Key."""
-    line = RequestedLine(extra_id=ExtraId(MASSAGE.extra_id), quantity=quantity, day=DAYS[day])
+def ordering(key: str, guest: str, quantity: int, day: int = 0, slot: str | None = None) -> PlaceOrder:
+    """A guest's order of some massages, or with a slot of baths, under an Idempotency-Key."""
+    extra = BATH if slot else MASSAGE
+    line = RequestedLine(extra_id=ExtraId(extra.extra_id), quantity=quantity, day=DAYS[day], slot=slot)
     return PlaceOrder(order_id=OrderId(f"ord_{guest}_{key}"), guest=given.guest(guest), lines=(line,))
 
 
 def _name(command: PlaceOrder) -> str:
     [line] = command.lines
-    return f"{command.order_id} ({line.quantity} on {line.day})"
+    return f"{command.order_id} ({line.quantity} on {line.day}{f' at {line.slot}' if line.slot else ''})"
 
 
 def cancelling(order: Order) -> CancelOrder:
@@ -357,14 +363,14 @@ class Walk:
         return bool(self.broken)
 
     def _broken_now(self) -> str:
-        holds = {day.day: day for day in self._store.stock.states()}
+        holds = {(day.day, day.slot): day for day in self._store.stock.states()}
         if any(day.taken > LIMIT for day in holds.values()):
             return "more places are held than there are"
         for order in self._store.orders.states():
             open_or_paid = order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CONFIRMED)
             if order.holds is HoldsStage.CONFIRMED and open_or_paid:
                 [line] = order.lines
-                day = holds.get(line.day) if line.day else None
+                day = holds.get((line.day, line.slot)) if line.day else None
                 own = [h for h in day.holds if h.order_id == order.order_id] if day else []
                 if line.quantity not in [hold.quantity for hold in own]:
                     return f"{order.order_id} may be paid, or is, and its places are not held"
@@ -376,11 +382,12 @@ class Walk:
                 line.quantity
                 for order in self._store.orders.states()
                 for line in order.lines
-                if order.status is OrderStatus.CONFIRMED and line.day == day.day
+                if order.status is OrderStatus.CONFIRMED and (line.day, line.slot) == (day.day, day.slot)
             )
             reviewed = sum(h.quantity for h in day.holds if self._is_under_review(h.order_id))
             if day.taken != sold + reviewed:
-                return f"after every deadline {day.taken} places of {day.day} are blocked, and {sold} are sold"
+                place = f"{day.day}{f' at {day.slot}' if day.slot else ''}"
+                return f"after every deadline {day.taken} places of {place} are blocked, and {sold} are sold"
         return ""
 
     def _is_under_review(self, order_id: OrderId) -> bool:

@@ -17,16 +17,28 @@ from extras_service.order.placement import Placement
 from extras_service.order.state import Order
 from extras_service.stock.decide import decide
 from extras_service.stock.holds import StockKeeper
-from extras_service.stock.inputs import RecheckHold, StockInput
-from extras_service.stock.state import StockDay
+from extras_service.stock.inputs import Demand, RecheckHold, StockInput
+from extras_service.stock.state import StockDay, stock_id
 from tests.model.stock import Walk, ordering
 
 WALKS = 20_000 if os.environ.get("BELLHOP_MODEL_DEPTH") == "deep" else 2_000
 
 TWO_BODIES = (ordering("k", "anna", 1), ordering("k", "anna", 2))
 TWO_DAYS = (ordering("k", "anna", 2, day=0), ordering("k", "anna", 2, day=1))
+TWO_SLOTS = (ordering("k", "anna", 2, slot="15:00"), ordering("k", "anna", 2, slot="17:00"))
+LAST_IN_SLOT = (
+    ordering("k", "anna", 2, slot="15:00"),
+    ordering("k", "bert", 1, slot="15:00"),
+    ordering("l", "bert", 2, slot="17:00"),
+)
 LAST_PLACE = (ordering("k", "anna", 2), ordering("k", "bert", 1), ordering("l", "bert", 2))
-ALL = {"two quantities under one key": TWO_BODIES, "two days under one key": TWO_DAYS, "two guests": LAST_PLACE}
+ALL = {
+    "two quantities under one key": TWO_BODIES,
+    "two days under one key": TWO_DAYS,
+    "two slots under one key": TWO_SLOTS,
+    "two guests": LAST_PLACE,
+    "two guests and two slots": LAST_IN_SLOT,
+}
 
 
 REVIEWED = (ordering("k", "anna", 2), ordering("k", "bert", 2))
@@ -50,6 +62,15 @@ def test_nothing_is_sold_twice_or_blocked_for_longer_than_an_unpaid_order_lives(
 
 def test_no_place_is_sold_twice_when_staff_accept_reviews_of_orders_that_were_cancelled() -> None:
     assert next(broken(REVIEWED, STAFF), None) is None
+
+
+def test_slots_that_share_their_places_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_the_day(demand: Demand) -> str:
+        return stock_id(demand.extra_id, demand.day)
+
+    monkeypatch.setattr(Demand, "stock_id", property(of_the_day))
+
+    assert next(broken(LAST_IN_SLOT), None)
 
 
 def test_a_review_accepted_without_its_places_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.simulation.asgi import Exchange
-from tests.simulation.books import UNREADABLE, books_of, open_failures, orders_of
+from tests.simulation.books import STORED, UNREADABLE, books_of, open_failures, orders_of
 from tests.simulation.promql import Labels, Query, Samples, parsed, seconds, series_of
 from tests.simulation.shortcut import served
 
@@ -105,7 +105,7 @@ def _is_never(_world: "World") -> bool:
 
 def _dead_letters_wait(world: "World") -> bool:
     dead = any(queue.depth for queue in world.broker.queues.values() if queue.name.endswith(".dead"))
-    stored = (world.collection(name).documents.values() for name in ("orders", "payments", "stock", "psp_sweeps"))
+    stored = (world.collection(name).documents.values() for name in STORED)
     return dead or any("parked_since" in document for documents in stored for document in documents)
 
 

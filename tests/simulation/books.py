@@ -10,6 +10,9 @@ UNREADABLE = ("ord_unreadable", "ord_of_a_newer_version")
 """Documents that no sweep can do anything about, and that must not keep it from the others."""
 _LOST = ("lost", "prevented")
 
+STORED = ("orders", "payments", "stock", "psp_sweeps", "catalogue", "properties")
+"""Collections of documents with an outbox."""
+
 
 def orders_of(world: "World") -> dict[str, dict[str, Any]]:
     """The stored states of all orders."""

@@ -59,6 +59,8 @@ class Profile:
     webhooks_doubled: float = 0
     webhooks_late: float = 0
     webhooks_reordered: float = 0
+    webhooks_days_late: float = 0
+    """In one of four histories: seeds 2, 6, …"""
 
 
 PROFILES = {
@@ -84,6 +86,7 @@ PROFILES = {
         webhooks_doubled=0.1,
         webhooks_late=0.05,
         webhooks_reordered=0.1,
+        webhooks_days_late=0.1,
     ),
     "bad-day": Profile(
         kills=25,
@@ -114,6 +117,7 @@ PROFILES = {
         webhooks_doubled=0.1,
         webhooks_late=0.1,
         webhooks_reordered=0.1,
+        webhooks_days_late=0.1,
     ),
     "hostile": Profile(
         kills=60,
@@ -141,6 +145,7 @@ PROFILES = {
         webhooks_doubled=0.2,
         webhooks_late=0.2,
         webhooks_reordered=0.2,
+        webhooks_days_late=0.25,
     ),
 }
 

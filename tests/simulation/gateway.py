@@ -25,6 +25,7 @@ from gateway.settings import GatewaySettings
 from tests.simulation.asgi import Transport
 from tests.simulation.broker.bus import BROKER
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.owner import OWNER
 
 if TYPE_CHECKING:
     from tests.simulation.instances import Instance
@@ -80,7 +81,7 @@ class Browsers:
             stay = {"stay_from": person.stay_from.isoformat(), "stay_to": person.stay_to.isoformat()}
             claims |= {"sub": person.guest_id, "role": "guest", "reservation": person.reservation_id, **stay}
         else:
-            claims |= {"sub": person.staff_id, "role": "staff"}
+            claims |= {"sub": person.staff_id, "role": "owner" if person == OWNER else "staff"}
         return jwt.encode(claims, _JWT_SECRET, algorithm="HS256")
 
     def _answered(self, request: httpx.Request, response: httpx.Response) -> None:

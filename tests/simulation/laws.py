@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from contracts.catalogue import ExtraChanged, ExtraDefined
 from contracts.psp import PspSessionCreated
 from tests.simulation import alarms, attention, letters, outages
-from tests.simulation.books import UNREADABLE, Books, books_of, given_outside, orders_of
+from tests.simulation.books import STORED, UNREADABLE, Books, books_of, given_outside, orders_of
 
 if TYPE_CHECKING:
     from tests.simulation.people import Order
@@ -36,7 +37,7 @@ def open_ends(world: "World") -> list[str]:
     for queue in world.broker.queues.values():
         if queue.depth and not queue.name.endswith(letters.DEAD) and not queue.is_exclusive:
             found.append(f"{queue.depth} messages in {queue.name}")
-    for name in ("orders", "payments", "stock", "psp_sweeps"):
+    for name in STORED:
         unsent = [str(each) for each, raw in world.collection(name).documents.items() if raw.get("outbox")]
         unsent = [each for each in unsent if each not in UNREADABLE]
         if unsent:
@@ -95,7 +96,7 @@ def every_acknowledged_order_is_final(world: "World") -> Iterator[str]:
 def _may_be_gone(world: "World", order: "Order") -> bool:
     """Of a place that was scarce, and placed after the backup of a store that was restored: the log has the commands as
     they were sent, and another order may have got the place. What was paid for is another law's."""
-    return order.plan.line.day is not None and str(order.order_id) in world.restores.reverted
+    return any(line.day for line in order.plan.lines) and str(order.order_id) in world.restores.reverted
 
 
 def no_guest_is_charged_twice(world: "World") -> Iterator[str]:
@@ -182,16 +183,43 @@ def _bodies(world: "World", kind: str) -> Iterator[dict[str, Any]]:
 
 
 def nothing_is_sold_twice(world: "World") -> Iterator[str]:
-    sold: Counter[tuple[str, str]] = Counter()
-    limits = {each["_id"]: each.get("daily_limit") for each in world.collection("extras").documents.values()}
+    """On a day or in a slot of it, however often the owner has changed how many places there are."""
+    limits = _most_places(world)
+    for (extra_id, day, slot), number in _sold(world).items():
+        limit = limits.get((extra_id, slot))
+        if limit is not None and number > limit:
+            yield f"{number} of {extra_id} are sold for {day}{f' at {slot}' if slot else ''}; there are {limit}"
+
+
+def _sold(world: "World") -> Counter[tuple[str, str, str | None]]:
+    sold: Counter[tuple[str, str, str | None]] = Counter()
     for state in orders_of(world).values():
         for line in state["lines"] if state["status"] in KEPT and not _is_forced(state) else ():
             if line.get("day"):
-                sold[line["extra_id"], line["day"]] += line["quantity"]
-    for (extra_id, day), number in sold.items():
-        limit = limits.get(extra_id)
-        if limit is not None and number > limit:
-            yield f"{number} of {extra_id} are sold for {day}; there are {limit}"
+                sold[line["extra_id"], line["day"], line.get("slot")] += line["quantity"]
+    return sold
+
+
+def slots_sold(world: "World") -> Counter[str]:
+    """The number of places that were sold, by slot."""
+    sold = Counter[str]()
+    for (_, _, slot), number in _sold(world).items():
+        if slot is not None:
+            sold[slot] += number
+    return sold
+
+
+def _most_places(world: "World") -> dict[tuple[str, str | None], int | None]:
+    """The most that there ever were, by extra and slot."""
+    most: dict[tuple[str, str | None], int | None] = {
+        (each["_id"], None): each.get("daily_limit") for each in world.collection("extras").documents.values()
+    }
+    for kind in (ExtraDefined.wire_kind(), ExtraChanged.wire_kind()):
+        for body in _bodies(world, kind):
+            for slot in body["definition"]["slots"]:
+                key = (body["extra_id"], slot["at"])
+                most[key] = max(most.get(key) or 0, slot["places"])
+    return most
 
 
 def _is_forced(state: dict[str, Any]) -> bool:

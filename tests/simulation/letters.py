@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.core.dead_letters.letters import Stage
 from ops.core.replay.plans import PlanStage, Result
+from tests.simulation.books import STORED
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
 
@@ -51,7 +52,7 @@ def undecided(world: "World") -> Iterator[str]:
     for queue in world.broker.queues.values():
         if queue.name.endswith(DEAD) and queue.depth:
             yield f"{queue.depth} messages in {queue.name}"
-    for name in ("orders", "payments", "stock", "psp_sweeps"):
+    for name in STORED:
         parked_in = [str(raw["_id"]) for raw in _records(world, name) if raw.get("parked")]
         if parked_in:
             yield f"parked messages in {', '.join(parked_in[:3])}"

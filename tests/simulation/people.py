@@ -14,6 +14,7 @@ from contracts.ids import ExtraId, GuestId, OrderId, ReservationId
 from contracts.orders import Guest, OrderStatus, OrderView, RequestedLine, Staff
 from gateway.api.idempotency import order_id_of
 from stripe_sandbox import vouchers
+from tests.simulation.owner import SAUNA, SLOTS
 from tests.simulation.psp import Psp
 from tests.simulation.shortcut import Shortcut
 from tests.simulation.staff import PROPERTY, Duty, look_after, work_on
@@ -47,7 +48,7 @@ class Plan:
 
     number: int
     arrives_at: float
-    line: RequestedLine
+    lines: tuple[RequestedLine, ...]
     double_clicks: bool
     leaves: bool
     """Never comes back to pay."""
@@ -74,6 +75,11 @@ class Plan:
             quantity=random.choice((1, 1, 2)),
             day=random.choice(SCARCE_DAYS) if scarce else None,
         )
+        basket = Random(f"basket {number} of {seed}")  # noqa: S311 - as above
+        if basket.random() < 0.3:
+            slot, quantity = basket.choice(SLOTS), basket.choice((1, 1, 2))
+            line = RequestedLine(extra_id=SAUNA, quantity=quantity, day=basket.choice(SCARCE_DAYS), slot=slot)
+        more = (RequestedLine(extra_id=ExtraId("breakfast"), quantity=1),) if basket.random() < 0.25 else ()
         names, weights = zip(*CARDS, strict=True)
         waits = random.choice((0.5, 0.5, 2.0, 20.0, 300.0, random.uniform(1780, 1860), 2400.0))
         cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")
@@ -86,7 +92,7 @@ class Plan:
         return cls(
             number,
             random.uniform(0, window) + (random.uniform(2400.0, 3600.0) if comes_late else 0.0),
-            line,
+            (line, *more),
             double_clicks=random.random() < 0.2,
             leaves=random.random() < 0.08,
             waits=waits,
@@ -158,8 +164,8 @@ class People:
             order.is_done = True
 
     async def _live(self, order: Order, plan: Plan) -> None:
-        place = calls.place_order((plan.line,), key=order.key)
-        clicks = [self._insist(order.guest, place) for _ in range(2 if plan.double_clicks else 1)]
+        place = calls.place_order(plan.lines, key=order.key)
+        clicks = [self.insist(order.guest, place) for _ in range(2 if plan.double_clicks else 1)]
         for answer in await asyncio.gather(*clicks):
             if isinstance(answer, OrderView):
                 order.acknowledged = True
@@ -177,13 +183,13 @@ class People:
         view = await self._watch(order, 900.0)
         if view is not None and view.status is OrderStatus.CONFIRMED:
             await self._afterwards(order, plan)
-        await look_after(plan.duty, order.order_id, self._insist)
+        await look_after(plan.duty, order.order_id, self.insist)
 
     async def _pay(self, order: Order) -> None:
         """In one tab of the browser: with a session that is over, again with the next one."""
         secret = ""
         for pause in (30.0, _LONG_ENOUGH, 0.0):
-            session = await self._insist(order.guest, calls.start_payment(order.order_id))
+            session = await self.insist(order.guest, calls.start_payment(order.order_id))
             if not isinstance(session, PaymentSession):
                 return
             former, secret = secret, session.client_secret
@@ -219,10 +225,10 @@ class People:
         await asyncio.sleep(plan.number % 7)
         if plan.cancels == "after":
             await self._cancel(order)
-        order.given_up = await work_on(plan.duty, order.order_id, self._insist) or order.given_up
+        order.given_up = await work_on(plan.duty, order.order_id, self.insist) or order.given_up
 
     async def _cancel(self, order: Order) -> None:
-        answer = await self._insist(order.guest, calls.cancel_order(order.order_id))
+        answer = await self.insist(order.guest, calls.cancel_order(order.order_id))
         order.given_up = order.given_up or isinstance(answer, OrderView)
 
     async def _watch(self, order: Order, seconds: float) -> OrderView | None:
@@ -253,7 +259,7 @@ class People:
         except (TimeoutError, httpx.TransportError, GatewayError):
             return
 
-    async def _insist(self, person: Guest | Staff, call: Call[ResultT]) -> ResultT | ProblemError | None:
+    async def insist(self, person: Guest | Staff, call: Call[ResultT]) -> ResultT | ProblemError | None:
         """Ask again and again, as a browser does, until there is an answer."""
         for pause in (1.0, 2.0, 5.0, 5.0, 10.0, 30.0, 60.0, 120.0):
             answer = await self._try(person, call)

@@ -30,6 +30,7 @@ PSP: ContextVar["Psp"] = ContextVar("the simulated PSP")
 
 WEBHOOK_SECRET = "whsec_simulation"
 API_KEY = "sk_test_sandbox"
+_DAYS_LATE = (0.5, 4.0)
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 Receive = Callable[[bytes, Mapping[str, str]], Awaitable[int]]
@@ -95,6 +96,10 @@ class Psp:
         """Idempotency keys under which different things were asked."""
         self.payload = "snapshot"
         """Or "thin": of the events that webhooks bring."""
+        self.days_late = 0.0
+        """How often a webhook comes days later, and half of these events are in no list until then."""
+        self.late_until = 0.0
+        """When the last one of them comes."""
         self.pending = 0
         """Steps that people and banks are still going to take there."""
         self.is_up = True
@@ -112,7 +117,7 @@ class Psp:
         self.webhooks = Webhooks(self.sandbox, self.faults)
         self.timers = Timers(self.sandbox)
         self.api = Api(self.sandbox, self.faults)
-        self.sandbox.deliver = self.webhooks.enqueue
+        self.sandbox.deliver = self._deliver
         self.sandbox.wake_timers = self.timers.wake
 
     def start(self) -> None:
@@ -123,6 +128,24 @@ class Psp:
 
     def _new_id(self, prefix: str) -> str:
         return prefix + "_" + "".join(self.random.choices(_LETTERS, k=24))
+
+    def _deliver(self, event: Json, lane: str) -> None:
+        if not self.days_late or self.random.random() >= self.days_late:
+            self.webhooks.enqueue(event, lane)
+            return
+        self.sandbox.store.count_webhook("days late")
+        if self.random.random() < 0.5:
+            del self.sandbox.state.events[event["id"]]
+        at = self.loop.time() + self.random.uniform(*_DAYS_LATE) * 24 * 3600
+        self.late_until = max(self.late_until, at)
+        self.pending += 1
+        self.loop.call_at(at, self._deliver_late, event, context=self.loop.world.context)
+
+    def _deliver_late(self, event: Json) -> None:
+        """In no order with the others."""
+        self.pending -= 1
+        self.sandbox.state.events[event["id"]] = event
+        self.webhooks.enqueue(event, f"late {event['id']}")
 
     def use(self, plan: FaultPlan) -> None:
         self.faults.use(plan)

@@ -41,6 +41,7 @@ from contracts.orders import (
 )
 from gateway.api.bus_gateway import BusGateway
 from gateway.api.idempotency import order_id_of, refund_id_of
+from tests.simulation import shortcut_staff
 from tests.simulation.broker.bus import SimulatedBus
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class Shortcut:
 
     def _message(self, call: Call[Any]) -> Message:
         person, body = self._person, call.body or {}
+        if call.path.startswith("/v1/staff/"):
+            return shortcut_staff.message_of(_staff(person), call)
         _, _, _, *rest = call.path.split("/")
         if not rest:
             lines = tuple(map(RequestedLine.model_validate, body["lines"]))
@@ -167,7 +170,10 @@ class Shortcut:
                     httpx.Response(said.status, json=body, request=httpx.Request(call.method, call.path))
                 )
             case _:
-                raise TypeError(f"{reply.kind} in answer to {call.path}")
+                found = shortcut_staff.result_of(reply)
+                if found is None:
+                    raise TypeError(f"{reply.kind} in answer to {call.path}")
+                return call.result.model_validate(found, from_attributes=True)
 
 
 def _guest(person: Guest | Staff) -> Guest:

@@ -38,6 +38,8 @@ class Duty:
     """What another one of them does at the same moment; "": nothing."""
     failed_refund: str
     """What becomes of a refund that failed: "", "retry" or "settle outside"."""
+    by_line: bool
+    """Whether they fulfil, and refund a part of, the first line only."""
     review: str
     """How a review is decided: "", "accept", "by force", "refund" or "settled outside"."""
 
@@ -50,6 +52,7 @@ class Duty:
             double_clicks=random.random() < 0.3,
             colleague=random.choices(("", "fulfil", "refund part", "refund", "cancel"), (80, 5, 5, 5, 5))[0],
             failed_refund=random.choices(("", "retry", "settle outside"), (50, 30, 20))[0],
+            by_line=Random(f"line {number} of {seed}").random() < 0.3,  # noqa: S311 - as above
             review=random.choices(("", "accept", "by force", "refund", "settled outside"), (50, 15, 5, 15, 15))[0],
         )
 
@@ -71,13 +74,14 @@ async def work_on(duty: Duty, order_id: str, ask: Ask) -> bool:
 def _call_of(duty: Duty, work: str, order_id: str, who: str = "staff") -> Call[Any] | None:
     match work:
         case "fulfil":
-            return calls.fulfil_order(order_id)
+            return calls.fulfil_order(order_id, lines=[0] if duty.by_line else None)
         case "cancel":
             return calls.cancel_order(order_id, reason="the guest asked for it at the desk")
         case "refund part" | "refund":
             amount = Money(amount=PART, currency="EUR") if work == "refund part" else None
             key = f"{who}-{duty.number}"
-            return calls.refund_order(order_id, reason="the guest complained", key=key, amount=amount)
+            line = 0 if duty.by_line and amount is not None else None
+            return calls.refund_order(order_id, reason="the guest complained", key=key, amount=amount, line=line)
         case _:
             return None
 

@@ -47,7 +47,14 @@ def test_what_can_happen_to_an_order_happens() -> None:
     statuses = sum((outcome.statuses for outcome in outcomes), start=outcomes[0].statuses.__class__())
     faults = sum((outcome.faults for outcome in outcomes), start=outcomes[0].faults.__class__())
     assert {"confirmed", "expired", "cancelled", "fulfilled"} <= statuses.keys()
-    assert {"kills", "restarts", "connections_lost", "failovers", "webhooks dropped"} <= faults.keys()
+    assert {
+        "kills",
+        "restarts",
+        "connections_lost",
+        "failovers",
+        "webhooks dropped",
+        "webhooks days late",
+    } <= faults.keys()
 
 
 def test_people_reach_the_gateway_over_http_with_tokens_and_live_streams() -> None:
@@ -65,6 +72,15 @@ def test_a_history_that_has_found_a_bug_breaks_no_law(seed: int) -> None:
     that was closed. 22: the draft of an editor who died stayed.
     """
     assert run(History(seed, "bad-day", 40)).broken == []
+
+
+def test_guests_order_slots_that_the_owner_changes_meanwhile() -> None:
+    outcome = run(History(2, "rough", 30))
+
+    assert outcome.broken == []
+    assert outcome.refusals.keys() >= {"out-of-stock"}
+    assert outcome.slots.keys() == {"15:00", "17:00"}
+    assert outcome.faults["webhooks days late"] >= 3
 
 
 def test_operators_and_a_restored_store_while_other_things_go_wrong() -> None:

@@ -4,22 +4,24 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from pydantic import SecretStr
 
 from chassis.seal import Seal
+from chassis.storage import stored_document
 from contracts.money import Money
 from contracts.orders import Guest, Staff
 from contracts.psp import CreatePspRefund
 from extras_service.catalogue.extra import Extra
-from tests.simulation import alarms, books, faults, laws, letters, mishaps
+from tests.simulation import alarms, books, faults, laws, letters, mishaps, owner
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
 from tests.simulation.broker.server import Broker
@@ -50,6 +52,10 @@ DAILY_LIMIT = 3
 _AT_REST_WITHIN = 6 * 3600.0
 """Seconds after the last fault: the retry tiers take 13 minutes, and missed events are found after 10."""
 _LOOK_EVERY = 10.0
+_OWNER_GOES_ON = 2400.0
+"""Seconds for which the owner changes the catalogue after the last guest has arrived."""
+_KEYS_LAST, _DAY_STEP = 24 * 3600.0, 2 * 3600.0
+"""Seconds: of idempotency keys at the PSP, and by which days pass."""
 _OUTAGE_AT = 300.0
 """Seconds: by then there are payments."""
 _STEPS = 15_000
@@ -58,6 +64,8 @@ _OVER_HTTP = 8
 """In one of so many histories people use HTTP: that costs about a third of the processor time more."""
 _THIN = 8
 """In one of so many histories webhooks bring thin events."""
+_LATE_DAYS = 4
+"""In one of so many histories webhooks come days late."""
 _REPLAYED = 4
 """The whole log is replayed at the end of every history whose number this divides."""
 _PACES = (2.0, 5.0, 10.0, 20.0, 30.0, 30.0)
@@ -115,6 +123,11 @@ class History:
         return self.seed % _OVER_HTTP == 1
 
     @property
+    def has_late_days(self) -> bool:
+        """Whether webhooks come days late, and old transitions and handled ids are folded early."""
+        return self.seed % _LATE_DAYS == 2 and PROFILES[self.profile].webhooks_days_late > 0
+
+    @property
     def command(self) -> str:
         """Lives through it again."""
         words = ["python -m tests.simulation --seeds 1", f"--first {self.seed} --profile {self.profile}"]
@@ -143,6 +156,10 @@ class Outcome:
     orders: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Names of the problems with which orders were refused."""
+    slots: Counter[str] = field(default_factory=Counter)
+    """Places that were sold, by slot."""
     rows: Counter[Row] = field(default_factory=Counter)
     """Rows of the state tables that were taken."""
     answers: Counter[str] = field(default_factory=Counter)
@@ -233,16 +250,19 @@ class World:
         if self.profile.is_watched:
             self.loop.create_task(self.watch.run(self), context=self.loop.world.context)
         faults.apply(self.profile, self, self.history.seed)
+        self.psp.days_late = self.profile.webhooks_days_late if self.history.has_late_days else 0.0
         if self.profile.has_outage:
             outage = tuple(OUTAGES.values())[self.history.seed % len(OUTAGES)]
             self.loop.call_at(_OUTAGE_AT, outage.strike, self, self._chance("outage"), context=self.loop.world.context)
         for happening in self.history.faults():
             self.loop.call_at(happening.at, happening.strike, self, context=self.loop.world.context)
         guests = [self.people.live(self.people.order_of(plan)) for plan in self.history.plans()]
-        await asyncio.gather(*guests)
+        owner_works = owner.work(self._chance("owner"), self.people.insist, self.history.window + _OWNER_GOES_ON)
+        await asyncio.gather(owner_works, *guests)
         if self.outages:
             await asyncio.sleep(max(0.0, self.outages[0][1].end + SLACK - self.loop.time()))
         self.heal()
+        await self._days()
         await self._rest()
         if self.history.seed % _REPLAYED == 0:
             await self.replay_all()
@@ -263,6 +283,7 @@ class World:
     def heal(self) -> None:
         """Nothing goes wrong any more: what is still open must come to its end by itself."""
         faults.apply(Profile(), self, self.history.seed)
+        self.psp.days_late = 0.0
         self.servers.mishaps.errors.clear()
         self.broker.refusing.clear()
         if self.shift is not None:
@@ -270,6 +291,22 @@ class World:
         for instance in self.instances:
             if instance.is_held and instance.service == "operator":
                 instance.release()
+
+    async def _days(self) -> None:
+        """Let the days pass until the last late webhook has come: for idempotency keys as well."""
+        left = self.psp.late_until - self.loop.time()
+        if left <= 0:
+            return
+        operators = [each for each in self.instances if each.service == "operator"]
+        for each in operators:  # what waits for them waits for days
+            each.hold()
+        usual, self.loop.idle_step = self.loop.idle_step, _DAY_STEP
+        await asyncio.sleep(min(left, _KEYS_LAST))
+        self.psp.forget_keys()
+        await asyncio.sleep(max(0.0, left - _KEYS_LAST))
+        self.loop.idle_step = usual
+        for each in operators:
+            each.release()
 
     async def _rest(self) -> None:
         """Wait until nothing is open, twice in a row."""
@@ -373,7 +410,8 @@ def run(history: History) -> Outcome:
     outcome = Outcome(history)
     rows = counted(outcome.rows)
     may_fail = handlers_may_fail() if world.shift else nullcontext()
-    with sealed(world.loop, history.seed), recorded(world.recording), simulated_parts(), rows, may_fail:
+    folds = folded_early() if history.has_late_days else nullcontext()
+    with sealed(world.loop, history.seed), recorded(world.recording), simulated_parts(), rows, may_fail, folds:
         try:
             world.loop.run_until_complete(world.live())
         except StuckError as stuck:
@@ -383,6 +421,8 @@ def run(history: History) -> Outcome:
     outcome.broken = world.broken
     outcome.orders = len(world.people.orders)
     outcome.statuses = laws.statuses(world)
+    outcome.refusals = Counter(order.refused for order in world.people.orders if order.refused)
+    outcome.slots = laws.slots_sold(world)
     outcome.faults = world.counted + Counter(_chances(world))
     if world.shift is not None:
         outcome.operators = world.shift.counted
@@ -395,6 +435,13 @@ def run(history: History) -> Outcome:
     if outcome.broken:
         outcome.accounts = accounts_of(world, outcome.broken)
     return outcome
+
+
+@contextmanager
+def folded_early() -> Iterator[None]:
+    """From few transitions on, as with documents that live long. As many are remembered as usual."""
+    with patch.multiple(stored_document, FOLDED_FROM=8, LEFT_OPEN=4, BLOCKS_KEPT=32):
+        yield
 
 
 def _chances(world: World) -> Mapping[str, int]:
