@@ -5,11 +5,13 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.catalogue import StaffExtraView
-from contracts.ids import OrderId, PropertyId
+from contracts.ids import OrderId, PropertyId, ReservationId
 from contracts.money import Money
 from contracts.offers import ExtraView
-from contracts.orders import OrderView
+from contracts.order_receipts import Receipt
+from contracts.orders import OrderLine, OrderView
 from contracts.staff_roles import StaffAction, StaffRole
+from contracts.vat import VatSum
 
 
 class Extras(BaseModel):
@@ -68,3 +70,25 @@ class StaffSession(BaseModel):
     property_id: PropertyId
     role: StaffRole
     may: tuple[StaffAction, ...] = Field(description="the actions that the role allows")
+
+
+class ReceiptAnswer(Receipt):
+    """A receipt with the VAT in it by rates."""
+
+    vat: tuple[VatSum, ...]
+
+
+class OrderReceiptsAnswer(BaseModel):
+    """All receipts of an order, with their sums."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: OrderId
+    property_id: PropertyId
+    reservation_id: ReservationId
+    lines: tuple[OrderLine, ...]
+    receipts: tuple[ReceiptAnswer, ...] = Field(description="by their numbers, the lowest first")
+    paid: Money
+    refunded: Money = Field(description="without refunds that failed afterwards")
+    kept: Money = Field(description="paid less refunded")
+    vat: tuple[VatSum, ...] = Field(description="the VAT in what is kept, by rates")

@@ -61,6 +61,7 @@ PROBLEM_TYPES = _types(
     (405, "method-not-allowed", "Method Not Allowed", "DELETE /v1/orders: Method Not Allowed"),
     (408, "request-timeout", "Request too slow", "The body of the request did not arrive within 30 s."),
     (409, "too-many-open-orders", "Too many open orders", "You have 10 orders that are not paid yet."),
+    (404, "receipt-not-found", "Receipt not found", "This order has no receipt: nothing was paid for it yet."),
     (409, "order-not-payable", "Order not payable", "A payment for this order is being processed."),
     (409, "order-not-cancellable", "Order not cancellable", "This order can no longer be cancelled: it is fulfilled."),
     (409, "cancellation-too-late", "Cancellation too late", "Please ask the reception: the time to cancel is over."),

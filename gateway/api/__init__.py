@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from gateway.admission import AdmissionControl
-from gateway.api import catalogue, guests, orders, pictures, staff
+from gateway.api import catalogue, guests, orders, pictures, receipts, staff
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
 from gateway.live import LiveFeed
@@ -19,6 +19,7 @@ def api(
     router.include_router(guests.routes(bus, auth, admission, settings))
     streams = StreamLimit(settings.max_live_streams)
     router.include_router(orders.routes(bus, auth, live, streams))
+    router.include_router(receipts.routes(bus, auth))
     router.include_router(staff.routes(bus, auth, live, streams))
     router.include_router(catalogue.routes(bus, auth))
     router.include_router(pictures.routes(bus, auth))

@@ -46,6 +46,48 @@ ORDER: dict[str, Any] = {
     "disputes": None,
 }
 CONFIRMED = {**ORDER, "status": "confirmed", "payment_status": "paid", "pay_until": None}
+_HOTEL: dict[str, Any] = {
+    "property_version": 1,
+    "name": {"en": "Alpenhof", "de": "Alpenhof"},
+    "address": "Dorfstraße 1\n6020 Innsbruck",
+    "vat_id": "ATU12345678",
+    "contact_email": "desk@alpenhof.example",
+    "contact_phone": "+43 512 000000",
+    "time_zone": "Europe/Vienna",
+    "languages": ["de", "en"],
+}
+_VAT_SUM: dict[str, Any] = {
+    "rate": 1000,
+    "gross": TOTAL,
+    "net": {"amount": 4364, "currency": "EUR"},
+    "tax": {"amount": 436, "currency": "EUR"},
+}
+RECEIPTS: dict[str, Any] = {
+    "order_id": ORDER_ID,
+    "property_id": "alpenhof",
+    "reservation_id": "R-1001",
+    "lines": ORDER["lines"],
+    "receipts": [
+        {
+            "order_id": ORDER_ID,
+            "property_id": "alpenhof",
+            "sequence": 1,
+            "receipt_kind": "payment",
+            "amount": TOTAL,
+            "is_outside": False,
+            "refund_id": None,
+            "shares": [{"line": 0, "gross": TOTAL, "vat": ORDER["lines"][0]["vat"]}],
+            "hotel": _HOTEL,
+            "number": 1,
+            "issued_at": "2027-01-20T09:05:00Z",
+            "vat": [_VAT_SUM],
+        }
+    ],
+    "paid": TOTAL,
+    "refunded": {"amount": 0, "currency": "EUR"},
+    "kept": TOTAL,
+    "vat": [_VAT_SUM],
+}
 CANCELLING = {**ORDER, "status": "cancelling", "pay_until": None}
 FULFILLED = {**CONFIRMED, "status": "fulfilled"}
 _HALF: dict[str, Any] = {"amount": 2400, "currency": "EUR"}
