@@ -42,7 +42,7 @@ class PdfPrinter:
 
 
 def _set(document: Printed) -> bytes:
-    import typst  # 30 MB of a library that most gateways need seldom  # noqa: PLC0415
+    import typst  # 30 MB of a library that few requests need  # noqa: PLC0415
 
     text = _LONG_WORD.sub(lambda word: word.group() + _MAY_BREAK, json.dumps(document.as_json(), ensure_ascii=False))
     pdf = typst.compile(_TEMPLATE.read_bytes(), sys_inputs={"document": text})
