@@ -12,7 +12,15 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
-from contracts.answers import Catalogue, Extras, GuestProperty, Orders, PaymentSession, StaffSession
+from contracts.answers import (
+    Catalogue,
+    Extras,
+    GuestProperty,
+    OrderReceiptsAnswer,
+    Orders,
+    PaymentSession,
+    StaffSession,
+)
 from contracts.catalogue import StaffExtraView
 from contracts.desk import DaySheet, PropertyOrders
 from contracts.money import Money
@@ -72,6 +80,11 @@ def start_payment(order_id: str) -> Call[PaymentSession]:
 
 def get_order(order_id: str) -> Call[OrderView]:
     return Call("GET", f"/v1/orders/{order_id}", OrderView)
+
+
+def get_receipts(order_id: str) -> Call[OrderReceiptsAnswer]:
+    """The receipts of a paid order, with their sums."""
+    return Call("GET", f"/v1/orders/{order_id}/receipt", OrderReceiptsAnswer)
 
 
 def cancel_order(order_id: str, *, reason: str = "") -> Call[OrderView]:

@@ -38,7 +38,7 @@ class ReceiptLanguage(StrEnum):
     GERMAN = "de"
 
 
-_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}, "example": "<!doctype html>…"}
 _RECEIPTS: Responses = {
     200: {
         "description": "The receipts of the order, with their sums.",

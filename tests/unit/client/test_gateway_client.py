@@ -34,6 +34,7 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.list_orders(),
     calls.start_payment(ORDER_ID),
     calls.get_order(ORDER_ID),
+    calls.get_receipts(ORDER_ID),
     calls.cancel_order(ORDER_ID, reason="a day earlier"),
     calls.staff_session(),
     calls.list_property_orders(),

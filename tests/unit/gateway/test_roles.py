@@ -36,6 +36,7 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/orders"): ("guest",),
     ("POST", "/v1/orders/{order_id}/payment-session"): ("guest",),
     ("GET", "/v1/orders/{order_id}"): ("guest", *DESK),
+    ("GET", "/v1/orders/{order_id}/receipt"): ("guest", *DESK),
     ("POST", "/v1/orders/{order_id}/cancel"): ("guest", *MONEY),
     ("GET", "/v1/orders/{order_id}/live"): ("guest", *DESK),
     ("GET", "/v1/staff/session"): DESK,
