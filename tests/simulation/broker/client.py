@@ -208,6 +208,9 @@ class Queue:
 
     async def declare(self) -> None:
         def declared() -> None:
+            if self._arguments.get("x-queue-type") == "stream":
+                self.channel.connection.broker.declare_stream(self.name)
+                return
             self.channel.connection.broker.declare(self.name, self._arguments, is_exclusive=self.exclusive)
             server = self.channel.connection.server
             if self.exclusive and server is not None:

@@ -23,6 +23,8 @@ class Broker:
         self.exchanges: set[str] = {""}
         self.queues: dict[str, Queue] = {}
         self.streams: dict[str, list[Wire]] = {}
+        self.arrived: dict[str, list[float]] = {}
+        """When each message of a stream came, in Unix time."""
         self.readers: list[Callable[[], None]] = []
         """Consumers of streams, which are due for what is new."""
         self.connections: list[ServerConnection] = []
@@ -44,11 +46,16 @@ class Broker:
         self.exchanges |= {exchange.name for exchange in EXCHANGES}
         for queue in (*QUEUES, MARK):
             if queue.type is QueueType.STREAM:
-                self.streams[queue.name] = []
+                self.declare_stream(queue.name)
             else:
                 self.declare(queue.name, queue.arguments)
             for binding in queue.bindings:
                 self.bind(queue.name, binding.exchange, binding.routing_key)
+
+    def declare_stream(self, name: str) -> None:
+        self.streams.setdefault(name, [])
+        self.arrived.setdefault(name, [])
+        self._routes.clear()
 
     def declare(self, name: str, arguments: Mapping[str, Any], *, is_exclusive: bool = False) -> Queue:
         known = self.queues.get(name)
@@ -79,7 +86,7 @@ class Broker:
         found = self._routes.get((exchange, routing_key))
         if found is None:
             if exchange == "":
-                names = [routing_key] if routing_key in self.queues else []
+                names = [routing_key] if routing_key in self.queues or routing_key in self.streams else []
             else:
                 bound = self._bindings.get(exchange, ())
                 names = [queue for pattern, queue in bound if matches(pattern, routing_key)]
@@ -93,6 +100,7 @@ class Broker:
         for name in self.route(wire.exchange, wire.routing_key):
             if name in self.streams:
                 self.streams[name].append(wire)
+                self.arrived[name].append(self.loop.unix_time())
             else:
                 queues.append(self.queues[name])
         for queue in queues:

@@ -1,5 +1,6 @@
 """Consumers of streams: each reads on from an offset, with a window of messages it has not acknowledged."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -42,8 +43,7 @@ class StreamReader:
             case int():
                 return begin
             case datetime():
-                later = (at for at, wire in enumerate(self._messages) if wire.timestamp and wire.timestamp >= begin)
-                return next(later, len(self._messages))
+                return bisect_left(self._channel.broker.arrived[self.name], begin.timestamp())
             case _:
                 return len(self._messages)
 

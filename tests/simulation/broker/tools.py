@@ -77,7 +77,7 @@ class ToolChannel(Channel):
 
         def counted() -> int | None:
             if name in broker.streams:
-                return len(broker.streams[name])
+                return 0  # as RabbitMQ does for a while: nothing may rely on it
             return broker.queues[name].ready if name in broker.queues else None
 
         found = await self._call(counted)
