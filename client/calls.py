@@ -111,6 +111,16 @@ def day_sheet(day: date) -> Call[DaySheet]:
     return Call("GET", _with_query("/v1/staff/day-sheet", {"day": day}), DaySheet)
 
 
+def approve_order(order_id: str) -> Call[OrderView]:
+    """Take an order that needs approval: its guest is charged now."""
+    return Call("POST", f"/v1/orders/{order_id}/approve", OrderView)
+
+
+def decline_order(order_id: str, *, reason: str) -> Call[OrderView]:
+    """Do not take an order that needs approval; the guest reads the reason and is not charged."""
+    return Call("POST", f"/v1/orders/{order_id}/decline", OrderView, {"reason": reason})
+
+
 def fulfil_order(order_id: str, lines: Iterable[int] | None = None) -> Call[OrderView]:
     """Record that the guest has received the extras; `lines`: only these, numbered from 0."""
     body = None if lines is None else {"lines": list(lines)}

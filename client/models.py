@@ -19,6 +19,7 @@ class OrderUpdate(_Answer):
     payment_status: PaymentStatus | None = None
     code: str | None = None
     detail: str | None = None
+    declined_because: str | None = None
 
 
 class FieldError(_Answer):

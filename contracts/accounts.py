@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from contracts import catalogue, order_receipts, orders, payments, properties, psp, services
+from contracts import approvals, catalogue, order_receipts, orders, payments, properties, psp, services
 from contracts.message import Event, Message
 from contracts.topology import (
     COMMANDS,
@@ -192,6 +192,7 @@ EXTRAS = Account(
         COMMANDS.name: _bound(PAYMENTS_COMMANDS.bindings, COMMANDS.name),
         EVENTS.name: (
             *_events_of(orders.__name__),
+            *_events_of(approvals.__name__),
             *_events_of(catalogue.__name__),
             *_events_of(order_receipts.__name__),
             *_events_of(properties.__name__),

@@ -82,6 +82,9 @@ class Offer(_Value):
         default=None,
         description="VAT contained in the price, in hundredths of a percent (1000 is 10 %); none: not stated",
     )
+    needs_approval: bool = Field(
+        default=False, description="the hotel approves an order of it before the guest is charged"
+    )
     lead_hours: int = Field(
         default=0, description="how many hours before the day, or the slot, begins at the property it must be ordered"
     )

@@ -21,6 +21,8 @@ class ReviewResolution(StrEnum):
 
 class ActionKind(StrEnum):
     CANCELLED = "cancelled"
+    APPROVED = "approved"
+    DECLINED = "declined"
     FULFILLED = "fulfilled"
     REVIEW_ACCEPTED = "review accepted"
     REVIEW_REFUNDED = "review refunded"

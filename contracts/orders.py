@@ -18,12 +18,17 @@ from contracts.vat import Vat
 
 class OrderStatus(StrEnum):
     PENDING_PAYMENT = "pending_payment"
+    AWAITING_APPROVAL = "awaiting_approval"
+    """The payment is authorised and not captured; the hotel must approve the order first."""
+    CAPTURING = "capturing"
+    """Approved; the authorised payment is being captured."""
     EXPIRING = "expiring"
     CANCELLING = "cancelling"
     CONFIRMED = "confirmed"
     FULFILLED = "fulfilled"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    DECLINED = "declined"
     NEEDS_REVIEW = "needs_review"
 
 
@@ -32,6 +37,7 @@ class PaymentStatus(StrEnum):
 
     UNPAID = "unpaid"
     PROCESSING = "processing"
+    AUTHORISED = "authorised"
     PAID = "paid"
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
@@ -75,6 +81,7 @@ class Reason(StrEnum):
     ORDER_NOT_PAYABLE = "order_not_payable"
     ORDER_NOT_CANCELLABLE = "order_not_cancellable"
     CANCELLATION_TOO_LATE = "cancellation_too_late"
+    ORDER_NOT_APPROVABLE = "order_not_approvable"
     ORDER_NOT_FULFILLABLE = "order_not_fulfillable"
     LINE_UNKNOWN = "line_unknown"
     ORDER_NOT_REFUNDABLE = "order_not_refundable"
@@ -99,6 +106,10 @@ class Reason(StrEnum):
 
 def _is_none(value: object) -> bool:
     return value is None
+
+
+def _is_false(value: object) -> bool:
+    return value is False
 
 
 class _Value(BaseModel):
@@ -150,6 +161,9 @@ class OrderLine(_Value):
         default=None,
         exclude_if=_is_none,
         description="the version of the extra that it was priced by; left out in older orders",
+    )
+    needs_approval: bool = Field(
+        default=False, exclude_if=_is_false, description="the hotel approves it before the guest is charged"
     )
 
 
@@ -208,6 +222,13 @@ class OrderView(_Value):
     created_at: datetime
     pay_until: datetime | None = Field(description="when an unpaid order lapses; none while no deadline runs")
     payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
+    needs_approval: bool = Field(
+        default=False, description="the hotel approves it first; until then its payment is authorised, not captured"
+    )
+    approve_by: datetime | None = Field(
+        default=None, description="when an order that awaits approval is declined by itself"
+    )
+    declined_because: str | None = Field(default=None, description="why it was declined, for the guest")
     refunded: Money | None = Field(default=None, description="the sum that the PSP has refunded so far")
     refunds: tuple[RefundView, ...] | None = Field(default=None, description="each refund; for staff only")
     disputes: tuple[DisputeView, ...] | None = Field(default=None, description="each dispute; for staff only")

@@ -48,6 +48,17 @@ class CreatePaymentSession(OrderCommand):
         default=None, max_length=500, description="describes the purchase, for staff at the PSP; none from older orders"
     )
     sealed_receipt_email: SealedReceiptEmail = None
+    is_captured_later: bool = Field(
+        default=False, description="the payment is only authorised, and captured by CapturePayment"
+    )
+
+
+class CapturePayment(OrderCommand):
+    """Capture an authorised payment; answered by PaymentSucceeded or PaymentSessionClosed."""
+
+    kind: Literal["payments.capture-payment.v1"] = "payments.capture-payment.v1"
+    payment_id: PaymentId
+    amount: Money
 
 
 class ClosePaymentSession(OrderCommand):
@@ -115,6 +126,16 @@ class PaymentFailed(OrderEvent):
     payment_id: PaymentId
     code: str = Field(description="the PSP's machine-readable reason, such as card_declined")
     detail: str = Field(description="a sentence a guest can read")
+    request_no: int | None = Field(default=None, description=_OF_SESSION)
+
+
+class PaymentAuthorised(OrderEvent):
+    """The guest's bank has reserved the money. Nothing is charged before it is captured."""
+
+    kind: Literal["payments.payment-authorised.v1"] = "payments.payment-authorised.v1"
+    payment_id: PaymentId
+    amount: Money
+    capture_before: datetime = Field(description="then the authorisation lapses")
     request_no: int | None = Field(default=None, description=_OF_SESSION)
 
 

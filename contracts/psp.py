@@ -25,6 +25,17 @@ class CreatePspSession(OrderCommand):
         description="describes the purchase, for staff at the PSP; equal in every request for this session",
     )
     sealed_receipt_email: SealedReceiptEmail = None
+    is_captured_later: bool = Field(default=False, description="a payment is only authorised, not captured")
+
+
+class CapturePspSession(OrderCommand):
+    """Capture what the guest's bank has authorised, and report the session's state."""
+
+    kind: Literal["psp.capture-psp-session.v1"] = "psp.capture-psp-session.v1"
+    payment_id: PaymentId
+    session_no: int = Field(ge=1)
+    psp_reference: str
+    amount: Money
 
 
 class ClosePspSession(OrderCommand):
@@ -77,7 +88,13 @@ class TranslatePspEvent(Command):
 
 
 PspCommand = (
-    CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund | SweepPspEvents | TranslatePspEvent
+    CreatePspSession
+    | CapturePspSession
+    | ClosePspSession
+    | RetrievePspSession
+    | CreatePspRefund
+    | SweepPspEvents
+    | TranslatePspEvent
 )
 
 
@@ -164,6 +181,10 @@ class PspPaymentHeld(PspPaymentEvent):
         description="all of it is authorised and nothing captured; otherwise a part was paid"
     )
     detail: str = Field(description="a sentence for staff")
+    authorised: Money | None = Field(default=None, description="what can be captured; none from older adapters")
+    capture_before: datetime | None = Field(
+        default=None, description="when the authorisation lapses, where the PSP names it"
+    )
 
 
 class PspPaymentProcessing(PspPaymentEvent):

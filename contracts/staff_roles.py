@@ -10,7 +10,7 @@ class StaffRole(RankedRole):
     """The role of a member of staff. Each includes the rights of those before it."""
 
     RECEPTION = "reception"
-    """See orders, and record what guests have received."""
+    """See orders, approve and decline them, and record what guests have received."""
     MANAGER = "manager"
     """Move money: cancel, refund, retry or settle a failed refund, decide reviews."""
     OWNER = "owner"
@@ -21,6 +21,7 @@ class StaffAction(StrEnum):
     """An action of staff that needs a role."""
 
     SEE = "see"
+    APPROVE = "approve"
     FULFIL = "fulfil"
     CANCEL = "cancel"
     REFUND = "refund"
@@ -33,6 +34,7 @@ class StaffAction(StrEnum):
 
 NEEDED: Mapping[StaffAction, StaffRole] = {
     StaffAction.SEE: StaffRole.RECEPTION,
+    StaffAction.APPROVE: StaffRole.RECEPTION,
     StaffAction.FULFIL: StaffRole.RECEPTION,
     StaffAction.CANCEL: StaffRole.MANAGER,
     StaffAction.REFUND: StaffRole.MANAGER,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from contracts import catalogue, desk, order_receipts, orders, payments, pictures, properties, psp, services
+from contracts import approvals, catalogue, desk, order_receipts, orders, payments, pictures, properties, psp, services
 from contracts.message import Message
 from contracts.upcasting import with_older
 
@@ -170,6 +170,8 @@ EXTRAS_COMMANDS = _work_queue(
         orders.PlaceOrder,
         orders.StartPayment,
         orders.CancelOrder,
+        approvals.ApproveOrder,
+        approvals.DeclineOrder,
         orders.FulfilOrder,
         orders.FulfilLines,
         orders.RefundOrder,
@@ -195,6 +197,7 @@ EXTRAS_PAYMENTS = _work_queue(
         payments.PaymentInstructionsIssued,
         payments.PaymentProcessing,
         payments.PaymentFailed,
+        payments.PaymentAuthorised,
         payments.PaymentSucceeded,
         payments.PaymentMismatched,
         payments.PaymentSessionClosed,
@@ -209,7 +212,7 @@ EXTRAS_STOCK = _work_queue(
     "extras.stock",
     services.EXTRAS,
     "closed orders, whose places are released",
-    _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled),
+    _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled, approvals.OrderDeclined),
 )
 EXTRAS_RECEIPTS = _work_queue(
     "extras.receipts",
@@ -246,7 +249,13 @@ PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     services.PAYMENTS,
     "commands to the payment service",
-    _kinds(COMMANDS, payments.CreatePaymentSession, payments.ClosePaymentSession, payments.RefundPayment),
+    _kinds(
+        COMMANDS,
+        payments.CreatePaymentSession,
+        payments.CapturePayment,
+        payments.ClosePaymentSession,
+        payments.RefundPayment,
+    ),
 )
 PAYMENTS_PSP = _work_queue(
     "payments.psp",
@@ -277,6 +286,7 @@ PSP_COMMANDS = _work_queue(
     _kinds(
         COMMANDS,
         psp.CreatePspSession,
+        psp.CapturePspSession,
         psp.ClosePspSession,
         psp.RetrievePspSession,
         psp.CreatePspRefund,
@@ -302,6 +312,8 @@ _FOLLOWED_LIVE = frozenset(
     message_type.wire_kind()
     for message_type in (
         orders.OrderPendingPayment,
+        approvals.OrderApprovalNeeded,
+        approvals.OrderApproved,
         orders.OrderConfirmed,
         orders.OrderFulfilled,
         orders.OrderLinesFulfilled,
@@ -323,6 +335,7 @@ LIVE_KINDS = (
         for message_type in (
             orders.OrderExpired,
             orders.OrderCancelled,
+            approvals.OrderDeclined,
             payments.PaymentProcessing,
             payments.PaymentFailed,
         )
@@ -409,6 +422,7 @@ EARLIER_MARKS: tuple[str, ...] = (
     "topology.18fca521e9ba",
     "topology.204e621cfcee",
     "topology.9321311596cb",
+    "topology.ff1ae157c9a0",
 )
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 

@@ -7,6 +7,7 @@ from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Envelope, Publisher
 from chassis.storage.write_path import Handled, WritePath
+from contracts.approvals import OrderDeclined
 from contracts.desk import DaySheetReply, GetDaySheet, ListPropertyOrders
 from contracts.ids import bounded_id
 from contracts.message import Reply
@@ -61,7 +62,7 @@ class ExtrasHandlers:
         return dict.fromkeys(get_args(PaymentEvent), self.payment_event)
 
     def order_closures(self) -> Handlers:
-        return {OrderExpired: self.release_stock, OrderCancelled: self.release_stock}
+        return dict.fromkeys((OrderExpired, OrderCancelled, OrderDeclined), self.release_stock)
 
     def queries(self) -> Handlers:
         return {
@@ -77,7 +78,9 @@ class ExtrasHandlers:
         await self._reply(delivery, placed_reply(handled.outcome, handled.state))
         return handled.outcome
 
-    async def release_stock(self, event: OrderExpired | OrderCancelled, delivery: Delivery) -> Outcome[Any]:
+    async def release_stock(
+        self, event: OrderExpired | OrderCancelled | OrderDeclined, delivery: Delivery
+    ) -> Outcome[Any]:
         stored = await self.collections.orders.load(event.order_id)
         if stored is None:
             return Ignored("no such order")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import structlog
 from pydantic import BaseModel
 
+from contracts.approvals import OrderApprovalNeeded, OrderApproved, OrderDeclined
 from contracts.message import Message, OrderEvent
 from contracts.orders import (
     OrderCancelled,
@@ -37,6 +38,7 @@ class LiveUpdate(BaseModel):
     payment_status: PaymentStatus | None = None
     code: str | None = None
     detail: str | None = None
+    declined_because: str | None = None
 
 
 class PropertyUpdate(BaseModel):
@@ -146,6 +148,16 @@ def update_of(message: Message) -> LiveUpdate | None:
             return seen.model_copy(update={"status": status, "payment_status": payment_status})
         case OrderCancelled(payment_status=payment_status):
             return seen.model_copy(update={"status": OrderStatus.CANCELLED, "payment_status": payment_status})
+        case OrderApprovalNeeded():
+            return seen.model_copy(
+                update={"status": OrderStatus.AWAITING_APPROVAL, "payment_status": PaymentStatus.AUTHORISED}
+            )
+        case OrderApproved():
+            return seen.model_copy(update={"status": OrderStatus.CAPTURING})
+        case OrderDeclined(payment_status=payment_status, reason=reason):
+            return seen.model_copy(
+                update={"status": OrderStatus.DECLINED, "payment_status": payment_status, "declined_because": reason}
+            )
         case OrderFulfilled():
             return seen.model_copy(update={"status": OrderStatus.FULFILLED})
         case OrderExpired():

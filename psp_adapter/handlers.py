@@ -14,6 +14,7 @@ from chassis.seal import BrokenSealError, Seal
 from contracts.ids import bounded_id
 from contracts.message import Event
 from contracts.psp import (
+    CapturePspSession,
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
@@ -40,7 +41,8 @@ TRIES = 3
 """Attempts (1 s, then 5 s apart) at a PSP that times out before the outcome counts as unknown. The same holds for
 answers that decide nothing about the payment: another request under its idempotency key, an unknown id."""
 
-PaymentCommand = CreatePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund
+_AboutASession = CapturePspSession | ClosePspSession | RetrievePspSession
+PaymentCommand = CreatePspSession | CapturePspSession | ClosePspSession | RetrievePspSession | CreatePspRefund
 
 
 async def _any_account() -> None:
@@ -61,6 +63,7 @@ class AdapterHandlers:
     def commands(self) -> Handlers:
         return {
             CreatePspSession: self._publishing_answer_of(self._create_session),
+            CapturePspSession: self._publishing_answer_of(self._capture_session),
             ClosePspSession: self._publishing_answer_of(self._close_session),
             RetrievePspSession: self._publishing_answer_of(self._retrieve_session),
             CreatePspRefund: self._publishing_answer_of(self._create_refund),
@@ -92,7 +95,7 @@ class AdapterHandlers:
                         raise
                     answer = _unknown(command, error)
                 except PspBrokenError as error:
-                    if not isinstance(command, ClosePspSession | RetrievePspSession) or _is_about_a_claim(command):
+                    if not isinstance(command, _AboutASession) or _is_about_a_claim(command):
                         raise
                     log.error("psp.refused", kind=command.kind, payment_id=command.payment_id, error=str(error))
                     answer = _unknown(command, error)
@@ -148,6 +151,10 @@ class AdapterHandlers:
 
     async def _close_session(self, command: ClosePspSession) -> Event | None:
         intent = await self.stripe.cancel_session(command)
+        return report_of_intent(intent.answering(command, command.payment_id), self.stripe.clock.now())
+
+    async def _capture_session(self, command: CapturePspSession) -> Event | None:
+        intent = await self.stripe.capture_session(command)
         return report_of_intent(intent.answering(command, command.payment_id), self.stripe.clock.now())
 
     async def _retrieve_session(self, command: RetrievePspSession) -> Event | None:

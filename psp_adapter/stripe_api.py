@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import stripe
 import structlog
 
-from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
+from contracts.psp import CapturePspSession, ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.errors import PspBrokenError
 from psp_adapter.stripe_access import LOOKED_THROUGH, PAGE
 from psp_adapter.stripe_errors import code_of
@@ -24,6 +24,9 @@ _T = TypeVar("_T")
 _NO_INTENT = "/v1/payment_intents/pi_bellhop_asks_whether_it_may"
 _RETRIEVE = ("get", _NO_INTENT)
 _CANCEL = ("post", f"{_NO_INTENT}/cancel")
+_CAPTURE = ("post", f"{_NO_INTENT}/capture")
+
+_UNEXPECTED_STATE = ("payment_intent_unexpected_state", "charge_expired_for_capture")
 
 _KEYS = 5
 """Number of idempotency keys tried for one request while Stripe repeats a stored failure under each."""
@@ -49,6 +52,8 @@ class StripeApi(StripeReader):
         params: Any = {"amount": amount, "currency": currency, "metadata": metadata}
         if command.description:
             params["description"] = command.description
+        if command.is_captured_later:
+            params["capture_method"] = "manual"
         if self.statement_descriptor_suffix:
             params["statement_descriptor_suffix"] = self.statement_descriptor_suffix
 
@@ -93,19 +98,47 @@ class StripeApi(StripeReader):
         reference = command.psp_reference
         with self.access.translating(f"closing the session of {command.payment_id}", _CANCEL, held=reference):
             try:
-                intent = await self.client.v1.payment_intents.cancel_async(reference)
+                return self.access.intent(await self.client.v1.payment_intents.cancel_async(reference))
             except stripe.InvalidRequestError as error:
-                # "You cannot cancel this PaymentIntent because it has a status of …": the error carries the intent.
-                current = getattr(error.error, "payment_intent", None)
-                if error.code != "payment_intent_unexpected_state" or current is None:
-                    raise
-                return self.access.intent(current)
-        return self.access.intent(intent)
+                return self._unchanged(error)
+
+    async def capture_session(self, command: CapturePspSession) -> Intent:
+        """Capture what is authorised; returns the PaymentIntent's state afterwards, captured or not.
+
+        An intent is captured at most once, so a command that is repeated days later captures nothing again.
+        """
+        reference, (amount, _currency) = command.psp_reference, to_stripe(command.amount)
+
+        async def capture(key: str) -> Intent:
+            options: stripe.RequestOptions = {"idempotency_key": key}
+            captured = await self.client.v1.payment_intents.capture_async(
+                reference, {"amount_to_capture": amount}, options
+            )
+            return self.access.intent(captured)
+
+        with self.access.translating(f"capturing {command.payment_id}", _CAPTURE, held=reference):
+            try:
+                return await _beyond_stored_failures(capture, f"capture:{command.payment_id}:{command.session_no}")
+            except stripe.InvalidRequestError as error:
+                return self._unchanged(error)
+            except stripe.CardError:
+                # The bank refuses what it had authorised; the intent says what is left.
+                return await self.retrieve_session(reference, held=True)
+
+    def _unchanged(self, error: stripe.InvalidRequestError) -> Intent:
+        """The intent that a refused change left as it was: "You cannot cancel this PaymentIntent because it has a
+        status of …". Raises the error if it is about anything else."""
+        current = getattr(error.error, "payment_intent", None)
+        if error.code not in _UNEXPECTED_STATE or current is None:
+            raise error
+        return self.access.intent(current)
 
     async def retrieve_session(self, psp_reference: str, *, held: bool = False) -> Intent:
         """Read a PaymentIntent. With `held`, a payment of ours holds it, so it must exist."""
         with self.access.translating(f"asking for {psp_reference}", _RETRIEVE, held=psp_reference if held else None):
-            return self.access.intent(await self.client.v1.payment_intents.retrieve_async(psp_reference))
+            return self.access.intent(
+                await self.client.v1.payment_intents.retrieve_async(psp_reference, {"expand": ["latest_charge"]})
+            )
 
     async def find_session(self, psp_reference: str) -> Intent | None:
         """Read a PaymentIntent, or None if the account does not know it."""

@@ -39,15 +39,28 @@ class Intent(_PspObject):
     amount: int
     currency: str
     amount_received: int = 0
+    amount_capturable: int = 0
     livemode: bool
     created: int = 0
     client_secret: str | None = Field(default=None, repr=False)
     metadata: Mapping[str, str] = Field(default_factory=dict)
     last_payment_error: PaymentError | None = None
     next_action: Mapping[str, Any] = Field(default_factory=dict)
+    capture_method: str = ""
+    latest_charge: str | Mapping[str, Any] = ""
+    """Its id, or the whole charge where it was asked for."""
 
     is_answer: bool = False
     """It was read to answer a command, and is that command's payment regardless of its metadata."""
+
+    @property
+    def capture_before(self) -> int | None:
+        """When its authorisation lapses, in Unix seconds, where the charge is known and names it."""
+        charge = self.latest_charge if isinstance(self.latest_charge, Mapping) else {}
+        details = charge.get("payment_method_details")
+        kinds = details.values() if isinstance(details, Mapping) else ()
+        named = (kind.get("capture_before") for kind in kinds if isinstance(kind, Mapping))
+        return next((moment for moment in named if type(moment) is int), None)
 
     @property
     def is_ours(self) -> bool:

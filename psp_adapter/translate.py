@@ -205,6 +205,11 @@ def _payable_until(intent: Intent) -> datetime | None:
     return datetime.fromtimestamp(max(moments), UTC) if moments else None
 
 
+def _capture_before(intent: Intent) -> datetime | None:
+    moment = intent.capture_before
+    return datetime.fromtimestamp(moment, UTC) if moment is not None and 0 < moment <= _LAST_SECOND else None
+
+
 def _partially_funded(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
     missing = _instructions(intent).get("amount_remaining")
     still = from_stripe(missing, intent.currency) if isinstance(missing, int) else None
@@ -215,10 +220,16 @@ def _partially_funded(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
 
 def _authorised(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
     detail = (
-        f"the payment was authorised and not captured, which this system never asks for: its capture method was "
+        f"the payment was authorised and not captured, which was not asked for: its capture method or amount was "
         f"changed at the PSP. The authorisation is cancelled, and nothing was charged ({intent.id})"
     )
-    return PspPaymentHeld(**_facts(intent, occurred_at), is_authorised_only=True, detail=detail)
+    return PspPaymentHeld(
+        **_facts(intent, occurred_at),
+        is_authorised_only=True,
+        detail=detail,
+        authorised=from_stripe(intent.amount_capturable, intent.currency),
+        capture_before=_capture_before(intent),
+    )
 
 
 _Builder = Callable[[Intent, datetime], PspPaymentEvent]

@@ -41,6 +41,7 @@ CALLS: tuple[tuple[str, str, Operation, bool], ...] = (
     ("GET", "/payment_intents/{id}", intents.retrieve, True),
     ("POST", "/payment_intents/{id}", intents.update, False),
     ("POST", "/payment_intents/{id}/confirm", intents.confirm, True),
+    ("POST", "/payment_intents/{id}/capture", intents.capture, False),
     ("POST", "/payment_intents/{id}/cancel", intents.cancel, False),
     ("GET", "/charges", charges.list_all, False),
     ("GET", "/charges/{id}", charges.retrieve, False),

@@ -7,10 +7,11 @@ from stripe_sandbox.lists import page
 from stripe_sandbox.sandbox import Call, Sandbox
 
 NO_OUTCOME: Json = {"network_status": "approved_by_network", "reason": None, "risk_level": "normal"}
+_APPROVED: Json = NO_OUTCOME | {"seller_message": "Payment complete.", "type": "authorized"}
 
 
-def attempt(sandbox: Sandbox, call: Call, intent: Json, *, status: str) -> Json:
-    """A new charge for the whole intent, *succeeded*, *pending* or *failed*, made its latest."""
+def attempt(sandbox: Sandbox, call: Call, intent: Json, *, status: str, capture_before: int | None = None) -> Json:
+    """A new charge for the whole intent, *succeeded*, *authorised*, *pending* or *failed*, made its latest."""
     method = sandbox.store.get(intent["payment_method"], "pm")
     charge: Json = {
         "id": sandbox.new_id("ch"),
@@ -50,6 +51,10 @@ def attempt(sandbox: Sandbox, call: Call, intent: Json, *, status: str) -> Json:
     intent["latest_charge"] = charge["id"]
     if status == "pending":
         sandbox.emit(call, "charge.pending", charge)
+    elif status == "authorised":
+        charge["payment_method_details"][method["type"]]["capture_before"] = capture_before
+        charge.update(status="succeeded", paid=True, outcome=_APPROVED)
+        sandbox.emit(call, "charge.succeeded", charge)
     elif status == "succeeded":
         succeed(sandbox, call, charge)
     else:
@@ -58,15 +63,22 @@ def attempt(sandbox: Sandbox, call: Call, intent: Json, *, status: str) -> Json:
 
 
 def succeed(sandbox: Sandbox, call: Call, charge: Json) -> None:
-    charge.update(
-        status="succeeded",
-        paid=True,
-        captured=True,
-        amount_captured=charge["amount"],
-        outcome=NO_OUTCOME | {"seller_message": "Payment complete.", "type": "authorized"},
-    )
+    charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"], outcome=_APPROVED)
     balance.charge_taken(sandbox, charge)
     sandbox.emit(call, "charge.succeeded", charge)
+
+
+def capture(sandbox: Sandbox, call: Call, charge: Json, amount: int) -> None:
+    """Take what was authorised, or a part of it."""
+    charge.update(captured=True, amount_captured=amount)
+    balance.charge_taken(sandbox, charge)
+    sandbox.emit(call, "charge.captured", charge)
+
+
+def expire(sandbox: Sandbox, call: Call, charge: Json) -> None:
+    """The authorisation was not captured in time."""
+    charge["paid"] = False
+    sandbox.emit(call, "charge.expired", charge)
 
 
 def fail(sandbox: Sandbox, call: Call, charge: Json) -> None:

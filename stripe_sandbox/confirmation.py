@@ -10,6 +10,8 @@ from stripe_sandbox.errors import ApiError, Json, invalid, refused
 from stripe_sandbox.sandbox import Call, Sandbox
 
 Outcome = Literal["succeed", "fail"]
+AUTHORISED_FOR = 7 * 24 * 3600
+"""Seconds until an authorisation lapses."""
 AUTHENTICATION_FAILED = "The card's owner could not be authenticated. Try again or use another card."
 
 
@@ -115,13 +117,43 @@ def _take(sandbox: Sandbox, call: Call, intent: Json) -> None:
         charges.attempt(sandbox, call, intent, status="succeeded")
         _succeed(sandbox, call, intent)
         return
-    charges.attempt(sandbox, call, intent, status="pending")
+    lapses_at = sandbox.seconds() + AUTHORISED_FOR
+    charges.attempt(sandbox, call, intent, status="authorised", capture_before=lapses_at)
     intent.update(status="requires_capture", amount_capturable=intent["amount"], last_payment_error=None)
+    sandbox.at(lapses_at, "authorisation", intent["id"])
     sandbox.emit(call, "payment_intent.amount_capturable_updated", intent)
 
 
-def _succeed(sandbox: Sandbox, call: Call, intent: Json) -> None:
-    intent.update(status="succeeded", amount_received=intent["amount"], last_payment_error=None)
+def capture(sandbox: Sandbox, call: Call, intent: Json, amount: int) -> None:
+    """Take what was authorised, or a part of it; the rest is released."""
+    sandbox.state.timers.pop(intent["id"], None)
+    charges.capture(sandbox, call, sandbox.store.get(intent["latest_charge"], "ch"), amount)
+    intent["amount_capturable"] = 0
+    _succeed(sandbox, call, intent, amount)
+
+
+def lapse(sandbox: Sandbox, call: Call, intent: Json) -> None:
+    """The authorisation was not captured in time: the intent is cancelled by itself."""
+    if intent["status"] == "requires_capture":
+        charges.expire(sandbox, call, sandbox.store.get(intent["latest_charge"], "ch"))
+        cancel(sandbox, call, intent, "automatic")
+
+
+def cancel(sandbox: Sandbox, call: Call, intent: Json, reason: str | None) -> None:
+    sandbox.state.timers.pop(intent["id"], None)
+    intent.update(
+        status="canceled",
+        amount_capturable=0,
+        canceled_at=sandbox.seconds(),
+        cancellation_reason=reason,
+        next_action=None,
+        processing=None,
+    )
+    sandbox.emit(call, "payment_intent.canceled", intent)
+
+
+def _succeed(sandbox: Sandbox, call: Call, intent: Json, amount: int | None = None) -> None:
+    intent.update(status="succeeded", amount_received=amount or intent["amount"], last_payment_error=None)
     sandbox.emit(call, "payment_intent.succeeded", intent)
     if sandbox.state.behaviours[intent["payment_method"]] == "disputed":
         open_dispute(sandbox, call, intent, reason="fraudulent")

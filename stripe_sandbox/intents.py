@@ -172,21 +172,27 @@ def confirm(sandbox: Sandbox, call: Call) -> Json:
     return shown(call, intent)
 
 
+def capture(sandbox: Sandbox, call: Call) -> Json:
+    intent = _named(sandbox, call)
+    forms.only(call.params, ("amount_to_capture",))
+    amount = forms.integer(call.params, "amount_to_capture", least=1)
+    if intent["status"] != "requires_capture":
+        raise _unexpected(intent, "capture")
+    if amount is not None and amount > intent["amount_capturable"]:
+        raise invalid(
+            "You cannot capture more than was authorised.", param="amount_to_capture", code="amount_too_large"
+        )
+    confirmation.capture(sandbox, call, intent, amount or intent["amount_capturable"])
+    return intent
+
+
 def cancel(sandbox: Sandbox, call: Call) -> Json:
     intent = _named(sandbox, call)
     forms.only(call.params, ("cancellation_reason",))
     reason = forms.one_of(call.params, "cancellation_reason", REASONS)
     if intent["status"] not in (*UNPAID, "requires_capture"):
         raise _unexpected(intent, "cancel")
-    intent.update(
-        status="canceled",
-        amount_capturable=0,
-        canceled_at=sandbox.seconds(),
-        cancellation_reason=reason,
-        next_action=None,
-        processing=None,
-    )
-    sandbox.emit(call, "payment_intent.canceled", intent)
+    confirmation.cancel(sandbox, call, intent, reason)
     return intent
 
 

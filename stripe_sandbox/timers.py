@@ -50,6 +50,8 @@ class Timers:
         match kind:
             case "intent":
                 confirmation.settle(sandbox, INTERNAL_CALL, state.payment_intents[object_id])
+            case "authorisation":
+                confirmation.lapse(sandbox, INTERNAL_CALL, state.payment_intents[object_id])
             case "voucher":
                 confirmation.expire(sandbox, INTERNAL_CALL, state.payment_intents[object_id])
             case "refund":

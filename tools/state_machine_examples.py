@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from chassis.decision import Applied, Decision, Refused, State
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.catalogue import ChangeExtra, DefineExtra, RetireExtra
 from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
@@ -27,8 +28,10 @@ from contracts.orders import (
     StartPayment,
 )
 from contracts.payments import (
+    CapturePayment,
     ClosePaymentSession,
     CreatePaymentSession,
+    PaymentAuthorised,
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentFailed,
@@ -127,10 +130,17 @@ def _order_examples() -> dict[str, Order]:
     expiring = _after(decide_order, payable, DeadlinePassed())
     cancelling = _after(decide_order, payable, cancel)
     closed = PaymentSessionClosed(**IDS)
+    asking = placed.model_copy(
+        update={"lines": tuple(line.model_copy(update={"needs_approval": True}) for line in placed.lines)}
+    )
+    awaiting = _after(decide_order, asking, _starting(), _session_created(), _authorised())
     return {
         "pending_payment, its places not confirmed": unconfirmed,
         "pending_payment, no payment requested yet": placed,
         "pending_payment": payable,
+        "pending_payment, needs approval": _after(decide_order, asking, _starting(), _session_created()),
+        "awaiting_approval": awaiting,
+        "capturing": _after(decide_order, awaiting, ApproveOrder(order_id=ORDER_ID, staff=STAFF)),
         "expiring": expiring,
         "cancelling": cancelling,
         "confirmed": confirmed,
@@ -145,6 +155,9 @@ def _order_examples() -> dict[str, Order]:
         "fulfilled": _after(decide_order, confirmed, FulfilOrder(order_id=ORDER_ID, staff=STAFF)),
         "expired": _after(decide_order, expiring, closed),
         "cancelled": _after(decide_order, cancelling, closed),
+        "declined": _after(
+            decide_order, awaiting, DeclineOrder(order_id=ORDER_ID, staff=STAFF, reason="fully booked"), closed
+        ),
         "cancelled, refund on its way": _after(decide_order, confirmed, cancel),
         "needs_review": _after(decide_order, payable, PaymentSucceeded(**IDS, amount=LESS)),
         "needs_review, expired before": _after(
@@ -167,6 +180,7 @@ def _order_messages() -> dict[str, Any]:
         "PaymentInstructionsIssued": PaymentInstructionsIssued(**IDS, payable_until=NOW + timedelta(days=3)),
         "PaymentProcessing": PaymentProcessing(**IDS),
         "PaymentFailed": PaymentFailed(**IDS, code="card_declined", detail="Your card was declined."),
+        "PaymentAuthorised": _authorised(),
         "PaymentSucceeded (in full)": PaymentSucceeded(**IDS, amount=TOTAL),
         "PaymentSucceeded (another amount)": PaymentSucceeded(**IDS, amount=LESS),
         "PaymentMismatched": PaymentMismatched(**IDS, detail="livemode differs", received=TOTAL),
@@ -174,6 +188,8 @@ def _order_messages() -> dict[str, Any]:
         "deadline": DeadlinePassed(),
         "CancelOrder": CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id),
         "PaymentSessionClosed": PaymentSessionClosed(**IDS),
+        "ApproveOrder": ApproveOrder(order_id=ORDER_ID, staff=STAFF),
+        "DeclineOrder": DeclineOrder(order_id=ORDER_ID, staff=STAFF, reason="fully booked"),
         "FulfilOrder": FulfilOrder(order_id=ORDER_ID, staff=STAFF),
         "FulfilLines": FulfilLines(order_id=ORDER_ID, staff=STAFF, lines=(0,)),
         "RefundOrder": RefundOrder(order_id=ORDER_ID, staff=STAFF, refund_id=REFUND_ID, reason="sorry"),
@@ -217,6 +233,10 @@ def _resolving(resolution: ReviewResolution) -> ReviewDecision:
     return ReviewDecision(command, review_no=1)
 
 
+def _authorised() -> PaymentAuthorised:
+    return PaymentAuthorised(**IDS, amount=TOTAL, capture_before=NOW + timedelta(days=7))
+
+
 def _starting() -> PaymentStart:
     command = StartPayment(order_id=ORDER_ID, guest_id=GUEST.guest_id, property_id=GUEST.property_id)
     return PaymentStart(command, None)
@@ -233,12 +253,16 @@ def _payment_examples() -> dict[str, Payment]:
     created = _after(decide_payment, None, _create())
     opened = _after(decide_payment, created, _psp_session_created())
     closing = _after(decide_payment, opened, ClosePaymentSession(**IDS))
+    later = opened.model_copy(update={"is_captured_later": True})
     paid = _after(decide_payment, opened, PspPaymentSucceeded(**FACT, amount_received=TOTAL))
     return {
         "created": created,
         "session_open": opened,
         "action_required": _after(decide_payment, opened, PspPaymentActionRequired(**FACT)),
         "processing": _after(decide_payment, opened, PspPaymentProcessing(**FACT)),
+        "session_open, captured later": later,
+        "authorised": _after(decide_payment, later, _authorisation()),
+        "capturing": _after(decide_payment, later, _authorisation(), CapturePayment(**IDS, amount=TOTAL)),
         "succeeded": paid,
         "succeeded, a refund asked for": _after(decide_payment, paid, _refund_payment()),
         "closing": closing,
@@ -254,6 +278,7 @@ def _payment_messages() -> dict[str, Any]:
     dispute: dict[str, Any] = {**FACT, "dispute_id": "dp_example", "amount": TOTAL}
     return {
         "CreatePaymentSession": _create(),
+        "CapturePayment": CapturePayment(**IDS, amount=TOTAL),
         "ClosePaymentSession": ClosePaymentSession(**IDS),
         "RefundPayment": _refund_payment(),
         "poll": PollDue(),
@@ -263,7 +288,7 @@ def _payment_messages() -> dict[str, Any]:
         "PspPaymentActionRequired": PspPaymentActionRequired(**FACT),
         "PspPaymentActionRequired (a voucher)": PspPaymentActionRequired(**FACT, payable_until=NOW + timedelta(days=3)),
         "PspPaymentHeld (paid in part)": PspPaymentHeld(**FACT, is_authorised_only=False, detail="a part is missing"),
-        "PspPaymentHeld (authorised only)": PspPaymentHeld(**FACT, is_authorised_only=True, detail="not captured"),
+        "PspPaymentHeld (authorised only)": _authorisation(),
         "PspPaymentProcessing": PspPaymentProcessing(**FACT),
         "PspPaymentFailed": PspPaymentFailed(**FACT, code="card_declined", detail="Your card was declined."),
         "PspPaymentSucceeded (in full)": PspPaymentSucceeded(**FACT, amount_received=TOTAL),
@@ -284,6 +309,10 @@ def _payment_messages() -> dict[str, Any]:
 
 def _create() -> CreatePaymentSession:
     return CreatePaymentSession(**IDS, amount=TOTAL)
+
+
+def _authorisation() -> PspPaymentHeld:
+    return PspPaymentHeld(**FACT, is_authorised_only=True, detail="authorised", authorised=TOTAL)
 
 
 def _refund_payment() -> RefundPayment:

@@ -65,6 +65,7 @@ PROBLEM_TYPES = _types(
     (409, "order-not-payable", "Order not payable", "A payment for this order is being processed."),
     (409, "order-not-cancellable", "Order not cancellable", "This order can no longer be cancelled: it is fulfilled."),
     (409, "cancellation-too-late", "Cancellation too late", "Please ask the reception: the time to cancel is over."),
+    (409, "order-not-approvable", "Order not approvable", "This order needs no approval."),
     (409, "order-not-fulfillable", "Order not fulfillable", "Only a confirmed order can be fulfilled; it is expired."),
     (409, "order-not-refundable", "Order not refundable", "There is nothing to refund for this order."),
     (409, "refund-not-failed", "Refund not failed", "This order has no failed refund ref_x that is still open."),

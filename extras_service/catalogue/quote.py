@@ -116,4 +116,5 @@ def _priced(guest: Guest, line: RequestedLine, extra: Extra) -> OrderLine:
         line_total=line_total,
         vat=vat_of(line_total, extra.vat_rate),
         extra_version=extra.version,
+        needs_approval=extra.needs_approval,
     )

@@ -1,9 +1,11 @@
 """Transitions of expiring and cancelled orders."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from chassis.decision import Applied, Decision, Refused, Stale
+from contracts.approvals import OrderDeclined
 from contracts.ids import RefundId
 from contracts.order_actions import ActionKind
 from contracts.orders import CancelOrder, OrderCancelled, OrderExpired, OrderStatus, Reason, RefundSettlement
@@ -20,17 +22,17 @@ def deadline_passed(order: Order, now: datetime) -> Decision[Order]:
         return Stale("the deadline was moved")
     if order.session is None and order.session_asked_at is None:
         return expired(order)
-    return _closing(order, OrderStatus.EXPIRING)
+    return closing(order, OrderStatus.EXPIRING)
 
 
 def cancelled_unpaid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
     marked = acted(order, command, ActionKind.CANCELLED, now, command.reason)
     if order.session is None and order.session_asked_at is None:
         return cancelled(marked)
-    return _closing(marked, OrderStatus.CANCELLING)
+    return closing(marked, OrderStatus.CANCELLING)
 
 
-def _closing(order: Order, status: OrderStatus) -> Decision[Order]:
+def closing(order: Order, status: OrderStatus) -> Decision[Order]:
     """First of two phases: nothing is released before the PSP confirms that the order can no longer be paid."""
     closing = order.model_copy(update={"status": status, "due_at": None, "waiting": ()})
     close = ClosePaymentSession(order_id=order.order_id, payment_id=order.payment_id)
@@ -44,15 +46,22 @@ def expired(order: Order) -> Applied[Order]:
 
 
 def cancelled(order: Order, *asked: RefundPayment | ClosePaymentSession) -> Applied[Order]:
-    closed = settled(order, OrderStatus.CANCELLED)
-    event = OrderCancelled(
-        order_id=order.order_id,
-        guest_id=order.guest.guest_id,
-        property_id=order.guest.property_id,
-        payment_status=closed.payment_status,
-    )
+    """The order is cancelled, or declined if the hotel did not take it."""
+    closed = settled(order, _closed_as(order))
+    about: dict[str, Any] = {
+        "order_id": order.order_id,
+        "guest_id": order.guest.guest_id,
+        "property_id": order.guest.property_id,
+        "payment_status": closed.payment_status,
+    }
+    because = order.declined_because
+    event = OrderCancelled(**about) if because is None else OrderDeclined(**about, reason=because)
     refused = refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))
     return Applied(closed, (event, *asked, *refused))
+
+
+def _closed_as(order: Order) -> OrderStatus:
+    return OrderStatus.CANCELLED if order.declined_because is None else OrderStatus.DECLINED
 
 
 def cancelled_paid(order: Order, command: CancelOrder, now: datetime) -> Decision[Order]:
@@ -95,6 +104,6 @@ def cancelled_with_refund(order: Order, why: str, reason: str, actor: str, now: 
     failed = (each for each in order.troubled_refunds if each.stage is RefundStage.FAILED and not each.is_second_charge)
     covered = with_settled(order, failed, RefundSettlement(by=actor, at=now, reason=f"asked for again as {refund_id}"))
     asked, refund = ask_refund(covered, refund_of(refund_id, left, reason, actor, now))
-    if order.status is OrderStatus.CANCELLED:
-        return Applied(settled(asked, OrderStatus.CANCELLED), (refund,))
+    if order.status is _closed_as(order):
+        return Applied(settled(asked, order.status), (refund,))
     return cancelled(asked, refund)

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from chassis.amounts import readable
 from chassis.decision import Decision, Ignored, Refused, Stale
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.ids import GuestId, PropertyId
 from contracts.message import OrderEvent
 from contracts.orders import (
@@ -25,6 +26,7 @@ from contracts.orders import (
     StartPayment,
 )
 from contracts.payments import (
+    PaymentAuthorised,
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentFailed,
@@ -39,7 +41,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.order import closure, fulfilment, money, payment, refund_transitions, replies, transitions
+from extras_service.order import approval, closure, fulfilment, money, payment, refund_transitions, replies, transitions
 from extras_service.order.inputs import (
     DeadlinePassed,
     HoldsConfirmed,
@@ -80,12 +82,19 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             PaymentSessionCreated(request_no=no)
             | PaymentInstructionsIssued(request_no=no)
             | PaymentProcessing(request_no=no)
+            | PaymentAuthorised(request_no=no)
             | PaymentFailed(request_no=no),
         ) if order.has_closed(no):
             return Stale("the session was closed meanwhile")
         case _S.PENDING_PAYMENT, PaymentSessionCreated():
             return payment.session_created(order, message)
-        case _, PaymentSessionCreated() if order.received is None:
+        case ((_S.AWAITING_APPROVAL | _S.CAPTURING), PaymentSessionCreated()):
+            return Stale(f"the order is {order.status} already")
+        case ((_S.PENDING_PAYMENT | _S.AWAITING_APPROVAL), PaymentAuthorised()):
+            return approval.authorised(order, message, now)
+        case _S.CAPTURING, PaymentAuthorised():
+            return approval.captured_again(order)
+        case _, PaymentSessionCreated() | PaymentAuthorised() if order.received is None:
             return payment.opened_too_late(order)
         case _S.PENDING_PAYMENT, PaymentSessionFailed():
             return payment.session_failed(order, message)
@@ -95,23 +104,50 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return payment.processing(order)
         case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentFailed()):
             return payment.attempt_failed(order, message, now)
-        case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)) if amount == order.total:
+        case (
+            (_S.PENDING_PAYMENT | _S.EXPIRING | _S.AWAITING_APPROVAL),
+            PaymentSucceeded(amount=amount),
+        ) if order.needs_approval:
+            return approval.charged_unapproved(order, amount)
+        case (
+            (_S.PENDING_PAYMENT | _S.EXPIRING | _S.CAPTURING),
+            PaymentSucceeded(amount=amount),
+        ) if amount == order.total:
             return payment.paid(order)
-        case ((_S.CANCELLING | _S.EXPIRED | _S.CANCELLED), PaymentSucceeded()) if order.received is None:
+        case ((_S.CANCELLING | _S.EXPIRED | _S.CANCELLED | _S.DECLINED), PaymentSucceeded()) if order.received is None:
             return closure.paid_too_late(order, message, now)
-        case ((_S.PENDING_PAYMENT | _S.EXPIRING), PaymentSucceeded(amount=amount)):
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CAPTURING), PaymentSucceeded(amount=amount)):
             return money.needs_review(order, f"paid {readable(amount)}, owed {readable(order.total)}", received=amount)
         case _, PaymentMismatched(received=received, detail=detail) if order.received is None:
             return money.needs_review(order, detail, received=received)
         case _, PaymentUnresolved(refund_id=refund_id) if refund_id is not None:
             return refund_transitions.unanswered(order, message, refund_id, now)
-        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING), PaymentUnresolved(detail=detail)):
+        case (
+            (_S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING | _S.AWAITING_APPROVAL | _S.CAPTURING),
+            PaymentUnresolved(detail=detail),
+        ):
             return money.unresolved(order, detail)
-        case ((_S.EXPIRED | _S.CANCELLED), PaymentUnresolved(detail=detail)) if order.received is None:
+        case ((_S.EXPIRED | _S.CANCELLED | _S.DECLINED), PaymentUnresolved(detail=detail)) if order.received is None:
             return money.unresolved(order, detail)
         case _S.PENDING_PAYMENT, DeadlinePassed():
             return closure.deadline_passed(order, now)
-        case ((_S.PENDING_PAYMENT | _S.EXPIRING), CancelOrder()):
+        case _S.AWAITING_APPROVAL, DeadlinePassed():
+            return approval.deadline_passed(order, now)
+        case _S.AWAITING_APPROVAL, ApproveOrder():
+            return approval.approved(order, message, now)
+        case _S.NEEDS_REVIEW, ApproveOrder() if order.unapproved:
+            return approval.approved_after_charge(order, message, now)
+        case _S.AWAITING_APPROVAL, DeclineOrder():
+            return approval.declined(order, message, now)
+        case ((_S.CAPTURING | _S.CONFIRMED | _S.FULFILLED), ApproveOrder()) if order.needs_approval:
+            return Ignored("approved already")
+        case ((_S.CANCELLING | _S.DECLINED), DeclineOrder()) if order.declined_because is not None:
+            return Ignored("declined already")
+        case _, ApproveOrder() | DeclineOrder():
+            return Refused(Reason.ORDER_NOT_APPROVABLE, replies.not_approvable(order))
+        case ((_S.AWAITING_APPROVAL | _S.CAPTURING), PaymentSessionClosed()):
+            return approval.session_closed(order, message)
+        case ((_S.PENDING_PAYMENT | _S.EXPIRING | _S.AWAITING_APPROVAL | _S.CAPTURING), CancelOrder()):
             return closure.cancelled_unpaid(order, message, now)
         case _S.PENDING_PAYMENT, PaymentSessionClosed():
             return payment.session_lost(order, message, now)
@@ -121,7 +157,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             return closure.cancelled(order)
         case _S.CONFIRMED, CancelOrder():
             return closure.cancelled_paid(order, message, now)
-        case ((_S.CANCELLING | _S.CANCELLED), CancelOrder()):
+        case ((_S.CANCELLING | _S.CANCELLED | _S.DECLINED), CancelOrder()):
             return Ignored("cancelled already")
         case _, CancelOrder():
             return Refused(
@@ -167,6 +203,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
             | PaymentInstructionsIssued()
             | PaymentProcessing()
             | PaymentFailed()
+            | PaymentAuthorised()
             | PaymentSucceeded()
             | PaymentMismatched()
             | PaymentUnresolved()
@@ -183,7 +220,18 @@ def _overtaken(status: OrderStatus, message: OrderInput) -> Decision[Order]:
             return Ignored("a person decides on this order")
         case _ if isinstance(message, PaymentSucceeded):
             return Ignored("paid already")
-        case _S.PENDING_PAYMENT | _S.EXPIRING | _S.CANCELLING | _S.CONFIRMED | _S.FULFILLED | _S.EXPIRED | _S.CANCELLED:
+        case (
+            _S.PENDING_PAYMENT
+            | _S.AWAITING_APPROVAL
+            | _S.CAPTURING
+            | _S.EXPIRING
+            | _S.CANCELLING
+            | _S.CONFIRMED
+            | _S.FULFILLED
+            | _S.EXPIRED
+            | _S.CANCELLED
+            | _S.DECLINED
+        ):
             return Stale(f"the order is {status} already")
         case _:
             assert_never(status)
@@ -198,6 +246,8 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
             return guest_id is not None and _is_guests(order, guest_id, property_id)
         case (
             CancelOrder(staff=staff)
+            | ApproveOrder(staff=staff)
+            | DeclineOrder(staff=staff)
             | FulfilOrder(staff=staff)
             | FulfilLines(staff=staff)
             | RefundOrder(staff=staff)
@@ -228,6 +278,8 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
         case (
             PaymentStart()
             | CancelOrder()
+            | ApproveOrder()
+            | DeclineOrder()
             | FulfilOrder()
             | FulfilLines()
             | RefundOrder()

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from chassis.decision import PendingReply, Refused
 from chassis.errors import PermanentError, TransientError
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.ids import OrderId
 from contracts.orders import (
     CancelOrder,
@@ -18,6 +19,7 @@ from contracts.orders import (
     StartPayment,
 )
 from contracts.payments import (
+    PaymentAuthorised,
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentFailed,
@@ -87,13 +89,14 @@ class DeadlinePassed:
     """The sweeper found that the order's deadline has passed."""
 
 
-StaffCommand = FulfilOrder | FulfilLines | RefundOrder | RetryRefund | SettleRefundOutside
+StaffCommand = ApproveOrder | DeclineOrder | FulfilOrder | FulfilLines | RefundOrder | RetryRefund | SettleRefundOutside
 PaymentEvent = (
     PaymentSessionCreated
     | PaymentSessionFailed
     | PaymentProcessing
     | PaymentInstructionsIssued
     | PaymentFailed
+    | PaymentAuthorised
     | PaymentSucceeded
     | PaymentMismatched
     | PaymentSessionClosed

@@ -15,7 +15,7 @@ from extras_service.order.replies import not_payable, refuse_waiting
 from extras_service.order.state import Order
 from extras_service.order.status import CLOSED, payment_status_of, settled
 
-REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+REFUNDABLE = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, *CLOSED)
 
 DISPUTED = "This payment is disputed. Refunds are blocked until the dispute is resolved."
 

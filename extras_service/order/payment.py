@@ -47,6 +47,7 @@ def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Deci
         asked_at=now,
         description=payment_description(order),
         sealed_receipt_email=starting.command.sealed_receipt_email,
+        is_captured_later=order.needs_approval,
     )
     asked = {"waiting": waiting, "session_asked_at": now, "session_requests": ask.request_no}
     return Applied(order.model_copy(update=asked), (ask,))
@@ -140,7 +141,7 @@ def paid(order: Order) -> Decision[Order]:
 
 
 def confirmed(order: Order, waiting: tuple[PendingReply, ...]) -> Decision[Order]:
-    after = settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None})
+    after = settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None, "declined_because": None})
     event = OrderConfirmed(
         order_id=order.order_id,
         property_id=order.guest.property_id,

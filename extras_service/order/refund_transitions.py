@@ -19,9 +19,9 @@ from extras_service.order.money import DISPUTED, money_moved, needs_review, paym
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.refund_requests import ask_again, with_refund
 from extras_service.order.state import Order
+from extras_service.order.status import CLOSED
 
-_CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
-_DECIDED = (*_CLOSED, OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
+_DECIDED = (*CLOSED, OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
 
 _BY_THE_PSP = "made at the PSP"
 
@@ -104,7 +104,7 @@ def _changed(before: Order, after: Order) -> Applied[Order]:
 
 def _must_be_decided(order: Order, refund: RequestedRefund) -> bool:
     """The hotel holds the guest's money without owing anything for it."""
-    return order.status in _CLOSED or (refund.is_second_charge and order.status is not OrderStatus.NEEDS_REVIEW)
+    return order.status in CLOSED or (refund.is_second_charge and order.status is not OrderStatus.NEEDS_REVIEW)
 
 
 def _with_totals(order: Order, event: PaymentRefunded | PaymentRefundFailed) -> Order:

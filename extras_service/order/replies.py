@@ -27,16 +27,31 @@ def not_payable(order: Order) -> str:
             return "This order is paid already."
         case OrderStatus.NEEDS_REVIEW:
             return "This order is being looked at by the hotel; please do not pay again."
+        case OrderStatus.AWAITING_APPROVAL:
+            return "The hotel has not approved this order yet. The amount is reserved, and nothing is charged before."
+        case OrderStatus.CAPTURING:
+            return "The hotel has approved this order, and its payment is being taken."
         case (
             OrderStatus.PENDING_PAYMENT
             | OrderStatus.EXPIRING
             | OrderStatus.CANCELLING
             | OrderStatus.EXPIRED
             | OrderStatus.CANCELLED
+            | OrderStatus.DECLINED
         ):
             return f"This order can no longer be paid: it is {order.status}."
         case _:
             assert_never(order.status)
+
+
+def not_approvable(order: Order) -> str:
+    if not order.needs_approval:
+        return "This order needs no approval."
+    if order.status is OrderStatus.PENDING_PAYMENT:
+        return "The guest has not paid for this order yet; until then there is nothing to approve or to decline."
+    if order.status is OrderStatus.CAPTURING:
+        return "This order is approved, and its payment is being taken. Cancel it instead."
+    return f"This order can be neither approved nor declined: it is {order.status}."
 
 
 def refuse_waiting(order: Order, reason: Reason, detail: str) -> tuple[Outgoing, ...]:

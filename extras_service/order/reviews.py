@@ -120,7 +120,9 @@ def _second_charges_settled(
 
 
 def _decided(order: Order) -> Order:
-    return order.model_copy(update={"review": None, "reviewed_from": None, "back_to": None, "accepted": True})
+    return order.model_copy(
+        update={"review": None, "reviewed_from": None, "unapproved": False, "back_to": None, "accepted": True}
+    )
 
 
 def _settlement(command: ResolveReview, now: datetime, amount: Money | None = None) -> RefundSettlement:

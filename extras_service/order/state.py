@@ -87,6 +87,12 @@ class Order(State):
     """Who cancelled it, gave its extras to the guest or ended a review, the oldest first; see `refunds` for those."""
     fulfilled_lines: tuple[FulfilledLine, ...] = ()
     """The lines that the guest has received, where staff recorded them one by one."""
+    approve_by: datetime | None = None
+    """When an order that awaits approval is declined by itself."""
+    declined_because: str | None = None
+    """Why the hotel does not take the order: once it is closed, it is declined."""
+    unapproved: bool = False
+    """Charged in full before the hotel approved it, which brought it under review: approval ends that review."""
     closed_by: str | None = None
     """The person who closed it, from versions before `actions`: `id: reason`."""
     holds: HoldsStage = HoldsStage.CONFIRMED
@@ -108,9 +114,15 @@ class Order(State):
         return request_no is not None and request_no <= self.closed_request_no
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether the hotel approves it before the guest is charged: one of its extras is enough."""
+        return any(line.needs_approval for line in self.lines)
+
+    @property
     def needs_attention(self) -> bool:
         """Staff must decide on it, or handle a failed refund."""
-        return self.status is OrderStatus.NEEDS_REVIEW or bool(self.troubled_refunds)
+        waits = (OrderStatus.NEEDS_REVIEW, OrderStatus.AWAITING_APPROVAL)
+        return self.status in waits or bool(self.troubled_refunds)
 
     @property
     def summary(self) -> str:
@@ -131,6 +143,9 @@ class Order(State):
             created_at=self.created_at,
             pay_until=self.due_at if self.status is OrderStatus.PENDING_PAYMENT else None,
             payment_failure=self.payment_failure,
+            needs_approval=self.needs_approval,
+            approve_by=self.approve_by if self.status is OrderStatus.AWAITING_APPROVAL else None,
+            declined_because=self.declined_because if self.status is OrderStatus.DECLINED else None,
             refunded=self.refunded,
         )
 
@@ -201,6 +216,8 @@ class Order(State):
                 "payment_status": PaymentStatus.UNPAID,
                 "pay_until": self.created_at + self.pay_within,
                 "payment_failure": None,
+                "approve_by": None,
+                "declined_because": None,
                 "refunded": None,
             }
         )

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.money import Money
 from contracts.order_actions import ActionKind, OrderAction, Role
 from contracts.orders import CancelOrder, FulfilLines, FulfilOrder, OrderStatus, PaymentStatus, ResolveReview
 from extras_service.order.state import Order
 
-CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+CLOSED = (OrderStatus.CANCELLED, OrderStatus.DECLINED, OrderStatus.EXPIRED)
 
 
 def payment_status_of(order: Order) -> PaymentStatus:
@@ -18,6 +19,8 @@ def payment_status_of(order: Order) -> PaymentStatus:
         return PaymentStatus.CHARGED_BACK
     if order.status is OrderStatus.NEEDS_REVIEW:
         return PaymentStatus.MISMATCHED
+    if order.status in (OrderStatus.AWAITING_APPROVAL, OrderStatus.CAPTURING):
+        return PaymentStatus.AUTHORISED
     if order.received is None:
         return PaymentStatus.PAID if order.accepted and order.status is OrderStatus.CONFIRMED else PaymentStatus.UNPAID
     refunded = order.refunded.in_hundredths if order.refunded else 0
@@ -37,7 +40,7 @@ def settled(order: Order, status: OrderStatus) -> Order:
 
 def acted(
     order: Order,
-    command: CancelOrder | FulfilOrder | FulfilLines | ResolveReview,
+    command: ApproveOrder | DeclineOrder | CancelOrder | FulfilOrder | FulfilLines | ResolveReview,
     action: ActionKind,
     now: datetime,
     reason: str = "",

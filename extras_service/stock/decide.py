@@ -12,6 +12,7 @@ from typing import assert_never
 
 from chassis.decision import Applied, Decision, Ignored, Refused
 from contracts.orders import OrderStatus, Reason
+from extras_service.order.status import CLOSED
 from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, StockInput
 from extras_service.stock.state import Hold, Holder, StockDay, hold_of
 
@@ -111,7 +112,7 @@ def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Dec
     if stock is None or hold not in stock.holds:
         return Ignored("the hold is gone, or was renewed")
     is_orders = order is not None and hold.lines_digest in (order.lines_digest, "")
-    if order is not None and is_orders and order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+    if order is not None and is_orders and order.status in CLOSED:
         return _without(stock, hold)
     # A closed order came under review before its release arrived: it is checked again until the review is decided.
     is_reviewed = order is not None and order.status is OrderStatus.NEEDS_REVIEW
@@ -119,7 +120,13 @@ def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Dec
         return Ignored("the hold has not lapsed")
     if order is None or not is_orders:
         return _without(stock, hold)
-    is_kept = order.status in (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
+    # An order that awaits approval keeps its places: its deadline is the hotel's, and it closes by itself.
+    is_kept = order.status in (
+        OrderStatus.AWAITING_APPROVAL,
+        OrderStatus.CAPTURING,
+        OrderStatus.CONFIRMED,
+        OrderStatus.FULFILLED,
+    )
     until = None if is_kept else lapse_at(max(now, order.due_at or now), min(LAPSE_MARGIN, order.pay_within))
     return Applied(_replaced(stock, hold, hold.model_copy(update={"until": until})))
 

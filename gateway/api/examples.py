@@ -88,6 +88,16 @@ RECEIPTS: dict[str, Any] = {
     "kept": TOTAL,
     "vat": [_VAT_SUM],
 }
+AWAITING_APPROVAL = {
+    **ORDER,
+    "status": "awaiting_approval",
+    "payment_status": "authorised",
+    "pay_until": None,
+    "needs_approval": True,
+    "approve_by": "2027-01-26T21:00:00Z",
+}
+CAPTURING = {**AWAITING_APPROVAL, "status": "capturing", "approve_by": None}
+DECLINING = {**CAPTURING, "status": "cancelling"}
 CANCELLING = {**ORDER, "status": "cancelling", "pay_until": None}
 FULFILLED = {**CONFIRMED, "status": "fulfilled"}
 _HALF: dict[str, Any] = {"amount": 2400, "currency": "EUR"}
@@ -186,6 +196,7 @@ DEFINITION: dict[str, Any] = {
     "max_quantity": 1,
     "needs_day": True,
     "slots": [{"at": "10:00", "places": 1}, {"at": "15:00", "places": 1}],
+    "needs_approval": False,
     "lead_hours": 2,
     "weekdays": ["mon", "wed", "fri", "sat"],
     "blackout_days": ["2026-12-24"],

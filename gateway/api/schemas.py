@@ -52,6 +52,14 @@ class CancelRequest(BaseModel):
     reason: str = Field(default="", max_length=500)
 
 
+class DeclineRequest(BaseModel):
+    """Why the hotel does not take the order. The guest reads it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The room is needed at ten that day."}]})
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
 class FulfilRequest(BaseModel):
     """The lines that the guest has received."""
 

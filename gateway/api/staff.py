@@ -1,4 +1,4 @@
-"""Routes for staff: fulfil an order, refund it, decide its review."""
+"""Routes for staff: approve or decline an order, fulfil it, refund it, decide its review."""
 
 from collections.abc import AsyncIterator
 from datetime import date
@@ -9,6 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from chassis.web.staff_roles import StaffMember
 from contracts.answers import StaffSession
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.desk import (
     DaySheet,
     DaySheetReply,
@@ -45,6 +46,7 @@ from gateway.api.responses import (
     problems,
 )
 from gateway.api.schemas import (
+    DeclineRequest,
     FulfilRequest,
     OrderIdPath,
     OrderSearch,
@@ -62,6 +64,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
     router = APIRouter(tags=["staff"])
     viewer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.SEE))]
     member_of_token = Annotated[StaffMember, Depends(auth.staff_member)]
+    approver_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.APPROVE))]
     fulfiller_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.FULFIL))]
     refunder_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.REFUND))]
     retrier_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.RETRY_REFUND))]
@@ -119,6 +122,30 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
         """Staff: what the property owes its guests on one day, by extra and time."""
         query = GetDaySheet(property_id=staff.property_id, day=day)
         return expected(await bus.ask(query, request), DaySheetReply).sheet
+
+    @router.post(
+        "/orders/{order_id}/approve",
+        response_model=OrderView,
+        responses=answers(200, "The order; its payment is being taken.", examples.CAPTURING)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, "order-not-approvable"),
+    )
+    async def approve(order_id: OrderIdPath, staff: approver_of_token, request: Request) -> OrderView | Response:
+        """Staff: take an order that needs approval; only now its guest is charged. Safe to repeat."""
+        return await bus.change(ApproveOrder(order_id=OrderId(order_id), staff=staff), request)
+
+    @router.post(
+        "/orders/{order_id}/decline",
+        response_model=OrderView,
+        responses=answers(200, "The order, on its way to be declined.", examples.DECLINING)
+        | ACCEPTED
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-approvable"),
+    )
+    async def decline(
+        order_id: OrderIdPath, body: DeclineRequest, staff: approver_of_token, request: Request
+    ) -> OrderView | Response:
+        """Staff: do not take an order that needs approval; its guest is not charged. Safe to repeat."""
+        return await bus.change(DeclineOrder(order_id=OrderId(order_id), staff=staff, reason=body.reason), request)
 
     @router.post(
         "/orders/{order_id}/fulfil",

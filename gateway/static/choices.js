@@ -46,7 +46,8 @@ export function choices({ extra, days, session, cart, words, changed }) {
   const unit = `per.${extra.price_per ?? "piece"}`;
   const node = h("li", { class: extra.picture ? "extra pictured" : "extra" },
     extra.picture ? picture(extra.picture, words) : null,
-    h("div", { class: "extra-text" }, h("h3", { text: name }), description(words.own(extra.description), words)),
+    h("div", { class: "extra-text" }, h("h3", { text: name }), description(words.own(extra.description), words),
+      extra.needs_approval ? h("p", { class: "quiet approval", text: words.say("approval.offer") }) : null),
     h("p", { class: "price" },
       words.money(priceOn(extra, session, possible[0]?.day)),
       words.has(unit) ? h("span", { class: "quiet", text: ` ${words.say(unit)}` }) : null,

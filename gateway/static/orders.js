@@ -6,7 +6,7 @@ import { watch } from "./live.js";
 import { pause } from "./waiting.js";
 
 const SOME = 3;
-const OPEN = new Set(["pending_payment", "expiring", "cancelling"]);
+const OPEN = new Set(["pending_payment", "awaiting_approval", "capturing", "expiring", "cancelling"]);
 const GIVEN_BACK = new Set(["partially_refunded", "refunded", "disputed", "charged_back"]);
 
 export function linesOf(order, words) {
@@ -19,7 +19,10 @@ export function linesOf(order, words) {
 /** What a status is called, and how good it is: `waiting`, `good`, `over`, `odd`. */
 export function statusOf({ status, payment_status: money }) {
   if (status === "pending_payment") return money === "processing" ? ["processing", "waiting"] : ["unpaid", "waiting"];
-  const mood = { confirmed: "good", fulfilled: "good", needs_review: "odd", expiring: "waiting", cancelling: "waiting" }[status];
+  const mood = {
+    awaiting_approval: "waiting", capturing: "waiting",
+    confirmed: "good", fulfilled: "good", needs_review: "odd", expiring: "waiting", cancelling: "waiting",
+  }[status];
   return [status, mood ?? "over"];
 }
 
@@ -91,11 +94,13 @@ export async function followOrders(page, section, first, signal) {
   function card(order) {
     const [status, mood] = statusOf(order);
     const isPayable = order.status === "pending_payment" && order.payment_status === "unpaid";
-    const isCancellable = isPayable || (order.status === "confirmed" && order.payment_status === "paid");
+    const isCancellable = isPayable || order.status === "awaiting_approval" || (order.status === "confirmed" && order.payment_status === "paid");
     return h("li", { class: `order ${mood}`, "data-order": order.order_id, "data-status": order.status },
       h("p", { class: "status" },
         h("span", { text: words.say(`status.${status}`) }),
         GIVEN_BACK.has(order.payment_status) ? h("span", { class: "quiet", text: words.say(`money.${order.payment_status}`) }) : null),
+      order.status === "awaiting_approval" ? h("p", { class: "quiet", text: words.say("approval.waits") }) : null,
+      order.declined_because ? h("p", { text: order.declined_because }) : null,
       linesOf(order, words),
       h("p", { class: "order-foot" },
         h("strong", { class: "amount", text: words.money(order.total) }),
@@ -148,7 +153,8 @@ export async function followOrders(page, section, first, signal) {
   }
 }
 
-function merged(order, { status, payment_status: money, lines, ...rest }) {
-  const whole = lines ? { lines, ...rest } : {};
+/** The order with what an update says of it: a part of it, or the whole order. */
+export function merged(order, { status, payment_status: money, lines, declined_because: because, ...rest }) {
+  const whole = { ...(because ? { declined_because: because } : {}), ...(lines ? { lines, ...rest } : {}) };
   return { ...order, ...whole, status: status ?? order.status, payment_status: money ?? order.payment_status };
 }

@@ -4,7 +4,7 @@
 import { announce } from "./dialogs.js";
 import { byId, h } from "./dom.js";
 import { watch } from "./live.js";
-import { linesOf } from "./orders.js";
+import { linesOf, merged } from "./orders.js";
 import { Checkout, declinedOf } from "./psp.js";
 import { stepOf } from "./recovery.js";
 import { patiently } from "./shop.js";
@@ -59,12 +59,9 @@ class Payment {
   }
 
   /** Something happened to the order, or it was asked for. */
-  async heard({ status, payment_status: money, lines, event, ...rest }) {
+  async heard({ event, ...update }) {
     if (this.signal.aborted) return;
-    this.order = {
-      ...this.order, ...(lines ? { lines, ...rest } : {}),
-      status: status ?? this.order.status, payment_status: money ?? this.order.payment_status,
-    };
+    this.order = merged(this.order, update);
     const step = stepOf(this.order, null);
     const hasFailed = event === "payments.payment-failed" && ["processing", "awaiting"].includes(this.step);
     if (step !== "form" && !hasFailed) return this.show(step);
@@ -188,12 +185,15 @@ class Payment {
       ],
       lapsed: () => [this.button("primary", "choose-again", () => this.chooseAgain())],
       cancelled: () => [this.button("primary", "choose-again", () => this.chooseAgain())],
+      declined: () => [h("a", { class: "button primary", href: "#/", text: words.say("back") })],
+      approval: () => [h("a", { class: "button primary", href: "#/", text: words.say("back") })],
       trouble: () => [this.button("primary", "again", () => { this.show("opening"); this.open().catch((e) => this.page.failed(e)); })],
       paid: () => [h("a", { class: "button primary", href: "#/", text: words.say("back") })],
     }[step]?.();
     this.stage.replaceChildren(h("div", { class: `panel ${step}`, role: "status" },
       isWaiting ? h("span", { class: "pulse", "aria-hidden": "true" }) : null,
       h("p", { class: "headline", text: words.say(text) }),
+      step === "declined" && this.order.declined_because ? h("p", { text: this.order.declined_because }) : null,
       words.has(`${text}.more`) ? h("p", { text: words.say(`${text}.more`) }) : null,
       long,
       h("p", { class: "trouble", role: "alert", id: "pay-trouble" }),
@@ -215,9 +215,10 @@ class Payment {
       order.pay_until ? h("p", { class: "quiet", text: words.say("pay.until", { time: words.moment(order.pay_until) }) }) : null,
       card,
       h("p", { class: "trouble", role: "alert", id: "pay-trouble" }),
+      order.needs_approval ? h("p", { class: "approval", text: words.say("approval.pay") }) : null,
       h("button", {
         type: "button", id: "pay", class: "primary wide", "aria-describedby": "pay-trouble",
-        text: words.say("pay", { total: words.money(order.total) }), on: { click: () => this.pressed() },
+        text: words.say(order.needs_approval ? "reserve" : "pay", { total: words.money(order.total) }), on: { click: () => this.pressed() },
       }),
       h("p", { class: "quiet small", text: words.say("pay.secure") })));
     if (notice) this.say(notice);

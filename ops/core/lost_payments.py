@@ -13,7 +13,7 @@ from chassis.storage.documents import Documents
 from contracts.ids import OrderId, PaymentId
 from contracts.message import Command, Event
 from contracts.orders import OrderStatus
-from contracts.payments import ClosePaymentSession, CreatePaymentSession
+from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession
 from contracts.psp import PspSessionCreated, RetrievePspSession
 from extras_service.order.payment_description import payment_description
 from extras_service.order.state import Order
@@ -22,9 +22,16 @@ from psp_adapter.ledger import Ledger, order_of
 from psp_adapter.stripe_money import from_stripe
 from psp_adapter.stripe_objects import Intent
 
-WAITING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
+WAITING = (
+    OrderStatus.PENDING_PAYMENT,
+    OrderStatus.AWAITING_APPROVAL,
+    OrderStatus.CAPTURING,
+    OrderStatus.EXPIRING,
+    OrderStatus.CANCELLING,
+)
 """The statuses in which an order waits for its payment."""
 
+_AUTHORISED = (OrderStatus.AWAITING_APPROVAL, OrderStatus.CAPTURING)
 _PAYABLE = (PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED)
 _SKEW = timedelta(minutes=5)
 """How much earlier by the PSP's clock a PaymentIntent may seem to be made than its order."""
@@ -53,6 +60,14 @@ class Waiting:
         stage = self.payment.status if self.payment else None
         if stage is PaymentStage.SUCCEEDED:
             return session_asked(self.order)
+        if self.order.status is OrderStatus.CAPTURING and stage in (PaymentStage.AUTHORISED, *_PAYABLE):
+            return CapturePayment(
+                order_id=self.order.order_id, payment_id=self.order.payment_id, amount=self.order.total
+            )
+        if self.order.status is OrderStatus.PENDING_PAYMENT and stage is PaymentStage.AUTHORISED:
+            return session_asked(self.order)
+        if self.order.status in _AUTHORISED and stage in (PaymentStage.CLOSED, PaymentStage.FAILED):
+            return ClosePaymentSession(order_id=self.order.order_id, payment_id=self.order.payment_id)
         if self.is_closing and stage in (PaymentStage.CLOSED, PaymentStage.FAILED, *_PAYABLE):
             return ClosePaymentSession(order_id=self.order.order_id, payment_id=self.order.payment_id)
         if stage in _PAYABLE and self.order.session is None and not self.is_answered:
@@ -61,7 +76,7 @@ class Waiting:
 
     @property
     def is_closing(self) -> bool:
-        return self.order.status is not OrderStatus.PENDING_PAYMENT
+        return self.order.status in (OrderStatus.EXPIRING, OrderStatus.CANCELLING)
 
     @property
     def is_answered(self) -> bool:
@@ -83,6 +98,7 @@ def session_asked(order: Order) -> CreatePaymentSession:
         request_no=order.session_requests,
         asked_at=order.session_asked_at or order.created_at,
         description=payment_description(order),
+        is_captured_later=order.needs_approval,
     )
 
 
@@ -129,7 +145,7 @@ async def _paid_sessions(lost: Mapping[OrderId, Waiting], ledger: Ledger) -> dic
     since = min(one.order.created_at for one in lost.values()) - _SKEW
     async for raw in ledger.stripe.each("/v1/payment_intents", created={"gte": int(since.timestamp())}):
         order_id = OrderId(order_of(raw, ledger.installation) or "")
-        if order_id in lost and raw.get("status") == "succeeded":
+        if order_id in lost and raw.get("status") in ("succeeded", "requires_capture"):
             found.setdefault(order_id, []).append(Intent.model_validate(raw))
     return found
 

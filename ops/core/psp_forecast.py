@@ -7,6 +7,7 @@ from chassis.amounts import readable
 from chassis.storage.documents import Documents
 from contracts.money import unrefundable
 from contracts.psp import (
+    CapturePspSession,
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
@@ -25,6 +26,7 @@ NOT_ASKED = "only the PSP knows the outcome, and this process has no key to ask 
 
 _KEYS_KEPT = timedelta(hours=24)
 _WANTS_NO_SESSION = (PaymentStage.SUCCEEDED, PaymentStage.MISMATCHED, PaymentStage.CLOSED)
+_AUTHORISED = "requires_capture"
 _UNPAID = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -38,9 +40,14 @@ async def forecast_of(command: PspCommand, psp: StripeApi | None, payments: Docu
                 return await _refund(command, psp)
             case CreatePspSession():
                 return await _session(command, psp, payments)
+            case CapturePspSession(psp_reference=reference, amount=amount):
+                intent = await psp.find_session(reference)
+                if intent is not None and intent.status == _AUTHORISED:
+                    return f"captures {readable(amount)} of {reference}"
+                return f"changes nothing: {_stands(reference, intent)}"
             case ClosePspSession(psp_reference=reference):
                 intent = await psp.find_session(reference)
-                if intent is not None and intent.status in _UNPAID:
+                if intent is not None and intent.status in (*_UNPAID, _AUTHORISED):
                     return f"cancels {reference}"
                 return f"changes nothing: {_stands(reference, intent)}"
             case RetrievePspSession(psp_reference=reference):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from chassis.decision import Applied, Decision, Ignored, Stale
-from contracts.payments import ClosePaymentSession, CreatePaymentSession, RefundPayment
+from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession, RefundPayment
 from contracts.psp import (
     PspDisputeUpdated,
     PspOutcomeUnknown,
@@ -25,7 +25,7 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
-from payment_service.payment import disputes, polling, psp_requests, refunds, session, success
+from payment_service.payment import capture, disputes, polling, psp_requests, refunds, session, success
 from payment_service.payment.inputs import (
     AmountChangedError,
     ClosedBeforeCreatedError,
@@ -86,12 +86,18 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
             return session.requested_before_opened(payment, message)
         case ((_P.SESSION_OPEN | _P.ACTION_REQUIRED), CreatePaymentSession()):
             return session.requested_while_open(payment, message)
+        case _P.AUTHORISED, CreatePaymentSession():
+            return Applied(payment, capture.authorisation(payment))
         case ((_P.FAILED | _P.CLOSED), CreatePaymentSession()):
             return session.requested_after_closed(payment, message)
-        case _P.SUCCEEDED, CreatePaymentSession() | ClosePaymentSession():
+        case _P.SUCCEEDED, CreatePaymentSession() | CapturePayment() | ClosePaymentSession():
             return Applied(payment, (success.success_of(payment),))
-        case ((_P.FAILED | _P.CLOSED), ClosePaymentSession()):
+        case ((_P.FAILED | _P.CLOSED), CapturePayment() | ClosePaymentSession()):
             return Applied(payment, (session.closure(payment),))
+        case _P.MISMATCHED, CapturePayment():
+            return Ignored("a person decides on this payment")
+        case _, CapturePayment():
+            return capture.asked(payment, message)
         case _P.MISMATCHED, ClosePaymentSession() if payment.received is None and payment.session is not None:
             return Applied(payment, psp_requests.close_current(payment))
         case _P.MISMATCHED, ClosePaymentSession():
@@ -143,8 +149,23 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
         case _P.CLOSING, PspPaymentProcessing():
             # It cannot be closed while it settles; the PSP's final report closes or confirms it.
             return session.processing(heard, _P.CLOSING)
+        case _P.CLOSING, PspPaymentHeld(is_authorised_only=True) if heard.is_captured_later:
+            return Applied(heard, psp_requests.close_current(heard))
+        case _P.CAPTURING, PspPaymentHeld(is_authorised_only=True):
+            return Applied(heard)  # the next poll asks again to capture it
+        case _, PspPaymentHeld(is_authorised_only=True, authorised=amount) if heard.is_captured_later and amount in (
+            None,
+            heard.amount,
+        ):
+            return capture.authorised(heard, message)
         case _, PspPaymentHeld():
             return session.held(heard, message)
+        case ((_P.AUTHORISED | _P.CAPTURING), PspPaymentFailed() | PspSessionOpen()):
+            return capture.lost(payment, message)
+        case ((_P.AUTHORISED | _P.CAPTURING), PspPaymentProcessing()):
+            return Applied(heard)
+        case ((_P.AUTHORISED | _P.CAPTURING), PspPaymentActionRequired()):
+            return Stale("the payment is authorised already")
         case _P.CLOSING, PspPaymentFailed() | PspSessionOpen():
             return Applied(heard, psp_requests.close_current(heard))
         case _P.CLOSING, PspPaymentActionRequired():
@@ -169,6 +190,8 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
                 | _P.SESSION_OPEN
                 | _P.ACTION_REQUIRED
                 | _P.PROCESSING
+                | _P.AUTHORISED
+                | _P.CAPTURING
                 | _P.SUCCEEDED
                 | _P.CLOSING
                 | _P.CLOSED

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chassis.amounts import readable
 from chassis.errors import PermanentError, TransientError
 from contracts.money import Money
-from contracts.payments import ClosePaymentSession, CreatePaymentSession, RefundPayment
+from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession, RefundPayment
 from contracts.psp import (
     PspDisputeUpdated,
     PspOutcomeUnknown,
@@ -54,6 +54,7 @@ UnpaidReport = (
 PspReport = UnpaidReport | PspPaymentSucceeded | PspRefundUpdated | PspDisputeUpdated
 PaymentMessage = (
     CreatePaymentSession
+    | CapturePayment
     | ClosePaymentSession
     | RefundPayment
     | PspSessionCreated

@@ -71,7 +71,14 @@ DEFAULT = Polls()
 
 _DETAIL_KEPT = 300
 
-_OPEN = (PaymentStage.CREATED, PaymentStage.SESSION_OPEN, PaymentStage.ACTION_REQUIRED, PaymentStage.CLOSING)
+_OPEN = (
+    PaymentStage.CREATED,
+    PaymentStage.SESSION_OPEN,
+    PaymentStage.ACTION_REQUIRED,
+    PaymentStage.CAPTURING,
+    PaymentStage.CLOSING,
+)
+_SETTLING = (PaymentStage.PROCESSING, PaymentStage.AUTHORISED)
 
 
 def with_next_poll(payment: Payment, now: datetime, polls: Polls = DEFAULT) -> Payment:
@@ -90,7 +97,7 @@ def _next_poll(payment: Payment, now: datetime, polls: Polls) -> datetime | None
         return now + step
     if payment.status in _OPEN or payment.unclosed:
         return now + max(step, polls.open)
-    if payment.status is PaymentStage.PROCESSING:
+    if payment.status in _SETTLING:
         return now + max(step, polls.settling)
     return None
 
@@ -108,7 +115,7 @@ def psp_timed_out(payment: Payment, event: PspOutcomeUnknown) -> Decision[Paymen
         because["polls"] = min(payment.polls, REFUSED_POLLS - 1)
     if payment.status is PaymentStage.UNKNOWN and is_first_refusal:
         return Applied(payment.model_copy(update=because))
-    if payment.status not in (*_OPEN, PaymentStage.PROCESSING):
+    if payment.status not in (*_OPEN, *_SETTLING):
         return Stale(f"the payment is {payment.status} already")
     unknown = {"status": PaymentStage.UNKNOWN, "before_unknown": payment.status, **because}
     return Applied(payment.model_copy(update=unknown))
@@ -189,10 +196,12 @@ def _unresolved(payment: Payment) -> PaymentUnresolved:
 
 def _question(payment: Payment) -> Outgoing | None:
     stage = payment.before_unknown if payment.status is PaymentStage.UNKNOWN else payment.status
-    if stage not in (*_OPEN, PaymentStage.PROCESSING):
+    if stage not in (*_OPEN, *_SETTLING):
         return None
     if payment.session is None:
         return psp_requests.create(payment)
     if stage is PaymentStage.CLOSING:
         return psp_requests.close(payment, payment.session.psp_reference)
+    if stage is PaymentStage.CAPTURING:
+        return psp_requests.capture(payment, payment.session.psp_reference)
     return psp_requests.retrieve(payment, payment.session.psp_reference)

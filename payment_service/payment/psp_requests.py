@@ -1,6 +1,6 @@
 """What the PSP is asked for a payment: every request to it is built here."""
 
-from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession, RetrievePspSession
+from contracts.psp import CapturePspSession, ClosePspSession, CreatePspRefund, CreatePspSession, RetrievePspSession
 from payment_service.payment.state import Payment, Refund
 
 
@@ -19,6 +19,17 @@ def create(payment: Payment) -> CreatePspSession:
         amount=payment.amount,
         description=payment.description,
         sealed_receipt_email=payment.sealed_receipt_email,
+        is_captured_later=payment.is_captured_later,
+    )
+
+
+def capture(payment: Payment, psp_reference: str) -> CapturePspSession:
+    return CapturePspSession(
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        session_no=payment.session_no,
+        psp_reference=psp_reference,
+        amount=payment.amount,
     )
 
 

@@ -47,6 +47,7 @@ def requested(message: CreatePaymentSession) -> Decision[Payment]:
         request_no=message.request_no or 0,
         description=message.description,
         sealed_receipt_email=message.sealed_receipt_email,
+        is_captured_later=message.is_captured_later,
     )
     return Applied(payment, (psp_requests.create(payment),))
 
@@ -122,6 +123,7 @@ def _opened_again(payment: Payment) -> Decision[Payment]:
             "session": None,
             "earlier_sessions": (*payment.earlier_sessions, *left),
             "latest_fact_at": None,
+            "capture_before": None,
         }
     )
     return Applied(again, (psp_requests.create(again),))
@@ -203,7 +205,8 @@ def instructions_issued(payment: Payment, payable_until: datetime) -> Decision[P
 
 
 def held(payment: Payment, report: PspPaymentHeld) -> Decision[Payment]:
-    """Partial payments wait for a person; an authorisation is cancelled, and the order comes under review."""
+    """Partial payments wait for a person; an authorisation that was not asked for, or of another amount, is cancelled,
+    and the order comes under review."""
     if not report.is_authorised_only:
         return mismatched(payment, report.detail)
     closing = payment.model_copy(update={"status": _P.CLOSING})
@@ -224,7 +227,7 @@ def attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Payme
 
 
 def closed(payment: Payment) -> Decision[Payment]:
-    settled = {"status": _P.CLOSED, "before_unknown": None, "is_refused": False, "polls": 0}
+    settled = {"status": _P.CLOSED, "capture_before": None, "before_unknown": None, "is_refused": False, "polls": 0}
     closed = payment.model_copy(update=settled)
     return Applied(closed, (closure(closed),))
 

@@ -21,6 +21,9 @@ class PaymentStage(StrEnum):
     SESSION_OPEN = "session_open"
     ACTION_REQUIRED = "action_required"
     PROCESSING = "processing"
+    AUTHORISED = "authorised"
+    """The guest's bank has reserved the money, and the hotel has not approved the order yet."""
+    CAPTURING = "capturing"
     SUCCEEDED = "succeeded"
     CLOSING = "closing"
     CLOSED = "closed"
@@ -97,6 +100,10 @@ class Payment(State):
     """From the first request for a session; equal in repeated requests. None in older documents."""
     sealed_receipt_email: str | None = None
     """From the request that opened the current session; sealed for the PSP adapter."""
+    is_captured_later: bool = False
+    """Its sessions are only authorised, and captured once the hotel has approved the order."""
+    capture_before: datetime | None = None
+    """When the authorisation lapses."""
     session_no: int = 1
     session: PspSession | None = None
     earlier_sessions: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from chassis.seal import Seal
 from contracts.ids import RefundId
 from contracts.message import Event, Message
 from contracts.psp import (
+    CapturePspSession,
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
@@ -29,7 +30,7 @@ from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, Psp
 from psp_adapter.handlers import TRIES, AdapterHandlers
 from tests.model import psp as at_psp
 from tests.model.bounds import KEY, OBJECT, RIGHT, UNKNOWN, Bounds
-from tests.model.psp import CANCELLABLE, Happened, Psp
+from tests.model.psp import AUTHORISED, CANCELLABLE, TOTAL, Happened, Psp
 from tests.model.rules import Book
 
 NO_ANSWER = -1
@@ -91,7 +92,11 @@ class Adapter:
         if not self._bounds.new_keys and _key(command) in psp.stored:
             return _SILENT
         match command:
-            case ClosePspSession(psp_reference=reference) | RetrievePspSession(psp_reference=reference):
+            case (
+                CapturePspSession(psp_reference=reference)
+                | ClosePspSession(psp_reference=reference)
+                | RetrievePspSession(psp_reference=reference)
+            ):
                 is_gone = psp.sessions[at_psp.number_of(reference) - 1].status == at_psp.GONE
                 return _REFUSALS[UNKNOWN] if is_gone else None
             case _:
@@ -142,6 +147,12 @@ class Adapter:
                 happened = Happened(psp)
                 if psp.sessions[number - 1].status in CANCELLABLE:
                     happened = at_psp.changed(psp, number, "canceled", "payment_intent.canceled", tick)
+                yield happened, at_psp.report(happened.psp, number, ahead)
+            case CapturePspSession(psp_reference=reference):
+                number = at_psp.number_of(reference)
+                happened = Happened(psp)
+                if psp.sessions[number - 1].status == AUTHORISED:
+                    happened = at_psp.changed(psp, number, "succeeded", "payment_intent.succeeded", tick, TOTAL)
                 yield happened, at_psp.report(happened.psp, number, ahead)
             case RetrievePspSession(psp_reference=reference):
                 yield Happened(psp), at_psp.report(psp, at_psp.number_of(reference), ahead)
@@ -234,4 +245,4 @@ class _Failing:
     async def _fail(self, *_args: Any, **_options: Any) -> None:
         raise self.error
 
-    create_session = cancel_session = retrieve_session = find_session = create_refund = _fail
+    create_session = capture_session = cancel_session = retrieve_session = find_session = create_refund = _fail

@@ -1,6 +1,6 @@
 """How far the exploration goes: what may still happen, and how often."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from contracts.message import Message
@@ -42,6 +42,7 @@ class Bounds:
     reconciles: bool = False  # whether a restored store has no log, and is brought up to date by `bellhop reconcile`
     catches_up: bool = True  # whether a restored store is sent its part of the log
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
+    needs_approval: bool = False  # whether the hotel approves the order before its guest is charged
     disputes: tuple[str, ...] = ("whole",)  # how a dispute may begin (whole, part, inquiry, prevented); appeals
 
     @property
@@ -56,6 +57,7 @@ class Bounds:
 OPENS = ("the guest opens the payment page",)
 PAYS_TWICE = ("the guest opens the payment page", "the guest pays", "the guest pays a second session")
 PAYS = ("the guest opens the payment page", "the guest pays")
+APPROVED = "staff: ApproveOrder"
 SILENCE = ("the payment is polled", "the PSP is asked (silent, not done):")
 WEEK_OF_SILENCE = ("the guest opens the payment page", *SILENCE, "the payment is polled")
 
@@ -149,6 +151,34 @@ VOUCHERS = (
         cards=("authorised",),
         begin=OPENS,
     ),
+)
+APPROVALS = tuple(
+    replace(bounds, name=f"needs approval: {bounds.name}", needs_approval=True)
+    for bounds in (
+        Bounds("after opening: 2 guest, 1 staff action", Left(guest=2, staff=1), begin=OPENS),
+        Bounds("after paying: 1 guest, 2 staff actions", Left(guest=1, staff=2), begin=PAYS),
+        Bounds("after paying: 1 guest, 1 staff action, 1 time-out", Left(guest=1, staff=1, silent=1), begin=PAYS),
+        Bounds("after opening: 1 guest, 1 staff action, 1 redelivery", Left(1, 1, twice=1), begin=OPENS),
+        Bounds("after opening: 1 guest, 1 staff action, 1 webhook lost", Left(1, 1, lost=1), begin=OPENS),
+        Bounds("after paying: 1 guest, 1 staff action, same second", Left(1, 1), begin=PAYS, tick=0),
+        Bounds("after paying: 1 guest, 1 staff action, 1 old message again", Left(1, 1, replays=1), begin=PAYS),
+        Bounds("after paying: 1 staff action, disputed and decided", Left(staff=1, psp=2), begin=PAYS),
+        Bounds("after paying: 1 staff action, 1 refusal", Left(0, 1, refuses=1), begin=PAYS, refusals=ALL_REFUSALS),
+        Bounds("approved, and the extras store goes back", Left(restores=1), begin=(EXTRAS_BACKUP, *PAYS, APPROVED)),
+        Bounds("approved, and the payment store goes back", Left(restores=1), begin=(PAYMENT_BACKUP, *PAYS, APPROVED)),
+        Bounds(
+            "approved, and the payment store goes back without a log",
+            Left(restores=1),
+            begin=(PAYMENT_BACKUP, *PAYS, APPROVED),
+            reconciles=True,
+        ),
+        Bounds(
+            "approved, and the extras store goes back without a log",
+            Left(restores=1),
+            begin=(EXTRAS_BACKUP, *PAYS, APPROVED),
+            reconciles=True,
+        ),
+    )
 )
 REFUNDS_IN_TROUBLE = (
     Bounds(
@@ -255,6 +285,7 @@ SHORT = (
     *METADATA,
     *REFUNDS_IN_TROUBLE,
     *VOUCHERS,
+    *APPROVALS,
     *WITHOUT_LOG,
 )
 # Further: minutes, and a few GB.
@@ -279,4 +310,11 @@ DEEP = (
     ),
     Bounds("after paying: 2 staff actions, 2 surprises at the PSP", Left(staff=2, psp=2), begin=PAYS),
     Bounds("after opening: 2 guest actions, vouchers", Left(2), ("voucher",), begin=OPENS),
+    Bounds(
+        "needs approval: authorised, and the payment store goes back without a log",
+        Left(restores=1),
+        begin=(PAYMENT_BACKUP, *PAYS),
+        reconciles=True,
+        needs_approval=True,
+    ),
 )

@@ -86,7 +86,7 @@ def explore(
 ) -> Exploration:
     """Every world within `bounds`. Raises UnfinishedError when there are too many, also for so many seconds."""
     started = perf_counter()
-    model = Model(Book(rules or Rules(), counts_polls=bounds.has_silence), bounds)
+    model = Model(Book(rules or Rules(), counts_polls=bounds.has_silence, needs_approval=bounds.needs_approval), bounds)
     laws = Laws(model)
     seen = _Seen(model.start())
     found = Exploration(bounds)

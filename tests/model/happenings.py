@@ -26,7 +26,9 @@ class Happenings:
         status, cards, tick = psp.sessions[number - 1].status, self._bounds.cards, self._tick
         if status not in UNPAID:
             return
-        if "fine" in cards:
+        if "fine" in cards and psp.sessions[number - 1].is_manual:
+            yield Possible("the guest pays", self._authorised(psp, number))
+        elif "fine" in cards:
             yield Possible("the guest pays", self._captured(psp, number, TOTAL))
         if "odd" in cards:
             yield Possible("the guest pays another amount", self._captured(psp, number, TOTAL - 1))
@@ -42,9 +44,7 @@ class Happenings:
             happened = at_psp.changed(psp, number, "requires_action", asks, tick)
             yield Possible("the guest's bank asks who they are", happened)
         if "authorised" in cards:
-            event_type = "payment_intent.amount_capturable_updated"
-            happened = at_psp.changed(psp, number, at_psp.AUTHORISED, event_type, tick)
-            yield Possible("the guest's payment is authorised and not captured", happened)
+            yield Possible("the guest's payment is authorised and not captured", self._authorised(psp, number))
         if "voucher" in cards:
             happened = at_psp.changed(psp, number, "requires_action", asks, tick, is_voucher=True)
             yield Possible("the guest takes a voucher", happened)
@@ -55,6 +55,8 @@ class Happenings:
             if session.status == "processing":
                 yield Possible("the payment settles", self._captured(psp, number, TOTAL))
                 yield Possible("the payment does not settle", self._declined(psp, number))
+            if session.is_manual and session.status == at_psp.AUTHORISED:
+                yield Possible("the authorisation lapses", self._cancelled(psp, number))
             if session.is_voucher:
                 yield Possible("the voucher is paid", self._captured(psp, number, TOTAL))
                 yield Possible("the voucher expires", self._declined(psp, number))
@@ -81,8 +83,7 @@ class Happenings:
                 yield Possible(f"the metadata of the refund {refund.refund_id} is removed", unnamed)
         for number, session in enumerate(psp.sessions, start=1):
             if session.status in UNPAID:
-                happened = at_psp.changed(psp, number, "canceled", "payment_intent.canceled", tick)
-                yield Possible("the session is cancelled at the PSP", happened)
+                yield Possible("the session is cancelled at the PSP", self._cancelled(psp, number))
                 if "gone" in self._bounds.surprises:
                     gone = psp.with_session(number, status=at_psp.GONE, is_voucher=False)
                     yield Possible("the session is gone at the PSP", Happened(gone))
@@ -128,6 +129,13 @@ class Happenings:
         if state == "warning_needs_response":
             return ("needs_response", "warning_closed")
         return ("appeal_needs_response",) if state in ("won", "lost") and "appeals" in self._bounds.disputes else ()
+
+    def _authorised(self, psp: Psp, number: int) -> Happened:
+        event_type = "payment_intent.amount_capturable_updated"
+        return at_psp.changed(psp, number, at_psp.AUTHORISED, event_type, self._tick)
+
+    def _cancelled(self, psp: Psp, number: int) -> Happened:
+        return at_psp.changed(psp, number, "canceled", "payment_intent.canceled", self._tick)
 
     def _captured(self, psp: Psp, number: int, amount: int) -> Happened:
         return at_psp.changed(psp, number, "succeeded", "payment_intent.succeeded", self._tick, amount)

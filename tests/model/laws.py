@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from contracts.ids import RefundId
+from contracts.order_actions import ActionKind
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
 from contracts.psp import ClosePspSession
@@ -14,7 +15,7 @@ from tests.model.rules import BY_THE_PSP, Book, is_moved
 from tests.model.steps import Model
 from tests.model.world import World, is_behind
 
-CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
+CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED, OrderStatus.DECLINED)
 KEPT = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED)
 FINAL = (*CLOSED, *KEPT, OrderStatus.NEEDS_REVIEW)
 
@@ -162,7 +163,17 @@ def a_voucher_is_waited_for(order: Order, payment: Payment | None, psp: Psp) -> 
 
 
 def no_authorisation_is_waited_for(_order: Order, _payment: Payment | None, psp: Psp) -> bool:
-    return all(each.status != AUTHORISED for each in psp.sessions)
+    """Where none was asked for."""
+    return all(each.is_manual or each.status != AUTHORISED for each in psp.sessions)
+
+
+def nothing_is_captured_without_approval(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    is_approved = any(each.action is ActionKind.APPROVED for each in order.actions)
+    return is_approved or not any(each.is_manual and each.captured for each in psp.sessions)
+
+
+def no_closed_order_has_an_authorisation(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    return order.status not in CLOSED or all(each.status != AUTHORISED for each in psp.sessions)
 
 
 def no_refund_is_given_twice_unseen(order: Order, _payment: Payment | None, psp: Psp) -> bool:
@@ -187,6 +198,7 @@ AT_REST: Mapping[str, Law] = {
     "no guest pays twice": no_guest_pays_twice,
     "no order is stuck": no_order_is_stuck,
     LEFT_OPEN: no_session_is_left_open,
+    "never authorised at rest on a closed order": no_closed_order_has_an_authorisation,
     "the order knows what was captured": the_order_knows_what_was_captured,
     "the order knows what was refunded": the_order_knows_what_was_refunded,
     "no refund is forgotten": no_refund_is_forgotten,
@@ -208,6 +220,7 @@ WHILE_NOTHING_IS_UNDER_WAY: Mapping[str, Law] = {
 
 WITHOUT_A_RESTORE: Mapping[str, Law] = {
     "an order never knows of money its payment does not": order_and_payment_agree_about_what_came,
+    "never captured without approval": nothing_is_captured_without_approval,
 }
 """Laws of every world whose stores have had all of their messages."""
 

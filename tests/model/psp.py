@@ -21,7 +21,7 @@ TOTAL = 100
 PART = 40
 UNPAID = ("requires_payment_method", "requires_action")
 AUTHORISED = "requires_capture"
-"""Of a session whose capture method was changed in the dashboard: the money is authorised and not taken."""
+"""The money is authorised and not taken: as asked for, or because the capture method was changed in the dashboard."""
 CANCELLABLE = (*UNPAID, AUTHORISED)
 GONE = "gone"
 """Of a session that the PSP does not know any more: of another account or mode, or deleted."""
@@ -45,6 +45,8 @@ class Session(NamedTuple):
     answered: bool = True
     metadata: str = OURS
     is_voucher: bool = False
+    is_manual: bool = False
+    """Paying it authorises the money; it is captured later, or never."""
 
 
 class Refund(NamedTuple):
@@ -198,7 +200,8 @@ def session_asked(psp: Psp, asked: CreatePspSession, *, forgotten: bool) -> tupl
     known = [number for number, each in enumerate(psp.sessions, start=1) if each.asked_no == asked.session_no]
     if known and not forgotten:
         return psp.with_session(known[-1], answered=True), session_created(asked.session_no, known[-1])
-    after = psp._replace(sessions=(*psp.sessions, Session(asked_no=asked.session_no)))
+    opened = Session(asked_no=asked.session_no, is_manual=asked.is_captured_later)
+    after = psp._replace(sessions=(*psp.sessions, opened))
     return after, session_created(asked.session_no, len(after.sessions))
 
 
@@ -264,6 +267,7 @@ def intent(psp: Psp, session_no: int) -> Intent:
         amount=TOTAL,
         currency="eur",
         amount_received=session.captured,
+        amount_capturable=TOTAL if session.status == AUTHORISED else 0,
         livemode=False,
         metadata=_METADATA[session.metadata],
         next_action=voucher if session.is_voucher else {},

@@ -14,15 +14,17 @@ from pydantic import BaseModel
 
 from chassis.decision import Applied, Decision, DeferredReply
 from chassis.errors import PermanentError, TransientError
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.ids import ExtraId, GuestId, PropertyId, RefundId, ReservationId
 from contracts.message import Message
 from contracts.money import Money
-from contracts.order_actions import ReviewResolution
+from contracts.order_actions import ActionKind, OrderAction, ReviewResolution, Role
 from contracts.orders import (
     CancelOrder,
     FulfilLines,
     FulfilOrder,
     Guest,
+    OrderStatus,
     PlaceOrder,
     RefundOrder,
     RequestedLine,
@@ -33,6 +35,7 @@ from contracts.orders import (
     StartPayment,
 )
 from contracts.psp import (
+    CapturePspSession,
     ClosePspSession,
     CreatePspRefund,
     CreatePspSession,
@@ -45,6 +48,7 @@ from contracts.psp import (
 )
 from extras_service.catalogue.extra import Catalogue, Extra
 from extras_service.catalogue.quote import quote
+from extras_service.order.approval import REMINDED_AHEAD, VOIDED_AHEAD
 from extras_service.order.decide import decide as decide_order
 from extras_service.order.inputs import (
     DeadlinePassed,
@@ -58,6 +62,7 @@ from extras_service.order.payment import ASK_AGAIN_AFTER
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import Order
 from payment_service.handlers import PaymentHandlers
+from payment_service.payment.capture import LAPSES_AFTER
 from payment_service.payment.decide import decide as decide_payment
 from payment_service.payment.inputs import PaymentMessage, PollDue
 from payment_service.payment.polling import REFUND_ANSWER, REFUND_SETTLEMENT, REFUSED_POLLS, UNKNOWN_POLLS
@@ -82,12 +87,15 @@ BREAKFAST = Extra(
 )
 CATALOGUE: Catalogue = {BREAKFAST.extra_id: BREAKFAST}
 LINES = (RequestedLine(extra_id=BREAKFAST.extra_id, quantity=1, day=None),)
-PLACE = PlacementRequest(
-    PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=LINES),
-    quote(GUEST, LINES, CATALOGUE),
-    CATALOGUE,
-    timedelta(minutes=30),
-)
+
+
+def _placing(catalogue: Catalogue) -> PlacementRequest:
+    command = PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=LINES)
+    return PlacementRequest(command, quote(GUEST, LINES, catalogue), catalogue, timedelta(minutes=30))
+
+
+PLACE = _placing(CATALOGUE)
+PLACE_FOR_APPROVAL = _placing({BREAKFAST.extra_id: BREAKFAST.model_copy(update={"needs_approval": True})})
 STAFF = Staff(staff_id="staff-rosa", property_id=GUEST.property_id)
 
 
@@ -103,6 +111,7 @@ def _resolve(resolution: ReviewResolution) -> ReviewDecision:
 
 
 START = "StartPayment"
+APPROVE, DECLINE = "ApproveOrder", "DeclineOrder"
 START_LATER = "StartPayment, unanswered for a while"
 CANCEL = "CancelOrder"
 FULFIL = "FulfilOrder"
@@ -120,6 +129,8 @@ COMMANDS: Mapping[str, OrderInput] = {
     START: _STARTING,
     START_LATER: _STARTING,
     CANCEL: CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id),
+    APPROVE: ApproveOrder(order_id=ORDER_ID, staff=STAFF),
+    DECLINE: DeclineOrder(order_id=ORDER_ID, staff=STAFF, reason="full"),
     FULFIL: FulfilOrder(order_id=ORDER_ID, staff=STAFF),
     FULFIL_LINE: FulfilLines(order_id=ORDER_ID, staff=STAFF, lines=(0,)),
     ACCEPT: _resolve(ReviewResolution.ACCEPT),
@@ -140,7 +151,13 @@ RETRIED = "retried"
 
 TO_ORDER: tuple[type[Message], ...] = get_args(PaymentEvent)
 TO_PAYMENT: tuple[type[Message], ...] = get_args(PaymentMessage)
-TO_ADAPTER: tuple[type[Message], ...] = (CreatePspSession, ClosePspSession, RetrievePspSession, CreatePspRefund)
+TO_ADAPTER: tuple[type[Message], ...] = (
+    CreatePspSession,
+    CapturePspSession,
+    ClosePspSession,
+    RetrievePspSession,
+    CreatePspRefund,
+)
 
 ASKING: tuple[type[Message], ...] = (*TO_ADAPTER, PspSessionCreated, PspSessionOpen, PspRefundUpdated, PspRefundRefused)
 """What is asked of the PSP, and what it answers."""
@@ -212,7 +229,8 @@ class Book:
     `counts_polls`: whether questions to the PSP may go without an answer. Where none does, their number says nothing.
     """
 
-    def __init__(self, rules: Rules, *, counts_polls: bool = True) -> None:
+    def __init__(self, rules: Rules, *, counts_polls: bool = True, needs_approval: bool = False) -> None:
+        self._placing = PLACE_FOR_APPROVAL if needs_approval else PLACE
         self._rules = rules
         self._counts_polls = counts_polls
         self.refusal = rules.refusal
@@ -229,7 +247,7 @@ class Book:
 
     def placed(self) -> int:
         """The number of the order as it is placed."""
-        decision = self._rules.order(None, PLACE, NOW)
+        decision = self._rules.order(None, self._placing, NOW)
         if not isinstance(decision, Applied):
             raise AssertionError(f"the order was not taken: {decision}")
         return self._order_number(decision.state)
@@ -359,21 +377,32 @@ def _when(order: Order | None, message: int | str) -> datetime:
 def _same_order(order: Order) -> Order:
     return order.model_copy(
         update={
-            "due_at": _same_deadline(order.due_at),
+            "due_at": _same_deadline(order),
+            "approve_by": APPROVE_BY if order.approve_by else None,
+            "declined_because": "a reason" if order.declined_because is not None else None,
             "session_asked_at": NOW if order.session_asked_at else None,
             "session_requests": order.session_requests,
             "payment_failure": None,
             "review": "a review" if order.review else None,
             "reviews": 0,
-            "actions": (),
+            "actions": tuple(APPROVED for each in order.actions if each.action is ActionKind.APPROVED),
             "refunds": tuple(sorted(map(_same_refund, order.refunds), key=lambda refund: refund.refund_id)),
             "failed_refunds": tuple(sorted(order.failed_refunds)),
         }
     )
 
 
-def _same_deadline(due_at: datetime | None) -> datetime | None:
-    """One that was moved for a voucher comes after the voucher has expired."""
+CAPTURE_BEFORE = NOW + LAPSES_AFTER
+APPROVE_BY = CAPTURE_BEFORE - VOIDED_AHEAD
+APPROVED = OrderAction(action=ActionKind.APPROVED, at=NOW, by=STAFF.staff_id, role=Role.STAFF)
+
+
+def _same_deadline(order: Order) -> datetime | None:
+    """One that was moved for a voucher comes after the voucher has expired; staff are reminded before an approval is
+    due."""
+    due_at = order.due_at
+    if order.status is OrderStatus.AWAITING_APPROVAL:
+        return APPROVE_BY if due_at == order.approve_by else APPROVE_BY - REMINDED_AHEAD
     return due_at if due_at is None or is_moved(due_at) else NOW + timedelta(minutes=30)
 
 
@@ -401,6 +430,7 @@ def _same_payment(payment: Payment) -> Payment:
     return payment.model_copy(
         update={
             "due_at": NOW + timedelta(minutes=10) if payment.due_at else None,
+            "capture_before": CAPTURE_BEFORE if payment.capture_before else None,
             "attempts": FAILED_ONCE if payment.attempts else (),
             "unknown_because": "",
             "refunds": tuple(sorted(refunds, key=lambda refund: refund.refund_id)),
@@ -416,4 +446,8 @@ def _same_polls(payment: Payment) -> int:
 
 
 def _same_text(message: Message) -> Message:
-    return message.model_copy(update={"detail": "a detail"}) if "detail" in type(message).model_fields else message
+    same = {"detail": "a detail", "capture_before": CAPTURE_BEFORE}
+    known = type(message).model_fields
+    return message.model_copy(
+        update={name: value for name, value in same.items() if name in known and getattr(message, name) is not None}
+    )

@@ -24,8 +24,10 @@ from tests.model.psp import Psp
 from tests.model.reconcile import Reconciled, reconcile
 from tests.model.rules import (
     ACCEPT,
+    APPROVE,
     CANCEL,
     DEADLINE,
+    DECLINE,
     FULFIL,
     FULFIL_LINE,
     GIVE_BACK,
@@ -90,7 +92,9 @@ class Model:
         """The world after the steps to begin with; the messages of each arrive before the next."""
         begin = self.bounds.begin
         many = len(begin)
-        world = world._replace(left=Left(guest=many, psp=many, silent=many, restores=self.bounds.left.restores))
+        world = world._replace(
+            left=Left(guest=many, staff=many, psp=many, silent=many, restores=self.bounds.left.restores)
+        )
         for wanted in begin:
             world = next(step.world for step in self.steps(world) if step.what == wanted)
             while world.flight and wanted != "the payment is polled":
@@ -259,6 +263,8 @@ class Model:
             return
         spent = world._replace(left=world.left._replace(staff=world.left.staff - 1))
         names = (
+            APPROVE,
+            DECLINE,
             FULFIL,
             FULFIL_LINE,
             CANCEL,

@@ -48,6 +48,12 @@ class Desk:
     async def cancel(self, order_id: str) -> httpx.Response:
         return await self.answer(calls.cancel_order(order_id, reason=REASON))
 
+    async def approve(self, order_id: str) -> httpx.Response:
+        return await self.answer(calls.approve_order(order_id))
+
+    async def decline(self, order_id: str, reason: str = REASON) -> httpx.Response:
+        return await self.answer(calls.decline_order(order_id, reason=reason))
+
     async def fulfil(self, order_id: str) -> httpx.Response:
         return await self.answer(calls.fulfil_order(order_id))
 

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from chassis.decision import Applied, PendingReply, Refused
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
@@ -11,6 +12,7 @@ from contracts.orders import (
     FulfilLines,
     FulfilOrder,
     Guest,
+    OrderLine,
     OrderStatus,
     PlaceOrder,
     RefundOrder,
@@ -22,6 +24,7 @@ from contracts.orders import (
     StartPayment,
 )
 from contracts.payments import (
+    PaymentAuthorised,
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentFailed,
@@ -75,6 +78,7 @@ def offered(
     active: bool = True,
     time_zone: str = "UTC",
     name: str = "Breakfast buffet",
+    needs_approval: bool = False,
 ) -> Extra:
     return Extra(
         extra_id=ExtraId(extra_id),
@@ -86,6 +90,7 @@ def offered(
         needs_day=needs_day,
         active=active,
         time_zone=time_zone,
+        needs_approval=needs_approval,
     )
 
 
@@ -158,6 +163,15 @@ def failed(detail: str = "Your card was declined.") -> PaymentFailed:
 
 def succeeded(amount: Money = TOTAL) -> PaymentSucceeded:
     return PaymentSucceeded(order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=amount)
+
+
+LAPSES_AT = NOW + timedelta(days=7)
+
+
+def authorised(lapses_at: datetime = LAPSES_AT, request_no: int | None = None) -> PaymentAuthorised:
+    return PaymentAuthorised(
+        order_id=ORDER_ID, payment_id=PAYMENT_ID, amount=TOTAL, capture_before=lapses_at, request_no=request_no
+    )
 
 
 def mismatched(detail: str = "livemode differs") -> PaymentMismatched:
@@ -252,6 +266,14 @@ def cancelling_by_guest(guest_id: str = "guest-anna") -> CancelOrder:
 def cancelling_by_staff(property_id: str = "alpenhof") -> CancelOrder:
     who = staff(property_id)
     return CancelOrder(order_id=ORDER_ID, property_id=who.property_id, staff=who, reason="the guest is ill")
+
+
+def approving(property_id: str = "alpenhof") -> ApproveOrder:
+    return ApproveOrder(order_id=ORDER_ID, staff=staff(property_id))
+
+
+def declining(reason: str = "The room is needed at ten.") -> DeclineOrder:
+    return DeclineOrder(order_id=ORDER_ID, staff=staff(), reason=reason)
 
 
 def fulfilling(property_id: str = "alpenhof") -> FulfilOrder:
@@ -358,11 +380,39 @@ def fulfilled() -> Order:
     return after(confirmed(), fulfilling())
 
 
+def needing_approval() -> Order:
+    """Payable, and the hotel approves it before the guest is charged."""
+    order = payable()
+    return order.model_copy(update={"lines": tuple(_needing_approval(line) for line in order.lines)})
+
+
+def _needing_approval(line: OrderLine) -> OrderLine:
+    return line.model_copy(update={"needs_approval": True})
+
+
+def awaiting_approval() -> Order:
+    return after(needing_approval(), authorised())
+
+
+def capturing() -> Order:
+    return after(awaiting_approval(), approving())
+
+
+def declined() -> Order:
+    return after(awaiting_approval(), declining(), session_closed())
+
+
 def in_status(status: OrderStatus) -> Order:
     """An order in this status, led there by messages."""
     match status:
         case OrderStatus.PENDING_PAYMENT:
             return payable()
+        case OrderStatus.AWAITING_APPROVAL:
+            return awaiting_approval()
+        case OrderStatus.CAPTURING:
+            return capturing()
+        case OrderStatus.DECLINED:
+            return declined()
         case OrderStatus.EXPIRING:
             return expiring()
         case OrderStatus.EXPIRED:

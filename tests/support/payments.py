@@ -7,7 +7,7 @@ from chassis.decision import Applied
 from contracts.ids import OrderId, RefundId, payment_id_of
 from contracts.message import OrderCommand
 from contracts.money import Money
-from contracts.payments import ClosePaymentSession, CreatePaymentSession, RefundPayment
+from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession, RefundPayment
 from contracts.psp import (
     CreatePspSession,
     PspDisputeState,
@@ -66,6 +66,21 @@ def create(
         request_no=request_no,
         description=description,
         sealed_receipt_email=sealed_receipt_email,
+    )
+
+
+def capture() -> CapturePayment:
+    return CapturePayment(**IDS, amount=AMOUNT)
+
+
+def authorised(seconds: float = 1, *, capture_before: datetime | None = None) -> PspPaymentHeld:
+    """As for a payment that is captured later."""
+    return PspPaymentHeld(
+        **_of_psp(seconds),
+        is_authorised_only=True,
+        detail="authorised",
+        authorised=AMOUNT,
+        capture_before=capture_before,
     )
 
 
@@ -200,6 +215,11 @@ def payable() -> Payment:
     return after(created(), session_created())
 
 
+def capturable() -> Payment:
+    """Its session is open; what is paid there is only authorised."""
+    return payable().model_copy(update={"is_captured_later": True})
+
+
 def closing() -> Payment:
     return after(payable(), close())
 
@@ -224,6 +244,10 @@ def in_status(status: PaymentStage) -> Payment:
             return after(payable(), action_required(0))
         case PaymentStage.PROCESSING:
             return after(payable(), processing(0))
+        case PaymentStage.AUTHORISED:
+            return after(capturable(), authorised(0))
+        case PaymentStage.CAPTURING:
+            return after(capturable(), authorised(0), capture())
         case PaymentStage.SUCCEEDED:
             return after(payable(), succeeded(0))
         case PaymentStage.CLOSING:

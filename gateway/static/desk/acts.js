@@ -4,6 +4,8 @@ import { h, showModal } from "./dom.js";
 import { ofTab } from "./storage.js";
 
 const ROUTES = {
+  approve: () => "approve",
+  decline: () => "decline",
   fulfil: () => "fulfil",
   cancel: () => "cancel",
   refund: () => "refunds",
@@ -15,12 +17,13 @@ const ROUTES = {
 };
 const RESOLUTIONS = { accept: "accept", "review-refund": "refund", "settled-outside": "settled-outside" };
 const WITH_AMOUNT = new Set(["refund", "settle"]);
-const WITHOUT_REASON = new Set(["fulfil"]);
+const WITHOUT_REASON = new Set(["approve", "fulfil"]);
 
 export const amountOf = ({ amount }, words) => (amount ? words.money(amount) : "");
 
 /** The most that an act can move. */
 function mostOf(order, kind, refund, line) {
+  if (kind === "approve" || kind === "decline") return order.total;
   const left = order.staff.refundable;
   if (line === null) return (kind === "refund" ? left : refund?.amount) ?? left;
   const asked = (order.refunds ?? []).filter((each) => each.line === line && each.stage !== "failed");
@@ -39,7 +42,7 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
   const reason = WITHOUT_REASON.has(kind) ? null : h("input", { id: "reason", maxlength: 500, autocomplete: "off", required: kind !== "cancel" });
   const effect = h("p", { id: "effect", class: "effect", role: "status" });
   const trouble = h("p", { class: "trouble", role: "alert" });
-  const submit = h("button", { class: kind === "cancel" ? "danger" : "primary", id: "do", text: words.say(`act.${kind}`) });
+  const submit = h("button", { class: kind === "cancel" || kind === "decline" ? "danger" : "primary", id: "do", text: words.say(`act.${kind}`) });
   const close = h("button", { type: "button", id: "dont", text: words.say("dont"), on: { click: () => dialog.close() } });
 
   const money = () => (amount ? words.parsed(amount.value, most.currency) : most);

@@ -4,8 +4,8 @@ import { act, amountOf } from "./acts.js";
 import { h, refill } from "./dom.js";
 import { chip } from "./orders.js";
 
-const CANCELLABLE = new Set(["pending_payment", "expiring", "confirmed"]);
-const REFUNDABLE = new Set(["confirmed", "fulfilled", "cancelled", "expired"]);
+const CANCELLABLE = new Set(["pending_payment", "awaiting_approval", "capturing", "expiring", "confirmed"]);
+const REFUNDABLE = new Set(["confirmed", "fulfilled", "cancelled", "declined", "expired"]);
 
 export async function order(desk, id, signal) {
   const { words, api } = desk;
@@ -42,6 +42,7 @@ function content(desk, current, press) {
     REFUNDABLE.has(current.status) && left?.amount > 0 && desk.may("refund") && button("refund"),
     CANCELLABLE.has(current.status) && desk.may("cancel") && button("cancel", "danger"),
   ].filter(Boolean);
+  const approvals = desk.may("approve") ? [button("approve", "primary"), button("decline", "danger")] : [];
   const reviews = current.status === "needs_review" && desk.may("review")
     ? [button("accept", "primary"), button("review-refund"), button("settled-outside")] : [];
   return [
@@ -51,6 +52,10 @@ function content(desk, current, press) {
     current.staff.review ? h("section", { class: "alarm", "aria-labelledby": "review-title" },
       h("h2", { id: "review-title", text: words.say("review.title") }), h("p", { text: current.staff.review }),
       h("p", { class: "buttons" }, reviews)) : null,
+    current.status === "awaiting_approval" ? h("section", { class: "alarm", "aria-labelledby": "approval-title" },
+      h("h2", { id: "approval-title", text: words.say("approval.title") }),
+      h("p", { text: words.say("approval.text", { amount: words.money(current.total), time: words.moment(current.approve_by) }) }),
+      h("p", { class: "buttons" }, approvals)) : null,
     h("table", {}, h("caption", { class: "unseen", text: words.say("lines") }),
       h("thead", {}, h("tr", {}, ["line.what", "line.when", "line.price", "sheet.done"].map((name) => h("th", { scope: "col", text: words.say(name) })))),
       h("tbody", {}, current.lines.map((line, number) => h("tr", {},

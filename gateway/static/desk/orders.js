@@ -2,7 +2,7 @@
 
 import { h, refill } from "./dom.js";
 
-const STATUSES = ["pending_payment", "confirmed", "fulfilled", "cancelled", "expired", "needs_review", "cancelling", "expiring"];
+const STATUSES = ["pending_payment", "awaiting_approval", "capturing", "confirmed", "fulfilled", "cancelled", "declined", "expired", "needs_review", "cancelling", "expiring"];
 const SEARCHED = ["reservation_id", "guest_id", "extra_id", "order_id"];
 const GOOD = new Set(["confirmed", "fulfilled"]);
 

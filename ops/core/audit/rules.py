@@ -169,7 +169,7 @@ def _balance(books: Books, order: Order) -> Iterator[Finding]:
                 return
             problem = f"{order.status}: the PSP holds {_in(books, held)}, the order is worth {_in(books, owed)}"
             yield books.finding(Kind.UNBALANCED, problem, held - owed)
-        case OrderStatus.EXPIRED | OrderStatus.CANCELLED:
+        case OrderStatus.EXPIRED | OrderStatus.CANCELLED | OrderStatus.DECLINED:
             left = held - books.disputed(PspDisputeState.LOST) - _given_outside(order)
             is_known_surplus = (
                 left < 0 and order.accepted

@@ -4,7 +4,7 @@ import { h, refill } from "./dom.js";
 import { ago, chip, clock, order } from "./words.js";
 import { field, onSubmit, said, table } from "./widgets.js";
 
-const STATUSES = ["", "needs_review", "pending_payment", "expiring", "cancelling", "confirmed", "fulfilled", "expired", "cancelled"];
+const STATUSES = ["", "needs_review", "awaiting_approval", "capturing", "pending_payment", "expiring", "cancelling", "confirmed", "fulfilled", "expired", "cancelled", "declined"];
 const readable = ({ amount, currency }) => {
   const format = new Intl.NumberFormat("en", { style: "currency", currency });
   return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);

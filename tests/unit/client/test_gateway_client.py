@@ -39,6 +39,8 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.staff_session(),
     calls.list_property_orders(),
     calls.day_sheet(date(2027, 2, 3)),
+    calls.approve_order(ORDER_ID),
+    calls.decline_order(ORDER_ID, reason="full"),
     calls.fulfil_order(ORDER_ID),
     calls.fulfil_order(ORDER_ID, [0]),
     calls.refund_order(ORDER_ID, reason="cold", key="refund-1", amount=EUR),
@@ -178,6 +180,7 @@ def test_every_route_of_the_api_has_a_call() -> None:
 BODIES: dict[str, type[BaseModel]] = {
     "orders": schemas.OrderRequest,
     "cancel": schemas.CancelRequest,
+    "decline": schemas.DeclineRequest,
     "fulfil": schemas.FulfilRequest,
     "refunds": schemas.RefundRequest,
     "retry": schemas.RetryRequest,

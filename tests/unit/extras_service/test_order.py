@@ -374,6 +374,12 @@ def test_a_pending_order_shows_until_when_it_can_be_paid_and_others_show_nothing
 
 @pytest.mark.parametrize("status", OrderStatus)
 def test_an_order_counts_as_its_guests_open_one_until_it_is_settled(status: OrderStatus) -> None:
-    is_open = status in (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
+    is_open = status in (
+        OrderStatus.PENDING_PAYMENT,
+        OrderStatus.AWAITING_APPROVAL,
+        OrderStatus.CAPTURING,
+        OrderStatus.EXPIRING,
+        OrderStatus.CANCELLING,
+    )
 
     assert (given.in_status(status).open_of == given.placed().guest_key) is is_open

@@ -29,6 +29,10 @@ MESSAGES: dict[str, OrderInput] = {
     "succeeded": given.succeeded(),
     "succeeded, other amount": given.succeeded(Money(amount=1, currency="EUR")),
     "mismatched": given.mismatched(),
+    "authorised": given.authorised(),
+    "approve": given.approving(),
+    "approve by staff elsewhere": given.approving("kamogawa"),
+    "decline": given.declining(),
     "session closed": given.session_closed(),
     "unresolved": given.unresolved(),
     "cancel": given.cancelling_by_guest(),
@@ -53,42 +57,46 @@ MESSAGES: dict[str, OrderInput] = {
 
 # One row per message; one column per status. A bare word is an outcome that changes nothing; `-> status` is applied.
 TABLE = """
-message                   | pending_payment    | expiring        | cancelling      | expired         | cancelled       | confirmed    | fulfilled    | needs_review
-place again               | duplicate          | duplicate       | duplicate       | duplicate       | duplicate       | duplicate    | duplicate    | duplicate
-place other lines         | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-start                     | ignored            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-start by another guest    | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-holds confirmed           | ignored            | stale           | stale           | stale           | stale           | stale        | stale        | ignored
-holds lost                | ignored            | stale           | stale           | stale           | stale           | stale        | stale        | ignored
-deadline                  | -> expiring        | stale           | stale           | stale           | stale           | stale        | stale        | ignored
-session created           | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | stale        | stale        | -> needs_review
-session failed            | -> pending_payment | stale           | stale           | stale           | stale           | stale        | stale        | ignored
-instructions issued       | -> pending_payment | stale           | stale           | stale           | stale           | stale        | stale        | ignored
-processing                | -> pending_payment | -> expiring     | -> cancelling   | stale           | stale           | stale        | stale        | ignored
-failed                    | -> pending_payment | -> expiring     | -> cancelling   | stale           | stale           | stale        | stale        | ignored
-succeeded                 | -> confirmed       | -> confirmed    | -> cancelled    | -> cancelled    | -> cancelled    | ignored      | ignored      | -> needs_review
-succeeded, other amount   | -> needs_review    | -> needs_review | -> cancelled    | -> cancelled    | -> cancelled    | ignored      | ignored      | -> needs_review
-mismatched                | -> needs_review    | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | -> needs_review
-session closed            | -> pending_payment | -> expired      | -> cancelled    | stale           | stale           | stale        | stale        | ignored
-unresolved                | -> needs_review    | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | ignored
-cancel                    | -> cancelling      | -> cancelling   | ignored         | refused         | ignored         | -> cancelled | refused      | refused
-cancel by another guest   | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-cancel by staff           | -> cancelling      | -> cancelling   | ignored         | refused         | ignored         | -> cancelled | refused      | refused
-cancel by staff elsewhere | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-fulfil                    | refused            | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
-fulfil a line             | refused            | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
-refund                    | refused            | refused         | refused         | refused         | refused         | -> confirmed | -> fulfilled | refused
-refund too much           | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-review: accept            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> confirmed
-review: refund            | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
-review: settled outside   | refused            | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
-refund again              | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-settle refund outside     | refused            | refused         | refused         | refused         | refused         | refused      | refused      | refused
-refunded                  | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
-refund failed             | -> pending_payment | -> expiring     | -> cancelling   | -> needs_review | -> needs_review | -> confirmed | -> fulfilled | -> needs_review
-refund unanswered         | -> pending_payment | -> expiring     | -> cancelling   | -> needs_review | -> needs_review | -> confirmed | -> fulfilled | -> needs_review
-disputed                  | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
-dispute lost              | -> pending_payment | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> confirmed | -> fulfilled | -> needs_review
+message                    | pending_payment      | awaiting_approval    | capturing       | expiring        | cancelling      | expired         | cancelled       | declined        | confirmed    | fulfilled    | needs_review
+place again                | duplicate            | duplicate            | duplicate       | duplicate       | duplicate       | duplicate       | duplicate       | duplicate       | duplicate    | duplicate    | duplicate
+place other lines          | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+start                      | ignored              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+start by another guest     | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+holds confirmed            | ignored              | stale                | stale           | stale           | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+holds lost                 | ignored              | stale                | stale           | stale           | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+deadline                   | -> expiring          | stale                | stale           | stale           | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+session created            | -> pending_payment   | stale                | stale           | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | stale        | stale        | -> needs_review
+session failed             | -> pending_payment   | stale                | stale           | stale           | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+instructions issued        | -> pending_payment   | stale                | stale           | stale           | stale           | stale           | stale           | stale           | stale        | stale        | ignored
+processing                 | -> pending_payment   | stale                | stale           | -> expiring     | -> cancelling   | stale           | stale           | stale           | stale        | stale        | ignored
+failed                     | -> pending_payment   | stale                | stale           | -> expiring     | -> cancelling   | stale           | stale           | stale           | stale        | stale        | ignored
+succeeded                  | -> confirmed         | -> needs_review      | -> confirmed    | -> confirmed    | -> cancelled    | -> cancelled    | -> cancelled    | -> declined     | ignored      | ignored      | -> needs_review
+succeeded, other amount    | -> needs_review      | -> needs_review      | -> needs_review | -> needs_review | -> cancelled    | -> cancelled    | -> cancelled    | -> declined     | ignored      | ignored      | -> needs_review
+mismatched                 | -> needs_review      | -> needs_review      | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | -> needs_review
+authorised                 | -> awaiting_approval | ignored              | -> capturing    | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | stale        | stale        | -> needs_review
+approve                    | refused              | -> capturing         | ignored         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+approve by staff elsewhere | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+decline                    | refused              | -> cancelling        | refused         | refused         | refused         | refused         | refused         | ignored         | refused      | refused      | refused
+session closed             | -> pending_payment   | -> declined          | -> declined     | -> expired      | -> cancelled    | stale           | stale           | stale           | stale        | stale        | ignored
+unresolved                 | -> needs_review      | -> needs_review      | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | ignored
+cancel                     | -> cancelling        | -> cancelling        | -> cancelling   | -> cancelling   | ignored         | refused         | ignored         | ignored         | -> cancelled | refused      | refused
+cancel by another guest    | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+cancel by staff            | -> cancelling        | -> cancelling        | -> cancelling   | -> cancelling   | ignored         | refused         | ignored         | ignored         | -> cancelled | refused      | refused
+cancel by staff elsewhere  | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+fulfil                     | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
+fulfil a line              | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | -> fulfilled | ignored      | refused
+refund                     | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | -> confirmed | -> fulfilled | refused
+refund too much            | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+review: accept             | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | -> confirmed
+review: refund             | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
+review: settled outside    | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | -> cancelled
+refund again               | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+settle refund outside      | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+refunded                   | -> pending_payment   | -> awaiting_approval | -> capturing    | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | -> confirmed | -> fulfilled | -> needs_review
+refund failed              | -> pending_payment   | -> awaiting_approval | -> capturing    | -> expiring     | -> cancelling   | -> needs_review | -> needs_review | -> needs_review | -> confirmed | -> fulfilled | -> needs_review
+refund unanswered          | -> pending_payment   | -> awaiting_approval | -> capturing    | -> expiring     | -> cancelling   | -> needs_review | -> needs_review | -> needs_review | -> confirmed | -> fulfilled | -> needs_review
+disputed                   | -> pending_payment   | -> awaiting_approval | -> capturing    | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | -> confirmed | -> fulfilled | -> needs_review
+dispute lost               | -> pending_payment   | -> awaiting_approval | -> capturing    | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | -> confirmed | -> fulfilled | -> needs_review
 """  # noqa: E501  a table is read by its columns
 
 

@@ -62,24 +62,27 @@ def _messages(slot: str | None) -> Mapping[str, StockInput]:
 
 
 TABLE = """
-message                 | none         | free         | own         | relied on          | kept        | others
-hold                    | 1            | 1            | ignored     | ignored            | ignored     | out_of_stock
-hold, relied on         | 1 relied on  | 1 relied on  | 1 relied on | ignored            | ignored     | out_of_stock
-hold for longer         | 1 longer     | 1 longer     | 1 longer    | 1 longer relied on | ignored     | out_of_stock
-hold too many           | out_of_stock | out_of_stock | ignored     | ignored            | ignored     | out_of_stock
-hold too many a guest   | guest_limit  | guest_limit  | ignored     | ignored            | ignored     | guest_limit
-claim again             | 1 relied on  | 1 relied on  | 1 relied on | 1 relied on        | 1 relied on | out_of_stock
-claim again by force    | 1 relied on  | 1 relied on  | 1 relied on | 1 relied on        | 1 relied on | 3 relied on
-lapse                   | ignored      | ignored      | 1 lapsed    | 1 lapsed relied on | ignored     | ignored
-recheck none            | ignored      | ignored      | 0           | ignored            | ignored     | ignored
-recheck pending_payment | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
-recheck expiring        | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
-recheck cancelling      | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
-recheck confirmed       | ignored      | ignored      | 1 for good  | ignored            | ignored     | ignored
-recheck fulfilled       | ignored      | ignored      | 1 for good  | ignored            | ignored     | ignored
-recheck expired         | ignored      | ignored      | 0           | ignored            | ignored     | ignored
-recheck cancelled       | ignored      | ignored      | 0           | ignored            | ignored     | ignored
-recheck needs_review    | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
+message                   | none         | free         | own         | relied on          | kept        | others
+hold                      | 1            | 1            | ignored     | ignored            | ignored     | out_of_stock
+hold, relied on           | 1 relied on  | 1 relied on  | 1 relied on | ignored            | ignored     | out_of_stock
+hold for longer           | 1 longer     | 1 longer     | 1 longer    | 1 longer relied on | ignored     | out_of_stock
+hold too many             | out_of_stock | out_of_stock | ignored     | ignored            | ignored     | out_of_stock
+hold too many a guest     | guest_limit  | guest_limit  | ignored     | ignored            | ignored     | guest_limit
+claim again               | 1 relied on  | 1 relied on  | 1 relied on | 1 relied on        | 1 relied on | out_of_stock
+claim again by force      | 1 relied on  | 1 relied on  | 1 relied on | 1 relied on        | 1 relied on | 3 relied on
+lapse                     | ignored      | ignored      | 1 lapsed    | 1 lapsed relied on | ignored     | ignored
+recheck none              | ignored      | ignored      | 0           | ignored            | ignored     | ignored
+recheck pending_payment   | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
+recheck awaiting_approval | ignored      | ignored      | 1 for good  | ignored            | ignored     | ignored
+recheck capturing         | ignored      | ignored      | 1 for good  | ignored            | ignored     | ignored
+recheck expiring          | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
+recheck cancelling        | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
+recheck confirmed         | ignored      | ignored      | 1 for good  | ignored            | ignored     | ignored
+recheck fulfilled         | ignored      | ignored      | 1 for good  | ignored            | ignored     | ignored
+recheck expired           | ignored      | ignored      | 0           | ignored            | ignored     | ignored
+recheck cancelled         | ignored      | ignored      | 0           | ignored            | ignored     | ignored
+recheck declined          | ignored      | ignored      | 0           | ignored            | ignored     | ignored
+recheck needs_review      | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
 """
 
 

@@ -17,6 +17,13 @@ SAMPLE_ORDER = "ord_k3v7q2mxa5tz4bnw6ehcj2yd5p"
 SEEN: dict[str, dict[str, str]] = {
     "orders.order-pending-payment.v1": {"status": "pending_payment", "payment_status": "unpaid"},
     "orders.order-confirmed.v1": {"status": "confirmed", "payment_status": "paid"},
+    "orders.order-approval-needed.v1": {"status": "awaiting_approval", "payment_status": "authorised"},
+    "orders.order-approved.v1": {"status": "capturing"},
+    "orders.order-declined.v1": {
+        "status": "declined",
+        "payment_status": "unpaid",
+        "declined_because": "The room is needed at ten that day.",
+    },
     "orders.order-expired.v1": {"status": "expired"},
     "orders.order-cancelled.v1": {"status": "cancelled", "payment_status": "paid"},
     "orders.order-fulfilled.v1": {"status": "fulfilled"},

@@ -51,6 +51,8 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/staff/property"): DESK,
     ("PUT", "/v1/staff/property"): ("owner",),
     ("GET", "/v1/staff/live"): DESK,
+    ("POST", "/v1/orders/{order_id}/approve"): DESK,
+    ("POST", "/v1/orders/{order_id}/decline"): DESK,
     ("POST", "/v1/orders/{order_id}/fulfil"): DESK,
     ("POST", "/v1/orders/{order_id}/refunds"): MONEY,
     ("POST", "/v1/orders/{order_id}/refunds/{refund_id}/retry"): MONEY,
@@ -170,9 +172,9 @@ async def test_a_refused_member_of_staff_learns_which_role_it_takes() -> None:
 @pytest.mark.parametrize(
     ("role", "counts_as", "allowed"),
     [
-        ("reception", "reception", {"see", "fulfil"}),
-        ("manager", "manager", {"see", "fulfil", *MOVES_MONEY}),
-        ("staff", "manager", {"see", "fulfil", *MOVES_MONEY}),
+        ("reception", "reception", {"see", "approve", "fulfil"}),
+        ("manager", "manager", {"see", "approve", "fulfil", *MOVES_MONEY}),
+        ("staff", "manager", {"see", "approve", "fulfil", *MOVES_MONEY}),
         ("owner", "owner", {action.value for action in StaffAction}),
     ],
 )

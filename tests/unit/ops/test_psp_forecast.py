@@ -5,7 +5,7 @@ import time
 import pytest
 
 from chassis.storage.stored_document import Stored
-from contracts.psp import ClosePspSession, CreatePspSession, PspCommand, RetrievePspSession
+from contracts.psp import CapturePspSession, ClosePspSession, CreatePspSession, PspCommand, RetrievePspSession
 from ops.core.psp_forecast import forecast_of
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment, PaymentStage
@@ -16,6 +16,9 @@ from tests.support.fake_stripe import FakeStripe, answering, error, intent
 _IDS = {"order_id": given.ORDER_ID, "payment_id": given.PAYMENT_ID}
 CREATE = CreatePspSession.model_validate({**_IDS, "session_no": 1, "amount": given.AMOUNT})
 CLOSE = ClosePspSession.model_validate({**_IDS, "session_no": 1, "psp_reference": given.REFERENCE})
+CAPTURE = CapturePspSession.model_validate(
+    {**_IDS, "session_no": 1, "psp_reference": given.REFERENCE, "amount": given.AMOUNT}
+)
 RETRIEVE = RetrievePspSession.model_validate({**_IDS, "psp_reference": given.REFERENCE})
 A_DAY = 24 * 3600
 
@@ -37,6 +40,9 @@ UNKNOWN = error(404, code="resource_missing")
         (CREATE, given.in_status(PaymentStage.SUCCEEDED), UNKNOWN, "no use for"),
         (CLOSE, given.payable(), at_psp(), "cancels pi_first"),
         (CLOSE, given.payable(), at_psp("succeeded"), "changes nothing: pi_first is succeeded"),
+        (CLOSE, given.payable(), at_psp("requires_capture"), "cancels pi_first"),
+        (CAPTURE, given.payable(), at_psp("requires_capture"), "captures €48.00 of pi_first"),
+        (CAPTURE, given.payable(), at_psp("canceled"), "changes nothing: pi_first is canceled"),
         (CLOSE, given.payable(), UNKNOWN, "changes nothing: pi_first is not known to the account"),
         (RETRIEVE, given.payable(), at_psp("canceled"), "only asks: pi_first is canceled"),
         (RETRIEVE, given.payable(), error(401), "could not be asked for this forecast"),

@@ -14,6 +14,7 @@ from tests.support import payments as given
 
 MESSAGES: dict[str, PaymentInput] = {
     "create": given.create(),
+    "capture": given.capture(),
     "close": given.close(),
     "session created": given.session_created(),
     "session created, other no": given.session_created(session_no=7),
@@ -22,7 +23,7 @@ MESSAGES: dict[str, PaymentInput] = {
     "action required": given.action_required(),
     "voucher": given.action_required(payable_until=given.at(999)),
     "held: paid in part": given.held(),
-    "held: authorised": given.held(is_authorised_only=True),
+    "authorised": given.authorised(),
     "processing": given.processing(),
     "failed": given.failed(),
     "succeeded": given.succeeded(),
@@ -40,30 +41,31 @@ MESSAGES: dict[str, PaymentInput] = {
 
 # One row per message; one column per status. A bare word is an outcome that changes nothing; `-> status` is applied.
 TABLE = """
-message                   | created            | session_open       | action_required    | processing         | unknown            | closing       | closed        | failed          | succeeded    | mismatched
-create                    | -> created         | -> session_open    | -> action_required | stale              | stale              | stale         | -> created    | -> created      | -> succeeded | stale
-close                     | -> closed          | -> closing         | -> closing         | -> closing         | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | ignored
-session created           | -> session_open    | stale              | stale              | stale              | stale              | stale         | stale         | -> session_open | stale        | stale
-session created, other no | -> created         | stale              | stale              | stale              | stale              | stale         | stale         | -> failed       | stale        | stale
-superfluous session       | -> created         | -> session_open    | -> action_required | -> processing      | -> session_open    | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
-session failed            | -> failed          | stale              | stale              | stale              | stale              | -> closed     | stale         | stale           | stale        | stale
-action required           | stale              | -> action_required | -> action_required | -> action_required | -> action_required | stale         | stale         | stale           | stale        | stale
-voucher                   | stale              | -> action_required | -> action_required | -> action_required | -> action_required | stale         | stale         | stale           | stale        | stale
-held: paid in part        | stale              | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched | stale         | stale           | stale        | stale
-held: authorised          | stale              | -> closing         | -> closing         | -> closing         | -> closing         | -> closing    | stale         | stale           | stale        | stale
-processing                | stale              | -> processing      | -> processing      | -> processing      | -> processing      | -> closing    | stale         | stale           | stale        | stale
-failed                    | stale              | -> session_open    | -> session_open    | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
-succeeded                 | -> created         | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded  | -> succeeded  | -> failed       | ignored      | ignored
-succeeded, other amount   | -> created         | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched | -> mismatched | -> failed       | ignored      | ignored
-canceled                  | stale              | -> closed          | -> closed          | -> closed          | -> closed          | -> closed     | stale         | stale           | stale        | stale
-session open              | stale              | -> session_open    | -> session_open    | -> session_open    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
-unanswered                | -> unknown         | -> unknown         | -> unknown         | -> unknown         | stale              | -> unknown    | stale         | stale           | stale        | stale
-session not known         | -> unknown         | -> unknown         | -> unknown         | -> unknown         | -> unknown         | -> unknown    | stale         | stale           | stale        | stale
-poll due                  | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | stale         | stale           | stale        | stale
-refund                    | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
-refund updated            | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
-refund refused            | stale              | stale              | stale              | stale              | stale              | stale         | stale         | stale           | stale        | stale
-dispute                   | -> created         | -> session_open    | -> action_required | -> processing      | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
+message                   | created         | session_open       | action_required    | processing         | authorised    | capturing     | unknown            | closing       | closed        | failed          | succeeded    | mismatched
+create                    | -> created      | -> session_open    | -> action_required | stale              | -> authorised | stale         | stale              | stale         | -> created    | -> created      | -> succeeded | stale
+capture                   | -> created      | -> capturing       | -> capturing       | -> capturing       | -> capturing  | -> capturing  | -> unknown         | stale         | -> closed     | -> failed       | -> succeeded | ignored
+close                     | -> closed       | -> closing         | -> closing         | -> closing         | -> closing    | -> closing    | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | ignored
+session created           | -> session_open | stale              | stale              | stale              | stale         | stale         | stale              | stale         | stale         | -> session_open | stale        | stale
+session created, other no | -> created      | stale              | stale              | stale              | stale         | stale         | stale              | stale         | stale         | -> failed       | stale        | stale
+superfluous session       | -> created      | -> session_open    | -> action_required | -> processing      | -> authorised | -> capturing  | -> session_open    | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
+session failed            | -> failed       | stale              | stale              | stale              | stale         | stale         | stale              | -> closed     | stale         | stale           | stale        | stale
+action required           | stale           | -> action_required | -> action_required | -> action_required | stale         | stale         | -> action_required | stale         | stale         | stale           | stale        | stale
+voucher                   | stale           | -> action_required | -> action_required | -> action_required | stale         | stale         | -> action_required | stale         | stale         | stale           | stale        | stale
+held: paid in part        | stale           | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched | -> mismatched | -> mismatched      | -> mismatched | stale         | stale           | stale        | stale
+authorised                | stale           | -> closing         | -> closing         | -> closing         | -> authorised | -> capturing  | -> closing         | -> closing    | stale         | stale           | stale        | stale
+processing                | stale           | -> processing      | -> processing      | -> processing      | -> authorised | -> capturing  | -> processing      | -> closing    | stale         | stale           | stale        | stale
+failed                    | stale           | -> session_open    | -> session_open    | -> session_open    | -> closing    | -> closing    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
+succeeded                 | -> created      | -> succeeded       | -> succeeded       | -> succeeded       | -> succeeded  | -> succeeded  | -> succeeded       | -> succeeded  | -> succeeded  | -> failed       | ignored      | ignored
+succeeded, other amount   | -> created      | -> mismatched      | -> mismatched      | -> mismatched      | -> mismatched | -> mismatched | -> mismatched      | -> mismatched | -> mismatched | -> failed       | ignored      | ignored
+canceled                  | stale           | -> closed          | -> closed          | -> closed          | -> closed     | -> closed     | -> closed          | -> closed     | stale         | stale           | stale        | stale
+session open              | stale           | -> session_open    | -> session_open    | -> session_open    | -> closing    | -> closing    | -> session_open    | -> closing    | stale         | stale           | stale        | stale
+unanswered                | -> unknown      | -> unknown         | -> unknown         | -> unknown         | -> unknown    | -> unknown    | stale              | -> unknown    | stale         | stale           | stale        | stale
+session not known         | -> unknown      | -> unknown         | -> unknown         | -> unknown         | -> unknown    | -> unknown    | -> unknown         | -> unknown    | stale         | stale           | stale        | stale
+poll due                  | -> created      | -> session_open    | -> action_required | -> processing      | -> authorised | -> capturing  | -> unknown         | -> closing    | stale         | stale           | stale        | stale
+refund                    | -> created      | -> session_open    | -> action_required | -> processing      | -> authorised | -> capturing  | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
+refund updated            | -> created      | -> session_open    | -> action_required | -> processing      | -> authorised | -> capturing  | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
+refund refused            | stale           | stale              | stale              | stale              | stale         | stale         | stale              | stale         | stale         | stale           | stale        | stale
+dispute                   | -> created      | -> session_open    | -> action_required | -> processing      | -> authorised | -> capturing  | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
 """  # noqa: E501  a table is read by its columns
 
 

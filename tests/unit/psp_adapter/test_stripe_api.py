@@ -10,7 +10,7 @@ import pytest
 from chassis.errors import is_transient
 from contracts.ids import RefundId
 from contracts.money import Money
-from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
+from contracts.psp import CapturePspSession, ClosePspSession, CreatePspRefund, CreatePspSession
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import UnpayableAmountError
@@ -30,6 +30,13 @@ REFUND = CreatePspRefund(
     amount=Money(amount=1500, currency="EUR"),
 )
 CLOSE = ClosePspSession(order_id=ORDER_ID, payment_id=PAYMENT_ID, session_no=2, psp_reference="pi_1")
+CAPTURE = CapturePspSession(
+    order_id=ORDER_ID,
+    payment_id=PAYMENT_ID,
+    session_no=2,
+    psp_reference="pi_1",
+    amount=Money(amount=1500, currency="EUR"),
+)
 
 
 async def test_a_session_is_opened_with_nothing_a_plain_intent_does_not_need() -> None:
@@ -201,11 +208,50 @@ async def test_closing_what_cannot_be_cancelled_returns_what_became_of_it(status
     assert opened.status == status
 
 
+async def test_a_session_that_is_captured_later_is_opened_so() -> None:
+    fake = answering(200, intent("requires_payment_method"))
+
+    await fake.api.create_session(CREATE.model_copy(update={"is_captured_later": True}))
+
+    (request,) = fake.requests
+    assert parse_qs(request.content.decode())["capture_method"] == ["manual"]
+
+
+async def test_capturing_names_the_amount_and_has_one_key_for_a_session() -> None:
+    fake = answering(200, intent("succeeded"))
+
+    captured = await fake.api.capture_session(CAPTURE)
+
+    (request,) = fake.requests
+    assert request.url.path == "/v1/payment_intents/pi_1/capture"
+    assert parse_qs(request.content.decode()) == {"amount_to_capture": ["1500"]}
+    assert request.headers["idempotency-key"] == f"capture:{PAYMENT_ID}:2"
+    assert captured.status == "succeeded"
+
+
+@pytest.mark.parametrize("status", ["succeeded", "canceled", "requires_payment_method"])
+@pytest.mark.parametrize("code", ["payment_intent_unexpected_state", "charge_expired_for_capture"])
+async def test_capturing_what_cannot_be_captured_returns_what_became_of_it(code: str, status: str) -> None:
+    fake = error(400, code=code, payment_intent=intent(status))
+
+    assert (await fake.api.capture_session(CAPTURE)).status == status
+
+
+async def test_a_capture_that_the_bank_refuses_is_followed_by_a_look_at_the_intent() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json=intent("requires_payment_method"))
+        return httpx.Response(402, json={"error": {"type": "card_error", "code": "card_declined", "message": "No."}})
+
+    assert (await FakeStripe(answer).api.capture_session(CAPTURE)).status == "requires_payment_method"
+
+
 async def test_an_intent_we_hold_that_stripe_does_not_know_is_no_decision_about_the_payment() -> None:
     fake = error(404, code="resource_missing")
 
     for call in (
         fake.api.cancel_session(CLOSE),
+        fake.api.capture_session(CAPTURE),
         fake.api.retrieve_session("pi_1", held=True),
         fake.api.create_refund(REFUND),
     ):

@@ -252,6 +252,19 @@ def test_an_authorisation_that_is_not_captured_is_held() -> None:
 
     assert isinstance(report, PspPaymentHeld)
     assert report.is_authorised_only
+    assert report.authorised == Money(amount=4800, currency="EUR")
+    assert report.capture_before is None
+
+
+@pytest.mark.parametrize(("named", "expected"), [(1_780_000_000, True), (0, False), (10**15, False), ("soon", False)])
+def test_the_end_of_an_authorisation_is_read_from_its_charge(named: object, expected: bool) -> None:
+    charge = {"id": "ch_1", "payment_method_details": {"type": "card", "card": {"capture_before": named}}}
+    seen = Intent.model_validate(_intent(status="requires_capture", amount_capturable=4800, latest_charge=charge))
+
+    report = report_of_intent(seen, datetime.fromtimestamp(CREATED, UTC))
+
+    assert isinstance(report, PspPaymentHeld)
+    assert (report.capture_before is not None) is expected
 
 
 def test_an_authorisation_that_was_cancelled_is_reported_as_cancelled() -> None:

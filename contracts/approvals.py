@@ -1,0 +1,62 @@
+"""Orders that the hotel approves before the guest is charged: staff's commands, and the events about them."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.ids import GuestId, PropertyId, ReservationId
+from contracts.message import OrderCommand, OrderEvent
+from contracts.money import Money
+from contracts.orders import OrderLine, PaymentStatus, Staff
+
+# Commands
+
+
+class ApproveOrder(OrderCommand):
+    """Staff approve an order: what the guest's bank has authorised is captured."""
+
+    kind: Literal["orders.approve-order.v1"] = "orders.approve-order.v1"
+    staff: Staff
+
+
+class DeclineOrder(OrderCommand):
+    """Staff decline an order: the authorisation is voided, and the guest is not charged."""
+
+    kind: Literal["orders.decline-order.v1"] = "orders.decline-order.v1"
+    staff: Staff
+    reason: str = Field(description="the guest reads it")
+
+
+# Events
+
+
+class OrderApprovalNeeded(OrderEvent):
+    """The guest's bank has authorised the payment of an order that the hotel approves first."""
+
+    kind: Literal["orders.order-approval-needed.v1"] = "orders.order-approval-needed.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    reservation_id: ReservationId
+    lines: tuple[OrderLine, ...]
+    total: Money
+    approve_by: datetime = Field(description="then it is declined by itself, before the authorisation lapses")
+    is_reminder: bool = False
+
+
+class OrderApproved(OrderEvent):
+    """Staff have approved the order; the authorised amount is being captured."""
+
+    kind: Literal["orders.order-approved.v1"] = "orders.order-approved.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+
+
+class OrderDeclined(OrderEvent):
+    """The order was declined; what had been paid, if anything, is refunded."""
+
+    kind: Literal["orders.order-declined.v1"] = "orders.order-declined.v1"
+    guest_id: GuestId
+    property_id: PropertyId
+    payment_status: PaymentStatus
+    reason: str

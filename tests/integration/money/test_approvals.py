@@ -1,0 +1,129 @@
+"""Orders that the hotel approves first: authorised, then captured or voided, as the PSP's own books show it."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from tests.support.desk import Desk, cancel, intent_of, is_clean, write_at_psp
+from tests.support.guest import Guest, Json, body, problem
+from tests.support.system import GOOD_CARD, System
+from tests.support.waiting import until
+
+EARLY: Json = {"extra_id": "alm-early-checkin", "quantity": 1}
+PRICE = 4000
+
+
+async def authorised(system: System, guest: Guest) -> str:
+    """An order whose guest's bank has reserved the amount."""
+    order_id: str = (await guest.order(EARLY))["order_id"]
+    await system.pay(await guest.session(order_id), GOOD_CARD)
+    await guest.sees(order_id, status="awaiting_approval", payment_status="authorised")
+    return order_id
+
+
+async def captured(system: System, order_id: str) -> int:
+    """What the PSP has taken from the guest, in minor units."""
+    received: int = (await intent_of(system, order_id))["amount_received"]
+    return received
+
+
+async def voided(system: System, order_id: str) -> bool:
+    return bool((await intent_of(system, order_id))["status"] == "canceled")
+
+
+async def test_an_order_is_charged_only_after_the_hotel_has_approved_it(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    order_id = await authorised(system, guest)
+    waiting = await guest.see(order_id)
+    before = await captured(system, order_id)
+
+    approved = body(await desk.approve(order_id), 200)
+    confirmed = await guest.sees(order_id, status="confirmed", payment_status="paid")
+
+    assert before == 0
+    assert waiting["needs_approval"]
+    assert waiting["approve_by"] is not None
+    assert approved["status"] in ("capturing", "confirmed")
+    assert confirmed["total"]["amount"] == await captured(system, order_id) == PRICE
+    again = body(await desk.approve(order_id), 200)
+    assert again["status"] == "confirmed"
+    assert (await system.log_of(order_id))["psp.capture-psp-session.v1"] == 1
+    problem(await desk.decline(order_id), 409, "order-not-approvable")
+    await is_clean(system)
+
+
+async def test_a_declined_guest_reads_why_and_is_not_charged(system: System, guest: Guest, desk: Desk) -> None:
+    order_id = await authorised(system, guest)
+
+    body(await desk.decline(order_id, "We are full that morning."), 200)
+    declined = await guest.sees(order_id, status="declined", payment_status="unpaid")
+
+    assert declined["declined_because"] == "We are full that morning."
+    assert await voided(system, order_id)
+    assert await captured(system, order_id) == 0
+    assert body(await desk.decline(order_id), 200)["status"] == "declined"
+    problem(await desk.approve(order_id), 409, "order-not-approvable")
+    await is_clean(system)
+
+
+async def test_two_receptions_that_decide_at_once_decide_once(system: System, guest: Guest, desk: Desk) -> None:
+    order_id = await authorised(system, guest)
+
+    await asyncio.gather(desk.approve(order_id), desk.decline(order_id), desk.approve(order_id))
+    ended = await until(lambda: _decided(guest, order_id), "the order is decided")
+
+    expected = {"confirmed": PRICE, "declined": 0}
+    assert await captured(system, order_id) == expected[ended]
+    await is_clean(system)
+
+
+async def _decided(guest: Guest, order_id: str) -> str | None:
+    status: str = (await guest.see(order_id))["status"]
+    return status if status in ("confirmed", "declined") else None
+
+
+async def test_a_guest_who_cancels_meanwhile_is_not_charged(system: System, guest: Guest) -> None:
+    order_id = await authorised(system, guest)
+
+    body(await cancel(guest, order_id), 200)
+    await guest.sees(order_id, status="cancelled", payment_status="unpaid")
+
+    assert await voided(system, order_id)
+    await is_clean(system)
+
+
+async def test_an_authorisation_that_lapses_declines_the_order(system: System, guest: Guest) -> None:
+    order_id = await authorised(system, guest)
+
+    await system.advance_psp_clock(timedelta(days=7, minutes=1))
+    lapsed = await guest.sees(order_id, status="declined", payment_status="unpaid")
+
+    assert lapsed["declined_because"]
+    assert await voided(system, order_id)
+    await is_clean(system)
+
+
+async def test_a_capture_in_the_dashboard_without_approval_comes_before_a_person(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    order_id = await authorised(system, guest)
+
+    await write_at_psp(system, f"payment_intents/{(await intent_of(system, order_id))['id']}/capture", {})
+    await guest.sees(order_id, status="needs_review")
+
+    body(await desk.resolve(order_id, "refund"), 200)
+    await guest.sees(order_id, status="cancelled", payment_status="refunded")
+
+
+async def test_the_psps_own_time_says_until_when_the_hotel_may_decide(system: System, guest: Guest) -> None:
+    order_id = await authorised(system, guest)
+
+    intent = await intent_of(system, order_id)
+    charge = await system.at_psp(f"charges/{intent['latest_charge']}")
+    lapses = charge["payment_method_details"]["card"]["capture_before"]
+
+    async def named() -> bool:
+        payment = (await system.payment_of(order_id) or {}).get("state", {})
+        return bool(payment) and int(datetime.fromisoformat(str(payment["capture_before"])).timestamp()) == lapses
+
+    await until(named, "the payment knows the PSP's own end of the authorisation")
