@@ -4,7 +4,7 @@ writes and a bus that sends nothing.
 Within a dry run, each message finds the changes of those before it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Generic, cast
@@ -114,6 +114,7 @@ class OverlayRecords(Overlay):
     """Stored records. Writes nothing to the store."""
 
     READS = ("get", "find", "between", "ids_below", "count")
+    get: Callable[[Iterable[str]], Awaitable[Mapping[str, object]]]
 
     async def put(self, records: Mapping[str, object]) -> None:
         """Does nothing."""
@@ -122,10 +123,14 @@ class OverlayRecords(Overlay):
         return True
 
     async def change(self, record_id: str, changes: Mapping[str, Any], **only_if: str) -> bool:
-        return True
+        return await self._is_so(record_id, only_if)
 
     async def remove_if(self, record_id: str, **only_if: str) -> bool:
-        return True
+        return await self._is_so(record_id, only_if)
+
+    async def _is_so(self, record_id: str, only_if: Mapping[str, str]) -> bool:
+        record = (await self.get([record_id])).get(record_id)
+        return record is not None and all(getattr(record, name) == value for name, value in only_if.items())
 
 
 @dataclass(frozen=True, slots=True)

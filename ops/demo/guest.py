@@ -5,10 +5,11 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import httpx
 
-from client import GatewayClient, OrderUpdate, PaymentSession, calls
+from client import GatewayClient, OrderUpdate, PaymentSession, ProblemError, calls
 from contracts.ids import ExtraId
 from contracts.offers import ExtraView
 from contracts.orders import OrderView, RequestedLine
@@ -17,6 +18,8 @@ from deploy.local.stack import LocalStack
 CARD_FINE = "4242424242424242"
 CARD_DECLINED = "4000000000000002"
 CARD_AUTHENTICATION = "4000002500003155"
+
+NIGHTS = 4
 
 PATIENCE = 30.0
 """Seconds a guest of the demo waits for the confirmation."""
@@ -32,7 +35,7 @@ class Guest:
     def __init__(self, name: str, property_id: str, stack: LocalStack, http: httpx.AsyncClient) -> None:
         self.name = name
         self.first_day = datetime.now(UTC).date() + timedelta(days=7)
-        last_day = self.first_day + timedelta(days=4)
+        last_day = self.first_day + timedelta(days=NIGHTS)
         token = stack.mint_token(name, property_id, f"R-{name}", self.first_day, last_day)
         self._gateway = GatewayClient(http, stack.gateway_url, token)
         self._psp = stack.sandbox_url or ""
@@ -43,7 +46,21 @@ class Guest:
 
     async def order(self, extra_id: str, quantity: int, key: str | None = None) -> OrderView:
         """Press Order. `key` repeats an earlier press."""
-        line = RequestedLine(extra_id=ExtraId(extra_id), quantity=quantity, day=self.first_day)
+        return await self._place(RequestedLine(extra_id=ExtraId(extra_id), quantity=quantity, day=self.first_day), key)
+
+    async def order_a_slot(self, extra_id: str) -> OrderView | None:
+        """Order the first time of the stay that is free. None: all are taken, by earlier demos on this stack."""
+        extra = next(each for each in await self.extras() if each.extra_id == extra_id)
+        days = (self.first_day + timedelta(days=after) for after in range(NIGHTS + 1))
+        for day, slot in product(days, extra.slots):
+            try:
+                return await self._place(RequestedLine(extra_id=extra.extra_id, quantity=1, day=day, slot=slot))
+            except ProblemError as refused:
+                if refused.name != "out-of-stock":
+                    raise
+        return None
+
+    async def _place(self, line: RequestedLine, key: str | None = None) -> OrderView:
         return await self._gateway.send(calls.place_order([line], key=key or uuid.uuid4().hex))
 
     async def open_payment(self, order_id: str) -> PaymentSession:

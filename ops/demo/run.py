@@ -3,8 +3,10 @@
 import asyncio
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date
 from time import monotonic
 
 import httpx
@@ -14,9 +16,10 @@ from rich.table import Table
 
 from chassis.amounts import readable
 from chassis.errors import TransientError
-from client import GatewayError
+from client import GatewayClient, GatewayError, calls
 from contracts.money import Money
 from contracts.orders import OrderStatus, OrderView, PaymentStatus
+from contracts.staff_roles import StaffRole
 from deploy.local.stack import LocalStack
 from ops.core.audit import audit
 from ops.core.target import Target
@@ -63,6 +66,7 @@ class _Demo:
         self._stack = stack
         self._console = console
         self._played: list[Played] = []
+        self._day_of_slot: date | None = None
 
     async def play(self) -> int:
         limits = httpx.Limits(max_connections=200)
@@ -74,6 +78,7 @@ class _Demo:
             await self._cases()
             crowd = await self._crowd()
             problems = await self._report(single, crowd, captured_before)
+            await self._day_sheet()
         for problem in problems:
             self._console.print(f"[red]✗ {problem}[/]")
         if not problems:
@@ -128,6 +133,7 @@ class _Demo:
             self._two_at_once,
             self._pressed_twice,
             self._webhook_twice,
+            self._slot,
         ]
         for case in cases:
             await case()
@@ -185,6 +191,34 @@ class _Demo:
             await self._http.delete(faults)
         self._say("the PSP sent every webhook twice", "paid once, confirmed once")
         self._played.append(Played("a duplicated webhook", guest, order_id))
+
+    async def _slot(self) -> None:
+        guest = self._guest("hanna", "alpenhof")
+        order = await guest.order_a_slot("alm-private-spa")
+        if order is None:
+            self._say("a time in the private spa", "all are taken: by earlier demos on this stack")
+            return
+        await guest.buy("alm-private-spa", order_id=order.order_id)
+        [line] = order.lines
+        self._say("a time in the private spa, of which there is one place", f"{line.day} {line.slot}")
+        self._played.append(Played("a time slot", guest, order.order_id))
+        self._day_of_slot = line.day
+
+    async def _day_sheet(self) -> None:
+        """What the kitchen and the spa of one hotel read in the morning."""
+        if (day := self._day_of_slot) is None:
+            return
+        token = self._stack.mint_token("lena", "alpenhof", "", day, day, role=StaffRole.RECEPTION)
+        sheet = await GatewayClient(self._http, self._stack.gateway_url, token).send(calls.day_sheet(day))
+        table = Table("extra", "time", "quantity", title=f"Day sheet of {day}, Alpenhof", title_justify="left")
+        for extra in sheet.extras:
+            times = Counter[str]()
+            for due in extra.lines:
+                times[due.at or ""] += due.quantity
+            for at, quantity in sorted(times.items()):
+                table.add_row(extra.name["en"], at, str(quantity))
+        self._console.print()
+        self._console.print(table)
 
     async def _crowd(self) -> Counters:
         before = await self._count()

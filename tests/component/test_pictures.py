@@ -1,5 +1,6 @@
 """Pictures are stored once, found again, referred to by extras, and removed when no version of any extra shows them."""
 
+import copy
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,12 +22,14 @@ from contracts.pictures import (
     picture_digest,
 )
 from contracts.properties import DefineProperty
-from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES
+from contracts.topology import COMMANDS, EXTRAS_COMMANDS, EXTRAS_QUERIES
 from extras_service.order.placement import Terms
 from extras_service.pictures import keeper
 from extras_service.pictures.keeper import UNUSED_FOR
 from extras_service.versions import KEPT
 from extras_service.wiring import ExtrasParts, wire
+from ops.core.dry_run import DryRun
+from ops.core.messages import RecordedMessage
 from tests.component.bench import REPLY_TO, Bench
 from tests.support import orders as given
 from tests.support.fake_store import FakeStore
@@ -250,3 +253,24 @@ async def test_a_property_has_a_bounded_number_of_pictures_and_a_known_one_can_s
     assert reply.reason is Reason.TOO_MANY_PICTURES
     assert await service.uploads(b"1") == known
     assert await service.uploads(b"3", by="kamogawa")
+
+
+async def test_a_forecast_knows_the_stored_pictures_and_changes_none(service: Service) -> None:
+    picture = await service.uploads()
+    stored = copy.deepcopy(service.store.raw["pictures"])
+
+    async def forecast(picture_id: str) -> str:
+        command = DefineExtra(extra_id=SPA, staff=given.staff(), definition=shown(picture_id))
+        seen = RecordedMessage(
+            message_id="m-1",
+            kind=command.kind,
+            body=command.to_wire(),
+            exchange=COMMANDS.name,
+            routing_key=command.kind,
+        )
+        later = service.now + timedelta(days=1)
+        return str(await DryRun(service.store, clock=lambda: later).forecast(seen, EXTRAS_COMMANDS.name))
+
+    assert (await forecast(picture)).startswith("applied")
+    assert await forecast("0" * 64) == "refused: extra_invalid"
+    assert service.store.raw["pictures"] == stored

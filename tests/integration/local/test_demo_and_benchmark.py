@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,9 @@ def test_the_demo_plays_every_case_from_a_clean_environment_and_stops_what_it_st
     ran = run(tmp_path, BELLHOP, "demo", "--data-dir", str(tmp_path / "data"))
 
     assert "✓ Every order is right." in ran.stdout
-    assert "audit: the money of all 31 orders in the store is accounted for" in ran.stdout
+    assert re.search(r"Private spa +│ 10:00 +│ 1 ", ran.stdout), ran.stdout
+    assert re.search(r"Breakfast buffet +│ +│ 27 ", ran.stdout), ran.stdout
+    assert "audit: the money of all 32 orders in the store is accounted for" in ran.stdout
     assert not (tmp_path / "data" / FILE).exists()
 
 

@@ -101,9 +101,15 @@ async def test_every_query_of_records_is_answered_by_an_index(
         assert set(await records.between("note_id", "n2")) == {"n2"}
         assert set(await records.between("note_id", "n", "n~")) == {"n1", "n2"}
         assert set(await records.get(["n1", "n3"])) == {"n1"}
+        assert await records.ids_below("note_id", "n2", 10) == ["n1"]
+        assert await records.count(note_id="n2") == 1
+        assert await records.change("n1", {"note_id": "n0"}, note_id="n1")
+        assert await records.remove_if("n2", note_id="n2")
 
-    asked = sent.named("find")
-    assert len(asked) == 4
+    asked = sent.named("find", "aggregate")
+    assert len(asked) == 6
+    assert all("_id" in update["q"] for command in sent.named("update") for update in command["updates"])
+    assert all("_id" in delete["q"] for command in sent.named("delete") for delete in command["deletes"])
     assert [command for command in asked if scans(database, command)] == []
 
 

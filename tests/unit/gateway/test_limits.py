@@ -77,6 +77,27 @@ async def _in_pieces(*sizes: int) -> AsyncIterator[bytes]:
 # Body and time
 
 
+async def test_a_path_may_have_a_limit_of_its_own() -> None:
+    http = _http(RequestLimits(_app(), MAX_BODY, 5, {"/length": 2 * MAX_BODY}))
+
+    assert (await http.post("/length", content=b"a" * 2 * MAX_BODY)).json() == 2 * MAX_BODY
+    _is_problem(await http.post("/length", content=b"a" * (2 * MAX_BODY + 1)), 413, "body-too-large")
+    _is_problem(await http.post("/v1/extras", content=b"a" * (MAX_BODY + 1)), 413, "body-too-large")
+
+
+async def test_uploads_of_one_member_of_staff_are_limited_apart_from_their_other_requests() -> None:
+    rates = RateLimits(_settings(picture_rate="2/minute"))
+    hilde, petra = given.staff(), given.staff("kamogawa")
+    for _ in range(2):
+        await rates.uploader(hilde)
+
+    with pytest.raises(ProblemError, match="2 per 1 minute"):
+        await rates.uploader(hilde)
+
+    await rates.uploader(petra)
+    await rates.bearer(hilde)
+
+
 @pytest.mark.parametrize("in_pieces", [False, True], ids=["of a known length", "in pieces"])
 async def test_a_body_may_be_as_large_as_the_limit_and_no_larger(in_pieces: bool) -> None:
     http = _http(RequestLimits(_app(), MAX_BODY, 5))
