@@ -27,8 +27,8 @@ from ops.demo.counters import Counters, count
 from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, intent_id
 from ops.demo.narrator import narrate
 
-MAX_MESSAGES = 12
-MAX_STATE_WRITES = 7
+MAX_MESSAGES = 13
+MAX_STATE_WRITES = 9
 MAX_CLEAR_TRIPS = 2
 CROWD = 24
 """Guests who order at the same time at the end, to see what an order costs under load."""

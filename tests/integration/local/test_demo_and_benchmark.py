@@ -43,7 +43,7 @@ def test_the_load_driver_drives_what_it_is_asked_for_and_says_what_it_took(tmp_p
     assert "3 settled orders put into the store" in ran.stdout
     assert "2 payment sessions at once" in ran.stdout
     assert "2 paid orders by 1 guests" in ran.stdout
-    assert "12.00 bus messages on the write path, 7.00 state writes" in ran.stdout
+    assert "13.00 bus messages on the write path, 9.00 state writes" in ran.stdout
 
 
 def test_one_command_measures_a_part_writes_it_and_compares_it_with_an_earlier_run(tmp_path: Path) -> None:
