@@ -25,6 +25,7 @@ class OrderFilter(_Value):
     order_id: _Text | None = None
     status: OrderStatus | None = None
     needs_attention: bool = Field(default=False, description="only those under review or with a failed refund")
+    disputed: bool = Field(default=False, description="only those with a dispute, or an inquiry, that is not decided")
     day: date | None = Field(default=None, description="with a line for this day")
     extra_id: _Text | None = Field(default=None, description="with a line of this extra")
     guest_id: _Text | None = None

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from chassis.decision import Refused
 from chassis.storage.documents import Documents, Listed, Position
@@ -16,6 +17,8 @@ from extras_service.order.day_sheet import SHOWN, sheet_of
 from extras_service.order.staff_view import staff_view
 from extras_service.order.state import Order, guest_key
 
+_ANY_TEXT = {"$gt": ""}
+"""The condition that a list has a text in it."""
 MOST_READ = 1_000
 """Orders read for one page: where few of them meet the conditions, the page is short, and the next one goes on."""
 _YEARS = range(2000, 3000)
@@ -31,6 +34,7 @@ INDEXED = (
     f"{PROPERTY}+lines.day",
     f"{PROPERTY}+lines.extra_id",
     f"{PROPERTY}+guest.reservation_id",
+    f"{PROPERTY}+open_disputes",
 )
 """The indexes of these lists, beside the one of a guest's orders; each ends with the time of creation."""
 
@@ -39,7 +43,7 @@ INDEXED = (
 class _Search:
     """The index that finds the fewest orders, with its values."""
 
-    where: Mapping[str, str]
+    where: Mapping[str, Any]
     at_once: bool = False
     """There are few of them."""
 
@@ -124,6 +128,8 @@ def _search_of(property_id: str, only: OrderFilter) -> _Search:
             return _Search({PROPERTY: property_id, "guest.reservation_id": reservation}, at_once=True)
         case OrderFilter(guest_id=str(guest)):
             return _Search({"guest_key": guest_key(guest, property_id)}, at_once=True)
+        case OrderFilter(disputed=True):
+            return _Search({PROPERTY: property_id, "open_disputes": _ANY_TEXT}, at_once=True)
         case OrderFilter(day=day) if day is not None:
             return _Search({PROPERTY: property_id, "lines.day": day.isoformat()}, at_once=True)
         case OrderFilter(extra_id=str(extra)):
@@ -140,6 +146,7 @@ def _meets(order: Order, query: ListPropertyOrders) -> bool:
         guest.property_id == query.property_id
         and only.status in (None, order.status)
         and (not only.needs_attention or order.needs_attention)
+        and (not only.disputed or bool(order.open_disputes))
         and only.guest_id in (None, guest.guest_id)
         and only.reservation_id in (None, guest.reservation_id)
         and (only.day is None or any(line.day == only.day for line in order.lines))

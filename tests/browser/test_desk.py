@@ -1,14 +1,18 @@
 """The desk in a real Chromium: two receptions, one running system, and what they see of each other's work."""
 
+import asyncio
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.reception import PICTURES, Receptions
-from tests.support.desk import Desk, paid_order, refunds_of
-from tests.support.guest import BREAKFAST, LATE_CHECKOUT, token
-from tests.support.system import GATEWAY, System
+from tests.support.desk import Desk, cancel, paid_order, refunds_of
+from tests.support.guest import BREAKFAST, LATE_CHECKOUT, body, token
+from tests.support.situations import PLACES, disputed, massage, taken
+from tests.support.system import GATEWAY, REFUND_FAILS_CARD, System
 
 BUDGET = 60 * 1024
 
@@ -158,3 +162,97 @@ async def test_the_desk_weighs_no_more_than_the_guests_page(receptions: Receptio
 
     assert len(sizes) > 10
     assert 0 < sum(sizes) < BUDGET
+
+
+async def test_two_managers_who_refund_the_whole_order_at_once_refund_it_once(
+    receptions: Receptions, system: System
+) -> None:
+    order_id = await paid_order(system, system.guest())
+    lena, otto = await receptions.opens(), await receptions.opens("manager", "otto")
+    for each in (lena, otto):
+        await each.sees(order_id)
+        await each.page.click("#refund")
+        await each.page.fill("#reason", "the kitchen was closed")
+
+    presses = [each.page.evaluate("document.querySelector('#do').click()") for each in (lena, otto)]
+    await asyncio.gather(*presses)
+
+    for each in (lena, otto):
+        await expect(each.page.locator(".sums")).to_contain_text("€48.00")
+        await expect(each.page.locator("#refund")).to_have_count(0)
+    refused = [each for each in (lena, otto) if await each.page.locator("dialog").count()]
+    assert len(refused) == 1
+    await expect(refused[0].page.locator("dialog .trouble")).not_to_be_empty()
+    assert [refund["amount"] for refund in await refunds_of(system, order_id)] == [4800]
+
+
+async def test_a_dispute_is_listed_and_explained(receptions: Receptions, system: System) -> None:
+    order_id = await paid_order(system, system.guest())
+    lena = await receptions.opens()
+
+    await disputed(system, order_id)
+
+    row = lena.page.locator(f"li:has(#disputed-{order_id})")
+    await expect(row).to_contain_text("The guest disputes €48.00")
+    await lena.check("8-disputes")
+    await lena.page.click(f"#disputed-{order_id}")
+    await expect(lena.page.locator("section:has(#disputes-title)")).to_contain_text("The guest disputes €48.00")
+
+
+async def test_a_review_without_a_place_is_accepted_only_after_a_word_of_warning(
+    receptions: Receptions, system: System
+) -> None:
+    day, guest = "2038-02-06", system.guest()
+    order_id = await paid_order(system, guest, massage(day), card=REFUND_FAILS_CARD)
+    body(await cancel(guest, order_id), 200)
+    await guest.sees(order_id, status="cancelled", payment_status="refunded")
+    for _ in range(PLACES):
+        await system.guest().order(massage(day))
+    [refund] = await refunds_of(system, order_id)
+    await system.switch(f"refunds/{refund['id']}/settle", {"outcome": "fail"})
+    await guest.sees(order_id, status="needs_review")
+    lena = await receptions.opens()
+    await lena.page.click(f"#odd-{order_id}")
+
+    await lena.page.click("#accept")
+    await expect(lena.page.locator("#force")).to_be_hidden()
+    await lena.page.fill("#reason", "agreed with the masseur")
+    await lena.page.click("#do")
+    await expect(lena.page.locator("dialog .trouble")).to_contain_text("No place is left")
+    await lena.check("9-force")
+    await lena.page.check("#force")
+    await lena.page.click("#do")
+
+    await expect(lena.page.locator(".chip.good")).to_have_text("confirmed")
+    assert await taken(system, day) == PLACES + 1
+
+
+async def test_days_and_times_are_the_propertys_whatever_the_devices_clock(
+    receptions: Receptions, system: System
+) -> None:
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):  # it is never the same day in both
+        desk = await receptions.opens("reception", timezone_id=zone)
+        await desk.at("day")
+        today = datetime.now(ZoneInfo("Europe/Vienna")).date()
+
+        shown = date.fromisoformat(await desk.page.input_value("#day"))
+
+        assert shown in (today, today + timedelta(days=1))  # midnight may have passed meanwhile
+
+
+async def test_a_line_without_a_day_is_on_the_sheet_of_the_stay_until_it_is_received(
+    receptions: Receptions, system: System
+) -> None:
+    guest = system.guest()
+    order_id = await paid_order(system, guest, BREAKFAST, LATE_CHECKOUT)
+    desk = await receptions.opens("reception")
+    day = (await Desk.of(system).sees(order_id))["lines"][0]["day"]
+    await desk.at(f"day/{day}")
+
+    await expect(desk.page.locator("#any-day")).to_be_visible()
+    line = desk.page.locator(f"#any-day ~ .extra a[href='#/order/{order_id}']")
+    await expect(line).to_be_visible()
+    await desk.check("19-any-day")
+    body(await Desk.of(system).fulfil(order_id), 200)
+
+    await expect(line).to_have_count(0)

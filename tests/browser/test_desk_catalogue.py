@@ -1,5 +1,6 @@
 """The owner's desk in a real Chromium: the catalogue and the property, edited as guests will see them."""
 
+import base64
 from typing import Any
 
 from playwright.async_api import expect
@@ -8,7 +9,16 @@ from tests.browser.conftest import PHONE, Visit
 from tests.browser.reception import Reception, Receptions
 from tests.integration.flow.test_catalogue import YOGA, Owner
 from tests.support.guest import Json, body
+from tests.support.pictures import jpeg
 from tests.support.system import System
+
+DROP = """async (file) => {
+  const bytes = Uint8Array.from(atob(file), (one) => one.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], "hall.jpg", { type: "image/jpeg" }));
+  const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+  document.querySelector(".drop").dispatchEvent(drop);
+}"""
 
 
 async def made(system: System, extra_id: str, **changes: Any) -> None:
@@ -225,3 +235,36 @@ async def test_the_property_is_edited_by_the_same_rules(receptions: Receptions, 
     assert after["definition"]["name"]["it"] == "Albergo Alpino"
     back = {"version": after["version"], "definition": before["definition"]}
     body(await Owner(system).asks("PUT", "property", back), 200)
+
+
+async def test_a_picture_is_dropped_into_the_form_described_and_shown(receptions: Receptions, system: System) -> None:
+    await made(system, "alm-yoga-three")
+    owner = await opened(receptions, "catalogue/alm-yoga-three")
+    page = owner.page
+    file = base64.b64encode(jpeg()).decode()
+
+    await page.set_input_files("#f-picture-file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"})
+    await expect(page.locator(".drop .trouble")).to_contain_text("not a JPEG, PNG or WebP")
+    await page.evaluate(DROP, file)
+    await expect(page.locator(".drop img")).to_be_visible()
+    await expect(page.locator(".drop img")).to_have_js_property("complete", True)
+    await page.click("#save")
+    await page.click("#do")
+    await expect(page.locator(".mistakes li")).to_have_text(
+        ["Write what the picture shows, in the first language of the house."]
+    )
+    await page.fill("#f-picture-alt-en", "A hall with mats")
+    await owner.check("18-picture")
+    await page.click("#save")
+    await page.click("#do")
+
+    await expect(page.locator("#versions-title")).to_have_text("Version 2")
+    picture = (await stored(system, "alm-yoga-three"))["definition"]["picture"]
+    assert picture["alt"] == {"en": "A hall with mats"}
+    await expect(page.locator(".drop img")).to_have_attribute("src", f"/v1/pictures/{picture['picture_id']}/480")
+    await page.click("#f-picture-file-remove")
+    await page.click("#save")
+    await page.click("#do")
+    await expect(page.locator("#versions-title")).to_have_text("Version 3")
+    assert (await stored(system, "alm-yoga-three"))["definition"]["picture"] is None
+    body(await Owner(system).asks("POST", "catalogue/alm-yoga-three/retire", {"version": 3}), 200)

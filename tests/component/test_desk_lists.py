@@ -18,9 +18,10 @@ from contracts.desk import (
 )
 from contracts.message import Message
 from contracts.order_actions import FulfilledLine
-from contracts.orders import Reason, Refusal
+from contracts.orders import DisputeStage, Reason, Refusal
 from contracts.topology import EXTRAS_QUERIES
 from extras_service import desk_lists
+from extras_service.order.disputes import Dispute, as_fields
 from extras_service.order.placement import Terms
 from extras_service.order.state import Order, guest_key
 from extras_service.wiring import wire
@@ -101,12 +102,17 @@ async def test_every_filter_finds_its_orders_and_only_those(desk: Desk) -> None:
     two = await desk.stored(2, given.confirmed(), guest={"guest_id": "guest-bo", "reservation_id": "res-2"})
     three = await desk.stored(3, given.confirmed(), lines=(_line("alm-spa", NEXT_DAY), _line("alm-taxi", None)))
     four = await desk.stored(4, given.needs_review())
+    in_dispute = {"lines": (), "guest": {"reservation_id": "res-5", "guest_id": "guest-eve"}}
+    five = await desk.stored(5, _disputed("du_1", "du_2"), **in_dispute)
+    await desk.stored(6, _disputed("du_3"), guest={"property_id": "kamogawa"})
     for number, foreign in enumerate((given.confirmed(), given.needs_review()), 10):
         await desk.stored(number, foreign, guest={"property_id": "kamogawa"})
 
     assert await desk.listed(order_id=two) == [two]
-    assert await desk.listed(status="confirmed") == [two, three]
+    assert await desk.listed(status="confirmed") == [two, three, five]
     assert await desk.listed(needs_attention=True) == [four]
+    assert await desk.listed(disputed=True) == [five]
+    assert await desk.listed(disputed=True, status="fulfilled") == []
     assert await desk.listed(day=NEXT_DAY) == [three]
     assert await desk.listed(extra_id="alm-taxi") == [three]
     assert await desk.listed(guest_id="guest-bo") == [two]
@@ -236,6 +242,11 @@ async def _all_pages(desk: Desk, **only: Any) -> Sequence[str]:
         if after is None:
             return found
     raise AssertionError("the pages do not end")
+
+
+def _disputed(*dispute_ids: str) -> Order:
+    disputes = tuple(Dispute(dispute_id=dispute_id, stage=DisputeStage.OPEN) for dispute_id in dispute_ids)
+    return given.confirmed().model_copy(update=as_fields(disputes))
 
 
 def _line(extra_id: str, day: date | None, quantity: int = 2) -> Any:

@@ -42,6 +42,9 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
   const reason = WITHOUT_REASON.has(kind) ? null : h("input", { id: "reason", maxlength: 500, autocomplete: "off", required: kind !== "cancel" });
   const effect = h("p", { id: "effect", class: "effect", role: "status" });
   const trouble = h("p", { class: "trouble", role: "alert" });
+  // Asked for only once it is known that no place is left.
+  const force = h("input", { id: "force", type: "checkbox" });
+  const forced = h("p", { class: "field check", hidden: true }, h("label", { for: "force", text: words.say("force") }), force);
   const submit = h("button", { class: kind === "cancel" || kind === "decline" ? "danger" : "primary", id: "do", text: words.say(`act.${kind}`) });
   const close = h("button", { type: "button", id: "dont", text: words.say("dont"), on: { click: () => dialog.close() } });
 
@@ -74,6 +77,7 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
       ...(reason?.value.trim() && { reason: reason.value.trim() }),
       ...(amount && { amount: money() }),
       ...(line !== null && (kind === "fulfil" ? { lines: [line] } : { line })),
+      ...(force.checked && { force: true }),
       ...(RESOLUTIONS[kind] && { resolution: RESOLUTIONS[kind] }),
     };
     try {
@@ -84,7 +88,10 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
       if (status === 200) changed(answer);
     } catch (problem) {
       if (!problem.isTemporary) ofTab.drop(name);
-      trouble.textContent = problem.isTemporary ? words.say("unsure") : problem.message;
+      const hasNoPlace = kind === "accept" && problem.name === "out-of-stock";
+      forced.hidden = !hasNoPlace;
+      if (hasNoPlace) force.focus();
+      trouble.textContent = problem.isTemporary ? words.say("unsure") : hasNoPlace ? words.say("no.place") : problem.message;
       submit.disabled = false;
     }
   }
@@ -94,7 +101,7 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
     h("form", { class: "fields", on: { submit: go } },
       h("h2", { id: "dialog-title", text: words.say(line === null ? `ask.${kind}` : `ask.${kind}.line`) }),
       field(amount && kind === "settle" ? "amount.given" : "amount", amount), effect,
-      field(kind === "cancel" ? "reason.optional" : "reason", reason), trouble,
+      field(kind === "cancel" ? "reason.optional" : "reason", reason), trouble, forced,
       h("div", { class: "dialog-buttons" }, submit, close)));
   tell();
   await showModal(dialog);

@@ -38,6 +38,9 @@ export class Api {
   /** {extras}, in the new order. */
   reorder(ids) { return this._body("POST", "/v1/staff/catalogue/order", { extra_ids: ids }); }
 
+  /** {picture_id} of a file. */
+  uploadPicture(file) { return send("/v1/staff/pictures", { method: "POST", token: this._token, file, patience: 60000 }).then(({ body }) => body); }
+
   property() { return this._body("GET", "/v1/staff/property"); }
 
   changeProperty(json) { return this._body("PUT", "/v1/staff/property", json); }

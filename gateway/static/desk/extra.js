@@ -9,7 +9,7 @@ import { shifted } from "./sheet.js";
 
 const STAY_DAYS = 6;
 const BLANK = {
-  name: {}, description: {}, category: "", unit_price: null, price_per: "piece", vat_rate: null, max_quantity: 1, needs_day: true, daily_limit: null,
+  name: {}, description: {}, picture: null, category: "", unit_price: null, price_per: "piece", vat_rate: null, max_quantity: 1, needs_day: true, daily_limit: null,
   slots: [], lead_hours: 0, weekdays: [], blackout_days: [], seasons: [], active: true, active_from: null, active_until: null,
 };
 
@@ -20,6 +20,7 @@ const sections = (currencies, isNew) => [
     ...(isNew ? [{ at: "extra_id", kind: "text", name: "field.extra_id" }] : []),
     { at: "name", kind: "texts", name: "field.name" },
     { at: "description", kind: "texts", name: "field.description", long: true },
+    { at: "picture", kind: "picture", name: "field.picture" },
     { at: "category", kind: "text", name: "field.category" },
   ] },
   { title: "section.price", fields: [
@@ -79,7 +80,7 @@ export async function extra(desk, id, signal) {
   }
 
   const isRetired = shown?.status === "retired";
-  const form = new Form({ words, sections: sections(currencies, isNew), languages: hotel.languages?.length ? hotel.languages : words.languages, changed: () => { editing.edited(); draw(); } });
+  const form = new Form({ words, sections: sections(currencies, isNew), languages: hotel.languages?.length ? hotel.languages : words.languages, upload: (file) => api.uploadPicture(file), changed: () => { editing.edited(); draw(); } });
   const editing = new Editing(desk, {
     form, name: `catalogue.${id}`, current: isRetired ? null : inForm(shown), blank: isRetired ? inForm(shown).definition : toForm(BLANK, currencies[0]),
     reload: async () => inForm(await load()),

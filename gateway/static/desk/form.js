@@ -2,6 +2,7 @@
 
 import { h, refill } from "./dom.js";
 import { KINDS, WEEKDAYS } from "./kinds.js";
+import { dropZone, PICTURE } from "./picture.js";
 
 const idOf = (pointer) => `f${pointer.replaceAll("/", "-")}`;
 const escaped = (part) => part.replaceAll("~", "~0").replaceAll("/", "~1");
@@ -27,11 +28,12 @@ function put(object, path, value) {
  * Further kinds: `texts`, one text per language; `list` of rows with the fields `of`, or of one nameless field `item`.
  */
 export class Form {
-  constructor({ words, sections, languages, changed }) {
+  constructor({ words, sections, languages, changed, upload }) {
     this.words = words;
     this._sections = sections;
     this._languages = languages;
     this._changed = changed;
+    this._upload = upload;
     this._shown = new Map();
     this._mistakes = new Map();
     this.node = h("div", { class: "form" });
@@ -51,7 +53,7 @@ export class Form {
   get draft() { return this._typed; }
 
   restore(draft) {
-    this._typed = draft;
+    this._typed = { ...this._typed, ...draft };
     this._mistakes.clear();
     this.draw();
   }
@@ -67,12 +69,14 @@ export class Form {
   _isAsked(field) { return !field.when || field.when(this._typed); }
 
   _draft(field, value) {
+    if (field.kind === "picture") return PICTURE.draft(value, this._languages);
     if (field.kind === "texts") return Object.fromEntries([...new Set([...this._languages, ...Object.keys(value ?? {})])].map((tag) => [tag, value?.[tag] ?? ""]));
     if (field.kind === "list") return (value ?? []).map((row) => (field.item ? this._draft(field.item, row) : Object.fromEntries(field.of.map((part) => [part.at, this._draft(part, row[part.at])]))));
     return KINDS[field.kind].draft(value, field, this.words);
   }
 
   _value(field, draft) {
+    if (field.kind === "picture") return PICTURE.value(draft);
     if (field.kind === "texts") return Object.fromEntries(Object.entries(draft).map(([tag, text]) => [tag, text.trim()]).filter(([, text]) => text));
     if (field.kind === "list") return draft.map((row) => (field.item ? this._value(field.item, row) : Object.fromEntries(field.of.map((part) => [part.at, this._value(part, row[part.at])]))));
     return KINDS[field.kind].value(draft, field, this.words, this._typed.currency);
@@ -80,6 +84,7 @@ export class Form {
 
   /** A value in words. */
   text(field, value) {
+    if (field.kind === "picture") return PICTURE.text(value);
     if (field.kind === "texts") return Object.entries(value ?? {}).map(([tag, text]) => `${tag}: ${text}`).join("; ") || "–";
     if (field.kind === "list") return (value ?? []).map((row) => (field.item ? this.text(field.item, row) : field.of.map((part) => this.text(part, row[part.at])).join(" · "))).join("; ") || "–";
     return KINDS[field.kind].text(value, field, this.words);
@@ -120,7 +125,7 @@ export class Form {
   /** A mistake in the reader's language; where there is no sentence for its place, the server's. */
   _said(pointer, detail) {
     const [, top, ...rest] = pointer.split("/");
-    const form = rest.map((part) => (/^\d+$/.test(part) || top === "name" || top === "description" ? "*" : part));
+    const form = rest.map((part, at) => (/^\d+$/.test(part) || top === "name" || top === "description" || rest[at - 1] === "alt" ? "*" : part));
     const named = [["mistake", top, ...form].join("."), `mistake.${top}`].find((name) => this.words.has(name));
     return named ? this.words.say(named, { detail }) : detail;
   }
@@ -155,6 +160,7 @@ export class Form {
         (text) => { draft[tag] = text; this._edited(field); }, `${label}, ${languageName(words, tag)}`)));
     }
     if (field.kind === "list") return this._list(field, pointer, label);
+    if (field.kind === "picture") return this._picture(field, pointer, label);
     if (field.kind === "days") {
       const chosen = this._typed[field.at];
       return this._group(pointer, label, [h("div", { class: "checks" }, WEEKDAYS.map((day) => h("label", {}, h("input", {
@@ -163,6 +169,22 @@ export class Form {
       }), words.say(`weekday.${day}`)))), h("p", { class: "quiet small", text: words.say(`${field.name}.hint`) })]);
     }
     return this._control(pointer, label, field, this._typed[field.at], set);
+  }
+
+  _picture(field, pointer, label) {
+    const { words } = this;
+    const draft = this._typed[field.at];
+    const changed = (id) => {
+      // Not the draft of when the upload began: the form may have been drawn again since.
+      this._typed[field.at].picture_id = id;
+      this.draw();
+      this._edited(field);
+    };
+    const alt = draft.picture_id ? Object.keys(draft.alt).map((tag) => this._control(`${pointer}/alt/${escaped(tag)}`, `${words.say("field.alt")} (${languageName(words, tag)})`, { kind: "text", name: "field.alt" }, draft.alt[tag],
+      (text) => { draft.alt[tag] = text; this._edited(field); })) : [];
+    const group = this._group(pointer, label, [dropZone({ id: `${idOf(pointer)}-file`, draft, words, upload: this._upload, changed }), ...alt, this._trouble(`${pointer}/alt`)]);
+    this._shown.set(`${pointer}/alt`, group);
+    return group;
   }
 
   _list(field, pointer, label) {

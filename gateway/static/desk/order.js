@@ -2,7 +2,7 @@
 
 import { act, amountOf } from "./acts.js";
 import { h, refill } from "./dom.js";
-import { chip } from "./orders.js";
+import { chip, disputeText } from "./orders.js";
 
 const CANCELLABLE = new Set(["pending_payment", "awaiting_approval", "capturing", "expiring", "confirmed"]);
 const REFUNDABLE = new Set(["confirmed", "fulfilled", "cancelled", "declined", "expired"]);
@@ -56,6 +56,9 @@ function content(desk, current, press) {
       h("h2", { id: "approval-title", text: words.say("approval.title") }),
       h("p", { text: words.say("approval.text", { amount: words.money(current.total), time: words.moment(current.approve_by) }) }),
       h("p", { class: "buttons" }, approvals)) : null,
+    current.disputes?.length ? h("section", { class: "alarm", "aria-labelledby": "disputes-title" },
+      h("h2", { id: "disputes-title", text: words.say("disputes") }),
+      h("ul", { class: "rows" }, current.disputes.map((dispute) => h("li", { text: disputeText(dispute, current, words) })))) : null,
     h("table", {}, h("caption", { class: "unseen", text: words.say("lines") }),
       h("thead", {}, h("tr", {}, ["line.what", "line.when", "line.price", "sheet.done"].map((name) => h("th", { scope: "col", text: words.say(name) })))),
       h("tbody", {}, current.lines.map((line, number) => h("tr", {},

@@ -13,16 +13,27 @@ export function chip(order, words) {
 
 export const linesText = (order, words) => order.lines.map((line) => `${line.quantity} × ${words.own(line.name)}`).join(", ");
 
+/** The disputes of an order that are not decided, in words. */
+export function disputesText(order, words) {
+  const open = (order.disputes ?? []).filter(({ stage }) => stage === "inquiry" || stage === "open");
+  return open.map((dispute) => disputeText(dispute, order, words)).join(" ");
+}
+
+export function disputeText({ stage, amount, status, reported_at: at, dispute_id: id }, order, words) {
+  return words.say(`dispute.${stage}`, { amount: words.money(amount ?? order.total), status, id, when: at ? words.moment(at) : words.say("unknown") });
+}
+
 export async function orders(desk, signal) {
   const { words, api } = desk;
   const only = new URLSearchParams(location.hash.split("?")[1] ?? "");
   const attention = h("section", { class: "attention", "aria-labelledby": "attention-title" });
+  const disputed = h("section", { class: "attention", "aria-labelledby": "disputed-title", hidden: true });
   const list = h("section", { "aria-labelledby": "list-title" });
   let shown = [];
   let next = null;
 
-  function row(order) {
-    const why = order.staff?.review ?? order.refunds?.find((refund) => refund.needs_attention)?.detail;
+  function row(order, said) {
+    const why = said ?? order.staff?.review ?? order.refunds?.find((refund) => refund.needs_attention)?.detail;
     return h("li", { class: "row" },
       h("a", { href: `#/order/${order.order_id}`, id: `row-${order.order_id}` },
         h("span", { class: "who" }, h("strong", { text: order.reservation_id }), h("span", { class: "quiet", text: order.guest_id })),
@@ -33,6 +44,15 @@ export async function orders(desk, signal) {
       why ? h("p", { class: "trouble small", text: why }) : null);
   }
 
+  /** Orders that also stand in the list below, under an id of their own. */
+  function marked(name, { orders: listed, next: more }) {
+    return [h("ul", { class: "rows" }, listed.map((each) => {
+      const item = row(each, name === "disputed" ? disputesText(each, words) : undefined);
+      item.querySelector("a").id = `${name}-${each.order_id}`;
+      return item;
+    })), more ? h("p", { class: "quiet small", text: words.say("marked.more") }) : null];
+  }
+
   function drawList() {
     refill(list, h("h2", { id: "list-title", text: words.say("list.title") }),
       shown.length ? h("ul", { class: "rows" }, shown.map(row)) : h("p", { class: "quiet", text: words.say("list.empty") }),
@@ -40,15 +60,13 @@ export async function orders(desk, signal) {
   }
 
   async function look() {
-    const [waiting, page] = await Promise.all([api.orders({ needs_attention: true }), api.orders([...only])]);
+    const [waiting, atTheBank, page] = await Promise.all([api.orders({ needs_attention: true }), api.orders({ disputed: true }), api.orders([...only])]);
     if (signal.aborted) return;
-    const { orders: odd } = waiting;
     refill(attention, h("h2", { id: "attention-title", text: words.say("attention.title") }),
-      odd.length ? h("ul", { class: "rows" }, odd.map((each) => {
-        const item = row(each);
-        item.querySelector("a").id = `odd-${each.order_id}`;
-        return item;
-      })) : h("p", { class: "quiet", text: words.say("attention.none") }));
+      waiting.orders.length ? marked("odd", waiting) : h("p", { class: "quiet", text: words.say("attention.none") }));
+    disputed.hidden = !atTheBank.orders.length;
+    refill(disputed, h("h2", { id: "disputed-title", text: words.say("disputed.title") }),
+      h("p", { class: "quiet small", text: words.say("disputed.text") }), marked("disputed", atTheBank));
     const newest = new Set(page.orders.map((order) => order.order_id));
     const last = page.orders.at(-1)?.created_at ?? "";
     const older = shown.filter((order) => !newest.has(order.order_id) && order.created_at < last);
@@ -70,7 +88,7 @@ export async function orders(desk, signal) {
   }
 
   desk.onChange(() => look().catch(() => { /* the stream begins again, with a look at everything */ }), signal);
-  desk.mount(words.say("tab.orders"), h("h1", { text: words.say("tab.orders") }), attention, search(words, only), list);
+  desk.mount(words.say("tab.orders"), h("h1", { text: words.say("tab.orders") }), attention, disputed, search(words, only), list);
   await look();
 }
 

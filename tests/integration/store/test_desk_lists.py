@@ -11,9 +11,11 @@ from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored, document_of
 from contracts.desk import GetDaySheet, ListPropertyOrders, OrderFilter
 from contracts.ids import ExtraId, PropertyId
+from contracts.orders import DisputeStage
 from deploy.local.store import Store as Server
 from extras_service.collections import ExtrasStore
 from extras_service.desk_lists import INDEXED, DeskLists
+from extras_service.order.disputes import Dispute, as_fields
 from extras_service.order.state import Order, guest_key
 from tests.support import orders as given
 from tests.support.recorded_commands import Recorder, scans
@@ -51,6 +53,7 @@ def _order(number: int) -> Order:
         ({"reservation_id": "res-4"}, [8, 9]),
         ({"reservation_id": "res-4", "status": "cancelled", "day": given.FIRST_DAY + timedelta(days=9)}, [9]),
         ({"needs_attention": True}, [3]),
+        ({"disputed": True}, [4, 400]),
     ],
     ids=str,
 )
@@ -63,6 +66,9 @@ async def test_every_list_is_answered_by_an_index(
         await extras.prepare()
         orders = [_order(number) for number in range(MANY)]
         orders[3] = orders[3].model_copy(update={"status": given.needs_review().status})
+        for number, dispute in ((4, "du_1"), (400, "du_2")):
+            in_dispute = as_fields((Dispute(dispute_id=dispute, stage=DisputeStage.INQUIRY),))
+            orders[number] = orders[number].model_copy(update=in_dispute)
         stored = (Stored(o.order_id, 1, o, attention_since=NOW if o.needs_attention else None) for o in orders)
         database.orders.insert_many([document_of(each, NOW, None) for each in stored])
         if "status" in only:
