@@ -1,20 +1,11 @@
-"""Rows for spreadsheets."""
+"""Rows for spreadsheets, on standard output."""
 
-import csv
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-_FORMULA = ("=", "+", "@", "\t", "\r")
-"""Characters with which a spreadsheet begins a formula, except the minus, which amounts have."""
+from chassis.csv_rows import write_csv
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """A header line and a line per row. Foreign text never becomes a formula."""
-    writer = csv.writer(sys.stdout)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(row[name]) for name in columns])
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    write_csv(sys.stdout, columns, rows)

@@ -4,63 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from chassis.amounts import major_units, written
+from contracts.closing import ClosingOrder, ClosingPayment, Kind, Transaction
 from contracts.ids import OrderId
 from contracts.payments import RefundStage
-from extras_service.order.state import Order
-from payment_service.payment.state import Payment
-from psp_adapter.stripe_money import in_major_units
-from psp_adapter.stripe_objects import id_of
 
 ACCOUNT = ""
 """In place of a property: transactions of the account as a whole, or of no order of ours."""
 
 FURTHEST_EAST, FURTHEST_WEST = timedelta(hours=14), timedelta(hours=12)
 """How much earlier and later than in UTC a day begins somewhere."""
-
-
-class Kind(StrEnum):
-    CHARGE = "charge"
-    REFUND = "refund"
-    REFUND_FAILURE = "refund_failure"
-    DISPUTE = "dispute"
-    DISPUTE_REVERSAL = "dispute_reversal"
-    FEE = "fee"
-    PAYOUT = "payout"
-    OTHER = "other"
-
-
-_KINDS: Mapping[str, Kind] = {
-    **{kind.value: kind for kind in Kind},
-    "payout_reversal": Kind.PAYOUT,
-    "network_cost": Kind.FEE,
-}
-"""By Stripe's reporting categories (https://docs.stripe.com/reports/reporting-categories)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """One movement on the PSP's balance. Amounts in major units of the balance's currency; `net` is amount less fee.
-
-    `charged` is what the guest was charged or refunded, in the currency they paid in.
-    """
-
-    transaction_id: str
-    kind: Kind
-    at: datetime
-    amount: Decimal
-    fee: Decimal
-    net: Decimal
-    currency: str
-    source: str = ""
-    psp_reference: str = ""
-    order_id: str | None = None
-    charged: Decimal = Decimal()
-    charged_currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +33,8 @@ class Line:
     """A transaction with the order it is about, if it is about one of ours."""
 
     transaction: Transaction
-    order: Order | None = None
-    payment: Payment | None = None
+    order: ClosingOrder | None = None
+    payment: ClosingPayment | None = None
 
     @property
     def property_id(self) -> str:
@@ -124,7 +79,7 @@ class Closing:
     property_id: str | None
     account_zone: str
     """The time zone by which transactions of no order belong to the day."""
-    orders: tuple[tuple[Order, Payment | None], ...]
+    orders: tuple[tuple[ClosingOrder, ClosingPayment | None], ...]
     lines: tuple[Line, ...]
     payouts: tuple[Payout, ...]
     totals: tuple[Total, ...] = ()
@@ -132,27 +87,6 @@ class Closing:
     differences: tuple[str, ...] = ()
     shares: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     """By payout: how much of it is each property's."""
-
-
-def transaction_of(raw: Mapping[str, Any], order_id: str | None = None) -> Transaction:
-    """A balance transaction with its source expanded. `order_id`: the order it is about."""
-    source = raw.get("source")
-    shown: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
-    currency = str(raw["currency"]).upper()
-    amounts = {name: in_major_units(raw.get(name) or 0, currency) for name in ("amount", "fee", "net")}
-    charged_currency = str(shown.get("currency") or "").upper()
-    return Transaction(
-        transaction_id=str(raw["id"]),
-        kind=_KINDS.get(str(raw.get("reporting_category")), Kind.OTHER),
-        at=datetime.fromtimestamp(raw["created"], UTC),
-        currency=currency,
-        source=id_of(source) or "",
-        psp_reference=id_of(shown.get("payment_intent")) or "",
-        order_id=order_id,
-        charged=in_major_units(shown.get("amount") or 0, charged_currency) if charged_currency else Decimal(),
-        charged_currency=charged_currency,
-        **amounts,
-    )
 
 
 def window(day: date) -> tuple[datetime, datetime]:
@@ -213,7 +147,7 @@ def _bridges(read: Closing) -> Iterator[Bridge]:
         )
 
 
-def _received(payment: Payment | None) -> Decimal:
+def _received(payment: ClosingPayment | None) -> Decimal:
     return major_units(payment.received) if payment is not None and payment.received is not None else Decimal()
 
 
@@ -255,7 +189,7 @@ def _unlike_our_books(line: Line) -> str | None:
             return None
 
 
-def _unlike_our_refund(moved: Transaction, payment: Payment) -> str | None:
+def _unlike_our_refund(moved: Transaction, payment: ClosingPayment) -> str | None:
     refund = next((refund for refund in payment.refunds if refund.psp_refund_id == moved.source), None)
     if refund is None:
         return "the payment does not know the refund"

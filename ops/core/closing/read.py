@@ -6,30 +6,27 @@ from datetime import date
 from typing import Any
 
 from chassis.runtime.metrics import Metrics
+from contracts.closing import ClosingOrder, ClosingPayment, Kind, Transaction
 from contracts.ids import OrderId, payment_id_of
 from contracts.orders import OrderStatus
 from extras_service.collections import ExtrasStore
-from extras_service.order.state import Order
 from ops.core.closing.day import (
     Closing,
-    Kind,
     Line,
     Payout,
-    Transaction,
     close,
     is_on,
     order_ids,
-    transaction_of,
     window,
 )
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
-from payment_service.payment.state import Payment
 from psp_adapter.ledger import order_of
 from psp_adapter.stripe_reader import StripeReader
+from psp_adapter.transactions import transaction_of
 
 _BATCH = 500
-_Booked = tuple[Order, Payment | None]
+_Booked = tuple[ClosingOrder, ClosingPayment | None]
 
 
 class NoSuchPropertyError(Exception):
@@ -148,9 +145,10 @@ class _Reader:
         booked: dict[OrderId, _Booked] = {}
         for first in range(0, len(ids), _BATCH):
             part = ids[first : first + _BATCH]
-            orders = [order for _, order in await self.extras.orders.load_many(part)]
+            found = await self.extras.orders.load_many(part)
+            orders = [ClosingOrder.model_validate(order) for _, order in found]
             paid = await self.payments.payments.load_many([payment_id_of(order_id) for order_id in part])
-            payments = {payment.order_id: payment for _, payment in paid}
+            payments = {payment.order_id: ClosingPayment.model_validate(payment) for _, payment in paid}
             booked |= {order.order_id: (order, payments.get(order.order_id)) for order in orders}
         return booked
 

@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.ids import RefundId
+from contracts.closing import ClosingOrder, ClosingPayment, ClosingRefund, Kind, Transaction
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
-from extras_service.order.state import Order
-from ops.core.closing.day import Closing, Kind, Line, Payout, Transaction, close, is_on, transaction_of, window
-from payment_service.payment.state import Payment, Refund
+from ops.core.closing.day import Closing, Line, Payout, close, is_on, window
+from psp_adapter.transactions import transaction_of
 from tests.unit.ops.test_audit import NOW, euros, order, payment
 
-ORDER = order(OrderStatus.CONFIRMED)
-PAID = payment().model_copy(update={"received": euros(4800), "paid_reference": "pi_1"})
+ORDER = ClosingOrder.model_validate(order(OrderStatus.CONFIRMED))
+PAID = ClosingPayment.model_validate(payment().model_copy(update={"received": euros(4800), "paid_reference": "pi_1"}))
 
 
 def moved(kind: Kind = Kind.CHARGE, amount: str = "48.00", fee: str = "0.97", **changes: Any) -> Transaction:
@@ -39,7 +38,9 @@ def moved(kind: Kind = Kind.CHARGE, amount: str = "48.00", fee: str = "0.97", **
 
 
 def closed(
-    *lines: Line, orders: tuple[tuple[Order, Payment | None], ...] = ((ORDER, PAID),), payouts: tuple[Payout, ...] = ()
+    *lines: Line,
+    orders: tuple[tuple[ClosingOrder, ClosingPayment | None], ...] = ((ORDER, PAID),),
+    payouts: tuple[Payout, ...] = (),
 ) -> Closing:
     return close(Closing(NOW.date(), None, "UTC", orders, lines, payouts))
 
@@ -105,13 +106,7 @@ def test_what_our_books_say_otherwise_is_a_difference(line: Line, said: str) -> 
 
 
 def test_a_refund_that_failed_is_no_difference_once_the_payment_knows_it() -> None:
-    refund = Refund(
-        refund_id=RefundId("ref_1"),
-        psp_reference="pi_1",
-        amount=euros(1000),
-        stage=RefundStage.FAILED,
-        psp_refund_id="re_1",
-    )
+    refund = ClosingRefund(amount=euros(1000), stage=RefundStage.FAILED, psp_refund_id="re_1")
     paid = PAID.model_copy(update={"refunds": (refund,)})
     both = [
         Line(moved(kind, amount, "0", source="re_1"), ORDER, paid)
