@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
+from chassis.closing.day import Closing
+from chassis.closing.rows import COLUMNS, Row, rows_of
 from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
 from ops.cli.audit import AsCsv
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, stderr, table_of
 from ops.cli.csv_output import print_csv
-from ops.core.closing.day import Closing
 from ops.core.closing.read import NoSuchPropertyError
 from ops.core.closing.read import closing as read_closing
-from ops.core.closing.rows import COLUMNS, Row, rows_of
 from ops.core.target import Target
 
 

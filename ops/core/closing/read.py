@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from chassis.runtime.metrics import Metrics
-from contracts.closing import ClosingOrder, ClosingPayment, Kind, Transaction
-from contracts.ids import OrderId, payment_id_of
-from contracts.orders import OrderStatus
-from extras_service.collections import ExtrasStore
-from ops.core.closing.day import (
+from chassis.closing.day import (
     Closing,
     Line,
     Payout,
@@ -19,6 +14,11 @@ from ops.core.closing.day import (
     order_ids,
     window,
 )
+from chassis.runtime.metrics import Metrics
+from contracts.closing import ClosingOrder, ClosingPayment, Kind, Transaction
+from contracts.ids import OrderId, payment_id_of
+from contracts.orders import OrderStatus
+from extras_service.collections import ExtrasStore
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from psp_adapter.ledger import order_of

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.closing.day import Closing, Line, Payout, close, is_on, window
 from contracts.closing import ClosingOrder, ClosingPayment, ClosingRefund, Kind, Transaction
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
-from ops.core.closing.day import Closing, Line, Payout, close, is_on, window
 from psp_adapter.transactions import transaction_of
 from tests.unit.ops.test_audit import NOW, euros, order, payment
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chassis.amounts import major_units, written
+from chassis.closing.day import ACCOUNT, Closing, Line
 from contracts.closing import ClosingOrder
-from ops.core.closing.day import ACCOUNT, Closing, Line
 
 COLUMNS = (
     *("section", "kind", "property", "time", "order_id", "reservation_id", "status", "psp_reference", "source"),

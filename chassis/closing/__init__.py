@@ -1,0 +1,1 @@
+"""The daily closing: a property's day in orders and in the PSP's own transactions, and whether the two add up."""
