@@ -76,7 +76,7 @@ def _row(
         }
     amounts = {"amount": amount, "fee": fee, "net": net}
     exact: Row = {name: "" if value is None else f"{value:f}" for name, value in amounts.items()}
-    return dict.fromkeys(_COLUMNS, "") | {"section": section, "kind": str(kind), "note": note} | about | exact
+    return dict.fromkeys(COLUMNS, "") | {"section": section, "kind": str(kind), "note": note} | about | exact
 
 
 def _transaction(line: Line, result: Closing) -> Row:
