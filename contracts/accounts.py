@@ -18,7 +18,6 @@ from contracts.topology import (
     EVENTS,
     EXCHANGES,
     EXTRAS_COMMANDS,
-    EXTRAS_QUERIES,
     FAILURES,
     LIVE_KINDS,
     MARKS,
@@ -26,6 +25,7 @@ from contracts.topology import (
     PSP_COMMANDS,
     QUERIES,
     QUEUES,
+    READS,
     REPLIES,
     RETRY_LADDER,
     Binding,
@@ -176,7 +176,7 @@ GATEWAY = Account(
     services.GATEWAY,
     sends={
         COMMANDS.name: _bound(EXTRAS_COMMANDS.bindings, COMMANDS.name),
-        QUERIES.name: _bound(EXTRAS_QUERIES.bindings, QUERIES.name),
+        QUERIES.name: tuple(key for queue in READS for key in _bound(queue.bindings, QUERIES.name)),
     },
     follows={
         EVENTS.name: _bound(LIVE_KINDS, EVENTS.name),
@@ -207,13 +207,18 @@ PAYMENTS = Account(
     sends={
         COMMANDS.name: _bound(PSP_COMMANDS.bindings, COMMANDS.name),
         EVENTS.name: _events_of(payments.__name__),
+        REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
         **_failing(services.PAYMENTS),
     },
 )
 ADAPTER = Account(
     services.ADAPTER,
     takes=_taken(services.ADAPTER),
-    sends={EVENTS.name: _events_of(psp.__name__), **_failing(services.ADAPTER)},
+    sends={
+        EVENTS.name: _events_of(psp.__name__),
+        REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
+        **_failing(services.ADAPTER),
+    },
 )
 
 ACCOUNTS: tuple[Account, ...] = (GATEWAY, EXTRAS, PAYMENTS, ADAPTER)

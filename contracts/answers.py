@@ -1,6 +1,6 @@
 """What the gateway's HTTP API answers beyond single orders: written by the gateway, read by its clients."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -92,3 +92,36 @@ class OrderReceiptsAnswer(BaseModel):
     refunded: Money = Field(description="without refunds that failed afterwards")
     kept: Money = Field(description="paid less refunded")
     vat: tuple[VatSum, ...] = Field(description="the VAT in what is kept, by rates")
+
+
+class ClosingRow(BaseModel):
+    """One row of a closing: an order, a transaction, a sum, or a difference. Amounts are exact, in major units."""
+
+    model_config = ConfigDict(frozen=True)
+
+    section: str = Field(description="`order`, `transaction`, `total`, `bridge` or `difference`")
+    kind: str
+    property: str
+    time: str = Field(description="at the property")
+    order_id: str
+    reservation_id: str
+    status: str
+    psp_reference: str
+    source: str
+    transaction: str
+    amount: str
+    fee: str
+    net: str
+    currency: str
+    note: str
+
+
+class DayClosing(BaseModel):
+    """A property's day in orders and in the PSP's own transactions, and in what the two do not add up."""
+
+    model_config = ConfigDict(frozen=True)
+
+    property_id: PropertyId
+    day: date
+    rows: tuple[ClosingRow, ...]
+    differences: tuple[str, ...]

@@ -91,7 +91,7 @@ class ClosingPayment(_Value):
 
 
 class ListClosingOrders(Query):
-    """A property's orders that were placed on a day by its clock, and those with these ids."""
+    """A property's orders that were placed on a day by its clock, in pages; without a day, those with these ids."""
 
     kind: Literal["orders.list-closing-orders.v1"] = "orders.list-closing-orders.v1"
     property_id: PropertyId

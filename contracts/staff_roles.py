@@ -12,7 +12,7 @@ class StaffRole(RankedRole):
     RECEPTION = "reception"
     """See orders, approve and decline them, and record what guests have received."""
     MANAGER = "manager"
-    """Move money: cancel, refund, retry or settle a failed refund, decide reviews."""
+    """Move money: cancel, refund, retry or settle a failed refund, decide reviews; see a day's closing."""
     OWNER = "owner"
     """Change the catalogue and the property."""
 
@@ -28,6 +28,7 @@ class StaffAction(StrEnum):
     RETRY_REFUND = "retry-refund"
     SETTLE_REFUND = "settle-refund"
     REVIEW = "review"
+    CLOSING = "closing"
     CATALOGUE = "catalogue"
     PROPERTY = "property"
 
@@ -41,6 +42,7 @@ NEEDED: Mapping[StaffAction, StaffRole] = {
     StaffAction.RETRY_REFUND: StaffRole.MANAGER,
     StaffAction.SETTLE_REFUND: StaffRole.MANAGER,
     StaffAction.REVIEW: StaffRole.MANAGER,
+    StaffAction.CLOSING: StaffRole.MANAGER,
     StaffAction.CATALOGUE: StaffRole.OWNER,
     StaffAction.PROPERTY: StaffRole.OWNER,
 }

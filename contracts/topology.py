@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from contracts import approvals, catalogue, desk, order_receipts, orders, payments, pictures, properties, psp, services
+from contracts import (
+    approvals,
+    catalogue,
+    closing,
+    desk,
+    order_receipts,
+    orders,
+    payments,
+    pictures,
+    properties,
+    psp,
+    services,
+)
 from contracts.message import Message
 from contracts.upcasting import with_older
 
@@ -220,31 +232,42 @@ EXTRAS_RECEIPTS = _work_queue(
     "issued receipts, filed with their orders",
     _kinds(EVENTS, order_receipts.ReceiptIssued),
 )
-# Nothing in it is worth keeping, but a classic queue is lost with its node, and a gateway needs it for every query.
-EXTRAS_QUERIES = Queue(
+
+
+def _reads_queue(name: str, owner: str, *queries: type[Message]) -> Queue:
+    # Nothing in it is worth keeping, but a classic queue is lost with its node, and a gateway needs it for every query.
+    return Queue(
+        name,
+        QueueType.QUORUM,
+        QueueRole.READS,
+        "queries, with a time to live; loss is acceptable",
+        owner,
+        bindings=_kinds(QUERIES, *queries),
+        arguments={"x-delivery-limit": _NO_LIMIT},
+    )
+
+
+EXTRAS_QUERIES = _reads_queue(
     "extras.queries",
-    QueueType.QUORUM,
-    QueueRole.READS,
-    "queries, with a time to live; loss is acceptable",
     services.EXTRAS,
-    bindings=_kinds(
-        QUERIES,
-        orders.ListExtras,
-        orders.GetOrder,
-        orders.ListOrders,
-        desk.ListPropertyOrders,
-        desk.GetDaySheet,
-        order_receipts.GetReceipts,
-        catalogue.ListCatalogue,
-        catalogue.CheckExtra,
-        properties.GetProperty,
-        pictures.FindPicture,
-        pictures.StorePicture,
-        pictures.GetPicture,
-        properties.CheckProperty,
-    ),
-    arguments={"x-delivery-limit": _NO_LIMIT},
+    orders.ListExtras,
+    orders.GetOrder,
+    orders.ListOrders,
+    desk.ListPropertyOrders,
+    desk.GetDaySheet,
+    order_receipts.GetReceipts,
+    catalogue.ListCatalogue,
+    catalogue.CheckExtra,
+    properties.GetProperty,
+    pictures.FindPicture,
+    pictures.StorePicture,
+    pictures.GetPicture,
+    properties.CheckProperty,
+    closing.ListClosingOrders,
 )
+PAYMENTS_QUERIES = _reads_queue("payments.queries", services.PAYMENTS, closing.ListClosingPayments)
+PSP_QUERIES = _reads_queue("psp.queries", services.ADAPTER, closing.ListPspTransactions, closing.NamePspOrders)
+READS = (EXTRAS_QUERIES, PAYMENTS_QUERIES, PSP_QUERIES)
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     services.PAYMENTS,
@@ -362,7 +385,7 @@ QUEUES: tuple[Queue, ...] = (
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,
-    EXTRAS_QUERIES,
+    *READS,
     *(_retry_queue(tier) for tier in RETRY_LADDER),
     *(_dead_queue(owner, name) for owner, name in _DEAD_QUEUES.items()),
     Queue(
@@ -423,6 +446,7 @@ EARLIER_MARKS: tuple[str, ...] = (
     "topology.204e621cfcee",
     "topology.9321311596cb",
     "topology.ff1ae157c9a0",
+    "topology.9c7e45b87021",
 )
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 

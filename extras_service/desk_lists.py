@@ -3,14 +3,16 @@
 import base64
 import binascii
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chassis.closing.day import is_on, window
 from chassis.decision import Refused
 from chassis.storage.documents import Documents, Listed, Position
+from contracts.closing import ClosingOrder, ClosingOrdersReply, ListClosingOrders
 from contracts.desk import DaySheet, GetDaySheet, ListPropertyOrders, OrderFilter, PropertyOrders
 from contracts.orders import OrderStatus, Reason
 from extras_service.order.day_sheet import SHOWN, sheet_of
@@ -39,6 +41,9 @@ INDEXED = (
 """The indexes of these lists, beside the one of a guest's orders; each ends with the time of creation."""
 
 
+_NO_CURSOR = Refused(Reason.CURSOR_INVALID, "This cursor is of no page of this list: begin at the first page.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
     """The index that finds the fewest orders, with its values."""
@@ -60,7 +65,7 @@ class DeskLists:
         try:
             before = _position_of(query.after)
         except ValueError:
-            return Refused(Reason.CURSOR_INVALID, "This cursor is of no page of this list: begin at the first page.")
+            return _NO_CURSOR
         found: list[Order] = []
         read, last = 0, None
         async with aclosing(self._found(query, before)) as candidates:
@@ -93,6 +98,32 @@ class DeskLists:
                         return orders, False
                     orders.append(each.state)
         return orders, True
+
+    async def closing(self, query: ListClosingOrders) -> ClosingOrdersReply | Refused:
+        """The property's orders that were placed on the day, in pages; without a day, those with these ids.
+
+        Raises StoreUnavailableError.
+        """
+        if query.day is None:
+            named = [order for _, order in await self._orders.load_many(query.order_ids)]
+            return _closing_reply([order for order in named if order.guest.property_id == query.property_id])
+        begin, end = window(query.day)
+        try:
+            before = _position_of(query.after) or Position(end.isoformat(), "")
+        except ValueError:
+            return _NO_CURSOR
+        placed: list[Order] = []
+        read, last = 0, None
+        async with aclosing(self._orders.newest_first({PROPERTY: query.property_id}, before=before)) as candidates:
+            async for listed in candidates:
+                if listed.state.created_at < begin:
+                    break
+                if read == MOST_READ:
+                    return _closing_reply(placed, last)
+                read, last = read + 1, listed.position
+                if is_on(listed.state.created_at, query.day, listed.state.time_zone):
+                    placed.append(listed.state)
+        return _closing_reply(placed)
 
     def _found(self, query: ListPropertyOrders, before: Position | None) -> AsyncGenerator[Listed[Order], None]:
         if query.only.order_id is not None:
@@ -152,6 +183,10 @@ def _meets(order: Order, query: ListPropertyOrders) -> bool:
         and (only.day is None or any(line.day == only.day for line in order.lines))
         and (only.extra_id is None or any(line.extra_id == only.extra_id for line in order.lines))
     )
+
+
+def _closing_reply(orders: Sequence[Order], last: Position | None = None) -> ClosingOrdersReply:
+    return ClosingOrdersReply(orders=tuple(map(ClosingOrder.model_validate, orders)), next=_cursor_of(last))
 
 
 def _cursor_of(position: Position | None) -> str | None:

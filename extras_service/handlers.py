@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
-from chassis.messaging.envelope import Delivery, Envelope, Publisher
+from chassis.messaging.envelope import Delivery, Publisher, send_reply
 from chassis.storage.write_path import Handled, WritePath
 from contracts.approvals import OrderDeclined
+from contracts.closing import ListClosingOrders
 from contracts.desk import DaySheetReply, GetDaySheet, ListPropertyOrders
-from contracts.ids import bounded_id
 from contracts.message import Reply
 from contracts.order_receipts import GetReceipts
 from contracts.orders import (
@@ -30,7 +30,15 @@ from extras_service.desk_lists import DeskLists
 from extras_service.order.decide import NOT_FOUND
 from extras_service.order.inputs import OrderInput, PaymentEvent, PaymentStart, StaffCommand
 from extras_service.order.placement import Placement
-from extras_service.order.replies import changed_reply, listed_reply, order_reply, placed_reply, refusal, session_reply
+from extras_service.order.replies import (
+    changed_reply,
+    closing_reply,
+    listed_reply,
+    order_reply,
+    placed_reply,
+    refusal,
+    session_reply,
+)
 from extras_service.order.review_keeper import ReviewKeeper
 from extras_service.order.state import Order, guest_key
 from extras_service.receipt.keeper import ReceiptKeeper
@@ -71,6 +79,7 @@ class ExtrasHandlers:
             ListOrders: self.list_orders,
             ListPropertyOrders: self.list_property_orders,
             GetDaySheet: self.get_day_sheet,
+            ListClosingOrders: self.list_closing_orders,
         }
 
     async def place_order(self, command: PlaceOrder, delivery: Delivery) -> Outcome[Any]:
@@ -138,16 +147,12 @@ class ExtrasHandlers:
         await self._reply(delivery, DaySheetReply(sheet=await self.desk.sheet(query)))
         return Done()
 
+    async def list_closing_orders(self, query: ListClosingOrders, delivery: Delivery) -> Outcome[Any]:
+        await self._reply(delivery, closing_reply(await self.desk.closing(query)))
+        return Done()
+
     async def _reply(self, delivery: Delivery, reply: Reply | None) -> None:
         await send_reply(self.bus, delivery, reply)
-
-
-async def send_reply(bus: Publisher, delivery: Delivery, reply: Reply | None) -> None:
-    """Reply to a message's requester, if it has one and there is a reply."""
-    if reply is None or delivery.reply_to is None:
-        return
-    message_id = bounded_id(f"{delivery.message_id}.reply")
-    await bus.publish(Envelope(reply, message_id, delivery.correlation_id, delivery.message_id, to=delivery.reply_to))
 
 
 def may_see(order: Order, query: GetOrder | GetReceipts) -> bool:

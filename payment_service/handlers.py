@@ -6,11 +6,13 @@ from typing import Any, get_args
 
 import structlog
 
-from chassis.decision import Ignored, Outcome
+from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
-from chassis.messaging.envelope import Delivery
-from chassis.storage.documents import Records
+from chassis.messaging.envelope import Delivery, Publisher, send_reply
+from chassis.storage.documents import Documents, Records
 from chassis.storage.write_path import WritePath
+from contracts.closing import ClosingPayment, ClosingPaymentsReply, ListClosingPayments
+from contracts.ids import payment_id_of
 from contracts.message import Command
 from contracts.payments import CreatePaymentSession
 from contracts.psp import PspEventsSwept, PspPaymentEvent, PspSessionCreated
@@ -69,3 +71,25 @@ class PaymentHandlers:
         ids = {"order_id": holder.order_id, "payment_id": holder.payment_id} if holder else {}
         event = event.model_copy(update=ids)
         return (await self.payments.handle(event.payment_id, event, delivery)).outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingHandlers:
+    """What a closing asks about payments."""
+
+    payments: Documents[Payment]
+    holders: Records[SessionHolder]
+    bus: Publisher
+
+    def queries(self) -> Handlers:
+        return {ListClosingPayments: self.list_closing_payments}
+
+    async def list_closing_payments(self, query: ListClosingPayments, delivery: Delivery) -> Outcome[Any]:
+        holders = await self.holders.get(query.psp_references)
+        found = await self.payments.load_many([payment_id_of(order_id) for order_id in query.order_ids])
+        reply = ClosingPaymentsReply(
+            payments=tuple(ClosingPayment.model_validate(payment) for _, payment in found),
+            holders={reference: holder.order_id for reference, holder in holders.items()},
+        )
+        await send_reply(self.bus, delivery, reply)
+        return Done()

@@ -15,11 +15,11 @@ from chassis.runtime.waiting import Waiting
 from chassis.storage.documents import DocumentStore
 from chassis.storage.write_path import WritePath
 from contracts import services
-from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP
+from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP, PAYMENTS_QUERIES
 from payment_service.collections import PaymentStore
 from payment_service.event_backfill import FIRST_BACKFILL, SWEEP_ID, BackfillInput, EventBackfill, SweepDue
 from payment_service.event_backfill import decide as decide_sweep
-from payment_service.handlers import PaymentHandlers
+from payment_service.handlers import ClosingHandlers, PaymentHandlers
 from payment_service.payment.decide import decide
 from payment_service.payment.inputs import HeldSessionEvent, PaymentInput, PollDue
 from payment_service.payment.state import Payment
@@ -37,11 +37,16 @@ class PaymentParts:
     sweeps: WritePath[EventBackfill, BackfillInput]
     due: SweepDue
     handlers: PaymentHandlers
+    closing: ClosingHandlers
 
     @property
     def tables(self) -> Mapping[str, Handlers]:
         """What is done with each message, by the name of the queue it comes from."""
-        return {PAYMENTS_COMMANDS.name: self.handlers.commands(), PAYMENTS_PSP.name: self.handlers.psp()}
+        return {
+            PAYMENTS_COMMANDS.name: self.handlers.commands(),
+            PAYMENTS_PSP.name: self.handlers.psp(),
+            PAYMENTS_QUERIES.name: self.closing.queries(),
+        }
 
     async def begin(self) -> None:
         """Ask for the PSP's events for the first time, or again where it is due."""
@@ -87,4 +92,6 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], sc
     sweeps: WritePath[EventBackfill, BackfillInput] = WritePath(
         collections.sweeps, bus, decide_sweep, on_deadline=due, clock=clock
     )
-    return PaymentParts(collections, payments, sweeps, due, PaymentHandlers(payments, sweeps, collections.holders))
+    handlers = PaymentHandlers(payments, sweeps, collections.holders)
+    closing = ClosingHandlers(collections.payments, collections.holders, bus)
+    return PaymentParts(collections, payments, sweeps, due, handlers, closing)

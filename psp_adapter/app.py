@@ -15,7 +15,8 @@ from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
 from chassis.seal import Seal
 from contracts import services
-from contracts.topology import PSP_COMMANDS
+from contracts.topology import PSP_COMMANDS, PSP_QUERIES
+from psp_adapter.closing import ClosingHandlers
 from psp_adapter.errors import Forbidden, PspForbiddenError, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.event_parking import EventParking
@@ -60,6 +61,8 @@ def create_app(settings: AdapterSettings) -> Starlette:
         metrics.forbidden.labels(SERVICE, reason)
     commands = Consumer(bus, PSP_COMMANDS, handlers.commands(), metrics, VERSION, breaker)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
+    closing = ClosingHandlers(api, bus, account.check)
+    bus.subscribe(PSP_QUERIES, Consumer(bus, PSP_QUERIES, closing.queries(), metrics, VERSION, breaker), prefetch=2)
     webhook = Webhook(bus, metrics, settings.webhook_secrets, events, parking, api.clock)
 
     async def look() -> None:

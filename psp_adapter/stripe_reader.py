@@ -125,6 +125,10 @@ class StripeReader:
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
+    async def page(self, path: str, **params: Any) -> Mapping[str, Any]:
+        """One page of a list, requested once: `data`, and `has_more`."""
+        return await self._get(path, {"limit": PAGE, **params})
+
     async def find(self, path: str, **params: Any) -> Mapping[str, Any] | None:
         """One object (`/v1/charges/ch_1`) as raw JSON, or None if the id is unknown."""
         try:

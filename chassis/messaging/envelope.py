@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 from chassis.decision import DeferredReply, Outgoing, PendingReply
 from chassis.messaging.headers import ATTEMPT, SENT_AT_MS
 from contracts.ids import bounded_id
-from contracts.message import Command, Event, Message, Query, type_of
+from contracts.message import Command, Event, Message, Query, Reply, type_of
 from contracts.topology import COMMANDS, EVENTS, EVENTS_WITHOUT_FOLLOWER, QUERIES, REPLIES
 
 
@@ -199,3 +199,11 @@ class Delivery:
                 case _:
                     envelopes.append(self.follow_up(outgoing, message_id))
         return tuple(envelopes)
+
+
+async def send_reply(bus: Publisher, delivery: Delivery, reply: Reply | None) -> None:
+    """Reply to a message's requester, if it has one and there is a reply."""
+    if reply is None or delivery.reply_to is None:
+        return
+    message_id = bounded_id(f"{delivery.message_id}.reply")
+    await bus.publish(Envelope(reply, message_id, delivery.correlation_id, delivery.message_id, to=delivery.reply_to))

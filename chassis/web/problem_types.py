@@ -110,6 +110,12 @@ PROBLEM_TYPES = _types(
     (422, "idempotency-key-reused", "Idempotency key reused", "This Idempotency-Key belongs to another order."),
     (422, "refund-exceeds-paid", "Refund exceeds paid", "At most €24.00 can be refunded."),
     (422, "line-unknown", "Line unknown", "This order has the lines 0 to 2."),
+    (
+        422,
+        "closing-too-large",
+        "Closing too large",
+        "The account has more than 3000 transactions around this day: use `bellhop closing`.",
+    ),
     (422, "cursor-invalid", "Cursor invalid", "This cursor is of no page of this list: begin at the first page."),
     (422, "amount-not-settleable", "Amount not settleable", "At most €48.00 can have been settled outside."),
     (429, "too-many-requests", "Too many requests", "This is more than 300 per 1 minute. Please try again in 20 s."),

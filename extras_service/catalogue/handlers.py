@@ -5,7 +5,7 @@ from typing import Any
 
 from chassis.decision import Done, Outcome, Refused
 from chassis.messaging.consumer import Handlers
-from chassis.messaging.envelope import Delivery, Publisher
+from chassis.messaging.envelope import Delivery, Publisher, send_reply
 from chassis.storage.write_path import Handled
 from contracts.catalogue import (
     CatalogueReply,
@@ -23,7 +23,6 @@ from contracts.message import Reply
 from contracts.properties import ChangeProperty, CheckProperty, DefineProperty, GetProperty, PropertyReply
 from extras_service.catalogue.keeper import CatalogueKeeper
 from extras_service.catalogue.state import CatalogueExtra
-from extras_service.handlers import send_reply
 from extras_service.order.replies import refusal
 from extras_service.property.decide import NOT_FOUND
 from extras_service.property.rules import mistakes_of as mistakes_of_property

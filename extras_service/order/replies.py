@@ -14,6 +14,7 @@ from chassis.decision import (
     Refused,
     Stale,
 )
+from contracts.closing import ClosingOrdersReply
 from contracts.desk import PropertyOrders, PropertyOrdersReply
 from contracts.message import Reply
 from contracts.orders import OrderReply, OrderStatus, Reason, Refusal
@@ -92,6 +93,11 @@ def session_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
     if isinstance(outcome, Refused):
         return refusal(outcome)
     return order.session_reply() if order else None
+
+
+def closing_reply(page: ClosingOrdersReply | Refused) -> Reply:
+    """The reply to a query for a closing's orders."""
+    return refusal(page) if isinstance(page, Refused) else page
 
 
 def listed_reply(page: PropertyOrders | Refused) -> Reply:

@@ -5,7 +5,7 @@ from typing import Any
 
 from chassis.decision import Done, Outcome, Refused
 from chassis.messaging.consumer import Handlers
-from chassis.messaging.envelope import Delivery, Publisher
+from chassis.messaging.envelope import Delivery, Publisher, send_reply
 from contracts.message import Reply
 from contracts.pictures import (
     FindPicture,
@@ -15,7 +15,6 @@ from contracts.pictures import (
     StoredPictureReply,
     StorePicture,
 )
-from extras_service.handlers import send_reply
 from extras_service.order.replies import refusal
 from extras_service.pictures.keeper import NOT_FOUND, PictureKeeper
 

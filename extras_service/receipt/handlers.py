@@ -5,9 +5,9 @@ from typing import Any
 
 from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
-from chassis.messaging.envelope import Delivery, Publisher
+from chassis.messaging.envelope import Delivery, Publisher, send_reply
 from contracts.order_receipts import GetReceipts, ReceiptIssued, ReceiptsReply
-from extras_service.handlers import may_see, send_reply
+from extras_service.handlers import may_see
 from extras_service.order.decide import NOT_FOUND
 from extras_service.order.replies import order_reply, refusal
 from extras_service.receipt.keeper import ReceiptKeeper

@@ -255,3 +255,27 @@ GUEST_PROPERTY = {
     "contact_phone": "+43 512 0000",
     "time_zone": "Europe/Vienna",
 }
+_CLOSING_ROW: dict[str, str] = {
+    "section": "transaction",
+    "kind": "charge",
+    "property": "alpenhof",
+    "time": "2026-11-24T10:15:00+01:00",
+    "order_id": ORDER_ID,
+    "reservation_id": "res-4711",
+    "status": "confirmed",
+    "psp_reference": "pi_1",
+    "source": "ch_1",
+    "transaction": "txn_1",
+    "amount": "48.00",
+    "fee": "0.97",
+    "net": "47.03",
+    "currency": "EUR",
+    "note": "",
+}
+CLOSING: dict[str, Any] = {
+    "property_id": "alpenhof",
+    "day": "2026-11-24",
+    "rows": [_CLOSING_ROW],
+    "differences": [],
+}
+CLOSING_CSV = "\r\n".join((",".join(_CLOSING_ROW), ",".join(_CLOSING_ROW.values()), ""))

@@ -2,13 +2,18 @@
 
 from collections.abc import AsyncIterator
 from datetime import date
+from functools import partial
+from io import StringIO
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from chassis.closing.day import Closing
+from chassis.closing.rows import COLUMNS, rows_of
+from chassis.csv_rows import write_csv
 from chassis.web.staff_roles import StaffMember
-from contracts.answers import StaffSession
+from contracts.answers import ClosingRow, DayClosing, StaffSession
 from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.desk import (
     DaySheet,
@@ -41,6 +46,7 @@ from gateway.api.responses import (
     OF_ANY_REQUEST,
     WITH_A_BODY,
     WITH_A_KEY,
+    Responses,
     answers,
     event_stream,
     problems,
@@ -56,8 +62,23 @@ from gateway.api.schemas import (
     ReviewRequest,
     SettledOutsideRequest,
 )
+from gateway.closing import ClosingReader
 from gateway.live import LiveFeed, PropertyUpdate
 from gateway.rate_limits import StreamLimit
+
+
+class _Csv(Response):
+    media_type = "text/csv; charset=utf-8"
+
+
+_Day = Annotated[date, Query(description="at the property")]
+_OF_A_CLOSING = problems(*OF_ANY_REQUEST, "invalid-request", "closing-too-large")
+_CSV: Responses = {
+    200: {
+        "description": "The rows, with a header.",
+        "content": {_Csv.media_type: {"schema": {"type": "string"}, "example": examples.CLOSING_CSV}},
+    }
+}
 
 
 def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) -> APIRouter:
@@ -65,6 +86,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
     viewer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.SEE))]
     member_of_token = Annotated[StaffMember, Depends(auth.staff_member)]
     approver_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.APPROVE))]
+    closer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.CLOSING))]
     fulfiller_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.FULFIL))]
     refunder_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.REFUND))]
     retrier_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.RETRY_REFUND))]
@@ -116,12 +138,35 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
         responses=answers(200, "What is due on the day.", examples.DAY_SHEET)
         | problems(*OF_ANY_REQUEST, "invalid-request"),
     )
-    async def day_sheet(
-        staff: viewer_of_token, request: Request, day: Annotated[date, Query(description="at the property")]
-    ) -> DaySheet:
+    async def day_sheet(staff: viewer_of_token, request: Request, day: _Day) -> DaySheet:
         """Staff: what the property owes its guests on one day, by extra and time."""
         query = GetDaySheet(property_id=staff.property_id, day=day)
         return expected(await bus.ask(query, request), DaySheetReply).sheet
+
+    async def closed(staff: Staff, day: date, request: Request) -> Closing:
+        return await ClosingReader(partial(bus.ask, request=request), staff.property_id, day).read()
+
+    @router.get(
+        "/staff/closing",
+        responses=answers(200, "The day's figures.", examples.CLOSING) | _OF_A_CLOSING,
+    )
+    async def closing(staff: closer_of_token, request: Request, day: _Day) -> DayClosing:
+        """Manager: the property's day in orders and in the PSP's transactions, with totals and differences."""
+        result = await closed(staff, day, request)
+        rows = tuple(ClosingRow.model_validate(row) for row in rows_of(result))
+        return DayClosing(property_id=staff.property_id, day=day, rows=rows, differences=result.differences)
+
+    @router.get(
+        "/staff/closing.csv",
+        response_class=_Csv,
+        responses=_CSV | _OF_A_CLOSING,
+    )
+    async def closing_csv(staff: closer_of_token, request: Request, day: _Day) -> Response:
+        """Manager: the same rows for a spreadsheet."""
+        text = StringIO()
+        write_csv(text, COLUMNS, rows_of(await closed(staff, day, request)))
+        named = {"Content-Disposition": f'attachment; filename="closing-{day}.csv"'}
+        return _Csv(text.getvalue(), headers=named)
 
     @router.post(
         "/orders/{order_id}/approve",

@@ -50,6 +50,12 @@ export class Words {
     return new Intl.NumberFormat(this.locale, format).format(amount / 10 ** digits);
   }
 
+  /** An exact amount in major units, as the gateway writes it: `-12.50`; with all its decimals. */
+  exact(text, currency) {
+    const digits = Math.max(this._digits(currency), text.split(".")[1]?.length ?? 0);
+    return new Intl.NumberFormat(this.locale, { style: "currency", currency, minimumFractionDigits: this._digits(currency), maximumFractionDigits: digits }).format(text);
+  }
+
   /** An amount as it is typed: `12.50`. */
   plain({ amount, currency }) { return (amount / 10 ** this._digits(currency)).toFixed(this._digits(currency)); }
 

@@ -41,6 +41,12 @@ export class Api {
   /** {picture_id} of a file. */
   uploadPicture(file) { return send("/v1/staff/pictures", { method: "POST", token: this._token, file, patience: 60000 }).then(({ body }) => body); }
 
+  /** {rows, differences} of a day. */
+  closing(day) { return this._body("GET", `/v1/staff/closing?day=${day}`); }
+
+  /** The same rows, as the text of a spreadsheet. */
+  closingCsv(day) { return send(`/v1/staff/closing.csv?day=${day}`, { token: this._token, read: (response) => response.text() }).then(({ body }) => body); }
+
   property() { return this._body("GET", "/v1/staff/property"); }
 
   changeProperty(json) { return this._body("PUT", "/v1/staff/property", json); }

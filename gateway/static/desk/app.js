@@ -2,6 +2,7 @@
 
 import { Api } from "./api.js";
 import { catalogue } from "./catalogue.js";
+import { closing } from "./closing.js";
 import { announce } from "./dialogs.js";
 import { byId, h } from "./dom.js";
 import { extra } from "./extra.js";
@@ -23,10 +24,11 @@ const VIEWS = {
   orders: { show: (desk, rest, signal) => orders(desk, signal), tab: "orders", needs: "see" },
   order: { show: order, tab: "orders", needs: "see" },
   day: { show: sheet, tab: "day", needs: "see" },
+  closing: { show: closing, tab: "closing", needs: "closing" },
   catalogue: { show: (desk, rest, signal) => (rest ? extra(desk, decodeURIComponent(rest), signal) : catalogue(desk, signal)), tab: "catalogue", needs: "catalogue" },
   property: { show: (desk, rest, signal) => property(desk, signal), tab: "property", needs: "property" },
 };
-const TABS = { orders: "#/", day: "#/day", catalogue: "#/catalogue", property: "#/property" };
+const TABS = { orders: "#/", day: "#/day", closing: "#/closing", catalogue: "#/catalogue", property: "#/property" };
 
 class Desk {
   constructor(words) {

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.desk import Desk, intent_of, paid_order
-from tests.support.guest import Json, body
+from tests.support.guest import BREAKFAST, Json, body, token
 from tests.support.operator import Operator
 from tests.support.situations import becomes, disputed, failed_part, mismatched
 from tests.support.system import System
@@ -113,6 +113,35 @@ async def test_a_day_of_another_property_or_another_date_is_empty(operator: Oper
         closed = await operator.json("closing", *words)
         assert (closed["rows"], closed["differences"]) == ([], [])
     await operator.runs("closing", today, "--property", "another-hotel", code=2)
+
+
+async def test_the_desk_closes_a_day_with_the_figures_of_the_command_and_of_its_own_property_alone(
+    operator: Operator, today: str
+) -> None:
+    system = operator.system
+    first, second = await paid_order(system, system.guest()), await paid_order(system, system.guest())
+    foreign = await paid_order(system, system.guest("kamogawa"), BREAKFAST | {"extra_id": "kyo-breakfast"})
+    await Desk.of(system).refund(first, 1000)
+    await is_refunded(system, first)
+    await becomes(system, await disputed(system, second, amount=2000), "lost")
+    await system.switch("payouts", {"currency": "eur"})
+    await system.documents["payments"].update_one({"state.order_id": second}, {"$set": {"state.received.amount": 4000}})
+    signed = token(sub="lena", role="manager", property="alpenhof", reservation=None, stay_from=None, stay_to=None)
+    manager = system.browser(f"Bearer {signed}")
+
+    by_command = await operator.json("closing", today, "--property", "alpenhof", code=1)
+    at_the_desk = body(await manager.get("/v1/staff/closing", params={"day": today}), 200)
+    table = await manager.get("/v1/staff/closing.csv", params={"day": today})
+
+    own = [row for row in by_command["rows"] if row["property"] == "alpenhof" and row["section"] != "payout"]
+    assert {row["section"] for row in own} == {"order", "transaction", "total", "bridge"}
+    assert [row for row in at_the_desk["rows"] if row["section"] != "difference"] == own
+    assert at_the_desk["differences"] == by_command["differences"] != []
+    assert [row["note"] for row in rows(at_the_desk, "difference")] == at_the_desk["differences"]
+    read = list(csv.DictReader(io.StringIO(table.text)))
+    assert read == at_the_desk["rows"]
+    assert table.headers["content-disposition"] == f'attachment; filename="closing-{today}.csv"'
+    assert foreign not in table.text
 
 
 async def test_a_closing_is_a_table_for_people_and_for_spreadsheets(operator: Operator, today: str) -> None:

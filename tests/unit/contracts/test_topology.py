@@ -4,7 +4,18 @@ from collections import Counter
 
 import pytest
 
-from contracts import approvals, catalogue, desk, order_receipts, orders, payments, pictures, properties, psp
+from contracts import (
+    approvals,
+    catalogue,
+    closing,
+    desk,
+    order_receipts,
+    orders,
+    payments,
+    pictures,
+    properties,
+    psp,
+)
 from contracts.ids import OrderId, payment_id_of
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.topology import (
@@ -15,11 +26,11 @@ from contracts.topology import (
     EVENTS,
     EVENTS_WITHOUT_FOLLOWER,
     EXCHANGES,
-    EXTRAS_QUERIES,
     LIVE_KINDS,
     LOG,
     MARK,
     QUEUES,
+    READS,
     RETRY_LADDER,
     Binding,
     ExchangeType,
@@ -28,7 +39,7 @@ from contracts.topology import (
     RetryTier,
 )
 
-ROOMS = (approvals, catalogue, desk, order_receipts, orders, payments, pictures, properties, psp)
+ROOMS = (approvals, catalogue, closing, desk, order_receipts, orders, payments, pictures, properties, psp)
 BY_NAME = {queue.name: queue for queue in QUEUES}
 WORK = {
     "extras.commands": "extras.dead",
@@ -73,10 +84,11 @@ def test_the_queues_are_those_of_the_design() -> None:
 
     assert {queue.name: (queue.type, queue.durable) for queue in QUEUES} == {
         **dict.fromkeys(quorum, (QueueType.QUORUM, True)),
-        EXTRAS_QUERIES.name: (QueueType.QUORUM, True),
+        **{queue.name: (QueueType.QUORUM, True) for queue in READS},
         LOG: (QueueType.STREAM, True),
     }
-    assert (EXTRAS_QUERIES.name, LOG) == ("extras.queries", "log")
+    assert [queue.name for queue in READS] == ["extras.queries", "payments.queries", "psp.queries"]
+    assert LOG == "log"
 
 
 @pytest.mark.parametrize(("name", "dead_queue"), WORK.items())
@@ -212,5 +224,5 @@ def test_a_payment_is_named_after_its_order() -> None:
 def test_the_mark_names_this_very_topology() -> None:
     """It changes with the topology. Does the new one have everything of the one before? Then its name goes into
     EARLIER_MARKS, and services of that version still start. Else it is left out (docs/updating.md)."""
-    assert MARK.name == "topology.9c7e45b87021"
+    assert MARK.name == "topology.a7107e197d16"
     assert MARK.name not in EARLIER_MARKS

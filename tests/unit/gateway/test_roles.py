@@ -26,7 +26,7 @@ REFUND = "ref_" + "a" * 26
 DESK = ("reception", "manager", "owner", "staff")
 """`staff` is deprecated: a manager."""
 MONEY = ("manager", "owner", "staff")
-MOVES_MONEY = ("cancel", "refund", "retry-refund", "settle-refund", "review")
+MOVES_MONEY = ("cancel", "refund", "retry-refund", "settle-refund", "review", "closing")
 ROLES = ("guest", *DESK, "reader", "replayer", "editor", "operator")
 
 MAY: dict[tuple[str, str], tuple[str, ...]] = {
@@ -42,6 +42,8 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/staff/session"): DESK,
     ("GET", "/v1/staff/orders"): DESK,
     ("GET", "/v1/staff/day-sheet"): DESK,
+    ("GET", "/v1/staff/closing"): MONEY,
+    ("GET", "/v1/staff/closing.csv"): MONEY,
     ("GET", "/v1/staff/catalogue"): DESK,
     ("POST", "/v1/staff/catalogue"): ("owner",),
     ("PUT", "/v1/staff/catalogue/{extra_id}"): ("owner",),
@@ -73,7 +75,7 @@ PUBLIC = {
     "/page/{version}/{name}",
     "/v1/pictures/{picture_id}/{size}",
 }
-QUERIES = {"/v1/staff/day-sheet": "?day=2027-02-03"}
+QUERIES = dict.fromkeys(("/v1/staff/day-sheet", "/v1/staff/closing", "/v1/staff/closing.csv"), "?day=2027-02-03")
 BODIES: dict[str, Any] = {
     "/v1/orders": {"lines": []},
     "/v1/orders/{order_id}/refunds": {"reason": "r"},
