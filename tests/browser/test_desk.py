@@ -256,3 +256,32 @@ async def test_a_line_without_a_day_is_on_the_sheet_of_the_stay_until_it_is_rece
     body(await Desk.of(system).fulfil(order_id), 200)
 
     await expect(line).to_have_count(0)
+
+
+async def test_a_manager_closes_the_day_and_saves_it_for_a_spreadsheet(receptions: Receptions, system: System) -> None:
+    order_id = await paid_order(system, system.guest())
+    lena = await receptions.opens()
+    day = datetime.now(ZoneInfo("Europe/Vienna")).date().isoformat()
+
+    await lena.at(f"closing/{day}")
+    await expect(lena.page.locator("#closing-total")).to_be_visible()
+    transactions = lena.page.locator("section:has(> #closing-transaction)")
+    await expect(transactions.locator(f"a[href='#/order/{order_id}']")).to_be_visible()
+    await expect(transactions).to_contain_text("€48.00")
+    await lena.check("20-closing")
+    async with lena.page.expect_download() as saved:
+        await lena.page.click("#csv")
+
+    file = await saved.value
+    assert file.suggested_filename == f"closing-{day}.csv"
+    assert order_id in (await file.path()).read_text()
+
+
+async def test_the_closing_fits_a_phone_in_german(receptions: Receptions, system: System) -> None:
+    await paid_order(system, system.guest())
+    lena = await receptions.opens(viewport=PHONE, locale="de-DE", color_scheme="dark")
+
+    await lena.at("closing")
+
+    await expect(lena.page.locator("#closing-total")).to_have_text("Summen")
+    await lena.check("21-closing-phone-dark-german")

@@ -144,7 +144,7 @@ export class Form {
     const { words } = this;
     const count = all.reduce((sum, [, said]) => sum + said.length, 0);
     return h("section", { class: "mistakes alarm", role: "alert", tabindex: "-1" }, h("h2", { text: words.say("mistakes", { count }) }),
-      h("ul", {}, all.map(([pointer, said]) => said.map((text) => h("li", {}, h("button", {
+      h("ul", {}, all.map(([pointer, said]) => said.map((text) => h("li", { "data-at": pointer }, h("button", {
         type: "button", class: "plain", text, on: { click: () => this._shown.get(pointer)?.focus() },
       }))))));
   }
@@ -227,14 +227,27 @@ export class Form {
 
   _control(pointer, label, field, draft, set, spoken) {
     const id = idOf(pointer);
-    const input = KINDS[field.kind].input(id, draft, set, field, this);
+    const trouble = this._trouble(pointer);
+    const edited = (value) => {
+      this._corrected(pointer, input, trouble);
+      set(value);
+    };
+    const input = KINDS[field.kind].input(id, draft, edited, field, this);
     if (spoken) input.setAttribute("aria-label", spoken);
     const isWrong = this._mistakes.has(pointer);
     const hint = this.words.has(`${field.name}.hint`) ? h("span", { class: "quiet small", id: `${id}-hint`, text: this.words.say(`${field.name}.hint`) }) : null;
     if (isWrong) input.setAttribute("aria-invalid", "true");
     if (isWrong || hint) input.setAttribute("aria-describedby", [isWrong && `${id}-wrong`, hint && `${id}-hint`].filter(Boolean).join(" "));
     this._shown.set(pointer, input);
-    return h("div", { class: field.kind === "check" ? "field check" : "field" }, h("label", { for: id, text: label }), input, hint, this._trouble(pointer));
+    return h("div", { class: field.kind === "check" ? "field check" : "field" }, h("label", { for: id, text: label }), input, hint, trouble);
+  }
+
+  /** What was said about a field is out of date once it is edited; the server says it again if need be. */
+  _corrected(pointer, input, trouble) {
+    if (!this._mistakes.delete(pointer)) return;
+    input.removeAttribute("aria-invalid");
+    trouble.remove();
+    this.node.querySelectorAll(".mistakes li").forEach((item) => { if (item.dataset.at === pointer) item.remove(); });
   }
 
   _trouble(pointer) {

@@ -55,7 +55,7 @@ export async function orders(desk, signal) {
 
   function drawList() {
     refill(list, h("h2", { id: "list-title", text: words.say("list.title") }),
-      shown.length ? h("ul", { class: "rows" }, shown.map(row)) : h("p", { class: "quiet", text: words.say("list.empty") }),
+      shown.length ? h("ul", { class: "rows" }, shown.map((order) => row(order))) : h("p", { class: "quiet", text: words.say("list.empty") }),
       next ? h("button", { type: "button", id: "more", text: words.say("list.more"), on: { click: more } }) : null);
   }
 

@@ -119,7 +119,7 @@ async def test_the_desk_closes_a_day_with_the_figures_of_the_command_and_of_its_
     operator: Operator, today: str
 ) -> None:
     system = operator.system
-    first, second = await paid_order(system, system.guest()), await paid_order(system, system.guest())
+    first, second, third = [await paid_order(system, system.guest()) for _ in range(3)]
     foreign = await paid_order(system, system.guest("kamogawa"), BREAKFAST | {"extra_id": "kyo-breakfast"})
     await Desk.of(system).refund(first, 1000)
     await is_refunded(system, first)
