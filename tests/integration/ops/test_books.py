@@ -125,7 +125,7 @@ async def test_the_desk_closes_a_day_with_the_figures_of_the_command_and_of_its_
     await is_refunded(system, first)
     await becomes(system, await disputed(system, second, amount=2000), "lost")
     await system.switch("payouts", {"currency": "eur"})
-    await system.documents["payments"].update_one({"state.order_id": second}, {"$set": {"state.received.amount": 4000}})
+    await system.documents["payments"].update_one({"state.order_id": third}, {"$set": {"state.received.amount": 4000}})
     signed = token(sub="lena", role="manager", property="alpenhof", reservation=None, stay_from=None, stay_to=None)
     manager = system.browser(f"Bearer {signed}")
 
