@@ -72,7 +72,7 @@ class _Demo:
         limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as http:
             self._http = http
-            await self._until_quiet()
+            await self._quiet_count()
             captured_before = await self._captured()
             single = await self._first_order()
             await self._cases()
@@ -85,10 +85,9 @@ class _Demo:
             self._console.print("[green]✓ Every order is right.[/]")
         return 1 if problems else 0
 
-    async def _until_quiet(self) -> None:
-        """Wait until the services have done what fell due while the stack was stopped, as a backfill of events.
-
-        Its messages and writes would otherwise be counted as the first order's.
+    async def _quiet_count(self) -> Counters:
+        """The counters once the services have done what is due: what fell due while the stack was stopped, as a
+        backfill of events, and the receipts of orders. It would otherwise be counted as the next order's.
         """
         last, since = await self._count(), monotonic()
         async with asyncio.timeout(QUIET_WITHIN):
@@ -96,6 +95,7 @@ class _Demo:
                 await asyncio.sleep(0.2)
                 if (now := await self._count()) != last:
                     last, since = now, monotonic()
+        return last
 
     async def _first_order(self) -> Counters:
         self._console.print(
@@ -123,7 +123,7 @@ class _Demo:
         missing = STEPS - narrator.seen
         if missing:
             raise DemoError(f"steps {sorted(missing)} of the first order were not seen")
-        return await self._count() - before
+        return await self._quiet_count() - before
 
     async def _cases(self) -> None:
         self._console.print("\n[bold]What goes wrong elsewhere[/]")
@@ -221,13 +221,12 @@ class _Demo:
         self._console.print(table)
 
     async def _crowd(self) -> Counters:
-        before = await self._count()
+        before = await self._quiet_count()
         guests = [self._guest(f"guest-{number}", "alpenhof") for number in range(CROWD)]
         orders = await asyncio.gather(*(guest.buy("alm-breakfast") for guest in guests))
         self._say(f"{CROWD} guests at once", "all confirmed")
-        await asyncio.sleep(1)  # let the last outboxes be cleared, so that the count is complete
         self._crowd_orders = list(zip(guests, orders, strict=True))
-        return await self._count() - before
+        return await self._quiet_count() - before
 
     async def _report(self, single: Counters, crowd: Counters, captured_before: dict[str, int]) -> list[str]:
         problems: list[str] = []
