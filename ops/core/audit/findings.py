@@ -18,6 +18,8 @@ class Kind(StrEnum):
     WAITING_REFUND = "waiting_refund"
     UNKNOWN_DISPUTE = "unknown_dispute"
     UNREADABLE = "unreadable"
+    RECEIPT_NUMBER = "receipt_number"
+    RECEIPT_SUM = "receipt_sum"
     REVIEW = "review"
     """Open: awaits a decision by staff."""
     DISPUTE = "dispute"

@@ -25,6 +25,7 @@ from contracts.orders import OrderStatus
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 from ops.core.audit.findings import Audit, Finding
+from ops.core.audit.receipts import ReceiptAudit
 from ops.core.audit.rules import Books, examine, unlisted
 from ops.core.audit.worksheet import Worksheet
 from ops.core.target import Target
@@ -63,17 +64,21 @@ async def audit(
     since: datetime | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Audit:
-    """Read both stores and the PSP, and compare. Reads only.
+    """Read both stores and the PSP, and compare. Reads only. Without `since`, the receipts, too.
 
     `since`: only orders that were placed since then, whose charges, refunds or disputes were made since then, and those
     that wait for a refund or a decision. Raises StoreUnavailableError, PspUnavailableError and PspForbiddenError.
     """
     store, psp = target.store(Metrics("audit")), target.psp()
     try:
-        auditor = Auditor(
-            ExtrasStore(store).orders, PaymentStore(store).payments, Ledger(psp, target.installation), progress
-        )
-        return await auditor.run(since)
+        extras = ExtrasStore(store)
+        auditor = Auditor(extras.orders, PaymentStore(store).payments, Ledger(psp, target.installation), progress)
+        result = await auditor.run(since)
+        if since is not None:
+            return result
+        progress("reading the receipts", 0, None)
+        receipts = await ReceiptAudit(extras.orders, extras.receipts, extras.registers).findings()
+        return replace(result, findings=(*result.findings, *receipts))
     finally:
         store.close()
         await psp.close()

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from tests.support.desk import TOTAL, Desk, paid_order
+from tests.support.desk import TOTAL, Desk, is_clean, paid_order
 from tests.support.guest import Guest, Json, body, problem
 from tests.support.system import System
 from tests.support.waiting import until
@@ -37,6 +37,7 @@ async def test_a_paid_and_refunded_order_has_its_receipts_as_json_page_and_pdf(
     assert (page.headers["content-language"], page.headers["cache-control"]) == ("de", "no-store")
     assert pdf.headers["content-type"] == "application/pdf"
     assert pdf.content.startswith(b"%PDF-")
+    await is_clean(system)
 
 
 async def test_only_its_guest_and_the_staff_of_its_property_see_a_receipt(system: System, guest: Guest) -> None:
