@@ -8,7 +8,7 @@ from chassis.web.problems import ProblemError
 from chassis.web.static_assets import REVALIDATE, StaticAssets
 from gateway.guest_page import FOLDER, decimals, policy_for
 
-_SHARED = ("base.css", "dialogs.js", "icon.svg", "live.js", "theme.js", "waiting.js", "words.js")
+_SHARED = ("base.css", "dialogs.js", "icon.svg", "live.js", "receipt.js", "theme.js", "waiting.js", "words.js")
 """Files of the guest's page that the desk uses, too."""
 _PREVIEW = ("choices.js", "offers.js", "views.css")
 """What draws an extra on the guest's page: the desk's preview of an extra is drawn by it, too."""

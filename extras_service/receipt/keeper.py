@@ -68,7 +68,7 @@ class ReceiptKeeper:
     async def take_back(self, receipt: Receipt, delivery: Delivery) -> bool:
         """File a receipt that was reported, and let its register know its number. False: both had it."""
         was_new = await self._file(receipt, delivery)
-        handled = await self.registers.handle(receipt.property_id, AdoptReceipt(receipt), delivery.step("register"))
+        handled = await self.registers.handle(receipt.property_id, AdoptReceipt(receipt), delivery)
         return was_new or handled.outcome.name == "applied"
 
     async def _issue(
@@ -77,7 +77,7 @@ class ReceiptKeeper:
         sequence = len(issued) + 1
         receipt = register.numbered(order.order_id, sequence) if register else None
         if receipt is None:
-            receipt = await self._number(order, due, issued, register, delivery.step(f"receipt.{sequence}"))
+            receipt = await self._number(order, due, issued, register, delivery)
         if receipt is not None:
             await self._file(receipt, delivery)
 
@@ -109,9 +109,8 @@ class ReceiptKeeper:
             await self._file(receipt, delivery)
 
     async def _file(self, receipt: Receipt, delivery: Delivery) -> bool:
-        step = delivery.step(f"filed.{receipt.number}")
         handled = await self.receipts.handle(
-            receipt.order_id, FileReceipt(receipt), step, likely_new=receipt.sequence == 1
+            receipt.order_id, FileReceipt(receipt), delivery, likely_new=receipt.sequence == 1
         )
         self.filed.setdefault(receipt.property_id, set()).add(receipt.number)
         return handled.outcome.name == "applied"

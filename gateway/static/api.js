@@ -27,6 +27,12 @@ export class Api {
 
   cancel(id) { return this._call("POST", `/v1/orders/${id}/cancel`); }
 
+  /** The order's receipts as a PDF. */
+  receipt(id, language) {
+    return this._call("GET", `/v1/orders/${id}/receipt?format=pdf&language=${language}`, { read: (response) => response.blob() })
+      .then(({ body }) => body);
+  }
+
   /** The order's server-sent events, as an open response. */
   live(id, signal) {
     return this._call("GET", `/v1/orders/${id}/live`, { signal, read: (response) => response }).then(({ body }) => body);

@@ -3,6 +3,7 @@
 import { ask } from "./dialogs.js";
 import { h, refill, swap } from "./dom.js";
 import { watch } from "./live.js";
+import { receiptButton } from "./receipt.js";
 import { pause } from "./waiting.js";
 
 const SOME = 3;
@@ -95,6 +96,7 @@ export async function followOrders(page, section, first, signal) {
     const [status, mood] = statusOf(order);
     const isPayable = order.status === "pending_payment" && order.payment_status === "unpaid";
     const isCancellable = isPayable || order.status === "awaiting_approval" || (order.status === "confirmed" && order.payment_status === "paid");
+    const receipt = receiptButton(api, order, words, "plain");
     return h("li", { class: `order ${mood}`, "data-order": order.order_id, "data-status": order.status },
       h("p", { class: "status" },
         h("span", { text: words.say(`status.${status}`) }),
@@ -105,14 +107,15 @@ export async function followOrders(page, section, first, signal) {
       h("p", { class: "order-foot" },
         h("strong", { class: "amount", text: words.money(order.total) }),
         h("span", { class: "quiet", text: words.moment(order.created_at) })),
-      isPayable || isCancellable ? h("p", { class: "buttons" },
+      isPayable || isCancellable || receipt ? h("p", { class: "buttons" },
         isPayable ? h("a", {
           class: "button primary", id: `pay-${order.order_id}`, href: `#/pay/${order.order_id}`, text: words.say("pay.now"),
         }) : null,
-        h("button", {
+        receipt,
+        isPayable || isCancellable ? h("button", {
           type: "button", class: "plain", id: `cancel-${order.order_id}`, text: words.say("cancel"),
           on: { click: () => cancel(order) },
-        })) : null);
+        }) : null) : null);
   }
 
   async function cancel(order) {

@@ -21,6 +21,12 @@ export class Api {
     return send(`/v1/orders/${id}/${what}`, { method: "POST", token: this._token, json, headers: key && { "Idempotency-Key": key } });
   }
 
+  /** The order's receipts as a PDF. */
+  receipt(id, language) {
+    return send(`/v1/orders/${id}/receipt?format=pdf&language=${language}`, { token: this._token, read: (response) => response.blob() })
+      .then(({ body }) => body);
+  }
+
   /** The property's server-sent events, as an open response. */
   live(_, signal) {
     return send("/v1/staff/live", { token: this._token, signal, read: (response) => response }).then(({ body }) => body);

@@ -3,6 +3,7 @@
 import { act, amountOf } from "./acts.js";
 import { h, refill } from "./dom.js";
 import { chip, disputeText } from "./orders.js";
+import { receiptButton } from "./receipt.js";
 
 const CANCELLABLE = new Set(["pending_payment", "awaiting_approval", "capturing", "expiring", "confirmed"]);
 const REFUNDABLE = new Set(["confirmed", "fulfilled", "cancelled", "declined", "expired"]);
@@ -40,6 +41,7 @@ function content(desk, current, press) {
   const buttons = [
     current.status === "confirmed" && desk.may("fulfil") && button("fulfil", "primary"),
     REFUNDABLE.has(current.status) && left?.amount > 0 && desk.may("refund") && button("refund"),
+    receiptButton(desk.api, current, words),
     CANCELLABLE.has(current.status) && desk.may("cancel") && button("cancel", "danger"),
   ].filter(Boolean);
   const approvals = desk.may("approve") ? [button("approve", "primary"), button("decline", "danger")] : [];

@@ -24,7 +24,7 @@ async def test_an_orders_messages_are_found_in_their_order(operator: Operator) -
 
     kinds = [line.split()[3] for line in found.said.splitlines()]
     assert kinds[:2] == ["orders.place-order.v1", "orders.order-pending-payment.v1"]
-    assert kinds[-1] == "orders.order-confirmed.v1"
+    assert "orders.order-confirmed.v1" in kinds[-2:]  # its receipt may be there already
     assert all(order_id in line for line in found.said.splitlines())
     assert "nothing for" in refunds.said
 

@@ -45,7 +45,7 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
     body(await system.pay(session), 200)
     await guest.sees(order_id, status="confirmed")
 
-    story = await traced_until(target, order_id, "OrderConfirmed")
+    story = await traced_until(target, order_id, "ReceiptIssued")
 
     assert story.summary == {"order": "confirmed / paid", "payment": "succeeded"}
     assert [step.what for step in of(story, StepKind.REQUEST)] == [
@@ -63,6 +63,7 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
         (Participant.ADAPTER, "PspPaymentSucceeded", (Participant.PAYMENTS,)),
         (Participant.PAYMENTS, "PaymentSucceeded", (Participant.EXTRAS,)),
         (Participant.EXTRAS, "OrderConfirmed", ()),
+        (Participant.EXTRAS, "ReceiptIssued", (Participant.EXTRAS,)),
     ]
     assert [step.what for step in of(story, StepKind.TRANSITION)] == [
         "order: pending_payment / unpaid",
