@@ -11,10 +11,11 @@ from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import Order
+from extras_service.order.status import CLOSED
 from extras_service.property.state import Property
 from extras_service.receipt.state import FLOW, kept_lines
 
-_DECIDED = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+_DECIDED = (OrderStatus.CONFIRMED, OrderStatus.FULFILLED, *CLOSED)
 """While an order is under review, a person decides first what its money is for."""
 
 _Receipts = tuple[Receipt, ...]
