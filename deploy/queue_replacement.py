@@ -5,7 +5,7 @@ from typing import Any
 
 from chassis.messaging.amqp import connection_for_tools
 from chassis.messaging.broker_address import BrokerAddress
-from contracts.topology import EARLIER_MARKS, EXTRAS_QUERIES, MARK, MARKS, QUEUES
+from contracts.topology import EARLIER_MARKS, MARK, MARKS, QUEUES, READS
 from deploy.management import Management, quoted
 from deploy.topology_drift import Drift, drift_of
 
@@ -43,7 +43,7 @@ async def replace_empty(amqp_url: str, management_url: str) -> dict[str, str]:
             now = (await channel.declare_queue(queue.name, passive=True)).declaration_result
             seen = management.call("GET", f"/api/queues/{quoted(vhost)}/{quoted(queue.name)}")
             messages = max(now.message_count or 0, seen.get("messages", 0) + seen.get("messages_dlx", 0))
-            is_needed = queue.name != EXTRAS_QUERIES.name and (messages or now.consumer_count)
+            is_needed = queue not in READS and (messages or now.consumer_count)
             if is_needed:
                 left[queue.name] = f"{messages} messages, {now.consumer_count} consumers"
                 unchanged = await channel.get_queue(queue.name, ensure=False)

@@ -39,6 +39,7 @@ from contracts.staff_roles import StaffAction
 from gateway.api import examples
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway, expected
+from gateway.api.closing import ClosingReader
 from gateway.api.idempotency import IdempotencyKey, checked, refund_id_of
 from gateway.api.responses import (
     ACCEPTED,
@@ -62,7 +63,6 @@ from gateway.api.schemas import (
     ReviewRequest,
     SettledOutsideRequest,
 )
-from gateway.closing import ClosingReader
 from gateway.live import LiveFeed, PropertyUpdate
 from gateway.rate_limits import StreamLimit
 
