@@ -9,7 +9,7 @@ import { shifted } from "./sheet.js";
 
 const STAY_DAYS = 6;
 const BLANK = {
-  name: {}, description: {}, picture: null, category: "", unit_price: null, price_per: "piece", vat_rate: null, max_quantity: 1, needs_day: true, daily_limit: null,
+  name: {}, description: {}, picture: null, category: "", unit_price: null, price_per: "piece", vat_rate: null, max_quantity: 1, needs_day: true, needs_approval: false, daily_limit: null,
   slots: [], lead_hours: 0, weekdays: [], blackout_days: [], seasons: [], active: true, active_from: null, active_until: null,
 };
 
@@ -36,6 +36,7 @@ const sections = (currencies, isNew) => [
   { title: "section.limits", fields: [
     { at: "max_quantity", kind: "number", name: "field.max_quantity" },
     { at: "needs_day", kind: "check", name: "field.needs_day", redraws: true },
+    { at: "needs_approval", kind: "check", name: "field.needs_approval" },
     { at: "daily_limit", kind: "number", name: "field.daily_limit", when: byDay },
     { at: "lead_hours", kind: "number", name: "field.lead_hours", empty: 0, when: byDay },
     { at: "slots", kind: "list", name: "field.slots", when: byDay, of: [
