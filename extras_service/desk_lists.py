@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from chassis.closing.day import is_on, window
 from chassis.decision import Refused
@@ -16,11 +15,10 @@ from contracts.closing import ClosingOrder, ClosingOrdersReply, ListClosingOrder
 from contracts.desk import DaySheet, GetDaySheet, ListPropertyOrders, OrderFilter, PropertyOrders
 from contracts.orders import OrderStatus, Reason
 from extras_service.order.day_sheet import SHOWN, sheet_of
+from extras_service.order.disputes import UNDECIDED
 from extras_service.order.staff_view import staff_view
 from extras_service.order.state import Order, guest_key
 
-_ANY_TEXT = {"$gt": ""}
-"""The condition that a list has a text in it."""
 MOST_READ = 1_000
 """Orders read for one page: where few of them meet the conditions, the page is short, and the next one goes on."""
 _YEARS = range(2000, 3000)
@@ -36,7 +34,7 @@ INDEXED = (
     f"{PROPERTY}+lines.day",
     f"{PROPERTY}+lines.extra_id",
     f"{PROPERTY}+guest.reservation_id",
-    f"{PROPERTY}+open_disputes",
+    f"{PROPERTY}+disputed",
 )
 """The indexes of these lists, beside the one of a guest's orders; each ends with the time of creation."""
 
@@ -48,7 +46,7 @@ _NO_CURSOR = Refused(Reason.CURSOR_INVALID, "This cursor is of no page of this l
 class _Search:
     """The index that finds the fewest orders, with its values."""
 
-    where: Mapping[str, Any]
+    where: Mapping[str, str]
     at_once: bool = False
     """There are few of them."""
 
@@ -160,7 +158,7 @@ def _search_of(property_id: str, only: OrderFilter) -> _Search:
         case OrderFilter(guest_id=str(guest)):
             return _Search({"guest_key": guest_key(guest, property_id)}, at_once=True)
         case OrderFilter(disputed=True):
-            return _Search({PROPERTY: property_id, "open_disputes": _ANY_TEXT}, at_once=True)
+            return _Search({PROPERTY: property_id, "disputed": UNDECIDED}, at_once=True)
         case OrderFilter(day=day) if day is not None:
             return _Search({PROPERTY: property_id, "lines.day": day.isoformat()}, at_once=True)
         case OrderFilter(extra_id=str(extra)):

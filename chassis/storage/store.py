@@ -266,7 +266,7 @@ class MongoDocuments(Generic[StateT]):
             return [state_of(raw, self._state_type) async for raw in cursor.sort("state.created_at", -1).limit(limit)]
 
     async def newest_first(
-        self, where: Mapping[str, Any], *, before: Position | None = None, at_once: bool = False
+        self, where: Mapping[str, str], *, before: Position | None = None, at_once: bool = False
     ) -> AsyncGenerator[Listed[StateT], None]:
         """Documents whose state has these values, the newest first, read in windows of time as they are consumed.
 
@@ -286,7 +286,7 @@ class MongoDocuments(Generic[StateT]):
             windows.passed(len(page))
 
     async def _listed_within(
-        self, where: Mapping[str, Any], since: datetime | None, until: datetime | None
+        self, where: Mapping[str, str], since: datetime | None, until: datetime | None
     ) -> list[Listed[StateT]]:
         async with self._asked("listing", "read"):
             found = [
@@ -375,7 +375,7 @@ class MongoDocuments(Generic[StateT]):
             yield
 
 
-def _created_within(since: datetime | None, until: datetime | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _created_within(since: datetime | None, until: datetime | None, fields: Mapping[str, str]) -> dict[str, Any]:
     """A query for states created then or later, and before."""
     query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
     bounds = {"$gte": since, "$lt": until}

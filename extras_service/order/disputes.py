@@ -1,6 +1,6 @@
 """Disputes of an order's payment: a record for each, updated by the payment's events."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from contracts.payments import PaymentDisputeClosed, PaymentDisputed
 DisputeEvent = PaymentDisputed | PaymentDisputeClosed
 
 _OPEN = (DisputeStage.INQUIRY, DisputeStage.OPEN)
+UNDECIDED = "undecided"
+"""The mark of an order with a dispute, or an inquiry, that is open: an index finds these by it."""
 
 
 class Dispute(BaseModel):
@@ -81,6 +83,7 @@ def as_fields(disputes: tuple[Dispute, ...]) -> Mapping[str, Any]:
     """The fields of an order that follow from its disputes. Versions before the records read the lists of ids only."""
     return {
         "disputes": disputes,
+        "disputed": _mark(each.stage for each in disputes),
         "open_disputes": tuple(each.dispute_id for each in disputes if each.stage in _OPEN),
         "lost_disputes": tuple(each.dispute_id for each in disputes if each.stage is DisputeStage.LOST),
     }
@@ -100,4 +103,9 @@ def with_records(values: Mapping[str, Any]) -> Mapping[str, Any]:
         elif dispute_id not in opened and record["stage"] != DisputeStage.WON:
             record["stage"] = DisputeStage.WON
         records[dispute_id] = record
-    return {**values, "disputes": tuple(records.values())}
+    mark = _mark(record["stage"] for record in records.values())
+    return {**values, "disputes": tuple(records.values()), "disputed": mark}
+
+
+def _mark(stages: Iterable[str]) -> str | None:
+    return UNDECIDED if any(stage in _OPEN for stage in stages) else None

@@ -74,6 +74,8 @@ class Order(State):
     disputes: tuple[Dispute, ...] = ()
     open_disputes: tuple[str, ...] = ()
     lost_disputes: tuple[str, ...] = ()
+    disputed: str | None = None
+    """`disputes.UNDECIDED` while one of its disputes is open."""
     review: str | None = None
     back_to: OrderStatus | None = None
     """The status to return to when the refund that alone brought it under review is settled."""

@@ -25,8 +25,6 @@ def value_at(document: Mapping[str, Any], path: str) -> Any:
 
 def _comparing(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def compared(value: Any, other: Any) -> bool:
-        if isinstance(value, list):
-            return any(compared(element, other) for element in value)
         # Values of different types never compare: MongoDB's type bracketing.
         return value is not MISSING and value is not None and isinstance(value, type(other)) and compare(value, other)
 
