@@ -19,10 +19,10 @@ from extras_service.register.inputs import (
 )
 from extras_service.register.state import Register
 
-REMEMBERED = 8
+REMEMBERED = 1
 """Receipts that are remembered although they are filed, so that a second request for one of them is recognised without
 reading the order again."""
-MOST_OPEN = 32
+MOST_OPEN = 5
 """Receipts that are remembered at most."""
 
 

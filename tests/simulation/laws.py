@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.catalogue import ExtraChanged, ExtraDefined
 from contracts.psp import PspSessionCreated
-from tests.simulation import alarms, attention, letters, outages
+from tests.simulation import alarms, attention, letters, outages, receipt_laws
 from tests.simulation.books import STORED, UNREADABLE, Books, books_of, given_outside, orders_of
 
 if TYPE_CHECKING:
@@ -337,6 +337,8 @@ LAWS: tuple[Law, ...] = (
     letters.every_decision_is_in_the_audit_log,
     attention.every_failed_refund_is_seen,
     attention.every_document_is_small,
+    receipt_laws.receipts_are_numbered_once_and_without_gaps,
+    receipt_laws.receipts_say_what_the_orders_money_says,
     no_error_went_unseen,
 )
 
