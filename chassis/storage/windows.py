@@ -14,6 +14,8 @@ _SHORTEST = timedelta(seconds=1)
 _GROWTH = 4
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 """Before there was Bellhop. The window that reaches it has no lower bound."""
+_DAWN = datetime.min.replace(tzinfo=UTC)
+"""Windows that grow from a far future, of a date that a person has mistyped, would end before it."""
 
 
 @dataclass
@@ -48,7 +50,8 @@ class Windows:
 
     @property
     def _lower(self) -> datetime:
-        return (self._upper or self.now) - self._length
+        upper = self._upper or self.now
+        return upper - min(self._length, upper - _DAWN)
 
     def passed(self, found: int) -> None:
         """Go on behind the current window, which held so many documents."""

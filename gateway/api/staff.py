@@ -71,7 +71,7 @@ class _Csv(Response):
     media_type = "text/csv; charset=utf-8"
 
 
-_Day = Annotated[date, Query(description="at the property")]
+_Day = Annotated[date, Query(description="at the property", ge=date(2000, 1, 1), le=date(2999, 12, 31))]
 _OF_A_CLOSING = problems(*OF_ANY_REQUEST, "invalid-request", "closing-too-large")
 _CSV: Responses = {
     200: {

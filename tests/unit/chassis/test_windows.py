@@ -25,6 +25,12 @@ def test_the_windows_cover_all_time_without_gap_or_overlap() -> None:
     assert [older[1] for older in passed[1:]] == [newer[0] for newer in passed[:-1]]
 
 
+def test_the_windows_from_the_end_of_all_time_reach_its_beginning() -> None:
+    passed = walked(Windows(500, until=datetime.max.replace(tzinfo=UTC), now=NOW))
+
+    assert passed[-1][0] is None
+
+
 def test_none_reaches_further_back_than_asked() -> None:
     since = NOW - 7 * HOUR
 
