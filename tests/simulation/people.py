@@ -76,7 +76,7 @@ class Plan:
             day=random.choice(SCARCE_DAYS) if scarce else None,
         )
         basket = Random(f"basket {number} of {seed}")  # noqa: S311 - as above
-        if basket.random() < 0.3:
+        if not scarce and basket.random() < 0.3:
             slot, quantity = basket.choice(SLOTS), basket.choice((1, 1, 2))
             line = RequestedLine(extra_id=SAUNA, quantity=quantity, day=basket.choice(SCARCE_DAYS), slot=slot)
         more = (RequestedLine(extra_id=ExtraId("breakfast"), quantity=1),) if basket.random() < 0.25 else ()
