@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from chassis.errors import ConflictError
 from chassis.messaging.envelope import Delivery
+from chassis.storage.keyed import KeyedLocks
 from chassis.storage.write_path import WritePath
 from contracts.ids import PropertyId
 from contracts.order_receipts import Receipt
@@ -41,6 +42,7 @@ class ReceiptKeeper:
     collections: ExtrasStore
     filed: dict[PropertyId, set[int]] = field(default_factory=dict)
     """Numbers that this process has filed and the registers may still remember."""
+    locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     async def catch_up(self, order: Order, delivery: Delivery) -> tuple[Receipt, ...]:
         """Issue every receipt that is due by the order's money. Returns all receipts of the order."""
@@ -48,17 +50,23 @@ class ReceiptKeeper:
         for _ in range(_TRIES):
             if current is None or not has_money(current):
                 return await self.issued_of(order)
-            register = await self.collections.registers.load(order.guest.property_id)
             issued = await self.issued_of(order)
-            due = next_due(current, issued)
-            if due is None:
+            if next_due(current, issued) is None:
                 return issued
-            known = register.state if register else None
-            await self._issue(current, due, issued, known, delivery)
+            # One after the other: those that wait would only find that the register has moved on.
+            async with self.locks.holding(order.guest.property_id):
+                await self._issue_next(current, delivery)
             # The order may have changed meanwhile, and its change may have found nothing due.
             stored = await self.collections.orders.load(order.order_id)
             current = stored.state if stored else None
         raise ConflictError(order.order_id, _TRIES)
+
+    async def _issue_next(self, order: Order, delivery: Delivery) -> None:
+        register = await self.collections.registers.load(order.guest.property_id)
+        issued = await self.issued_of(order)
+        due = next_due(order, issued)
+        if due is not None:
+            await self._issue(order, due, issued, register.state if register else None, delivery)
 
     async def issued_of(self, order: Order) -> tuple[Receipt, ...]:
         """The receipts of an order that were filed."""
