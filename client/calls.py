@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from contracts.answers import (
     Catalogue,
+    DayClosing,
     Extras,
     GuestProperty,
     OrderReceiptsAnswer,
@@ -109,6 +110,11 @@ def list_property_orders(after: str | None = None, limit: int | None = None, **o
 def day_sheet(day: date) -> Call[DaySheet]:
     """What the property owes its guests on one day."""
     return Call("GET", _with_query("/v1/staff/day-sheet", {"day": day}), DaySheet)
+
+
+def day_closing(day: date) -> Call[DayClosing]:
+    """The property's day in orders and in the PSP's transactions, with totals and differences."""
+    return Call("GET", _with_query("/v1/staff/closing", {"day": day}), DayClosing)
 
 
 def approve_order(order_id: str) -> Call[OrderView]:

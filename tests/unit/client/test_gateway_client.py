@@ -39,6 +39,7 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.staff_session(),
     calls.list_property_orders(),
     calls.day_sheet(date(2027, 2, 3)),
+    calls.day_closing(date(2027, 2, 3)),
     calls.approve_order(ORDER_ID),
     calls.decline_order(ORDER_ID, reason="full"),
     calls.fulfil_order(ORDER_ID),
@@ -172,7 +173,12 @@ def test_every_route_of_the_api_has_a_call() -> None:
         for call in EVERY_CALL
     }
 
-    others = (calls.live_path("{order_id}"), calls.PROPERTY_LIVE_PATH, "/v1/pictures/{picture_id}/{size}")
+    others = (
+        calls.live_path("{order_id}"),
+        calls.PROPERTY_LIVE_PATH,
+        "/v1/pictures/{picture_id}/{size}",
+        "/v1/staff/closing.csv",
+    )
     assert named | {("GET", path) for path in others} == routes
     assert calls.picture_path("{picture_id}", 480) == "/v1/pictures/{picture_id}/480"
 
