@@ -47,9 +47,15 @@ class ExtrasStore:
         """The number of orders under review, and the time of the oldest."""
         return await self.orders.attention_since(self._now(), status=OrderStatus.NEEDS_REVIEW)
 
+    async def approvals(self) -> tuple[int, datetime | None]:
+        """The number of orders that await the hotel's approval, and the time of the oldest."""
+        return await self.orders.attention_since(self._now(), status=OrderStatus.AWAITING_APPROVAL)
+
     async def failed_refunds(self) -> tuple[int, datetime | None]:
-        """The number of orders with a failed, unsettled refund that are not under review, and the oldest time."""
-        return await self.orders.attention_since(self._now(), status={"$ne": OrderStatus.NEEDS_REVIEW})
+        """The number of orders with a failed, unsettled refund that await no decision, and the oldest time."""
+        awaited = (OrderStatus.NEEDS_REVIEW, OrderStatus.AWAITING_APPROVAL)
+        others = [status for status in OrderStatus if status not in awaited]
+        return await self.orders.attention_since(self._now(), status={"$in": others})
 
     async def prepare(self) -> None:
         """Create indexes, and mark reviews of older versions for the gauge."""

@@ -113,6 +113,7 @@ class ExtrasParts:
         """Show by gauges what waits."""
         self.orders.watch(waiting, "orders")
         waiting.watch("orders_in_review", self.collections.reviews)
+        waiting.watch("orders_awaiting_approval", self.collections.approvals)
         waiting.watch("refunds_failed", self.collections.failed_refunds)
         self.days.watch(waiting, "stock")
         self.properties.watch(waiting, "properties")

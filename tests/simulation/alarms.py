@@ -133,6 +133,7 @@ def _something_is_unsent(world: "World") -> bool:
 SHOULD_RING: Mapping[str, Callable[["World"], bool | None]] = {
     "BellhopDeadLetters": _dead_letters_wait,
     "BellhopOrderNeedsReview": _an_order_is_under_review,
+    "BellhopApprovalWaits": _is_never,
     "BellhopRefundFailed": _a_refund_has_failed,
     "BellhopOutboxUnsent": _something_is_unsent,
     "BellhopBreakerOpen": _is_never,

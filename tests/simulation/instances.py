@@ -27,6 +27,7 @@ from extras_service.settings import ExtrasSettings
 from ops.core.target import Target
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
+from stripe_sandbox import confirmation
 from tests.simulation.asgi import Exchange
 from tests.simulation.broker.bus import BROKER, SimulatedBus
 from tests.simulation.broker.server import Broker
@@ -84,6 +85,10 @@ def _users(_modules: int) -> tuple[tuple[Any, str, Any], ...]:
     )
 
 
+_AUTHORISED_FOR = 15 * 3600
+"""Seconds: an order without a decision is declined three hours after it was authorised."""
+
+
 @contextmanager
 def simulated_parts() -> Iterator[None]:
     """The composition roots build on the simulated broker, store and PSP."""
@@ -92,6 +97,8 @@ def simulated_parts() -> Iterator[None]:
             stack.enter_context(patch.object(module, name, new))
         stack.enter_context(patch.object(chassis.storage.store, "AsyncIOMotorClient", SimulatedClient))
         stack.enter_context(patch.object(Metrics, "__init__", _noted(Metrics.__init__)))
+        # With seven days, as at Stripe, most steps of a history would be polls of the orders that no one decides on.
+        stack.enter_context(patch.object(confirmation, "AUTHORISED_FOR", _AUTHORISED_FOR))
         stack.enter_context(patch.object(stripe.HTTPXClient, "__init__", init_http))
         yield
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from tests.simulation.people import Order
     from tests.simulation.world import World
 
-FINAL = frozenset({"confirmed", "fulfilled", "expired", "cancelled", "needs_review"})
+FINAL = frozenset({"confirmed", "fulfilled", "expired", "cancelled", "declined", "needs_review"})
 """In a review a person has the word: final as far as the services can tell."""
 KEPT = frozenset({"confirmed", "fulfilled"})
-CLOSED = frozenset({"expired", "cancelled"})
+CLOSED = frozenset({"expired", "cancelled", "declined"})
 _LONGEST = 100
 
 Law = Callable[["World"], Iterator[str]]
@@ -55,7 +55,7 @@ def open_ends(world: "World") -> list[str]:
         found.append(f"{world.psp.pending} steps at the PSP are still to come")
     found += _unread_events(world)
     timers = [timer["kind"] for timer in world.psp.sandbox.state.timers.values()]
-    moving = [kind for kind in timers if kind not in ("dispute", "voucher")]
+    moving = [kind for kind in timers if kind not in ("authorisation", "dispute", "voucher")]
     if moving:
         found.append(f"the PSP is still settling {len(moving)} payments and refunds")
     return found
@@ -149,6 +149,25 @@ def a_closed_order_cannot_be_paid(world: "World") -> Iterator[str]:
         is_open = book is not None and any(each.partition(" ")[0] in named for each in book.open)
         if state["status"] in FINAL - {"needs_review"} and is_open:
             yield f"{order_id} is {state['status']} and could still be paid: {book}"
+
+
+def nothing_is_captured_without_approval(world: "World") -> Iterator[str]:
+    """Of what was authorised first: unless a person looks at it, or the store that knew of the approval went back."""
+    books = books_of(world)
+    for order_id, state in orders_of(world).items():
+        is_approved = any(action["action"] == "approved" for action in state["actions"])
+        is_known = is_approved or state["status"] == "needs_review" or state["accepted"]
+        if order_id in books and books[order_id].captured_later and not is_known and not world.restores.number:
+            yield f"{order_id} is {state['status']}, was captured and never approved: {books[order_id]}"
+
+
+def nothing_is_authorised_at_rest(world: "World") -> Iterator[str]:
+    """On an order that is decided."""
+    books, named = books_of(world), _named_sessions(world)
+    for order_id, state in orders_of(world).items():
+        reserved = [each for each in books.get(order_id, Books()).authorised if each in named]
+        if reserved and state["status"] in FINAL - {"needs_review"}:
+            yield f"{order_id} is {state['status']} and {', '.join(reserved)} still reserves its guest's money"
 
 
 def _named_sessions(world: "World") -> set[str]:
@@ -256,7 +275,12 @@ def no_queue_has_lost_a_message(world: "World") -> Iterator[str]:
             yield f"{queue.name} dropped {queue.lost} messages"
 
 
-_ONCE = ("orders.order-confirmed.v1", "orders.order-cancelled.v1", "orders.order-expired.v1")
+_ONCE = (
+    "orders.order-confirmed.v1",
+    "orders.order-cancelled.v1",
+    "orders.order-declined.v1",
+    "orders.order-expired.v1",
+)
 
 
 def what_happens_once_is_published_once(world: "World") -> Iterator[str]:
@@ -319,6 +343,8 @@ LAWS: tuple[Law, ...] = (
     the_money_is_where_the_order_says,
     only_what_was_asked_for_is_refunded,
     a_closed_order_cannot_be_paid,
+    nothing_is_captured_without_approval,
+    nothing_is_authorised_at_rest,
     who_paid_has_the_order_or_the_money,
     who_wants_to_pay_can,
     no_idempotency_key_means_two_things,

@@ -17,8 +17,10 @@ from stripe_sandbox import vouchers
 from tests.simulation.owner import SAUNA, SLOTS
 from tests.simulation.psp import Psp
 from tests.simulation.shortcut import Shortcut
-from tests.simulation.staff import PROPERTY, Duty, look_after, work_on
+from tests.simulation.staff import PROPERTY, Duty, decide_on, look_after, work_on
 
+LATE_CHECKOUT = ExtraId("late-checkout")
+"""The hotel approves it first."""
 SCARCE_DAYS = (date(2026, 9, 28), date(2026, 9, 29))
 
 _LONG_ENOUGH = 1000.0
@@ -27,7 +29,7 @@ _LONG_ENOUGH = 1000.0
 Browser = GatewayClient | Shortcut
 BrowserOf = Callable[[Guest | Staff], Browser]
 
-_MOVING = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
+_MOVING = (OrderStatus.PENDING_PAYMENT, OrderStatus.CAPTURING, OrderStatus.EXPIRING, OrderStatus.CANCELLING)
 _LATER = (429, 503)
 
 CARDS = (
@@ -80,6 +82,8 @@ class Plan:
             slot, quantity = basket.choice(SLOTS), basket.choice((1, 1, 2))
             line = RequestedLine(extra_id=SAUNA, quantity=quantity, day=basket.choice(SCARCE_DAYS), slot=slot)
         more = (RequestedLine(extra_id=ExtraId("breakfast"), quantity=1),) if basket.random() < 0.25 else ()
+        if Random(f"approval {number} of {seed}").random() < 0.12:  # noqa: S311 - as above
+            line = RequestedLine(extra_id=LATE_CHECKOUT, quantity=1)
         names, weights = zip(*CARDS, strict=True)
         waits = random.choice((0.5, 0.5, 2.0, 20.0, 300.0, random.uniform(1780, 1860), 2400.0))
         cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")
@@ -181,6 +185,9 @@ class People:
             tabs.append(self._cancel(order))
         await asyncio.gather(*tabs)
         view = await self._watch(order, 900.0)
+        if view is not None and view.status is OrderStatus.AWAITING_APPROVAL:
+            await decide_on(plan.duty, order.order_id, self.insist)
+            view = await self._watch(order, 900.0)
         if view is not None and view.status is OrderStatus.CONFIRMED:
             await self._afterwards(order, plan)
         await look_after(plan.duty, order.order_id, self.insist)
@@ -213,7 +220,7 @@ class People:
                 await asyncio.sleep(3.0)
                 status = self._psp.authenticate(secret, succeeds=order.plan.authenticates)
             order.seen.append(f"{card}: {status}")
-            if status in ("succeeded", "processing"):
+            if status in ("succeeded", "processing", "requires_capture"):
                 order.told_paid = order.told_paid or status == "succeeded"
                 return False
             if status.startswith("refused") and "requires_payment_method" not in status:

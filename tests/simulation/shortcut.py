@@ -18,6 +18,7 @@ from chassis.seal import Seal
 from chassis.web import problems
 from client import ProblemError
 from client.calls import Call, ResultT
+from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.ids import OrderId, RefundId
 from contracts.message import Message
 from contracts.money import Money
@@ -126,6 +127,10 @@ class Shortcut:
             case "POST", "cancel":
                 staff = person if isinstance(person, Staff) else None
                 return CancelOrder(order_id=order_id, staff=staff, reason=body.get("reason", ""), **who)
+            case "POST", "approve":
+                return ApproveOrder(order_id=order_id, staff=_staff(person))
+            case "POST", "decline":
+                return DeclineOrder(order_id=order_id, staff=_staff(person), reason=body["reason"])
             case "POST", "fulfil":
                 if "lines" in body:
                     return FulfilLines(order_id=order_id, staff=_staff(person), lines=tuple(body["lines"]))

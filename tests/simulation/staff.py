@@ -43,9 +43,15 @@ class Duty:
     review: str
     """How a review is decided: "", "accept", "by force", "refund" or "settled outside"."""
 
+    approval: str
+    """What they do with an order that awaits approval: "", "approve", "decline" or "both", at the same moment."""
+    decides_after: float
+    """Seconds."""
+
     @classmethod
     def drawn(cls, seed: int, number: int, work: str) -> "Duty":
         random = Random(f"staff {number} of {seed}")  # noqa: S311 - chance for tests, not for secrets
+        own = Random(f"approval by staff {number} of {seed}")  # noqa: S311 - as above
         return cls(
             number,
             "cancel" if not work and random.random() < 0.08 else work,
@@ -53,6 +59,8 @@ class Duty:
             colleague=random.choices(("", "fulfil", "refund part", "refund", "cancel"), (80, 5, 5, 5, 5))[0],
             failed_refund=random.choices(("", "retry", "settle outside"), (50, 30, 20))[0],
             by_line=Random(f"line {number} of {seed}").random() < 0.3,  # noqa: S311 - as above
+            approval=own.choices(("", "approve", "decline", "both"), (2, 65, 23, 10))[0],
+            decides_after=own.choice((1.0, 60.0, 1800.0)),
             review=random.choices(("", "accept", "by force", "refund", "settled outside"), (50, 15, 5, 15, 15))[0],
         )
 
@@ -69,6 +77,15 @@ async def work_on(duty: Duty, order_id: str, ask: Ask) -> bool:
         asked.append(ask(COLLEAGUE, second))
     answers = await asyncio.gather(*asked)
     return any(isinstance(each, OrderView) and each.status is OrderStatus.CANCELLED for each in answers)
+
+
+async def decide_on(duty: Duty, order_id: str, ask: Ask) -> None:
+    """What becomes of an order that awaits approval; without a decision it is declined by itself, days later."""
+    approve, decline = calls.approve_order(order_id), calls.decline_order(order_id, reason="the room is needed")
+    chosen = {"approve": [approve], "decline": [decline], "both": [approve, decline]}.get(duty.approval, [])
+    await asyncio.sleep(duty.decides_after if chosen else 0.0)
+    again = 1 + duty.double_clicks
+    await asyncio.gather(*(ask(STAFF, each) for each in chosen for _ in range(again)))
 
 
 def _call_of(duty: Duty, work: str, order_id: str, who: str = "staff") -> Call[Any] | None:

@@ -33,7 +33,7 @@ from tests.simulation.loop import SimulatedLoop, StuckError
 from tests.simulation.mishaps import Mishaps, handlers_may_fail
 from tests.simulation.operators import Shift
 from tests.simulation.outages import OUTAGES, Outage
-from tests.simulation.people import Browser, People, Plan
+from tests.simulation.people import LATE_CHECKOUT, Browser, People, Plan
 from tests.simulation.promql import Samples
 from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
@@ -94,6 +94,17 @@ EXTRAS = (
             "max_quantity": 4,
             "needs_day": True,
             "daily_limit": DAILY_LIMIT,
+        }
+    ),
+    Extra.model_validate(
+        {
+            "extra_id": LATE_CHECKOUT,
+            "property_id": PROPERTY,
+            "name": {"en": "Late check-out"},
+            "category": "room",
+            "unit_price": Money(amount=4000, currency="EUR"),
+            "max_quantity": 1,
+            "needs_approval": True,
         }
     ),
 )
