@@ -93,10 +93,16 @@ def test_types_and_rules_are_reported_together_also_of_the_same_slot() -> None:
     )
 
 
+def _fits(part: dict[str, Any]) -> bool:
+    """Whether the definition with this part has the form that is asked for: some odd values do."""
+    asked = {"extra_id": "spa", "definition": {**SPA, **part}}
+    return isinstance(NEW.validate_python(asked), NewExtraRequest)
+
+
 @pytest.mark.parametrize(
     "part",
     [
-        *({name: wrong} for name in SPA for wrong in ODD),
+        *({name: wrong} for name in SPA for wrong in ODD if not _fits({name: wrong})),
         {"slots": [None, {}, {"at": {}}]},
         {"seasons": [7, {}, {"first_day": "soon"}, {"unit_price": {"amount": "x", "currency": 3}}]},
         {"picture": {}},
@@ -112,8 +118,6 @@ def test_one_broken_part_is_reported_alone_and_other_mistakes_beside_it(part: di
     [name] = part
     other = "/category" if name != "category" else "/max_quantity"
     broken = {**SPA, **part}
-    if isinstance(NEW.validate_python({"extra_id": "spa", "definition": broken}), NewExtraRequest):
-        pytest.skip("this value fits")
 
     beside = mistakes({"extra_id": "spa", "definition": {**broken, other[1:]: "" if other == "/category" else 0}})
     alone = mistakes({"extra_id": "spa", "definition": broken})
