@@ -168,8 +168,10 @@ def no_authorisation_is_waited_for(_order: Order, _payment: Payment | None, psp:
 
 
 def nothing_is_captured_without_approval(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """Neither by us, nor kept by the order if it was captured by another hand, unless staff accepted it."""
     is_approved = any(each.action is ActionKind.APPROVED for each in order.actions)
-    return is_approved or not any(each.is_manual and each.captured for each in psp.sessions)
+    is_kept = order.needs_approval and order.status in KEPT and not order.accepted
+    return is_approved or not (is_kept or any(each.is_manual and each.captured for each in psp.sessions))
 
 
 def no_closed_order_has_an_authorisation(order: Order, _payment: Payment | None, psp: Psp) -> bool:
@@ -187,6 +189,8 @@ def a_repeated_failure_is_got_over(order: Order, _payment: Payment | None, psp: 
     return order.status is not OrderStatus.NEEDS_REVIEW or not psp.stored
 
 
+NOT_VOIDED = "never authorised at rest on a closed order"
+WITHOUT_APPROVAL = "never captured without approval"
 NOT_CAPTURED = "an authorisation that is not captured is cancelled at once"
 UNSEEN = "a refund without an outcome is seen"
 BY_A_FAILURE = "no order comes before a person because the PSP repeats a failure"
@@ -198,7 +202,6 @@ AT_REST: Mapping[str, Law] = {
     "no guest pays twice": no_guest_pays_twice,
     "no order is stuck": no_order_is_stuck,
     LEFT_OPEN: no_session_is_left_open,
-    "never authorised at rest on a closed order": no_closed_order_has_an_authorisation,
     "the order knows what was captured": the_order_knows_what_was_captured,
     "the order knows what was refunded": the_order_knows_what_was_refunded,
     "no refund is forgotten": no_refund_is_forgotten,
@@ -214,13 +217,14 @@ AT_REST: Mapping[str, Law] = {
 WHILE_NOTHING_IS_UNDER_WAY: Mapping[str, Law] = {
     "a voucher is waited for as long as it can be paid": a_voucher_is_waited_for,
     NOT_CAPTURED: no_authorisation_is_waited_for,
+    NOT_VOIDED: no_closed_order_has_an_authorisation,
     UNSEEN: a_refund_without_an_outcome_is_seen,
 }
 """Laws of every world in which no message is under way."""
 
 WITHOUT_A_RESTORE: Mapping[str, Law] = {
     "an order never knows of money its payment does not": order_and_payment_agree_about_what_came,
-    "never captured without approval": nothing_is_captured_without_approval,
+    WITHOUT_APPROVAL: nothing_is_captured_without_approval,
 }
 """Laws of every world whose stores have had all of their messages."""
 

@@ -10,8 +10,11 @@ import pytest
 from chassis.decision import Applied, Decision, Ignored, Outcome, Stale
 from chassis.errors import PermanentError
 from chassis.messaging.envelope import Delivery
+from contracts.approvals import DeclineOrder
 from contracts.orders import RetryRefund
 from contracts.payments import (
+    CapturePayment,
+    CreatePaymentSession,
     PaymentDisputeClosed,
     PaymentInstructionsIssued,
     PaymentRefunded,
@@ -32,8 +35,10 @@ from contracts.psp import (
     PspSessionCreated,
     RetrievePspSession,
 )
+from extras_service.order.closure import cancelled
 from extras_service.order.decide import decide as decide_order
 from extras_service.order.inputs import OrderInput
+from extras_service.order.payment import paid
 from extras_service.order.state import Order
 from ops.core import lost_payments
 from payment_service.handlers import PaymentHandlers
@@ -44,7 +49,7 @@ from payment_service.payment.state import Payment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
 from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, PAYS_TWICE, Bounds, Left
 from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore
-from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_CAPTURED, NOT_MADE_GOOD, UNSEEN
+from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_CAPTURED, NOT_MADE_GOOD, NOT_VOIDED, UNSEEN, WITHOUT_APPROVAL
 from tests.model.psp import NOW
 from tests.model.rules import Rules
 
@@ -440,3 +445,55 @@ def test_a_refund_that_is_another_one_without_its_metadata_is_found() -> None:
     found = broken(METADATA_CHANGED, Rules(payment=believes), stop=False)
 
     assert "the order knows what was refunded" in found
+
+
+# Approve, then capture
+
+
+APPROVING = Bounds("approving", Left(guest=1, staff=1), begin=OPENS, needs_approval=True)
+
+
+def test_a_payment_that_is_captured_as_soon_as_it_is_authorised_is_found() -> None:
+    def captures(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        decision = decide_payment(payment, message, now)
+        if isinstance(message, PspPaymentHeld) and isinstance(decision, Applied):
+            held = decision.state
+            capture = CapturePayment(order_id=held.order_id, payment_id=held.payment_id, amount=held.amount)
+            return decide_payment(held, capture, now)
+        return decision
+
+    assert WITHOUT_APPROVAL in broken(APPROVING, Rules(payment=captures))
+
+
+def test_an_order_that_is_confirmed_although_it_was_charged_without_approval_is_found() -> None:
+    """Beside a payment that does so; the order alone would have brought it before a person."""
+
+    def captures(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if isinstance(message, CreatePaymentSession):
+            message = message.model_copy(update={"is_captured_later": False})
+        return decide_payment(payment, message, now)
+
+    def believes(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        if order is not None and isinstance(message, PaymentSucceeded) and order.received is None:
+            return paid(order)
+        return decide_order(order, message, now)
+
+    from_the_start = Bounds("charged at once", Left(guest=2), needs_approval=True)
+
+    seen = explore(from_the_start, Rules(payment=captures), stop_at_first=False)
+    found = explore(from_the_start, Rules(payment=captures, order=believes), stop_at_first=False)
+
+    assert not seen.violations
+    assert WITHOUT_APPROVAL in found.violations
+
+
+def test_an_authorisation_that_stays_when_the_order_is_declined_is_found() -> None:
+    def leaves_it(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        decision = decide_order(order, message, now)
+        if isinstance(message, DeclineOrder) and isinstance(decision, Applied):
+            return cancelled(decision.state)
+        return decision
+
+    found = broken(APPROVING, Rules(order=leaves_it), stop=False)
+
+    assert NOT_VOIDED in found
