@@ -202,7 +202,7 @@ async def test_a_dispute_is_listed_and_explained(receptions: Receptions, system:
 async def test_a_review_without_a_place_is_accepted_only_after_a_word_of_warning(
     receptions: Receptions, system: System
 ) -> None:
-    day, guest = "2038-02-06", system.guest()
+    day, guest = "2038-02-04", system.guest()
     order_id = await paid_order(system, guest, massage(day), card=REFUND_FAILS_CARD)
     body(await cancel(guest, order_id), 200)
     await guest.sees(order_id, status="cancelled", payment_status="refunded")
