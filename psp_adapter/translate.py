@@ -219,10 +219,7 @@ def _partially_funded(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
 
 
 def _authorised(intent: Intent, occurred_at: datetime) -> PspPaymentEvent:
-    detail = (
-        f"the payment was authorised and not captured, which was not asked for: its capture method or amount was "
-        f"changed at the PSP. The authorisation is cancelled, and nothing was charged ({intent.id})"
-    )
+    detail = f"the payment is authorised and not captured ({intent.id})"
     return PspPaymentHeld(
         **_facts(intent, occurred_at),
         is_authorised_only=True,

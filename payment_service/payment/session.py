@@ -210,7 +210,11 @@ def held(payment: Payment, report: PspPaymentHeld) -> Decision[Payment]:
     if not report.is_authorised_only:
         return mismatched(payment, report.detail)
     closing = payment.model_copy(update={"status": _P.CLOSING})
-    event = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=report.detail)
+    detail = (
+        f"{report.detail}, which was not asked for: its capture method or amount was changed at the PSP. The "
+        "authorisation is cancelled, and nothing was charged"
+    )
+    event = PaymentUnresolved(order_id=payment.order_id, payment_id=payment.payment_id, detail=detail)
     return Applied(closing, (event, *psp_requests.close_current(closing)))
 
 
