@@ -78,10 +78,11 @@ class OverlayDocuments(Overlay, Generic[StateT]):
         *("find", "newest", "newest_first", "ids_of", "count", "ids", "all_ids", "load_many"),
     )
 
-    def __init__(self, real: Documents[StateT], changed: dict[str, str]) -> None:
+    def __init__(self, name: str, real: Documents[StateT], changed: dict[tuple[str, str], str]) -> None:
         super().__init__(real)
         self._load = real.load
         self._would_be: dict[str, Stored[StateT]] = {}
+        self._name = name
         self._changed = changed
 
     async def load(self, document_id: str) -> Stored[StateT] | None:
@@ -94,7 +95,7 @@ class OverlayDocuments(Overlay, Generic[StateT]):
         if (stored.version if stored else 0) != new.version - 1:
             return False
         self._would_be[new.id] = new
-        self._changed[new.id] = new.state.summary
+        self._changed[self._name, new.id] = new.state.summary
         return True
 
     async def prepare(self) -> None:
@@ -138,12 +139,12 @@ class OverlayStore:
     """A store that discards writes, and remembers the changes of its documents."""
 
     real: DocumentStore
-    changed: dict[str, str] = field(default_factory=dict)
-    """The status of every document that would have changed."""
+    changed: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The summary of every document that would have changed, by its collection and id, the first changed first."""
 
     def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> Documents[StateT]:
         real = self.real.documents(name, state_type, indexed)
-        return cast("Documents[StateT]", OverlayDocuments(real, self.changed))
+        return cast("Documents[StateT]", OverlayDocuments(name, real, self.changed))
 
     def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> Records[ModelT]:
         return cast("Records[ModelT]", OverlayRecords(self.real.records(name, record_type, indexed)))
@@ -218,4 +219,4 @@ class DryRun:
         sends = tuple(envelope.kind for envelope in self._bus.recorded)
         if isinstance(outcome, Done) and not self._store.changed and not sends:
             return Forecast(Ignored.name, "it would change nothing")
-        return Forecast(outcome.name, ", ".join(sorted(set(self._store.changed.values()))), sends)
+        return Forecast(outcome.name, ", ".join(dict.fromkeys(self._store.changed.values())), sends)
