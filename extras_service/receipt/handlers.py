@@ -35,7 +35,8 @@ class ReceiptHandlers:
             await send_reply(self.bus, delivery, refusal(NOT_FOUND))
             return Done()
         # An order that was paid before there were receipts, or in an instance of an older version, has none yet.
-        receipts = await self.keeper.catch_up(stored.state, delivery)
+        await self.keeper.catch_up(stored.state, delivery)
+        receipts = await self.keeper.issued_of(stored.state)
         order = order_reply(stored.state, for_staff=False).order
         await send_reply(self.bus, delivery, ReceiptsReply(order=order, receipts=receipts))
         return Done()

@@ -44,15 +44,14 @@ class ReceiptKeeper:
     """Numbers that this process has filed and the registers may still remember."""
     locks: KeyedLocks = field(default_factory=KeyedLocks)
 
-    async def catch_up(self, order: Order, delivery: Delivery) -> tuple[Receipt, ...]:
-        """Issue every receipt that is due by the order's money. Returns all receipts of the order."""
+    async def catch_up(self, order: Order, delivery: Delivery) -> None:
+        """Issue every receipt that is due by the order's money. Reads nothing for an order without any."""
         current: Order | None = order
         for _ in range(_TRIES):
             if current is None or not has_money(current):
-                return await self.issued_of(order)
-            issued = await self.issued_of(order)
-            if next_due(current, issued) is None:
-                return issued
+                return
+            if next_due(current, await self.issued_of(order)) is None:
+                return
             # One after the other: those that wait would only find that the register has moved on.
             async with self.locks.holding(order.guest.property_id):
                 await self._issue_next(current, delivery)
