@@ -56,7 +56,7 @@ def approved(order: Order, command: ApproveOrder, now: datetime) -> Decision[Ord
         return Refused(Reason.ORDER_NOT_APPROVABLE, "The guest's bank disputes this payment: decline the order.")
     marked = acted(order, command, ActionKind.APPROVED, now)
     capturing = marked.model_copy(update={"status": OrderStatus.CAPTURING, "due_at": None})
-    event = OrderApproved(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+    event = OrderApproved(**order.about)
     return Applied(capturing, (event, _capture(order)))
 
 
@@ -109,9 +109,7 @@ def _capture(order: Order) -> CapturePayment:
 
 def _needed(order: Order, approve_by: datetime, *, is_reminder: bool = False) -> OrderApprovalNeeded:
     return OrderApprovalNeeded(
-        order_id=order.order_id,
-        guest_id=order.guest.guest_id,
-        property_id=order.guest.property_id,
+        **order.about,
         reservation_id=order.guest.reservation_id,
         lines=order.lines,
         total=order.total,

@@ -1,7 +1,6 @@
 """Transitions of expiring and cancelled orders."""
 
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from chassis.decision import Applied, Decision, Refused, Stale
@@ -41,19 +40,14 @@ def closing(order: Order, status: OrderStatus) -> Decision[Order]:
 
 def expired(order: Order) -> Applied[Order]:
     closed = settled(order, OrderStatus.EXPIRED)
-    event = OrderExpired(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+    event = OrderExpired(**order.about)
     return Applied(closed, (event, *refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))))
 
 
 def cancelled(order: Order, *asked: RefundPayment | ClosePaymentSession) -> Applied[Order]:
     """The order is cancelled, or declined if the hotel did not take it."""
     closed = settled(order, _closed_as(order))
-    about: dict[str, Any] = {
-        "order_id": order.order_id,
-        "guest_id": order.guest.guest_id,
-        "property_id": order.guest.property_id,
-        "payment_status": closed.payment_status,
-    }
+    about = order.about | {"payment_status": closed.payment_status}
     because = order.declined_because
     event = OrderCancelled(**about) if because is None else OrderDeclined(**about, reason=because)
     refused = refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(closed))

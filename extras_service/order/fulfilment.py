@@ -10,7 +10,7 @@ from extras_service.order.status import acted
 
 
 def fulfilled(order: Order, command: FulfilOrder | FulfilLines, now: datetime) -> Applied[Order]:
-    event = OrderFulfilled(order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id)
+    event = OrderFulfilled(**order.about)
     given = acted(order, command, ActionKind.FULFILLED, now)
     return Applied(given.model_copy(update={"status": OrderStatus.FULFILLED}), (event,))
 
@@ -29,9 +29,7 @@ def lines_fulfilled(order: Order, command: FulfilLines, now: datetime) -> Decisi
     if known | set(new) == set(numbers):
         return fulfilled(marked, command, now)
     event = OrderLinesFulfilled(
-        order_id=order.order_id,
-        guest_id=order.guest.guest_id,
-        property_id=order.guest.property_id,
+        **order.about,
         lines=tuple(new),
     )
     return Applied(marked, (event,))

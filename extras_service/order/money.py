@@ -29,9 +29,7 @@ def needs_review(order: Order, detail: str, *, received: Money | None) -> Applie
         "reviewed_from": order.reviewed_from if is_open else order.status,
     }
     reviewed = settled(order.model_copy(update=marked), OrderStatus.NEEDS_REVIEW)
-    event = OrderNeedsReview(
-        order_id=order.order_id, guest_id=order.guest.guest_id, property_id=order.guest.property_id, detail=detail
-    )
+    event = OrderNeedsReview(**order.about, detail=detail)
     return Applied(reviewed, (event, *refuse_waiting(order, Reason.ORDER_NOT_PAYABLE, not_payable(reviewed))))
 
 
@@ -114,9 +112,7 @@ def payment_changed(before: Order, after: Order) -> Applied[Order]:
     if (after.status, after.payment_status) == (before.status, before.payment_status):
         return Applied(after)
     event = OrderPaymentChanged(
-        order_id=after.order_id,
-        guest_id=after.guest.guest_id,
-        property_id=after.guest.property_id,
+        **after.about,
         status=after.status,
         payment_status=after.payment_status,
     )

@@ -143,10 +143,8 @@ def paid(order: Order) -> Decision[Order]:
 def confirmed(order: Order, waiting: tuple[PendingReply, ...]) -> Decision[Order]:
     after = settled(order, OrderStatus.CONFIRMED).model_copy(update={"payment_failure": None, "declined_because": None})
     event = OrderConfirmed(
-        order_id=order.order_id,
-        property_id=order.guest.property_id,
+        **order.about,
         reservation_id=order.guest.reservation_id,
-        guest_id=order.guest.guest_id,
         payment_id=order.payment_id,
         total=order.total,
         status=after.status,

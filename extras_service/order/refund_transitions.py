@@ -81,9 +81,7 @@ def _in_trouble(before: Order, after: Order, refund: RequestedRefund, detail: st
     if refund not in after.troubled_refunds:
         return _changed(before, after)
     event = OrderRefundFailed(
-        order_id=after.order_id,
-        guest_id=after.guest.guest_id,
-        property_id=after.guest.property_id,
+        **after.about,
         refund_id=refund.refund_id,
         amount=refund.amount,
         stage=refund.stage,

@@ -159,9 +159,7 @@ def _as_before(order: Order, status: OrderStatus) -> Decision[Order]:
     decided = order.model_copy(update={"status": status})
     decided = decided.model_copy(update={"payment_status": payment_status_of(decided)})
     event = OrderPaymentChanged(
-        order_id=decided.order_id,
-        guest_id=decided.guest.guest_id,
-        property_id=decided.guest.property_id,
+        **decided.about,
         status=decided.status,
         payment_status=decided.payment_status,
     )

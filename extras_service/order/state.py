@@ -107,6 +107,12 @@ class Order(State):
         return with_failed_stages(with_records(values)) if isinstance(values, Mapping) else values
 
     @property
+    def about(self) -> dict[str, Any]:
+        """The fields of every event about the order."""
+        guest = self.guest
+        return {"order_id": self.order_id, "guest_id": guest.guest_id, "property_id": guest.property_id}
+
+    @property
     def lines_digest(self) -> str:
         """Digest of the order's lines, which its holds carry."""
         return digest_of(self.requested)

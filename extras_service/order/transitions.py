@@ -51,10 +51,8 @@ def placed(placing: PlacementRequest, now: datetime) -> Decision[Order]:
         due_at=due_at,
     )
     pending = OrderPendingPayment(
-        order_id=order.order_id,
-        property_id=order.guest.property_id,
+        **order.about,
         reservation_id=order.guest.reservation_id,
-        guest_id=order.guest.guest_id,
         lines=order.lines,
         total=order.total,
         pay_until=due_at,

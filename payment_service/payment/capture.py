@@ -36,15 +36,7 @@ def authorisation(payment: Payment) -> tuple[PaymentAuthorised, ...]:
     """The event about the current authorisation, if there is one."""
     if payment.capture_before is None:
         return ()
-    return (
-        PaymentAuthorised(
-            order_id=payment.order_id,
-            payment_id=payment.payment_id,
-            amount=payment.amount,
-            capture_before=payment.capture_before,
-            request_no=payment.latest_request,
-        ),
-    )
+    return (PaymentAuthorised(**payment.about_session, amount=payment.amount, capture_before=payment.capture_before),)
 
 
 def asked(payment: Payment, message: CapturePayment) -> Decision[Payment]:

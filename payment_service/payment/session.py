@@ -4,7 +4,6 @@
 """
 
 from datetime import datetime
-from typing import Any
 
 from chassis.amounts import readable
 from chassis.decision import Applied, Decision, Outgoing, Stale
@@ -168,7 +167,7 @@ def _created(payment: Payment) -> tuple[Outgoing, ...]:
         return ()
     return (
         PaymentSessionCreated(
-            **_about_session(payment),
+            **payment.about_session,
             amount=payment.amount,
             sealed_client_secret=payment.session.sealed_client_secret,
         ),
@@ -194,13 +193,13 @@ def found_unpaid(payment: Payment, report: PspPaymentEvent, status: PaymentStage
     if not found.attempts:
         return Applied(found)
     last = found.attempts[-1]
-    event = PaymentFailed(**_about_session(payment), code=last.code, detail=last.detail)
+    event = PaymentFailed(**payment.about_session, code=last.code, detail=last.detail)
     return Applied(found, (event,))
 
 
 def instructions_issued(payment: Payment, payable_until: datetime) -> Decision[Payment]:
     """Emitted at each report: the order may have seen the failure of an earlier attempt in between."""
-    event = PaymentInstructionsIssued(**_about_session(payment), payable_until=payable_until)
+    event = PaymentInstructionsIssued(**payment.about_session, payable_until=payable_until)
     return Applied(payment.model_copy(update={"status": _P.ACTION_REQUIRED}), (event,))
 
 
@@ -226,7 +225,7 @@ def attempt_failed(payment: Payment, report: PspPaymentFailed) -> Decision[Payme
             "attempts": (*payment.attempts, attempt)[-ATTEMPTS_KEPT:],
         }
     )
-    event = PaymentFailed(**_about_session(payment), code=report.code, detail=report.detail)
+    event = PaymentFailed(**payment.about_session, code=report.code, detail=report.detail)
     return Applied(failed, (event,))
 
 
@@ -237,14 +236,9 @@ def closed(payment: Payment) -> Decision[Payment]:
 
 
 def closure(payment: Payment) -> PaymentSessionClosed:
-    return PaymentSessionClosed(**_about_session(payment))
+    return PaymentSessionClosed(**payment.about_session)
 
 
 def processing(payment: Payment, status: PaymentStage) -> Decision[Payment]:
-    event = PaymentProcessing(**_about_session(payment))
+    event = PaymentProcessing(**payment.about_session)
     return Applied(payment.model_copy(update={"status": status}), (event,))
-
-
-def _about_session(payment: Payment) -> dict[str, Any]:
-    """The fields of every event about the current session."""
-    return {"order_id": payment.order_id, "payment_id": payment.payment_id, "request_no": payment.latest_request}

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -139,6 +140,11 @@ class Payment(State):
     def latest_request(self) -> int | None:
         """The order's latest request for the current session; None if it came from an older version."""
         return self.request_no or None
+
+    @property
+    def about_session(self) -> dict[str, Any]:
+        """The fields of every event about the current session."""
+        return {"order_id": self.order_id, "payment_id": self.payment_id, "request_no": self.latest_request}
 
     @property
     def is_unpayable(self) -> bool:
