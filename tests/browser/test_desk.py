@@ -9,10 +9,10 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.reception import PICTURES, Receptions
-from tests.support.desk import Desk, cancel, paid_order, refunds_of
+from tests.support.desk import Desk, paid_order, refunds_of
 from tests.support.guest import BREAKFAST, LATE_CHECKOUT, body, token
-from tests.support.situations import PLACES, disputed, massage, taken
-from tests.support.system import GATEWAY, REFUND_FAILS_CARD, System
+from tests.support.situations import PLACES, disputed, sold_out_review, taken
+from tests.support.system import GATEWAY, System
 
 BUDGET = 60 * 1024
 
@@ -203,14 +203,7 @@ async def test_a_review_without_a_place_is_accepted_only_after_a_word_of_warning
     receptions: Receptions, system: System
 ) -> None:
     day, guest = "2038-02-04", system.guest()
-    order_id = await paid_order(system, guest, massage(day), card=REFUND_FAILS_CARD)
-    body(await cancel(guest, order_id), 200)
-    await guest.sees(order_id, status="cancelled", payment_status="refunded")
-    for _ in range(PLACES):
-        await system.guest().order(massage(day))
-    [refund] = await refunds_of(system, order_id)
-    await system.switch(f"refunds/{refund['id']}/settle", {"outcome": "fail"})
-    await guest.sees(order_id, status="needs_review")
+    order_id = await sold_out_review(system, guest, day)
     lena = await receptions.opens()
     await lena.page.click(f"#odd-{order_id}")
 

@@ -38,12 +38,15 @@ class Books:
         """Our ids of refunds that failed; `ref_psp_…` for one that was made in the dashboard."""
         self.lost = 0
         self.disputed = 0
-        self.authorised: list[str] = []
-        """Sessions whose money is reserved and not taken."""
         self.captured_later: list[str] = []
         """Sessions that were authorised first, and are captured."""
         self.open: list[str] = []
         """Sessions that could still be paid."""
+
+    @property
+    def authorised(self) -> list[str]:
+        """Sessions whose money is reserved and not taken."""
+        return [each for each in self.open if each.endswith(" requires_capture")]
 
     @property
     def refunded(self) -> int:
@@ -65,8 +68,6 @@ def books_of(world: "World") -> dict[str, Books]:
         order_id = intent["metadata"].get("order_id", "?")
         owner[intent["id"]] = order_id
         book = books[order_id]
-        if intent["status"] == "requires_capture":
-            book.authorised.append(intent["id"])
         if intent["amount_received"]:
             book.captured.append(intent["amount_received"])
             if intent["capture_method"] == "manual":

@@ -165,7 +165,7 @@ def nothing_is_authorised_at_rest(world: "World") -> Iterator[str]:
     """On an order that is decided."""
     books, named = books_of(world), _named_sessions(world)
     for order_id, state in orders_of(world).items():
-        reserved = [each for each in books.get(order_id, Books()).authorised if each in named]
+        reserved = [each for each in books.get(order_id, Books()).authorised if each.partition(" ")[0] in named]
         if reserved and state["status"] in FINAL - {"needs_review"}:
             yield f"{order_id} is {state['status']} and {', '.join(reserved)} still reserves its guest's money"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.ids import ExtraId
 from extras_service.stock.state import stock_id
-from tests.support.desk import TOTAL, Desk, change_amount, intent_of, paid_order, refunds_of
+from tests.support.desk import TOTAL, Desk, cancel, change_amount, intent_of, paid_order, refunds_of
 from tests.support.guest import Guest, Json, body
 from tests.support.system import REFUND_FAILS_CARD, System
 from tests.support.waiting import until
@@ -59,3 +59,16 @@ async def taken(system: System, day: str) -> int:
     """How many places of a day are held or sold."""
     stock = await system.documents["stock"].find_one({"_id": stock_id(MASSAGE, date.fromisoformat(day))})
     return sum(hold["quantity"] for hold in stock["state"]["holds"]) if stock else 0
+
+
+async def sold_out_review(system: System, guest: Guest, day: str) -> str:
+    """A cancelled order under review, for its refund has failed, while others have all places of its day."""
+    order_id = await paid_order(system, guest, massage(day), card=REFUND_FAILS_CARD)
+    body(await cancel(guest, order_id), 200)
+    await guest.sees(order_id, status="cancelled", payment_status="refunded")
+    for _ in range(PLACES):
+        await system.guest().order(massage(day))
+    [refund] = await refunds_of(system, order_id)
+    await system.switch(f"refunds/{refund['id']}/settle", {"outcome": "fail"})
+    await guest.sees(order_id, status="needs_review")
+    return order_id

@@ -8,11 +8,10 @@ import pytest
 from chassis.runtime.metrics import Metrics
 from contracts.order_actions import ReviewResolution
 from ops.core.review import NotDecidableError, carry_out, propose, under_review
-from tests.support.desk import Desk, cancel, is_clean, kept, paid_order, refunds_of
+from tests.support.desk import Desk, is_clean, kept, paid_order, refunds_of
 from tests.support.guest import Guest, Json, body
 from tests.support.operator import NAME, Operator, target_of
-from tests.support.situations import OTHER, PLACES, massage, mismatched, taken
-from tests.support.system import REFUND_FAILS_CARD
+from tests.support.situations import OTHER, PLACES, mismatched, sold_out_review, taken
 
 WHY = ("--why", "decided with the guest, INC-42")
 
@@ -110,14 +109,7 @@ async def test_an_amount_that_cannot_be_is_refused_with_a_sentence_and_nothing_i
 
 async def test_an_order_whose_places_are_sold_is_accepted_by_force_alone(operator: Operator, guest: Guest) -> None:
     system, day = operator.system, "2038-02-05"
-    order_id = await paid_order(system, guest, massage(day), card=REFUND_FAILS_CARD)
-    body(await cancel(guest, order_id), 200)
-    await guest.sees(order_id, status="cancelled", payment_status="refunded")
-    for _ in range(PLACES):
-        await system.guest().order(massage(day))
-    [refund] = await refunds_of(system, order_id)
-    await system.switch(f"refunds/{refund['id']}/settle", {"outcome": "fail"})
-    await guest.sees(order_id, status="needs_review")
+    order_id = await sold_out_review(system, guest, day)
 
     refused = await operator.runs("review", "accept", order_id, *WHY, "--yes", code=2)
     forced = await operator.json("review", "accept", order_id, *WHY, "--force", "--yes")

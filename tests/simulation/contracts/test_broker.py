@@ -1,7 +1,6 @@
 """The simulated broker does what the real one does, scenario by scenario."""
 
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
@@ -12,6 +11,7 @@ from deploy.local.broker import Broker as RealBroker
 from tests.simulation.broker.client import Connection
 from tests.simulation.broker.server import Broker
 from tests.simulation.contracts.broker_scenarios import SCENARIOS, Scenario
+from tests.simulation.contracts.real_broker import Connect, connecting
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.sealing import sealed
 
@@ -19,24 +19,14 @@ each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenar
 
 
 @pytest.fixture
-async def connect(broker: RealBroker) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+async def connect(broker: RealBroker) -> AsyncIterator[Connect]:
     """To a virtual host of the test's own, on the real broker."""
-    name = f"contract-{uuid.uuid4().hex[:8]}"
-    url = broker.new_vhost(name)
-    opened: list[Any] = []
-
-    async def connect() -> Any:
-        opened.append(await aio_pika.connect(url))
-        return opened[-1]
-
-    yield connect
-    for connection in opened:
-        await connection.close()
-    broker.drop_vhost(name)
+    async with connecting(broker, aio_pika.connect) as connect:
+        yield connect
 
 
 @each_scenario
-async def test_on_the_real_broker(scenario: Scenario, connect: Callable[[], Awaitable[Any]]) -> None:
+async def test_on_the_real_broker(scenario: Scenario, connect: Connect) -> None:
     await scenario(connect)
 
 

@@ -1,7 +1,7 @@
 """The simulated broker does for operators' tools what the real one does: passive declares, and streams."""
 
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.simulation.broker import tools
 from tests.simulation.broker.bus import BROKER
 from tests.simulation.broker.server import Broker
 from tests.simulation.contracts.broker_scenarios import Scenario
+from tests.simulation.contracts.real_broker import Connect, connecting
 from tests.simulation.contracts.tool_scenarios import SCENARIOS
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.sealing import sealed
@@ -21,24 +22,14 @@ each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenar
 
 
 @pytest.fixture
-async def connect(broker: RealBroker) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+async def connect(broker: RealBroker) -> AsyncIterator[Connect]:
     """To a virtual host of the test's own, on the real broker, as `bellhop` connects."""
-    name = f"contract-{uuid.uuid4().hex[:8]}"
-    url = broker.new_vhost(name)
-    opened: list[Any] = []
-
-    async def connect() -> Any:
-        opened.append(await connection_for_tools(url, "contract", timeout=10.0))
-        return opened[-1]
-
-    yield connect
-    for connection in opened:
-        await connection.close()
-    broker.drop_vhost(name)
+    async with connecting(broker, partial(connection_for_tools, name="contract", timeout=10.0)) as connect:
+        yield connect
 
 
 @each_scenario
-async def test_on_the_real_broker(scenario: Scenario, connect: Callable[[], Awaitable[Any]]) -> None:
+async def test_on_the_real_broker(scenario: Scenario, connect: Connect) -> None:
     await scenario(connect)
 
 
