@@ -12,6 +12,8 @@ from chassis.web.token_settings import LOOPBACK, TokenSettings
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _STRIPE_JS = "js.stripe.com"
+STRIPE_JS_URL = f"https://{_STRIPE_JS}/endive/stripe.js"
+"""The release of Stripe.js that belongs to the API version of the adapter: https://docs.stripe.com/sdks/stripejs-versioning"""
 
 
 class GatewaySettings(TokenSettings):
@@ -45,7 +47,7 @@ class GatewaySettings(TokenSettings):
         default="", description="the key with which the client page identifies itself to the PSP"
     )
     stripe_js_url: str = Field(
-        default="https://js.stripe.com/v3/",
+        default=STRIPE_JS_URL,
         description="address of the PSP's script; another than Stripe's for test keys only",
     )
     page_themes: Path | None = Field(

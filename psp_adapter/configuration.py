@@ -24,6 +24,10 @@ NEEDED_RIGHTS: Mapping[str, tuple[str, str]] = {
 """Calls that this system makes. Made without parameters, each changes nothing and shows whether the key permits it."""
 
 
+WALLETS: Mapping[str, str] = {"apple_pay": "Apple Pay", "google_pay": "Google Pay"}
+"""The wallets that a payment method domain is registered for, by their field in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The configuration the operator expects. None and empty values are not compared."""
@@ -54,7 +58,7 @@ async def compare(stripe: StripeReader, wanted: Wanted) -> list[Comparison]:
         await _mode(stripe, wanted),
         await _account(stripe, wanted.account),
         *await _endpoints(stripe, wanted),
-        *await _domains(stripe, wanted.domains),
+        *await compare_domains(stripe, wanted.domains),
         *[await _right(stripe, right, *call) for right, call in NEEDED_RIGHTS.items()],
     ]
 
@@ -159,7 +163,8 @@ def _endpoint(endpoint: Mapping[str, Any], livemode: bool | None) -> list[Compar
     ]
 
 
-async def _domains(stripe: StripeReader, domains: tuple[str, ...]) -> list[Comparison]:
+async def compare_domains(stripe: StripeReader, domains: tuple[str, ...]) -> list[Comparison]:
+    """Whether each domain is registered, and which wallets its guests are offered there."""
     if not domains:
         return []
     try:
@@ -167,15 +172,25 @@ async def _domains(stripe: StripeReader, domains: tuple[str, ...]) -> list[Compa
     except (PspForbiddenError, PspBrokenError) as refused:
         advice = "Use a key that may read payment method domains for this check."
         return [Comparison("payment method domains", str(refused), advice)]
-    enabled = {str(domain.get("domain_name")): bool(domain.get("enabled")) for domain in listed}
-    return [_domain(name, enabled.get(name)) for name in domains]
+    known = {str(domain.get("domain_name")): domain for domain in listed}
+    return [comparison for name in domains for comparison in _domain(name, known.get(name))]
 
 
-def _domain(name: str, enabled: bool | None) -> Comparison:
+def _domain(name: str, domain: Mapping[str, Any] | None) -> list[Comparison]:
     what = f"payment method domain {name}"
-    if enabled is None:
-        return Comparison(what, "missing", f"Add {name} to the payment method domains: Apple Pay and others need it.")
-    return Comparison(what, "enabled" if enabled else "disabled", "" if enabled else f"Enable {name}.")
+    if domain is None:
+        return [Comparison(what, "missing", f"Add {name} to the payment method domains: Apple Pay and others need it.")]
+    if not domain.get("enabled"):
+        return [Comparison(what, "disabled", f"Enable {name}.")]
+    wallets = [_wallet(f"{title} on {name}", domain.get(field) or {}) for field, title in WALLETS.items()]
+    return [Comparison(what, "enabled"), *wallets]
+
+
+def _wallet(what: str, wallet: Mapping[str, Any]) -> Comparison:
+    """Whether guests are offered a wallet: https://docs.stripe.com/api/payment_method_domains/object"""
+    status = str(wallet.get("status") or "unknown")
+    why = (wallet.get("status_details") or {}).get("error_message") or "validate the domain again in the dashboard"
+    return Comparison(what, status, "" if status == "active" else f"Guests are not offered it: {why}.")
 
 
 async def _right(stripe: StripeReader, right: str, method: str, path: str) -> Comparison:

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from deploy.local.patience import patient
+
 TAIL_LINES = 20
 LOG_LIMIT_BYTES = 5_000_000
 _LOOK_EVERY = 0.03
@@ -55,7 +57,10 @@ def tail_of(log: Path, *, since: int) -> list[str]:
 
 
 class Process:
-    """A child process with its log in a file and a check that says what it still lacks, or None once it is ready."""
+    """A child process with its log in a file and a check that says what it still lacks, or None once it is ready.
+
+    `start_seconds` is its time to become ready on an idle machine; a busy one gives it more.
+    """
 
     def __init__(
         self,
@@ -103,7 +108,7 @@ class Process:
         if self._child is None:
             self._child = self._spawn()
         try:
-            self._wait_until_ready(began + self._start_seconds)
+            self._wait_until_ready(began)
         except BaseException:
             self.kill()
             raise
@@ -126,15 +131,15 @@ class Process:
                 start_new_session=True,
             )
 
-    def _wait_until_ready(self, deadline: float) -> None:
+    def _wait_until_ready(self, began: float) -> None:
         while True:
             lacking = self._missing()
             if (code := self.exit_code) is not None:
                 raise self.failure(f"ended with code {code} while starting. {self.advice}")
             if lacking is None:
                 return
-            if time.monotonic() > deadline:
-                raise self.failure(f"was not ready within {self._start_seconds:.0f} s: {lacking}. {self.advice}")
+            if (waited := time.monotonic() - began) > patient(self._start_seconds):
+                raise self.failure(f"was not ready within {waited:.0f} s: {lacking}. {self.advice}")
             time.sleep(_LOOK_EVERY)
 
     def stop(self) -> Self:

@@ -16,7 +16,6 @@ from deploy.local.process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 THEMES = ROOT / "deploy" / "local" / "themes"
-STRIPE_JS = "https://js.stripe.com/v3/"
 
 PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For HTTP clients of this machine's parts, which speak no TLS. Each would otherwise read all of the system's trusted
@@ -122,7 +121,6 @@ def gateway_environment(context: StackContext) -> dict[str, str]:
         env["BELLHOP_STRIPE_JS_URL"] = f"{context.sandbox_url}/v3/"
     else:
         env["BELLHOP_STRIPE_PUBLISHABLE_KEY"] = os.environ.get("BELLHOP_STRIPE_PUBLISHABLE_KEY", "")
-        env["BELLHOP_STRIPE_JS_URL"] = STRIPE_JS
     return env
 
 

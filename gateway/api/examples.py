@@ -139,7 +139,7 @@ SESSION: dict[str, Any] = {
     "amount": TOTAL,
     "client_secret": "pi_example_secret_example",
     "publishable_key": "pk_test_example",
-    "script_url": "https://js.stripe.com/v3/",
+    "script_url": "https://js.stripe.com/endive/stripe.js",
     "pay_until": "2027-01-20T09:30:00Z",
 }
 DAY_SHEET: dict[str, Any] = {

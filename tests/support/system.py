@@ -29,6 +29,7 @@ import stripe_sandbox
 from chassis.messaging.broker_address import BrokerAddress
 from contracts.topology import COPIES, LOG
 from deploy.local.broker import Broker
+from deploy.local.patience import patient
 from deploy.local.processes import PLAIN_HTTP
 from deploy.local.store import Store
 from extras_service.settings import ExtrasSettings
@@ -38,7 +39,6 @@ from psp_adapter.settings import AdapterSettings
 from stripe_sandbox.webhooks import sign
 from tests.support.accounts import accounts_at
 from tests.support.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
-from tests.support.patience import patient
 from tests.support.serving import InFlight, Served
 from tests.support.waiting import PATIENCE, until
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic, sleep
 from typing import Any, TypeVar, overload
 
-from tests.support.patience import patient
+from deploy.local.patience import patient
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.patience import patient
+from deploy.local.patience import patient
 
 
 @pytest.mark.parametrize(("load", "factor"), [(0.0, 1.0), (2.0, 1.0), (6.0, 3.0), (1000.0, 8.0)])

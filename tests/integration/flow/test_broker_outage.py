@@ -8,11 +8,11 @@ from time import monotonic
 import httpx
 import pytest
 
+from deploy.local.patience import patient
 from deploy.local.store import Store
 from tests.integration.flow.test_webhook import event_about
 from tests.support.guest import Guest, Json, body, problem
 from tests.support.outages import broker_to_kill, until_streams_survive_a_kill
-from tests.support.patience import patient
 from tests.support.system import SERVICES, System, system_on
 from tests.support.waiting import until
 

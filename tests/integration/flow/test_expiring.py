@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from deploy.local.broker import Broker
+from deploy.local.patience import patient
 from deploy.local.store import Store
 from tests.support.guest import Json, body, problem
-from tests.support.patience import patient
 from tests.support.system import PAYMENTS, PROCESSING_CARD, System, system_on
 from tests.support.waiting import PATIENCE, until
 

@@ -6,8 +6,8 @@ import pytest
 
 from client import GatewayClient, ProblemError, calls
 from contracts.orders import OrderStatus, PaymentStatus, RequestedLine
+from deploy.local.patience import patient
 from tests.support.guest import BREAKFAST, Guest, body
-from tests.support.patience import patient
 from tests.support.system import System
 from tests.support.waiting import PATIENCE
 

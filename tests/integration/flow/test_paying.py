@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from client import OrderUpdate, calls
+from deploy.local.patience import patient
 from tests.support.guest import (
     BREAKFAST,
     BREAKFAST_TOTAL,
@@ -15,7 +16,6 @@ from tests.support.guest import (
     body,
     problem,
 )
-from tests.support.patience import patient
 from tests.support.system import (
     ADAPTER,
     AUTHENTICATION_CARD,

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.local.patience import patient
 from tests.integration.flow.test_counted import FLOW
 from tests.support.guest import Guest
-from tests.support.patience import patient
 from tests.support.system import ADAPTER, EXTRAS, GATEWAY, PAYMENTS, System
 from tests.support.waiting import until
 

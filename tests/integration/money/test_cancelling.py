@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from deploy.local.patience import patient
 from tests.support.desk import (
     TOTAL,
     Desk,
@@ -19,7 +20,6 @@ from tests.support.desk import (
     refunds_of,
 )
 from tests.support.guest import BREAKFAST, BREAKFAST_TOTAL, Guest, body, problem
-from tests.support.patience import patient
 from tests.support.system import PAYMENTS, System
 from tests.support.waiting import PATIENCE, until
 

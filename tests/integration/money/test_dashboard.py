@@ -2,9 +2,9 @@
 
 import asyncio
 
+from deploy.local.patience import patient
 from tests.support.desk import TOTAL, Desk, intent_of, kept, next_of, paid_order, refunds_of
 from tests.support.guest import BREAKFAST_TOTAL, Guest, body
-from tests.support.patience import patient
 from tests.support.system import System
 from tests.support.waiting import PATIENCE, until
 

@@ -4,9 +4,9 @@ import asyncio
 import time
 import uuid
 
+from deploy.local.patience import patient
 from tests.support.desk import TOTAL, Desk, intent_of, is_clean, kept, next_of, paid_order, refunds_of
 from tests.support.guest import Guest, Json, body
-from tests.support.patience import patient
 from tests.support.situations import becomes, disputed
 from tests.support.system import System
 from tests.support.waiting import PATIENCE

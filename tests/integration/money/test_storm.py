@@ -22,11 +22,11 @@ from time import monotonic
 
 import pytest
 
+from deploy.local.patience import patient
 from tests.integration.money.stories import CALM, PLOTS, PROPERTIES, SCARCE, SCARCE_DAY, WAITING, Story, TooLateError
 from tests.support.books import all_final, is_settled, ledger_lines, repeated_effects, statuses
 from tests.support.desk import Desk, is_clean
 from tests.support.guest import Json
-from tests.support.patience import patient
 from tests.support.system import CATALOGUE, WEBHOOK_SECRET, System
 from tests.support.waiting import until
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import aio_pika
 
 from contracts.topology import COPIES
+from deploy.local.patience import patient
 from ops.core.message_log.stream import LogStream
 from ops.core.target import Target
-from tests.support.patience import patient
 from tests.support.system import System
 from tests.support.waiting import until
 

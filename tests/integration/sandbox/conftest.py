@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from deploy.local.patience import patient
 from stripe_sandbox import Settings, create_app
-from tests.support.patience import patient
 
 SECRET = "whsec_for_tests"
 

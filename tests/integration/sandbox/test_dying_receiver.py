@@ -10,9 +10,9 @@ import anyio
 import httpx
 import pytest
 
+from deploy.local.patience import patient
 from stripe_sandbox import background
 from tests.integration.sandbox.conftest import SECRET, Bench, Inbox, eventually
-from tests.support.patience import patient
 
 Moment = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.local.patience import patient
 from tests.integration.sandbox.conftest import Bench, Inbox, bench_of, client_for, eventually
-from tests.support.patience import patient
 
 PAGES = ("/", "/v3/", "/v3/card", "/v3/card.js", "/v3/authenticate.js", "/v3/sandbox.css", "/health/live")
 

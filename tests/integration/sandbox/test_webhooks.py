@@ -7,8 +7,8 @@ import hmac
 import pytest
 import stripe
 
+from deploy.local.patience import patient
 from tests.integration.sandbox.conftest import SECRET, Bench, eventually
-from tests.support.patience import patient
 
 
 async def test_an_event_arrives_signed_and_carries_what_caused_it(bench: Bench) -> None:

@@ -18,7 +18,7 @@ from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.settings import ServiceSettings
 from chassis.web import http_server
 from chassis.web.http_server import config_of
-from tests.support.patience import patient
+from deploy.local.patience import patient
 from tests.support.waiting import until
 
 MAX_HEAD = 16384

@@ -8,9 +8,9 @@ import pytest
 from chassis.messaging.provenance import original_of
 from contracts.message import Event, Message
 from contracts.topology import LIVE_KINDS
+from deploy.local.patience import patient
 from gateway.live import LiveFeed, LiveUpdate, update_of
 from tests.support.examples import sample, samples
-from tests.support.patience import patient
 
 SAMPLE_ORDER = "ord_k3v7q2mxa5tz4bnw6ehcj2yd5p"
 

@@ -20,7 +20,7 @@ from contracts.payments import RefundStage
 from contracts.staff_roles import StaffRole
 from gateway.desk_page import desk_page
 from gateway.guest_page import FOLDER, Page, decimals, policy_for
-from gateway.settings import GatewaySettings
+from gateway.settings import STRIPE_JS_URL, GatewaySettings
 from ops.web.files import FOLDER as OPERATORS_PAGE
 
 DESK = FOLDER / "desk"
@@ -114,7 +114,7 @@ def test_only_the_sandbox_is_asked_when_the_sandbox_is_configured() -> None:
 
 
 def test_with_the_real_script_the_policy_is_the_one_stripe_asks_for() -> None:
-    rules = dict(rule.split(" ", 1) for rule in policy_for("https://js.stripe.com/v3/").split("; "))
+    rules = dict(rule.split(" ", 1) for rule in policy_for(STRIPE_JS_URL).split("; "))
 
     assert rules["script-src"] == "'self' https://js.stripe.com https://*.js.stripe.com"
     assert rules["frame-src"] == "https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com"

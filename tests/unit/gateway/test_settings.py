@@ -1,5 +1,6 @@
 """The gateway's settings: one kind of key for tokens, fetched safely, and the local stack's issuer nowhere else."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr, ValidationError
 
 from deploy.local.credentials import ISSUER
-from gateway.settings import GatewaySettings
+from gateway.settings import STRIPE_JS_URL, GatewaySettings
+from psp_adapter.stripe_http import API_VERSION
 
 SECRET = SecretStr("a secret of 32 characters or more, for HMAC")
 KEYS = "https://login.alpenhof.example/.well-known/jwks.json"
@@ -65,3 +67,11 @@ def test_a_live_publishable_key_goes_with_stripes_own_script_only(url: str) -> N
 
     assert _settings(jwt_secret=SECRET, stripe_publishable_key="pk_test_x", stripe_js_url=url).stripe_js_url == url
     assert _settings(jwt_secret=SECRET, stripe_publishable_key="pk_live_x").stripe_js_url
+
+
+def test_the_pages_script_is_the_release_that_belongs_to_the_adapters_api_version() -> None:
+    """Stripe pairs them by name: https://docs.stripe.com/sdks/stripejs-versioning."""
+    release = API_VERSION.rsplit(".", 1)[1]
+
+    assert _settings(jwt_secret=SECRET).stripe_js_url == f"https://js.stripe.com/{release}/stripe.js"
+    assert f"BELLHOP_STRIPE_JS_URL:-{STRIPE_JS_URL}}}" in Path("deploy/compose.yaml").read_text()

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from deploy.local.patience import patient
 from ops.core.replay.plans import PlanStage
 from ops.core.replay.run import RunOptions
 from ops.web.runs import Runs
-from tests.support.patience import patient
 
 
 class EndsTheRunWhenAsked:

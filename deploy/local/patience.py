@@ -1,4 +1,4 @@
-"""How long tests wait for a condition: the longer, the busier the machine is with other work."""
+"""How long to wait for what a process does: the longer, the busier the machine is with other work."""
 
 import os
 
