@@ -59,6 +59,9 @@ class PaymentSession(BaseModel):
     publishable_key: str
     script_url: str
     pay_until: datetime | None
+    connected_account: str | None = Field(
+        default=None, description="the connected account that is paid, for the PSP's script; none: the key's own"
+    )
 
 
 class StaffSession(BaseModel):

@@ -12,6 +12,7 @@ from contracts.message import Query, Reply
 from contracts.money import Money
 from contracts.orders import Guest, OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
+from contracts.psp_accounts import AtPspAccount
 
 
 class _Value(BaseModel):
@@ -120,7 +121,7 @@ class ClosingPaymentsReply(Reply):
     holders: dict[str, OrderId] = Field(description="orders by the PSP's reference")
 
 
-class ListPspTransactions(Query):
+class ListPspTransactions(AtPspAccount, Query):
     """One page of the transactions on the PSP's balance in a time, the newest first; `order_id` as metadata says."""
 
     kind: Literal["psp.list-psp-transactions.v1"] = "psp.list-psp-transactions.v1"
@@ -129,7 +130,7 @@ class ListPspTransactions(Query):
     after: str | None = Field(default=None, description="the last transaction of the page before")
 
 
-class NamePspOrders(Query):
+class NamePspOrders(AtPspAccount, Query):
     """The orders that these sessions name in their own metadata."""
 
     kind: Literal["psp.name-psp-orders.v1"] = "psp.name-psp-orders.v1"

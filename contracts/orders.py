@@ -12,6 +12,7 @@ from contracts.money import Money
 from contracts.offers import ExtraView, Mistake, PriceUnit
 from contracts.order_actions import ReviewResolution, StaffDetails
 from contracts.payments import RefundStage
+from contracts.psp_accounts import PageAccount
 from contracts.receipts import SealedReceiptEmail
 from contracts.vat import Vat
 
@@ -475,6 +476,7 @@ class PaymentSessionReply(Reply):
     payment_id: PaymentId
     amount: Money
     sealed_client_secret: str
+    page_account: PageAccount = PageAccount()
     pay_until: datetime | None
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.ids import PaymentId, RefundId
 from contracts.message import OrderCommand, OrderEvent
 from contracts.money import Money
+from contracts.psp_accounts import DEFAULT_ACCOUNT, PageAccount
 from contracts.receipts import SealedReceiptEmail
 
 
@@ -51,6 +52,10 @@ class CreatePaymentSession(OrderCommand):
     is_captured_later: bool = Field(
         default=False, description="the payment is only authorised, and captured by CapturePayment"
     )
+    psp_account: str = Field(
+        default=DEFAULT_ACCOUNT,
+        description="the name of the account at the PSP: the payment keeps that of its first request",
+    )
 
 
 class CapturePayment(OrderCommand):
@@ -91,6 +96,7 @@ class PaymentSessionCreated(OrderEvent):
     payment_id: PaymentId
     amount: Money
     sealed_client_secret: str = Field(description="readable by PSP adapter and gateway only")
+    page_account: PageAccount = PageAccount()
     request_no: int | None = Field(default=None, description=_OF_SESSION)
 
 

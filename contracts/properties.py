@@ -9,6 +9,7 @@ from contracts.catalogue import Origin, VersionView
 from contracts.ids import PropertyId
 from contracts.message import Command, Event, Query, Reply
 from contracts.orders import Staff
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 
 
 class _Value(BaseModel):
@@ -42,6 +43,9 @@ class PropertyDefinition(_Value):
         default=None, description="how long an order waits for its payment; none: the service's setting"
     )
     theme: Theme = Theme()
+    psp_account: str = Field(
+        default=DEFAULT_ACCOUNT, description="the name of the account at the PSP that is charged for new orders"
+    )
 
 
 class PropertyView(_Value):

@@ -9,12 +9,13 @@ from pydantic import Field
 from contracts.ids import PaymentId, RefundId
 from contracts.message import Command, Event, OrderCommand, OrderEvent
 from contracts.money import Money
+from contracts.psp_accounts import AtPspAccount, PageAccount
 from contracts.receipts import SealedReceiptEmail
 
 # Commands
 
 
-class CreatePspSession(OrderCommand):
+class CreatePspSession(AtPspAccount, OrderCommand):
     kind: Literal["psp.create-psp-session.v1"] = "psp.create-psp-session.v1"
     payment_id: PaymentId
     session_no: int = Field(ge=1, description="counts the sessions of one payment; part of the idempotency key")
@@ -28,7 +29,7 @@ class CreatePspSession(OrderCommand):
     is_captured_later: bool = Field(default=False, description="a payment is only authorised, not captured")
 
 
-class CapturePspSession(OrderCommand):
+class CapturePspSession(AtPspAccount, OrderCommand):
     """Capture what the guest's bank has authorised, and report the session's state."""
 
     kind: Literal["psp.capture-psp-session.v1"] = "psp.capture-psp-session.v1"
@@ -38,7 +39,7 @@ class CapturePspSession(OrderCommand):
     amount: Money
 
 
-class ClosePspSession(OrderCommand):
+class ClosePspSession(AtPspAccount, OrderCommand):
     """Cancel the session and report its state."""
 
     kind: Literal["psp.close-psp-session.v1"] = "psp.close-psp-session.v1"
@@ -47,7 +48,7 @@ class ClosePspSession(OrderCommand):
     psp_reference: str
 
 
-class RetrievePspSession(OrderCommand):
+class RetrievePspSession(AtPspAccount, OrderCommand):
     """Read a session at the PSP and report its state, as an event of the PSP would."""
 
     kind: Literal["psp.retrieve-psp-session.v1"] = "psp.retrieve-psp-session.v1"
@@ -59,7 +60,7 @@ class RetrievePspSession(OrderCommand):
     )
 
 
-class CreatePspRefund(OrderCommand):
+class CreatePspRefund(AtPspAccount, OrderCommand):
     kind: Literal["psp.create-psp-refund.v1"] = "psp.create-psp-refund.v1"
     payment_id: PaymentId
     refund_id: RefundId
@@ -71,14 +72,14 @@ class CreatePspRefund(OrderCommand):
     )
 
 
-class SweepPspEvents(Command):
+class SweepPspEvents(AtPspAccount, Command):
     """Publish again all events that the PSP has recorded since then, for webhooks that never arrived."""
 
     kind: Literal["psp.sweep-psp-events.v1"] = "psp.sweep-psp-events.v1"
     since: datetime
 
 
-class TranslatePspEvent(Command):
+class TranslatePspEvent(AtPspAccount, Command):
     """Fetch one event from the PSP and publish it: the dead letter of an event that could not be translated."""
 
     kind: Literal["psp.translate-psp-event.v1"] = "psp.translate-psp-event.v1"
@@ -101,14 +102,14 @@ PspCommand = (
 # Events
 
 
-class PspEventsSwept(Event):
+class PspEventsSwept(AtPspAccount, Event):
     """All events that the PSP has recorded until then are on the bus."""
 
     kind: Literal["psp.psp-events-swept.v1"] = "psp.psp-events-swept.v1"
     until: datetime
 
 
-class PspSessionCreated(OrderEvent):
+class PspSessionCreated(AtPspAccount, OrderEvent):
     kind: Literal["psp.psp-session-created.v1"] = "psp.psp-session-created.v1"
     payment_id: PaymentId
     session_no: int
@@ -116,9 +117,10 @@ class PspSessionCreated(OrderEvent):
     amount: Money
     livemode: bool
     sealed_client_secret: str
+    page_account: PageAccount = PageAccount()
 
 
-class PspSessionFailed(OrderEvent):
+class PspSessionFailed(AtPspAccount, OrderEvent):
     """The PSP refused to open a session; the same request would be refused again."""
 
     kind: Literal["psp.psp-session-failed.v1"] = "psp.psp-session-failed.v1"
@@ -128,7 +130,7 @@ class PspSessionFailed(OrderEvent):
     detail: str
 
 
-class PspPaymentEvent(OrderEvent):
+class PspPaymentEvent(AtPspAccount, OrderEvent):
     """Common fields of reports about a payment.
 
     An answer is about the payment whose command it answers. An event of the PSP only claims one, by metadata that
@@ -151,7 +153,7 @@ class PspSessionOpen(PspPaymentEvent):
     kind: Literal["psp.psp-session-open.v1"] = "psp.psp-session-open.v1"
 
 
-class PspOutcomeUnknown(OrderEvent):
+class PspOutcomeUnknown(AtPspAccount, OrderEvent):
     """The PSP did not answer, so the outcome of the request is unknown."""
 
     kind: Literal["psp.psp-outcome-unknown.v1"] = "psp.psp-outcome-unknown.v1"
@@ -225,7 +227,7 @@ class PspRefundUpdated(PspPaymentEvent):
     detail: str = ""
 
 
-class PspRefundRefused(OrderEvent):
+class PspRefundRefused(AtPspAccount, OrderEvent):
     """The PSP refused to refund; the same request would be refused again."""
 
     kind: Literal["psp.psp-refund-refused.v1"] = "psp.psp-refund-refused.v1"

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
 from chassis.seal import SealKeys
 from chassis.web.token_settings import LOOPBACK, TokenSettings
+from contracts.psp_accounts import PageAccount
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _STRIPE_JS = "js.stripe.com"
@@ -76,9 +77,7 @@ class GatewaySettings(TokenSettings):
     @field_validator("stripe_js_url")
     @classmethod
     def _live_cards_go_to_stripes_script_only(cls, value: str, info: ValidationInfo) -> str:
-        url = urlsplit(value)
-        is_stripes = (url.scheme, url.hostname) == ("https", _STRIPE_JS)
-        if info.data.get("stripe_publishable_key", "").startswith("pk_live_") and not is_stripes:
+        if _is_live(info.data.get("stripe_publishable_key", "")) and not _is_stripes(value):
             raise ValueError(f"must be at https://{_STRIPE_JS} while STRIPE_PUBLISHABLE_KEY is a live key")
         return value
 
@@ -90,3 +89,18 @@ class GatewaySettings(TokenSettings):
         except ValueError:
             raise ValueError("must be a rate such as 300/minute or 20/second") from None
         return value
+
+    def page_key(self, account: PageAccount) -> str:
+        """The key with which the page pays at this account; empty, so that no guest pays, where a live key would meet
+        another script than Stripe's."""
+        key = account.publishable_key or self.stripe_publishable_key
+        return "" if _is_live(key) and not _is_stripes(self.stripe_js_url) else key
+
+
+def _is_live(publishable_key: str) -> bool:
+    return publishable_key.startswith("pk_live_")
+
+
+def _is_stripes(script_url: str) -> bool:
+    url = urlsplit(script_url)
+    return (url.scheme, url.hostname) == ("https", _STRIPE_JS)

@@ -1,7 +1,7 @@
 """Message handlers: each message is a decision on one payment."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import structlog
@@ -16,8 +16,9 @@ from contracts.ids import payment_id_of
 from contracts.message import Command
 from contracts.payments import CreatePaymentSession
 from contracts.psp import PspEventsSwept, PspPaymentEvent, PspSessionCreated
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from payment_service.collections import SessionHolder
-from payment_service.event_backfill import SWEEP_ID, BackfillInput, EventBackfill
+from payment_service.event_backfill import BackfillInput, EventBackfill, SweepDue, first_backfill, sweep_id
 from payment_service.payment.inputs import (
     HeldSessionEvent,
     PaymentInput,
@@ -37,6 +38,8 @@ class PaymentHandlers:
     payments: WritePath[Payment, PaymentInput | HeldSessionEvent]
     sweeps: WritePath[EventBackfill, BackfillInput]
     holders: Records[SessionHolder]
+    due: SweepDue
+    _swept_accounts: set[str] = field(default_factory=lambda: {DEFAULT_ACCOUNT})
 
     def commands(self) -> Handlers:
         return {kind: self.decide for kind in get_args(PaymentMessage) if issubclass(kind, Command)}
@@ -46,12 +49,20 @@ class PaymentHandlers:
         return {**reports, PspEventsSwept: self.swept}
 
     async def swept(self, event: PspEventsSwept, delivery: Delivery) -> Outcome[Any]:
-        return (await self.sweeps.handle(SWEEP_ID, event, delivery)).outcome
+        return (await self.sweeps.handle(sweep_id(event.psp_account), event, delivery)).outcome
+
+    async def _sweep_from_now_on(self, psp_account: str) -> None:
+        """An account that has opened a session has events to read."""
+        if psp_account not in self._swept_accounts:
+            first = replace(self.due, psp_account=psp_account)
+            await self.sweeps.handle(sweep_id(psp_account), first, first_backfill(psp_account))
+            self._swept_accounts.add(psp_account)
 
     async def decide(self, message: PaymentMessage, delivery: Delivery) -> Outcome[Any]:
         if isinstance(message, PspSessionCreated):
             holder = SessionHolder(order_id=message.order_id, payment_id=message.payment_id)
             await self.holders.put({message.psp_reference: holder})
+            await self._sweep_from_now_on(message.psp_account)
         if isinstance(message, PspPaymentEvent) and not message.is_answer:
             return await self._event(message, delivery)
         is_new = isinstance(message, CreatePaymentSession)

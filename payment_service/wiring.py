@@ -7,17 +7,17 @@ from functools import partial
 from typing import Any
 
 from chassis.messaging.consumer import Handlers
-from chassis.messaging.envelope import Delivery, Publisher
-from chassis.messaging.own_causes import START
+from chassis.messaging.envelope import Publisher
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
 from chassis.runtime.waiting import Waiting
 from chassis.storage.documents import DocumentStore
 from chassis.storage.write_path import WritePath
 from contracts import services
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP, PAYMENTS_QUERIES
 from payment_service.collections import PaymentStore
-from payment_service.event_backfill import FIRST_BACKFILL, SWEEP_ID, BackfillInput, EventBackfill, SweepDue
+from payment_service.event_backfill import SWEEP_ID, BackfillInput, EventBackfill, SweepDue, first_backfill
 from payment_service.event_backfill import decide as decide_sweep
 from payment_service.handlers import ClosingHandlers, PaymentHandlers
 from payment_service.payment.decide import decide
@@ -50,7 +50,7 @@ class PaymentParts:
 
     async def begin(self) -> None:
         """Ask for the PSP's events for the first time, or again where it is due."""
-        await self.sweeps.handle(SWEEP_ID, self.due, Delivery(FIRST_BACKFILL, SWEEP_ID, START))
+        await self.sweeps.handle(SWEEP_ID, self.due, first_backfill(DEFAULT_ACCOUNT))
 
     @property
     def paths(self) -> tuple[WritePath[Any, Any], ...]:
@@ -65,15 +65,19 @@ class PaymentParts:
         return self.payments.checks("payments")
 
     def watch(self, waiting: Waiting) -> None:
-        """Show by gauges what waits, and how far the sweep of the PSP's events has come."""
+        """Show by gauges what waits, and how far the PSP's events were read, of the account furthest behind."""
+
+        async def sweeps() -> list[EventBackfill]:
+            ids = [sweep_id async for sweep_id in self.collections.sweeps.all_ids()]
+            return [sweep for _, sweep in await self.collections.sweeps.load_many(ids)]
 
         async def events_read() -> tuple[int, datetime | None]:
-            stored = await self.collections.sweeps.load(SWEEP_ID)
-            return (1, stored.state.since) if stored else (0, None)
+            read = [sweep.since for sweep in await sweeps()]
+            return len(read), min(read, default=None)
 
         async def sweep_asked() -> tuple[int, datetime | None]:
-            stored = await self.collections.sweeps.load(SWEEP_ID)
-            return (1, stored.state.asked_at) if stored else (0, None)
+            asked = [sweep.asked_at for sweep in await sweeps()]
+            return len(asked), min((at for at in asked if at is not None), default=None)
 
         self.payments.watch(waiting, "payments", "refunds")
         self.sweeps.watch(waiting, "sweeps")
@@ -92,6 +96,6 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], sc
     sweeps: WritePath[EventBackfill, BackfillInput] = WritePath(
         collections.sweeps, bus, decide_sweep, on_deadline=due, clock=clock
     )
-    handlers = PaymentHandlers(payments, sweeps, collections.holders)
+    handlers = PaymentHandlers(payments, sweeps, collections.holders, due)
     closing = ClosingHandlers(collections.payments, collections.holders, bus)
     return PaymentParts(collections, payments, sweeps, due, handlers, closing)

@@ -1,7 +1,7 @@
 """Composition root of the PSP adapter: the only module that names its concrete components."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -16,15 +16,14 @@ from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices,
 from chassis.seal import Seal
 from contracts import services
 from contracts.topology import PSP_COMMANDS, PSP_QUERIES
+from psp_adapter.account_watch import AccountWatch
+from psp_adapter.accounts import connect_accounts
 from psp_adapter.closing import ClosingHandlers
-from psp_adapter.errors import Forbidden, PspForbiddenError, PspUnavailableError
+from psp_adapter.errors import Forbidden, PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.event_parking import EventParking
-from psp_adapter.events import EventTranslator
-from psp_adapter.expected_account import ExpectedAccount
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.settings import AdapterSettings
-from psp_adapter.stripe_api import StripeApi
 from psp_adapter.webhook import Webhook
 
 SERVICE = services.ADAPTER
@@ -35,24 +34,22 @@ def create_app(settings: AdapterSettings) -> Starlette:
     """Build the service. Nothing connects before the app starts."""
     metrics = Metrics(SERVICE)
     bus = Bus.of(settings, SERVICE, metrics)
-    api = StripeApi.connect(
-        settings.stripe_api_key.get_secret_value(),
+    accounts = connect_accounts(
+        settings.accounts,
         base=settings.stripe_api_base,
         timeout=settings.stripe_timeout,
         retries=settings.stripe_retries,
         installation=settings.installation,
         statement_descriptor_suffix=settings.stripe_statement_descriptor_suffix,
     )
-    bus.clock = api.clock.now
-    events = EventTranslator(api)
+    clock = accounts.default.stripe.clock
+    bus.clock = clock.now
     parking = EventParking(bus, metrics)
-    account = ExpectedAccount(api, settings.stripe_account)
-    backfill = EventBackfill(api, bus, events, parking)
-    handlers = AdapterHandlers(api, bus, Seal(settings.seal_keys), backfill, account.check)
+    handlers = AdapterHandlers(accounts, bus, Seal(settings.seal_keys), EventBackfill(accounts, bus, parking))
     breaker = Breaker(
         "the PSP",
         PspUnavailableError,
-        api.answers,
+        accounts.answer,
         bus.consuming,
         metrics,
         failure_threshold=settings.stripe_breaker_threshold,
@@ -61,18 +58,18 @@ def create_app(settings: AdapterSettings) -> Starlette:
         metrics.forbidden.labels(SERVICE, reason)
     commands = Consumer(bus, PSP_COMMANDS, handlers.commands(), metrics, VERSION, breaker)
     bus.subscribe(PSP_COMMANDS, commands, prefetch=settings.prefetch)
-    closing = ClosingHandlers(api, bus, account.check)
+    closing = ClosingHandlers(accounts, bus)
     bus.subscribe(PSP_QUERIES, Consumer(bus, PSP_QUERIES, closing.queries(), metrics, VERSION, breaker), prefetch=2)
-    webhook = Webhook(bus, metrics, settings.webhook_secrets, events, parking, api.clock)
+    webhook = Webhook(bus, metrics, accounts, parking, clock)
+    watch = AccountWatch(accounts, metrics)
 
     async def look() -> None:
-        """Read Stripe's clock, and check the account before a command needs it. A time-out does not stop the start."""
-        await api.answers()
-        with suppress(PspUnavailableError):
-            try:
-                await account.check()
-            except PspForbiddenError as refused:
-                await breaker.trips_on(refused)
+        """Read Stripe's clock, and check the accounts before a command needs them. A time-out does not stop the
+        start."""
+        await accounts.answer()
+        refused = await watch.look()
+        if refused is not None and not accounts.are_several:
+            await breaker.trips_on(refused)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -82,11 +79,13 @@ def create_app(settings: AdapterSettings) -> Starlette:
             yield
             first_look.cancel()
             await bus.stop()
-        await api.close()
+        await accounts.close()
 
+    notices = {"breaker": breaker.check(), "accounts": watch.check(), **bus_notices(bus)}
     routes = [
         # Webhooks are accepted while the PSP's API is unavailable, so the breaker does not make the adapter unready.
-        *operator_routes(metrics, bus_checks(bus), {"breaker": breaker.check(), **bus_notices(bus)}),
+        *operator_routes(metrics, bus_checks(bus), notices),
         Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
+        Route("/webhooks/stripe/{account}", webhook.__call__, methods=["POST"]),
     ]
     return web_app(routes=routes, lifespan=lifespan)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError
 from psp_adapter.stripe_http import API_VERSION
-from psp_adapter.stripe_keys import livemode_of, mode_name
+from psp_adapter.stripe_keys import livemode_of, mode_name, page_livemode_of
 from psp_adapter.stripe_reader import StripeReader
 from psp_adapter.translate import EVENT_TYPES
 
@@ -64,7 +64,7 @@ async def compare(stripe: StripeReader, wanted: Wanted) -> list[Comparison]:
 
 
 async def _mode(stripe: StripeReader, wanted: Wanted) -> Comparison:
-    mode, page_mode = mode_name(livemode_of(wanted.api_key)), mode_name(_page_livemode(wanted.publishable_key))
+    mode, page_mode = mode_name(livemode_of(wanted.api_key)), mode_name(page_livemode_of(wanted.publishable_key))
     if mode == "unknown":
         return Comparison("mode", mode, "STRIPE_API_KEY is not a Stripe key: sk_live_…, rk_live_…, sk_test_…")
     if wanted.publishable_key and page_mode != mode:
@@ -79,10 +79,6 @@ async def _mode(stripe: StripeReader, wanted: Wanted) -> Comparison:
     except PspBrokenError:
         pass  # rights that the key lacks are reported below
     return Comparison("mode", mode)
-
-
-def _page_livemode(publishable_key: str | None) -> bool | None:
-    return livemode_of("s" + (publishable_key or "").removeprefix("p"))
 
 
 async def _account(stripe: StripeReader, account: str | None) -> Comparison:

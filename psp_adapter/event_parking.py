@@ -10,6 +10,7 @@ from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION
 from contracts.ids import bounded_id
 from contracts.psp import TranslatePspEvent
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from contracts.topology import COMMANDS, DEAD, FAILURES, PSP_COMMANDS
 from psp_adapter.events import SnapshotEvent, ThinEvent
 
@@ -29,11 +30,13 @@ class EventParking:
         self._metrics = metrics
         self._parked: dict[str, None] = {}
 
-    async def park(self, event: SnapshotEvent | ThinEvent, error: Exception) -> None:
+    async def park(self, event: SnapshotEvent | ThinEvent, error: Exception, account: str = DEFAULT_ACCOUNT) -> None:
         """Dead-letter an event once. Raises PublishFailedError if the broker does not confirm it."""
         if event.id in self._parked:
             return
-        command = TranslatePspEvent(event_id=event.id, event_type=event.type, is_thin=isinstance(event, ThinEvent))
+        command = TranslatePspEvent(
+            psp_account=account, event_id=event.id, event_type=event.type, is_thin=isinstance(event, ThinEvent)
+        )
         message_id = bounded_id(f"translate.{event.id}")
         # All values derive from the event: after a restart, or from another instance, it is the same dead letter and is
         # stored once.

@@ -13,6 +13,7 @@ from chassis.errors import PermanentError, TransientError
 from chassis.messaging.envelope import Envelope
 from contracts.ids import bounded_id
 from contracts.psp import PspDisputeUpdated
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from contracts.trace_headers import CameBy, psp_event
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_objects import Intent
@@ -97,6 +98,9 @@ class EventTranslator:
     """Turns an event into a message, fetching the payment from Stripe if the event does not carry it."""
 
     stripe: StripeApi
+    account: str = DEFAULT_ACCOUNT
+    connected: str | None = None
+    """The PSP's id of the account, if it is a connected one."""
 
     async def envelope_of(self, event: Mapping[str, Any], came_by: CameBy) -> Envelope | Ignored:
         """The message of an event. Its id derives from the event's, so that a repeated event is dropped downstream.
@@ -107,7 +111,7 @@ class EventTranslator:
         for an event that cannot be translated.
         """
         shape = event_of(event)
-        if event.get("account") or event.get("context"):
+        if (event.get("account") or event.get("context") or self.connected) != self.connected:
             return Ignored("an event of another account")
         if self.stripe.livemode is not None and event.get("livemode", self.stripe.livemode) != self.stripe.livemode:
             return Ignored("an event of the other mode")
@@ -130,6 +134,7 @@ class EventTranslator:
             log.warning(
                 "psp.unknown_dispute_status", event_id=shape.id, dispute_id=report.dispute_id, status=report.status[:50]
             )
+        report = report.model_copy(update={"psp_account": self.account})
         message_id = bounded_id(f"psp.{event['id']}")
         trace_headers = psp_event(came_by, shape.id, shape.type)
         return Envelope(report, message_id, correlation_id=message_id, trace_headers=trace_headers)

@@ -4,6 +4,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 
 from chassis.runtime.settings import ServiceSettings
 from chassis.seal import SealKeys
+from contracts.psp_accounts import DEFAULT_ACCOUNT
+from psp_adapter.account_settings import AccountSettings, read_accounts, secrets_in
 from psp_adapter.stripe_keys import check_api_base
 
 
@@ -22,6 +24,10 @@ class AdapterSettings(ServiceSettings):
         default=None,
         pattern=r"^(acct_[A-Za-z0-9]{1,64})?$",
         description="the account that the key must be of (acct_…); unset or empty: not compared",
+    )
+    psp_accounts: SecretStr = Field(
+        default=SecretStr(""),
+        description="further accounts at the PSP, for properties that name them: YAML, see docs/psp-accounts.md",
     )
     stripe_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for one answer from Stripe")
     stripe_retries: int = Field(default=2, ge=0, description="how often the SDK repeats a failed call immediately")
@@ -61,6 +67,17 @@ class AdapterSettings(ServiceSettings):
             raise ValueError("must be 1 to 22 plain Latin characters, at least one a letter, without < > \\ ' \" *")
         return value
 
+    @field_validator("psp_accounts")
+    @classmethod
+    def _accounts_are_complete(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        key: SecretStr = info.data.get("stripe_api_key", SecretStr(""))
+        read_accounts(value.get_secret_value(), key.get_secret_value(), info.data.get("stripe_api_base"))
+        return value
+
     @property
-    def webhook_secrets(self) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.stripe_webhook_secret.get_secret_value().split(",") if part.strip())
+    def accounts(self) -> tuple[AccountSettings, ...]:
+        """All accounts at the PSP, the default one first."""
+        key = self.stripe_api_key.get_secret_value()
+        secrets = secrets_in(self.stripe_webhook_secret.get_secret_value())
+        default = AccountSettings(DEFAULT_ACCOUNT, key, secrets, expected=self.stripe_account)
+        return default, *read_accounts(self.psp_accounts.get_secret_value(), key, self.stripe_api_base)

@@ -13,6 +13,11 @@ def livemode_of(api_key: str) -> bool | None:
     return None
 
 
+def page_livemode_of(publishable_key: str | None) -> bool | None:
+    """The same for the key of the guest's page."""
+    return livemode_of("s" + (publishable_key or "").removeprefix("p"))
+
+
 def mode_name(livemode: bool | None) -> str:
     """A mode's name for people."""
     return "unknown" if livemode is None else "live" if livemode else "test"

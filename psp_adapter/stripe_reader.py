@@ -1,9 +1,10 @@
 """Stripe's lists, objects and events, read through its SDK."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 
 import stripe
@@ -32,6 +33,8 @@ class StripeReader:
     """The name of this installation among several on one account."""
     statement_descriptor_suffix: str | None = None
     """The text on card statements after the account's prefix."""
+    make_client: Callable[..., stripe.StripeClient] = stripe.StripeClient
+    """Makes a client of this connection for another account."""
 
     @property
     def clock(self) -> SharedClock:
@@ -61,13 +64,20 @@ class StripeReader:
         check_api_base(api_key, base)
         http = RecordedHttp(timeout=timeout)
         http.clock = SharedClock("Stripe")
-        client = stripe.StripeClient(
-            api_key,
+        make_client = partial(
+            stripe.StripeClient,
             http_client=http,
             max_network_retries=retries,
             base_addresses={"api": base} if base else {},
         )
-        return cls(client, http, livemode_of(api_key), installation, statement_descriptor_suffix)
+        return cls(
+            make_client(api_key), http, livemode_of(api_key), installation, statement_descriptor_suffix, make_client
+        )
+
+    def at(self, api_key: str, connected: str | None = None) -> Self:
+        """The same connection for another account: of this key, or connected to it."""
+        client = self.make_client(api_key, stripe_account=connected)
+        return replace(self, client=client, livemode=livemode_of(api_key))
 
     async def answers(self) -> bool:
         """Whether Stripe is available. A refusal counts as an answer."""

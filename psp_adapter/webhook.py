@@ -22,8 +22,9 @@ from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.metrics import Metrics
 from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
 from contracts.trace_headers import CameBy
+from psp_adapter.accounts import Account, Accounts
 from psp_adapter.event_parking import EventParking
-from psp_adapter.events import EventTranslator, MalformedEventError, SnapshotEvent, ThinEvent, event_of
+from psp_adapter.events import MalformedEventError, SnapshotEvent, ThinEvent, event_of
 from psp_adapter.signature import BadSignatureError, rejection_of, verify_signature
 
 log = structlog.get_logger()
@@ -60,12 +61,11 @@ def _unsigned(reason: str) -> _RefusedError:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`POST /webhooks/stripe`"""
+    """`POST /webhooks/stripe`, and `/webhooks/stripe/NAME` for an account of that name."""
 
     bus: Bus
     metrics: Metrics
-    secrets: tuple[str, ...] = field(repr=False)
-    events: EventTranslator
+    accounts: Accounts
     parking: EventParking
     clock: SharedClock
     """Stripe's time, by which the age of a signature is measured."""
@@ -73,10 +73,11 @@ class Webhook:
     _throttle: LogThrottle = field(default_factory=lambda: LogThrottle(every=1.0))
 
     async def __call__(self, request: Request) -> Response:
-        if not self.secrets:
-            return self._answer(404, "off", "Webhooks are off: STRIPE_WEBHOOK_SECRET is not set.")
+        endpoint = self.accounts.at_endpoint(request.path_params.get("account"))
+        if endpoint is None or not endpoint.webhook_secrets:
+            return self._answer(404, "off", "Webhooks are off here: no webhook secret is set for this address.")
         try:
-            body = await self._signed_body(request)
+            body = await self._signed_body(request, endpoint.webhook_secrets)
         except _RefusedError as refused:
             return self._refuse(refused)
         try:
@@ -85,20 +86,28 @@ class Webhook:
         except MalformedEventError as error:
             log.error("webhook.malformed", error=str(error))
             return self._answer(400, "refused", f"The body is {error}")
+        account = self.accounts.account_of(event, endpoint)
+        if isinstance(account, Ignored):
+            return self._ignored(shape, account)
         try:
-            envelope = await self.events.envelope_of(event, CameBy.WEBHOOK)
+            envelope = await account.events.envelope_of(event, CameBy.WEBHOOK)
             if isinstance(envelope, Ignored):
-                log.info("webhook.handled", type=shape.type, outcome=envelope.name, reason=envelope.reason)
-                return self._answer(200, "ignored", envelope.reason)
+                return self._ignored(shape, envelope)
             await self.bus.publish(envelope)
         except TransientError as error:
             return self._not_now(shape, error)
         except Exception as error:
-            return await self._parked(shape, error)
-        log.info("webhook.handled", message_id=envelope.message_id, kind=envelope.kind, outcome=Done.name)
+            return await self._parked(shape, error, account)
+        log.info(
+            "webhook.handled",
+            account=account.name,
+            message_id=envelope.message_id,
+            kind=envelope.kind,
+            outcome=Done.name,
+        )
         return self._answer(200, Done.name, "The event is recorded.")
 
-    async def _signed_body(self, request: Request) -> str:
+    async def _signed_body(self, request: Request, secrets: tuple[str, ...]) -> str:
         """The body, with its signature verified. Raises _RefusedError."""
         header = request.headers.get("stripe-signature", "")
         now = self.clock.now().timestamp()
@@ -107,7 +116,7 @@ class Webhook:
         until = asyncio.get_running_loop().time() + READ_SECONDS
         try:
             body = (await self._readers.read(request.scope, request.receive, MAX_BODY, until)).decode()
-            verify_signature(body, header, self.secrets, now)
+            verify_signature(body, header, secrets, now)
         except BodyRefusedError as refused:
             status, advice = _REFUSALS[refused.why]
             raise _RefusedError(status, refused.why, advice) from None
@@ -124,10 +133,14 @@ class Webhook:
         answer.headers["connection"] = "close"
         return answer
 
-    async def _parked(self, event: SnapshotEvent | ThinEvent, error: Exception) -> Response:
+    def _ignored(self, event: SnapshotEvent | ThinEvent, ignored: Ignored) -> Response:
+        log.info("webhook.handled", type=event.type, outcome=ignored.name, reason=ignored.reason)
+        return self._answer(200, "ignored", ignored.reason)
+
+    async def _parked(self, event: SnapshotEvent | ThinEvent, error: Exception, account: Account) -> Response:
         """Dead-letter an untranslatable event: Stripe would repeat it for three days, then disable the endpoint."""
         try:
-            await self.parking.park(event, error)
+            await self.parking.park(event, error, account.name)
         except TransientError as unpublished:
             return self._not_now(event, unpublished)
         return self._answer(200, "parked", "The event cannot be translated. It waits for an operator.")

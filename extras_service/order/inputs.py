@@ -34,6 +34,7 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from extras_service.catalogue.extra import Catalogue
 from extras_service.catalogue.quote import Quote
 
@@ -53,6 +54,8 @@ class PlacementRequest:
     max_open_orders: int = 10
     needs_holds: bool = False
     """Whether places of limited extras must be confirmed before the order may be paid."""
+    psp_account: str = DEFAULT_ACCOUNT
+    """The account at the PSP that its property names now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Deci
         description=payment_description(order),
         sealed_receipt_email=starting.command.sealed_receipt_email,
         is_captured_later=order.needs_approval,
+        psp_account=order.psp_account,
     )
     asked = {"waiting": waiting, "session_asked_at": now, "session_requests": ask.request_no}
     return Applied(order.model_copy(update=asked), (ask,))
@@ -59,6 +60,7 @@ def session_created(order: Order, event: PaymentSessionCreated) -> Decision[Orde
     opened = order.model_copy(
         update={
             "session": event.sealed_client_secret,
+            "page_account": event.page_account,
             "waiting": (),
             "session_request_no": event.request_no or 0,
             # A restored order counts on from what the payment service knows: it refuses older requests.

@@ -17,6 +17,7 @@ from chassis.messaging.envelope import Delivery
 from chassis.storage.write_path import Handled, WritePath
 from contracts.ids import OrderId
 from contracts.orders import OrderStatus, PlaceOrder
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from extras_service.catalogue.quote import quote
 from extras_service.collections import ExtrasStore
 from extras_service.order.inputs import (
@@ -120,6 +121,7 @@ class Placement:
             terms.cancel_until if cancel_until is None else cancel_until,
             open_orders,
             terms.max_open_orders,
+            psp_account=hotel.definition.psp_account if hotel else DEFAULT_ACCOUNT,
         )
 
     def _demands_of(self, placing: PlacementRequest) -> tuple[Demand, ...]:

@@ -24,6 +24,7 @@ from contracts.orders import (
     PaymentStatus,
     RequestedLine,
 )
+from contracts.psp_accounts import DEFAULT_ACCOUNT, PageAccount
 from extras_service.order.disputes import Dispute, lost_of, with_records
 from extras_service.order.refund import RequestedRefund, asked_of, given_outside, with_failed_stages
 
@@ -55,7 +56,11 @@ class Order(State):
     time_zone: str = "UTC"
     """Of its property, for the times its guest reads."""
     payment_id: PaymentId
+    psp_account: str = DEFAULT_ACCOUNT
+    """The account at the PSP that its property named when it was placed."""
     session: str | None = None
+    page_account: PageAccount = PageAccount()
+    """What the guest's page needs beside the session."""
     session_asked_at: datetime | None = None
     session_requests: int = 0
     session_request_no: int = 0
@@ -239,6 +244,7 @@ class Order(State):
             payment_id=self.payment_id,
             amount=self.total,
             sealed_client_secret=self.session,
+            page_account=self.page_account,
             pay_until=self.due_at,
         )
 

@@ -46,6 +46,7 @@ def placed(placing: PlacementRequest, now: datetime) -> Decision[Order]:
         cancel_before=_cut_off(placing, priced),
         time_zone=placing.catalogue[priced.lines[0].extra_id].time_zone,
         payment_id=payment_id_of(command.order_id),
+        psp_account=placing.psp_account,
         open_of=guest_key(command.guest.guest_id, command.guest.property_id),
         holds=HoldsStage.UNCONFIRMED if placing.needs_holds else HoldsStage.CONFIRMED,
         due_at=due_at,

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from contracts.money import PSP_CURRENCIES
 from contracts.offers import Mistake
 from contracts.properties import PropertyDefinition
+from contracts.psp_accounts import ACCOUNT_NAME
 from extras_service.catalogue.rules import LANGUAGE, LONGEST_NAME, texts_in
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -19,7 +20,7 @@ _Found = Iterator[tuple[str, str]]
 
 def mistakes_of(definition: PropertyDefinition) -> tuple[Mistake, ...]:
     """All mistakes in a definition, each with its place."""
-    rules = (_texts, _places, _times, _colours)
+    rules = (_texts, _places, _times, _colours, _account)
     return tuple(Mistake(pointer=pointer, detail=detail) for rule in rules for pointer, detail in rule(definition))
 
 
@@ -61,3 +62,8 @@ def _colours(hotel: PropertyDefinition) -> _Found:
     for name, colour in hotel.theme.model_dump().items():
         if colour is not None and _COLOUR.fullmatch(colour[:10]) is None:
             yield f"/theme/{name}", "a colour is written as #rrggbb"
+
+
+def _account(hotel: PropertyDefinition) -> _Found:
+    if ACCOUNT_NAME.fullmatch(hotel.psp_account[:40]) is None:
+        yield "/psp_account", "an account is named by 1 to 32 lower-case letters, digits and hyphens"

@@ -141,6 +141,7 @@ SESSION: dict[str, Any] = {
     "publishable_key": "pk_test_example",
     "script_url": "https://js.stripe.com/endive/stripe.js",
     "pay_until": "2027-01-20T09:30:00Z",
+    "connected_account": None,
 }
 DAY_SHEET: dict[str, Any] = {
     "property_id": "alpenhof",
@@ -244,6 +245,7 @@ PROPERTY: dict[str, Any] = {
         "cancel_until": "P2D",
         "pay_within": "PT45M",
         "theme": {"accent": "#0a6b4f", "background": None},
+        "psp_account": "default",
     },
     "versions": [_VERSION],
 }

@@ -143,9 +143,10 @@ def routes(bus: BusGateway, auth: Auth, admission: AdmissionControl, settings: G
             payment_id=reply.payment_id,
             amount=reply.amount,
             client_secret=seal.open(reply.sealed_client_secret),
-            publishable_key=settings.stripe_publishable_key,
+            publishable_key=settings.page_key(reply.page_account),
             script_url=settings.stripe_js_url,
             pay_until=reply.pay_until,
+            connected_account=reply.page_account.connected,
         )
 
     return router

@@ -26,7 +26,9 @@ function load(url) {
 export class Checkout {
   static async open(session, language) {
     const Stripe = await load(session.script_url);
-    return new Checkout(Stripe(session.publishable_key, { locale: language }), session.client_secret);
+    const options = { locale: language };
+    if (session.connected_account) options.stripeAccount = session.connected_account;
+    return new Checkout(Stripe(session.publishable_key, options), session.client_secret);
   }
 
   constructor(stripe, clientSecret) {

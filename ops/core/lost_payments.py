@@ -99,6 +99,7 @@ def session_asked(order: Order) -> CreatePaymentSession:
         asked_at=order.session_asked_at or order.created_at,
         description=payment_description(order),
         is_captured_later=order.needs_approval,
+        psp_account=order.psp_account,
     )
 
 

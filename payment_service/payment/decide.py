@@ -25,6 +25,7 @@ from contracts.psp import (
     PspSessionFailed,
     PspSessionOpen,
 )
+from contracts.psp_accounts import AtPspAccount
 from payment_service.payment import capture, disputes, polling, psp_requests, refunds, session, success
 from payment_service.payment.inputs import (
     AmountChangedError,
@@ -65,6 +66,8 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
 
 
 def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls) -> Decision[Payment]:
+    if isinstance(message, AtPspAccount) and message.psp_account != payment.psp_account:
+        return session.at_another_account(payment, message)
     heard = session.heard(payment, message)
     match heard.status, message:
         case _, PollDue():

@@ -1,20 +1,30 @@
-"""What the PSP is asked for a payment: every request to it is built here."""
+"""What the PSP is asked for a payment, at the payment's account: every request to it is built here."""
 
-from contracts.psp import CapturePspSession, ClosePspSession, CreatePspRefund, CreatePspSession, RetrievePspSession
+from typing import Any
+
+from contracts.psp import (
+    CapturePspSession,
+    ClosePspSession,
+    CreatePspRefund,
+    CreatePspSession,
+    PspSessionCreated,
+    RetrievePspSession,
+)
 from payment_service.payment.state import Payment, Refund
 
 
+def _about(payment: Payment) -> dict[str, Any]:
+    return {"order_id": payment.order_id, "payment_id": payment.payment_id, "psp_account": payment.psp_account}
+
+
 def retrieve(payment: Payment, psp_reference: str, *, is_held: bool = True) -> RetrievePspSession:
-    return RetrievePspSession(
-        order_id=payment.order_id, payment_id=payment.payment_id, psp_reference=psp_reference, is_held=is_held
-    )
+    return RetrievePspSession(**_about(payment), psp_reference=psp_reference, is_held=is_held)
 
 
 def create(payment: Payment) -> CreatePspSession:
     """A repeated request has the same idempotency key."""
     return CreatePspSession(
-        order_id=payment.order_id,
-        payment_id=payment.payment_id,
+        **_about(payment),
         session_no=payment.session_no,
         amount=payment.amount,
         description=payment.description,
@@ -25,8 +35,7 @@ def create(payment: Payment) -> CreatePspSession:
 
 def capture(payment: Payment, psp_reference: str) -> CapturePspSession:
     return CapturePspSession(
-        order_id=payment.order_id,
-        payment_id=payment.payment_id,
+        **_about(payment),
         session_no=payment.session_no,
         psp_reference=psp_reference,
         amount=payment.amount,
@@ -35,8 +44,7 @@ def capture(payment: Payment, psp_reference: str) -> CapturePspSession:
 
 def close(payment: Payment, psp_reference: str) -> ClosePspSession:
     return ClosePspSession(
-        order_id=payment.order_id,
-        payment_id=payment.payment_id,
+        **_about(payment),
         session_no=payment.session_no,
         psp_reference=psp_reference,
     )
@@ -44,11 +52,21 @@ def close(payment: Payment, psp_reference: str) -> ClosePspSession:
 
 def create_refund(payment: Payment, refund: Refund) -> CreatePspRefund:
     return CreatePspRefund(
-        order_id=payment.order_id,
-        payment_id=payment.payment_id,
+        **_about(payment),
         refund_id=refund.refund_id,
         psp_reference=refund.psp_reference,
         amount=refund.amount,
+    )
+
+
+def close_elsewhere(session: PspSessionCreated) -> ClosePspSession:
+    """Close a session at the account that it was opened at, which is not the payment's."""
+    return ClosePspSession(
+        order_id=session.order_id,
+        payment_id=session.payment_id,
+        psp_account=session.psp_account,
+        session_no=session.session_no,
+        psp_reference=session.psp_reference,
     )
 
 

@@ -6,7 +6,7 @@
 from datetime import datetime
 
 from chassis.amounts import readable
-from chassis.decision import Applied, Decision, Outgoing, Stale
+from chassis.decision import Applied, Decision, Ignored, Outgoing, Stale
 from contracts.payments import (
     CreatePaymentSession,
     PaymentFailed,
@@ -24,6 +24,7 @@ from contracts.psp import (
     PspSessionCreated,
     PspSessionFailed,
 )
+from contracts.psp_accounts import AtPspAccount
 from payment_service.payment import psp_requests
 from payment_service.payment.inputs import PaymentInput, UnpaidReport
 from payment_service.payment.polling import resolved
@@ -46,6 +47,7 @@ def requested(message: CreatePaymentSession) -> Decision[Payment]:
         request_no=message.request_no or 0,
         description=message.description,
         sealed_receipt_email=message.sealed_receipt_email,
+        psp_account=message.psp_account,
         is_captured_later=message.is_captured_later,
     )
     return Applied(payment, (psp_requests.create(payment),))
@@ -133,6 +135,7 @@ def opened(payment: Payment, event: PspSessionCreated) -> Decision[Payment]:
         psp_reference=event.psp_reference,
         sealed_client_secret=event.sealed_client_secret,
         livemode=event.livemode,
+        page_account=event.page_account,
     )
     opened = payment.model_copy(update={"session": session})
     if payment.status is _P.CLOSING:
@@ -157,6 +160,16 @@ def superfluous(payment: Payment, event: PspSessionCreated) -> Decision[Payment]
     return Applied(payment.model_copy(update=sessions), (close,))
 
 
+def at_another_account(payment: Payment, message: AtPspAccount) -> Decision[Payment]:
+    """The PSP's word about a payment counts only at the payment's own account.
+
+    A session that was opened elsewhere, by an adapter of an older version, is closed there: no guest pays with it.
+    """
+    if isinstance(message, PspSessionCreated):
+        return Applied(payment, (psp_requests.close_elsewhere(message),))
+    return Ignored("a report of another account at the PSP")
+
+
 def not_opened(payment: Payment, event: PspSessionFailed) -> Decision[Payment]:
     failed = PaymentSessionFailed(order_id=payment.order_id, payment_id=payment.payment_id, detail=event.detail)
     return Applied(payment.model_copy(update={"status": _P.FAILED}), (failed,))
@@ -170,6 +183,7 @@ def _created(payment: Payment) -> tuple[Outgoing, ...]:
             **payment.about_session,
             amount=payment.amount,
             sealed_client_secret=payment.session.sealed_client_secret,
+            page_account=payment.session.page_account,
         ),
     )
 

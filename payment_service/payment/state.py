@@ -13,6 +13,7 @@ from contracts.payments import RefundStage
 from contracts.psp import (
     PspDisputeState,
 )
+from contracts.psp_accounts import DEFAULT_ACCOUNT, PageAccount
 
 
 class PaymentStage(StrEnum):
@@ -43,6 +44,7 @@ class PspSession(_Value):
     psp_reference: str
     sealed_client_secret: str
     livemode: bool
+    page_account: PageAccount = PageAccount()
 
 
 class Attempt(_Value):
@@ -101,6 +103,8 @@ class Payment(State):
     """From the first request for a session; equal in repeated requests. None in older documents."""
     sealed_receipt_email: str | None = None
     """From the request that opened the current session; sealed for the PSP adapter."""
+    psp_account: str = DEFAULT_ACCOUNT
+    """The account at the PSP, from the first request: every later request to the PSP goes there."""
     is_captured_later: bool = False
     """Its sessions are only authorised, and captured once the hotel has approved the order."""
     capture_before: datetime | None = None

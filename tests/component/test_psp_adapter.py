@@ -33,10 +33,10 @@ from contracts.psp import (
     RetrievePspSession,
 )
 from contracts.topology import PSP_COMMANDS
+from psp_adapter.accounts import Accounts
 from psp_adapter.errors import PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.event_parking import EventParking
-from psp_adapter.events import EventTranslator
 from psp_adapter.handlers import TRIES, AdapterHandlers
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench, DeafBus
@@ -67,9 +67,8 @@ LIVE = intent("succeeded") | {"livemode": True}
 def handlers_of(bench: Bench, fake: FakeStripe) -> AdapterHandlers:
     """As the service's app builds them."""
     parking = EventParking(bench.bus, bench.metrics)
-    return AdapterHandlers(
-        fake.api, bench.bus, SEAL, EventBackfill(fake.api, bench.bus, EventTranslator(fake.api), parking)
-    )
+    accounts = Accounts.only(fake.api)
+    return AdapterHandlers(accounts, bench.bus, SEAL, EventBackfill(accounts, bench.bus, parking))
 
 
 async def _taking(
@@ -207,7 +206,7 @@ async def test_a_stripe_that_is_away_opens_the_breaker_although_payments_are_tol
     breaker = Breaker(
         "the PSP",
         PspUnavailableError,
-        handlers.stripe.answers,
+        handlers.accounts.answer,
         bench.bus.consuming,
         bench.metrics,
         failure_threshold=4,
@@ -302,8 +301,8 @@ async def posted(
     signature = stripe.WebhookSignature.generate_signature_header(text, signed_with, int(time.time()))
     said = stripe_says or answering(200, intent("succeeded"))
     parking = EventParking(bench.bus, bench.metrics)
-    translator = EventTranslator(said.api)
-    webhook = Webhook(bench.bus, bench.metrics, secrets, translator, parking, clock or SharedClock("Stripe"))
+    accounts = Accounts.only(said.api, webhook_secrets=secrets)
+    webhook = Webhook(bench.bus, bench.metrics, accounts, parking, clock or SharedClock("Stripe"))
     app = Starlette(routes=[Route("/webhooks/stripe", webhook.__call__, methods=["POST"])])
     async with (
         bench.running(),

@@ -20,8 +20,8 @@ from starlette.types import Message
 
 from chassis.runtime.clock import SharedClock
 from psp_adapter import webhook as endpoint
+from psp_adapter.accounts import Accounts
 from psp_adapter.event_parking import EventParking
-from psp_adapter.events import EventTranslator
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench
 from tests.support.fake_stripe import answering, intent
@@ -50,10 +50,10 @@ class Door:
     chunks_read: int = 0
 
     def __post_init__(self) -> None:
-        translator = EventTranslator(answering(200, intent("succeeded")).api)
+        accounts = Accounts.only(answering(200, intent("succeeded")).api, webhook_secrets=(NEW, OLD))
         parking = EventParking(self.bench.bus, self.bench.metrics)
         clock = SharedClock("Stripe")
-        self.webhook = Webhook(self.bench.bus, self.bench.metrics, (NEW, OLD), translator, parking, clock)
+        self.webhook = Webhook(self.bench.bus, self.bench.metrics, accounts, parking, clock)
         self.app = Starlette(routes=[Route("/webhooks/stripe", self.webhook.__call__, methods=["POST"])])
 
     async def knock(self, chunks: Iterable[bytes | None], header: str, *, announced: int | None = None) -> int:

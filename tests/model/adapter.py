@@ -26,6 +26,7 @@ from contracts.psp import (
     PspPaymentEvent,
     RetrievePspSession,
 )
+from psp_adapter.accounts import Accounts
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.handlers import TRIES, AdapterHandlers
 from tests.model import psp as at_psp
@@ -112,7 +113,7 @@ class Adapter:
         bus = _Bus()
         psp: Any = _Failing(error)
         no_backfill: Any = Mock()
-        handlers = AdapterHandlers(psp, cast(Bus, bus), _SEAL, no_backfill)
+        handlers = AdapterHandlers(Accounts.only(psp), cast(Bus, bus), _SEAL, no_backfill)
         handle = handlers.commands()[type(command)]
         delivery = Delivery("a command", "a correlation", command.kind, attempt=TRIES)
         parked = ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import Mock
@@ -13,6 +13,7 @@ from chassis.decision import Decision
 from chassis.messaging.envelope import Delivery
 from contracts.psp import PspPaymentEvent
 from payment_service.collections import SessionHolder
+from payment_service.event_backfill import SweepDue
 from payment_service.handlers import PaymentHandlers
 from payment_service.payment.inputs import HeldSessionEvent, PaymentInput
 from payment_service.payment.state import Payment
@@ -26,7 +27,7 @@ def decided_on_event(
 ) -> Decision[Payment]:
     """What an event does to the one payment of the model. Raises what the handlers raise."""
     payments: Any = _OnePayment(payment, rule, now)
-    handle = handlers(payments, Mock(), cast(Any, _Holders(payment))).psp()[type(event)]
+    handle = handlers(payments, Mock(), cast(Any, _Holders(payment)), SweepDue(timedelta())).psp()[type(event)]
     delivery = Delivery("an event", "a correlation", event.kind)
     with capture_logs():
         try:

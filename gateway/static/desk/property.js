@@ -21,13 +21,14 @@ const SECTIONS = [
   { title: "section.terms", fields: [
     { at: "cancel_until", kind: "duration", unit: "hours", name: "field.cancel_until" },
     { at: "pay_within", kind: "duration", unit: "minutes", name: "field.pay_within" },
+    { at: "psp_account", kind: "text", name: "field.psp_account", empty: "default" },
   ] },
   { title: "section.theme", fields: [
     { at: "theme/accent", kind: "text", name: "field.accent", empty: null },
     { at: "theme/background", kind: "text", name: "field.background", empty: null },
   ] },
 ];
-const BLANK = { name: {}, time_zone: "UTC", currencies: [], languages: [], theme: {} };
+const BLANK = { name: {}, time_zone: "UTC", currencies: [], languages: [], psp_account: "default", theme: {} };
 
 export async function property(desk, signal) {
   const { words, api } = desk;

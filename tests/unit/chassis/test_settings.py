@@ -145,4 +145,4 @@ def test_webhook_secrets_are_a_list_and_none_means_off(
 ) -> None:
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", variable)
 
-    assert load(AdapterSettings).webhook_secrets == secrets
+    assert load(AdapterSettings).accounts[0].webhook_secrets == secrets
