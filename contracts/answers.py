@@ -10,6 +10,7 @@ from contracts.money import Money
 from contracts.offers import ExtraView
 from contracts.order_receipts import Receipt
 from contracts.orders import OrderLine, OrderView
+from contracts.properties import Theme
 from contracts.staff_roles import StaffAction, StaffRole
 from contracts.vat import VatSum
 
@@ -39,6 +40,7 @@ class GuestProperty(BaseModel):
     contact_email: str
     contact_phone: str
     time_zone: str = Field(description="IANA name: days and slots are in it")
+    theme: Theme = Field(description="colours of the guest's page")
 
 
 class Orders(BaseModel):

@@ -256,6 +256,7 @@ GUEST_PROPERTY = {
     "contact_email": "info@alpenhof.example",
     "contact_phone": "+43 512 0000",
     "time_zone": "Europe/Vienna",
+    "theme": {"accent": "#0a6b4f", "background": None},
 }
 _CLOSING_ROW: dict[str, str] = {
     "section": "transaction",

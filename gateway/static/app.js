@@ -9,7 +9,7 @@ import { pay } from "./pay.js";
 import { arrive, forget, session } from "./session.js";
 import { shop } from "./shop.js";
 import { ofTab } from "./storage.js";
-import { themed } from "./theme.js";
+import { paint, shortly, themed } from "./theme.js";
 import { Words } from "./words.js";
 
 const AWAITED = "bellhop.awaited";
@@ -30,7 +30,8 @@ class Page {
     this.session = session();
     this.api = this.session && new Api(this.session.token);
     this.cart = this.session && new Cart(this.session);
-    if (this.session) this._theme = themed(this.session.property);
+    this._property = null;
+    if (this.session) this._look = shortly(Promise.all([themed(this.session.property), this._meet()]));
     this.show();
   }
 
@@ -46,7 +47,7 @@ class Page {
     this._leave.abort();
     this._leave = new AbortController();
     const { signal } = this._leave;
-    await this._theme;
+    await this._look;
     if (signal.aborted) return;
     this._frame();
     document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
@@ -121,17 +122,29 @@ class Page {
     this.replace("/");
   }
 
+  /** Learn the hotel's name, address and colours; the page works without them. */
+  async _meet() {
+    const { session } = this;
+    const hotel = await this.api.property().catch(() => null);
+    if (!hotel || session !== this.session) return;
+    this._property = hotel;
+    paint(document.documentElement, hotel.theme);
+    this._frame();
+  }
+
   /** Name and address of the hotel, as soon as they are known; the confirmation does not wait for them. */
   _where() {
-    const { words } = this;
     const place = h("address", { class: "where" });
-    this.api.property().then(({ name, address }) => {
-      place.append(h("strong", { text: words.own(name) }), address ? h("span", { text: address }) : "");
-    }, () => {});
+    (this._property ? Promise.resolve() : this._meet()).then(() => {
+      const { name, address } = this._property ?? {};
+      place.append(name ? h("strong", { text: this.words.own(name) }) : "", address ? h("span", { text: address }) : "");
+    });
     return place;
   }
 
   get hotel() {
+    const name = this.words.own(this._property?.name);
+    if (name && name !== this._property.property_id) return name; // the id stands for a name that was never written
     const named = getComputedStyle(document.documentElement).getPropertyValue("--hotel").trim().replace(/^["']|["']$/g, "");
     return named || this.words.say("hotel");
   }
