@@ -80,6 +80,7 @@ WORDS = {
     "dead put-back": ["dl_1", "--why", "w"],
     "dead restore": ["dl_1", "--why", "w"],
     "dead show": ["dl_1"],
+    "guest export": ["guest-anna", "--property", "alpenhof"],
     "log replay": ["--to", "extras.payments"],
     "plans show": ["rp_1"],
     "plans run": ["rp_1", "--why", "w"],

@@ -1,0 +1,1 @@
+"""What is known of a guest, and its erasure (docs/privacy.md)."""
