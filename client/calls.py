@@ -4,7 +4,7 @@ A call with a `key` is safe to repeat with the same key, and every other one is 
 raised by `GatewayClient.send`; which ones a call can meet is listed in docs/openapi.json.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, TypeVar
@@ -117,9 +117,10 @@ def day_closing(day: date) -> Call[DayClosing]:
     return Call("GET", _with_query("/v1/staff/closing", {"day": day}), DayClosing)
 
 
-def approve_order(order_id: str) -> Call[OrderView]:
-    """Take an order that needs approval: its guest is charged now."""
-    return Call("POST", f"/v1/orders/{order_id}/approve", OrderView)
+def approve_order(order_id: str, *, without_lines: Sequence[int] = (), reason: str = "") -> Call[OrderView]:
+    """Take an order that needs approval: its guest is charged now, for all lines or without some of them."""
+    body = {"without_lines": list(without_lines), "reason": reason} if without_lines else None
+    return Call("POST", f"/v1/orders/{order_id}/approve", OrderView, body)
 
 
 def decline_order(order_id: str, *, reason: str) -> Call[OrderView]:

@@ -3,7 +3,8 @@
 from pydantic import BaseModel, ConfigDict
 
 from contracts.ids import OrderId
-from contracts.orders import OrderStatus, PaymentStatus
+from contracts.money import Money
+from contracts.orders import OrderStatus, PaymentStatus, TakenOut
 
 
 class _Answer(BaseModel):
@@ -20,6 +21,8 @@ class OrderUpdate(_Answer):
     code: str | None = None
     detail: str | None = None
     declined_because: str | None = None
+    total: Money | None = None
+    taken_out: TakenOut | None = None
 
 
 class FieldError(_Answer):

@@ -8,16 +8,20 @@ from pydantic import Field
 from contracts.ids import GuestId, PropertyId, ReservationId
 from contracts.message import OrderCommand, OrderEvent
 from contracts.money import Money
-from contracts.orders import OrderLine, PaymentStatus, Staff
+from contracts.orders import OrderLine, PaymentStatus, Staff, TakenOut
 
 # Commands
 
 
 class ApproveOrder(OrderCommand):
-    """Staff approve an order: what the guest's bank has authorised is captured."""
+    """Staff approve an order, or a part of it: its total of what the guest's bank has authorised is captured."""
 
     kind: Literal["orders.approve-order.v1"] = "orders.approve-order.v1"
     staff: Staff
+    without_lines: tuple[int, ...] = Field(
+        default=(), description="lines that are taken out of the order first: their numbers, from 0"
+    )
+    reason: str = Field(default="", description="why lines are taken out: the guest reads it")
 
 
 class DeclineOrder(OrderCommand):
@@ -45,11 +49,13 @@ class OrderApprovalNeeded(OrderEvent):
 
 
 class OrderApproved(OrderEvent):
-    """Staff have approved the order; the authorised amount is being captured."""
+    """Staff have approved the order, or a part of it; its total is being captured."""
 
     kind: Literal["orders.order-approved.v1"] = "orders.order-approved.v1"
     guest_id: GuestId
     property_id: PropertyId
+    total: Money | None = Field(default=None, description="what is being captured; none from older services")
+    taken_out: TakenOut | None = Field(default=None, description="lines that staff took out, and why")
 
 
 class OrderDeclined(OrderEvent):

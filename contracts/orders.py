@@ -83,6 +83,9 @@ class Reason(StrEnum):
     ORDER_NOT_CANCELLABLE = "order_not_cancellable"
     CANCELLATION_TOO_LATE = "cancellation_too_late"
     ORDER_NOT_APPROVABLE = "order_not_approvable"
+    APPROVED_OTHERWISE = "approved_otherwise"
+    NO_LINE_LEFT = "no_line_left"
+    LINE_TAKEN_OUT = "line_taken_out"
     ORDER_NOT_FULFILLABLE = "order_not_fulfillable"
     LINE_UNKNOWN = "line_unknown"
     ORDER_NOT_REFUNDABLE = "order_not_refundable"
@@ -168,6 +171,14 @@ class OrderLine(_Value):
     )
 
 
+class TakenOut(_Value):
+    """The lines that staff took out of an order when they approved it: its guest does not pay and does not get them."""
+
+    lines: tuple[int, ...] = Field(description="their numbers in the order, from 0")
+    amount: Money = Field(description="what they come to: the guest's bank had reserved it, and it is never charged")
+    reason: str = Field(description="the guest reads it")
+
+
 class RefundSettlement(_Value):
     """How staff settled a refund that failed."""
 
@@ -218,8 +229,11 @@ class OrderView(_Value):
     guest_id: GuestId
     status: OrderStatus
     payment_status: PaymentStatus
-    lines: tuple[OrderLine, ...]
-    total: Money
+    lines: tuple[OrderLine, ...] = Field(description="as ordered: `taken_out` names those that staff took out")
+    total: Money = Field(description="without the lines that staff took out")
+    taken_out: TakenOut | None = Field(
+        default=None, exclude_if=_is_none, description="lines that staff took out; left out where there are none"
+    )
     created_at: datetime
     pay_until: datetime | None = Field(description="when an unpaid order lapses; none while no deadline runs")
     payment_failure: str | None = Field(default=None, description="why the last attempt to pay failed")
@@ -356,7 +370,8 @@ class OrderConfirmed(OrderEvent):
     reservation_id: ReservationId
     guest_id: GuestId
     payment_id: PaymentId
-    total: Money
+    total: Money = Field(description="without the lines that staff took out")
+    taken_out: TakenOut | None = Field(default=None, description="lines that staff took out, and why")
     status: OrderStatus
     payment_status: PaymentStatus
 

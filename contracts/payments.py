@@ -63,7 +63,7 @@ class CapturePayment(OrderCommand):
 
     kind: Literal["payments.capture-payment.v1"] = "payments.capture-payment.v1"
     payment_id: PaymentId
-    amount: Money
+    amount: Money = Field(description="at most what is authorised; the rest is released")
 
 
 class ClosePaymentSession(OrderCommand):

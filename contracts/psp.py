@@ -30,13 +30,13 @@ class CreatePspSession(AtPspAccount, OrderCommand):
 
 
 class CapturePspSession(AtPspAccount, OrderCommand):
-    """Capture what the guest's bank has authorised, and report the session's state."""
+    """Capture what the guest's bank has authorised, or a part of it, and report the session's state."""
 
     kind: Literal["psp.capture-psp-session.v1"] = "psp.capture-psp-session.v1"
     payment_id: PaymentId
     session_no: int = Field(ge=1)
     psp_reference: str
-    amount: Money
+    amount: Money = Field(description="at most what is authorised; the PSP releases the rest")
 
 
 class ClosePspSession(AtPspAccount, OrderCommand):

@@ -7,7 +7,7 @@ from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Publisher, send_reply
 from chassis.storage.write_path import Handled, WritePath
-from contracts.approvals import OrderDeclined
+from contracts.approvals import ApproveOrder, OrderDeclined
 from contracts.closing import ListClosingOrders
 from contracts.desk import DaySheetReply, GetDaySheet, ListPropertyOrders
 from contracts.message import Reply
@@ -64,6 +64,7 @@ class ExtrasHandlers:
             StartPayment: self.start_payment,
             ResolveReview: self.resolve_review,
             **dict.fromkeys((CancelOrder, *get_args(StaffCommand)), self.change_order),
+            ApproveOrder: self.approve_order,
         }
 
     def payments(self) -> Handlers:
@@ -104,6 +105,13 @@ class ExtrasHandlers:
     async def change_order(self, command: CancelOrder | StaffCommand, delivery: Delivery) -> Outcome[Any]:
         handled = await self.orders.handle(command.order_id, command, delivery)
         await self._reply(delivery, changed_reply(handled.outcome, handled.state, for_staff=command.staff is not None))
+        return await self._with_receipts(handled, delivery)
+
+    async def approve_order(self, command: ApproveOrder, delivery: Delivery) -> Outcome[Any]:
+        handled = await self.orders.handle(command.order_id, command, delivery)
+        await self._reply(delivery, changed_reply(handled.outcome, handled.state, for_staff=True))
+        if handled.state is not None and handled.state.taken_out is not None:
+            await self.stock.release(handled.state, delivery)
         return await self._with_receipts(handled, delivery)
 
     async def resolve_review(self, command: ResolveReview, delivery: Delivery) -> Outcome[Any]:

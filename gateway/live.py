@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from contracts.approvals import OrderApprovalNeeded, OrderApproved, OrderDeclined
 from contracts.message import Message, OrderEvent
+from contracts.money import Money
 from contracts.orders import (
     OrderCancelled,
     OrderConfirmed,
@@ -20,6 +21,7 @@ from contracts.orders import (
     OrderPendingPayment,
     OrderStatus,
     PaymentStatus,
+    TakenOut,
 )
 from contracts.payments import PaymentFailed, PaymentProcessing
 
@@ -39,6 +41,8 @@ class LiveUpdate(BaseModel):
     code: str | None = None
     detail: str | None = None
     declined_because: str | None = None
+    total: Money | None = None
+    taken_out: TakenOut | None = None
 
 
 class PropertyUpdate(BaseModel):
@@ -132,6 +136,11 @@ def _event_name(message: Message) -> str:
     return message.kind.rpartition(".")[0]
 
 
+def _left(total: Money | None, taken_out: TakenOut | None) -> dict[str, Any]:
+    """What is left of an order of which staff took lines out."""
+    return {"total": total, "taken_out": taken_out} if taken_out else {}
+
+
 def update_of(message: Message) -> LiveUpdate | None:
     """The part of an event that a guest may see."""
     if not isinstance(message, OrderEvent):
@@ -142,8 +151,9 @@ def update_of(message: Message) -> LiveUpdate | None:
             return seen.model_copy(
                 update={"status": OrderStatus.PENDING_PAYMENT, "payment_status": PaymentStatus.UNPAID}
             )
-        case OrderConfirmed(status=status, payment_status=payment_status):
-            return seen.model_copy(update={"status": status, "payment_status": payment_status})
+        case OrderConfirmed(status=status, payment_status=money, total=total, taken_out=taken_out):
+            confirmed = {"status": status, "payment_status": money}
+            return seen.model_copy(update=confirmed | _left(total, taken_out))
         case OrderPaymentChanged(status=status, payment_status=payment_status):
             return seen.model_copy(update={"status": status, "payment_status": payment_status})
         case OrderCancelled(payment_status=payment_status):
@@ -152,8 +162,8 @@ def update_of(message: Message) -> LiveUpdate | None:
             return seen.model_copy(
                 update={"status": OrderStatus.AWAITING_APPROVAL, "payment_status": PaymentStatus.AUTHORISED}
             )
-        case OrderApproved():
-            return seen.model_copy(update={"status": OrderStatus.CAPTURING})
+        case OrderApproved(total=total, taken_out=taken_out):
+            return seen.model_copy(update={"status": OrderStatus.CAPTURING} | _left(total, taken_out))
         case OrderDeclined(payment_status=payment_status, reason=reason):
             return seen.model_copy(
                 update={"status": OrderStatus.DECLINED, "payment_status": payment_status, "declined_because": reason}

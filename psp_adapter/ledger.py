@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.psp import PspDisputeState, PspRefundState
 from psp_adapter.stripe_money import in_major_units
-from psp_adapter.stripe_objects import INSTALLATION, id_of
+from psp_adapter.stripe_objects import INSTALLATION, id_of, is_release
 from psp_adapter.stripe_reader import StripeReader
 from psp_adapter.translate import dispute_state, refund_state
 
@@ -165,7 +165,7 @@ def ledger_entry(
         order_id=order_of(intent, installation),
         currency=currency,
         captured=amount,
-        refunds=tuple(refund for raw in refunds if (refund := read(raw, _refund)) is not None),
+        refunds=tuple(refund for raw in refunds if not is_release(raw) and (refund := read(raw, _refund)) is not None),
         disputes=tuple(dispute for raw in disputes if (dispute := read(raw, _dispute)) is not None),
         unreadable=tuple(unreadable),
     )

@@ -14,7 +14,7 @@ from psp_adapter.errors import PspBrokenError
 from psp_adapter.stripe_access import LOOKED_THROUGH, PAGE
 from psp_adapter.stripe_errors import code_of
 from psp_adapter.stripe_money import to_stripe
-from psp_adapter.stripe_objects import INSTALLATION, Intent, RefundObject
+from psp_adapter.stripe_objects import INSTALLATION, Intent, RefundObject, is_release
 from psp_adapter.stripe_reader import StripeReader
 
 log = structlog.get_logger()
@@ -118,7 +118,8 @@ class StripeApi(StripeReader):
 
         with self.access.translating(f"capturing {command.payment_id}", _CAPTURE, held=reference):
             try:
-                return await _beyond_stored_failures(capture, f"capture:{command.payment_id}:{command.session_no}")
+                key = f"capture:{command.payment_id}:{command.session_no}:{amount}"
+                return await _beyond_stored_failures(capture, key)
             except stripe.InvalidRequestError as error:
                 return self._unchanged(error)
             except stripe.CardError:
@@ -183,7 +184,8 @@ class StripeApi(StripeReader):
         """All refunds of a PaymentIntent that a payment holds, the newest first."""
         with self.access.translating(f"listing refunds of {psp_reference}", ("get", "/v1/refunds"), held=psp_reference):
             page = await self.client.v1.refunds.list_async({"payment_intent": psp_reference, "limit": PAGE})
-            return [RefundObject.model_validate(refund.to_dict()) async for refund in page.auto_paging_iter()]
+            listed = [refund.to_dict() async for refund in page.auto_paging_iter()]
+        return [RefundObject.model_validate(refund) for refund in listed if not is_release(refund)]
 
 
 async def _beyond_stored_failures(create: Callable[[str], Awaitable[_T]], key: str) -> _T:

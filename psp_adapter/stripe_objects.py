@@ -94,6 +94,18 @@ class RefundObject(_PspObject):
     metadata: Mapping[str, str] = Field(default_factory=dict)
 
 
+RELEASED = ("partial_capture", "expired_uncaptured_charge")
+
+
+def is_release(refund: Mapping[str, Any]) -> bool:
+    """Whether a refund object only says that an authorisation, or the rest of one, was released: no money moved.
+
+    API versions before 2025-03-31 make such objects, also of what is captured in the dashboard
+    (https://docs.stripe.com/changelog/basil).
+    """
+    return refund.get("reason") in RELEASED
+
+
 class DisputeObject(_PspObject):
     """The relevant fields of a dispute (https://docs.stripe.com/api/disputes/object)."""
 

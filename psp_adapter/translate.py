@@ -23,7 +23,7 @@ from contracts.psp import (
     PspSessionOpen,
 )
 from psp_adapter.stripe_money import from_stripe
-from psp_adapter.stripe_objects import DisputeObject, Intent, PaymentError, RefundObject, id_of
+from psp_adapter.stripe_objects import DisputeObject, Intent, PaymentError, RefundObject, id_of, is_release
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
@@ -72,6 +72,8 @@ def report_of_event(event: Mapping[str, Any], intent: Intent) -> PspPaymentEvent
     if not intent.is_ours and kind not in _MOVES_MONEY:
         return Ignored("a payment of another system on the same account")
     at = datetime.fromtimestamp(event["created"], UTC)
+    if kind in _REFUND_EVENTS and is_release(subject):
+        return Ignored("an authorisation, or the rest of one, was released: no money was refunded")
     if kind in _REFUND_EVENTS:
         return report_of_refund(RefundObject.model_validate(subject), intent, at)
     if kind in _DISPUTE_EVENTS:

@@ -136,7 +136,7 @@ def lapse(sandbox: Sandbox, call: Call, intent: Json) -> None:
     """The authorisation was not captured in time: the intent is cancelled by itself."""
     if intent["status"] == "requires_capture":
         charges.expire(sandbox, call, sandbox.store.get(intent["latest_charge"], "ch"))
-        cancel(sandbox, call, intent, "automatic")
+        cancel(sandbox, call, intent, "expired")
 
 
 def cancel(sandbox: Sandbox, call: Call, intent: Json, reason: str | None) -> None:

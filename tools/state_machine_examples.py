@@ -1,6 +1,6 @@
 """An example of every status of each state machine, and of every message that meets them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from contracts.orders import (
     FulfilLines,
     FulfilOrder,
     Guest,
+    OrderLine,
     PlaceOrder,
     Reason,
     RefundOrder,
@@ -130,9 +131,7 @@ def _order_examples() -> dict[str, Order]:
     expiring = _after(decide_order, payable, DeadlinePassed())
     cancelling = _after(decide_order, payable, cancel)
     closed = PaymentSessionClosed(**IDS)
-    asking = placed.model_copy(
-        update={"lines": tuple(line.model_copy(update={"needs_approval": True}) for line in placed.lines)}
-    )
+    asking = placed.model_copy(update={"lines": tuple(_asking_first(placed.lines[0]))})
     awaiting = _after(decide_order, asking, _starting(), _session_created(), _authorised())
     return {
         "pending_payment, its places not confirmed": unconfirmed,
@@ -141,6 +140,7 @@ def _order_examples() -> dict[str, Order]:
         "pending_payment, needs approval": _after(decide_order, asking, _starting(), _session_created()),
         "awaiting_approval": awaiting,
         "capturing": _after(decide_order, awaiting, ApproveOrder(order_id=ORDER_ID, staff=STAFF)),
+        "capturing, a line taken out": _after(decide_order, awaiting, _without_a_line()),
         "expiring": expiring,
         "cancelling": cancelling,
         "confirmed": confirmed,
@@ -189,6 +189,7 @@ def _order_messages() -> dict[str, Any]:
         "CancelOrder": CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id),
         "PaymentSessionClosed": PaymentSessionClosed(**IDS),
         "ApproveOrder": ApproveOrder(order_id=ORDER_ID, staff=STAFF),
+        "ApproveOrder (without a line)": _without_a_line(),
         "DeclineOrder": DeclineOrder(order_id=ORDER_ID, staff=STAFF, reason="fully booked"),
         "FulfilOrder": FulfilOrder(order_id=ORDER_ID, staff=STAFF),
         "FulfilLines": FulfilLines(order_id=ORDER_ID, staff=STAFF, lines=(0,)),
@@ -228,6 +229,16 @@ def _placing() -> PlacementRequest:
     return PlacementRequest(command, quote(GUEST, lines, catalogue), catalogue, timedelta(minutes=30))
 
 
+def _asking_first(line: OrderLine) -> Iterator[OrderLine]:
+    """Two lines that the hotel approves first, for as much as this one."""
+    for part in (LESS, TOTAL - LESS):
+        yield line.model_copy(update={"line_total": part, "needs_approval": True})
+
+
+def _without_a_line() -> ApproveOrder:
+    return ApproveOrder(order_id=ORDER_ID, staff=STAFF, without_lines=(1,), reason="fully booked")
+
+
 def _resolving(resolution: ReviewResolution) -> ReviewDecision:
     command = ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it")
     return ReviewDecision(command, review_no=1)
@@ -263,6 +274,7 @@ def _payment_examples() -> dict[str, Payment]:
         "session_open, captured later": later,
         "authorised": _after(decide_payment, later, _authorisation()),
         "capturing": _after(decide_payment, later, _authorisation(), CapturePayment(**IDS, amount=TOTAL)),
+        "capturing, a part": _after(decide_payment, later, _authorisation(), CapturePayment(**IDS, amount=LESS)),
         "succeeded": paid,
         "succeeded, a refund asked for": _after(decide_payment, paid, _refund_payment()),
         "closing": closing,
@@ -279,6 +291,7 @@ def _payment_messages() -> dict[str, Any]:
     return {
         "CreatePaymentSession": _create(),
         "CapturePayment": CapturePayment(**IDS, amount=TOTAL),
+        "CapturePayment (a part)": CapturePayment(**IDS, amount=LESS),
         "ClosePaymentSession": ClosePaymentSession(**IDS),
         "RefundPayment": _refund_payment(),
         "poll": PollDue(),

@@ -66,6 +66,8 @@ PROBLEM_TYPES = _types(
     (409, "order-not-cancellable", "Order not cancellable", "This order can no longer be cancelled: it is fulfilled."),
     (409, "cancellation-too-late", "Cancellation too late", "Please ask the reception: the time to cancel is over."),
     (409, "order-not-approvable", "Order not approvable", "This order needs no approval."),
+    (409, "approved-otherwise", "Approved otherwise", "This order was approved already, as a whole."),
+    (409, "line-taken-out", "Line taken out", "Line 1 was taken out of this order: its guest has not paid for it."),
     (409, "order-not-fulfillable", "Order not fulfillable", "Only a confirmed order can be fulfilled; it is expired."),
     (409, "order-not-refundable", "Order not refundable", "There is nothing to refund for this order."),
     (409, "refund-not-failed", "Refund not failed", "This order has no failed refund ref_x that is still open."),
@@ -109,6 +111,7 @@ PROBLEM_TYPES = _types(
     (422, "guest-limit-reached", "Guest limit reached", "One guest can have at most 4 of Massage on 2027-02-03."),
     (422, "idempotency-key-reused", "Idempotency key reused", "This Idempotency-Key belongs to another order."),
     (422, "refund-exceeds-paid", "Refund exceeds paid", "At most €24.00 can be refunded."),
+    (422, "no-line-left", "No line left", "An order without lines cannot be approved: decline it instead."),
     (422, "line-unknown", "Line unknown", "This order has the lines 0 to 2."),
     (
         422,

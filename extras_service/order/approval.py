@@ -4,18 +4,20 @@ The guest's bank authorises the payment; staff approve the order (it is captured
 Nothing is captured without approval, and an order without a decision is declined before its authorisation lapses.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from chassis.amounts import readable
 from chassis.decision import Applied, Decision, Ignored, Refused, Stale
 from contracts.approvals import ApproveOrder, DeclineOrder, OrderApprovalNeeded, OrderApproved
-from contracts.money import Money
+from contracts.money import Money, unpayable
 from contracts.order_actions import ActionKind
-from contracts.orders import OrderStatus, Reason
+from contracts.orders import OrderLine, OrderStatus, Reason, TakenOut
 from contracts.payments import CapturePayment, PaymentAuthorised, PaymentSessionClosed
 from extras_service.order.closure import cancelled, closing
 from extras_service.order.money import needs_review
 from extras_service.order.payment import confirmed
-from extras_service.order.replies import not_payable, refuse_waiting
+from extras_service.order.replies import line_unknown, not_payable, refuse_waiting
 from extras_service.order.state import Order
 from extras_service.order.status import acted, payment_status_of
 
@@ -54,21 +56,75 @@ def authorised(order: Order, event: PaymentAuthorised, now: datetime) -> Decisio
 def approved(order: Order, command: ApproveOrder, now: datetime) -> Decision[Order]:
     if order.is_contested:
         return Refused(Reason.ORDER_NOT_APPROVABLE, "The guest's bank disputes this payment: decline the order.")
-    marked = acted(order, command, ActionKind.APPROVED, now)
+    left = _without(order, command)
+    if isinstance(left, Refused):
+        return left
+    marked = acted(left, command, ActionKind.APPROVED, now, command.reason)
     capturing = marked.model_copy(update={"status": OrderStatus.CAPTURING, "due_at": None})
-    event = OrderApproved(**order.about)
-    return Applied(capturing, (event, _capture(order)))
+    event = OrderApproved(**order.about, total=left.total, taken_out=left.taken_out)
+    return Applied(capturing, (event, _capture(capturing)))
+
+
+def approved_before(order: Order, command: ApproveOrder) -> Decision[Order]:
+    """The same approval is repeated, or a second person has decided on other lines."""
+    decided = order.taken_out
+    lines, reason = (decided.lines, decided.reason) if decided else ((), "")
+    asked = tuple(sorted(set(command.without_lines)))
+    if asked == lines and (not lines or command.reason == reason):
+        return Ignored("approved already")
+    how = (
+        f"without {', '.join(map(_named, (order.lines[line] for line in lines)))}: {reason}" if lines else "as a whole."
+    )
+    return Refused(Reason.APPROVED_OTHERWISE, f"This order was approved already, {how}")
+
+
+def _without(order: Order, command: ApproveOrder) -> Order | Refused:
+    """The order without the lines that staff take out, which stay on it as taken out."""
+    gone = tuple(sorted(set(command.without_lines)))
+    if not gone:
+        return order
+    if (unknown := line_unknown(order, gone)) is not None:
+        return unknown
+    kept = [line for number, line in enumerate(order.lines) if number not in gone]
+    if not kept:
+        return Refused(Reason.NO_LINE_LEFT, "An order without lines cannot be approved: decline it instead.")
+    total = _sum(kept)
+    if (why := unpayable(total)) is not None:
+        return Refused(Reason.TOTAL_NOT_PAYABLE, f"What is left of this order cannot be charged: {why}.")
+    taken_out = TakenOut(lines=gone, amount=_sum(order.lines[number] for number in gone), reason=command.reason)
+    return order.model_copy(update={"total": total, "taken_out": taken_out})
+
+
+def _sum(lines: Iterable[OrderLine]) -> Money:
+    first, *others = (line.line_total for line in lines)
+    return sum(others, start=first)
+
+
+def _named(line: OrderLine) -> str:
+    return line.name.get("en") or next(iter(line.name.values()), line.extra_id)
 
 
 def charged_unapproved(order: Order, received: Money) -> Decision[Order]:
     """Captured at the PSP by another hand, or approved before the store went back: a person decides."""
-    reviewed = needs_review(order, "it was charged before the hotel approved it", received=received)
-    return Applied(reviewed.state.model_copy(update={"unapproved": received == order.total}), reviewed.messages)
+    detail = f"{readable(received)} of {readable(order.total)} were charged before the hotel approved it"
+    reviewed = needs_review(order, detail, received=received)
+    return Applied(reviewed.state.model_copy(update={"unapproved": True}), reviewed.messages)
 
 
 def approved_after_charge(order: Order, command: ApproveOrder, now: datetime) -> Decision[Order]:
-    decided = order.model_copy(update={"review": None, "reviewed_from": None, "unapproved": False})
-    return confirmed(acted(decided, command, ActionKind.APPROVED, now), ())
+    """It counts for exactly what was charged: all of it or, after a restore, without the lines that were taken out."""
+    left = _without(order, command)
+    if isinstance(left, Refused):
+        return left
+    if left.total != order.received:
+        charged = readable(order.received) if order.received else "nothing"
+        return Refused(
+            Reason.ORDER_NOT_APPROVABLE,
+            f"{charged} of this order were charged already, and this approval is of {readable(left.total)}: decide its "
+            "review instead, and refund the difference.",
+        )
+    decided = left.model_copy(update={"review": None, "reviewed_from": None, "unapproved": False})
+    return confirmed(acted(decided, command, ActionKind.APPROVED, now, command.reason), ())
 
 
 def captured_again(order: Order) -> Decision[Order]:

@@ -33,7 +33,7 @@ def is_awaited(order: Order, day: date) -> bool:
 
 def _lines(orders: Iterable[Order]) -> Iterator[tuple[OrderLine, SheetLine]]:
     for order in orders:
-        for number, line in enumerate(order.lines):
+        for number, line in order.owed.items():
             yield line, _sheet_line(order, number, line)
 
 

@@ -140,7 +140,7 @@ def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[
         case _S.AWAITING_APPROVAL, DeclineOrder():
             return approval.declined(order, message, now)
         case ((_S.CAPTURING | _S.CONFIRMED | _S.FULFILLED), ApproveOrder()) if order.needs_approval:
-            return Ignored("approved already")
+            return approval.approved_before(order, message)
         case ((_S.CANCELLING | _S.DECLINED), DeclineOrder()) if order.declined_because is not None:
             return Ignored("declined already")
         case _, ApproveOrder() | DeclineOrder():

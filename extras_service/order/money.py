@@ -11,7 +11,7 @@ from contracts.payments import ClosePaymentSession
 from extras_service.order.disputes import Dispute, DisputeEvent, as_fields
 from extras_service.order.refund import RequestedRefund, asked_of
 from extras_service.order.refund_requests import ask_refund
-from extras_service.order.replies import not_payable, refuse_waiting
+from extras_service.order.replies import line_unknown, not_payable, refuse_waiting
 from extras_service.order.state import Order
 from extras_service.order.status import CLOSED, payment_status_of, settled
 
@@ -57,8 +57,8 @@ def refund_asked(order: Order, command: RefundOrder, now: datetime) -> Decision[
         return Refused(Reason.ORDER_NOT_REFUNDABLE, f"There is nothing to refund: the order is {order.status}.")
     left = order.refundable
     if command.line is not None:
-        if command.line not in range(len(order.lines)):
-            return Refused(Reason.LINE_UNKNOWN, f"This order has the lines 0 to {len(order.lines) - 1}.")
+        if (unknown := line_unknown(order, (command.line,))) is not None:
+            return unknown
         refunded = asked_of(refund for refund in order.refunds if refund.line == command.line)
         of_line = order.lines[command.line].line_total.in_hundredths - refunded
         left = Money.of_hundredths(max(0, min(left.in_hundredths, of_line)), left.currency)

@@ -42,7 +42,7 @@ def payment_started(order: Order, starting: PaymentStart, now: datetime) -> Deci
     ask = CreatePaymentSession(
         order_id=order.order_id,
         payment_id=order.payment_id,
-        amount=order.total,
+        amount=order.ordered_total,
         request_no=order.session_requests + 1,
         asked_at=now,
         description=payment_description(order),
@@ -149,6 +149,7 @@ def confirmed(order: Order, waiting: tuple[PendingReply, ...]) -> Decision[Order
         reservation_id=order.guest.reservation_id,
         payment_id=order.payment_id,
         total=order.total,
+        taken_out=order.taken_out,
         status=after.status,
         payment_status=after.payment_status,
     )

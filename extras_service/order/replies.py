@@ -1,5 +1,6 @@
 """Replies to requesters, immediate and deferred."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from chassis.decision import (
@@ -53,6 +54,18 @@ def not_approvable(order: Order) -> str:
     if order.status is OrderStatus.CAPTURING:
         return "This order is approved, and its payment is being taken. Cancel it instead."
     return f"This order can be neither approved nor declined: it is {order.status}."
+
+
+def line_unknown(order: Order, lines: Iterable[int]) -> Refused | None:
+    """The refusal if the order lacks one of these lines, or if staff took it out."""
+    for line in lines:
+        if line not in range(len(order.lines)):
+            return Refused(Reason.LINE_UNKNOWN, f"This order has the lines 0 to {len(order.lines) - 1}.")
+        if line not in order.owed:
+            return Refused(
+                Reason.LINE_TAKEN_OUT, f"Line {line} was taken out of this order: its guest has not paid for it."
+            )
+    return None
 
 
 def refuse_waiting(order: Order, reason: Reason, detail: str) -> tuple[Outgoing, ...]:

@@ -44,8 +44,9 @@ class ReviewKeeper:
         return handled
 
     async def _accept(self, order: Order, command: ResolveReview, delivery: Delivery) -> Handled[Order]:
-        catalogue = await self.collections.extras.get(line.extra_id for line in order.lines)
-        needed = demands(order.lines, catalogue, max_held=1)  # the limit per guest does not bind staff
+        owed = tuple(order.owed.values())
+        catalogue = await self.collections.extras.get(line.extra_id for line in owed)
+        needed = demands(owed, catalogue, max_held=1)  # the limit per guest does not bind staff
         no_places = await self.stock.reclaim(order, needed, delivery, beyond_limit=command.force)
         handled = await self._decide(ReviewDecision(command, order.reviews, no_places), delivery)
         if not isinstance(handled.outcome, Applied):

@@ -23,6 +23,7 @@ from contracts.orders import (
     PaymentSessionReply,
     PaymentStatus,
     RequestedLine,
+    TakenOut,
 )
 from contracts.psp_accounts import DEFAULT_ACCOUNT, PageAccount
 from extras_service.order.disputes import Dispute, lost_of, with_records
@@ -47,7 +48,10 @@ class Order(State):
     guest_key: str
     requested: tuple[RequestedLine, ...]
     lines: tuple[OrderLine, ...]
+    """As ordered; `taken_out` names those that staff took out."""
     total: Money
+    """Of the lines that were not taken out: what the guest owes."""
+    taken_out: TakenOut | None = None
     status: OrderStatus
     payment_status: PaymentStatus
     created_at: datetime
@@ -99,7 +103,7 @@ class Order(State):
     declined_because: str | None = None
     """Why the hotel does not take the order: once it is closed, it is declined."""
     unapproved: bool = False
-    """Charged in full before the hotel approved it, which brought it under review: approval ends that review."""
+    """Charged before the hotel approved it, which brought it under review: approval of what was charged ends that."""
     closed_by: str | None = None
     """The person who closed it, from versions before `actions`: `id: reason`."""
     holds: HoldsStage = HoldsStage.CONFIRMED
@@ -132,6 +136,17 @@ class Order(State):
         return any(line.needs_approval for line in self.lines)
 
     @property
+    def ordered_total(self) -> Money:
+        """The total of all lines as they were ordered, which the guest's bank is asked to pay or to reserve."""
+        return self.total if self.taken_out is None else self.total + self.taken_out.amount
+
+    @property
+    def owed(self) -> Mapping[int, OrderLine]:
+        """The lines that were not taken out, by their numbers: the guest pays and gets these."""
+        gone = self.taken_out.lines if self.taken_out else ()
+        return {number: line for number, line in enumerate(self.lines) if number not in gone}
+
+    @property
     def needs_attention(self) -> bool:
         """Staff must decide on it, or handle a failed refund."""
         waits = (OrderStatus.NEEDS_REVIEW, OrderStatus.AWAITING_APPROVAL)
@@ -153,6 +168,7 @@ class Order(State):
             payment_status=self.payment_status,
             lines=self.lines,
             total=self.total,
+            taken_out=self.taken_out,
             created_at=self.created_at,
             pay_until=self.due_at if self.status is OrderStatus.PENDING_PAYMENT else None,
             payment_failure=self.payment_failure,
@@ -227,6 +243,8 @@ class Order(State):
             update={
                 "status": OrderStatus.PENDING_PAYMENT,
                 "payment_status": PaymentStatus.UNPAID,
+                "total": self.ordered_total,
+                "taken_out": None,
                 "pay_until": self.created_at + self.pay_within,
                 "payment_failure": None,
                 "approve_by": None,

@@ -5,7 +5,7 @@ rounded as that of a whole line. So the VAT of all parts of a line adds up to th
 paid and refunded. docs/decisions/0044-vat-follows-what-is-kept.md
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -27,10 +27,12 @@ class KeptLines:
 
     lines: tuple[OrderLine, ...]
     kept: tuple[int, ...]
+    taken_out: Collection[int] = ()
+    """Lines that take no part of a payment: staff took them out of the order."""
 
     @classmethod
-    def unpaid(cls, lines: tuple[OrderLine, ...]) -> "KeptLines":
-        return cls(lines, (0,) * len(lines))
+    def unpaid(cls, lines: tuple[OrderLine, ...], taken_out: Collection[int] = ()) -> "KeptLines":
+        return cls(lines, (0,) * len(lines), taken_out)
 
     def after(self, shares: Iterable[VatShare], flow: Flow) -> "KeptLines":
         """What is kept after these shares were paid or refunded."""
@@ -38,7 +40,7 @@ class KeptLines:
         for share in shares:
             if share.line is not None:
                 kept[share.line] += flow * share.gross.in_hundredths
-        return KeptLines(self.lines, tuple(kept))
+        return KeptLines(self.lines, tuple(kept), self.taken_out)
 
     def split(self, amount: Money, flow: Flow, line: int | None = None) -> tuple[VatShare, ...]:
         """The shares of an amount: in proportion to what is missing of each line (of a payment) or kept of it (of a
@@ -62,7 +64,7 @@ class KeptLines:
     def _room(self, number: int, currency: str, flow: Flow) -> int:
         """How much of an amount in this currency the line can take."""
         whole, kept = self.lines[number].line_total, self.kept[number]
-        if whole.currency != currency:
+        if whole.currency != currency or number in self.taken_out:
             return 0
         return max(0, whole.in_hundredths - kept if flow is Flow.IN else kept)
 

@@ -90,7 +90,7 @@ def content_of(order: Order, due: DueReceipt, issued: _Receipts, hotel: Property
         amount=due.amount,
         is_outside=due.is_outside,
         refund_id=due.refund_id,
-        shares=kept_lines(order.lines, issued).split(due.amount, FLOW[due.kind], due.line),
+        shares=kept_lines(order, issued).split(due.amount, FLOW[due.kind], due.line),
         hotel=_hotel(order, hotel),
     )
 

@@ -7,7 +7,7 @@ from chassis.decision import State
 from contracts.ids import OrderId, PropertyId
 from contracts.money import Money
 from contracts.order_receipts import Receipt, ReceiptKind
-from contracts.orders import OrderLine
+from extras_service.order.state import Order
 from extras_service.order.vat_shares import Flow, KeptLines
 
 FLOW = {ReceiptKind.PAYMENT: Flow.IN, ReceiptKind.REFUND: Flow.OUT, ReceiptKind.REFUND_FAILED: Flow.IN}
@@ -26,9 +26,9 @@ class OrderReceipts(State):
         return f"{len(self.receipts)} issued, the newest is {self.receipts[-1].number}"
 
 
-def kept_lines(lines: tuple[OrderLine, ...], receipts: Iterable[Receipt]) -> KeptLines:
+def kept_lines(order: Order, receipts: Iterable[Receipt]) -> KeptLines:
     """What is kept of each line of an order after these receipts."""
-    kept = KeptLines.unpaid(lines)
+    kept = KeptLines.unpaid(order.lines, order.taken_out.lines if order.taken_out else ())
     for receipt in receipts:
         kept = kept.after(receipt.shares, FLOW[receipt.receipt_kind])
     return kept

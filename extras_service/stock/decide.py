@@ -12,6 +12,7 @@ from typing import assert_never
 
 from chassis.decision import Applied, Decision, Ignored, Refused
 from contracts.orders import OrderStatus, Reason
+from extras_service.order.state import Order
 from extras_service.order.status import CLOSED
 from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, StockInput
 from extras_service.stock.state import Hold, Holder, StockDay, hold_of
@@ -114,6 +115,9 @@ def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Dec
     is_orders = order is not None and hold.lines_digest in (order.lines_digest, "")
     if order is not None and is_orders and order.status in CLOSED:
         return _without(stock, hold)
+    if order is not None and is_orders and order.taken_out and (needed := _needed(stock, order)) < hold.quantity:
+        less = hold.model_copy(update={"quantity": needed})
+        return Applied(_replaced(stock, hold, less)) if needed else _without(stock, hold)
     # A closed order came under review before its release arrived: it is checked again until the review is decided.
     is_reviewed = order is not None and order.status is OrderStatus.NEEDS_REVIEW
     if now < hold.until if hold.until is not None else not is_reviewed:
@@ -129,6 +133,12 @@ def _recheck(stock: StockDay | None, message: RecheckHold, now: datetime) -> Dec
     )
     until = None if is_kept else lapse_at(max(now, order.due_at or now), min(LAPSE_MARGIN, order.pay_within))
     return Applied(_replaced(stock, hold, hold.model_copy(update={"until": until})))
+
+
+def _needed(stock: StockDay, order: Order) -> int:
+    """The places that the order's lines need of this stock, without those that staff took out."""
+    here = (stock.extra_id, stock.day, stock.slot)
+    return sum(line.quantity for line in order.owed.values() if (line.extra_id, line.day, line.slot) == here)
 
 
 def lapse_at(deadline: datetime, margin: timedelta = LAPSE_MARGIN) -> datetime:

@@ -76,7 +76,8 @@ class StockKeeper:
         return None
 
     async def release(self, order: Order, delivery: Delivery) -> None:
-        """Let go what an order holds, if it is expired or cancelled when it is read after its hold."""
+        """Let go what an order does not need: all of it if the order is closed when it is read after its hold, and what
+        is held for lines that staff took out."""
         for key in {(line.extra_id, line.day, line.slot) for line in order.lines if line.day is not None}:
             document_id = stock_id(*key)
             day = await self.documents.load(document_id)

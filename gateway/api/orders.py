@@ -84,6 +84,9 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
                 status=order.status,
                 payment_status=order.payment_status,
                 detail=order.payment_failure,
+                declined_because=order.declined_because,
+                total=order.total if order.taken_out else None,
+                taken_out=order.taken_out,
             )
         )
         async for update in watched.updates:

@@ -52,6 +52,17 @@ class CancelRequest(BaseModel):
     reason: str = Field(default="", max_length=500)
 
 
+class ApproveRequest(BaseModel):
+    """Which lines the hotel takes out of the order, and why. The guest reads it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"without_lines": [1], "reason": "The spa is fully booked that day."}]}
+    )
+
+    without_lines: tuple[int, ...] = Field(min_length=1, max_length=100, description="their numbers, from 0")
+    reason: str = Field(min_length=1, max_length=500)
+
+
 class DeclineRequest(BaseModel):
     """Why the hotel does not take the order. The guest reads it."""
 

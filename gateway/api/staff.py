@@ -53,6 +53,7 @@ from gateway.api.responses import (
     problems,
 )
 from gateway.api.schemas import (
+    ApproveRequest,
     DeclineRequest,
     FulfilRequest,
     OrderIdPath,
@@ -173,11 +174,22 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
         response_model=OrderView,
         responses=answers(200, "The order; its payment is being taken.", examples.CAPTURING)
         | ACCEPTED
-        | problems(*OF_AN_ORDER, "order-not-approvable"),
+        | problems(
+            *OF_AN_ORDER,
+            *WITH_A_BODY,
+            "order-not-approvable",
+            "approved-otherwise",
+            "line-unknown",
+            "no-line-left",
+            "total-not-payable",
+        ),
     )
-    async def approve(order_id: OrderIdPath, staff: approver_of_token, request: Request) -> OrderView | Response:
-        """Staff: take an order that needs approval; only now its guest is charged. Safe to repeat."""
-        return await bus.change(ApproveOrder(order_id=OrderId(order_id), staff=staff), request)
+    async def approve(
+        order_id: OrderIdPath, staff: approver_of_token, request: Request, body: ApproveRequest | None = None
+    ) -> OrderView | Response:
+        """Staff: take an order that needs approval, or a part of it; only now its guest is charged. Safe to repeat."""
+        without = dict(body) if body else {}
+        return await bus.change(ApproveOrder(order_id=OrderId(order_id), staff=staff, **without), request)
 
     @router.post(
         "/orders/{order_id}/decline",
@@ -197,7 +209,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
         response_model=OrderView,
         responses=answers(200, "The order, given to the guest.", examples.FULFILLED)
         | ACCEPTED
-        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-fulfillable", "line-unknown"),
+        | problems(*OF_AN_ORDER, *WITH_A_BODY, "order-not-fulfillable", "line-unknown", "line-taken-out"),
     )
     async def fulfil(
         order_id: OrderIdPath, staff: fulfiller_of_token, request: Request, body: FulfilRequest | None = None
@@ -219,6 +231,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
             "order-not-refundable",
             "refund-exceeds-paid",
             "line-unknown",
+            "line-taken-out",
             "idempotency-key-reused",
         ),
     )

@@ -11,10 +11,12 @@ const OPEN = new Set(["pending_payment", "awaiting_approval", "capturing", "expi
 const GIVEN_BACK = new Set(["partially_refunded", "refunded", "disputed", "charged_back"]);
 
 export function linesOf(order, words) {
-  return h("ul", { class: "lines" }, order.lines.map(({ quantity, name, day, slot }) => h("li", {},
-    h("span", { text: `${quantity} × ${words.own(name)}` }),
+  const gone = order.taken_out;
+  const lines = h("ul", { class: "lines" }, order.lines.map(({ quantity, name, day, slot }, number) => h("li", {},
+    h(gone?.lines.includes(number) ? "s" : "span", { text: `${quantity} × ${words.own(name)}` }),
     day ? h("span", { class: "quiet", text: words.when({ day, slot }) }) : null,
   )));
+  return gone ? [lines, h("p", { class: "taken-out", text: words.say("taken.out", { reason: gone.reason, amount: words.money(gone.amount) }) })] : lines;
 }
 
 /** What a status is called, and how good it is: `waiting`, `good`, `over`, `odd`. */
@@ -158,6 +160,9 @@ export async function followOrders(page, section, first, signal) {
 
 /** The order with what an update says of it: a part of it, or the whole order. */
 export function merged(order, { status, payment_status: money, lines, declined_because: because, ...rest }) {
-  const whole = { ...(because ? { declined_because: because } : {}), ...(lines ? { lines, ...rest } : {}) };
+  const { taken_out: gone, total } = rest;
+  const whole = {
+    ...(because ? { declined_because: because } : {}), ...(gone ? { taken_out: gone, total } : {}), ...(lines ? { lines, ...rest } : {}),
+  };
   return { ...order, ...whole, status: status ?? order.status, payment_status: money ?? order.payment_status };
 }

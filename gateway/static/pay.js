@@ -2,7 +2,7 @@
 // what happened on this page before.
 
 import { announce } from "./dialogs.js";
-import { byId, h } from "./dom.js";
+import { byId, h, refill } from "./dom.js";
 import { watch } from "./live.js";
 import { linesOf, merged } from "./orders.js";
 import { Checkout, declinedOf } from "./psp.js";
@@ -37,6 +37,7 @@ class Payment {
     this.checkout = null;
     this.isPaying = false;
     this.stage = h("div", { class: "stage" });
+    this.summary = h("section", { class: "summary", "aria-label": page.words.say("pay.summary") });
   }
 
   async begin() {
@@ -45,10 +46,9 @@ class Payment {
     page.mount(words.say("pay.title"), h("div", { class: "payment" },
       h("p", { class: "way-back" }, h("a", { href: "#/", text: words.say("back") })),
       h("h1", { text: words.say("pay.title") }),
-      h("section", { class: "summary", "aria-label": words.say("pay.summary") },
-        linesOf(order, words),
-        h("p", { class: "total" }, h("span", { text: words.say("total") }), h("strong", { text: words.money(order.total) }))),
+      this.summary,
       this.stage));
+    this.sum();
     this.show("opening");
     const failed = new Promise((_, reject) => { this.fail = reject; });
     // A session that ends must not take the bank's question away from under the guest.
@@ -58,10 +58,19 @@ class Payment {
     await failed;
   }
 
+  /** What is ordered and what it comes to, as it is now. */
+  sum() {
+    const { words, order, summary } = this;
+    refill(summary, linesOf(order, words),
+      h("p", { class: "total" }, h("span", { text: words.say("total") }), h("strong", { text: words.money(order.total) })));
+  }
+
   /** Something happened to the order, or it was asked for. */
   async heard({ event, ...update }) {
     if (this.signal.aborted) return;
+    const { total } = this.order;
     this.order = merged(this.order, update);
+    if (this.order.total.amount !== total.amount) this.sum();
     const step = stepOf(this.order, null);
     const hasFailed = event === "payments.payment-failed" && ["processing", "awaiting"].includes(this.step);
     if (step !== "form" && !hasFailed) return this.show(step);

@@ -94,7 +94,7 @@ def session_asked(order: Order) -> CreatePaymentSession:
     return CreatePaymentSession(
         order_id=order.order_id,
         payment_id=order.payment_id,
-        amount=order.total,
+        amount=order.ordered_total,
         request_no=order.session_requests,
         asked_at=order.session_asked_at or order.created_at,
         description=payment_description(order),

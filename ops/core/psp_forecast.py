@@ -40,11 +40,8 @@ async def forecast_of(command: PspCommand, psp: StripeApi | None, payments: Docu
                 return await _refund(command, psp)
             case CreatePspSession():
                 return await _session(command, psp, payments)
-            case CapturePspSession(psp_reference=reference, amount=amount):
-                intent = await psp.find_session(reference)
-                if intent is not None and intent.status == _AUTHORISED:
-                    return f"captures {readable(amount)} of {reference}"
-                return f"changes nothing: {_stands(reference, intent)}"
+            case CapturePspSession():
+                return await _capture(command, psp, payments)
             case ClosePspSession(psp_reference=reference):
                 intent = await psp.find_session(reference)
                 if intent is not None and intent.status in (*_UNPAID, _AUTHORISED):
@@ -80,6 +77,20 @@ async def _refund(command: CreatePspRefund, psp: StripeApi) -> str:
     if (problem := unrefundable(command.amount, left)) is not None:
         return f"is refused: {problem}"
     return f"refunds {readable(command.amount)}: no refund was made for {command.refund_id} yet"
+
+
+async def _capture(command: CapturePspSession, psp: StripeApi, payments: Documents[Payment]) -> str:
+    reference = command.psp_reference
+    intent = await psp.find_session(reference)
+    if intent is None or intent.status != _AUTHORISED:
+        return f"changes nothing: {_stands(reference, intent)}"
+    captures = f"captures {readable(command.amount)} of {reference}"
+    stored = await payments.load(command.payment_id)
+    if stored is None or PaymentStage.CAPTURING not in (stored.state.status, stored.state.before_unknown):
+        return f"{captures}, although the payment does not ask for it: do not replay it"
+    if stored.state.expected != command.amount:
+        return f"{captures}, although the payment asks for {readable(stored.state.expected)}: do not replay it"
+    return captures
 
 
 async def _session(command: CreatePspSession, psp: StripeApi, payments: Documents[Payment]) -> str:

@@ -5,6 +5,7 @@
 
 from datetime import timedelta
 
+from chassis.amounts import readable
 from chassis.decision import Applied, Decision, Outgoing, Stale
 from contracts.payments import CapturePayment, PaymentAuthorised, PaymentUnresolved
 from contracts.psp import PspPaymentFailed, PspPaymentHeld, PspSessionOpen
@@ -41,7 +42,10 @@ def authorisation(payment: Payment) -> tuple[PaymentAuthorised, ...]:
 
 def asked(payment: Payment, message: CapturePayment) -> Decision[Payment]:
     """The hotel has approved the order. What the PSP does with the session tells whether it can be captured."""
-    if message.amount != payment.amount:
+    is_part = message.amount.currency == payment.amount.currency and (
+        0 < message.amount.in_hundredths < payment.amount.in_hundredths
+    )
+    if message.amount != payment.amount and not is_part:
         raise AmountChangedError(payment, message.amount)
     if payment.session is None:
         detail = "an approved payment cannot be captured: the session that was authorised is not known any more"
@@ -50,9 +54,12 @@ def asked(payment: Payment, message: CapturePayment) -> Decision[Payment]:
     stage = payment.before_unknown if payment.status is _P.UNKNOWN else payment.status
     if stage is _P.CLOSING:
         return Stale("the payment is closing already")
+    if stage is _P.CAPTURING and message.amount != payment.expected:
+        return Stale(f"{readable(payment.expected)} of it are being captured already")
     field = "before_unknown" if payment.status is _P.UNKNOWN else "status"
-    capturing = payment.model_copy(update={field: _P.CAPTURING})
-    return Applied(capturing, (psp_requests.capture(payment, payment.session.psp_reference),))
+    part = message.amount if is_part else None
+    capturing = payment.model_copy(update={field: _P.CAPTURING, "to_capture": part})
+    return Applied(capturing, (psp_requests.capture(capturing, payment.session.psp_reference),))
 
 
 def lost(payment: Payment, report: PspPaymentFailed | PspSessionOpen) -> Decision[Payment]:

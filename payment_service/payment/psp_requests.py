@@ -38,7 +38,7 @@ def capture(payment: Payment, psp_reference: str) -> CapturePspSession:
         **_about(payment),
         session_no=payment.session_no,
         psp_reference=psp_reference,
-        amount=payment.amount,
+        amount=payment.expected,
     )
 
 

@@ -125,6 +125,7 @@ def _opened_again(payment: Payment) -> Decision[Payment]:
             "earlier_sessions": (*payment.earlier_sessions, *left),
             "latest_fact_at": None,
             "capture_before": None,
+            "to_capture": None,
         }
     )
     return Applied(again, (psp_requests.create(again),))

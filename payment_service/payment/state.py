@@ -109,6 +109,8 @@ class Payment(State):
     """Its sessions are only authorised, and captured once the hotel has approved the order."""
     capture_before: datetime | None = None
     """When the authorisation lapses."""
+    to_capture: Money | None = None
+    """What is captured of an authorised amount that is not captured in full."""
     session_no: int = 1
     session: PspSession | None = None
     earlier_sessions: tuple[str, ...] = ()
@@ -149,6 +151,11 @@ class Payment(State):
     def about_session(self) -> dict[str, Any]:
         """The fields of every event about the current session."""
         return {"order_id": self.order_id, "payment_id": self.payment_id, "request_no": self.latest_request}
+
+    @property
+    def expected(self) -> Money:
+        """What the PSP is expected to receive."""
+        return self.to_capture or self.amount
 
     @property
     def is_unpayable(self) -> bool:

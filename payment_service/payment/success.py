@@ -27,9 +27,9 @@ def succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> D
             "latest_fact_at": report.occurred_at,
         }
     )
-    if report.amount_received != payment.amount:
+    if report.amount_received != payment.expected:
         return mismatched(
-            received, f"received {readable(report.amount_received)}, asked for {readable(payment.amount)}"
+            received, f"received {readable(report.amount_received)}, asked for {readable(payment.expected)}"
         )
     if payment.session is not None and report.livemode != payment.session.livemode:
         return mismatched(received, f"livemode is {report.livemode}, the session's was {payment.session.livemode}")
@@ -83,7 +83,7 @@ def mismatched(payment: Payment, detail: str) -> Applied[Payment]:
 
 
 def success_of(payment: Payment) -> PaymentSucceeded:
-    amount = payment.received or payment.amount
+    amount = payment.received or payment.expected
     return PaymentSucceeded(order_id=payment.order_id, payment_id=payment.payment_id, amount=amount)
 
 

@@ -31,7 +31,7 @@ from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, Psp
 from psp_adapter.handlers import TRIES, AdapterHandlers
 from tests.model import psp as at_psp
 from tests.model.bounds import KEY, OBJECT, RIGHT, UNKNOWN, Bounds
-from tests.model.psp import AUTHORISED, CANCELLABLE, TOTAL, Happened, Psp
+from tests.model.psp import AUTHORISED, CANCELLABLE, Happened, Psp
 from tests.model.rules import Book
 
 NO_ANSWER = -1
@@ -149,11 +149,11 @@ class Adapter:
                 if psp.sessions[number - 1].status in CANCELLABLE:
                     happened = at_psp.changed(psp, number, "canceled", "payment_intent.canceled", tick)
                 yield happened, at_psp.report(happened.psp, number, ahead)
-            case CapturePspSession(psp_reference=reference):
+            case CapturePspSession(psp_reference=reference, amount=money):
                 number = at_psp.number_of(reference)
                 happened = Happened(psp)
                 if psp.sessions[number - 1].status == AUTHORISED:
-                    happened = at_psp.changed(psp, number, "succeeded", "payment_intent.succeeded", tick, TOTAL)
+                    happened = at_psp.changed(psp, number, "succeeded", "payment_intent.succeeded", tick, money.amount)
                 yield happened, at_psp.report(happened.psp, number, ahead)
             case RetrievePspSession(psp_reference=reference):
                 yield Happened(psp), at_psp.report(psp, at_psp.number_of(reference), ahead)

@@ -58,6 +58,7 @@ OPENS = ("the guest opens the payment page",)
 PAYS_TWICE = ("the guest opens the payment page", "the guest pays", "the guest pays a second session")
 PAYS = ("the guest opens the payment page", "the guest pays")
 APPROVED = "staff: ApproveOrder"
+APPROVED_IN_PART = "staff: ApproveOrder (without a line)"
 SILENCE = ("the payment is polled", "the PSP is asked (silent, not done):")
 WEEK_OF_SILENCE = ("the guest opens the payment page", *SILENCE, "the payment is polled")
 
@@ -164,6 +165,28 @@ APPROVALS = tuple(
         Bounds("after paying: 1 guest, 1 staff action, 1 old message again", Left(1, 1, replays=1), begin=PAYS),
         Bounds("after paying: 1 staff action, disputed and decided", Left(staff=1, psp=2), begin=PAYS),
         Bounds("after paying: 1 staff action, 1 refusal", Left(0, 1, refuses=1), begin=PAYS, refusals=ALL_REFUSALS),
+        Bounds(
+            "approved without a line: 1 staff action, 1 time-out, the whole captured in the dashboard",
+            Left(staff=1, psp=1, silent=1),
+            begin=(*PAYS, APPROVED_IN_PART),
+            surprises=("capture",),
+        ),
+        Bounds(
+            "approved without a line: 1 guest action, 1 refund in the dashboard",
+            Left(guest=1, psp=1),
+            begin=(*PAYS, APPROVED_IN_PART),
+        ),
+        Bounds(
+            "approved without a line, and the extras store goes back",
+            Left(restores=1, staff=1),
+            begin=(EXTRAS_BACKUP, *PAYS, APPROVED_IN_PART),
+        ),
+        Bounds(
+            "approved without a line, and the payment store goes back without a log",
+            Left(restores=1),
+            begin=(PAYMENT_BACKUP, *PAYS, APPROVED_IN_PART),
+            reconciles=True,
+        ),
         Bounds("approved, and the extras store goes back", Left(restores=1), begin=(EXTRAS_BACKUP, *PAYS, APPROVED)),
         Bounds("approved, and the payment store goes back", Left(restores=1), begin=(PAYMENT_BACKUP, *PAYS, APPROVED)),
         Bounds(

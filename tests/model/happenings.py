@@ -87,6 +87,10 @@ class Happenings:
                 if "gone" in self._bounds.surprises:
                     gone = psp.with_session(number, status=at_psp.GONE, is_voucher=False)
                     yield Possible("the session is gone at the PSP", Happened(gone))
+            if session.is_manual and session.status == at_psp.AUTHORISED and "capture" in self._bounds.surprises:
+                whole = self._captured(psp, number, TOTAL)
+                by_hand = whole.psp.with_session(number, is_by_hand=True)
+                yield Possible("a capture of the whole in the PSP's dashboard", whole._replace(psp=by_hand))
             if "metadata" in self._bounds.surprises and session.metadata == at_psp.OURS:
                 yield from self._metadata_changed(psp, number, payment)
             if session.status == "succeeded":

@@ -10,7 +10,7 @@ from contracts.psp import ClosePspSession
 from extras_service.order.state import Order
 from payment_service.payment.state import Payment, PaymentStage
 from tests.model.bounds import OBJECT
-from tests.model.psp import AUTHORISED, CANCELLABLE, TAKEN, TOTAL, Psp, number_of
+from tests.model.psp import AUTHORISED, CANCELLABLE, TAKEN, Psp, number_of
 from tests.model.rules import BY_THE_PSP, Book, is_moved
 from tests.model.steps import Model
 from tests.model.world import World, is_behind
@@ -23,8 +23,9 @@ Law = Callable[[Order, Payment | None, Psp], bool]
 
 
 def confirmed_means_captured(order: Order, _payment: Payment | None, psp: Psp) -> bool:
-    """A confirmed order was paid in full, unless staff accepted it as it is."""
-    return order.status not in KEPT or order.accepted or any(each.captured == TOTAL for each in psp.sessions)
+    """A confirmed order was paid in full, for the lines that staff left in it, unless they accepted it as it is."""
+    total = order.total.amount
+    return order.status not in KEPT or order.accepted or any(each.captured == total for each in psp.sessions)
 
 
 def refunds_never_exceed_what_was_captured(order: Order, payment: Payment | None, psp: Psp) -> bool:
@@ -70,7 +71,7 @@ def _second_outside(order: Order) -> int:
 def no_guest_pays_twice(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     """Unless a person is asked, or has given it back outside."""
     is_decided = order.status is OrderStatus.NEEDS_REVIEW or order.accepted
-    return is_decided or psp.held_in_all - _second_outside(order) <= TOTAL
+    return is_decided or psp.held_in_all - _second_outside(order) <= order.total.amount
 
 
 def no_session_is_left_open(order: Order, _payment: Payment | None, psp: Psp) -> bool:
@@ -174,6 +175,12 @@ def nothing_is_captured_without_approval(order: Order, _payment: Payment | None,
     return is_approved or not (is_kept or any(each.is_manual and each.captured for each in psp.sessions))
 
 
+def no_more_is_captured_than_was_approved(order: Order, _payment: Payment | None, psp: Psp) -> bool:
+    """Nothing for a line that staff took out, except by a capture in the PSP's dashboard."""
+    ours = (each for each in psp.sessions if each.is_manual and not each.is_by_hand)
+    return all(each.captured <= order.total.amount for each in ours)
+
+
 def no_closed_order_has_an_authorisation(order: Order, _payment: Payment | None, psp: Psp) -> bool:
     return order.status not in CLOSED or all(each.status != AUTHORISED for each in psp.sessions)
 
@@ -191,6 +198,7 @@ def a_repeated_failure_is_got_over(order: Order, _payment: Payment | None, psp: 
 
 NOT_VOIDED = "never authorised at rest on a closed order"
 WITHOUT_APPROVAL = "never captured without approval"
+TAKEN_OUT = "nothing is captured for a line that was taken out"
 NOT_CAPTURED = "an authorisation that is not captured is cancelled at once"
 UNSEEN = "a refund without an outcome is seen"
 BY_A_FAILURE = "no order comes before a person because the PSP repeats a failure"
@@ -225,6 +233,7 @@ WHILE_NOTHING_IS_UNDER_WAY: Mapping[str, Law] = {
 WITHOUT_A_RESTORE: Mapping[str, Law] = {
     "an order never knows of money its payment does not": order_and_payment_agree_about_what_came,
     WITHOUT_APPROVAL: nothing_is_captured_without_approval,
+    TAKEN_OUT: no_more_is_captured_than_was_approved,
 }
 """Laws of every world whose stores have had all of their messages."""
 

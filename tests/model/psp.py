@@ -47,6 +47,8 @@ class Session(NamedTuple):
     is_voucher: bool = False
     is_manual: bool = False
     """Paying it authorises the money; it is captured later, or never."""
+    is_by_hand: bool = False
+    """It was captured in the dashboard."""
 
 
 class Refund(NamedTuple):

@@ -85,17 +85,23 @@ BREAKFAST = Extra(
     unit_price=Money(amount=TOTAL, currency="EUR"),
     max_quantity=1,
 )
-CATALOGUE: Catalogue = {BREAKFAST.extra_id: BREAKFAST}
-LINES = (RequestedLine(extra_id=BREAKFAST.extra_id, quantity=1, day=None),)
 
 
-def _placing(catalogue: Catalogue) -> PlacementRequest:
-    command = PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=LINES)
-    return PlacementRequest(command, quote(GUEST, LINES, catalogue), catalogue, timedelta(minutes=30))
+def _placing(*extras: Extra) -> PlacementRequest:
+    catalogue: Catalogue = {extra.extra_id: extra for extra in extras}
+    lines = tuple(RequestedLine(extra_id=extra.extra_id, quantity=1, day=None) for extra in extras)
+    command = PlaceOrder(order_id=ORDER_ID, guest=GUEST, lines=lines)
+    return PlacementRequest(command, quote(GUEST, lines, catalogue), catalogue, timedelta(minutes=30))
 
 
-PLACE = _placing(CATALOGUE)
-PLACE_FOR_APPROVAL = _placing({BREAKFAST.extra_id: BREAKFAST.model_copy(update={"needs_approval": True})})
+def _asking_first(extra_id: str, amount: int) -> Extra:
+    price = Money(amount=amount, currency="EUR")
+    return BREAKFAST.model_copy(update={"extra_id": ExtraId(extra_id), "unit_price": price, "needs_approval": True})
+
+
+PLACE = _placing(BREAKFAST)
+PLACE_FOR_APPROVAL = _placing(_asking_first("alm-late", TOTAL // 2), _asking_first("alm-spa", TOTAL // 2))
+"""Two lines, of which staff may take one out."""
 STAFF = Staff(staff_id="staff-rosa", property_id=GUEST.property_id)
 
 
@@ -112,6 +118,7 @@ def _resolve(resolution: ReviewResolution) -> ReviewDecision:
 
 START = "StartPayment"
 APPROVE, DECLINE = "ApproveOrder", "DeclineOrder"
+APPROVE_WITHOUT = "ApproveOrder (without a line)"
 START_LATER = "StartPayment, unanswered for a while"
 CANCEL = "CancelOrder"
 FULFIL = "FulfilOrder"
@@ -130,6 +137,7 @@ COMMANDS: Mapping[str, OrderInput] = {
     START_LATER: _STARTING,
     CANCEL: CancelOrder(order_id=ORDER_ID, property_id=GUEST.property_id, guest_id=GUEST.guest_id),
     APPROVE: ApproveOrder(order_id=ORDER_ID, staff=STAFF),
+    APPROVE_WITHOUT: ApproveOrder(order_id=ORDER_ID, staff=STAFF, without_lines=(1,), reason="full"),
     DECLINE: DeclineOrder(order_id=ORDER_ID, staff=STAFF, reason="full"),
     FULFIL: FulfilOrder(order_id=ORDER_ID, staff=STAFF),
     FULFIL_LINE: FulfilLines(order_id=ORDER_ID, staff=STAFF, lines=(0,)),

@@ -25,6 +25,7 @@ from tests.model.reconcile import Reconciled, reconcile
 from tests.model.rules import (
     ACCEPT,
     APPROVE,
+    APPROVE_WITHOUT,
     CANCEL,
     DEADLINE,
     DECLINE,
@@ -264,6 +265,7 @@ class Model:
         spent = world._replace(left=world.left._replace(staff=world.left.staff - 1))
         names = (
             APPROVE,
+            APPROVE_WITHOUT,
             DECLINE,
             FULFIL,
             FULFIL_LINE,

@@ -49,7 +49,16 @@ from payment_service.payment.state import Payment
 from psp_adapter.errors import PspBrokenError, PspForbiddenError
 from tests.model.bounds import EXTRAS_BACKUP, KEY_REFUSED, OPENS, PAYMENT_BACKUP, PAYS, PAYS_TWICE, Bounds, Left
 from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore
-from tests.model.laws import BY_A_FAILURE, BY_THE_KEY, NOT_CAPTURED, NOT_MADE_GOOD, NOT_VOIDED, UNSEEN, WITHOUT_APPROVAL
+from tests.model.laws import (
+    BY_A_FAILURE,
+    BY_THE_KEY,
+    NOT_CAPTURED,
+    NOT_MADE_GOOD,
+    NOT_VOIDED,
+    TAKEN_OUT,
+    UNSEEN,
+    WITHOUT_APPROVAL,
+)
 from tests.model.psp import NOW
 from tests.model.rules import Rules
 
@@ -485,6 +494,33 @@ def test_an_order_that_is_confirmed_although_it_was_charged_without_approval_is_
 
     assert not seen.violations
     assert WITHOUT_APPROVAL in found.violations
+
+
+def test_a_capture_of_the_whole_although_a_line_was_taken_out_is_found() -> None:
+    def captures_all(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, CapturePayment):
+            message = message.model_copy(update={"amount": payment.amount})
+        return decide_payment(payment, message, now)
+
+    assert TAKEN_OUT in broken(APPROVING, Rules(payment=captures_all))
+
+
+def test_an_order_that_takes_the_whole_for_what_is_left_of_it_is_found() -> None:
+    """Beside a payment that captures it; the order alone would have brought it before a person."""
+
+    def captures_all(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, CapturePayment):
+            message = message.model_copy(update={"amount": payment.amount})
+        return decide_payment(payment, message, now)
+
+    def believes(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
+        if order is not None and isinstance(message, PaymentSucceeded) and order.received is None:
+            return paid(order)
+        return decide_order(order, message, now)
+
+    found = broken(APPROVING, Rules(payment=captures_all, order=believes), stop=False)
+
+    assert "never confirmed without the full amount captured" in found
 
 
 def test_an_authorisation_that_stays_when_the_order_is_declined_is_found() -> None:

@@ -213,10 +213,38 @@ def nothing_is_sold_twice(world: "World") -> Iterator[str]:
 def _sold(world: "World") -> Counter[tuple[str, str, str | None]]:
     sold: Counter[tuple[str, str, str | None]] = Counter()
     for state in orders_of(world).values():
-        for line in state["lines"] if state["status"] in KEPT and not _is_forced(state) else ():
-            if line.get("day"):
+        gone = _taken_out(state)
+        for number, line in enumerate(state["lines"] if state["status"] in KEPT and not _is_forced(state) else ()):
+            if line.get("day") and number not in gone:
                 sold[line["extra_id"], line["day"], line.get("slot")] += line["quantity"]
     return sold
+
+
+def _taken_out(state: dict[str, Any]) -> tuple[int, ...]:
+    """The numbers of the lines that staff took out of an order."""
+    return tuple((state.get("taken_out") or {"lines": ()})["lines"])
+
+
+def what_staff_take_out_is_neither_charged_nor_held(world: "World") -> Iterator[str]:
+    """Unless a person looks at the order."""
+    books = books_of(world)
+    short = {order_id: state for order_id, state in orders_of(world).items() if _taken_out(state)}
+    for order_id, state in short.items():
+        book, total = books.get(order_id, Books()), state["total"]["amount"]
+        if max(book.captured, default=0) > total and state["status"] != "needs_review" and not state["accepted"]:
+            yield f"{order_id} costs {total} without what was taken out: {book}"
+    for raw in world.collection("stock").documents.values():
+        stock = raw["state"]
+        here = (stock["extra_id"], stock["day"], stock.get("slot"))
+        for hold in stock["holds"]:
+            state = short.get(hold["order_id"], {"lines": []})
+            owed = sum(
+                line["quantity"]
+                for number, line in enumerate(state["lines"])
+                if number not in _taken_out(state) and (line["extra_id"], line.get("day"), line.get("slot")) == here
+            )
+            if hold["order_id"] in short and hold["quantity"] > owed:
+                yield f"{hold['order_id']} needs {owed} of {here} and holds {hold['quantity']}"
 
 
 def slots_sold(world: "World") -> Counter[str]:
@@ -344,6 +372,7 @@ LAWS: tuple[Law, ...] = (
     only_what_was_asked_for_is_refunded,
     a_closed_order_cannot_be_paid,
     nothing_is_captured_without_approval,
+    what_staff_take_out_is_neither_charged_nor_held,
     nothing_is_authorised_at_rest,
     who_paid_has_the_order_or_the_money,
     who_wants_to_pay_can,

@@ -84,6 +84,9 @@ class Plan:
         more = (RequestedLine(extra_id=ExtraId("breakfast"), quantity=1),) if basket.random() < 0.25 else ()
         if Random(f"approval {number} of {seed}").random() < 0.12:  # noqa: S311 - as above
             line = RequestedLine(extra_id=LATE_CHECKOUT, quantity=1)
+            beside = Random(f"beside {number} of {seed}")  # noqa: S311 - as above
+            if beside.random() < 0.5:  # something limited, which staff may take out
+                more = (RequestedLine(extra_id=ExtraId("massage"), quantity=1, day=beside.choice(SCARCE_DAYS)), *more)
         names, weights = zip(*CARDS, strict=True)
         waits = random.choice((0.5, 0.5, 2.0, 20.0, 300.0, random.uniform(1780, 1860), 2400.0))
         cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")

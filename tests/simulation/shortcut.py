@@ -128,7 +128,7 @@ class Shortcut:
                 staff = person if isinstance(person, Staff) else None
                 return CancelOrder(order_id=order_id, staff=staff, reason=body.get("reason", ""), **who)
             case "POST", "approve":
-                return ApproveOrder(order_id=order_id, staff=_staff(person))
+                return ApproveOrder.model_validate({"order_id": order_id, "staff": _staff(person), **body})
             case "POST", "decline":
                 return DeclineOrder(order_id=order_id, staff=_staff(person), reason=body["reason"])
             case "POST", "fulfil":

@@ -45,6 +45,8 @@ class Duty:
 
     approval: str
     """What they do with an order that awaits approval: "", "approve", "decline" or "both", at the same moment."""
+    takes_out: bool
+    """Whether they approve it without its second line."""
     decides_after: float
     """Seconds."""
 
@@ -60,6 +62,7 @@ class Duty:
             failed_refund=random.choices(("", "retry", "settle outside"), (50, 30, 20))[0],
             by_line=Random(f"line {number} of {seed}").random() < 0.3,  # noqa: S311 - as above
             approval=own.choices(("", "approve", "decline", "both"), (2, 65, 23, 10))[0],
+            takes_out=Random(f"taken out {number} of {seed}").random() < 0.5,  # noqa: S311 - as above
             decides_after=own.choice((1.0, 60.0, 1800.0)),
             review=random.choices(("", "accept", "by force", "refund", "settled outside"), (50, 15, 5, 15, 15))[0],
         )
@@ -82,6 +85,9 @@ async def work_on(duty: Duty, order_id: str, ask: Ask) -> bool:
 async def decide_on(duty: Duty, order_id: str, ask: Ask) -> None:
     """What becomes of an order that awaits approval; without a decision it is declined by itself, days later."""
     approve, decline = calls.approve_order(order_id), calls.decline_order(order_id, reason="the room is needed")
+    seen = await ask(STAFF, calls.get_order(order_id)) if duty.takes_out else None
+    if isinstance(seen, OrderView) and len(seen.lines) > 1:
+        approve = calls.approve_order(order_id, without_lines=[1], reason="it is taken that day")
     chosen = {"approve": [approve], "decline": [decline], "both": [approve, decline]}.get(duty.approval, [])
     await asyncio.sleep(duty.decides_after if chosen else 0.0)
     again = 1 + duty.double_clicks

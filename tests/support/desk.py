@@ -48,8 +48,8 @@ class Desk:
     async def cancel(self, order_id: str) -> httpx.Response:
         return await self.answer(calls.cancel_order(order_id, reason=REASON))
 
-    async def approve(self, order_id: str) -> httpx.Response:
-        return await self.answer(calls.approve_order(order_id))
+    async def approve(self, order_id: str, *without_lines: int, reason: str = REASON) -> httpx.Response:
+        return await self.answer(calls.approve_order(order_id, without_lines=without_lines, reason=reason))
 
     async def decline(self, order_id: str, reason: str = REASON) -> httpx.Response:
         return await self.answer(calls.decline_order(order_id, reason=reason))

@@ -272,6 +272,13 @@ def approving(property_id: str = "alpenhof") -> ApproveOrder:
     return ApproveOrder(order_id=ORDER_ID, staff=staff(property_id))
 
 
+NOT_THAT_DAY = "The next guest arrives early that day."
+
+
+def approving_without(*lines: int, reason: str = NOT_THAT_DAY) -> ApproveOrder:
+    return ApproveOrder(order_id=ORDER_ID, staff=staff(), without_lines=lines, reason=reason)
+
+
 def declining(reason: str = "The room is needed at ten.") -> DeclineOrder:
     return DeclineOrder(order_id=ORDER_ID, staff=staff(), reason=reason)
 
@@ -388,6 +395,16 @@ def needing_approval() -> Order:
 
 def _needing_approval(line: OrderLine) -> OrderLine:
     return line.model_copy(update={"needs_approval": True})
+
+
+def awaiting_approval_of_two_lines() -> Order:
+    """Breakfast for `TOTAL`, and a late check-out for as much as `LATE` that day."""
+    order = awaiting_approval()
+    late = order.lines[0].model_copy(update={"extra_id": LATE_CHECKOUT, "quantity": 1, "line_total": LATE})
+    return order.model_copy(update={"lines": (*order.lines, late), "total": order.total + LATE})
+
+
+LATE = Money(amount=5000, currency="EUR")
 
 
 def awaiting_approval() -> Order:

@@ -69,8 +69,8 @@ def create(
     )
 
 
-def capture() -> CapturePayment:
-    return CapturePayment(**IDS, amount=AMOUNT)
+def capture(amount: Money = AMOUNT) -> CapturePayment:
+    return CapturePayment(**IDS, amount=amount)
 
 
 def authorised(seconds: float = 1, *, capture_before: datetime | None = None) -> PspPaymentHeld:

@@ -1,6 +1,7 @@
 // What staff do to an order: each act says first what happens to the money, is asked once, and is safe to repeat.
 
 import { h, showModal } from "./dom.js";
+import { lineChoice } from "./lines.js";
 import { ofTab } from "./storage.js";
 
 const ROUTES = {
@@ -17,7 +18,7 @@ const ROUTES = {
 };
 const RESOLUTIONS = { accept: "accept", "review-refund": "refund", "settled-outside": "settled-outside" };
 const WITH_AMOUNT = new Set(["refund", "settle"]);
-const WITHOUT_REASON = new Set(["approve", "fulfil"]);
+const WITHOUT_REASON = new Set(["fulfil"]);
 
 export const amountOf = ({ amount }, words) => (amount ? words.money(amount) : "");
 
@@ -40,6 +41,7 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
   const known = kind === "refund" ? ofTab.get(name) ?? crypto.randomUUID() : null;
   const amount = WITH_AMOUNT.has(kind) ? h("input", { id: "amount", inputmode: "decimal", autocomplete: "off", required: true, value: words.plain(most), "aria-describedby": "effect" }) : null;
   const reason = WITHOUT_REASON.has(kind) ? null : h("input", { id: "reason", maxlength: 500, autocomplete: "off", required: kind !== "cancel" });
+  const choice = kind === "approve" && order.lines.length > 1 ? lineChoice(order, words, () => tell()) : null;
   const effect = h("p", { id: "effect", class: "effect", role: "status" });
   const trouble = h("p", { class: "trouble", role: "alert" });
   // Asked for only once it is known that no place is left.
@@ -50,6 +52,10 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
 
   const money = () => (amount ? words.parsed(amount.value, most.currency) : most);
   function tell() {
+    if (kind === "approve") {
+      tellOfApproval();
+      return;
+    }
     const moved = money();
     if (amount && (!moved || moved.amount <= 0 || moved.amount > most.amount)) {
       effect.textContent = words.say("amount.between", { most: words.money(most) });
@@ -65,6 +71,14 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
     const form = kind === "cancel" && order.payment_status === "unpaid" ? "effect.cancel.unpaid" : `effect.${kind}`;
     effect.textContent = words.say(form, { amount: words.money(moved), rest: words.money(rest) });
   }
+  function tellOfApproval() {
+    const { gone, stays, released } = choice?.now() ?? { gone: [], stays: order.total };
+    because.hidden = !gone.length;
+    reason.required = gone.length > 0;
+    submit.disabled = gone.length > 0 && gone.length === order.lines.length;
+    const form = submit.disabled ? "effect.approve.nothing" : gone.length ? "effect.approve.without" : "effect.approve";
+    effect.textContent = words.say(form, { amount: words.money(stays), rest: released && words.money(released) });
+  }
   amount?.addEventListener("input", tell);
 
   async function go(event) {
@@ -73,8 +87,10 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
     submit.disabled = true;
     trouble.textContent = "";
     if (known) ofTab.set(name, known);
+    const gone = choice?.now().gone ?? [];
     const body = {
-      ...(reason?.value.trim() && { reason: reason.value.trim() }),
+      ...(reason?.value.trim() && !because.hidden && { reason: reason.value.trim() }),
+      ...(gone.length && { without_lines: gone }),
       ...(amount && { amount: money() }),
       ...(line !== null && (kind === "fulfil" ? { lines: [line] } : { line })),
       ...(force.checked && { force: true }),
@@ -97,11 +113,11 @@ export async function act(desk, order, kind, { refund = null, line = null }, cha
   }
 
   const field = (label, input) => input && h("p", {}, h("label", { for: input.id, text: words.say(label) }), input);
+  const because = field(kind === "cancel" ? "reason.optional" : kind === "approve" ? "reason.taken.out" : "reason", reason);
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "dialog-title" },
     h("form", { class: "fields", on: { submit: go } },
       h("h2", { id: "dialog-title", text: words.say(line === null ? `ask.${kind}` : `ask.${kind}.line`) }),
-      field(amount && kind === "settle" ? "amount.given" : "amount", amount), effect,
-      field(kind === "cancel" ? "reason.optional" : "reason", reason), trouble, forced,
+      field(amount && kind === "settle" ? "amount.given" : "amount", amount), choice?.node, effect, because, trouble, forced,
       h("div", { class: "dialog-buttons" }, submit, close)));
   tell();
   await showModal(dialog);

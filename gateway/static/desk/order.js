@@ -2,7 +2,7 @@
 
 import { act, amountOf } from "./acts.js";
 import { h, refill } from "./dom.js";
-import { chip, disputeText } from "./orders.js";
+import { chip, disputeText, isGone } from "./orders.js";
 import { receiptButton } from "./receipt.js";
 
 const CANCELLABLE = new Set(["pending_payment", "awaiting_approval", "capturing", "expiring", "confirmed"]);
@@ -61,14 +61,15 @@ function content(desk, current, press) {
     current.disputes?.length ? h("section", { class: "alarm", "aria-labelledby": "disputes-title" },
       h("h2", { id: "disputes-title", text: words.say("disputes") }),
       h("ul", { class: "rows" }, current.disputes.map((dispute) => h("li", { text: disputeText(dispute, current, words) })))) : null,
+    current.taken_out ? h("p", { id: "taken-out", text: words.say("taken.out", { reason: current.taken_out.reason }) }) : null,
     h("table", {}, h("caption", { class: "unseen", text: words.say("lines") }),
       h("thead", {}, h("tr", {}, ["line.what", "line.when", "line.price", "sheet.done"].map((name) => h("th", { scope: "col", text: words.say(name) })))),
       h("tbody", {}, current.lines.map((line, number) => h("tr", {},
-        h("td", { text: `${line.quantity} × ${words.own(line.name)}` }),
+        h("td", {}, h(isGone(current, number) ? "s" : "span", { text: `${line.quantity} × ${words.own(line.name)}` })),
         h("td", { text: [line.day ? words.day(line.day) : words.say("any.day"), line.slot].filter(Boolean).join(", ") }),
         h("td", { class: "amount", text: words.money(line.line_total) }),
-        h("td", {}, isGiven(number) ? h("span", { class: "good", text: words.say("line.given") }) : null,
-          current.lines.length > 1 ? h("span", { class: "buttons" },
+        h("td", {}, isGone(current, number) ? h("span", { class: "quiet", text: words.say("line.gone") }) : isGiven(number) ? h("span", { class: "good", text: words.say("line.given") }) : null,
+          current.lines.length > 1 && !isGone(current, number) ? h("span", { class: "buttons" },
             !isGiven(number) && current.status === "confirmed" && desk.may("fulfil") ? button("fulfil", "", { line: number }) : null,
             REFUNDABLE.has(current.status) && left?.amount > 0 && desk.may("refund") ? button("refund", "", { line: number }) : null) : null))))),
     h("dl", { class: "sums" }, sums(current, words)),
@@ -83,7 +84,7 @@ function content(desk, current, press) {
 
 function sums(current, words) {
   const left = current.staff.refundable;
-  return [["sum.total", current.total], ["sum.refunded", current.refunded], ["sum.left", left?.amount > 0 ? left : null]]
+  return [["sum.total", current.total], ["sum.released", current.taken_out?.amount], ["sum.refunded", current.refunded], ["sum.left", left?.amount > 0 ? left : null]]
     .filter(([, money]) => money)
     .map(([name, money]) => [h("dt", { text: words.say(name) }), h("dd", { class: "amount", text: words.money(money) })]);
 }

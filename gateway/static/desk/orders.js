@@ -11,7 +11,11 @@ export function chip(order, words) {
   return h("span", { class: `chip ${mood}`, text: words.say(`status.${order.status}`) });
 }
 
-export const linesText = (order, words) => order.lines.map((line) => `${line.quantity} × ${words.own(line.name)}`).join(", ");
+/** Whether staff have taken a line out of the order. */
+export const isGone = (order, number) => order.taken_out?.lines.includes(number) ?? false;
+
+export const linesText = (order, words) => order.lines.filter((_, number) => !isGone(order, number))
+  .map((line) => `${line.quantity} × ${words.own(line.name)}`).join(", ");
 
 /** The disputes of an order that are not decided, in words. */
 export function disputesText(order, words) {

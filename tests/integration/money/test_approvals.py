@@ -3,8 +3,10 @@
 import asyncio
 from datetime import datetime, timedelta
 
+from client import calls
 from tests.support.desk import Desk, cancel, intent_of, is_clean, write_at_psp
 from tests.support.guest import Guest, Json, body, problem
+from tests.support.situations import massage, taken
 from tests.support.system import GOOD_CARD, System
 from tests.support.waiting import until
 
@@ -127,3 +129,92 @@ async def test_the_psps_own_time_says_until_when_the_hotel_may_decide(system: Sy
         return bool(payment) and int(datetime.fromisoformat(str(payment["capture_before"])).timestamp()) == lapses
 
     await until(named, "the payment knows the PSP's own end of the authorisation")
+
+
+# Without a line
+
+
+TAKEN = "The masseur is ill that day."
+
+
+async def authorised_with_a_massage(system: System, guest: Guest, day: str) -> str:
+    order_id: str = (await guest.order(EARLY, massage(day)))["order_id"]
+    await system.pay(await guest.session(order_id), GOOD_CARD)
+    await guest.sees(order_id, status="awaiting_approval", payment_status="authorised")
+    return order_id
+
+
+async def test_what_staff_take_out_is_not_charged_and_its_place_is_free_at_once(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    day = "2038-05-01"
+    order_id = await authorised_with_a_massage(system, guest, day)
+    held = await taken(system, day)
+
+    approved = body(await desk.approve(order_id, 1, reason=TAKEN), 200)
+    confirmed = await guest.sees(order_id, status="confirmed", payment_status="paid")
+
+    assert held == 1
+    await until(lambda: _is_free(system, day), "the place of the massage is free")
+    intent = await intent_of(system, order_id)
+    assert (intent["amount"], intent["amount_received"], intent["amount_capturable"]) == (PRICE + 9500, PRICE, 0)
+    assert approved["total"] == confirmed["total"] == {"amount": PRICE, "currency": "EUR"}
+    assert confirmed["taken_out"] == {"lines": [1], "amount": {"amount": 9500, "currency": "EUR"}, "reason": TAKEN}
+    assert len(confirmed["lines"]) == 2
+    await is_clean(system)
+
+
+async def _is_free(system: System, day: str) -> bool:
+    return await taken(system, day) == 0
+
+
+async def test_its_receipt_refund_and_fulfilment_are_about_what_is_left(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    order_id = await authorised_with_a_massage(system, guest, "2038-05-02")
+    body(await desk.approve(order_id, 1, reason=TAKEN), 200)
+    await guest.sees(order_id, status="confirmed")
+
+    receipt = body(await guest.http.get(f"/v1/orders/{order_id}/receipt"), 200)
+    problem(await desk.answer(calls.fulfil_order(order_id, lines=[1])), 409, "line-taken-out")
+    body(await desk.answer(calls.fulfil_order(order_id, lines=[0])), 200)
+    await guest.sees(order_id, status="fulfilled")
+    body(await desk.refund(order_id), 200)
+    refunded = await guest.sees(order_id, payment_status="refunded")
+
+    assert receipt["paid"] == {"amount": PRICE, "currency": "EUR"}
+    assert [[share["line"] for share in each["shares"]] for each in receipt["receipts"]] == [[0]]
+    assert refunded["refunded"] == {"amount": PRICE, "currency": "EUR"}
+    await is_clean(system)
+
+
+async def test_two_receptions_that_take_out_different_lines_decide_once(
+    system: System, guest: Guest, desk: Desk
+) -> None:
+    order_id = await authorised_with_a_massage(system, guest, "2038-05-03")
+
+    answers = await asyncio.gather(
+        desk.approve(order_id, 1, reason=TAKEN), desk.approve(order_id, 0, reason="No room."), desk.approve(order_id)
+    )
+    confirmed = await guest.sees(order_id, status="confirmed")
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+    for answer in answers:
+        if not answer.is_success:
+            problem(answer, 409, "approved-otherwise")
+    assert await captured(system, order_id) == confirmed["total"]["amount"]
+    problem(await desk.approve(order_id, 0, 1), 409, "approved-otherwise")
+    await is_clean(system)
+
+
+async def test_an_order_keeps_at_least_one_line(system: System, guest: Guest, desk: Desk) -> None:
+    order_id = await authorised_with_a_massage(system, guest, "2038-05-04")
+
+    problem(await desk.approve(order_id, 0, 1), 422, "no-line-left")
+    problem(await desk.approve(order_id, 7), 422, "line-unknown")
+    problem(await desk.approve(order_id, 1, reason=""), 422, "invalid-request")
+
+    await guest.sees(order_id, status="awaiting_approval")
+    body(await desk.decline(order_id), 200)
+    await guest.sees(order_id, status="declined")
+    await is_clean(system)

@@ -52,5 +52,5 @@ async def test_it_lapses_after_seven_days(bench: Bench) -> None:
     await bench.advance(WEEK + 1)
     lapsed = await bench.sdk.v1.payment_intents.retrieve_async(intent.id)
 
-    assert (lapsed.status, lapsed.cancellation_reason, lapsed.amount_capturable) == ("canceled", "automatic", 0)
+    assert (lapsed.status, lapsed.cancellation_reason, lapsed.amount_capturable) == ("canceled", "expired", 0)
     await bench.inbox.gets("charge.expired", "payment_intent.canceled")

@@ -31,6 +31,7 @@ MESSAGES: dict[str, OrderInput] = {
     "mismatched": given.mismatched(),
     "authorised": given.authorised(),
     "approve": given.approving(),
+    "approve without its line": given.approving_without(0),
     "approve by staff elsewhere": given.approving("kamogawa"),
     "decline": given.declining(),
     "session closed": given.session_closed(),
@@ -75,6 +76,7 @@ succeeded, other amount    | -> needs_review      | -> needs_review      | -> ne
 mismatched                 | -> needs_review      | -> needs_review      | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | -> needs_review
 authorised                 | -> awaiting_approval | ignored              | -> capturing    | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | stale        | stale        | -> needs_review
 approve                    | refused              | -> capturing         | ignored         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+approve without its line   | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
 approve by staff elsewhere | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
 decline                    | refused              | -> cancelling        | refused         | refused         | refused         | refused         | refused         | ignored         | refused      | refused      | refused
 session closed             | -> pending_payment   | -> declined          | -> declined     | -> expired      | -> cancelled    | stale           | stale           | stale           | stale        | stale        | ignored

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,19 @@ from tests.support.examples import sample, samples
 
 SAMPLE_ORDER = "ord_k3v7q2mxa5tz4bnw6ehcj2yd5p"
 
-SEEN: dict[str, dict[str, str]] = {
+LEFT: dict[str, Any] = {
+    "total": {"amount": 4800, "currency": "EUR"},
+    "taken_out": {
+        "lines": [1],
+        "amount": {"amount": 5000, "currency": "EUR"},
+        "reason": "The room is needed at ten that day.",
+    },
+}
+SEEN: dict[str, dict[str, Any]] = {
     "orders.order-pending-payment.v1": {"status": "pending_payment", "payment_status": "unpaid"},
-    "orders.order-confirmed.v1": {"status": "confirmed", "payment_status": "paid"},
+    "orders.order-confirmed.v1": {"status": "confirmed", "payment_status": "paid", **LEFT},
     "orders.order-approval-needed.v1": {"status": "awaiting_approval", "payment_status": "authorised"},
-    "orders.order-approved.v1": {"status": "capturing"},
+    "orders.order-approved.v1": {"status": "capturing", **LEFT},
     "orders.order-declined.v1": {
         "status": "declined",
         "payment_status": "unpaid",
@@ -35,11 +44,11 @@ SEEN: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize(("kind", "seen"), SEEN.items())
-def test_a_guest_sees_of_an_event_what_concerns_guests(kind: str, seen: dict[str, str]) -> None:
+def test_a_guest_sees_of_an_event_what_concerns_guests(kind: str, seen: dict[str, Any]) -> None:
     update = update_of(sample(kind))
 
     assert update is not None
-    assert update.model_dump(exclude_none=True) == {
+    assert update.model_dump(mode="json", exclude_none=True) == {
         "event": kind.removesuffix(".v1"),
         "order_id": SAMPLE_ORDER,
         **seen,

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from chassis.decision import Applied, Decision, Ignored, Stale
+from contracts.money import Money
 from contracts.payments import (
     PaymentAuthorised,
+    PaymentMismatched,
     PaymentSessionClosed,
     PaymentSucceeded,
     PaymentUnresolved,
@@ -23,8 +25,6 @@ from payment_service.payment.decide import decide
 from payment_service.payment.inputs import AmountChangedError, PaymentInput, PollDue
 from payment_service.payment.state import Payment, PaymentStage
 from tests.support import payments as given
-
-LATER = given.AMOUNT.model_copy(update={"amount": 1})
 
 
 def _applied(payment: Payment | None, message: PaymentInput) -> Applied[Payment]:
@@ -129,7 +129,7 @@ def test_closing_voids_the_authorisation() -> None:
 
 
 def test_an_authorisation_of_another_amount_is_cancelled_and_needs_a_person() -> None:
-    other = given.authorised().model_copy(update={"authorised": LATER})
+    other = given.authorised().model_copy(update={"authorised": PART})
 
     decided = _applied(given.capturable(), other)
 
@@ -148,11 +148,6 @@ def test_a_payment_that_has_lost_its_session_cannot_be_captured_and_needs_a_pers
     decided = _applied(given.created(), given.capture())
 
     assert [type(message) for message in decided.messages] == [PaymentUnresolved]
-
-
-def test_another_amount_is_never_captured() -> None:
-    with pytest.raises(AmountChangedError):
-        decide(_authorised(), given.capture().model_copy(update={"amount": LATER}), given.NOW)
 
 
 def test_a_capture_is_answered_from_what_is_known() -> None:
@@ -179,3 +174,73 @@ def test_a_part_that_is_paid_is_no_authorisation() -> None:
     report = PspPaymentHeld.model_validate(given.authorised().model_dump() | {"is_authorised_only": False})
 
     assert _applied(given.capturable(), report).state.status is PaymentStage.MISMATCHED
+
+
+# A part of it
+
+
+PART = given.AMOUNT.model_copy(update={"amount": 1200})
+
+
+def test_a_part_is_captured_and_counts_as_paid() -> None:
+    capturing = _applied(_authorised(), given.capture(PART))
+    captured = _applied(capturing.state, given.succeeded(3, amount=PART))
+
+    (request,) = capturing.messages
+    assert isinstance(request, CapturePspSession)
+    assert request.amount == PART
+    assert captured.state.status is PaymentStage.SUCCEEDED
+    (event,) = captured.messages
+    assert isinstance(event, PaymentSucceeded)
+    assert event.amount == captured.state.received == PART
+
+
+def test_polls_ask_for_the_part_again() -> None:
+    silent = _applied(_applied(_authorised(), given.capture(PART)).state, given.unanswered(CapturePspSession))
+    due = silent.state.due_at
+    assert due is not None
+
+    polled = decide(silent.state, PollDue(), due)
+
+    assert isinstance(polled, Applied)
+    (request,) = polled.messages
+    assert isinstance(request, CapturePspSession)
+    assert request.amount == PART
+
+
+def test_the_whole_that_is_captured_although_a_part_was_asked_for_needs_a_person() -> None:
+    captured = _applied(_applied(_authorised(), given.capture(PART)).state, given.succeeded(3))
+
+    assert captured.state.status is PaymentStage.MISMATCHED
+    (event,) = captured.messages
+    assert isinstance(event, PaymentMismatched)
+    assert event.received == given.AMOUNT
+    assert "48.00" in event.detail
+    assert "12.00" in event.detail
+
+
+@pytest.mark.parametrize("before", [PART, given.AMOUNT])
+def test_another_amount_is_not_asked_for_while_one_is_being_captured(before: Money) -> None:
+    capturing = _applied(_authorised(), given.capture(before)).state
+    unknown = _applied(capturing, given.unanswered(CapturePspSession)).state
+    other = PART if before == given.AMOUNT else given.AMOUNT
+
+    for payment in (capturing, unknown):
+        assert isinstance(decide(payment, given.capture(other), given.NOW), Stale)
+        assert isinstance(decide(payment, given.capture(before), given.NOW), Applied)
+
+
+@pytest.mark.parametrize("amount", [0, -1, 4801])
+def test_an_amount_that_was_not_authorised_is_never_asked_for(amount: int) -> None:
+    with pytest.raises(AmountChangedError):
+        decide(_authorised(), given.capture(given.AMOUNT.model_copy(update={"amount": amount})), given.NOW)
+    with pytest.raises(AmountChangedError):
+        decide(_authorised(), given.capture(Money(amount=1200, currency="CHF")), given.NOW)
+
+
+def test_a_session_that_is_opened_again_asks_for_the_whole() -> None:
+    closed = given.after(_applied(_authorised(), given.capture(PART)).state, given.canceled(9))
+
+    again = _applied(closed, given.create(request_no=closed.request_no + 1))
+
+    assert again.state.expected == given.AMOUNT

@@ -14,7 +14,7 @@ from chassis.decision import Ignored
 from contracts.psp import PspPaymentEvent
 from psp_adapter.events import event_of
 from psp_adapter.ledger import ledger_entry
-from psp_adapter.stripe_objects import Intent
+from psp_adapter.stripe_objects import Intent, is_release
 from psp_adapter.translate import EVENT_TYPES, report_of_event, report_of_intent, subject_of
 
 ORDER = {"order_id": "ord_" + "a" * 26, "payment_id": "pay_" + "a" * 26}
@@ -108,4 +108,5 @@ def test_the_audit_reads_a_payment_whichever_optional_fields_are_null_or_absent(
 
     entry = ledger_entry(intent, refunds, disputes, installation="bellhop")
 
-    assert (entry.unreadable, len(entry.refunds), len(entry.disputes)) == ((), len(refunds), len(disputes))
+    moved = [refund for refund in refunds if not is_release(refund)]
+    assert (entry.unreadable, len(entry.refunds), len(entry.disputes)) == ((), len(moved), len(disputes))

@@ -217,7 +217,7 @@ async def test_a_session_that_is_captured_later_is_opened_so() -> None:
     assert parse_qs(request.content.decode())["capture_method"] == ["manual"]
 
 
-async def test_capturing_names_the_amount_and_has_one_key_for_a_session() -> None:
+async def test_capturing_names_the_amount_and_has_one_key_for_a_session_and_an_amount() -> None:
     fake = answering(200, intent("succeeded"))
 
     captured = await fake.api.capture_session(CAPTURE)
@@ -225,7 +225,7 @@ async def test_capturing_names_the_amount_and_has_one_key_for_a_session() -> Non
     (request,) = fake.requests
     assert request.url.path == "/v1/payment_intents/pi_1/capture"
     assert parse_qs(request.content.decode()) == {"amount_to_capture": ["1500"]}
-    assert request.headers["idempotency-key"] == f"capture:{PAYMENT_ID}:2"
+    assert request.headers["idempotency-key"] == f"capture:{PAYMENT_ID}:2:1500"
     assert captured.status == "succeeded"
 
 

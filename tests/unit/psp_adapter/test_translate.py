@@ -310,6 +310,16 @@ def test_a_refund_of_ours_is_reported_under_our_id_with_its_state(status: str, s
     assert (report.refund_id, report.state, report.amount) == ("ref_ours", state, Money(amount=1500, currency="EUR"))
 
 
+@pytest.mark.parametrize("reason", ["partial_capture", "expired_uncaptured_charge"])
+def test_the_release_of_an_authorisation_is_no_refund(reason: str) -> None:
+    """API versions before 2025-03-31 make an object of it, also when the dashboard captures a part."""
+    release = {"id": "re_9", "payment_intent": "pi_1", "amount": 10, "currency": "eur", "status": "succeeded"}
+
+    report = _about_money("refund.created", {**release, "reason": reason})
+
+    assert isinstance(report, Ignored)
+
+
 def test_a_refund_made_in_the_dashboard_is_reported_under_an_id_derived_from_stripes() -> None:
     refund = {"id": "re_9", "payment_intent": "pi_1", "amount": 10, "currency": "jpy", "status": "succeeded"}
 
