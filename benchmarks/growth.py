@@ -89,7 +89,7 @@ def _questions(documents: Any, stored: int) -> list[tuple[str, Work, int]]:
         new = order(next(written))
         for version in range(1, 5):
             state = new.model_copy(update={"created_at": utc_now()})
-            assert await documents.write(_stored(state, version), now=utc_now(), due_at=None)
+            assert await documents.write(stored_as(state, version), now=utc_now(), due_at=None)
         await documents.clear_outboxes({new.order_id: 4})
 
     async def all_ids() -> None:
@@ -118,12 +118,12 @@ def _fill(url: str, numbers: range, now: datetime) -> None:
     def settled() -> Iterator[dict[str, Any]]:
         for number in numbers:
             created = {"created_at": now - number * APART, "guest_key": f"alpenhof/guest-{number}"}
-            yield document_of(_stored(order(number).model_copy(update=created), 4, sent=True), now, None)
+            yield document_of(stored_as(order(number).model_copy(update=created), 4, sent=True), now, None)
 
     insert(url, _DATABASE, "orders", settled())
 
 
-def _stored(state: Order, version: int, *, sent: bool = False) -> Stored[Order]:
+def stored_as(state: Order, version: int, *, sent: bool = False) -> Stored[Order]:
     """A document as it is after so many messages."""
     names = [f"{state.payment_id}.{number}.0.5d41402abc4b2a76" for number in range(version)]
     delivery = Delivery(names[-1], "psp.evt_3PqR2sT4uV5wX6yZ", "payments.payment-succeeded.v1")

@@ -157,3 +157,10 @@ class ShieldedBroker(RabbitBroker):
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
         self._connection_kwargs["connection_class"] = ShieldedRobustConnection
+
+
+def server_version(connection: AbstractConnection) -> str:
+    """The version that the broker named when the connection was opened; `unknown` if it named none."""
+    opened = getattr(connection.transport, "connection", None)
+    version = getattr(opened, "server_properties", {}).get("version", "unknown")
+    return version.decode() if isinstance(version, bytes) else str(version)

@@ -7,6 +7,7 @@ decided on.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, Generic, Self
@@ -55,6 +56,14 @@ _DURABLE = WriteConcern(w="majority", j=True)
 _MAJORITY = ReadConcern("majority")
 
 
+@dataclass(frozen=True, slots=True)
+class StoreServer:
+    """What a document store says of itself."""
+
+    version: str
+    time: datetime
+
+
 class Store:
     """One process's connection to the document store."""
 
@@ -77,6 +86,7 @@ class Store:
             write_concern=_DURABLE,
         )
         self._metrics = metrics
+        self._opened: list[MongoDocuments[Any]] = []
         self.clock = SharedClock("the document store")
         """The store's time, used by all services with documents in it."""
 
@@ -120,17 +130,38 @@ class Store:
         with translated("checking that it takes writes"):
             await self._database["write_checks"].update_one({"_id": "check"}, {"$inc": {"count": 1}}, upsert=True)
 
+    async def server(self) -> StoreServer:
+        """What the server says of itself. Raises StoreUnavailableError."""
+        with translated("asking what it is"):
+            built = await self._client.admin.command("buildInfo")
+            now = await self._server_time()
+        return StoreServer(version=str(built.get("version")), time=now)
+
+    async def missing_indexes(self) -> tuple[str, ...]:
+        """Indexes that a service creates at its start and that are not there. Raises StoreUnavailableError."""
+        missing: list[str] = []
+        for documents in self._opened:
+            missing += await documents.missing_indexes()
+        return tuple(missing)
+
     def close(self) -> None:
         self._client.close()
 
     def documents(self, name: str, state_type: type[StateT], indexed: tuple[str, ...] = ()) -> "MongoDocuments[StateT]":
         """The documents of one aggregate. `indexed` names fields of the state that are queried: each alone or, joined
         by `+`, several together, always with a range of `created_at`."""
-        return MongoDocuments(self._database[name], state_type, indexed, self._metrics)
+        documents = MongoDocuments(self._database[name], state_type, indexed, self._metrics)
+        self._opened.append(documents)
+        return documents
 
     def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> MongoRecords[ModelT]:
         """Plain records without version or outbox, for reference data. `indexed` names the fields of queries."""
         return MongoRecords(self._database[name], record_type, indexed, self._metrics)
+
+
+def _keys_of(names: str) -> list[tuple[str, int]]:
+    """The fields of an index of the state, with their directions."""
+    return [*((f"state.{name}", 1) for name in names.split("+")), ("state.created_at", -1)]
 
 
 class MongoDocuments(Generic[StateT]):
@@ -157,8 +188,15 @@ class MongoDocuments(Generic[StateT]):
                 await self._collection.create_index(name, name=f"{name}_sparse", sparse=True)
             for names in self._indexed:
                 await self._drop_index(f"state.{names}_1")
-                fields = [(f"state.{name}", 1) for name in names.split("+")]
-                await self._collection.create_index([*fields, ("state.created_at", -1)])
+                await self._collection.create_index(_keys_of(names))
+
+    async def missing_indexes(self) -> list[str]:
+        """Those of `prepare` that are not there, as `collection: index`. Raises StoreUnavailableError."""
+        wanted = [f"{name}_sparse" for name in _SWEPT]
+        wanted += ["_".join(f"{field}_{order}" for field, order in _keys_of(names)) for names in self._indexed]
+        async with self._asked("listing indexes", "read"):
+            found = await self._collection.index_information()
+        return [f"{self._collection.name}: {name}" for name in wanted if name not in found]
 
     async def _drop_index(self, name: str) -> None:
         """Drop an index of an older version, if it is there."""

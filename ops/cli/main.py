@@ -20,6 +20,7 @@ from ops.cli import (
     catalogue,
     closing,
     dead,
+    doctor,
     guest,
     local_stack,
     log,
@@ -53,6 +54,7 @@ app.command("broker")(broker.broker)
 app.command("queues")(queues.queues)
 app.command("orders")(orders.orders)
 app.command("audit")(audit.audit)
+app.command("doctor")(doctor.doctor)
 app.command("closing")(closing.closing)
 app.command("audit-log")(audit_log.audit_log)
 app.command("trace")(trace.trace)

@@ -10,8 +10,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 
+from chassis.messaging.amqp import server_version
 from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.envelope import utc_now
 from contracts.topology import MARK, QUEUES
@@ -157,6 +158,25 @@ def _rate(stats: Mapping[str, Any], what: str) -> float | None:
         return None
     rate = stats.get("message_stats", {}).get(f"{what}_details", {}).get("rate", 0.0)
     return round(float(rate), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSeen:
+    """What a connection shows of a broker without its management API."""
+
+    version: str
+    consumers: Mapping[str, int | None]
+    """By queue; None: the queue does not exist."""
+
+
+async def seen_at(target: Target, names: Sequence[str]) -> BrokerSeen | Exception:
+    """The broker's version and the consumers of these queues, or why it cannot be asked."""
+    try:
+        async with target.connection() as connection:
+            counts = {name: await _count(connection, name) for name in names}
+            return BrokerSeen(server_version(connection), {name: seen and seen[1] for name, seen in counts.items()})
+    except (AMQPError, OSError, TimeoutError) as error:
+        return error
 
 
 async def look_at(session: OperatorSession) -> list[QueueState]:

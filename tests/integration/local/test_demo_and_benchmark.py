@@ -7,19 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.local.patience import patient
 from deploy.local.system_env import FILE
 
 ROOT = Path(__file__).resolve().parents[3]
 BELLHOP = str(Path(sys.executable).with_name("bellhop"))
 WITHIN = 240
-"""Seconds, on a loaded machine: a whole stack is started."""
+"""Seconds: a whole stack is started."""
 
 
 def run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command without any variable but these; fails with its output when it ends with another code than 0."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home)}
     ran = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WITHIN, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=patient(WITHIN), check=False
     )
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
     return ran

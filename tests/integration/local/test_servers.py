@@ -11,6 +11,7 @@ import pytest
 from pymongo import MongoClient, WriteConcern
 
 from deploy.local.broker import Broker, LocalBroker, broker_for, can_connect
+from deploy.local.patience import patient
 from deploy.local.ports import _EPHEMERAL, Ports, free_port, is_free
 from deploy.local.process import PartError
 from deploy.local.store import LocalStore, Store, can_ping, store_for
@@ -64,7 +65,7 @@ async def test_a_confirmed_message_in_a_quorum_queue_survives_the_brokers_death(
     assert (own_broker.url, own_broker.pid != pid) == (url, True)
     async with await aio_pika.connect(own_broker.url) as connection:
         queue = await (await connection.channel()).get_queue("kept")
-        received = await queue.get(timeout=10)
+        received = await queue.get(timeout=patient(10))
         await received.ack()
         assert received.body == b"hello"
 

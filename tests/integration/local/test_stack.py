@@ -17,6 +17,7 @@ import pytest
 
 from deploy.local import system_env
 from deploy.local.broker import Broker
+from deploy.local.patience import patient
 from deploy.local.process import PartError
 from deploy.local.processes import ROOT
 from deploy.local.stack import LocalStack, StackInUseError
@@ -145,7 +146,7 @@ def test_no_part_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals) -
         part = psutil.Process(int(line.split()[1]))
 
         supervisor.send_signal(sent)
-        supervisor.communicate(timeout=20)
+        supervisor.communicate(timeout=patient(20))
 
     eventually(lambda: not part.is_running(), what="the part is gone")
     if sent is signal.SIGKILL:
