@@ -57,13 +57,14 @@ openapi: setup ## needs node: spectral, redocly and a generated client on docs/o
 	cd tools/openapi && npm install --silent --no-package-lock --no-audit --no-fund && npm run --silent lint && npm run --silent client
 	$(VENV)/pytest -q tests/integration/flow/test_generated_client.py
 
-check: setup ## formatting, lint, types, import rules, words, lock, installed packages, generated pages, security
+check: setup ## formatting, lint, types, import rules, words, files, lock, installed packages, generated pages, security
 	$(VENV)/ruff format --check
 	$(VENV)/ruff check
 	$(VENV)/oxlint --quiet
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	$(VENV)/codespell --dictionary=- --dictionary=tools/retired_words.txt
+	$(VENV)/python -m tools.check_files --check
 	$(VENV)/python -m tools.check_lock --check
 	$(VENV)/python -m tools.state_machines --check
 	$(VENV)/python -m tools.openapi_document --check

@@ -36,14 +36,17 @@ def numbered(drafts: Sequence[UnorderedStep]) -> Iterator[Step]:
     """The steps, ordered and numbered."""
     numbers: dict[int, int] = {}
     depths: dict[int, int] = {}
+    moments: dict[int, datetime] = {}
     for number, draft in enumerate(_in_order(drafts), start=1):
         numbers[id(draft)] = number
         depths[id(draft)] = depth = _depth_under(draft.cause, depths)
+        # Clocks differ, and the PSP's counts whole seconds: nothing is dated before its cause, but not exactly then.
+        moments[id(draft)] = at = max(draft.at, moments.get(id(draft.cause), draft.at))
         yield Step(
             number=number,
             kind=draft.kind,
-            at=draft.at,
-            is_exact=draft.is_exact,
+            at=at,
+            is_exact=draft.is_exact and at == draft.at,
             sender=draft.sender,
             receivers=draft.receivers,
             what=draft.what,

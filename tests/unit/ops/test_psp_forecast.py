@@ -21,6 +21,8 @@ CAPTURE = CapturePspSession.model_validate(
 )
 RETRIEVE = RetrievePspSession.model_validate({**_IDS, "psp_reference": given.REFERENCE})
 A_DAY = 24 * 3600
+PART = given.AMOUNT.model_copy(update={"amount": 1200})
+CAPTURING_A_PART = given.after(given.in_status(PaymentStage.AUTHORISED), given.capture(PART))
 
 
 def at_psp(status: str = "requires_payment_method", *, age: int = 0) -> FakeStripe:
@@ -41,7 +43,9 @@ UNKNOWN = error(404, code="resource_missing")
         (CLOSE, given.payable(), at_psp(), "cancels pi_first"),
         (CLOSE, given.payable(), at_psp("succeeded"), "changes nothing: pi_first is succeeded"),
         (CLOSE, given.payable(), at_psp("requires_capture"), "cancels pi_first"),
-        (CAPTURE, given.payable(), at_psp("requires_capture"), "captures €48.00 of pi_first"),
+        (CAPTURE, given.in_status(PaymentStage.CAPTURING), at_psp("requires_capture"), "captures €48.00 of pi_first"),
+        (CAPTURE, given.payable(), at_psp("requires_capture"), "although the payment does not ask for it"),
+        (CAPTURE, CAPTURING_A_PART, at_psp("requires_capture"), "although the payment asks for €12.00"),
         (CAPTURE, given.payable(), at_psp("canceled"), "changes nothing: pi_first is canceled"),
         (CLOSE, given.payable(), UNKNOWN, "changes nothing: pi_first is not known to the account"),
         (RETRIEVE, given.payable(), at_psp("canceled"), "only asks: pi_first is canceled"),

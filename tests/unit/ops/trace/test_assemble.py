@@ -151,8 +151,23 @@ def test_a_call_began_before_midnight_when_its_fact_came_after() -> None:
     assert it.steps[0].at == midnight - timedelta(milliseconds=100)
 
 
+def test_nothing_is_dated_before_its_cause_whatever_its_clock_shows() -> None:
+    asked = seen("pay_7h3k.1.0", "psp.create-psp-session.v1", 700, exchange="commands", sender="payment-service")
+    calls = "12:00:00.000 POST /v1/x 200 in 20 ms, pi_1"
+    about: dict[str, Any] = {"sender": "psp-adapter", "causation_id": "pay_7h3k.1.0", "headers": {"psp": calls}}
+    fact = seen("pay_7h3k.1.0.psp", "psp.psp-session-created.v1", 500, **about)
+
+    it = build_story(ORDER, [asked, fact], [])
+
+    assert [(step.kind, step.at, step.is_exact) for step in it.steps] == [
+        (StepKind.COMMAND, after(700), True),
+        (StepKind.CALL, after(700), False),
+        (StepKind.EVENT, after(700), False),
+    ]
+
+
 def test_calls_to_the_psp_stand_before_the_fact_they_led_to() -> None:
-    asked = seen("pay_7h3k.1.0", "psp.create-psp-session.v1", 0, exchange="commands", sender="payment-service")
+    asked = seen("pay_7h3k.1.0", "psp.create-psp-session.v1", -200, exchange="commands", sender="payment-service")
     calls = "11:59:59.900 POST /v1/x not answered in 50 ms; 12:00:00.100 POST /v1/x 200 in 20 ms, pi_1"
     fact = seen(
         "pay_7h3k.1.0.psp",
