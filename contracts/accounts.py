@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from contracts import approvals, catalogue, order_receipts, orders, payments, properties, psp, services
+from contracts import approvals, catalogue, erasure, order_receipts, orders, payments, properties, psp, services
 from contracts.message import Event, Message
 from contracts.topology import (
     COMMANDS,
@@ -41,6 +41,10 @@ ANYTHING = ".*"
 
 OPERATOR = "bellhop"
 """The account of the `bellhop` command and of operators: it has all rights."""
+
+
+BY_OPERATORS_ALONE = frozenset({erasure.EraseOrder.wire_kind()})
+"""Commands that no service sends: what faces the internet cannot erase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,9 @@ def _failing(owner: str) -> Mapping[str, tuple[str, ...]]:
 GATEWAY = Account(
     services.GATEWAY,
     sends={
-        COMMANDS.name: _bound(EXTRAS_COMMANDS.bindings, COMMANDS.name),
+        COMMANDS.name: tuple(
+            kind for kind in _bound(EXTRAS_COMMANDS.bindings, COMMANDS.name) if kind not in BY_OPERATORS_ALONE
+        ),
         QUERIES.name: tuple(key for queue in READS for key in _bound(queue.bindings, QUERIES.name)),
     },
     follows={
@@ -194,6 +200,7 @@ EXTRAS = Account(
             *_events_of(orders.__name__),
             *_events_of(approvals.__name__),
             *_events_of(catalogue.__name__),
+            *_events_of(erasure.__name__),
             *_events_of(order_receipts.__name__),
             *_events_of(properties.__name__),
         ),

@@ -86,3 +86,5 @@ class StaffDetails(_Value):
     settled_outside: tuple[SettledOutside, ...] = Field(
         default=(), description="money that was paid or refunded outside the PSP"
     )
+    erased_at: datetime | None = Field(default=None, description="when the order forgot its guest")
+    is_to_be_erased: bool = Field(default=False, description="it forgets its guest once it is final")

@@ -11,6 +11,7 @@ from contracts import (
     catalogue,
     closing,
     desk,
+    erasure,
     order_receipts,
     orders,
     payments,
@@ -190,6 +191,7 @@ EXTRAS_COMMANDS = _work_queue(
         orders.RetryRefund,
         orders.SettleRefundOutside,
         orders.ResolveReview,
+        erasure.EraseOrder,
         catalogue.DefineExtra,
         catalogue.ChangeExtra,
         catalogue.RetireExtra,
@@ -223,8 +225,8 @@ EXTRAS_PAYMENTS = _work_queue(
 EXTRAS_STOCK = _work_queue(
     "extras.stock",
     services.EXTRAS,
-    "closed orders, whose places are released",
-    _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled, approvals.OrderDeclined),
+    "closed orders, whose places are released, and erased ones, whose places forget the guest",
+    _kinds(EVENTS, orders.OrderExpired, orders.OrderCancelled, approvals.OrderDeclined, erasure.OrderErased),
 )
 EXTRAS_RECEIPTS = _work_queue(
     "extras.receipts",
@@ -278,6 +280,7 @@ PAYMENTS_COMMANDS = _work_queue(
         payments.CapturePayment,
         payments.ClosePaymentSession,
         payments.RefundPayment,
+        erasure.ErasePayment,
     ),
 )
 PAYMENTS_PSP = _work_queue(
@@ -447,6 +450,7 @@ EARLIER_MARKS: tuple[str, ...] = (
     "topology.9321311596cb",
     "topology.ff1ae157c9a0",
     "topology.9c7e45b87021",
+    "topology.a7107e197d16",
 )
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 

@@ -21,7 +21,7 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     file = read_file(settings.catalogue_file, with_pictures=False) if settings.catalogue_file else CatalogueFile({}, {})
     metrics = Metrics(SERVICE)
     bus, store = Bus.of(settings, SERVICE, metrics), Store.of(settings, metrics)
-    parts = wire(bus, store, store.clock.now, settings.terms)
+    parts = wire(bus, store, store.clock.now, settings.terms, erase_after=settings.erase_after)
     return document_service(
         parts,
         bus,

@@ -11,6 +11,7 @@ from extras_service.catalogue.extra import Extra
 from extras_service.catalogue.offers import Offers
 from extras_service.catalogue.state import CatalogueExtra
 from extras_service.desk_lists import INDEXED as DESK_INDEXES
+from extras_service.order.erasure_ledger import ErasedOrder
 from extras_service.order.state import Order
 from extras_service.pictures.record import PictureRecord
 from extras_service.property.state import Property
@@ -23,7 +24,7 @@ class ExtrasStore:
     def __init__(self, store: DocumentStore, clock: Callable[[], datetime] = utc_now) -> None:
         self._now = clock
         self.orders: Documents[Order] = store.documents(
-            "orders", Order, indexed=("guest_key", "status", "open_of", *DESK_INDEXES)
+            "orders", Order, indexed=("guest_key", "status", "open_of", "erasure+guest.stay_to", *DESK_INDEXES)
         )
         self.stock: Documents[StockDay] = store.documents("stock", StockDay)
         self.properties: Documents[Property] = store.documents("properties", Property, indexed=("status",))
@@ -35,6 +36,7 @@ class ExtrasStore:
         )
         self.receipts: Documents[OrderReceipts] = store.documents("receipts", OrderReceipts, indexed=("property_id",))
         self.registers: Documents[Register] = store.documents("receipt_registers", Register, indexed=("status",))
+        self.erasures: Records[ErasedOrder] = store.records("erasures", ErasedOrder, indexed=("order_id",))
         self._records: Records[Extra] = store.records("extras", Extra, indexed=("property_id",))
         self.extras = Offers(self.catalogue, self.properties, self._records)
 

@@ -10,6 +10,7 @@ from chassis.storage.write_path import Handled, WritePath
 from contracts.approvals import ApproveOrder, OrderDeclined
 from contracts.closing import ListClosingOrders
 from contracts.desk import DaySheetReply, GetDaySheet, ListPropertyOrders
+from contracts.erasure import EraseOrder, OrderErased
 from contracts.message import Reply
 from contracts.order_receipts import GetReceipts
 from contracts.orders import (
@@ -63,6 +64,7 @@ class ExtrasHandlers:
             PlaceOrder: self.place_order,
             StartPayment: self.start_payment,
             ResolveReview: self.resolve_review,
+            EraseOrder: self.erase_order,
             **dict.fromkeys((CancelOrder, *get_args(StaffCommand)), self.change_order),
             ApproveOrder: self.approve_order,
         }
@@ -71,7 +73,10 @@ class ExtrasHandlers:
         return dict.fromkeys(get_args(PaymentEvent), self.payment_event)
 
     def order_closures(self) -> Handlers:
-        return dict.fromkeys((OrderExpired, OrderCancelled, OrderDeclined), self.release_stock)
+        return {
+            **dict.fromkeys((OrderExpired, OrderCancelled, OrderDeclined), self.release_stock),
+            OrderErased: self.rename_holder,
+        }
 
     def queries(self) -> Handlers:
         return {
@@ -96,6 +101,16 @@ class ExtrasHandlers:
             return Ignored("no such order")
         await self.stock.release(stored.state, delivery)
         return Done()
+
+    async def rename_holder(self, event: OrderErased, delivery: Delivery) -> Outcome[Any]:
+        stored = await self.collections.orders.load(event.order_id)
+        if stored is None:
+            return Ignored("no such order")
+        await self.stock.rename(stored.state, delivery)
+        return Done()
+
+    async def erase_order(self, command: EraseOrder, delivery: Delivery) -> Outcome[Any]:
+        return (await self.orders.handle(command.order_id, command, delivery)).outcome
 
     async def start_payment(self, command: StartPayment, delivery: Delivery) -> Outcome[Any]:
         handled = await self.placement.start_payment(PaymentStart(command, delivery.pending_reply), delivery)

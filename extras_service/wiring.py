@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.messaging.consumer import Handlers
@@ -24,6 +24,7 @@ from extras_service.collections import ExtrasStore
 from extras_service.desk_lists import DeskLists
 from extras_service.handlers import ExtrasHandlers
 from extras_service.order.decide import decide
+from extras_service.order.erasure_keeper import ErasureKeeper
 from extras_service.order.inputs import DeadlinePassed, OrderInput
 from extras_service.order.placement import Placement, Terms
 from extras_service.order.review_keeper import ReviewKeeper
@@ -48,6 +49,7 @@ from extras_service.stock.state import StockDay
 
 SERVICE = services.EXTRAS
 _PICTURES_SWEPT_EVERY = 600.0
+_ERASED_EVERY = 60.0
 """Seconds."""
 
 
@@ -67,6 +69,7 @@ class ExtrasParts:
     pictures: PictureHandlers
     receipt_keeper: ReceiptKeeper
     receipt_handlers: ReceiptHandlers
+    erasures: ErasureKeeper
 
     @property
     def tables(self) -> Mapping[str, Handlers]:
@@ -96,6 +99,8 @@ class ExtrasParts:
             *self.catalogue.loops("catalogue", sweep_every),
             *self.registers.loops("receipt registers", sweep_every),
             Loop("lapsed holds", sweep_every, self.handlers.stock.sweep),
+            Loop("orders to erase by age", _ERASED_EVERY, self.erasures.sweep_old),
+            Loop("orders to erase again", _ERASED_EVERY, self.erasures.sweep_ledger),
             Loop("unused pictures", _PICTURES_SWEPT_EVERY, self.pictures.keeper.sweep),
         )
 
@@ -121,8 +126,15 @@ class ExtrasParts:
         self.registers.watch(waiting, "receipt_registers")
 
 
-def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], terms: Terms) -> ExtrasParts:
-    """Nothing is asked of bus or store here."""
+def wire(
+    bus: Publisher,
+    store: DocumentStore,
+    clock: Callable[[], datetime],
+    terms: Terms,
+    *,
+    erase_after: timedelta | None = None,
+) -> ExtrasParts:
+    """Nothing is asked of bus or store here. `erase_after` the day of departure, orders forget their guests."""
     collections = ExtrasStore(store, clock)
     orders: WritePath[Order, OrderInput] = WritePath(
         collections.orders, bus, decide, on_deadline=DeadlinePassed(), clock=clock
@@ -156,4 +168,5 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], te
         PictureHandlers(pictures, bus),
         receipt_keeper,
         ReceiptHandlers(receipt_keeper, bus),
+        ErasureKeeper(orders, collections.orders, collections.erasures, erase_after, clock),
     )

@@ -8,6 +8,7 @@ from typing import Any
 from chassis.decision import Applied, Decision, Refused, State
 from contracts.approvals import ApproveOrder, DeclineOrder
 from contracts.catalogue import ChangeExtra, DefineExtra, RetireExtra
+from contracts.erasure import EraseOrder, ErasePayment
 from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
 from contracts.offers import ExtraDefinition
@@ -79,6 +80,7 @@ from extras_service.order.inputs import (
     HoldsLost,
     PaymentStart,
     PlacementRequest,
+    RetentionPassed,
     ReviewDecision,
 )
 from extras_service.order.state import Order
@@ -152,6 +154,8 @@ def _order_examples() -> dict[str, Order]:
                 **IDS, fact_no=1, refund_id=REFUND_ID, refunded=NOTHING, pending=NOTHING, detail="closed"
             ),
         ),
+        "confirmed, to be erased": _after(decide_order, confirmed, _erasing()),
+        "fulfilled, erased": _after(decide_order, confirmed, FulfilOrder(order_id=ORDER_ID, staff=STAFF), _erasing()),
         "fulfilled": _after(decide_order, confirmed, FulfilOrder(order_id=ORDER_ID, staff=STAFF)),
         "expired": _after(decide_order, expiring, closed),
         "cancelled": _after(decide_order, cancelling, closed),
@@ -205,6 +209,8 @@ def _order_messages() -> dict[str, Any]:
         ),
         "PaymentDisputed": PaymentDisputed(**dispute, inquiry=False),
         "PaymentDisputeClosed (lost)": PaymentDisputeClosed(**dispute, won=False),
+        "EraseOrder": _erasing(),
+        "retention passed": RetentionPassed(),
         "ResolveReview (accept)": _resolving(ReviewResolution.ACCEPT),
         "ResolveReview (accept, no place left)": replace(
             _resolving(ReviewResolution.ACCEPT), no_places=Refused(Reason.OUT_OF_STOCK, "Massage: sold out.")
@@ -242,6 +248,10 @@ def _without_a_line() -> ApproveOrder:
 def _resolving(resolution: ReviewResolution) -> ReviewDecision:
     command = ResolveReview(order_id=ORDER_ID, staff=STAFF, resolution=resolution, reason="looked at it")
     return ReviewDecision(command, review_no=1)
+
+
+def _erasing() -> EraseOrder:
+    return EraseOrder(order_id=ORDER_ID, property_id=GUEST.property_id, pseudonym="erased-example")
 
 
 def _authorised() -> PaymentAuthorised:
@@ -294,6 +304,7 @@ def _payment_messages() -> dict[str, Any]:
         "CapturePayment (a part)": CapturePayment(**IDS, amount=LESS),
         "ClosePaymentSession": ClosePaymentSession(**IDS),
         "RefundPayment": _refund_payment(),
+        "ErasePayment": ErasePayment(**IDS, pseudonym="erased-example"),
         "poll": PollDue(),
         "PspSessionCreated": _psp_session_created(),
         "PspSessionFailed": _psp_session_failed(),

@@ -7,7 +7,9 @@ DEADLINE = "deadline"
 """A document's deadline has passed."""
 LAPSED = "lapsed"
 """A hold of stock has lapsed."""
+ERASURE = "erasure"
+"""An order is erased by its age, or again after a restore."""
 START = "start"
 """The service has started."""
 
-BY_THE_CLOCK = (DEADLINE, LAPSED)
+BY_THE_CLOCK = (DEADLINE, ERASURE, LAPSED)

@@ -85,6 +85,10 @@ class AuditLog:
         except StoreUnavailableError as error:  # the action itself was performed
             log.warning("audit.outcome_lost", entry_id=entry_id, outcome=outcome[:_LONGEST_OUTCOME], error=str(error))
 
+    async def forget(self, entry: AuditEntry, **texts: str) -> None:
+        """Replace what an entry says of a guest, in `why` or `detail`. Who did what, when and to what stays."""
+        await self._entries.change(entry.entry_id, texts)
+
     async def entries(self, since: datetime | None = None, limit: int | None = None) -> list[AuditEntry]:
         """The newest last; with `limit`, only the newest so many. Read in windows of time, some hundreds in each."""
         windows, found = Windows(min(limit or _PAGE, _PAGE), since, now=utc_now()), dict[str, AuditEntry]()

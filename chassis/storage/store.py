@@ -342,6 +342,13 @@ class MongoDocuments(Generic[StateT]):
         async with self._asked("searching", "read"):
             return [raw["_id"] async for raw in self._collection.find(query, projection={"_id": 1}).limit(limit)]
 
+    async def ids_below(self, field: str, below: str, limit: int, **fields: str | None) -> list[str]:
+        """Ids of documents whose state has these values (None: or no such field) and a field below a text, the least
+        first. `fields` and `field` are the first fields of one index."""
+        query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
+        query[f"state.{field}"] = {"$lt": below}
+        return [raw["_id"] for raw in await self._swept(query, f"state.{field}", limit)]
+
     async def count(self) -> int:
         """The number of all documents, as the store keeps it: nothing is read for it."""
         async with self._asked("counting", "read"):

@@ -10,6 +10,7 @@ from typing import assert_never
 from chassis.amounts import readable
 from chassis.decision import Decision, Ignored, Refused, Stale
 from contracts.approvals import ApproveOrder, DeclineOrder
+from contracts.erasure import EraseOrder
 from contracts.ids import GuestId, PropertyId
 from contracts.message import OrderEvent
 from contracts.orders import (
@@ -41,7 +42,17 @@ from contracts.payments import (
     PaymentSucceeded,
     PaymentUnresolved,
 )
-from extras_service.order import approval, closure, fulfilment, money, payment, refund_transitions, replies, transitions
+from extras_service.order import (
+    approval,
+    closure,
+    erasure,
+    fulfilment,
+    money,
+    payment,
+    refund_transitions,
+    replies,
+    transitions,
+)
 from extras_service.order.inputs import (
     DeadlinePassed,
     HoldsConfirmed,
@@ -49,6 +60,7 @@ from extras_service.order.inputs import (
     OrderInput,
     PaymentStart,
     PlacementRequest,
+    RetentionPassed,
     ReviewDecision,
     UnknownOrderError,
 )
@@ -62,11 +74,23 @@ _S = OrderStatus
 
 def decide(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
     """Decide on `message`. Raises UnknownOrderError for a payment event without an order."""
+    return erasure.followed(_decided(order, message, now), now)
+
+
+def _decided(order: Order | None, message: OrderInput, now: datetime) -> Decision[Order]:
     if order is None:
         return _without_order(message, now)
     if not _may_touch(order, message):
         return NOT_FOUND
     match order.status, message:
+        case _, EraseOrder(pseudonym=pseudonym):
+            return erasure.asked(order, pseudonym)
+        case _, RetentionPassed():
+            return erasure.asked(order, erasure.own_pseudonym(order.order_id))
+        case _S.CONFIRMED, DeadlinePassed() if order.erasure is not None and order.due_at is not None:
+            return erasure.stay_is_over(order)
+        case _, PlacementRequest() if order.erased_at is not None:
+            return Refused(Reason.IDEMPOTENCY_KEY_REUSED, replies.ERASED)
         case _, PlacementRequest(command=command):
             return transitions.placed_before(order, command)
         case _S.PENDING_PAYMENT, HoldsConfirmed():
@@ -256,7 +280,9 @@ def _may_touch(order: Order, message: OrderInput) -> bool:
             | ReviewDecision(command=ResolveReview(staff=staff))
         ):
             return staff is not None and is_staffs(order, staff)
-        case PlacementRequest() | HoldsConfirmed() | HoldsLost() | DeadlinePassed() | OrderEvent():
+        case EraseOrder(property_id=property_id):
+            return property_id == order.guest.property_id
+        case PlacementRequest() | HoldsConfirmed() | HoldsLost() | RetentionPassed() | DeadlinePassed() | OrderEvent():
             return True
         case _:
             assert_never(message)
@@ -286,9 +312,10 @@ def _without_order(message: OrderInput, now: datetime) -> Decision[Order]:
             | RetryRefund()
             | SettleRefundOutside()
             | ReviewDecision()
+            | EraseOrder()
         ):
             return NOT_FOUND
-        case DeadlinePassed() | HoldsConfirmed() | HoldsLost():
+        case RetentionPassed() | DeadlinePassed() | HoldsConfirmed() | HoldsLost():
             return Ignored("no such order")
         case event:
             raise UnknownOrderError(event)

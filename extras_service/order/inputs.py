@@ -6,6 +6,7 @@ from datetime import timedelta
 from chassis.decision import PendingReply, Refused
 from chassis.errors import PermanentError, TransientError
 from contracts.approvals import ApproveOrder, DeclineOrder
+from contracts.erasure import EraseOrder
 from contracts.ids import OrderId
 from contracts.orders import (
     CancelOrder,
@@ -92,6 +93,11 @@ class DeadlinePassed:
     """The sweeper found that the order's deadline has passed."""
 
 
+@dataclass(frozen=True, slots=True)
+class RetentionPassed:
+    """The sweeper found that the guest has left so long ago that the order has to forget them."""
+
+
 StaffCommand = ApproveOrder | DeclineOrder | FulfilOrder | FulfilLines | RefundOrder | RetryRefund | SettleRefundOutside
 PaymentEvent = (
     PaymentSessionCreated
@@ -117,6 +123,8 @@ OrderInput = (
     | ReviewDecision
     | CancelOrder
     | StaffCommand
+    | EraseOrder
+    | RetentionPassed
     | DeadlinePassed
     | PaymentEvent
 )

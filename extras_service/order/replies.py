@@ -22,6 +22,8 @@ from contracts.orders import OrderReply, OrderStatus, Reason, Refusal
 from extras_service.order.staff_view import staff_view
 from extras_service.order.state import Order
 
+ERASED = "This Idempotency-Key was used for an order whose guest's data was erased; use a new key for a new order."
+
 
 def not_payable(order: Order) -> str:
     match order.status:

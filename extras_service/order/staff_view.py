@@ -14,6 +14,8 @@ def staff_view(order: Order) -> OrderView:
         actions=actions_of(order),
         fulfilled_lines=order.fulfilled_lines,
         settled_outside=order.settled_outside,
+        erased_at=order.erased_at,
+        is_to_be_erased=order.erasure is not None and order.erased_at is None,
     )
     return order.staff_view().model_copy(update={"staff": details})
 

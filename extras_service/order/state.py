@@ -106,6 +106,9 @@ class Order(State):
     """Charged before the hotel approved it, which brought it under review: approval of what was charged ends that."""
     closed_by: str | None = None
     """The person who closed it, from versions before `actions`: `id: reason`."""
+    erasure: str | None = None
+    """The pseudonym of its guest, once the order was asked to forget the guest; `erased_at`: it has."""
+    erased_at: datetime | None = None
     holds: HoldsStage = HoldsStage.CONFIRMED
     open_of: str | None = None
     """The guest's key while the order is open and unpaid: an index finds these among all orders of a guest."""

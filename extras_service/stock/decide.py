@@ -14,7 +14,7 @@ from chassis.decision import Applied, Decision, Ignored, Refused
 from contracts.orders import OrderStatus, Reason
 from extras_service.order.state import Order
 from extras_service.order.status import CLOSED
-from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, StockInput
+from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, RenameHolder, StockInput
 from extras_service.stock.state import Hold, Holder, StockDay, hold_of
 
 LAPSE_MARGIN = timedelta(minutes=1)
@@ -32,6 +32,8 @@ def decide(stock: StockDay | None, message: StockInput, now: datetime) -> Decisi
             return _lapse(stock, holder, now)
         case RecheckHold():
             return _recheck(stock, message, now)
+        case RenameHolder(holder=holder):
+            return _rename(stock, holder)
         case _:
             assert_never(message)
 
@@ -139,6 +141,15 @@ def _needed(stock: StockDay, order: Order) -> int:
     """The places that the order's lines need of this stock, without those that staff took out."""
     here = (stock.extra_id, stock.day, stock.slot)
     return sum(line.quantity for line in order.owed.values() if (line.extra_id, line.day, line.slot) == here)
+
+
+def _rename(stock: StockDay | None, holder: Holder) -> Decision[StockDay]:
+    """All holds of the order, whichever command they are of."""
+    own = [hold for hold in stock.holds if hold.order_id == holder.order_id] if stock else []
+    if stock is None or all(hold.guest_key == holder.guest_key for hold in own):
+        return Ignored("it holds nothing under another name")
+    holds = (hold.model_copy(update={"guest_key": holder.guest_key}) if hold in own else hold for hold in stock.holds)
+    return Applied(_with(stock, tuple(holds)))
 
 
 def lapse_at(deadline: datetime, margin: timedelta = LAPSE_MARGIN) -> datetime:

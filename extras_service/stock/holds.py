@@ -13,7 +13,7 @@ from chassis.storage.documents import Documents
 from chassis.storage.write_path import WritePath, others_go_on
 from extras_service.order.state import Order
 from extras_service.stock.decide import lapse_at
-from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, StockInput
+from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, RenameHolder, StockInput
 from extras_service.stock.state import Hold, Holder, StockDay, hold_of, lapsed, stock_id
 
 log = structlog.get_logger()
@@ -78,12 +78,16 @@ class StockKeeper:
     async def release(self, order: Order, delivery: Delivery) -> None:
         """Let go what an order does not need: all of it if the order is closed when it is read after its hold, and what
         is held for lines that staff took out."""
-        for key in {(line.extra_id, line.day, line.slot) for line in order.lines if line.day is not None}:
-            document_id = stock_id(*key)
+        for document_id in _days_of(order):
             day = await self.documents.load(document_id)
             hold = hold_of(day.state, Holder.of(order)) if day else None
             if hold is not None:
                 await self._recheck(document_id, hold, delivery)
+
+    async def rename(self, order: Order, delivery: Delivery) -> None:
+        """The order has forgotten its guest: so does what it holds."""
+        for document_id in _days_of(order):
+            await self._apply(document_id, delivery, RenameHolder(Holder.of(order)))
 
     async def sweep(self) -> None:
         """Read the orders whose holds have lapsed: keep what is paid, extend what may be, release the rest."""
@@ -105,3 +109,8 @@ class StockKeeper:
 
     async def _apply(self, document_id: str, delivery: Delivery, message: StockInput) -> object:
         return (await self.days.handle(document_id, message, delivery.step(type(message).__name__))).outcome
+
+
+def _days_of(order: Order) -> set[str]:
+    """The ids of the days on which it may hold something."""
+    return {stock_id(line.extra_id, line.day, line.slot) for line in order.lines if line.day is not None}

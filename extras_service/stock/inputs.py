@@ -76,7 +76,14 @@ class RecheckHold:
     order: Order | None
 
 
-StockInput = HoldStock | ReclaimHold | LapseHold | RecheckHold
+@dataclass(frozen=True, slots=True)
+class RenameHolder:
+    """The order of a hold has forgotten its guest: the hold names the pseudonym of `holder`."""
+
+    holder: Holder
+
+
+StockInput = HoldStock | ReclaimHold | LapseHold | RecheckHold | RenameHolder
 
 
 def demands(lines: tuple[OrderLine, ...], catalogue: Mapping[str, Extra], max_held: int) -> tuple[Demand, ...]:

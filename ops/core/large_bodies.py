@@ -35,6 +35,13 @@ class Piece(BaseModel):
     base64: str
 
 
+def large_of(seen: RecordedMessage) -> LargeBody | None:
+    """Where the body of this message is kept in pieces, given the whole; None: it is kept with its message."""
+    if len(seen.body) <= INLINE:
+        return seen.large
+    return LargeBody(digest=hashlib.sha256(seen.body).hexdigest(), size=len(seen.body))
+
+
 class LargeBodies:
     """Separately stored bodies, by digest: equal bodies are stored once."""
 
@@ -43,13 +50,13 @@ class LargeBodies:
 
     async def keep(self, seen: RecordedMessage) -> RecordedMessage:
         """The message with a body that fits into a document."""
-        if len(seen.body) <= INLINE:
+        large = large_of(seen)
+        if large is None or len(seen.body) <= INLINE:
             return seen
-        digest = hashlib.sha256(seen.body).hexdigest()
+        digest = large.digest
         for number, start in enumerate(range(0, len(seen.body), _PIECE)):
             piece = Piece(digest=digest, number=number, base64=b64encode(seen.body[start : start + _PIECE]).decode())
             await self._pieces.put({_piece_id(digest, number): piece})
-        large = LargeBody(digest=digest, size=len(seen.body))
         return seen.model_copy(update={"body": seen.body[:_BEGINNING], "large": large})
 
     async def whole(self, seen: RecordedMessage) -> RecordedMessage:

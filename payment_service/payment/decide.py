@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from chassis.decision import Applied, Decision, Ignored, Stale
+from contracts.erasure import ErasePayment
 from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession, RefundPayment
 from contracts.psp import (
     PspDisputeUpdated,
@@ -26,7 +27,7 @@ from contracts.psp import (
     PspSessionOpen,
 )
 from contracts.psp_accounts import AtPspAccount
-from payment_service.payment import capture, disputes, polling, psp_requests, refunds, session, success
+from payment_service.payment import capture, disputes, erasure, polling, psp_requests, refunds, session, success
 from payment_service.payment.inputs import (
     AmountChangedError,
     ClosedBeforeCreatedError,
@@ -49,7 +50,7 @@ def decide(
         message = message.of(payment)
     decision = _without_payment(message) if payment is None else _decide(payment, message, now, polls)
     if isinstance(decision, Applied):
-        return Applied(polling.with_next_poll(decision.state, now, polls), decision.messages)
+        return Applied(erasure.followed(polling.with_next_poll(decision.state, now, polls)), decision.messages)
     return decision
 
 
@@ -59,7 +60,7 @@ def _without_payment(message: PaymentInput) -> Decision[Payment]:
             return session.requested(message)
         case ClosePaymentSession():
             raise ClosedBeforeCreatedError(message)
-        case PollDue():
+        case PollDue() | ErasePayment():
             return Ignored("no such payment")
         case _:
             raise UnknownPaymentError(message)
@@ -72,6 +73,8 @@ def _decide(payment: Payment, message: PaymentInput, now: datetime, polls: Polls
     match heard.status, message:
         case _, PollDue():
             return polling.poll(payment, now, polls)
+        case _, ErasePayment():
+            return erasure.asked(payment, message)
         case _, PspOutcomeUnknown():
             return polling.psp_timed_out(payment, message)
         case _, RefundPayment():

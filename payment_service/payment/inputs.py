@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chassis.amounts import readable
 from chassis.errors import PermanentError, TransientError
+from contracts.erasure import ErasePayment
 from contracts.money import Money
 from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession, RefundPayment
 from contracts.psp import (
@@ -57,6 +58,7 @@ PaymentMessage = (
     | CapturePayment
     | ClosePaymentSession
     | RefundPayment
+    | ErasePayment
     | PspSessionCreated
     | PspSessionFailed
     | PspOutcomeUnknown

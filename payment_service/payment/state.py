@@ -130,6 +130,8 @@ class Payment(State):
     """Consecutive polls without an answer."""
     claimed: tuple[str, ...] = ()
     """Sessions not held by this payment that an event claimed to have paid it, and that were verified at the PSP."""
+    erasure: str | None = None
+    """The pseudonym of its guest, once the order has forgotten the guest, and with it this payment."""
     unclosed: tuple[str, ...] = ()
     """Sessions that no guest has received and that the PSP has not closed yet."""
 

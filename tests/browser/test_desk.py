@@ -11,6 +11,7 @@ from tests.browser.conftest import PHONE
 from tests.browser.reception import PICTURES, Receptions
 from tests.support.desk import Desk, paid_order, refunds_of
 from tests.support.guest import BREAKFAST, LATE_CHECKOUT, body, token
+from tests.support.operator import Operator
 from tests.support.situations import PLACES, disputed, sold_out_review, taken
 from tests.support.system import GATEWAY, System
 
@@ -278,3 +279,20 @@ async def test_the_closing_fits_a_phone_in_german(receptions: Receptions, system
 
     await expect(lena.page.locator("#closing-total")).to_have_text("Summen")
     await lena.check("21-closing-phone-dark-german")
+
+
+async def test_an_order_whose_guest_was_erased_says_so(receptions: Receptions, system: System) -> None:
+    guest, operator = system.guest(), Operator(system)
+    order_id = await paid_order(system, guest)
+    await Desk.of(system).fulfil(order_id)
+    words = ("guest", "erase", guest.guest_id, "--property", guest.property_id, "--why", "a letter", "--yes")
+    report = await operator.json(*words, code=None)
+
+    lena = await receptions.opens()
+    await expect(lena.page.locator(f"#row-{order_id}")).to_contain_text("Erased guest")
+    await lena.page.click(f"#row-{order_id}")
+
+    await expect(lena.page.locator("h1")).to_have_text("Erased guest")
+    await expect(lena.page.locator("#erased")).to_contain_text(report["pseudonym"])
+    await expect(lena.page.locator("main")).not_to_contain_text(guest.guest_id)
+    await lena.check("erased-order")

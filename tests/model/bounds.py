@@ -43,6 +43,7 @@ class Bounds:
     catches_up: bool = True  # whether a restored store is sent its part of the log
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
     needs_approval: bool = False  # whether the hotel approves the order before its guest is charged
+    erases: bool = False  # whether an operator may have the order forget its guest, as one of the staff's actions
     disputes: tuple[str, ...] = ("whole",)  # how a dispute may begin (whole, part, inquiry, prevented); appeals
 
     @property
@@ -72,6 +73,7 @@ KEY_REFUSED = (KEY, RIGHT)
 ALL_REFUSALS = (*KEY_REFUSED, UNKNOWN, OBJECT)
 
 DISPUTES = (
+    Bounds("after paying: 2 staff actions, 1 surprise, erasure", Left(staff=2, psp=1), begin=PAYS, erases=True),
     Bounds(
         "after paying: 1 staff action, a part disputed, decided and appealed",
         Left(staff=1, psp=4),
@@ -157,6 +159,7 @@ APPROVALS = tuple(
     replace(bounds, name=f"needs approval: {bounds.name}", needs_approval=True)
     for bounds in (
         Bounds("after opening: 2 guest, 1 staff action", Left(guest=2, staff=1), begin=OPENS),
+        Bounds("after opening: 1 guest, 2 staff actions, erasure", Left(guest=1, staff=2), begin=OPENS, erases=True),
         Bounds("after paying: 1 guest, 2 staff actions", Left(guest=1, staff=2), begin=PAYS),
         Bounds("after paying: 1 guest, 1 staff action, 1 time-out", Left(guest=1, staff=1, silent=1), begin=PAYS),
         Bounds("after opening: 1 guest, 1 staff action, 1 redelivery", Left(1, 1, twice=1), begin=OPENS),

@@ -7,11 +7,12 @@ from contracts.order_actions import ActionKind
 from contracts.orders import OrderStatus
 from contracts.payments import RefundStage
 from contracts.psp import ClosePspSession
+from extras_service.order.erasure import why_open
 from extras_service.order.state import Order
 from payment_service.payment.state import Payment, PaymentStage
 from tests.model.bounds import OBJECT
-from tests.model.psp import AUTHORISED, CANCELLABLE, TAKEN, Psp, number_of
-from tests.model.rules import BY_THE_PSP, Book, is_moved
+from tests.model.psp import AUTHORISED, CANCELLABLE, NOW, TAKEN, Psp, number_of
+from tests.model.rules import BY_THE_PSP, GUEST, Book, is_moved
 from tests.model.steps import Model
 from tests.model.world import World, is_behind
 
@@ -196,6 +197,16 @@ def a_repeated_failure_is_got_over(order: Order, _payment: Payment | None, psp: 
     return order.status is not OrderStatus.NEEDS_REVIEW or not psp.stored
 
 
+def a_final_order_forgets(order: Order, payment: Payment | None, _psp: Psp) -> bool:
+    """Once it was asked to, with its payment, and whatever comes later."""
+    if order.erasure is None:
+        return True
+    if order.erased_at is None:
+        return why_open(order, NOW) is not None
+    forgets = payment is None or payment.erasure == order.erasure
+    return forgets and GUEST.guest_id not in order.model_dump_json()
+
+
 NOT_VOIDED = "never authorised at rest on a closed order"
 WITHOUT_APPROVAL = "never captured without approval"
 TAKEN_OUT = "nothing is captured for a line that was taken out"
@@ -218,6 +229,7 @@ AT_REST: Mapping[str, Law] = {
     "a refund settled outside and made as well is seen": no_refund_is_given_twice_unseen,
     BY_A_FAILURE: a_repeated_failure_is_got_over,
     "a refund made twice is seen": a_refund_made_twice_is_seen,
+    "a final order forgets its guest once it was asked to": a_final_order_forgets,
 }
 """Laws of a world in which nothing is under way and nothing is going to be looked at again."""
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from chassis.decision import Applied, Decision, DeferredReply
 from chassis.errors import PermanentError, TransientError
 from contracts.approvals import ApproveOrder, DeclineOrder
+from contracts.erasure import EraseOrder
 from contracts.ids import ExtraId, GuestId, PropertyId, RefundId, ReservationId
 from contracts.message import Message
 from contracts.money import Money
@@ -126,6 +127,7 @@ FULFIL_LINE = "FulfilLines"
 ACCEPT = "ResolveReview (accept)"
 GIVE_BACK = "ResolveReview (refund)"
 SETTLED = "ResolveReview (settled outside)"
+ERASE = "EraseOrder"
 DEADLINE = "the deadline"
 POLL, LATE_POLL = "the poll", "the poll after two weeks"
 REFUNDS = tuple((f"RefundOrder (all, {number})", f"RefundOrder (a part, {number})") for number in range(4))
@@ -144,6 +146,7 @@ COMMANDS: Mapping[str, OrderInput] = {
     ACCEPT: _resolve(ReviewResolution.ACCEPT),
     GIVE_BACK: _resolve(ReviewResolution.REFUND),
     SETTLED: _resolve(ReviewResolution.SETTLED_OUTSIDE),
+    ERASE: EraseOrder(order_id=ORDER_ID, property_id=GUEST.property_id, pseudonym="erased-1"),
     DEADLINE: DeadlinePassed(),
     **{whole: _refund(number, None) for number, (whole, _) in enumerate(REFUNDS)},
     **{part: _refund(number, PART) for number, (_, part) in enumerate(REFUNDS)},
@@ -391,6 +394,7 @@ def _same_order(order: Order) -> Order:
             "session_asked_at": NOW if order.session_asked_at else None,
             "session_requests": order.session_requests,
             "payment_failure": None,
+            "erased_at": NOW if order.erased_at else None,
             "review": "a review" if order.review else None,
             "reviews": 0,
             "actions": tuple(APPROVED for each in order.actions if each.action is ActionKind.APPROVED),

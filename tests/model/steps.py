@@ -29,6 +29,7 @@ from tests.model.rules import (
     CANCEL,
     DEADLINE,
     DECLINE,
+    ERASE,
     FULFIL,
     FULFIL_LINE,
     GIVE_BACK,
@@ -276,6 +277,7 @@ class Model:
             RETRY,
             OUTSIDE,
             *REFUNDS[world.left.staff % len(REFUNDS)],
+            *((ERASE,) if self.bounds.erases else ()),
         )
         for name in names:
             yield from self._commanded(world, spent, name, f"staff: {name}")

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from chassis.decision import Applied, PendingReply, Refused
 from contracts.approvals import ApproveOrder, DeclineOrder
+from contracts.erasure import EraseOrder
 from contracts.ids import ExtraId, GuestId, OrderId, PaymentId, PropertyId, RefundId, ReservationId, payment_id_of
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
@@ -48,6 +49,7 @@ from extras_service.order.state import Order
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 PAY_WITHIN = timedelta(minutes=30)
 DEADLINE = NOW + PAY_WITHIN
+PSEUDONYM = "erased-5b1c0e7a9d3f2846"
 ORDER_ID = OrderId("ord_" + "a" * 26)
 PAYMENT_ID: PaymentId = payment_id_of(ORDER_ID)
 SEALED = "gAAAA-sealed-client-secret"
@@ -266,6 +268,10 @@ def cancelling_by_guest(guest_id: str = "guest-anna") -> CancelOrder:
 def cancelling_by_staff(property_id: str = "alpenhof") -> CancelOrder:
     who = staff(property_id)
     return CancelOrder(order_id=ORDER_ID, property_id=who.property_id, staff=who, reason="the guest is ill")
+
+
+def erasing(property_id: str = "alpenhof", pseudonym: str = PSEUDONYM) -> EraseOrder:
+    return EraseOrder(order_id=ORDER_ID, property_id=PropertyId(property_id), pseudonym=pseudonym)
 
 
 def approving(property_id: str = "alpenhof") -> ApproveOrder:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chassis.decision import Applied
+from contracts.erasure import ErasePayment
 from contracts.ids import OrderId, RefundId, payment_id_of
 from contracts.message import OrderCommand
 from contracts.money import Money
@@ -82,6 +83,10 @@ def authorised(seconds: float = 1, *, capture_before: datetime | None = None) ->
         authorised=AMOUNT,
         capture_before=capture_before,
     )
+
+
+def erase() -> ErasePayment:
+    return ErasePayment(**IDS, pseudonym="erased-5b1c0e7a9d3f2846")
 
 
 def close() -> ClosePaymentSession:

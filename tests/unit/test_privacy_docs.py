@@ -41,6 +41,8 @@ NOT_PERSONAL = {
         "doubled_refunds",
         "earlier_sessions",
         "edited_from",
+        "erasure",
+        "pseudonym",
         "edited_to",
         "entry_id",
         "event_id",

@@ -49,7 +49,9 @@ function content(desk, current, press) {
     ? [button("accept", "primary"), button("review-refund"), button("settled-outside")] : [];
   return [
     h("p", {}, h("a", { href: "#/", id: "back", text: words.say("back") })),
-    h("h1", { text: `${current.reservation_id} · ${current.guest_id}` }),
+    h("h1", { text: current.staff.erased_at ? words.say("erased.title") : `${current.reservation_id} · ${current.guest_id}` }),
+    current.staff.erased_at ? h("p", { class: "quiet", id: "erased", text: words.say("erased.text", { time: words.moment(current.staff.erased_at), who: current.guest_id }) }) : null,
+    current.staff.is_to_be_erased ? h("p", { class: "quiet", id: "erased", text: words.say("erased.later") }) : null,
     h("p", { class: "status" }, chip(current, words), h("span", { class: "chip", text: words.say(`money.${current.payment_status}`) })),
     current.staff.review ? h("section", { class: "alarm", "aria-labelledby": "review-title" },
       h("h2", { id: "review-title", text: words.say("review.title") }), h("p", { text: current.staff.review }),

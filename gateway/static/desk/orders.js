@@ -40,7 +40,7 @@ export async function orders(desk, signal) {
     const why = said ?? order.staff?.review ?? order.refunds?.find((refund) => refund.needs_attention)?.detail;
     return h("li", { class: "row" },
       h("a", { href: `#/order/${order.order_id}`, id: `row-${order.order_id}` },
-        h("span", { class: "who" }, h("strong", { text: order.reservation_id }), h("span", { class: "quiet", text: order.guest_id })),
+        h("span", { class: "who" }, h("strong", { text: order.staff?.erased_at ? words.say("erased.title") : order.reservation_id }), h("span", { class: "quiet", text: order.guest_id })),
         h("span", { class: "what", text: linesText(order, words) }),
         h("span", { class: "amount", text: words.money(order.total) }),
         chip(order, words),

@@ -24,7 +24,7 @@ from chassis.storage.records import MongoRecords
 from chassis.storage.store import Store
 from contracts.topology import QUEUES, QueueRole
 from ops.core.dead_letters.outboxes import Outboxes, seen
-from ops.core.large_bodies import LargeBodies
+from ops.core.large_bodies import LargeBodies, large_of
 from ops.core.messages import Filter, RecordedMessage
 
 DEAD_QUEUES = tuple(queue.name for queue in QUEUES if queue.role is QueueRole.DEAD)
@@ -278,6 +278,18 @@ class DeadLetters:
             if not await self.records.find(**{"message.large.digest": large.digest}):
                 await self.bodies.remove(large)
         return removed
+
+    async def rewrite(self, letter: DeadLetter, message: RecordedMessage) -> bool:
+        """Replace what the letter says, and delete a large body that no letter has any more. False if another operator
+        has moved the letter. `letter` has its whole body."""
+        new = await self.bodies.keep(message)
+        changed = {"message": new.model_dump(mode="json")}
+        if not await self.records.change(letter.letter_id, changed, stage=letter.stage.value):
+            return False
+        large = large_of(letter.message)
+        if large is not None and not await self.records.find(**{"message.large.digest": large.digest}):
+            await self.bodies.remove(large)
+        return True
 
     async def move(self, letter: DeadLetter, to: Stage, **also: Any) -> bool:
         """Move a letter to another stage. False if another operator was first."""

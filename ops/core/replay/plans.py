@@ -191,6 +191,11 @@ class Plans:
         """Pause a run after its current message. False if none is running."""
         return await self.plans.change(plan_id, {"stage": PlanStage.PAUSED.value}, stage=PlanStage.RUNNING.value)
 
+    async def rewrite(self, item: Planned, message: RecordedMessage) -> None:
+        """Replace what a message of a plan says."""
+        kept = await LargeBodies(self._store).keep(message)
+        await self.items.change(item.item_id, {"message": kept.model_dump(mode="json")})
+
     async def note(self, item: Planned, result: Result | None, remark: str = "") -> None:
         """Record a message's result, or None if it is left, with the reason."""
         await self.items.change(item.item_id, {"result": result.value if result else None, "remark": remark})

@@ -1,19 +1,23 @@
-"""`bellhop guest`: what is known of a guest, with the services running."""
+"""`bellhop guest`: what is known of a guest, and its erasure, with the services running."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from chassis.runtime.metrics import Metrics
-from contracts.ids import GuestId, OrderId, PropertyId
-from contracts.orders import CancelOrder
+from contracts.ids import GuestId, OrderId, PropertyId, ReservationId
+from contracts.orders import CancelOrder, PlaceOrder, RequestedLine
+from contracts.orders import Guest as OrderGuest
 from ops.core.guests.export import export
 from ops.core.session import OperatorSession
-from tests.support.desk import cancel, paid_order
-from tests.support.guest import Guest, Json, body
+from tests.support.desk import Desk, cancel, is_clean, paid_order
+from tests.support.guest import BREAKFAST, STAY_FROM, STAY_TO, Guest, Json, body
 from tests.support.operator import NAME, Operator, target_of
+from tests.support.waiting import until
 
 ANNA, HOME = "guest-anna", "alpenhof"
 
@@ -103,3 +107,145 @@ async def test_a_guest_id_is_never_more_than_a_name(operator: Operator, guest: G
     store.close()
 
     assert known["orders"] == []
+
+
+# Erasure
+
+WHY = ("--why", "asked by letter")
+
+
+async def erased(operator: Operator, guest: Guest, *words: str, code: int = 0) -> Json:
+    document: Json = await operator.json(
+        "guest", "erase", guest.guest_id, "--property", guest.property_id, *WHY, "--yes", *words, code=code
+    )
+    return document
+
+
+def stored_text(operator: Operator) -> str:
+    """Everything in the store."""
+    with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
+        database = client[operator.system.setup.database]
+        return "\n".join(str(raw) for name in database.list_collection_names() for raw in database[name].find())
+
+
+async def forgotten(operator: Operator, name: str) -> None:
+    """Payments, places and outboxes follow by messages."""
+    await until(lambda: asyncio.to_thread(lambda: name not in stored_text(operator)), f"{name} is nowhere in the store")
+
+
+async def fulfilled_order(operator: Operator, guest: Guest) -> str:
+    order_id = await paid_order(operator.system, guest)
+    body(await Desk.of(operator.system).fulfil(order_id), 200)
+    return order_id
+
+
+async def test_a_guest_is_erased_everywhere_and_the_books_stay(operator: Operator, guest: Guest) -> None:
+    order_id = await fulfilled_order(operator, guest)
+    await operator.park(
+        cancelling(order_id, guest.guest_id, reason="ill at home"), "orders.cancel-order.v1", "extras.commands", "m-1"
+    )
+    await operator.runs("dead", "replay", *WHY, code=None)  # asks, and is not answered: the plan stays
+    listed = await operator.json("dead", "list", code=1)
+    await operator.runs("dead", "edit", listed[0]["letter_id"], "--set", "reason=ill", *WHY)
+
+    report = await erased(operator, guest)
+
+    assert (report["erased"], report["left"], report["unanswered"]) == ([order_id], [], [])
+    await forgotten(operator, guest.guest_id)
+    assert "res_test" not in stored_text(operator)
+    assert "ill at home" not in stored_text(operator)
+    seen = await Desk.of(operator.system).sees(order_id)
+    assert (seen["guest_id"], seen["status"], seen["total"]["amount"]) == (report["pseudonym"], "fulfilled", 4800)
+    assert (await guest.look(order_id)).status_code == 404
+    assert body(await guest.http.get("/v1/orders"), 200)["orders"] == []
+    assert (await guest.http.get(f"/v1/orders/{order_id}/receipt")).status_code == 404
+    assert await operator.json("dead", "list") == []
+    await is_clean(operator.system)
+    await operator.runs("trace", order_id)
+    known = await exported(operator, guest.guest_id, "--property", HOME, code=1)
+    assert (known["orders"], known["audit_log"]) == ([], [])
+    again = await guest.order()
+    assert again["guest_id"] == guest.guest_id
+
+
+async def test_an_open_order_is_named_and_erased_once_it_is_final(operator: Operator, guest: Guest) -> None:
+    order_id = (await guest.order())["order_id"]
+
+    shown = await operator.runs("guest", "erase", guest.guest_id, "--property", HOME, *WHY, code=3)
+    report = await erased(operator, guest)
+    still = await guest.see(order_id)
+    body(await cancel(guest, order_id), 200)
+
+    assert f"{order_id}: forgets the guest later, because it is pending_payment" in shown.said
+    assert (report["erased"], report["to_be_erased"]) == ([], [order_id])
+    assert still["status"] == "pending_payment"
+    await forgotten(operator, guest.guest_id)
+    assert (await guest.look(order_id)).status_code == 404
+
+
+async def test_a_guest_who_is_paying_is_charged_once_and_forgotten_after_the_stay(
+    operator: Operator, guest: Guest
+) -> None:
+    order_id = (await guest.order())["order_id"]
+    session = await guest.session(order_id)
+
+    report, _ = await asyncio.gather(erased(operator, guest), operator.system.pay(session))
+
+    assert report["to_be_erased"] == [order_id]
+    seen = await guest.sees(order_id, status="confirmed", payment_status="paid")
+    assert seen["guest_id"] == guest.guest_id
+    await is_clean(operator.system)
+
+
+async def test_erasing_again_changes_nothing_and_another_property_is_untouched(
+    operator: Operator, guest: Guest
+) -> None:
+    order_id = await fulfilled_order(operator, guest)
+    first = await erased(operator, guest)
+    elsewhere = await operator.json("guest", "erase", guest.guest_id, "--property", "kamogawa", *WHY, "--yes")
+    again = await erased(operator, guest)
+
+    assert first["erased"] == [order_id]
+    assert (elsewhere["erased"], again["erased"], again["to_be_erased"]) == ([], [], [])
+    assert (await Desk.of(operator.system).sees(order_id))["guest_id"] == first["pseudonym"]
+
+
+async def test_an_order_that_never_was_is_not_brought_back_by_its_dead_letter(operator: Operator, guest: Guest) -> None:
+    order_id = OrderId("ord_" + "z" * 26)
+    command = PlaceOrder(
+        order_id=order_id,
+        guest=OrderGuest(
+            guest_id=GuestId(guest.guest_id),
+            property_id=PropertyId(HOME),
+            reservation_id=ReservationId("res_test"),
+            stay_from=STAY_FROM,
+            stay_to=STAY_TO,
+        ),
+        lines=(RequestedLine.model_validate(BREAKFAST),),
+    )
+    await operator.park(command, "orders.place-order.v1", "extras.commands", "m-1")
+    await operator.park(b'\xff{"guest": "' + guest.guest_id.encode() + b'" alpenhof', "odd", "extras.commands", "m-2")
+
+    report = await erased(operator, guest)
+
+    assert report["letters"] == 2
+    assert await operator.json("dead", "list") == []
+    assert guest.guest_id not in stored_text(operator)
+
+
+async def test_a_restored_order_is_erased_again(operator: Operator, guest: Guest) -> None:
+    order_id = await fulfilled_order(operator, guest)
+    with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
+        orders = client[operator.system.setup.database].orders
+        backup = orders.find_one({"_id": order_id})
+        report = await erased(operator, guest)
+        await forgotten(operator, guest.guest_id)
+        orders.replace_one({"_id": order_id}, backup or {})
+
+    assert guest.guest_id in stored_text(operator)
+    asked = await operator.json("guest", "erase-again", *WHY)
+
+    assert asked == {"asked_again": 1}
+    await forgotten(operator, guest.guest_id)
+    assert (await Desk.of(operator.system).sees(order_id))["guest_id"] == report["pseudonym"]
+    assert [each["order_id"] for each in await operator.json("guest", "erasures")] == [order_id]

@@ -10,7 +10,7 @@ from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus
 from extras_service.order.decide import decide
-from extras_service.order.inputs import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput
+from extras_service.order.inputs import DeadlinePassed, HoldsConfirmed, HoldsLost, OrderInput, RetentionPassed
 from tests.support import orders as given
 
 MESSAGES: dict[str, OrderInput] = {
@@ -34,6 +34,9 @@ MESSAGES: dict[str, OrderInput] = {
     "approve without its line": given.approving_without(0),
     "approve by staff elsewhere": given.approving("kamogawa"),
     "decline": given.declining(),
+    "erase": given.erasing(),
+    "erase at another property": given.erasing("kamogawa"),
+    "retention passed": RetentionPassed(),
     "session closed": given.session_closed(),
     "unresolved": given.unresolved(),
     "cancel": given.cancelling_by_guest(),
@@ -79,6 +82,9 @@ approve                    | refused              | -> capturing         | ignor
 approve without its line   | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
 approve by staff elsewhere | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
 decline                    | refused              | -> cancelling        | refused         | refused         | refused         | refused         | refused         | ignored         | refused      | refused      | refused
+erase                      | -> pending_payment   | -> awaiting_approval | -> capturing    | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | -> confirmed | -> fulfilled | -> needs_review
+erase at another property  | refused              | refused              | refused         | refused         | refused         | refused         | refused         | refused         | refused      | refused      | refused
+retention passed           | -> pending_payment   | -> awaiting_approval | -> capturing    | -> expiring     | -> cancelling   | -> expired      | -> cancelled    | -> declined     | -> confirmed | -> fulfilled | -> needs_review
 session closed             | -> pending_payment   | -> declined          | -> declined     | -> expired      | -> cancelled    | stale           | stale           | stale           | stale        | stale        | ignored
 unresolved                 | -> needs_review      | -> needs_review      | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | -> needs_review | stale        | stale        | ignored
 cancel                     | -> cancelling        | -> cancelling        | -> cancelling   | -> cancelling   | ignored         | refused         | ignored         | ignored         | -> cancelled | refused      | refused

@@ -11,7 +11,7 @@ from contracts.ids import OrderId
 from contracts.orders import OrderStatus
 from extras_service.order.state import Order, digest_of
 from extras_service.stock.decide import LAPSE_MARGIN, decide, lapse_at
-from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, StockInput
+from extras_service.stock.inputs import Demand, HoldStock, LapseHold, RecheckHold, ReclaimHold, RenameHolder, StockInput
 from extras_service.stock.state import Hold, Holder, StockDay, stock_id
 from tests.support import orders as given
 
@@ -57,6 +57,7 @@ def _messages(slot: str | None) -> Mapping[str, StockInput]:
         "claim again": reclaim,
         "claim again by force": replace(reclaim, beyond_limit=True),
         "lapse": LapseHold(OWN),
+        "rename": RenameHolder(replace(OWN, guest_key="alpenhof/erased-1")),
         **{f"recheck {name}": RecheckHold(HOLD, order) for name, order in orders.items()},
     }
 
@@ -71,6 +72,7 @@ hold too many a guest     | guest_limit  | guest_limit  | ignored     | ignored 
 claim again               | 1 relied on  | 1 relied on  | 1 relied on | 1 relied on        | 1 relied on | out_of_stock
 claim again by force      | 1 relied on  | 1 relied on  | 1 relied on | 1 relied on        | 1 relied on | 3 relied on
 lapse                     | ignored      | ignored      | 1 lapsed    | 1 lapsed relied on | ignored     | ignored
+rename                    | ignored      | ignored      | 1           | 1 relied on        | 1 for good relied on | ignored
 recheck none              | ignored      | ignored      | 0           | ignored            | ignored     | ignored
 recheck pending_payment   | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
 recheck awaiting_approval | ignored      | ignored      | 1 for good  | ignored            | ignored     | ignored
@@ -83,7 +85,7 @@ recheck expired           | ignored      | ignored      | 0           | ignored 
 recheck cancelled         | ignored      | ignored      | 0           | ignored            | ignored     | ignored
 recheck declined          | ignored      | ignored      | 0           | ignored            | ignored     | ignored
 recheck needs_review      | ignored      | ignored      | 1 again     | ignored            | ignored     | ignored
-"""
+"""  # noqa: E501  a table is read by its columns
 
 
 def _pairs() -> list[tuple[str, str, str]]:
@@ -119,7 +121,13 @@ def test_the_table_has_every_state_and_message() -> None:
     assert {(message, state) for message, state, _ in _pairs()} == {
         (message, state) for message in _messages(None) for state in _states(None)
     }
-    assert {type(message) for message in _messages(None).values()} == {HoldStock, ReclaimHold, LapseHold, RecheckHold}
+    assert {type(message) for message in _messages(None).values()} == {
+        HoldStock,
+        ReclaimHold,
+        LapseHold,
+        RecheckHold,
+        RenameHolder,
+    }
 
 
 def test_each_slot_of_a_day_and_the_day_itself_have_places_of_their_own() -> None:

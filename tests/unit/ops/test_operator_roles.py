@@ -80,6 +80,8 @@ WORDS = {
     "dead put-back": ["dl_1", "--why", "w"],
     "dead restore": ["dl_1", "--why", "w"],
     "dead show": ["dl_1"],
+    "guest erase": ["guest-anna", "--property", "alpenhof", "--why", "w"],
+    "guest erase-again": ["--why", "w"],
     "guest export": ["guest-anna", "--property", "alpenhof"],
     "log replay": ["--to", "extras.payments"],
     "plans show": ["rp_1"],

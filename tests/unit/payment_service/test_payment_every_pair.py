@@ -16,6 +16,7 @@ MESSAGES: dict[str, PaymentInput] = {
     "create": given.create(),
     "capture": given.capture(),
     "close": given.close(),
+    "erase": given.erase(),
     "session created": given.session_created(),
     "session created, other no": given.session_created(session_no=7),
     "superfluous session": given.session_created(session_no=7, reference="pi_superfluous"),
@@ -45,6 +46,7 @@ message                   | created         | session_open       | action_requir
 create                    | -> created      | -> session_open    | -> action_required | stale              | -> authorised | stale         | stale              | stale         | -> created    | -> created      | -> succeeded | stale
 capture                   | -> created      | -> capturing       | -> capturing       | -> capturing       | -> capturing  | -> capturing  | -> unknown         | stale         | -> closed     | -> failed       | -> succeeded | ignored
 close                     | -> closed       | -> closing         | -> closing         | -> closing         | -> closing    | -> closing    | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | ignored
+erase                     | -> created      | -> session_open    | -> action_required | -> processing      | -> authorised | -> capturing  | -> unknown         | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched
 session created           | -> session_open | stale              | stale              | stale              | stale         | stale         | stale              | stale         | stale         | -> session_open | stale        | stale
 session created, other no | -> created      | stale              | stale              | stale              | stale         | stale         | stale              | stale         | stale         | -> failed       | stale        | stale
 superfluous session       | -> created      | -> session_open    | -> action_required | -> processing      | -> authorised | -> capturing  | -> session_open    | -> closing    | -> closed     | -> failed       | -> succeeded | -> mismatched

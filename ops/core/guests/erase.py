@@ -1,0 +1,207 @@
+"""Erases what is known of a guest everywhere but in the books: orders and payments by commands to their services, the
+operators' own records here (docs/decisions/0048-erasure.md)."""
+
+import asyncio
+import json
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.messaging.envelope import Envelope, utc_now
+from chassis.personal_data import ERASED, Erasure
+from chassis.runtime.metrics import Metrics
+from chassis.storage.audit_log import AuditEntry, AuditLog
+from contracts.ids import OrderId
+from contracts.message import Command, Message
+from extras_service.collections import ExtrasStore
+from extras_service.order.erasure import why_open
+from extras_service.order.erasure_ledger import ErasedOrder
+from extras_service.order.state import Order
+from ops.core.dead_letters.letters import DeadLetter, Stage
+from ops.core.guests.known import Known, known_of
+from ops.core.messages import RecordedMessage
+from ops.core.replay.plans import Planned, PlanStage, Result
+from ops.core.session import OperatorSession
+
+ERASED_WITHIN = 20.0
+"""Seconds without progress after which the extras service is taken not to answer."""
+_AT_ONCE = 200
+_REMARK = "the guest's data was erased"
+
+
+class NotErasableError(Exception):
+    """Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an erasure would do."""
+
+    known: Known
+    erasure: Erasure
+    at: datetime
+
+    @property
+    def final(self) -> tuple[Order, ...]:
+        """The orders that forget the guest now."""
+        return tuple(order for order in self.known.orders if why_open(order, self.at) is None)
+
+    @property
+    def open(self) -> dict[OrderId, str]:
+        """The orders that forget the guest once they are final, each with what is open."""
+        reasons = ((order.order_id, why_open(order, self.at)) for order in self.known.orders)
+        return {order_id: reason for order_id, reason in reasons if reason is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an erasure has done."""
+
+    pseudonym: str
+    erased: tuple[OrderId, ...]
+    to_be_erased: tuple[OrderId, ...]
+    unanswered: tuple[OrderId, ...]
+    """The extras service has not handled the command: it will, once it runs."""
+    letters: int
+    planned: int
+    left: tuple[str, ...]
+    """Dead letters of orders that are not erased yet, or that another operator has moved: erase again later."""
+
+    @property
+    def summary(self) -> str:
+        parts = (
+            f"{len(self.erased)} orders erased, {len(self.to_be_erased)} to be erased once they are final",
+            f"{self.letters} dead letters and {self.planned} messages of replay plans rewritten",
+            *((f"{len(self.unanswered)} orders not answered yet",) if self.unanswered else ()),
+            *((f"{len(self.left)} dead letters left",) if self.left else ()),
+        )
+        return ", ".join(parts)
+
+
+async def propose(desk: OperatorSession, guest_id: str, property_id: str) -> Proposal:
+    """What would go, and what would stay. Changes nothing. Raises NotErasableError."""
+    known = await known_of(desk, guest_id, property_id)
+    running = {plan.plan_id for plan in await desk.plans.all() if plan.stage is PlanStage.RUNNING}
+    if sending := sorted({item.plan_id for item in known.planned if item.result is None} & running):
+        raise NotErasableError(f"Nothing was erased: {', '.join(sending)} is sending messages of this guest. Pause it.")
+    pseudonym = f"erased-{secrets.token_hex(8)}"
+    return Proposal(known, Erasure(guest_id, property_id, pseudonym), utc_now())
+
+
+async def carry_out(desk: OperatorSession, proposal: Proposal, *, who: str, why: str) -> Report:
+    """Erase. Recorded in the audit log first, by the orders and without the guest's name.
+
+    An erasure that was interrupted is completed by the next one. Raises StoreUnavailableError and the broker's errors.
+    """
+    known, erasure = proposal.known, proposal.erasure
+    subjects = tuple(order.order_id for order in known.orders)
+    async with AuditLog(desk.store).recorded("erase guest", who, why, subjects, f"as {erasure.pseudonym}") as act:
+        orders = await _forgotten(desk, known, erasure, proposal.at)
+        is_open = {order.order_id for order in orders if order.erased_at is None}
+        letters = [each for each in known.letters if each.message.order_id not in is_open]
+        rewritten = [each for each in letters if await _rewrite_letter(desk, each, erasure)]
+        planned = [each for each in known.planned if each.message.order_id not in is_open]
+        for item in planned:
+            await _rewrite_planned(desk, item, erasure)
+        await _forget_in_audit_log(desk, known, {*subjects, *(each.letter_id for each in letters)})
+        report = Report(
+            erasure.pseudonym,
+            tuple(order.order_id for order in orders if order.erased_at is not None),
+            tuple(order.order_id for order in orders if order.erased_at is None and order.erasure is not None),
+            tuple(order.order_id for order in orders if order.erasure is None),
+            len(rewritten),
+            len(planned),
+            tuple(each.letter_id for each in known.letters if each not in rewritten),
+        )
+        act.outcome = report.summary
+    return report
+
+
+async def _forgotten(desk: OperatorSession, known: Known, erasure: Erasure, now: datetime) -> list[Order]:
+    """The orders after the extras service was asked to erase them."""
+    asked = [
+        ErasedOrder(
+            order_id=order.order_id,
+            property_id=order.guest.property_id,
+            pseudonym=erasure.pseudonym,
+            asked_at=now,
+        )
+        for order in known.orders
+        if order.erasure is None
+    ]
+    await ExtrasStore(desk.store).erasures.put({each.order_id: each for each in asked})
+    await send(desk, asked)
+    return await _answered(desk, [order.order_id for order in known.orders])
+
+
+async def send(desk: OperatorSession, entries: Sequence[ErasedOrder]) -> None:
+    """Ask the extras service to erase these orders."""
+    if not entries:
+        return
+    async with desk.target.bus("erase", Metrics("erase"), declares=False) as bus:
+        for entry in entries:
+            message_id = f"erase.{uuid.uuid4().hex}"
+            await bus.publish(Envelope(entry.command, message_id, correlation_id=message_id))
+
+
+async def _answered(desk: OperatorSession, ids: Sequence[OrderId]) -> list[Order]:
+    documents, left, found = ExtrasStore(desk.store).orders, list(ids), dict[str, Order]()
+    clock = asyncio.get_running_loop().time
+    until = clock() + ERASED_WITHIN
+    while True:
+        for start in range(0, len(left), _AT_ONCE):
+            found |= {order.order_id: order for _, order in await documents.load_many(left[start : start + _AT_ONCE])}
+        waiting = [each for each in left if each in found and found[each].erasure is None]
+        if not waiting or clock() > until:
+            return list(found.values())
+        if len(waiting) < len(left):
+            until = clock() + ERASED_WITHIN
+        left = waiting
+        await asyncio.sleep(0.1)
+
+
+async def _rewrite_letter(desk: OperatorSession, letter: DeadLetter, erasure: Erasure) -> bool:
+    """Whether it was rewritten. A command that waits is discarded as well: it would bring the guest back."""
+    if not await desk.letters.rewrite(letter, without_guest(letter.message, erasure)):
+        return False
+    if letter.stage is Stage.WAITING and _is_command(letter.message):
+        await desk.letters.move(letter, Stage.DISCARDED)
+    return True
+
+
+async def _rewrite_planned(desk: OperatorSession, item: Planned, erasure: Erasure) -> None:
+    await desk.plans.rewrite(item, without_guest(item.message, erasure))
+    if item.result is None and _is_command(item.message):
+        await desk.plans.note(item, Result.SKIPPED, _REMARK)
+
+
+async def _forget_in_audit_log(desk: OperatorSession, known: Known, mine: set[str]) -> None:
+    log = AuditLog(desk.store)
+    for entry in known.audit:
+        texts = {name: ERASED for name in _texts_of(entry, mine) if getattr(entry, name)}
+        if texts:
+            await log.forget(entry, **texts)
+
+
+def _texts_of(entry: AuditEntry, mine: set[str]) -> list[str]:
+    """The fields of an entry that may say something of the guest: the bodies of corrected letters, and the reason for
+    what was done to the guest's orders alone."""
+    if not mine.intersection(entry.subjects) or entry.action in ("erase guest", "export guest"):
+        return []
+    return [*(["detail"] if entry.action == "edit" else []), *(["why"] if mine.issuperset(entry.subjects) else [])]
+
+
+def without_guest(message: RecordedMessage, erasure: Erasure) -> RecordedMessage:
+    """The message without its guest. A body that is not JSON keeps the order's id alone."""
+    try:
+        body = json.dumps(erasure.of(json.loads(message.body)), separators=(",", ":"), ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        body = json.dumps({"order_id": message.order_id, "body": ERASED}).encode()
+    return message.model_copy(update={"body": body, "large": None})
+
+
+def _is_command(message: RecordedMessage) -> bool:
+    known = Message.kinds.get(message.kind)
+    return known is None or issubclass(known, Command)

@@ -1,0 +1,44 @@
+"""The list of erasures: kept beside backups, and carried out again after one is restored."""
+
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+
+from chassis.storage.audit_log import AuditLog
+from chassis.storage.store import Store
+from extras_service.collections import ExtrasStore
+from extras_service.order.erasure_ledger import ErasedOrder
+from ops.core.guests.erase import send
+from ops.core.session import OperatorSession
+
+_LIST = TypeAdapter(tuple[ErasedOrder, ...])
+_AT_ONCE = 200
+
+
+async def entries(store: Store) -> list[ErasedOrder]:
+    """All of it, the oldest first. Raises StoreUnavailableError."""
+    found = (await ExtrasStore(store).erasures.find()).values()
+    return sorted(found, key=lambda entry: (entry.asked_at, entry.order_id))
+
+
+def read(text: str) -> list[ErasedOrder]:
+    """The list in the form of JSON. Raises ValueError."""
+    return list(_LIST.validate_json(text))
+
+
+async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, who: str, why: str) -> int:
+    """Add entries to the list, and ask every order on it that does not forget its guest to do so. Returns their number.
+
+    Recorded in the audit log first. Raises StoreUnavailableError and the broker's errors.
+    """
+    kept = ExtrasStore(desk.store)
+    async with AuditLog(desk.store).recorded("erase again", who, why, tuple(each.order_id for each in added)) as act:
+        await kept.erasures.put({each.order_id: each for each in added})
+        known = {each.order_id: each for each in await entries(desk.store)}
+        ids, again = list(known), list[ErasedOrder]()
+        for start in range(0, len(ids), _AT_ONCE):
+            loaded = await kept.orders.load_many(ids[start : start + _AT_ONCE])
+            again += [known[order.order_id] for _, order in loaded if order.erasure is None]
+        await send(desk, again)
+        act.outcome = f"{len(again)} orders asked again"
+    return len(again)
