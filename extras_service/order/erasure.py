@@ -18,6 +18,7 @@ from contracts.payments import RefundStage
 from extras_service.order.refund import asked_of
 from extras_service.order.state import Order
 
+_S = OrderStatus
 _LAST_DAY = date.max - timedelta(days=2)
 """Of a stay: the next midnight is a time in every zone."""
 
@@ -102,8 +103,10 @@ def own_pseudonym(order_id: OrderId) -> str:
 
 def _with_deadline(order: Order, now: datetime) -> Order:
     ends = stay_ends(order)
-    is_awaited = order.status is OrderStatus.CONFIRMED and now < ends
-    return order.model_copy(update={"due_at": ends}) if is_awaited else order
+    if order.status is OrderStatus.CONFIRMED and now < ends:
+        return order.model_copy(update={"due_at": ends})
+    is_left_over = order.due_at == ends and order.status not in (_S.PENDING_PAYMENT, _S.AWAITING_APPROVAL)
+    return order.model_copy(update={"due_at": None}) if is_left_over else order
 
 
 def _without_guest(order: Order, pseudonym: str) -> Order:

@@ -134,6 +134,14 @@ def test_a_confirmed_order_whose_refund_moves_at_departure_waits_for_it_without_
     assert after.erased_at == LATER
 
 
+def test_a_fulfilled_order_that_is_disputed_has_no_deadline_left() -> None:
+    marked = erased(given.confirmed(), given.NOW)
+
+    fulfilled = given.after(marked, given.disputed(), given.fulfilling())
+
+    assert (fulfilled.erased_at, fulfilled.due_at) == (None, None)
+
+
 def test_a_stay_without_an_end_has_an_end() -> None:
     order = given.confirmed()
     endless = order.model_copy(update={"guest": order.guest.model_copy(update={"stay_to": date.max})})
