@@ -12,7 +12,7 @@ from contracts.message import Query, Reply
 from contracts.money import Money
 from contracts.orders import Guest, OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
-from contracts.psp_accounts import AtPspAccount
+from contracts.psp_accounts import DEFAULT_ACCOUNT, AtPspAccount
 
 
 class _Value(BaseModel):
@@ -50,6 +50,7 @@ class Transaction(_Value):
     order_id: str | None = Field(default=None, description="the order that it is about, as far as known")
     charged: Decimal = Decimal()
     charged_currency: str = ""
+    psp_account: str = Field(default=DEFAULT_ACCOUNT, description="the name of the account whose balance it moves")
 
 
 class ClosingOrder(_Value):
@@ -105,6 +106,9 @@ class ClosingOrdersReply(Reply):
     kind: Literal["orders.closing-orders-reply.v1"] = "orders.closing-orders-reply.v1"
     orders: tuple[ClosingOrder, ...]
     next: str | None = None
+    psp_accounts: tuple[str, ...] = Field(
+        default=(DEFAULT_ACCOUNT,), description="the accounts at the PSP that the property has named so far"
+    )
 
 
 class ListClosingPayments(Query):

@@ -26,6 +26,7 @@ from contracts.orders import (
     ResolveReview,
     StartPayment,
 )
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from extras_service.collections import ExtrasStore
 from extras_service.desk_lists import DeskLists
 from extras_service.order.decide import NOT_FOUND
@@ -171,7 +172,9 @@ class ExtrasHandlers:
         return Done()
 
     async def list_closing_orders(self, query: ListClosingOrders, delivery: Delivery) -> Outcome[Any]:
-        await self._reply(delivery, closing_reply(await self.desk.closing(query)))
+        hotel = await self.collections.property_of(query.property_id)
+        psp_accounts = hotel.psp_accounts if hotel else (DEFAULT_ACCOUNT,)
+        await self._reply(delivery, closing_reply(await self.desk.closing(query), psp_accounts))
         return Done()
 
     async def _reply(self, delivery: Delivery, reply: Reply | None) -> None:

@@ -37,6 +37,7 @@ class Account:
     """One account at the PSP, and what is done there."""
 
     name: str
+    api_key: str = field(repr=False)
     stripe: StripeApi
     events: EventTranslator
     expected: ExpectedAccount
@@ -47,6 +48,7 @@ class Account:
     def of(cls, settings: AccountSettings, stripe: StripeApi) -> Self:
         return cls(
             settings.name,
+            settings.api_key,
             stripe,
             EventTranslator(stripe, settings.name, settings.connected),
             ExpectedAccount(stripe, settings.expected),
@@ -118,5 +120,5 @@ class Accounts:
 def connect_accounts(settings: Sequence[AccountSettings], **options: Any) -> Accounts:
     """Connect the accounts, the default one first. They share connections and the PSP's clock. Sends nothing yet."""
     first = StripeApi.connect(settings[0].api_key, **options)
-    others = [first.at(each.api_key, each.connected) for each in settings[1:]]
+    others = [first.at(each.name, each.api_key, each.connected) for each in settings[1:]]
     return Accounts([Account.of(each, stripe) for each, stripe in zip(settings, (first, *others), strict=True)])

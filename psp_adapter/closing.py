@@ -57,7 +57,9 @@ class ClosingHandlers:
         created = {"gte": _seconds(query.since), "lt": _seconds(query.until)}
         after = {"starting_after": query.after} if query.after else {}
         page = await stripe.page("/v1/balance_transactions", expand=["data.source"], created=created, **after)
-        transactions = tuple(transaction_of(raw, _named(raw.get("source"), stripe)) for raw in page["data"])
+        transactions = tuple(
+            transaction_of(raw, _named(raw.get("source"), stripe), stripe.account) for raw in page["data"]
+        )
         last = transactions[-1].transaction_id if page["has_more"] and transactions else None
         return PspTransactionsReply(transactions=transactions, next=last)
 

@@ -1,10 +1,12 @@
 """Compares the configuration at the PSP with what this system needs there. Read-only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from contracts.psp_accounts import DEFAULT_ACCOUNT
+from psp_adapter.accounts import Account, Accounts
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError
 from psp_adapter.stripe_http import API_VERSION
 from psp_adapter.stripe_keys import livemode_of, mode_name, page_livemode_of
@@ -37,6 +39,23 @@ class Wanted:
     webhook_url: str | None = None
     publishable_key: str | None = None
     domains: tuple[str, ...] = ()
+    webhook_path: str = WEBHOOK_PATH
+    has_endpoint: bool = True
+    """Whether the account needs an endpoint of its own: a connected one's events may come to the platform's."""
+
+    def at(self, account: Account) -> "Wanted":
+        """What is expected of an account; the options of the command are about the default one."""
+        if account.name == DEFAULT_ACCOUNT:
+            return self
+        return Wanted(
+            account.api_key,
+            account.expected.account_id,
+            f"{self.webhook_url}/{account.name}" if self.webhook_url else None,
+            account.page.publishable_key,
+            self.domains,
+            webhook_path=f"{WEBHOOK_PATH}/{account.name}",
+            has_endpoint=account.page.connected is None or bool(account.webhook_secrets),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +71,22 @@ class Comparison:
         return not self.advice
 
 
+async def compare_all(accounts: Accounts, wanted: Wanted) -> list[Comparison]:
+    """Compare every account; those beside the default one with their name. Raises PspUnavailableError."""
+    found: list[Comparison] = []
+    for account in accounts:
+        label = "" if account.name == DEFAULT_ACCOUNT else f"{account.name}: "
+        compared = await compare(account.stripe, wanted.at(account))
+        found += [replace(each, what=f"{label}{each.what}") for each in compared]
+    return found
+
+
 async def compare(stripe: StripeReader, wanted: Wanted) -> list[Comparison]:
     """Compare all readable configuration at the PSP with the expected one. Raises PspUnavailableError."""
     return [
         await _mode(stripe, wanted),
         await _account(stripe, wanted.account),
-        *await _endpoints(stripe, wanted),
+        *(await _endpoints(stripe, wanted) if wanted.has_endpoint else ()),
         *await compare_domains(stripe, wanted.domains),
         *[await _right(stripe, right, *call) for right, call in NEEDED_RIGHTS.items()],
     ]
@@ -101,10 +130,10 @@ async def _endpoints(stripe: StripeReader, wanted: Wanted) -> list[Comparison]:
         all_of_them += await _thin_destinations(stripe)
     except (PspForbiddenError, PspBrokenError) as refused:
         return [Comparison(what, str(refused), "Use a key that may read webhook endpoints for this check.")]
-    ours = [endpoint for endpoint in all_of_them if _is_ours(endpoint, wanted.webhook_url)]
+    ours = [endpoint for endpoint in all_of_them if _is_ours(endpoint, wanted)]
     if not ours:
         others = ", ".join(str(endpoint.get("url")) for endpoint in all_of_them) or "none"
-        where = wanted.webhook_url or f"https://your.host{WEBHOOK_PATH}"
+        where = wanted.webhook_url or f"https://your.host{wanted.webhook_path}"
         return [Comparison(what, others, f"Make an endpoint for {where} with the events of docs/psp-events.md.")]
     return [comparison for endpoint in ours for comparison in _endpoint(endpoint, livemode_of(wanted.api_key))]
 
@@ -127,9 +156,9 @@ async def _thin_destinations(stripe: StripeReader) -> list[Mapping[str, Any]]:
     ]
 
 
-def _is_ours(endpoint: Mapping[str, Any], url: str | None) -> bool:
+def _is_ours(endpoint: Mapping[str, Any], wanted: Wanted) -> bool:
     found = str(endpoint.get("url"))
-    return found == url if url else urlsplit(found).path == WEBHOOK_PATH
+    return found == wanted.webhook_url if wanted.webhook_url else urlsplit(found).path == wanted.webhook_path
 
 
 def _endpoint(endpoint: Mapping[str, Any], livemode: bool | None) -> list[Comparison]:

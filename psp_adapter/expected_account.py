@@ -13,6 +13,11 @@ class ExpectedAccount:
         self._expected = expected
         self._is_right = not expected
 
+    @property
+    def account_id(self) -> str | None:
+        """The PSP's id of the expected account."""
+        return self._expected
+
     async def check(self) -> None:
         """Raises PspForbiddenError for a key of another account or without the right to read its account, and
         PspUnavailableError while the PSP is unavailable.

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from contracts.psp import PspDisputeState, PspRefundState
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from psp_adapter.stripe_money import in_major_units
 from psp_adapter.stripe_objects import INSTALLATION, id_of, is_release
 from psp_adapter.stripe_reader import StripeReader
@@ -59,6 +60,7 @@ class LedgerEntry(_Value):
 
     psp_reference: str
     order_id: str | None
+    psp_account: str = DEFAULT_ACCOUNT
     currency: str
     captured: Decimal
     refunds: tuple[LedgerRefund, ...] = ()
@@ -124,7 +126,8 @@ class Ledger:
     async def _entry(self, raw: _Raw) -> LedgerEntry | None:
         charge = raw.get("latest_charge")
         refunds, disputes = await self._refunds(raw, charge), await self._disputes(raw, charge)
-        return ledger_entry(raw, refunds, disputes, installation=self.installation)
+        entry = ledger_entry(raw, refunds, disputes, installation=self.installation)
+        return entry.model_copy(update={"psp_account": self.stripe.account})
 
     async def _refunds(self, intent: _Raw, charge: object) -> Sequence[_Raw]:
         listed = charge.get("refunds") if isinstance(charge, Mapping) else None
@@ -139,6 +142,22 @@ class Ledger:
         if not isinstance(charge, Mapping) or not charge.get("disputed"):
             return ()
         return [dispute async for dispute in self.stripe.each("/v1/disputes", payment_intent=intent["id"])]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """The ledgers of all accounts, read as one."""
+
+    ledgers: tuple[Ledger, ...]
+
+    async def entries(self, since: datetime | None = None) -> AsyncIterator[LedgerEntry]:
+        for ledger in self.ledgers:
+            async for entry in ledger.entries(since):
+                yield entry
+
+    async def find_all(self, psp_references: Sequence[str]) -> list[LedgerEntry]:
+        """Each is searched at every account: which one holds it is a question of the audit."""
+        return [entry for ledger in self.ledgers for entry in await ledger.find_all(psp_references)]
 
 
 def ledger_entry(

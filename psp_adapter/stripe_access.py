@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 import stripe
 
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_errors import code_of, is_silence, said_by, why_forbidden
 from psp_adapter.stripe_keys import mode_name
@@ -33,10 +34,13 @@ class StripeAccess:
     client: stripe.StripeClient
     livemode: bool | None
     """Whether the key moves real money; None if its prefix does not show it."""
+    account: str = DEFAULT_ACCOUNT
 
     @contextmanager
     def translating(self, doing: str, call: Call, *, held: str | None = None) -> Iterator[None]:
         """Translate Stripe's errors of one call. `held` is the id of our PaymentIntent it concerns, if any."""
+        if self.account != DEFAULT_ACCOUNT:
+            doing = f"{doing} at the account {self.account} of BELLHOP_PSP_ACCOUNTS"
         try:
             yield
         except stripe.StripeError as error:

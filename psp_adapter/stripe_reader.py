@@ -10,6 +10,7 @@ from typing import Any, Self
 import stripe
 
 from chassis.runtime.clock import SharedClock
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from psp_adapter.errors import PspBrokenError, PspUnavailableError
 from psp_adapter.stripe_access import PAGE, StripeAccess
 from psp_adapter.stripe_errors import is_silence
@@ -33,6 +34,8 @@ class StripeReader:
     """The name of this installation among several on one account."""
     statement_descriptor_suffix: str | None = None
     """The text on card statements after the account's prefix."""
+    account: str = DEFAULT_ACCOUNT
+    """The name that this installation gives the account."""
     make_client: Callable[..., stripe.StripeClient] = stripe.StripeClient
     """Makes a client of this connection for another account."""
 
@@ -44,7 +47,7 @@ class StripeReader:
     @property
     def access(self) -> StripeAccess:
         """Translates errors, checks answers, and asks whether this installation is answered at all."""
-        return StripeAccess(self.client, self.livemode)
+        return StripeAccess(self.client, self.livemode, self.account)
 
     @classmethod
     def connect(
@@ -71,13 +74,18 @@ class StripeReader:
             base_addresses={"api": base} if base else {},
         )
         return cls(
-            make_client(api_key), http, livemode_of(api_key), installation, statement_descriptor_suffix, make_client
+            make_client(api_key),
+            http,
+            livemode_of(api_key),
+            installation,
+            statement_descriptor_suffix,
+            make_client=make_client,
         )
 
-    def at(self, api_key: str, connected: str | None = None) -> Self:
+    def at(self, account: str, api_key: str, connected: str | None = None) -> Self:
         """The same connection for another account: of this key, or connected to it."""
         client = self.make_client(api_key, stripe_account=connected)
-        return replace(self, client=client, livemode=livemode_of(api_key))
+        return replace(self, client=client, livemode=livemode_of(api_key), account=account)
 
     async def answers(self) -> bool:
         """Whether Stripe is available. A refusal counts as an answer."""

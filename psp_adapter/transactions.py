@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.closing import Kind, Transaction
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from psp_adapter.stripe_money import in_major_units
 from psp_adapter.stripe_objects import id_of
 
@@ -17,7 +18,9 @@ _KINDS: Mapping[str, Kind] = {
 """By Stripe's reporting categories (https://docs.stripe.com/reports/reporting-categories)."""
 
 
-def transaction_of(raw: Mapping[str, Any], order_id: str | None = None) -> Transaction:
+def transaction_of(
+    raw: Mapping[str, Any], order_id: str | None = None, psp_account: str = DEFAULT_ACCOUNT
+) -> Transaction:
     """A balance transaction with its source expanded. `order_id`: the order it is about."""
     source = raw.get("source")
     shown: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
@@ -32,6 +35,7 @@ def transaction_of(raw: Mapping[str, Any], order_id: str | None = None) -> Trans
         source=id_of(source) or "",
         psp_reference=id_of(shown.get("payment_intent")) or "",
         order_id=order_id,
+        psp_account=psp_account,
         charged=in_major_units(shown.get("amount") or 0, charged_currency) if charged_currency else Decimal(),
         charged_currency=charged_currency,
         **amounts,

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,13 @@ def serve(
         str | None,
         typer.Option(help="Signs the events. Generated if missing; GET /_sandbox/webhook-endpoint shows it."),
     ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further account, repeatable: NAME,KEY,PUBLISHABLE_KEY,WEBHOOK_SECRET (its events go to the webhook "
+            "address with /NAME), or NAME,acct_… for one that is connected to the default account."
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Keep everything in this file across restarts; without it, in memory only.")
     ] = None,
@@ -54,7 +62,9 @@ def serve(
     mode = "live" if livemode else "test"
     api_key = f"sk_{mode}_sandbox" if api_key is None else api_key
     publishable_key = f"pk_{mode}_sandbox" if publishable_key is None else publishable_key
-    if any(_is_real(key) for key in (api_key, publishable_key)):
+    others = [_written_account(text) for text in account or ()]
+    keys = (api_key, publishable_key, *(part for _, *parts in others for part in parts))
+    if any(_is_real(key) for key in keys):
         raise typer.BadParameter(
             "this is a live key. The sandbox confirms payments no guest makes: it takes test keys, and only "
             "those live keys that it made up itself, which begin with sk_live_sandbox and pk_live_sandbox.",
@@ -71,7 +81,7 @@ def serve(
         settle_after=settle_after if settle_after >= 0 else None,
     )
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, {name: _settings_of(name, parts, settings) for name, *parts in others}),
         host=host,
         port=port,
         log_level="warning",
@@ -84,6 +94,30 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("sandbox.starting", note=NOTICE, address=f"http://{host}:{port}", webhook_url=webhook_url)
     uvicorn.Server(config).run()
+
+
+def _written_account(text: str) -> list[str]:
+    parts = text.split(",")
+    if len(parts) != 4 and not (len(parts) == 2 and parts[1].startswith("acct_")):
+        raise typer.BadParameter("write NAME,KEY,PUBLISHABLE_KEY,WEBHOOK_SECRET or NAME,acct_…", param_hint="--account")
+    return parts
+
+
+def _settings_of(name: str, parts: list[str], default: Settings) -> Settings:
+    """The settings of a further account: its own keys, or connected to the default one."""
+    data = default.data.with_name(f"{default.data.stem}-{name}{default.data.suffix}") if default.data else None
+    if len(parts) == 1:
+        return replace(default, account=parts[0], connected=True, webhook_url=None, webhook_secret=None, data=data)
+    key, publishable_key, secret = parts
+    return replace(
+        default,
+        api_key=key,
+        publishable_key=publishable_key,
+        account=f"acct_1Bellhop{name.replace('-', '')}",
+        webhook_url=f"{default.webhook_url}/{name}" if default.webhook_url else None,
+        webhook_secret=secret,
+        data=data,
+    )
 
 
 def _is_real(key: str) -> bool:

@@ -5,7 +5,7 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -142,7 +142,7 @@ class Api:
         except UnicodeDecodeError as error:
             raise invalid("The body is not UTF-8.") from error
         params = forms.decode(text)
-        key = _key_of(request) or str(params.get("key", ""))
+        key = key_of(request.headers) or str(params.get("key", ""))
         params.pop("key", None)
         is_public = self._is_public(key)
         if is_public and not public:
@@ -219,8 +219,9 @@ def _unrecognized(sandbox: Sandbox, call: Call) -> Json:
     raise invalid(f"The sandbox has no /v1/{call.path['rest']}. Its front page lists what it offers.", status=404)
 
 
-def _key_of(request: Request) -> str:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+def key_of(headers: Mapping[str, str]) -> str:
+    """The key of a request: a bearer token, or the user of basic authentication."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() == "basic":

@@ -54,6 +54,8 @@ class Sandbox:
         # Set by the composition root.
         self.deliver: Callable[[Json, str], None] = lambda event, lane: None
         self.wake_timers: Callable[[], None] = lambda: None
+        self.followers: list[Sandbox] = []
+        """The accounts that go by this one's clock."""
 
     @property
     def state(self) -> State:
@@ -67,6 +69,10 @@ class Sandbox:
         """Set the clock forward. It never goes back, as the events and answers of before are known to others."""
         self.state.clock_ahead_s += seconds
         self.store.changed()
+        for each in (self, *self.followers):
+            each._look_at_the_clock()
+
+    def _look_at_the_clock(self) -> None:
         self._set_forward.set()
         self._set_forward = asyncio.Event()
         self.wake_timers()

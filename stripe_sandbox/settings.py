@@ -30,6 +30,9 @@ class Settings:
     api_key: str = "sk_test_sandbox"
     publishable_key: str = "pk_test_sandbox"
     account: str = "acct_1BellhopSandbox0"
+    connected: bool = False
+    """Whether the account is connected to the default one: called with its keys and `Stripe-Account`, and its events
+    name it and go to the default account's webhook endpoint."""
     livemode: bool = False
     webhook_url: str | None = None
     webhook_secret: str | None = None

@@ -47,8 +47,10 @@ class Lane:
 class Webhooks:
     """Delivers webhooks in the background. Pending deliveries are part of the store's state."""
 
-    def __init__(self, sandbox: Sandbox, faults: Faults) -> None:
+    def __init__(self, sandbox: Sandbox, faults: Faults, platform: Sandbox | None = None) -> None:
+        """`platform`: the account whose endpoint receives these events, if this one is connected to it."""
         self._sandbox = sandbox
+        self._endpoint_of = platform or sandbox
         self._faults = faults
         self._lanes: dict[str, Lane] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -56,7 +58,7 @@ class Webhooks:
 
     @property
     def endpoint(self) -> Json | None:
-        return self._sandbox.state.webhook_endpoint
+        return self._endpoint_of.state.webhook_endpoint
 
     def listen_at(self, url: str | None, secret: str | None, **how: Any) -> Json | None:
         """Send events to this address from now on; None stops sending. Without a secret, one is generated.
@@ -168,11 +170,13 @@ class Webhooks:
 
     async def _post(self, event: Json, attempt: int) -> bool:
         """One attempt, newly timestamped and signed; True when it was answered with 2xx."""
-        endpoint = self.endpoint
+        endpoint, settings = self.endpoint, self._sandbox.settings
         if endpoint is None or self._client is None:
             return False
         # The body is the same at every attempt, whatever has become of the event meanwhile.
         sent = events.thin(event) if endpoint.get("payload") == "thin" else event | {"pending_webhooks": 1}
+        if settings.connected:
+            sent = sent | {"context" if endpoint.get("payload") == "thin" else "account": settings.account}
         body = json.dumps(sent).encode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",

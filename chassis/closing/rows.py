@@ -12,7 +12,7 @@ from contracts.closing import ClosingOrder
 
 COLUMNS = (
     *("section", "kind", "property", "time", "order_id", "reservation_id", "status", "psp_reference", "source"),
-    *("transaction", "amount", "fee", "net", "currency", "note"),
+    *("transaction", "amount", "fee", "net", "currency", "note", "account"),
 )
 Row = dict[str, object]
 
@@ -94,6 +94,7 @@ def _transaction(line: Line, result: Closing) -> Row:
         "source": moved.source,
         "transaction": moved.transaction_id,
         "currency": moved.currency,
+        "account": moved.psp_account,
     }
 
 

@@ -110,9 +110,9 @@ def session_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
     return order.session_reply() if order else None
 
 
-def closing_reply(page: ClosingOrdersReply | Refused) -> Reply:
-    """The reply to a query for a closing's orders."""
-    return refusal(page) if isinstance(page, Refused) else page
+def closing_reply(page: ClosingOrdersReply | Refused, psp_accounts: tuple[str, ...]) -> Reply:
+    """The reply to a query for a closing's orders. `psp_accounts`: those that the property has named so far."""
+    return refusal(page) if isinstance(page, Refused) else page.model_copy(update={"psp_accounts": psp_accounts})
 
 
 def listed_reply(page: PropertyOrders | Refused) -> Reply:

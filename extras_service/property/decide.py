@@ -57,7 +57,8 @@ def _defined(command: DefineProperty, now: datetime) -> Applied[Property]:
 def _changed(hotel: Property, command: ChangeProperty, now: datetime) -> Applied[Property]:
     newest = _version(command, hotel.current.number + 1, now)
     imported = command.definition if command.origin is Origin.FILE else hotel.imported
-    changed = hotel.model_copy(update={"versions": followed_by(hotel.versions, newest), "imported": imported})
+    versions = {"versions": followed_by(hotel.versions, newest), "imported": imported}
+    changed = hotel.model_copy(update=versions | {"earlier_accounts": hotel.psp_accounts})
     event = PropertyChanged(
         property_id=hotel.property_id, by=newest.by, version=newest.number, definition=command.definition
     )

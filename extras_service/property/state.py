@@ -18,6 +18,8 @@ class Property(State):
     status: str = DEFINED
     """An index lists all properties by it. A property is never removed: its orders go by it."""
     versions: tuple[Version[PropertyDefinition], ...]
+    earlier_accounts: tuple[str, ...] = ()
+    """The accounts at the PSP that it named before, also in versions that are forgotten."""
     imported: PropertyDefinition | None = None
     """As it was last imported from the catalogue file."""
 
@@ -28,6 +30,12 @@ class Property(State):
     @property
     def definition(self) -> PropertyDefinition:
         return self.current.definition
+
+    @property
+    def psp_accounts(self) -> tuple[str, ...]:
+        """The accounts at the PSP that its orders were ever charged at, the current one last."""
+        named = self.definition.psp_account
+        return (*(one for one in self.earlier_accounts if one != named), named)
 
     @property
     def summary(self) -> str:

@@ -43,8 +43,10 @@ class ClosingReader:
 
     async def read(self) -> Closing:
         """The closing with its lines of the property's own orders, totals, bridges and differences."""
-        placed = sorted(await self._placed(), key=lambda order: order.created_at)
-        moved = await self._moved()
+        found, psp_accounts = await self._placed()
+        placed = sorted(found, key=lambda order: order.created_at)
+        moved = [one for account in psp_accounts for one in await self._moved(account)]
+        moved.sort(key=lambda one: one.at, reverse=True)
         orders = {order.order_id: order for order in (*await self._orders(order_ids(moved)), *placed)}
         payments = await self._payments(list(orders))
         lines = [
@@ -70,7 +72,8 @@ class ClosingReader:
             raise unavailable("The payment provider does not answer at the moment. Please try again later.")
         return reply
 
-    async def _placed(self) -> list[ClosingOrder]:
+    async def _placed(self) -> tuple[list[ClosingOrder], tuple[str, ...]]:
+        """The orders that were placed that day, and the accounts at the PSP of the property's orders."""
         found: list[ClosingOrder] = []
         after = None
         while True:
@@ -79,7 +82,7 @@ class ClosingReader:
             found += page.orders
             after = page.next
             if after is None:
-                return found
+                return found, page.psp_accounts
 
     async def _orders(self, ids: Sequence[OrderId]) -> list[ClosingOrder]:
         found: list[ClosingOrder] = []
@@ -95,10 +98,10 @@ class ClosingReader:
             found |= {payment.order_id: payment for payment in reply.payments}
         return found
 
-    async def _moved(self) -> list[Transaction]:
-        """The PSP's transactions around the day, each with the order whose payment holds its session; else with the
+    async def _moved(self, psp_account: str) -> list[Transaction]:
+        """An account's transactions around the day, each with the order whose payment holds its session; else with the
         one that metadata names, which people can edit."""
-        listed = await self._transactions()
+        listed = await self._transactions(psp_account)
         named: dict[str, str | None] = {}
         for one in listed:
             if one.psp_reference and one.psp_reference not in named:
@@ -106,15 +109,17 @@ class ClosingReader:
         for part in _parts(list(named)):
             named |= (await self._get(ListClosingPayments(psp_references=part), ClosingPaymentsReply)).holders
         for part in _parts([reference for reference, order_id in named.items() if order_id is None]):
-            named |= (await self._get(NamePspOrders(psp_references=part), PspTransactionsReply)).orders
+            query = NamePspOrders(psp_account=psp_account, psp_references=part)
+            named |= (await self._get(query, PspTransactionsReply)).orders
         return [one.model_copy(update={"order_id": named.get(one.psp_reference)}) for one in listed]
 
-    async def _transactions(self) -> list[Transaction]:
+    async def _transactions(self, psp_account: str) -> list[Transaction]:
         since, until = window(self.day)
         found: list[Transaction] = []
         after = None
         for _ in range(MOST_PAGES):
-            page = await self._get(ListPspTransactions(since=since, until=until, after=after), PspTransactionsReply)
+            query = ListPspTransactions(psp_account=psp_account, since=since, until=until, after=after)
+            page = await self._get(query, PspTransactionsReply)
             found += page.transactions
             after = page.next
             if after is None:

@@ -274,6 +274,7 @@ _CLOSING_ROW: dict[str, str] = {
     "net": "47.03",
     "currency": "EUR",
     "note": "",
+    "account": "default",
 }
 CLOSING: dict[str, Any] = {
     "property_id": "alpenhof",

@@ -77,6 +77,8 @@ def _row(finding: Finding) -> dict[str, object]:
 
 def _print(result: Audit) -> None:
     counted = f"{result.orders} orders, {result.payments} payments, {result.psp_payments} payments at the PSP"
+    if len(result.by_account) > 1:
+        counted += f" ({', '.join(f'{number} at {account}' for account, number in result.by_account.items())})"
     if result.since is not None:
         counted += f" since {result.since:%Y-%m-%d %H:%M}"
     if result.open_questions:

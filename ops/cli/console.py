@@ -28,6 +28,7 @@ from ops.core.replay.plans import NoSuchPlanError
 from ops.core.replay.run import NotRunnableError
 from ops.core.session import OperatorSession, session_with
 from ops.core.target import MixedSystemError, NoSystemError, OtherPartError
+from psp_adapter.account_settings import AccountMistakesError
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 
 NO_TERMINAL = 200
@@ -130,6 +131,7 @@ def explain_unreachable() -> Iterator[None]:
         MixedSystemError,
         OtherPartError,
         SecretFileError,
+        AccountMistakesError,
         NoSuchLetterError,
         NoSuchPlanError,
         NotRunnableError,

@@ -11,7 +11,7 @@ from chassis.web.tokens import OperatorRole
 from deploy.local.system_env import DATA_DIR
 from ops.cli.console import AsJson, DataDir, console, explain_unreachable, needs, print_json, table_of
 from ops.core.target import Target
-from psp_adapter.configuration import Comparison, Wanted, compare
+from psp_adapter.configuration import Comparison, Wanted, compare_all
 
 NAME = "psp"
 app = typer.Typer(no_args_is_help=True, help="What is set at the PSP.")
@@ -72,11 +72,11 @@ def check(
 
 
 async def _compare(target: Target, wanted: Wanted) -> list[Comparison]:
-    psp = target.psp()
+    accounts = target.psp()
     try:
-        return await compare(psp, wanted)
+        return await compare_all(accounts, wanted)
     finally:
-        await psp.close()
+        await accounts.close()
 
 
 def _show(compared: list[Comparison]) -> None:

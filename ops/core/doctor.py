@@ -28,7 +28,7 @@ from ops.core.messages import WORK_QUEUES
 from ops.core.queues import seen_at
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
-from psp_adapter.configuration import Wanted, compare
+from psp_adapter.configuration import Wanted, compare_all
 from psp_adapter.errors import PspUnavailableError
 
 OLDEST_BROKER = (3, 10)
@@ -188,7 +188,7 @@ async def _psp(target: Target, environment: Mapping[str, str]) -> AsyncIterator[
         environment.get("BELLHOP_STRIPE_PUBLISHABLE_KEY") or None,
     )
     try:
-        for comparison in await compare(psp, wanted):
+        for comparison in await compare_all(psp, wanted):
             yield Finding("psp", comparison.what, comparison.found, comparison.advice)
     except PspUnavailableError as error:
         yield Finding(

@@ -26,7 +26,7 @@ from ops.core.psp_forecast import forecast_of
 from payment_service import wiring as payment_wiring
 from payment_service.payment.state import Payment
 from payment_service.settings import Schedule
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.accounts import Accounts
 
 ASKS_PSP = "asks the PSP"
 FAILS = "fails"
@@ -168,7 +168,7 @@ class DryRun:
     """
 
     def __init__(
-        self, store: DocumentStore, psp: StripeApi | None = None, clock: Callable[[], datetime] = utc_now
+        self, store: DocumentStore, psp: Accounts | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
         """Without `psp`, the forecast of a command to the PSP is only that the PSP would be asked."""
         self._psp = psp

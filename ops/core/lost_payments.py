@@ -115,7 +115,9 @@ async def waiting_orders(orders: Documents[Order], payments: Documents[Payment])
     return found
 
 
-async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], ledger: Ledger, send: Send) -> int:
+async def restore(
+    waiting: Iterable[Waiting], payments: Documents[Payment], ledgers: Iterable[Ledger], send: Send
+) -> int:
     """Send the services what the PSP and the payments know of these orders. Returns the number of orders."""
     resent = 0
     lost: dict[OrderId, Waiting] = {}
@@ -125,7 +127,10 @@ async def restore(waiting: Iterable[Waiting], payments: Documents[Payment], ledg
         elif (again := one.repeated()) is not None:
             await send(again)
             resent += 1
-    paid = await _paid_sessions(lost, ledger)
+    paid: dict[OrderId, list[Intent]] = {}
+    for ledger in ledgers:
+        at_it = {order_id: one for order_id, one in lost.items() if one.order.psp_account == ledger.stripe.account}
+        paid |= await _paid_sessions(at_it, ledger)
     unpaid = [one.order for order_id, one in lost.items() if order_id not in paid and one.is_forgotten]
     for order in unpaid:
         await send(session_asked(order))
@@ -159,6 +164,7 @@ async def _adopt(order: Order, intent: Intent, payments: Documents[Payment], sen
     opened = PspSessionCreated(
         order_id=order.order_id,
         payment_id=order.payment_id,
+        psp_account=order.psp_account,
         session_no=1,
         psp_reference=intent.id,
         amount=from_stripe(intent.amount, intent.currency),
@@ -170,7 +176,8 @@ async def _adopt(order: Order, intent: Intent, payments: Documents[Payment], sen
         return
     await send(opened)
     if await _until(order.payment_id, payments, lambda payment: payment.knows(intent.id)):
-        await send(RetrievePspSession(order_id=order.order_id, payment_id=order.payment_id, psp_reference=intent.id))
+        about = {"order_id": order.order_id, "payment_id": order.payment_id, "psp_account": order.psp_account}
+        await send(RetrievePspSession.model_validate({**about, "psp_reference": intent.id}))
 
 
 async def _until(payment_id: PaymentId, payments: Documents[Payment], holds: Callable[[Payment], bool]) -> bool:

@@ -17,6 +17,7 @@ from contracts.psp import (
     TranslatePspEvent,
 )
 from payment_service.payment.state import Payment, PaymentStage
+from psp_adapter.accounts import Accounts
 from psp_adapter.errors import PspBrokenError, PspForbiddenError, PspUnavailableError
 from psp_adapter.stripe_api import StripeApi
 from psp_adapter.stripe_money import from_stripe
@@ -30,10 +31,11 @@ _AUTHORISED = "requires_capture"
 _UNPAID = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
-async def forecast_of(command: PspCommand, psp: StripeApi | None, payments: Documents[Payment]) -> str:
-    """One sentence. Raises StoreUnavailableError."""
-    if psp is None:
+async def forecast_of(command: PspCommand, accounts: Accounts | None, payments: Documents[Payment]) -> str:
+    """One sentence. Raises StoreUnavailableError, and AccountNotConfiguredError as the adapter would."""
+    if accounts is None:
         return NOT_ASKED
+    psp = accounts.named(command.psp_account).stripe
     try:
         match command:
             case CreatePspRefund():

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from extras_service.order.state import Order
 from ops.core.lost_payments import WAITING, restore, waiting_orders
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
-from payment_service.event_backfill import SWEEP_ID
+from payment_service.event_backfill import FIRST_LOOK_BACK, sweep_id
 from payment_service.payment.state import Payment, PaymentStage
 from psp_adapter.ledger import Ledger
 from psp_adapter.stripe_objects import id_of
@@ -86,9 +86,9 @@ async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: f
         opened.push_async_callback(psp.close)
         bus = await opened.enter_async_context(target.bus("reconcile", metrics))
         orders, payments = ExtrasStore(store).orders, PaymentStore(store)
-        sweep = await payments.sweeps.load(SWEEP_ID)
-        since = sweep.state.since if sweep else datetime.now(UTC) - timedelta(days=1)
-        watched = await _may_change(orders, payments, await psp.events_since(since))
+        since = {account.name: await _swept_until(payments, account.name) for account in psp}
+        events = [event for account in psp for event in await account.stripe.events_since(since[account.name])]
+        watched = await _may_change(orders, payments, events)
         before = await _summaries(watched, orders, payments)
         open_payments = [payment for payment in await _payments_of(watched, payments) if payment.status in OPEN]
         for payment in open_payments:
@@ -96,13 +96,17 @@ async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: f
                 question = RetrievePspSession(
                     order_id=payment.order_id,
                     payment_id=payment.payment_id,
+                    psp_account=payment.psp_account,
                     psp_reference=payment.session.psp_reference,
                 )
                 await _send(bus, question)
         waiting = await waiting_orders(orders, payments.payments)
-        restored = await restore(waiting, payments.payments, Ledger(psp, target.installation), partial(_send, bus))
-        await _send(bus, SweepPspEvents(since=since))
-        is_swept = await _until_swept(payments, since, patience)
+        ledgers = tuple(Ledger(account.stripe, target.installation) for account in psp)
+        restored = await restore(waiting, payments.payments, ledgers, partial(_send, bus))
+        for account, begin in since.items():
+            await _send(bus, SweepPspEvents(psp_account=account, since=begin))
+        known = {account: begin for account, begin in since.items() if await payments.sweeps.load(sweep_id(account))}
+        is_swept = all([await _until_swept(payments, account, begin, patience) for account, begin in known.items()])
         after = await _settled(watched, orders, payments)
     changes = tuple(
         Change(name, before.get(name, "-"), summary)
@@ -155,11 +159,16 @@ def _batches(order_ids: Sequence[OrderId]) -> Iterator[Sequence[OrderId]]:
     return (order_ids[start : start + _BATCH] for start in range(0, len(order_ids), _BATCH))
 
 
-async def _until_swept(payments: PaymentStore, since: datetime, patience: float) -> bool:
+async def _swept_until(payments: PaymentStore, psp_account: str) -> datetime:
+    sweep = await payments.sweeps.load(sweep_id(psp_account))
+    return sweep.state.since if sweep else datetime.now(UTC) - FIRST_LOOK_BACK
+
+
+async def _until_swept(payments: PaymentStore, psp_account: str, since: datetime, patience: float) -> bool:
     try:
         async with asyncio.timeout(patience):
             while True:
-                sweep = await payments.sweeps.load(SWEEP_ID)
+                sweep = await payments.sweeps.load(sweep_id(psp_account))
                 if sweep is not None and sweep.state.since > since:
                     return True
                 await asyncio.sleep(0.2)

@@ -12,13 +12,13 @@ from ops.core.message_log.stream import LogStream
 from ops.core.replay.plans import Plans
 from ops.core.replay.run import Runner
 from ops.core.target import Target
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.accounts import Accounts
 
 
 class OperatorSession:
     """The operator's actions over one pair of connections."""
 
-    def __init__(self, target: Target, store: Store, connection: Any, psp: StripeApi | None = None) -> None:
+    def __init__(self, target: Target, store: Store, connection: Any, psp: Accounts | None = None) -> None:
         """`psp` is for forecasts, if there is a key for it."""
         self.target = target
         self.store = store

@@ -14,9 +14,12 @@ from chassis.messaging.bus import Bus
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.secret_files import secret_from
 from chassis.storage.store import Store
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from deploy.local import system_env
 from deploy.management import named_management_url
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.account_settings import VARIABLE as PSP_ACCOUNTS
+from psp_adapter.account_settings import AccountSettings, read_accounts
+from psp_adapter.accounts import Accounts, connect_accounts
 
 
 class NoSystemError(Exception):
@@ -78,6 +81,8 @@ class Target:
     """The folder of the local stack that it is; none: the environment names it."""
     webhook_url: str | None = None
     """Where the PSP sends events, if it is a local stack."""
+    psp_accounts: str = field(default="", repr=False)
+    """BELLHOP_PSP_ACCOUNTS: further accounts at the PSP."""
 
     @classmethod
     def from_environment(cls, data_dir: Path) -> "Target":
@@ -99,6 +104,7 @@ class Target:
                 named.get("BELLHOP_MONGODB_DATABASE", "bellhop"),
                 management_url=named_management_url(env, amqp_url),
                 installation=installation,
+                psp_accounts=secret_from(env, PSP_ACCOUNTS) or "",
             )
         local = system_env.read(data_dir)
         elsewhere = system_env.digests(local)
@@ -125,6 +131,7 @@ class Target:
             installation=installation,
             stack=data_dir,
             webhook_url=local.get("BELLHOP_WEBHOOK_URL"),
+            psp_accounts=local.get(PSP_ACCOUNTS) or secret_from(env, PSP_ACCOUNTS) or "",
         )
 
     @asynccontextmanager
@@ -148,7 +155,13 @@ class Target:
     def store(self, metrics: Metrics) -> Store:
         return Store(self.mongodb_url, self.database, metrics, timeout=self.store_timeout)
 
-    def psp(self) -> StripeApi:
-        return StripeApi.connect(
-            self.stripe_api_key, base=self.stripe_api_base, timeout=20.0, retries=2, installation=self.installation
+    def psp(self) -> Accounts:
+        """All accounts at the PSP. Raises AccountMistakesError."""
+        others = read_accounts(self.psp_accounts, self.stripe_api_key, self.stripe_api_base)
+        return connect_accounts(
+            (AccountSettings(DEFAULT_ACCOUNT, self.stripe_api_key), *others),
+            base=self.stripe_api_base,
+            timeout=20.0,
+            retries=2,
+            installation=self.installation,
         )

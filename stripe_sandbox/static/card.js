@@ -106,7 +106,7 @@
   }
   form.addEventListener("submit", (event) => event.preventDefault());
 
-  async function confirm({ key, intentId, params }) {
+  async function confirm({ key, account, intentId, params }) {
     const problem = firstProblem();
     if (problem) return { error: problem };
     const { month, year } = expiry();
@@ -120,7 +120,7 @@
     try {
       const response = await fetch(`/v1/payment_intents/${encodeURIComponent(intentId)}/confirm`, {
         method: "POST",
-        headers: { Authorization: `Bearer ${key}` },
+        headers: { Authorization: `Bearer ${key}`, ...(account && { "Stripe-Account": account }) },
         body: new URLSearchParams({ ...params, ...card }),
       });
       const body = await response.json();

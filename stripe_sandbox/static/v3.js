@@ -231,8 +231,9 @@
   };
 
   class StripeSandbox {
-    constructor(key) {
+    constructor(key, account) {
       this._key = key;
+      this._account = account;
     }
 
     elements(options) { return new Elements(options); }
@@ -272,7 +273,7 @@
       const intentId = intentIdOf(clientSecret);
       const params = { client_secret: clientSecret, use_stripe_sdk: "true" };
       if (returnUrl) params.return_url = returnUrl;
-      if (element && !method) return element._ask("confirm", { key: this._key, intentId, params });
+      if (element && !method) return element._ask("confirm", { key: this._key, account: this._account, intentId, params });
       if (method) params.payment_method = method;
       return this._call("POST", `/v1/payment_intents/${intentId}/confirm`, params);
     }
@@ -291,7 +292,7 @@
       try {
         const response = await fetch(ORIGIN + path, {
           method,
-          headers: { Authorization: `Bearer ${this._key}` },
+          headers: { Authorization: `Bearer ${this._key}`, ...(this._account && { "Stripe-Account": this._account }) },
           body: params && new URLSearchParams(params),
         });
         const body = await response.json();
@@ -303,11 +304,11 @@
     }
   }
 
-  window.Stripe = function Stripe(publishableKey) {
+  window.Stripe = function Stripe(publishableKey, { stripeAccount } = {}) {
     if (typeof publishableKey !== "string" || !publishableKey.startsWith("pk_")) {
       throw new IntegrationError("Stripe() takes a publishable key, which begins with pk_.");
     }
-    return new StripeSandbox(publishableKey);
+    return new StripeSandbox(publishableKey, stripeAccount);
   };
   window.Stripe.version = "sandbox";
 })();

@@ -166,6 +166,7 @@ async def audited(system: System) -> Audit:
         stripe_api_key=API_KEY,
         stripe_api_base=system.sandbox.url,
         database=system.setup.database,
+        psp_accounts=system.setup.psp_accounts,
     )
     return await audit(target)
 

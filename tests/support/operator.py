@@ -99,6 +99,7 @@ def target_of(system: System) -> Target:
         stripe_api_key=API_KEY,
         stripe_api_base=system.sandbox.url,
         database=system.setup.database,
+        psp_accounts=system.setup.psp_accounts,
     )
 
 

@@ -4,9 +4,9 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from deploy.local.store import Store
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from payment_service.settings import PaymentSettings
+from psp_adapter.account_settings import read_accounts
 from psp_adapter.settings import AdapterSettings
 from stripe_sandbox.webhooks import sign
 from tests.support.accounts import accounts_at
@@ -91,6 +92,8 @@ class Setup:
     stripe_account: str | None = None
     stripe_api_base: str = ""
     """Empty: the sandbox's own address."""
+    psp_accounts: str = ""
+    """BELLHOP_PSP_ACCOUNTS; the sandbox has these accounts, too."""
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Addresses of the broker by part, each with an account of its own; a part without one uses `amqp_url`."""
 
@@ -183,6 +186,7 @@ class System:
             stripe_webhook_secret=SecretStr(self.setup.webhook_secret),
             stripe_api_base=self.setup.stripe_api_base or self.sandbox.url,
             stripe_account=self.setup.stripe_account,
+            psp_accounts=SecretStr(self.setup.psp_accounts),
             stripe_timeout=self.setup.stripe_timeout,
             stripe_retries=self.setup.stripe_retries,
             stripe_breaker_threshold=self.setup.stripe_breaker_threshold,
@@ -238,8 +242,23 @@ class System:
             retry_longest=1.0,
             retry_attempts=200,
         )
-        self.opening = InFlight(stripe_sandbox.create_app(settings), "POST", "/v1/payment_intents")
+        others = dict(self._other_accounts(settings))
+        self.opening = InFlight(stripe_sandbox.create_app(settings, others), "POST", "/v1/payment_intents")
         return self.opening
+
+    def _other_accounts(self, default: stripe_sandbox.Settings) -> Iterator[tuple[str, stripe_sandbox.Settings]]:
+        for each in read_accounts(self.setup.psp_accounts, API_KEY, None):
+            if each.connected:
+                own: dict[str, Any] = {"account": each.connected, "connected": True, "webhook_url": None}
+            else:
+                own = {
+                    "api_key": each.api_key,
+                    "publishable_key": each.publishable_key,
+                    "account": each.expected,
+                    "webhook_url": f"{self.webhook_url}/{each.name}",
+                    "webhook_secret": each.webhook_secrets[0],
+                }
+            yield each.name, replace(default, **own)
 
     # Running
 
@@ -297,6 +316,8 @@ class System:
             "payment_method_data[card][cvc]": "123",
         }
         headers = {"Authorization": f"Bearer {session['publishable_key']}"}
+        if session.get("connected_account"):
+            headers["Stripe-Account"] = session["connected_account"]
         return await self._http.post(
             f"{self.sandbox.url}/v1/payment_intents/{intent_id}/confirm", data=form, headers=headers
         )
@@ -328,9 +349,9 @@ class System:
         finally:
             await self.switch("faults", method="DELETE")
 
-    async def at_psp(self, path: str, **params: str | int) -> Json:
-        """Ask the PSP's API with the secret key."""
-        headers = {"Authorization": f"Bearer {API_KEY}"}
+    async def at_psp(self, path: str, *, key: str = API_KEY, connected: str = "", **params: str | int) -> Json:
+        """Ask the PSP's API with the secret key, or another account's."""
+        headers = {"Authorization": f"Bearer {key}"} | ({"Stripe-Account": connected} if connected else {})
         return body(await self._http.get(f"{self.sandbox.url}/v1/{path}", params=params, headers=headers), 200)
 
     async def intents(self, order_id: str) -> list[Json]:
@@ -352,18 +373,18 @@ class System:
         return await self._http.get(f"{self.parts[part].url}{path}")
 
     async def post_webhook(
-        self, content: Any, headers: dict[str, str] | None = None, *, url: str | None = None
+        self, content: Any, headers: dict[str, str] | None = None, *, url: str | None = None, endpoint: str = ""
     ) -> httpx.Response:
         """Raw bytes for the webhook endpoint, of the system's adapter or of one at `url`."""
         return await self._http.post(
-            f"{url or self.parts[ADAPTER].url}/webhooks/stripe", content=content, headers=headers
+            f"{url or self.parts[ADAPTER].url}/webhooks/stripe{endpoint}", content=content, headers=headers
         )
 
-    async def post_event(self, event: Json) -> httpx.Response:
-        """A webhook as the PSP would send it now: signed and timestamped."""
+    async def post_event(self, event: Json, *, endpoint: str = "", secret: str = WEBHOOK_SECRET) -> httpx.Response:
+        """A webhook as the PSP would send it now: signed and timestamped. `endpoint`: `/NAME` of another account."""
         content = json.dumps(event).encode()
-        signature = sign(content, WEBHOOK_SECRET, int(time.time() + self._psp_ahead))
-        return await self.post_webhook(content, {"Stripe-Signature": signature})
+        signature = sign(content, secret, int(time.time() + self._psp_ahead))
+        return await self.post_webhook(content, {"Stripe-Signature": signature}, endpoint=endpoint)
 
     async def samples(self, part: str, name: str) -> list[Sample]:
         """What a part shows of one counter at /metrics."""

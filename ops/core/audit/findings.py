@@ -1,6 +1,7 @@
 """Findings of an audit."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -10,6 +11,7 @@ class Kind(StrEnum):
     """The kind of a finding, for programs."""
 
     UNKNOWN_CHARGE = "unknown_charge"
+    OTHER_ACCOUNT = "other_account"
     CURRENCY = "currency"
     UNBALANCED = "unbalanced"
     UNSETTLED = "unsettled"
@@ -64,3 +66,5 @@ class Audit:
     findings: tuple[Finding, ...]
     open_questions: tuple[Finding, ...] = ()
     since: datetime | None = None
+    by_account: Mapping[str, int] = field(default_factory=dict)
+    """The payments at the PSP by the name of their account."""

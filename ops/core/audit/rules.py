@@ -90,6 +90,7 @@ def examine(books: Books, now: datetime) -> Iterator[Finding]:
         yield books.finding(Kind.UNREADABLE, f"the store has what cannot be read: {what}")
     if books.unreadable:
         return
+    yield from _other_accounts(books)
     if books.order is None:
         held = books.captured - books.refunded
         if held > 0:
@@ -103,6 +104,16 @@ def examine(books: Books, now: datetime) -> Iterator[Finding]:
         yield from _refunds(books, books.order, now)
         yield from _disputes(books)
         yield from _balance(books, books.order)
+
+
+def _other_accounts(books: Books) -> Iterator[Finding]:
+    """Money for the order at another account than the one that is charged for it."""
+    owner = books.payment or books.order
+    for entry in books.entries:
+        held = entry.captured - entry.refunded(PspRefundState.SUCCEEDED)
+        if owner is not None and entry.psp_account != owner.psp_account and held > 0:
+            problem = f"{entry.psp_reference} holds money at the account {entry.psp_account}, not {owner.psp_account}"
+            yield books.finding(Kind.OTHER_ACCOUNT, problem, held)
 
 
 def _refunds(books: Books, order: Order, now: datetime) -> Iterator[Finding]:

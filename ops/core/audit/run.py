@@ -31,7 +31,7 @@ from ops.core.audit.worksheet import Worksheet
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment
-from psp_adapter.ledger import Ledger, LedgerEntry
+from psp_adapter.ledger import Ledger, LedgerEntry, Ledgers
 
 BATCH = 500
 """Orders at a time."""
@@ -72,7 +72,8 @@ async def audit(
     store, psp = target.store(Metrics("audit")), target.psp()
     try:
         extras = ExtrasStore(store)
-        auditor = Auditor(extras.orders, PaymentStore(store).payments, Ledger(psp, target.installation), progress)
+        ledgers = Ledgers(tuple(Ledger(account.stripe, target.installation) for account in psp))
+        auditor = Auditor(extras.orders, PaymentStore(store).payments, ledgers, progress)
         result = await auditor.run(since)
         if since is not None:
             return result
@@ -104,6 +105,7 @@ class Auditor:
         with Worksheet.opened() as worksheet:
             await self._write_down(worksheet, since)
             psp_payments, done, total = worksheet.payments, 0, worksheet.orders
+            by_account = worksheet.payments_by_account
             for order_ids in worksheet.batches(BATCH):
                 for books in await self._read(order_ids, worksheet, is_complete=since is None):
                     self._count(books)
@@ -121,6 +123,7 @@ class Auditor:
             findings=tuple(finding for finding in findings if not finding.kind.is_open_question),
             open_questions=tuple(finding for finding in findings if finding.kind.is_open_question),
             since=since,
+            by_account=by_account,
         )
 
     async def _write_down(self, worksheet: Worksheet, since: datetime | None) -> None:

@@ -16,6 +16,11 @@ CREATE INDEX by_order ON entries (order_id);
 _NAMING = "SELECT psp_reference, entry FROM entries WHERE order_id IN (SELECT value FROM json_each(?))"
 _WITH_ID = "SELECT psp_reference, entry FROM entries WHERE psp_reference IN (SELECT value FROM json_each(?))"
 
+_BY_ACCOUNT = """
+SELECT json_extract(entry, '$.psp_account') AS account, count(*) FROM entries
+WHERE order_id IS NOT NULL GROUP BY account ORDER BY account
+"""
+
 
 class Worksheet:
     """The ids of the orders to look at, and the PSP's ledger."""
@@ -55,6 +60,11 @@ class Worksheet:
         """How many of the PSP's payments name an order."""
         number: int = self._file.execute("SELECT count(*) FROM entries WHERE order_id IS NOT NULL").fetchone()[0]
         return number
+
+    @property
+    def payments_by_account(self) -> dict[str, int]:
+        """The same, for each account at the PSP."""
+        return dict(self._file.execute(_BY_ACCOUNT).fetchall())
 
     def batches(self, size: int) -> Iterator[list[OrderId]]:
         """The ids of these orders, sorted."""

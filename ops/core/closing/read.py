@@ -1,6 +1,6 @@
 """Reads the data of a closing from the PSP and both stores."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,11 +16,13 @@ from chassis.closing.day import (
 )
 from chassis.runtime.metrics import Metrics
 from contracts.closing import ClosingOrder, ClosingPayment, Kind, Transaction
-from contracts.ids import OrderId, payment_id_of
+from contracts.ids import OrderId, PropertyId, payment_id_of
 from contracts.orders import OrderStatus
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from extras_service.collections import ExtrasStore
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
+from psp_adapter.accounts import Accounts
 from psp_adapter.ledger import order_of
 from psp_adapter.stripe_reader import StripeReader
 from psp_adapter.transactions import transaction_of
@@ -55,7 +57,7 @@ async def closing(target: Target, day: date, property_id: str | None = None) -> 
 class _Reader:
     extras: ExtrasStore
     payments: PaymentStore
-    psp: StripeReader
+    accounts: Accounts
     installation: str
     day: date
     property_id: str | None
@@ -67,7 +69,11 @@ class _Reader:
         named = {zones[self.property_id]} if self.property_id is not None else set(zones.values())
         account_zone = named.pop() if len(named) == 1 else "UTC"
         start, end = window(self.day)
-        moved = [one async for one in self._transactions(created=_bounds(start.timestamp(), end.timestamp()))]
+        created = _bounds(start.timestamp(), end.timestamp())
+        used = await self._accounts_of_property()
+        stripes = [account.stripe for account in self.accounts if used is None or account.name in used]
+        moved = [one for stripe in stripes for one in await self._transactions(stripe, created=created)]
+        moved.sort(key=lambda one: one.at, reverse=True)
         lines = [line for line in await self._lines(moved) if self._is_wanted(line, account_zone)]
         payouts = [
             await self._payout(line.transaction)
@@ -84,32 +90,42 @@ class _Reader:
             shares={payout.payout_id: await self._shares(payout) for payout in payouts},
         )
 
+    async def _accounts_of_property(self) -> frozenset[str] | None:
+        """The accounts that the property has named so far; None: of all properties."""
+        if self.property_id is None:
+            return None
+        hotel = await self.extras.property_of(PropertyId(self.property_id))
+        return frozenset(hotel.psp_accounts if hotel else (DEFAULT_ACCOUNT,))
+
     def _is_wanted(self, line: Line, account_zone: str) -> bool:
         zone = line.order.time_zone if line.order else account_zone
         is_property = line.order is None or self.property_id in (None, line.property_id)
         return is_property and is_on(line.transaction.at, self.day, zone)
 
-    async def _transactions(self, **params: Any) -> AsyncIterator[Transaction]:
-        """Each with the order it is about: as the charge says, else as its PaymentIntent does."""
+    async def _transactions(self, psp: StripeReader, **params: Any) -> list[Transaction]:
+        """Those of an account, each with the order it is about: as the charge says, else as its PaymentIntent does."""
         named: dict[str, str | None] = {}
-        async for raw in self.psp.each("/v1/balance_transactions", expand=["data.source"], **params):
+        found: list[Transaction] = []
+        async for raw in psp.each("/v1/balance_transactions", expand=["data.source"], **params):
             reference = transaction_of(raw).psp_reference
             if reference and reference not in named:
-                named[reference] = await self._named(raw["source"], reference)
-            yield transaction_of(raw, named.get(reference))
+                named[reference] = await self._named(psp, raw["source"], reference)
+            found.append(transaction_of(raw, named.get(reference), psp.account))
+        return found
 
-    async def _named(self, source: Mapping[str, Any], psp_reference: str) -> str | None:
+    async def _named(self, psp: StripeReader, source: Mapping[str, Any], psp_reference: str) -> str | None:
         """The order whose payment holds the session; else the one that metadata names, which people can edit."""
         holders = await self.payments.holders.get([psp_reference])
         if psp_reference in holders:
             return holders[psp_reference].order_id
         if (order_id := order_of(source, self.installation)) is not None:
             return order_id
-        intent = await self.psp.find(f"/v1/payment_intents/{psp_reference}")
+        intent = await psp.find(f"/v1/payment_intents/{psp_reference}")
         return order_of(intent, self.installation) if intent is not None else None
 
     async def _payout(self, transaction: Transaction) -> Payout:
-        contained = [one async for one in self._transactions(payout=transaction.source)]
+        psp = self.accounts.named(transaction.psp_account).stripe
+        contained = await self._transactions(psp, payout=transaction.source)
         return Payout(transaction.source, -transaction.amount, transaction.currency, tuple(contained))
 
     async def _shares(self, payout: Payout) -> Mapping[str, Any]:

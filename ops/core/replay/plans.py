@@ -14,7 +14,7 @@ from chassis.storage.store import Store
 from ops.core.dry_run import DryRun, Forecast
 from ops.core.large_bodies import LargeBodies
 from ops.core.messages import RecordedMessage
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.accounts import Accounts
 
 
 class PlanStage(StrEnum):
@@ -105,7 +105,7 @@ class NoSuchPlanError(Exception):
 class Plans:
     """All plans of a system, in the document store."""
 
-    def __init__(self, store: Store, psp: StripeApi | None = None) -> None:
+    def __init__(self, store: Store, psp: Accounts | None = None) -> None:
         self._store = store
         self._psp = psp
         self.plans: MongoRecords[Plan] = store.records("replay_plans", Plan)

@@ -20,7 +20,7 @@ from ops.core.messages import RecordedMessage
 from ops.core.replay.claims import Claims
 from ops.core.replay.drift import forecast_now, is_as_planned
 from ops.core.replay.plans import Plan, Planned, Plans, PlanStage, Result
-from psp_adapter.stripe_api import StripeApi
+from psp_adapter.accounts import Accounts
 
 _TAKEN_WITHIN = 10.0
 _LOOK_EVERY = 0.5
@@ -85,7 +85,7 @@ class ForecastChangedError(Exception):
 class Runner:
     """Carries out plans over one connection."""
 
-    def __init__(self, store: Store, connection: AbstractConnection, psp: StripeApi | None = None) -> None:
+    def __init__(self, store: Store, connection: AbstractConnection, psp: Accounts | None = None) -> None:
         self._dry_run = partial(DryRun, store, psp)
         self._connection = connection
         self._login = connection.url.user or "guest"  # type: ignore[attr-defined]

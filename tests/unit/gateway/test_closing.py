@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +73,7 @@ class Services:
     intents: dict[str, OrderId] = field(default_factory=dict)
     problem: str | None = None
     page: int = 100
+    psp_accounts: tuple[str, ...] = ("default",)
     asked: list[Message] = field(default_factory=list)
 
     async def ask(self, message: Message) -> Message:
@@ -92,15 +93,17 @@ class Services:
                 return PspTransactionsReply(
                     orders={name: self.intents[name] for name in references if name in self.intents}
                 )
-            case ListPspTransactions(after=after):
+            case ListPspTransactions(after=after, psp_account=account):
+                at_it = [each for each in self.transactions if each.psp_account == account]
                 begin = int(after) if after else 0
                 end = begin + self.page
-                more = str(end) if end < len(self.transactions) else None
-                page = tuple(self.transactions[begin:end])
+                more = str(end) if end < len(at_it) else None
+                page = tuple(at_it[begin:end])
                 return PspTransactionsReply(transactions=page, next=more, problem=self.problem)
             case _:
                 raise AssertionError(f"no service is asked {message.kind}")
-        return ClosingOrdersReply(orders=tuple(each for each in found if each.property_id == message.property_id))
+        of_property = tuple(each for each in found if each.property_id == message.property_id)
+        return ClosingOrdersReply(orders=of_property, psp_accounts=self.psp_accounts)
 
     def closed(self) -> Closing:
         return asyncio.run(ClosingReader(self.ask, ALPENHOF, DAY).read())
@@ -173,3 +176,24 @@ def test_while_the_psp_does_not_answer_no_figures_are_shown() -> None:
 
     assert refused.value.status == 503
     assert "sk_1" not in refused.value.detail
+
+
+def test_a_property_that_changed_its_account_has_the_transactions_of_both() -> None:
+    services = Services(
+        orders=[order(1), order(2)],
+        transactions=[
+            charge(1, named="ord_1"),
+            charge(2, at=NOON + timedelta(hours=1), named="ord_2", psp_account="seaside"),
+            charge(3, named="ord_3", psp_account="of another hotel"),
+        ],
+        psp_accounts=("default", "seaside"),
+    )
+
+    result = services.closed()
+
+    assert [(line.transaction.transaction_id, line.transaction.psp_account) for line in result.lines] == [
+        ("txn_1", "default"),
+        ("txn_2", "seaside"),
+    ]
+    asked = [message.psp_account for message in services.asked if isinstance(message, ListPspTransactions)]
+    assert asked == ["default", "seaside"]

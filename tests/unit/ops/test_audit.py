@@ -323,3 +323,11 @@ def test_what_staff_settled_outside_is_part_of_what_adds_up() -> None:
     [(kind, problem)] = found(books(cancelled.model_copy(update={"settled_outside": (part,)}), entry(4800)))
     assert kind is Kind.UNBALANCED
     assert "€18.00" in problem
+
+
+def test_money_at_another_account_than_the_payments_is_found() -> None:
+    elsewhere = entry(4800).model_copy(update={"psp_account": "seaside"})
+
+    [(kind, problem)] = found(books(order(OrderStatus.CONFIRMED), elsewhere, paid=payment()))
+
+    assert (kind, "holds money at the account seaside, not default" in problem) == (Kind.OTHER_ACCOUNT, True)

@@ -134,7 +134,7 @@ async def test_what_only_moved_while_the_audit_read_is_no_finding() -> None:
     result = await auditor([1], [1], ledger).run()
 
     assert ledger.asked == ["pi_1"]
-    assert result == Audit(orders=1, payments=1, psp_payments=1, findings=())
+    assert result == Audit(orders=1, payments=1, psp_payments=1, findings=(), by_account={"default": 1})
 
 
 async def test_what_is_still_wrong_when_read_again_is_a_finding() -> None:

@@ -9,6 +9,7 @@ from contracts.psp import CapturePspSession, ClosePspSession, CreatePspSession, 
 from ops.core.psp_forecast import forecast_of
 from payment_service.collections import PaymentStore
 from payment_service.payment.state import Payment, PaymentStage
+from psp_adapter.accounts import AccountNotConfiguredError, Accounts
 from tests.support import payments as given
 from tests.support.fake_store import FakeStore
 from tests.support.fake_stripe import FakeStripe, answering, error, intent
@@ -59,7 +60,14 @@ async def test_a_forecast_for_a_command_to_the_psp_says_what_a_read_of_the_psp_a
     payments = PaymentStore(FakeStore().as_store()).payments
     await payments.write(Stored(given.PAYMENT_ID, 1, payment), now=given.NOW, due_at=None)
 
-    forecast = await forecast_of(command, stripe.api, payments)
+    forecast = await forecast_of(command, Accounts.only(stripe.api), payments)
 
     assert says in forecast
     assert {request.method for request in stripe.requests} <= {"GET"}
+
+
+async def test_a_command_for_an_account_that_is_not_configured_would_fail() -> None:
+    command = CLOSE.model_copy(update={"psp_account": "elsewhere"})
+
+    with pytest.raises(AccountNotConfiguredError):
+        await forecast_of(command, Accounts.only(UNKNOWN.api), PaymentStore(FakeStore().as_store()).payments)
