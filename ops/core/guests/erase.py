@@ -20,8 +20,8 @@ from extras_service.order.erasure import why_open
 from extras_service.order.erasure_ledger import ErasedOrder
 from extras_service.order.state import Order
 from ops.core.dead_letters.letters import DeadLetter, Stage
-from ops.core.guests.known import Known, known_of
-from ops.core.messages import RecordedMessage
+from ops.core.guests.known import Known, known_of, loaded, whole_of
+from ops.core.messages import Filter, RecordedMessage
 from ops.core.replay.plans import Planned, PlanStage, Result
 from ops.core.session import OperatorSession
 
@@ -169,6 +169,25 @@ async def _rewrite_letter(desk: OperatorSession, letter: DeadLetter, erasure: Er
     if letter.stage is Stage.WAITING and _is_command(letter.message):
         await desk.letters.move(letter, Stage.DISCARDED)
     return True
+
+
+async def forget_letters(desk: OperatorSession) -> int:
+    """Rewrite the dead letters about orders that have forgotten their guests: those that came afterwards, from a queue
+    or from a backup. Returns their number."""
+    await desk.letters.drain()
+    letters = await desk.letters.matching(Filter(), None)
+    ids = sorted({each.message.order_id for each in letters if each.message.order_id})
+    orders = {order.order_id: order for _, order in await loaded(ExtrasStore(desk.store).orders, ids)}
+    rewritten = 0
+    for letter in letters:
+        order = orders.get(OrderId(letter.message.order_id or ""))
+        if order is None or order.erased_at is None or order.erasure is None:
+            continue
+        whole = letter.model_copy(update={"message": await whole_of(desk, letter.message)})
+        erasure = Erasure(order.erasure, order.guest.property_id, order.erasure)
+        if without_guest(whole.message, erasure).body != whole.message.body:
+            rewritten += await _rewrite_letter(desk, whole, erasure)
+    return rewritten
 
 
 async def _rewrite_planned(desk: OperatorSession, item: Planned, erasure: Erasure) -> None:

@@ -81,8 +81,8 @@ async def _with_operators_records(desk: OperatorSession, known: Known) -> Known:
         known.guest_id,
         known.property_id,
         known.orders,
-        tuple(payment for _, payment in await _loaded(payments, list(map(payment_id_of, ids)))),
-        tuple(filed for _, filed in await _loaded(receipts, ids)),
+        tuple(payment for _, payment in await loaded(payments, list(map(payment_id_of, ids)))),
+        tuple(filed for _, filed in await loaded(receipts, ids)),
         _holds_of(known.orders),
         tuple(letters),
         tuple(await _planned(desk, mine)),
@@ -93,11 +93,11 @@ async def _with_operators_records(desk: OperatorSession, known: Known) -> Known:
 async def _orders_of(store: Store, guest_id: str, property_id: str) -> list[Order]:
     orders = ExtrasStore(store).orders
     ids = [each async for each in orders.all_ids(guest_key=guest_key(guest_id, property_id))]
-    found = [order for _, order in await _loaded(orders, ids)]
+    found = [order for _, order in await loaded(orders, ids)]
     return sorted(found, key=lambda order: (order.created_at, order.order_id))
 
 
-async def _loaded(documents: Any, ids: Sequence[str]) -> list[Any]:
+async def loaded(documents: Any, ids: Sequence[str]) -> list[Any]:
     found: list[Any] = []
     for start in range(0, len(ids), _AT_ONCE):
         found += await documents.load_many(ids[start : start + _AT_ONCE])
@@ -130,7 +130,7 @@ class Mentions:
 
 async def _letters(desk: OperatorSession, mine: Mentions) -> list[DeadLetter]:
     whole = [
-        letter.model_copy(update={"message": await _whole(desk, letter.message)})
+        letter.model_copy(update={"message": await whole_of(desk, letter.message)})
         for letter in await desk.letters.matching(Filter(), None)
     ]
     return [letter for letter in whole if mine.are_in(letter.message)]
@@ -140,12 +140,12 @@ async def _planned(desk: OperatorSession, mine: Mentions) -> list[Planned]:
     found: list[Planned] = []
     for plan in await desk.plans.all():
         _, items = await desk.plans.named(plan.plan_id)
-        whole = [item.model_copy(update={"message": await _whole(desk, item.message)}) for item in items]
+        whole = [item.model_copy(update={"message": await whole_of(desk, item.message)}) for item in items]
         found += [item for item in whole if mine.are_in(item.message)]
     return found
 
 
-async def _whole(desk: OperatorSession, message: RecordedMessage) -> RecordedMessage:
+async def whole_of(desk: OperatorSession, message: RecordedMessage) -> RecordedMessage:
     """The message with its whole body, or with its beginning if the rest was deleted."""
     with suppress(BodyGoneError):
         return await desk.letters.bodies.whole(message)

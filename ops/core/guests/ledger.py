@@ -8,7 +8,7 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
 from extras_service.collections import ExtrasStore
 from extras_service.order.erasure_ledger import ErasedOrder
-from ops.core.guests.erase import send
+from ops.core.guests.erase import forget_letters, send
 from ops.core.session import OperatorSession
 
 _LIST = TypeAdapter(tuple[ErasedOrder, ...])
@@ -29,6 +29,8 @@ def read(text: str) -> list[ErasedOrder]:
 async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, who: str, why: str) -> int:
     """Add entries to the list, and ask every order on it that does not forget its guest to do so. Returns their number.
 
+    Dead letters about orders that have forgotten their guests are rewritten.
+
     Recorded in the audit log first. Raises StoreUnavailableError and the broker's errors.
     """
     kept = ExtrasStore(desk.store)
@@ -40,5 +42,6 @@ async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, wh
             loaded = await kept.orders.load_many(ids[start : start + _AT_ONCE])
             again += [known[order.order_id] for _, order in loaded if order.erasure is None]
         await send(desk, again)
-        act.outcome = f"{len(again)} orders asked again"
+        letters = await forget_letters(desk)
+        act.outcome = f"{len(again)} orders asked again, {letters} dead letters rewritten"
     return len(again)

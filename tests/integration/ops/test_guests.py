@@ -233,6 +233,18 @@ async def test_an_order_that_never_was_is_not_brought_back_by_its_dead_letter(op
     assert guest.guest_id not in stored_text(operator)
 
 
+async def test_a_dead_letter_that_comes_afterwards_is_rewritten_as_well(operator: Operator, guest: Guest) -> None:
+    order_id = await fulfilled_order(operator, guest)
+    await erased(operator, guest)
+    await operator.park(cancelling(order_id, guest.guest_id), "orders.cancel-order.v1", "extras.commands", "m-1")
+    assert len(await operator.json("dead", "list", code=1)) == 1
+
+    await operator.json("guest", "erase-again", *WHY)
+
+    await forgotten(operator, guest.guest_id)
+    assert await operator.json("dead", "list") == []
+
+
 async def test_a_restored_order_is_erased_again(operator: Operator, guest: Guest) -> None:
     order_id = await fulfilled_order(operator, guest)
     with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
