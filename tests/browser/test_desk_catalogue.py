@@ -106,6 +106,33 @@ async def test_an_owner_makes_an_extra_sees_all_mistakes_at_once_and_a_guest_fin
     assert (await stored(system, "alm-moonlight"))["status"] == "retired"
 
 
+async def test_what_the_owner_wants_to_approve_first_is_charged_only_after_that(
+    receptions: Receptions, system: System, visit: Visit
+) -> None:
+    await made(system, "alm-dinner", name={"en": "Hut dinner", "de": "Hüttenabend"}, needs_day=False, slots=[])
+    owner = await opened(receptions, "catalogue/alm-dinner")
+    page, box = owner.page, owner.page.locator("#f-needs_approval")
+    await expect(box).not_to_be_checked()
+    await expect(page.locator(".preview .approval")).to_have_count(0)
+
+    await box.check()
+    await expect(page.locator(".preview .approval")).to_contain_text("nothing is charged")
+    await page.click("#save")
+    await page.fill("#reason", "the kitchen must agree")
+    await page.click("#do")
+    await expect(page.locator("#versions-title")).to_have_text("Version 2")
+
+    assert (await stored(system, "alm-dinner"))["definition"]["needs_approval"] is True
+    guest = await visit()
+    await expect(guest.page.locator(".extra", has_text="Hut dinner")).to_contain_text("nothing is charged")
+    await guest.choose("alm-dinner")
+    await guest.page.click("#order")
+    await guest.at_payment()
+    await guest.fill()
+    await expect(guest.page.locator(".panel .approval")).to_contain_text("until the hotel says yes")
+    body(await Owner(system).asks("POST", "catalogue/alm-dinner/retire", {"version": 2}), 200)
+
+
 async def test_a_change_on_an_old_version_says_what_changed_meanwhile_and_keeps_what_is_typed(
     receptions: Receptions, system: System
 ) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from time import monotonic
+from typing import Any
 
+import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import PHONE, Visit
 from tests.support.system import ADAPTER, AUTHENTICATION_CARD, EXTRAS, GATEWAY
 from tests.support.waiting import until
 
@@ -77,6 +79,34 @@ async def test_a_tab_that_pays_ends_the_banks_question_in_the_other(visit: Visit
     await second.confirms()
     await expect(first.confirmation).to_be_visible()
     await first.was_charged_once(order_id)
+
+
+UNCOVERED = """() => [...document.querySelectorAll(".top button, .top a, main a, main button")].filter((one) => {
+  const { x, y, width, height } = one.getBoundingClientRect();
+  const isSeen = width && y >= 0 && y + height <= innerHeight;
+  return isSeen && document.elementFromPoint(x + width / 2, y + height / 2)?.closest(".banner");
+}).map((one) => one.outerHTML)"""
+WIDE = {"width": 1280, "height": 900}
+
+
+@pytest.mark.parametrize(("language", "viewport"), [("en", PHONE), ("de", PHONE), ("en", WIDE)])
+async def test_what_says_that_there_is_no_network_covers_nothing_to_press(
+    visit: Visit, language: str, viewport: Any
+) -> None:
+    guest = await visit(locale=language, viewport=viewport)
+    await guest.order()
+    other = {"en": "DE", "de": "EN"}[language]
+
+    await guest.without_a_network()
+
+    await expect(guest.page.locator("#banner")).to_contain_text("offline")
+    assert await guest.page.evaluate(UNCOVERED) == []
+    await guest.picture(f"16-offline-{language}-{viewport['width']}")
+    await guest.page.locator("#languages button", has_text=other).click()
+    await expect(guest.page.locator("html")).to_have_attribute("lang", other.lower())
+    assert await guest.page.evaluate(UNCOVERED) == []
+    await guest.without_a_network(away=False)
+    await expect(guest.page.locator("#banner")).to_be_hidden()
 
 
 async def test_ten_seconds_without_a_network_while_paying_charge_once(visit: Visit) -> None:
