@@ -137,8 +137,11 @@ async def test_the_psps_own_time_says_until_when_the_hotel_may_decide(system: Sy
 TAKEN = "The masseur is ill that day."
 
 
-async def authorised_with_a_massage(system: System, guest: Guest, day: str) -> str:
-    order_id: str = (await guest.order(EARLY, massage(day)))["order_id"]
+DAY = "2038-02-08"
+
+
+async def authorised_with_a_massage(system: System, guest: Guest) -> str:
+    order_id: str = (await guest.order(EARLY, massage(DAY)))["order_id"]
     await system.pay(await guest.session(order_id), GOOD_CARD)
     await guest.sees(order_id, status="awaiting_approval", payment_status="authorised")
     return order_id
@@ -147,15 +150,15 @@ async def authorised_with_a_massage(system: System, guest: Guest, day: str) -> s
 async def test_what_staff_take_out_is_not_charged_and_its_place_is_free_at_once(
     system: System, guest: Guest, desk: Desk
 ) -> None:
-    day = "2038-05-01"
-    order_id = await authorised_with_a_massage(system, guest, day)
-    held = await taken(system, day)
+    before = await taken(system, DAY)
+    order_id = await authorised_with_a_massage(system, guest)
+    held = await taken(system, DAY)
 
     approved = body(await desk.approve(order_id, 1, reason=TAKEN), 200)
     confirmed = await guest.sees(order_id, status="confirmed", payment_status="paid")
 
-    assert held == 1
-    await until(lambda: _is_free(system, day), "the place of the massage is free")
+    assert held == before + 1
+    await until(lambda: _are_taken(system, before), "the place of the massage is free")
     intent = await intent_of(system, order_id)
     assert (intent["amount"], intent["amount_received"], intent["amount_capturable"]) == (PRICE + 9500, PRICE, 0)
     assert approved["total"] == confirmed["total"] == {"amount": PRICE, "currency": "EUR"}
@@ -164,14 +167,14 @@ async def test_what_staff_take_out_is_not_charged_and_its_place_is_free_at_once(
     await is_clean(system)
 
 
-async def _is_free(system: System, day: str) -> bool:
-    return await taken(system, day) == 0
+async def _are_taken(system: System, number: int) -> bool:
+    return await taken(system, DAY) == number
 
 
 async def test_its_receipt_refund_and_fulfilment_are_about_what_is_left(
     system: System, guest: Guest, desk: Desk
 ) -> None:
-    order_id = await authorised_with_a_massage(system, guest, "2038-05-02")
+    order_id = await authorised_with_a_massage(system, guest)
     body(await desk.approve(order_id, 1, reason=TAKEN), 200)
     await guest.sees(order_id, status="confirmed")
 
@@ -191,7 +194,7 @@ async def test_its_receipt_refund_and_fulfilment_are_about_what_is_left(
 async def test_two_receptions_that_take_out_different_lines_decide_once(
     system: System, guest: Guest, desk: Desk
 ) -> None:
-    order_id = await authorised_with_a_massage(system, guest, "2038-05-03")
+    order_id = await authorised_with_a_massage(system, guest)
 
     answers = await asyncio.gather(
         desk.approve(order_id, 1, reason=TAKEN), desk.approve(order_id, 0, reason="No room."), desk.approve(order_id)
@@ -208,7 +211,7 @@ async def test_two_receptions_that_take_out_different_lines_decide_once(
 
 
 async def test_an_order_keeps_at_least_one_line(system: System, guest: Guest, desk: Desk) -> None:
-    order_id = await authorised_with_a_massage(system, guest, "2038-05-04")
+    order_id = await authorised_with_a_massage(system, guest)
 
     problem(await desk.approve(order_id, 0, 1), 422, "no-line-left")
     problem(await desk.approve(order_id, 7), 422, "line-unknown")
