@@ -6,6 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from chassis.receipts.document import document_of
+from chassis.receipts.page import POLICY, page_of
+from chassis.receipts.pdf import PdfPrinter
+from chassis.receipts.printed import printed
+from chassis.receipts.wording import language_of
 from chassis.web.problems import ProblemError
 from contracts.answers import OrderReceiptsAnswer
 from contracts.ids import OrderId
@@ -17,11 +22,6 @@ from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway, expected
 from gateway.api.responses import OF_AN_ORDER, Responses, problems
 from gateway.api.schemas import OrderIdPath
-from gateway.receipts.document import document_of
-from gateway.receipts.page import POLICY, page_of
-from gateway.receipts.pdf import PdfPrinter
-from gateway.receipts.printed import printed
-from gateway.receipts.wording import language_of
 
 _PDF = "application/pdf"
 _HTML = "text/html"

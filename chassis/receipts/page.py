@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable
 from html import escape
 
-from gateway.receipts.printed import Printed, Row, Section
+from chassis.receipts.printed import Printed, Row, Section
 
 _STYLE = """
 :root { color-scheme: light; }

@@ -15,13 +15,13 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
 from chassis.amounts import major_units
+from chassis.receipts.wording import WORDS
 from chassis.text import cut
 from contracts.answers import OrderReceiptsAnswer, ReceiptAnswer
 from contracts.money import Money
 from contracts.order_receipts import Hotel
 from contracts.orders import OrderLine
 from contracts.vat import VatShare, VatSum
-from gateway.receipts.wording import WORDS
 
 Row = tuple[str, ...]
 

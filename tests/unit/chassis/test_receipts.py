@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 
 import pytest
 
+from chassis.receipts.document import document_of
+from chassis.receipts.page import POLICY, page_of
+from chassis.receipts.pdf import PdfPrinter
+from chassis.receipts.printed import Printed, cleaned, printed
+from chassis.receipts.wording import WORDS, language_of
 from contracts.answers import OrderReceiptsAnswer
 from contracts.order_receipts import Hotel, ReceiptsReply
 from extras_service.order.state import Order
-from gateway.receipts.document import document_of
-from gateway.receipts.page import POLICY, page_of
-from gateway.receipts.pdf import PdfPrinter
-from gateway.receipts.printed import Printed, cleaned, printed
-from gateway.receipts.wording import WORDS, language_of
 from tests.support import orders as given
 from tests.support.receipts import eur, issued, taxed
 from tests.unit.extras_service.test_receipts import refund_made

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from chassis.errors import TransientError
-from gateway.receipts.printed import Printed
+from chassis.receipts.printed import Printed
 
 _TEMPLATE = Path(__file__).with_name("receipt.typ")
 _MOST_WAITING = 16
