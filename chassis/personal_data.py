@@ -39,6 +39,8 @@ FIELDS: Mapping[str, Treatment] = {
     "declined_because": Treatment.TEXT,
     "closed_by": Treatment.TEXT,
     "sealed_receipt_email": Treatment.SEALED,
+    "sealed_email": Treatment.SEALED,
+    "email": Treatment.SEALED,
 }
 """By the field's name, in every state and message about an order."""
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from contracts.answers import (
     Catalogue,
+    Contact,
     DayClosing,
     Extras,
     GuestProperty,
@@ -59,6 +60,21 @@ def list_extras() -> Call[Extras]:
 def get_hotel() -> Call[GuestProperty]:
     """Where the guest stays: name, address, contact."""
     return Call("GET", "/v1/property", GuestProperty)
+
+
+def get_contact() -> Call[Contact]:
+    """Where e-mail about the guest's orders goes."""
+    return Call("GET", "/v1/contact", Contact)
+
+
+def put_contact(email: str, language: str | None = None) -> Call[Contact]:
+    """Have e-mail about the guest's orders sent to this address."""
+    return Call("PUT", "/v1/contact", Contact, {"email": email, "language": language})
+
+
+def delete_contact() -> Call[Contact]:
+    """Have no e-mail sent."""
+    return Call("DELETE", "/v1/contact", Contact)
 
 
 def place_order(lines: Iterable[RequestedLine], *, key: str) -> Call[OrderView]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from contracts import approvals, catalogue, erasure, order_receipts, orders, payments, properties, psp, services
+from contracts import approvals, catalogue, erasure, mail, order_receipts, orders, payments, properties, psp, services
 from contracts.message import Event, Message
 from contracts.topology import (
     COMMANDS,
@@ -20,6 +20,8 @@ from contracts.topology import (
     EXTRAS_COMMANDS,
     FAILURES,
     LIVE_KINDS,
+    MAIL_COMMANDS,
+    MAIL_SENDING,
     MARKS,
     PAYMENTS_COMMANDS,
     PSP_COMMANDS,
@@ -43,8 +45,8 @@ OPERATOR = "bellhop"
 """The account of the `bellhop` command and of operators: it has all rights."""
 
 
-BY_OPERATORS_ALONE = frozenset({erasure.EraseOrder.wire_kind()})
-"""Commands that no service sends: what faces the internet cannot erase."""
+BY_OPERATORS_ALONE = frozenset(kind.wire_kind() for kind in (erasure.EraseOrder, mail.SendMailAgain, mail.SettleMail))
+"""Commands that no service sends: what faces the internet can neither erase nor have e-mail sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +178,29 @@ def _failing(owner: str) -> Mapping[str, tuple[str, ...]]:
     return {**{tier.name: work for tier in RETRY_LADDER}, DEAD.name: _queues(owner, QueueRole.DEAD)}
 
 
+_OF_NOTIFICATIONS = with_older(mail.DescribeOrder.wire_kind())
+"""The queries of the notification service; all others are the gateway's."""
+_FOLLOWED_BEFORE = tuple(
+    message_type.wire_kind()
+    for message_type in (approvals.OrderApprovalNeeded, orders.OrderNeedsReview, orders.OrderRefundFailed)
+)
+"""Events that gateways of older versions follow where they are sent, and newer ones by their copies."""
+
 GATEWAY = Account(
     services.GATEWAY,
     sends={
         COMMANDS.name: tuple(
-            kind for kind in _bound(EXTRAS_COMMANDS.bindings, COMMANDS.name) if kind not in BY_OPERATORS_ALONE
+            kind
+            for queue in (EXTRAS_COMMANDS, MAIL_COMMANDS)
+            for kind in _bound(queue.bindings, COMMANDS.name)
+            if kind not in BY_OPERATORS_ALONE
         ),
-        QUERIES.name: tuple(key for queue in READS for key in _bound(queue.bindings, QUERIES.name)),
+        QUERIES.name: tuple(
+            key for queue in READS for key in _bound(queue.bindings, QUERIES.name) if key not in _OF_NOTIFICATIONS
+        ),
     },
     follows={
-        EVENTS.name: _bound(LIVE_KINDS, EVENTS.name),
+        EVENTS.name: (*_bound(LIVE_KINDS, EVENTS.name), *_FOLLOWED_BEFORE),
         COPIES.name: _bound(LIVE_KINDS, COPIES.name),
         REPLIES.name: (own_queue(services.GATEWAY, "replies.%"),),
     },
@@ -204,7 +219,10 @@ EXTRAS = Account(
             *_events_of(order_receipts.__name__),
             *_events_of(properties.__name__),
         ),
-        REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
+        REPLIES.name: (
+            own_queue(GATEWAY.name, "replies.%"),
+            own_queue(services.NOTIFICATIONS, "replies.%"),
+        ),
         **_failing(services.EXTRAS),
     },
 )
@@ -227,6 +245,17 @@ ADAPTER = Account(
         **_failing(services.ADAPTER),
     },
 )
+NOTIFICATIONS = Account(
+    services.NOTIFICATIONS,
+    takes=_taken(services.NOTIFICATIONS),
+    sends={
+        COMMANDS.name: _bound(MAIL_SENDING.bindings, COMMANDS.name),
+        QUERIES.name: _OF_NOTIFICATIONS,
+        REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
+        **_failing(services.NOTIFICATIONS),
+    },
+    follows={REPLIES.name: (own_queue(services.NOTIFICATIONS, "replies.%"),)},
+)
 
-ACCOUNTS: tuple[Account, ...] = (GATEWAY, EXTRAS, PAYMENTS, ADAPTER)
+ACCOUNTS: tuple[Account, ...] = (GATEWAY, EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS)
 BY_NAME: Mapping[str, Account] = {account.name: account for account in ACCOUNTS}

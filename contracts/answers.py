@@ -43,6 +43,15 @@ class GuestProperty(BaseModel):
     theme: Theme = Field(description="colours of the guest's page")
 
 
+class Contact(BaseModel):
+    """Where e-mail about a guest's orders goes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    email: str | None = Field(description="none: no e-mail is sent")
+    language: str | None = Field(description="none: the hotel's first")
+
+
 class Orders(BaseModel):
     model_config = ConfigDict(frozen=True)
 

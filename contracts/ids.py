@@ -15,6 +15,9 @@ PaymentId = NewType("PaymentId", str)
 RefundId = NewType("RefundId", str)
 """`ref_…`, derived from the request for the refund, so that a repeated request refunds once."""
 
+MailId = NewType("MailId", str)
+"""`mail_…`, derived from what a mail is about, so that a repeated event finds the same mail."""
+
 ExtraId = NewType("ExtraId", str)
 GuestId = NewType("GuestId", str)
 PropertyId = NewType("PropertyId", str)

@@ -65,6 +65,7 @@ class ReceiptIssued(OrderEvent):
 
     kind: Literal["receipts.receipt-issued.v1"] = "receipts.receipt-issued.v1"
     receipt: Receipt
+    guest_id: GuestId | None = Field(default=None, description="none: issued by a version that did not say")
 
 
 class GetReceipts(Query):

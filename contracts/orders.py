@@ -106,6 +106,7 @@ class Reason(StrEnum):
     PROPERTY_INVALID = "property_invalid"
     VERSION_OUTDATED = "version_outdated"
     PAYMENT_SESSION_FAILED = "payment_session_failed"
+    MAIL_OFF = "mail_off"
 
 
 def _is_none(value: object) -> bool:

@@ -12,6 +12,7 @@ from contracts import (
     closing,
     desk,
     erasure,
+    mail,
     order_receipts,
     orders,
     payments,
@@ -131,7 +132,12 @@ def _kinds(exchange: Exchange, *types: type[Message]) -> tuple[Binding, ...]:
     return tuple(Binding(exchange.name, kind) for kind in kinds)
 
 
-_DEAD_QUEUES = {services.EXTRAS: "extras.dead", services.PAYMENTS: "payments.dead", services.ADAPTER: "psp.dead"}
+_DEAD_QUEUES = {
+    services.EXTRAS: "extras.dead",
+    services.PAYMENTS: "payments.dead",
+    services.ADAPTER: "psp.dead",
+    services.NOTIFICATIONS: "mail.dead",
+}
 """By service."""
 
 
@@ -266,10 +272,12 @@ EXTRAS_QUERIES = _reads_queue(
     pictures.GetPicture,
     properties.CheckProperty,
     closing.ListClosingOrders,
+    mail.DescribeOrder,
 )
 PAYMENTS_QUERIES = _reads_queue("payments.queries", services.PAYMENTS, closing.ListClosingPayments)
 PSP_QUERIES = _reads_queue("psp.queries", services.ADAPTER, closing.ListPspTransactions, closing.NamePspOrders)
-READS = (EXTRAS_QUERIES, PAYMENTS_QUERIES, PSP_QUERIES)
+MAIL_QUERIES = _reads_queue("mail.queries", services.NOTIFICATIONS, mail.GetContact)
+READS = (EXTRAS_QUERIES, PAYMENTS_QUERIES, PSP_QUERIES, MAIL_QUERIES)
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     services.PAYMENTS,
@@ -320,6 +328,32 @@ PSP_COMMANDS = _work_queue(
         psp.TranslatePspEvent,
     ),
 )
+MAIL_COMMANDS = _work_queue(
+    "mail.commands",
+    services.NOTIFICATIONS,
+    "guests' addresses, and what operators decide about mails",
+    _kinds(COMMANDS, mail.KeepContact, mail.ForgetContact, mail.SendMailAgain, mail.SettleMail),
+)
+MAIL_EVENTS = _work_queue(
+    "mail.events",
+    services.NOTIFICATIONS,
+    "events that people get an e-mail about",
+    _kinds(
+        EVENTS,
+        order_receipts.ReceiptIssued,
+        orders.OrderCancelled,
+        approvals.OrderDeclined,
+        approvals.OrderApprovalNeeded,
+        orders.OrderNeedsReview,
+        orders.OrderRefundFailed,
+    ),
+)
+MAIL_SENDING = _work_queue(
+    "mail.sending",
+    services.NOTIFICATIONS,
+    "mails that are due; waits while the mail server is unavailable",
+    _kinds(COMMANDS, mail.SendMail),
+)
 
 _ONLY_LOGGED = frozenset(
     message_type.wire_kind()
@@ -338,14 +372,11 @@ _FOLLOWED_LIVE = frozenset(
     message_type.wire_kind()
     for message_type in (
         orders.OrderPendingPayment,
-        approvals.OrderApprovalNeeded,
         approvals.OrderApproved,
         orders.OrderConfirmed,
         orders.OrderFulfilled,
         orders.OrderLinesFulfilled,
         orders.OrderPaymentChanged,
-        orders.OrderNeedsReview,
-        orders.OrderRefundFailed,
     )
 )
 
@@ -362,6 +393,9 @@ LIVE_KINDS = (
             orders.OrderExpired,
             orders.OrderCancelled,
             approvals.OrderDeclined,
+            approvals.OrderApprovalNeeded,
+            orders.OrderNeedsReview,
+            orders.OrderRefundFailed,
             payments.PaymentProcessing,
             payments.PaymentFailed,
         )
@@ -388,6 +422,9 @@ QUEUES: tuple[Queue, ...] = (
     PAYMENTS_COMMANDS,
     PAYMENTS_PSP,
     PSP_COMMANDS,
+    MAIL_COMMANDS,
+    MAIL_EVENTS,
+    MAIL_SENDING,
     *READS,
     *(_retry_queue(tier) for tier in RETRY_LADDER),
     *(_dead_queue(owner, name) for owner, name in _DEAD_QUEUES.items()),
@@ -441,6 +478,8 @@ MARK = Queue(
 """The object a service verifies instead of queues and exchanges on which it has no rights."""
 
 EARLIER_MARKS: tuple[str, ...] = (
+    "topology.b9da468d357c",
+    "topology.a7107e197d16",
     "topology.702a4e518866",
     "topology.db8d2e7668e3",
     "topology.50c510ee9782",
@@ -450,7 +489,6 @@ EARLIER_MARKS: tuple[str, ...] = (
     "topology.9321311596cb",
     "topology.ff1ae157c9a0",
     "topology.9c7e45b87021",
-    "topology.a7107e197d16",
 )
 """Marks of older topologies that this one contains: services of those versions still find all they use.
 

@@ -15,6 +15,7 @@ from chassis.messaging.requests import RequestClient
 from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
+from chassis.seal import Seal
 from chassis.web.tokens import Tokens
 from contracts import services
 from contracts.ids import PropertyId
@@ -25,6 +26,7 @@ from gateway.admission import AdmissionControl
 from gateway.api import api
 from gateway.api.auth import Auth
 from gateway.api.bus_gateway import BusGateway
+from gateway.contacts import TokenContacts
 from gateway.desk_page import desk_page
 from gateway.docs_page import docs_page
 from gateway.guest_page import Page
@@ -83,9 +85,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         settings.order_target_seconds,
     )
     bus_gateway = BusGateway(requests, settings.reply_timeout)
-    app.include_router(
-        api(bus_gateway, Auth(Tokens.of(settings, requests.clock.now), rates), live, admission, settings)
-    )
+    contacts = TokenContacts(bus, Seal(settings.seal_keys), requests.clock.now)
+    auth = Auth(Tokens.of(settings, requests.clock.now), rates)
+    app.include_router(api(bus_gateway, auth, live, admission, contacts, settings, requests.clock.now))
     app.include_router(Page(settings).routes())
     app.include_router(desk_page())
     if settings.shows_docs:

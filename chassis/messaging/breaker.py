@@ -8,11 +8,12 @@ The pattern: Nygard, Release It!, "Circuit Breaker"; here the trial that closes 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from chassis.errors import ForbiddenError
-from chassis.messaging.consumers import Consumers
+from chassis.messaging.consumers import Pausable
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
@@ -23,15 +24,22 @@ log = structlog.get_logger()
 _PROBE_EVERY = 1.0
 
 
+class BreaksCircuit(Protocol):
+    """What a consumer reports to."""
+
+    def succeeded(self) -> None: ...
+    async def trips_on(self, error: Exception) -> bool: ...
+
+
 class Breaker:
-    """Watches one dependency on behalf of all queues of a process."""
+    """Watches one dependency on behalf of the queues of a process that need it."""
 
     def __init__(
         self,
         dependency: str,
         error_type: type[Exception],
         probe: Callable[[], Awaitable[bool]],
-        consuming: Consumers,
+        consuming: Pausable,
         metrics: Metrics,
         *,
         failure_threshold: int = 1,
@@ -124,3 +132,17 @@ class Breaker:
         self._refused_gauge.set(0)
         log.warning("breaker.closed", dependency=self._dependency, unavailable_s=round(unavailable.total_seconds(), 1))
         await self._consuming.resume()
+
+
+class Breakers:
+    """The breakers of a queue whose messages need several dependencies."""
+
+    def __init__(self, *breakers: Breaker) -> None:
+        self._breakers = breakers
+
+    def succeeded(self) -> None:
+        for breaker in self._breakers:
+            breaker.succeeded()
+
+    async def trips_on(self, error: Exception) -> bool:
+        return any([await breaker.trips_on(error) for breaker in self._breakers])

@@ -29,7 +29,7 @@ from chassis.errors import (
     is_transient,
 )
 from chassis.messaging.amqp_decoding import UndecodedHeaders
-from chassis.messaging.breaker import Breaker
+from chassis.messaging.breaker import BreaksCircuit
 from chassis.messaging.bus import Bus
 from chassis.messaging.dead_letter import failure_headers, origin_headers
 from chassis.messaging.deliveries import delivery_of, headers_of
@@ -73,7 +73,7 @@ class Consumer:
         handlers: Handlers,
         metrics: Metrics,
         version: str,
-        breaker: Breaker | None = None,
+        breaker: BreaksCircuit | None = None,
     ) -> None:
         self._bus = bus
         declared = queue_named(queue) if isinstance(queue, str) else queue

@@ -5,9 +5,9 @@ are. The channel knows: a consumer the broker has confirmed and not cancelled is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import aiormq
 import structlog
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 TIMEOUT = 5.0
 # aio-pika restores lost consumers itself. Only a consumer that is still lost after so many checks is started again.
 _CHECKS_BEFORE_RESTORE = 5
+_ALL = "all"
 
 
 @dataclass(slots=True)
@@ -66,13 +67,21 @@ class QueueConsumer:
             await self.queue.cancel(tag)
 
 
+class Pausable(Protocol):
+    """Consumers that are paused and resumed together."""
+
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+
+
 class Consumers:
     """All consumers of a process."""
 
     def __init__(self, is_connected: Callable[[], bool]) -> None:
         self._is_connected = is_connected
         self._all: list[QueueConsumer] = []
-        self._paused = False
+        self._pauses: dict[str, Collection[str]] = {}
+        """The queues that are paused, by who asked for it; none named means all."""
         self._changing = asyncio.Lock()
 
     def add(
@@ -98,18 +107,32 @@ class Consumers:
                 if consumer.name == name and consumer.prefetch != prefetch:
                     await self._try(lambda c=consumer: c.limit(prefetch), name)  # type: ignore[misc]
 
+    def only(self, *names: str) -> Pausable:
+        """The consumers of these queues, to be paused apart from the others."""
+        return _Some(self, names)
+
     async def pause(self) -> None:
         """Stop deliveries. Messages already delivered must still be settled."""
-        async with self._changing:
-            self._paused = True
-            await asyncio.gather(*(self._try(consumer.cancel, consumer.name) for consumer in self._all))
+        await self._pause(_ALL, ())
 
     async def resume(self) -> None:
+        await self._resume(_ALL)
+
+    async def _pause(self, by: str, names: Collection[str]) -> None:
         async with self._changing:
-            self._paused = False
+            self._pauses[by] = names
+            paused = [consumer for consumer in self._all if self._is_paused(consumer)]
+            await asyncio.gather(*(self._try(consumer.cancel, consumer.name) for consumer in paused))
+
+    async def _resume(self, by: str) -> None:
+        async with self._changing:
+            self._pauses.pop(by, None)
             for consumer in self._all:
-                if consumer.tag is None:
+                if consumer.tag is None and not self._is_paused(consumer):
                     await self._try(consumer.start, consumer.name)
+
+    def _is_paused(self, consumer: QueueConsumer) -> bool:
+        return any(not names or consumer.name in names for names in self._pauses.values())
 
     async def restore(self) -> None:
         """Restart lost consumers; while paused, cancel those that `pause` failed to cancel."""
@@ -120,7 +143,7 @@ class Consumers:
                 await self._try(lambda c=consumer: self._restore(c), consumer.name)  # type: ignore[misc]
 
     async def _restore(self, consumer: QueueConsumer) -> None:
-        if self._paused:
+        if self._is_paused(consumer):
             await consumer.cancel()
             return
         if await consumer.is_live():
@@ -137,10 +160,10 @@ class Consumers:
         log.warning("consumer.restored", queue=consumer.name)
 
     async def lost(self) -> list[str]:
-        """Queues that this process should consume but does not."""
-        if self._paused:
-            return []  # on purpose: the breaker says why
-        return [consumer.name for consumer in self._all if not await consumer.is_live()]
+        """Queues that this process should consume but does not. What is paused is so on purpose: a breaker says why."""
+        return [
+            consumer.name for consumer in self._all if not self._is_paused(consumer) and not await consumer.is_live()
+        ]
 
     async def _try(self, change: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         try:
@@ -149,3 +172,17 @@ class Consumers:
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             # Without a connection there is no consumer either; the next check finds what remains to be done.
             log.info("consumer.change_failed", queue=name, error=repr(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Some of the consumers of a process."""
+
+    consumers: Consumers
+    names: tuple[str, ...]
+
+    async def pause(self) -> None:
+        await self.consumers._pause(",".join(self.names), self.names)
+
+    async def resume(self) -> None:
+        await self.consumers._resume(",".join(self.names))

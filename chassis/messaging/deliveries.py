@@ -1,6 +1,7 @@
 """Reads a Delivery from AMQP properties and headers, trusting only what the sender may set."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from faststream.rabbit.message import RabbitMessage
@@ -22,6 +23,7 @@ def delivery_of(message: RabbitMessage, arrival: Arrival) -> Delivery:
         reply_to=message.reply_to or None,
         attempt=_attempt(headers.get(ATTEMPT)),
         failure=_failure(headers),
+        sent_at=_sent_at(message.raw_message.timestamp),
     )
 
 
@@ -33,6 +35,10 @@ def headers_of(arrival: Arrival, redact: Callable[[str], str] = str) -> dict[str
 def _attempt(header: object) -> int:
     """The number of the current attempt: 1 if the header is missing or invalid."""
     return header if isinstance(header, int) and header >= 1 else 1
+
+
+def _sent_at(timestamp: object) -> datetime | None:
+    return timestamp.astimezone(UTC) if isinstance(timestamp, datetime) else None
 
 
 def _failure(headers: Mapping[str, Any]) -> Failure | None:

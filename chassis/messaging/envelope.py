@@ -151,6 +151,8 @@ class Delivery:
     reply_to: str | None = None
     attempt: int = 1
     failure: Failure | None = None
+    sent_at: datetime | None = None
+    """When its sender first published it, to the second; None if the message does not say."""
 
     @property
     def pending_reply(self) -> PendingReply | None:

@@ -95,6 +95,27 @@ def cleaned(text: str) -> str:
     return "".join(visible).strip()
 
 
+def amount_in(language: str, money: Money) -> str:
+    digits = get_currency_precision(money.currency) + 2 * bool(money.hundredths)
+    pattern = f"#,##0{'.' * bool(digits)}{'0' * digits} ¤¤"
+    return str(
+        format_currency(major_units(money), money.currency, format=pattern, locale=language, currency_digits=False)
+    )
+
+
+def day_in(language: str, day: date | None) -> str:
+    return str(format_date(day, "medium", locale=language)) if day else ""
+
+
+def moment_in(language: str, at: datetime, time_zone: str) -> str:
+    return str(format_datetime(at, "medium", tzinfo=ZoneInfo(time_zone), locale=language))
+
+
+def text_in(language: str, texts: Mapping[str, str]) -> str:
+    """Foreign text in the language, or in one that there is; in one line."""
+    return cleaned(texts.get(language) or texts.get("en") or next(iter(texts.values()), ""))
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
     language: str
@@ -106,7 +127,7 @@ class _Writer:
         way = words["outside" if receipt.is_outside else "online"]
         facts: list[Row] = [
             (words["number"], str(receipt.number)),
-            (words["issued"], self._moment(receipt.issued_at, receipt.hotel.time_zone)),
+            (words["issued"], moment_in(self.language, receipt.issued_at, receipt.hotel.time_zone)),
             (words["way"], way),
         ]
         if receipt.refund_id is not None:
@@ -124,7 +145,11 @@ class _Writer:
         if share.line is None or share.line >= len(self.lines):
             return (self.words["beyond"], "", self.amount(share.gross))
         line = self.lines[share.line]
-        return (f"{line.quantity} x {self._in_language(line.name)}", self._day(line.day), self.amount(share.gross))
+        return (
+            f"{line.quantity} x {text_in(self.language, line.name)}",
+            day_in(self.language, line.day),
+            self.amount(share.gross),
+        )
 
     def vat(self, sums: Iterable[VatSum]) -> tuple[Row, ...]:
         words = self.words
@@ -138,27 +163,11 @@ class _Writer:
         return (f"{rate} %", self.amount(each.net), self.amount(each.tax), self.amount(each.gross))
 
     def amount(self, money: Money) -> str:
-        digits = get_currency_precision(money.currency) + 2 * bool(money.hundredths)
-        pattern = f"#,##0{'.' * bool(digits)}{'0' * digits} ¤¤"
-        return str(
-            format_currency(
-                major_units(money), money.currency, format=pattern, locale=self.language, currency_digits=False
-            )
-        )
+        return amount_in(self.language, money)
 
     def hotel(self, hotel: Hotel, property_id: str) -> Iterable[str]:
-        yield self._in_language(hotel.name) or cleaned(property_id)
+        yield text_in(self.language, hotel.name) or cleaned(property_id)
         yield from filter(None, (cleaned(line) for line in hotel.address.splitlines()[:10]))
         if hotel.vat_id:
             yield f"{self.words['vat_id']}: {cleaned(hotel.vat_id)}"
         yield from filter(None, (cleaned(hotel.contact_email), cleaned(hotel.contact_phone)))
-
-    def _in_language(self, texts: Mapping[str, str]) -> str:
-        chosen = texts.get(self.language) or texts.get("en") or next(iter(texts.values()), "")
-        return cleaned(chosen)
-
-    def _day(self, day: date | None) -> str:
-        return str(format_date(day, "medium", locale=self.language)) if day else ""
-
-    def _moment(self, at: datetime, time_zone: str) -> str:
-        return str(format_datetime(at, "medium", tzinfo=ZoneInfo(time_zone), locale=self.language))

@@ -9,7 +9,7 @@ import structlog
 from starlette.applications import Starlette
 
 from chassis.errors import StoreUnavailableError
-from chassis.messaging.breaker import Breaker
+from chassis.messaging.breaker import Breaker, Breakers
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer, Handlers
 from chassis.runtime.background import Loop, run_loops
@@ -54,20 +54,31 @@ def document_service(
     sweep_every: float,
     before: tuple[Callable[[], Awaitable[object]], ...],
     after: tuple[Callable[[], Awaitable[object]], ...] = (),
+    breakers: Mapping[str, Breaker] | None = None,
 ) -> Starlette:
     """The service as an app. Nothing connects before it starts.
 
     `before`: steps to take before anything is consumed, retried while the store is unavailable. `after`: steps once the
-    bus is open. `sweep_every` in seconds.
+    bus is open. `sweep_every` in seconds. `breakers`: of dependencies that only the messages of one queue need, by its
+    name; while one is open, the process is ready, and its other queues are consumed.
     """
     breaker = Breaker("the document store", StoreUnavailableError, store.is_available, bus.consuming, metrics)
     bus.clock = store.clock.now
+    others = breakers or {}
     for queue, handlers in parts.tables.items():
-        consumer = Consumer(bus, queue, handlers, metrics, VERSION, breaker)
+        both = Breakers(breaker, others[queue]) if queue in others else breaker
+        consumer = Consumer(bus, queue, handlers, metrics, VERSION, both)
         bus.subscribe(queue, consumer, prefetch=settings.prefetch)
     waiting = Waiting(metrics, store.clock.now)
     parts.watch(waiting)
-    loops = [*waiting.loops(), *bus_loops(bus), breaker.loop(), store.loop(), *parts.loops(sweep_every)]
+    loops = [
+        *waiting.loops(),
+        *bus_loops(bus),
+        breaker.loop(),
+        *(each.loop() for each in others.values()),
+        store.loop(),
+        *parts.loops(sweep_every),
+    ]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -83,7 +94,8 @@ def document_service(
         store.close()
 
     checks = {**bus_checks(bus), **store.checks(), "breaker": breaker.check(), **parts.checks()}
-    return web_app(routes=operator_routes(metrics, checks, bus_notices(bus)), lifespan=lifespan)
+    notices = bus_notices(bus) | {f"breaker of {queue}": each.check() for queue, each in others.items()}
+    return web_app(routes=operator_routes(metrics, checks, notices), lifespan=lifespan)
 
 
 async def _clear(paths: tuple[WritePath[Any, Any], ...], until: float) -> None:

@@ -75,6 +75,7 @@ PROBLEM_TYPES = _types(
     (409, "extra-exists", "Extra exists", "An extra with this id exists: ids are unique over all properties."),
     (409, "extra-retired", "Extra retired", "This extra is retired: define it again to offer it."),
     (409, "too-many-pictures", "Too many pictures", "This property has 5000 pictures, the most it may have."),
+    (409, "mail-off", "Mail off", "This hotel sends no e-mail about orders."),
     (409, "property-exists", "Property exists", "This property is defined already: change it."),
     (409, "version-outdated", "Version outdated", "This was changed by owner-hilde meanwhile: it is at version 3."),
     (413, "body-too-large", "Body too large", "The body of a request may have 65536 bytes."),

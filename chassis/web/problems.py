@@ -41,6 +41,7 @@ _STATUS_OF_REASON: Mapping[Reason, int] = {
     Reason.PROPERTY_NOT_FOUND: 404,
     Reason.PROPERTY_EXISTS: 409,
     Reason.VERSION_OUTDATED: 409,
+    Reason.MAIL_OFF: 409,
     Reason.PAYMENT_SESSION_FAILED: 502,
 }
 _UNPROCESSABLE = 422

@@ -21,10 +21,11 @@ def receipt_email_of(claims: Mapping[str, Any]) -> str | None:
     email = claims.get("email")
     if str(claims.get("email_verified")).lower() == "false":
         return None
-    return email if isinstance(email, str) and _is_plausible(email) else None
+    return email if isinstance(email, str) and is_plausible(email) else None
 
 
-def _is_plausible(email: str) -> bool:
+def is_plausible(email: str) -> bool:
+    """Whether this is one ASCII address: no name, no comment, no list, nothing that ends a header or a command."""
     if len(email) > _LONGEST:
         return False
     mailbox, _, domain = email.partition("@")

@@ -61,6 +61,7 @@ class Credentials:
         *,
         role: str = "guest",
         ttl: timedelta = timedelta(hours=12),
+        email: str = "",
     ) -> str:
         """A signed token like those a property's login issues to guests and staff (HS256)."""
         now = datetime.now(UTC)
@@ -75,5 +76,6 @@ class Credentials:
             "reservation": reservation,
             "stay_from": stay_from.isoformat(),
             "stay_to": stay_to.isoformat(),
+            **({"email": email} if email else {}),
         }
         return jwt.encode(claims, self.jwt_secret, algorithm="HS256")

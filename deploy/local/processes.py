@@ -1,4 +1,4 @@
-"""The sandbox and the four services as data: how each is started and what its environment holds."""
+"""The sandbox and the services as data: how each is started and what its environment holds."""
 
 import os
 import ssl
@@ -131,6 +131,11 @@ def extras_environment(_context: StackContext) -> dict[str, str]:
     }
 
 
+def notifications_environment(context: StackContext) -> dict[str, str]:
+    """What the shell says of a mail server reaches the service; without it no e-mail is sent."""
+    return {"BELLHOP_SEAL_KEYS": context.credentials.seal_key}
+
+
 def adapter_environment(context: StackContext) -> dict[str, str]:
     env = {"BELLHOP_SEAL_KEYS": context.credentials.seal_key}
     if context.sandbox_url:
@@ -171,5 +176,6 @@ SERVICES = (
     service("extras_service", extras_environment),
     service("payment_service", lambda _: {}),
     service("psp_adapter", adapter_environment),
+    service("notifications", notifications_environment),
 )
 OPERATORS_PAGE = service("ops.web", operators_page_environment)

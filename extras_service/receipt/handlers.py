@@ -6,6 +6,7 @@ from typing import Any
 from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Publisher, send_reply
+from contracts.mail import DescribeOrder, OrderDescribed
 from contracts.order_receipts import GetReceipts, ReceiptIssued, ReceiptsReply
 from extras_service.handlers import may_see
 from extras_service.order.decide import NOT_FOUND
@@ -24,7 +25,7 @@ class ReceiptHandlers:
         return {ReceiptIssued: self.receipt_issued}
 
     def queries(self) -> Handlers:
-        return {GetReceipts: self.get_receipts}
+        return {GetReceipts: self.get_receipts, DescribeOrder: self.describe_order}
 
     async def receipt_issued(self, event: ReceiptIssued, delivery: Delivery) -> Outcome[Any]:
         return Done() if await self.keeper.take_back(event.receipt, delivery) else Ignored("filed already")
@@ -39,4 +40,17 @@ class ReceiptHandlers:
         receipts = await self.keeper.issued_of(stored.state)
         order = order_reply(stored.state, for_staff=False).order
         await send_reply(self.bus, delivery, ReceiptsReply(order=order, receipts=receipts))
+        return Done()
+
+    async def describe_order(self, query: DescribeOrder, delivery: Delivery) -> Outcome[Any]:
+        stored = await self.keeper.collections.orders.load(query.order_id)
+        if stored is None or stored.state.guest.property_id != query.property_id:
+            await send_reply(self.bus, delivery, refusal(NOT_FOUND))
+            return Done()
+        await self.keeper.catch_up(stored.state, delivery)
+        receipts = await self.keeper.issued_of(stored.state)
+        hotel = await self.keeper.collections.property_of(query.property_id)
+        order = order_reply(stored.state, for_staff=True).order
+        described = OrderDescribed(order=order, receipts=receipts, hotel=hotel.definition if hotel else None)
+        await send_reply(self.bus, delivery, described)
         return Done()

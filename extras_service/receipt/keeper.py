@@ -95,7 +95,7 @@ class ReceiptKeeper:
         hotel = await self.collections.property_of(order.guest.property_id)
         content = content_of(order, due, issued, hotel)
         seen = register.last_number if register else 0
-        message = NumberReceipt(content, seen, frozenset(self.filed.get(content.property_id, ())))
+        message = NumberReceipt(content, seen, frozenset(self.filed.get(content.property_id, ())), order.guest.guest_id)
         try:
             handled = await self.registers.handle(content.property_id, message, delivery)
         except RegisterMovedError:

@@ -58,7 +58,7 @@ def _number(register: Register, message: NumberReceipt, now: datetime) -> Decisi
         "forgotten": max((register.forgotten, *forgotten)),
         "open": (*kept, receipt),
     }
-    event = ReceiptIssued(order_id=receipt.order_id, receipt=receipt)
+    event = ReceiptIssued(order_id=receipt.order_id, receipt=receipt, guest_id=message.guest_id)
     return Applied(register.model_copy(update=numbered), (event,))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from chassis.errors import TransientError
-from contracts.ids import PropertyId
+from contracts.ids import GuestId, PropertyId
 from contracts.order_receipts import Receipt, ReceiptContent
 
 
@@ -16,6 +16,8 @@ class NumberReceipt:
     """The register's last number when it was read, before the order's receipts were."""
     filed: frozenset[int] = frozenset()
     """Numbers that are known to be filed, and may be forgotten."""
+    guest_id: GuestId | None = None
+    """For those who follow the event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,7 @@ GUEST_PROPERTY = {
     "time_zone": "Europe/Vienna",
     "theme": {"accent": "#0a6b4f", "background": None},
 }
+CONTACT: dict[str, Any] = {"email": "anna@example.org", "language": "de"}
 _CLOSING_ROW: dict[str, str] = {
     "section": "transaction",
     "kind": "charge",

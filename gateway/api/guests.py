@@ -29,10 +29,13 @@ from gateway.api.bus_gateway import BusGateway, accepted, expected, location_hea
 from gateway.api.idempotency import IdempotencyKey, checked, order_id_of
 from gateway.api.responses import ACCEPTED, OF_AN_ORDER, OF_ANY_REQUEST, WITH_A_BODY, WITH_A_KEY, answers, problems
 from gateway.api.schemas import OrderIdPath, OrderRequest
+from gateway.contacts import TokenContacts
 from gateway.settings import GatewaySettings
 
 
-def routes(bus: BusGateway, auth: Auth, admission: AdmissionControl, settings: GatewaySettings) -> APIRouter:
+def routes(
+    bus: BusGateway, auth: Auth, admission: AdmissionControl, contacts: TokenContacts, settings: GatewaySettings
+) -> APIRouter:
     router = APIRouter(tags=["guests"])
     seal = Seal(settings.seal_keys)
     guest_of_token = Annotated[Guest, Depends(auth.guest)]
@@ -128,6 +131,7 @@ def routes(bus: BusGateway, auth: Auth, admission: AdmissionControl, settings: G
         order_id: OrderIdPath, payer: payer_of_token, request: Request
     ) -> PaymentSession | Response:
         """Open the payment of an order, or return the one that is open. Safe to repeat."""
+        await contacts.keep(payer, request.headers.get("accept-language", ""))
         command = StartPayment(
             order_id=OrderId(order_id),
             guest_id=payer.guest.guest_id,

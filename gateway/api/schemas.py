@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator, model_validator
 
+from chassis.web.receipt_emails import is_plausible
 from contracts.desk import MOST_LISTED, OrderFilter
 from contracts.ids import OrderId
 from contracts.money import Money, unrefundable
@@ -42,6 +43,24 @@ class OrderSearch(OrderFilter):
     @property
     def paging(self) -> dict[str, Any]:
         return self.model_dump(include={"after", "limit"})
+
+
+class ContactRequest(BaseModel):
+    """Where e-mail about the guest's orders is to go."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONTACT]})
+
+    email: str = Field(max_length=254, description="one ASCII address, without a name")
+    language: str | None = Field(
+        default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,2}$", description="none: the hotel's first"
+    )
+
+    @field_validator("email")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not is_plausible(value):
+            raise ValueError("must be one e-mail address, such as anna@example.org")
+        return value
 
 
 class CancelRequest(BaseModel):

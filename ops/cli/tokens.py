@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from chassis.web.receipt_emails import is_plausible
 from deploy.local.credentials import Credentials
 from deploy.local.system_env import DATA_DIR
 from ops.cli.console import DataDir, stderr
@@ -36,6 +37,9 @@ def token(
             "and property. Readers, replayers and editors run the system."
         ),
     ] = Role.GUEST,
+    email: Annotated[
+        str, typer.Option(help="The guest's address: for the PSP's receipt, and for e-mail about orders.")
+    ] = "",
     hours: Annotated[float, typer.Option(min=0, help="How long it is valid.")] = 12,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
@@ -52,8 +56,11 @@ def token(
     last = stay_to.date() if stay_to else first + timedelta(days=7)
     if last < first:
         raise typer.BadParameter(f"{last} is before {first}", param_hint="--stay-to")
-    ttl = timedelta(hours=hours)
-    signed = Credentials.kept_in(file).mint_token(guest, property_id, reservation, first, last, role=role, ttl=ttl)
+    if email and not is_plausible(email):
+        raise typer.BadParameter("must be one address, such as anna@example.org", param_hint="--email")
+    signed = Credentials.kept_in(file).mint_token(
+        guest, property_id, reservation, first, last, role=role, ttl=timedelta(hours=hours), email=email
+    )
     typer.echo(signed)
 
 

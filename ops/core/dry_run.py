@@ -21,6 +21,8 @@ from contracts.psp import PspCommand
 from contracts.topology import PSP_COMMANDS
 from extras_service import wiring as extras_wiring
 from extras_service.order.placement import Terms
+from notifications import wiring as notification_wiring
+from notifications.mail.decide import Terms as MailTerms
 from ops.core.messages import RecordedMessage
 from ops.core.psp_forecast import forecast_of
 from payment_service import wiring as payment_wiring
@@ -184,8 +186,11 @@ class DryRun:
             terms = await settings.read(extras_wiring.SERVICE, Terms)
             schedule = await settings.read(payment_wiring.SERVICE, Schedule)
             extras = extras_wiring.wire(self._bus, self._store, self._clock, terms)
+            mail_terms = await settings.read(notification_wiring.SERVICE, MailTerms)
             payments = payment_wiring.wire(self._bus, self._store, self._clock, schedule)
-            self._wired = {**extras.tables, **payments.tables}, payments.collections.payments
+            mails = notification_wiring.wire(self._bus, self._store, self._clock, mail_terms)
+            tables = {**extras.tables, **payments.tables, **mails.tables}
+            self._wired = tables, payments.collections.payments
         return self._wired
 
     async def forecast(self, seen: RecordedMessage, queue: str) -> Forecast:
@@ -205,7 +210,9 @@ class DryRun:
             handler = tables.get(queue, {}).get(type(body))
             if handler is None:
                 raise NoHandlerError(seen.kind, queue)
-            delivery = Delivery(seen.message_id, seen.correlation_id, seen.kind, seen.causation_id)
+            delivery = Delivery(
+                seen.message_id, seen.correlation_id, seen.kind, seen.causation_id, sent_at=seen.sent_at
+            )
             return self._forecast_of(await handler(body, delivery))
         except StoreUnavailableError:
             raise

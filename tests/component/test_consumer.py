@@ -76,6 +76,7 @@ async def test_a_message_is_parsed_and_handed_on_with_what_came_with_it(bench: B
                 traceparent="00-trace-01",
                 reply_to=REPLY_TO,
                 attempt=3,
+                sent_at=doing.given[0][1].sent_at,
             ),
         )
     ]

@@ -26,7 +26,17 @@ from typing import Any
 from tests.simulation.loop import START, SimulatedLoop
 
 PROJECT = frozenset(
-    ("chassis", "contracts", "extras_service", "gateway", "ops", "payment_service", "psp_adapter", "stripe_sandbox")
+    (
+        "chassis",
+        "contracts",
+        "extras_service",
+        "gateway",
+        "notifications",
+        "ops",
+        "payment_service",
+        "psp_adapter",
+        "stripe_sandbox",
+    )
 )
 
 _RealDatetime = datetime

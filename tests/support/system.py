@@ -1,4 +1,4 @@
-"""The four services and the PSP's sandbox in the test's own event loop, over a real broker and a real store."""
+"""The services and the PSP's sandbox in the test's own event loop, over a real broker and a real store."""
 
 import json
 import time
@@ -23,6 +23,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 import extras_service.app
 import gateway.app
+import notifications.app
 import payment_service.app
 import psp_adapter.app
 import stripe_sandbox
@@ -30,10 +31,12 @@ from chassis.messaging.broker_address import BrokerAddress
 from contracts.topology import COPIES, LOG
 from deploy.local.broker import Broker
 from deploy.local.patience import patient
+from deploy.local.ports import HOST
 from deploy.local.processes import PLAIN_HTTP
 from deploy.local.store import Store
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
+from notifications.settings import NotificationSettings, Security
 from payment_service.settings import PaymentSettings
 from psp_adapter.account_settings import read_accounts
 from psp_adapter.settings import AdapterSettings
@@ -55,11 +58,13 @@ PROCESSING_THEN_FAILING_CARD = "4000000000008815"
 REFUND_FAILS_CARD = "4000000000005126"
 SLOW_REFUND_CARD = "4000000000007726"
 STATEMENT_SUFFIX = "EXTRAS"
+SENDER = "extras@bellhop.example"
 
 GATEWAY, EXTRAS, PAYMENTS, ADAPTER = "gateway", "extras_service", "payment_service", "psp_adapter"
-SERVICES = (EXTRAS, PAYMENTS, ADAPTER, GATEWAY)
+NOTIFICATIONS = "notifications"
+SERVICES = (EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS, GATEWAY)
 SWEEP_EVERY = 0.2
-DEAD_QUEUES = ("extras.dead", "payments.dead", "psp.dead")
+DEAD_QUEUES = ("extras.dead", "payments.dead", "psp.dead", "mail.dead")
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,9 @@ class Setup:
     """Empty: the sandbox's own address."""
     psp_accounts: str = ""
     """BELLHOP_PSP_ACCOUNTS; the sandbox has these accounts, too."""
+    smtp_port: int = 0
+    """Of a mail server on this machine; 0: no e-mail."""
+    mail_max_age: timedelta = timedelta(hours=24)
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Addresses of the broker by part, each with an account of its own; a part without one uses `amqp_url`."""
 
@@ -111,6 +119,7 @@ class System:
             EXTRAS: Served(EXTRAS, lambda: extras_service.app.create_app(self.extras_settings())),
             PAYMENTS: Served(PAYMENTS, lambda: payment_service.app.create_app(self.payment_settings())),
             ADAPTER: Served(ADAPTER, lambda: psp_adapter.app.create_app(self.adapter_settings())),
+            NOTIFICATIONS: Served(NOTIFICATIONS, lambda: notifications.app.create_app(self.notification_settings())),
         }
         self._mongo: AsyncMongoClient[Json] = AsyncMongoClient(
             setup.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=5000
@@ -191,6 +200,18 @@ class System:
             stripe_retries=self.setup.stripe_retries,
             stripe_breaker_threshold=self.setup.stripe_breaker_threshold,
             stripe_statement_descriptor_suffix=STATEMENT_SUFFIX,
+            seal_keys=SecretStr(self.setup.seal_key),
+        )
+
+    def notification_settings(self) -> NotificationSettings:
+        mail: dict[str, Any] = {"smtp_host": HOST, "smtp_port": self.setup.smtp_port, "mail_from": SENDER}
+        return NotificationSettings(
+            **self.store_settings(NOTIFICATIONS),
+            **(mail if self.setup.smtp_port else {}),
+            smtp_security=Security.NONE,
+            smtp_timeout=5.0,
+            mail_max_age=self.setup.mail_max_age,
+            reply_timeout=self.reply_timeout,
             seal_keys=SecretStr(self.setup.seal_key),
         )
 

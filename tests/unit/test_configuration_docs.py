@@ -15,6 +15,7 @@ from chassis.runtime.settings import ServiceSettings, StoreSettings
 from chassis.web.token_settings import TokenSettings
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
+from notifications.settings import NotificationSettings
 from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
@@ -23,12 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: Mapping[str, type[BaseSettings]] = {
     "Every service": ServiceSettings,
-    "Services that keep documents: extras service, payment service and operator's page": StoreSettings,
+    "Services that keep documents: extras, payment and notification service, operator's page": StoreSettings,
     "Tokens: gateway and operator's page": TokenSettings,
     "Gateway": GatewaySettings,
     "Extras service": ExtrasSettings,
     "Payment service": PaymentSettings,
     "PSP adapter": AdapterSettings,
+    "Notification service": NotificationSettings,
     "Operator's page": PageSettings,
 }
 COMMAND = "The `bellhop` command"

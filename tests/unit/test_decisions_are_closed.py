@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PACKAGES = ("contracts", "chassis", "extras_service", "payment_service", "psp_adapter", "ops")
+_PACKAGES = ("contracts", "chassis", "extras_service", "notifications", "payment_service", "psp_adapter", "ops")
 _CHECKED = (
     "chassis/decision.py",
     "extras_service/order/decide.py",
     "extras_service/stock/decide.py",
     "extras_service/order/replies.py",
+    "notifications/mail/decide.py",
+    "notifications/letter/text.py",
     "ops/core/psp_forecast.py",
     "payment_service/payment/disputes.py",
     "payment_service/payment/decide.py",
@@ -27,6 +29,7 @@ _UNIONS = {
     "OrderInput": ("extras_service/order/inputs.py", "OrderInput = (\n"),
     "StockInput": ("extras_service/stock/inputs.py", "StockInput = "),
     "PaymentInput": ("payment_service/payment/inputs.py", "PaymentMessage = (\n"),
+    "MailInput": ("notifications/mail/inputs.py", "MailInput = "),
     "PspCommand": ("contracts/psp.py", "PspCommand = (\n"),
     "Outcome": ("chassis/decision.py", "Outcome = "),
 }
@@ -35,6 +38,9 @@ _ENUMS = {
     "PaymentStage": "payment_service/payment/state.py",
     "PspDisputeState": "contracts/psp.py",
     "Forbidden": "psp_adapter/errors.py",
+    "MailStatus": "notifications/mail/state.py",
+    "Answer": "notifications/mail/inputs.py",
+    "Template": "notifications/mail/state.py",
 }
 _COMPLAINTS = [
     ("extras_service/order/decide.py", "NewOrderFact"),
@@ -49,6 +55,10 @@ _COMPLAINTS = [
     ("payment_service/payment/disputes.py", "PspDisputeState.NEW"),
     ("psp_adapter/stripe_access.py", "Forbidden.NEW"),
     ("ops/core/psp_forecast.py", "NewPspCommand"),
+    ("notifications/mail/decide.py", "NewMailInput"),
+    ("notifications/mail/decide.py", "MailStatus.NEW"),
+    ("notifications/mail/decide.py", "Answer.NEW"),
+    ("notifications/letter/text.py", "Template.NEW"),
 ]
 
 

@@ -15,6 +15,7 @@ from chassis.storage.audit_log import AuditEntry
 from chassis.storage.running_settings import RunningSettings
 from contracts.message import Message
 from extras_service.collections import ExtrasStore
+from notifications.collections import NotificationStore
 from ops.core.dead_letters.letters import DeadLetters
 from ops.core.replay.claims import Claims
 from ops.core.replay.plans import Plans
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "privacy.md").read_text()
 SHIPPED = [
     file
-    for room in ("chassis", "gateway", "extras_service", "payment_service", "psp_adapter", "ops")
+    for room in ("chassis", "gateway", "extras_service", "notifications", "payment_service", "psp_adapter", "ops")
     for file in sorted((ROOT / room).rglob("*.py"))
 ]
 _OPENS = re.compile(r"""(?:\.documents\(|\.records\(|_database\[)\s*"(\w+)\"""")
@@ -56,6 +57,8 @@ NOT_PERSONAL = {
         "large",
         "letter_id",
         "lines_digest",
+        "about",
+        "mail_id",
         "lost_disputes",
         "message_id",
         "open_disputes",
@@ -92,6 +95,7 @@ NOT_PERSONAL = {
     *(
         "action",
         "asked",
+        "cause",
         "code",
         "currency",
         "detail",
@@ -119,6 +123,7 @@ NOT_PERSONAL = {
         "contact_phone",
         "currencies",
         "description",
+        "language",
         "languages",
         "name",
         "pointer",
@@ -162,6 +167,7 @@ def opened() -> dict[str, type[BaseModel]]:
     """The collections by name, with what is stored in them."""
     store: Any = _Recorder()
     DeadLetters(store, store), Plans(store), Claims(store), ExtrasStore(store), PaymentStore(store)
+    NotificationStore(store)
     RunningSettings(store)
     return {**store.opened, "audit_log": AuditEntry}
 

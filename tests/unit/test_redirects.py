@@ -13,11 +13,13 @@ from starlette.routing import BaseRoute
 
 import extras_service.app
 import gateway.app
+import notifications.app
 import ops.web.app
 import payment_service.app
 import psp_adapter.app
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
+from notifications.settings import NotificationSettings
 from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
@@ -38,6 +40,7 @@ def apps() -> Mapping[str, Starlette]:
         "operator's page": ops.web.app.create_app(made(PageSettings, STORE | TOKENS)),
         "extras service": extras_service.app.create_app(made(ExtrasSettings, STORE)),
         "payment service": payment_service.app.create_app(made(PaymentSettings, STORE)),
+        "notification service": notifications.app.create_app(made(NotificationSettings, STORE | SEAL)),
         "PSP adapter": psp_adapter.app.create_app(made(AdapterSettings, BROKER | SEAL | PSP)),
     }
 

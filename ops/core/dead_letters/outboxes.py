@@ -8,6 +8,7 @@ from chassis.storage.documents import Parked
 from chassis.storage.parked_outbox import ParkedMessage
 from chassis.storage.store import Store
 from extras_service.collections import ExtrasStore
+from notifications.collections import NotificationStore
 from ops.core.messages import RecordedMessage
 from payment_service.collections import PaymentStore
 
@@ -27,6 +28,7 @@ class Outboxes:
             "outbox.receipt_registers": extras.registers.parked,
             "outbox.payments": payments.payments.parked,
             "outbox.sweeps": payments.sweeps.parked,
+            "outbox.mails": NotificationStore(store).mails.parked,
         }
 
     async def parked(self) -> AsyncIterator[tuple[str, ParkedMessage]]:

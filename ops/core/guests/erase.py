@@ -13,7 +13,8 @@ from chassis.messaging.envelope import Envelope, utc_now
 from chassis.personal_data import ERASED, Erasure
 from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditEntry, AuditLog
-from contracts.ids import OrderId
+from contracts.ids import GuestId, OrderId, PropertyId
+from contracts.mail import ContactSource, ForgetContact
 from contracts.message import Command, Message
 from extras_service.collections import ExtrasStore
 from extras_service.order.erasure import why_open
@@ -98,6 +99,8 @@ async def carry_out(desk: OperatorSession, proposal: Proposal, *, who: str, why:
     known, erasure = proposal.known, proposal.erasure
     subjects = tuple(order.order_id for order in known.orders)
     async with AuditLog(desk.store).recorded("erase guest", who, why, subjects, f"as {erasure.pseudonym}") as act:
+        if known.contact is not None:
+            await _forget_address(desk, known)
         orders = await _forgotten(desk, known, erasure, proposal.at)
         is_open = {order.order_id for order in orders if order.erased_at is None}
         letters = [each for each in known.letters if each.message.order_id not in is_open]
@@ -117,6 +120,19 @@ async def carry_out(desk: OperatorSession, proposal: Proposal, *, who: str, why:
         )
         act.outcome = report.summary
     return report
+
+
+async def _forget_address(desk: OperatorSession, known: Known) -> None:
+    """Ask the notification service to forget the guest's address. It will once it runs."""
+    asked = uuid.uuid4().hex
+    command = ForgetContact(
+        property_id=PropertyId(known.property_id),
+        guest_id=GuestId(known.guest_id),
+        source=ContactSource.OPERATOR,
+        at=utc_now(),
+    )
+    async with desk.target.bus("erase", Metrics("erase"), declares=False) as bus:
+        await bus.publish(Envelope(command, f"erase.{asked}", correlation_id=asked))
 
 
 async def _forgotten(desk: OperatorSession, known: Known, erasure: Erasure, now: datetime) -> list[Order]:

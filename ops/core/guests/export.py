@@ -43,6 +43,8 @@ def document_of(known: Known, now: datetime) -> dict[str, Any]:
         "made_at": now.isoformat(),
         "guest_id": known.guest_id,
         "property_id": known.property_id,
+        "contact": known.contact and known.contact.model_dump(mode="json", exclude={"due_at"}),
+        "e_mails": [_readable(mail) for mail in known.mails],
         "orders": [_readable(order) for order in known.orders],
         "payments": [_readable(payment) for payment in known.payments],
         "receipts": [receipt.model_dump(mode="json") for filed in known.receipts for receipt in filed.receipts],

@@ -9,11 +9,14 @@ from typing import Any
 from chassis.personal_data import Erasure
 from chassis.storage.audit_log import AuditEntry, AuditLog
 from chassis.storage.store import Store
-from contracts.ids import payment_id_of
+from contracts.ids import GuestId, PropertyId, payment_id_of
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order, guest_key
 from extras_service.receipt.state import OrderReceipts
 from extras_service.stock.state import stock_id
+from notifications.collections import NotificationStore
+from notifications.contact.state import GuestContact
+from notifications.mail.state import Mail
 from ops.core.dead_letters.letters import DeadLetter
 from ops.core.large_bodies import BodyGoneError
 from ops.core.messages import Filter, RecordedMessage
@@ -42,10 +45,12 @@ class Known:
     planned: tuple[Planned, ...] = ()
     """With whole bodies."""
     audit: tuple[AuditEntry, ...] = ()
+    contact: GuestContact | None = None
+    mails: tuple[Mail, ...] = ()
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.orders or self.letters or self.planned or self.audit)
+        return not (self.contact or self.orders or self.letters or self.planned or self.audit)
 
     @property
     def psp_references(self) -> tuple[str, ...]:
@@ -87,6 +92,8 @@ async def _with_operators_records(desk: OperatorSession, known: Known) -> Known:
         tuple(letters),
         tuple(await _planned(desk, mine)),
         tuple(await _audit(desk.store, {*ids, *(letter.letter_id for letter in letters)})),
+        await NotificationStore(desk.store).contact_of(PropertyId(known.property_id), GuestId(known.guest_id)),
+        tuple([mail for order_id in ids for mail in await NotificationStore(desk.store).mails_of(order_id)]),
     )
 
 

@@ -16,6 +16,7 @@ from contracts.ids import OrderId, payment_id_of
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 from extras_service.stock.state import stock_id
+from notifications.collections import NotificationStore
 from ops.core.message_log import excerpt
 from ops.core.message_log.excerpt import Excerpt
 from ops.core.message_log.gaps import Gaps
@@ -29,6 +30,7 @@ from ops.core.trace.model import Participant, Story
 from payment_service.collections import PaymentStore
 
 _ID = re.compile(r"(?:ord|pay)_([a-z0-9]+)")
+_MOST_MAILS = 50
 _BEFORE = timedelta(minutes=1)
 """How much earlier than an order's creation its first message may have been sent: clocks differ, and retries wait."""
 
@@ -146,6 +148,11 @@ async def _documents(
     payment = await PaymentStore(store).payments.load(payment_id_of(order_id))
     if payment is not None:
         yield _kept(Participant.PAYMENTS, "payment", payment)
+    mails = NotificationStore(store).mails
+    for mail_id in await mails.ids_of(_MOST_MAILS, order_id=order_id):
+        mail = await mails.load(mail_id)
+        if mail is not None:
+            yield _kept(Participant.MAIL, f"e-mail {mail.state.wanted.template}", mail)
     lines = order.state.lines if order else ()
     for extra_id, day, slot in dict.fromkeys((line.extra_id, line.day, line.slot) for line in lines):
         if day is None:

@@ -20,6 +20,7 @@ _SENDERS = {
     services.EXTRAS: Participant.EXTRAS,
     services.PAYMENTS: Participant.PAYMENTS,
     services.ADAPTER: Participant.ADAPTER,
+    services.NOTIFICATIONS: Participant.MAIL,
 }
 _OWNERS = {queue.name: _SENDERS[queue.owner] for queue in QUEUES if queue.owner}
 

@@ -17,6 +17,7 @@ class Participant(StrEnum):
     PAYMENTS = "payments"
     ADAPTER = "adapter"
     STRIPE = "Stripe"
+    MAIL = "mail"
     OPERATOR = "operator"
     UNKNOWN = "unknown"
     """A sender that names no account."""

@@ -20,6 +20,7 @@ from deploy.local.ports import HOST, Ports
 from extras_service.catalogue.file import read_catalogue
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
+from notifications.settings import NotificationSettings
 from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
@@ -31,6 +32,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "extras-service": ExtrasSettings,
     "payment-service": PaymentSettings,
     "psp-adapter": AdapterSettings,
+    "notifications": NotificationSettings,
     "ops-page": PageSettings,
 }
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}

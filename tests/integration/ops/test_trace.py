@@ -63,7 +63,7 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
         (Participant.ADAPTER, "PspPaymentSucceeded", (Participant.PAYMENTS,)),
         (Participant.PAYMENTS, "PaymentSucceeded", (Participant.EXTRAS,)),
         (Participant.EXTRAS, "OrderConfirmed", ()),
-        (Participant.EXTRAS, "ReceiptIssued", (Participant.EXTRAS,)),
+        (Participant.EXTRAS, "ReceiptIssued", (Participant.EXTRAS, Participant.MAIL)),
     ]
     assert [step.what for step in of(story, StepKind.TRANSITION)] == [
         "order: pending_payment / unpaid",

@@ -30,6 +30,9 @@ HOTEL = PropertyDefinition.model_validate(examples.PROPERTY["definition"])
 EVERY_CALL: tuple[Call[Any], ...] = (
     calls.list_extras(),
     calls.get_hotel(),
+    calls.get_contact(),
+    calls.put_contact("anna@example.org", "de"),
+    calls.delete_contact(),
     calls.place_order([LINE], key="basket-1"),
     calls.list_orders(),
     calls.start_payment(ORDER_ID),
@@ -184,6 +187,7 @@ def test_every_route_of_the_api_has_a_call() -> None:
 
 
 BODIES: dict[str, type[BaseModel]] = {
+    "contact": schemas.ContactRequest,
     "orders": schemas.OrderRequest,
     "cancel": schemas.CancelRequest,
     "decline": schemas.DeclineRequest,

@@ -11,6 +11,7 @@ from contracts.accounts import (
     EXTRAS,
     GATEWAY,
     NOTHING,
+    NOTIFICATIONS,
     PAYMENTS,
     Account,
     may_receive_replies,
@@ -31,7 +32,7 @@ def test_every_work_queue_has_exactly_one_account_that_takes_from_it() -> None:
     assert sorted(taken) == sorted(
         queue.name
         for queue in QUEUES
-        if re.fullmatch(r"\w+\.(commands|payments|stock|receipts|psp|queries)", queue.name)
+        if re.fullmatch(r"\w+\.(commands|payments|stock|receipts|psp|queries|events|sending)", queue.name)
     )
 
 
@@ -60,8 +61,10 @@ def test_every_topic_exchange_has_its_limits(account: Account) -> None:
     assert set(account.routing_keys) == {exchange.name for exchange in EXCHANGES}
 
 
-def test_only_the_gateway_declares_and_only_queues_of_its_own_name() -> None:
+def test_who_waits_for_replies_declares_and_only_queues_of_its_own_name() -> None:
     assert [account.rights.configure for account in (EXTRAS, PAYMENTS, ADAPTER)] == [NOTHING] * 3
+    assert re.search(NOTIFICATIONS.rights.configure, "notifications.replies.1")
+    assert not re.search(NOTIFICATIONS.rights.configure, "gateway.replies.1")
     assert re.search(GATEWAY.rights.configure, "gateway.live.1")
     assert not re.search(GATEWAY.rights.configure, "gateway")
 
@@ -110,6 +113,9 @@ def test_an_account_copies_to_the_log_what_it_may_send_and_nothing_in_the_name_o
         ("gateway.replies.5d0c4f2ab7e14e6f", "gateway", True),
         ("gateway.replies.5d0c4f2ab7e14e6f", "bellhop", True),
         ("gateway.replies.5d0c4f2ab7e14e6f", "psp-adapter", False),
+        ("gateway.replies.5d0c4f2ab7e14e6f", "notifications", False),
+        ("notifications.replies.5d0c4f2ab7e14e6f", "notifications", True),
+        ("notifications.replies.5d0c4f2ab7e14e6f", "gateway", False),
         ("psp-adapter.replies.5d0c4f2ab7e14e6f", "psp-adapter", False),
         ("gateway.live.5d0c4f2ab7e14e6f", "gateway", False),
         ("extras.commands", "gateway", False),

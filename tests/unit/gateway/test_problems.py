@@ -59,6 +59,7 @@ async def test_a_problem_is_a_document_with_type_title_status_detail_and_place()
 
 
 STATUS_OF = {
+    Reason.MAIL_OFF: 409,
     Reason.NO_LINES: 422,
     Reason.EXTRA_UNKNOWN: 422,
     Reason.EXTRA_INACTIVE: 422,

@@ -32,6 +32,9 @@ ROLES = ("guest", *DESK, "reader", "replayer", "editor", "operator")
 MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/extras"): ("guest",),
     ("GET", "/v1/property"): ("guest",),
+    ("GET", "/v1/contact"): ("guest",),
+    ("PUT", "/v1/contact"): ("guest",),
+    ("DELETE", "/v1/contact"): ("guest",),
     ("POST", "/v1/orders"): ("guest",),
     ("GET", "/v1/orders"): ("guest",),
     ("POST", "/v1/orders/{order_id}/payment-session"): ("guest",),

@@ -84,6 +84,8 @@ WORDS = {
     "guest erase-again": ["--why", "w"],
     "guest export": ["guest-anna", "--property", "alpenhof"],
     "log replay": ["--to", "extras.payments"],
+    "mail send-again": ["mail_1", "--why", "w"],
+    "mail settle": ["mail_1", "--why", "w"],
     "plans show": ["rp_1"],
     "plans run": ["rp_1", "--why", "w"],
     "plans pause": ["rp_1"],

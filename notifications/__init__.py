@@ -1,0 +1,1 @@
+"""The notification service: e-mail to guests and reception about orders, and the addresses of guests."""

@@ -1,0 +1,1 @@
+"""One guest's address, apart from the guest's orders."""

@@ -1,0 +1,140 @@
+"""Every status of a mail meets every message: how each pair ends is written down here."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from chassis.decision import Applied, Ignored, Refused, Stale
+from contracts.mail import SendMail, SendMailAgain, SettleMail
+from notifications.mail.decide import SENDING_AT_MOST, decide
+from notifications.mail.inputs import Answer, Answered, DeadlinePassed, MailInput, MailWanted, NotWanted, SendingBegun
+from notifications.mail.state import Mail, MailStatus
+from tests.support import mails as given
+from tests.support import orders
+
+NOW = orders.NOW
+OLD = NOW - timedelta(hours=25)
+MAIL_ID = given.wanted().mail_id
+STATES: Mapping[str, Mail | None] = {"none": None, **{status.value: given.mail(status) for status in MailStatus}}
+MESSAGES: Mapping[str, MailInput] = {
+    "wanted": MailWanted(given.wanted(), NOW),
+    "wanted, old": MailWanted(given.wanted(), OLD),
+    "not wanted": NotWanted(1, "no address"),
+    "begun": SendingBegun(1, "en"),
+    "accepted": Answered(1, Answer.ACCEPTED),
+    "refused": Answered(1, Answer.REFUSED, "550 no such mailbox"),
+    "deferred": Answered(1, Answer.DEFERRED, "450 later"),
+    "uncertain": Answered(1, Answer.UNCERTAIN, "lost"),
+    "deadline": DeadlinePassed(),
+    "again": SendMailAgain(mail_id=MAIL_ID, by="lena", reason="never came"),
+    "settled": SettleMail(mail_id=MAIL_ID, by="lena", reason="it came"),
+}
+ENDS: Mapping[str, Mapping[str, str]] = {
+    "none": {"wanted": "due", "wanted, old": "dropped"},
+    "due": {
+        "not wanted": "dropped",
+        "begun": "sending",
+        "refused": "parked",
+        "deferred": "due",
+        "deadline": "dropped",
+    },
+    "sending": {
+        "accepted": "sent",
+        "refused": "parked",
+        "deferred": "due",
+        "uncertain": "unknown",
+        "deadline": "unknown",
+    },
+    "sent": {"again": "due"},
+    "unknown": {"accepted": "sent", "again": "due", "settled": "dropped"},
+    "parked": {
+        "not wanted": "dropped",
+        "begun": "sending",
+        "refused": "parked",
+        "deferred": "due",
+        "again": "due",
+        "settled": "dropped",
+    },
+    "dropped": {"again": "due"},
+}
+"""The status after each message that changes something. All other pairs change nothing."""
+LATE = NOW + timedelta(days=2)
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+@pytest.mark.parametrize("state", STATES)
+def test_a_pair_ends_as_written(state: str, message: str) -> None:
+    decision = decide(STATES[state], MESSAGES[message], LATE if message == "deadline" else NOW, given.TERMS)
+
+    after = ENDS[state].get(message)
+    if after is None:
+        assert isinstance(decision, Ignored | Stale | Refused)
+        assert not isinstance(decision, Ignored | Stale) or decision.reason
+    else:
+        assert isinstance(decision, Applied)
+        assert decision.state.status == after
+        assert decision.state.needs_attention == (after == "unknown")
+        assert (decision.state.due_at is not None) == (after in ("due", "sending"))
+        is_new = message in ("wanted", "again")
+        assert [type(each) for each in decision.messages] == [SendMail] * is_new
+
+
+@pytest.mark.parametrize("state", [name for name in STATES if name != "none"])
+@pytest.mark.parametrize("message", ["not wanted", "begun", "accepted", "refused", "deferred", "uncertain"])
+def test_what_belongs_to_an_earlier_round_changes_nothing(state: str, message: str) -> None:
+    current = STATES[state]
+    assert current is not None
+
+    decision = decide(current.model_copy(update={"round": 2}), MESSAGES[message], NOW, given.TERMS)
+
+    assert isinstance(decision, Stale)
+
+
+def test_only_a_persons_decision_leads_from_a_mail_that_may_have_left_to_one_that_is_sent() -> None:
+    """The law of this table: without it a guest could have the same mail twice."""
+    may_have_left = ("sending", "unknown", "sent")
+
+    leads_to_sending = {
+        (state, message)
+        for state in may_have_left
+        for message, after in ENDS[state].items()
+        if after in ("due", "sending")
+    }
+
+    assert leads_to_sending == {("sent", "again"), ("unknown", "again"), ("sending", "deferred")}
+
+
+def test_a_deadline_that_has_not_come_changes_nothing() -> None:
+    assert isinstance(decide(given.mail(MailStatus.SENDING), DeadlinePassed(), NOW, given.TERMS), Stale)
+
+
+def test_a_mail_that_is_being_sent_may_take_as_long_as_a_server_may() -> None:
+    sending = decide(given.mail(MailStatus.DUE), SendingBegun(1, "en"), NOW, given.TERMS)
+
+    assert isinstance(sending, Applied)
+    assert sending.state.due_at == NOW + SENDING_AT_MOST
+
+
+def test_a_mail_that_waited_too_long_is_not_sent_although_its_turn_has_come() -> None:
+    decision = decide(given.mail(MailStatus.DUE), SendingBegun(1, "en"), NOW + timedelta(hours=25), given.TERMS)
+
+    assert isinstance(decision, Applied)
+    assert decision.state.status is MailStatus.DROPPED
+    assert "24 hours" in decision.state.cause
+
+
+def test_an_event_from_the_future_or_without_a_time_is_from_now() -> None:
+    for at in (None, NOW + timedelta(days=3)):
+        decision = decide(None, MailWanted(given.wanted(), at), NOW, given.TERMS)
+        assert isinstance(decision, Applied)
+        assert decision.state.since == NOW
+
+
+def test_a_mail_is_named_after_what_it_is_about() -> None:
+    first = given.wanted(about="2")
+
+    assert first.mail_id == given.wanted(about="2").mail_id
+    assert first.mail_id != given.wanted(about="3").mail_id
+    assert first.mail_id != given.wanted().mail_id
+    assert first.mail_id.startswith("mail_")
