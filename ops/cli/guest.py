@@ -64,8 +64,9 @@ def export(
     else:
         write_private(out, json.dumps(document, indent=2, ensure_ascii=False))
         stderr.print(f"Written to {out}.", markup=False, soft_wrap=True)
+    has_address = bool(document["contact"] and document["contact"]["email"])
     known = ("orders", "dead_letters", "replay_plans")
-    raise typer.Exit(0 if any(document[name] for name in known) else 1)
+    raise typer.Exit(0 if has_address or any(document[name] for name in known) else 1)
 
 
 @app.command("erase")
