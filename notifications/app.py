@@ -57,6 +57,6 @@ def create_app(settings: NotificationSettings) -> Starlette:
             parts.collections.prepare,
             partial(RunningSettings(store).write, SERVICE, terms),
         ),
-        after=(descriptions.start,),
+        after=(descriptions.start,) if terms.is_on else (),
         breakers={MAIL_SENDING.name: breaker},
     )

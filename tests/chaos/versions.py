@@ -57,6 +57,8 @@ class TwoVersions(ProcessSystem):
 
     def _process_of(self, age: str, part: str, port: int) -> Process:
         tree = self._trees[age]
+        if not (tree / part).is_dir():  # a service that only the other version has
+            age, tree = next((name, other) for name, other in self._trees.items() if (other / part).is_dir())
         env = self.environment(part) | {"BELLHOP_HTTP_PORT": str(port), "BELLHOP_SWEEP_EVERY": "0.5"}
         env["BELLHOP_CATALOGUE_FILE"] = str(tree / "deploy" / "local" / "catalogue.yaml")
         return self._process(f"{part}-{age}", [part], port, "/health/ready", env, cwd=tree)

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 import chassis.storage.store
 import extras_service.app
 import gateway.app
+import notifications.app
 import payment_service.app
 import psp_adapter.app
 from chassis.messaging import amqp, queue_depth
@@ -24,6 +25,7 @@ from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from contracts.accounts import OPERATOR
 from extras_service.settings import ExtrasSettings
+from notifications.settings import NotificationSettings
 from ops.core.target import Target
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
@@ -130,6 +132,7 @@ def builders(*, over_http: bool) -> Mapping[str, Callable[..., Any]]:
         stripe_api_base=PSP_ADDRESS,
         seal_keys=SecretStr(SEAL_KEY),
     )
+    mail = NotificationSettings(amqp_url=_url("notifications"), seal_keys=SecretStr(SEAL_KEY), **stored)
     edge = gateway_settings(
         amqp_url=_url("gateway"), declare_topology=False, seal_keys=SecretStr(SEAL_KEY), api_docs=False
     )
@@ -137,6 +140,7 @@ def builders(*, over_http: bool) -> Mapping[str, Callable[..., Any]]:
         "extras-service": lambda **named: extras_service.app.create_app(extras.model_copy(update=named)),
         "payment-service": lambda **named: payment_service.app.create_app(payments.model_copy(update=named)),
         "psp-adapter": lambda: psp_adapter.app.create_app(adapter),
+        "notifications": lambda **named: notifications.app.create_app(mail.model_copy(update=named)),
         "gateway": lambda: gateway.app.create_app(edge) if over_http else ShortGateway(_periodic),
     }
 
