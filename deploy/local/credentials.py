@@ -25,6 +25,8 @@ class Credentials:
     stripe_api_key: str
     stripe_publishable_key: str
     stripe_webhook_secret: str
+    own_key_account: str
+    """Key, publishable key and webhook secret of the sandbox's second account, separated by commas."""
     broker_secret: str
     """The services' passwords at the broker are derived from it."""
 
@@ -39,6 +41,7 @@ class Credentials:
             stripe_api_key=f"sk_test_{secrets.token_hex(16)}",
             stripe_publishable_key=f"pk_test_{secrets.token_hex(16)}",
             stripe_webhook_secret=f"whsec_{secrets.token_hex(24)}",
+            own_key_account=",".join(f"{prefix}_{secrets.token_hex(16)}" for prefix in ("sk_test", "pk_test", "whsec")),
             broker_secret=secrets.token_hex(32),
         )
 

@@ -1,5 +1,6 @@
 """The sandbox and the services as data: how each is started and what its environment holds."""
 
+import json
 import os
 import ssl
 import sys
@@ -20,6 +21,9 @@ THEMES = ROOT / "deploy" / "local" / "themes"
 PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For HTTP clients of this machine's parts, which speak no TLS. Each would otherwise read all of the system's trusted
 certificates first: 60 ms of work, in a loop that asks whether a part is ready yet."""
+
+OWN_KEY, CONNECTED, CONNECTED_ID = "seaside", "harbour", "acct_1BellhopHarbour"
+"""The sandbox's accounts beside the default one, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,7 @@ def adapter_environment(context: StackContext) -> dict[str, str]:
         env["STRIPE_WEBHOOK_SECRET"] = context.credentials.stripe_webhook_secret
         env["BELLHOP_STRIPE_API_BASE"] = context.sandbox_url
         env["BELLHOP_STRIPE_ACCOUNT"] = ""  # what the shell has set is about the real Stripe
+        env["BELLHOP_PSP_ACCOUNTS"] = psp_accounts(context.credentials)
     else:
         env["STRIPE_API_KEY"] = os.environ["STRIPE_API_KEY"]
         env["STRIPE_WEBHOOK_SECRET"] = os.environ["STRIPE_WEBHOOK_SECRET"]
@@ -156,7 +161,15 @@ def sandbox_command(port: int, context: StackContext) -> list[str]:
     if webhooks := webhook_url(context.urls):
         command += ["--webhook-url", webhooks]
         command += ["--webhook-secret", keys.stripe_webhook_secret]
+    command += ["--account", f"{OWN_KEY},{keys.own_key_account}", "--account", f"{CONNECTED},{CONNECTED_ID}"]
     return [*command, "--data", str(context.data_dir / "sandbox.json")]
+
+
+def psp_accounts(keys: Credentials) -> str:
+    """BELLHOP_PSP_ACCOUNTS with the sandbox's further accounts: one with a key of its own, one that is connected."""
+    api_key, publishable_key, webhook_secret = keys.own_key_account.split(",")
+    own = {"api_key": api_key, "publishable_key": publishable_key, "webhook_secret": webhook_secret}
+    return json.dumps({OWN_KEY: own, CONNECTED: {"connected": CONNECTED_ID}})
 
 
 def webhook_url(urls: Mapping[str, str]) -> str | None:

@@ -25,7 +25,15 @@ from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import PartError, Process
-from deploy.local.processes import OPERATORS_PAGE, SANDBOX, SERVICES, ProcessSpec, StackContext, webhook_url
+from deploy.local.processes import (
+    OPERATORS_PAGE,
+    SANDBOX,
+    SERVICES,
+    ProcessSpec,
+    StackContext,
+    psp_accounts,
+    webhook_url,
+)
 from deploy.local.store import LocalStore, Store, store_for
 from deploy.local.system_env import DATA_DIR, LOCK
 from deploy.queue_replacement import replace_empty
@@ -207,6 +215,7 @@ class LocalStack:
             "BELLHOP_MONGODB_URL": self.store.url if own_store else None,
             "STRIPE_API_KEY": self.secrets.stripe_api_key if self.sandbox_url else None,
             "BELLHOP_STRIPE_API_BASE": self.sandbox_url,
+            "BELLHOP_PSP_ACCOUNTS": psp_accounts(self.secrets) if self.sandbox_url else None,
             "BELLHOP_GATEWAY_URL": self.service_urls.get("gateway"),
             "BELLHOP_WEBHOOK_URL": webhook_url(self.service_urls),
             "BELLHOP_PAGE_URL": self.service_urls.get(OPERATORS_PAGE.name),

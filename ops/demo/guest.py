@@ -78,6 +78,8 @@ class Guest:
         }
         url = f"{self._psp}/v1/payment_intents/{intent_id(session)}/confirm"
         key = {"Authorization": f"Bearer {session.publishable_key}"}
+        if session.connected_account is not None:
+            key["Stripe-Account"] = session.connected_account
         answer = (await self._http.post(url, data=form, headers=key)).json()
         if "error" in answer:
             return str(answer["error"].get("decline_code") or answer["error"]["code"])

@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from time import monotonic
 
 import httpx
@@ -16,16 +16,20 @@ from rich.table import Table
 
 from chassis.amounts import readable
 from chassis.errors import TransientError
-from client import GatewayClient, GatewayError, calls
+from client import GatewayClient, GatewayError, ProblemError, calls
 from contracts.money import Money
+from contracts.offers import ExtraDefinition
 from contracts.orders import OrderStatus, OrderView, PaymentStatus
+from contracts.properties import PropertyDefinition
 from contracts.staff_roles import StaffRole
+from deploy.local.processes import CONNECTED, OWN_KEY
 from deploy.local.stack import LocalStack
 from ops.core.audit import audit
 from ops.core.target import Target
 from ops.demo.counters import Counters, count
 from ops.demo.guest import CARD_AUTHENTICATION, CARD_DECLINED, CARD_FINE, DemoError, Guest, intent_id
 from ops.demo.narrator import narrate
+from psp_adapter.stripe_reader import StripeReader
 
 MAX_MESSAGES = 13
 MAX_STATE_WRITES = 9
@@ -37,6 +41,18 @@ QUIET_FOR, QUIET_WITHIN = 2.5, 60.0
 """Seconds without a message or a write, and the longest wait for them. Services look for what is due every second."""
 
 STEPS = set(range(1, 15))
+
+HARBOUR_INN = "harbour-inn"
+_BOAT = ExtraDefinition.model_validate(
+    {
+        "category": "trip",
+        "name": {"en": "Boat trip"},
+        "unit_price": {"amount": 3500, "currency": "EUR"},
+        "vat_rate": 600,
+        "max_quantity": 6,
+        "needs_day": True,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,7 @@ class _Demo:
             captured_before = await self._captured()
             single = await self._first_order()
             await self._cases()
+            await self._group()
             crowd = await self._crowd()
             problems = await self._report(single, crowd, captured_before)
             await self._day_sheet()
@@ -204,6 +221,49 @@ class _Demo:
         self._played.append(Played("a time slot", guest, order.order_id))
         self._day_of_slot = line.day
 
+    async def _group(self) -> None:
+        """Three hotels, each with an account at the PSP. Their owners name the accounts at the first demo."""
+        self._console.print("\n[bold]A group of three hotels, each paid at its own account[/]")
+        await self._owner("kamogawa", OWN_KEY)
+        await self._owner(HARBOUR_INN, CONNECTED, extra_id="inn-boat")
+        bought = (
+            ("ida", "alpenhof", "alm-transfer"),
+            ("jun", "kamogawa", "kyo-onsen"),
+            ("kai", HARBOUR_INN, "inn-boat"),
+        )
+        accounts = Target.from_environment(self._stack.data_dir).psp()
+        try:
+            for name, property_id, extra_id in bought:
+                guest = self._guest(name, property_id)
+                order_id = await guest.buy(extra_id)
+                charged = [each.name for each in accounts if await _holds(each.stripe, order_id)]
+                if len(charged) != 1:
+                    raise DemoError(f"{order_id} was charged at {charged}")
+                self._say(f"a guest of {property_id}", f"charged at the account {charged[0]}")
+                self._played.append(Played(f"charged at {charged[0]}", guest, order_id))
+        finally:
+            await accounts.close()
+
+    async def _owner(self, property_id: str, psp_account: str, *, extra_id: str | None = None) -> None:
+        """The owner names the account, of a hotel that is defined with an extra of this id if it is new."""
+        today = datetime.now(UTC).date()
+        token = self._stack.mint_token("nora", property_id, "", today, today, role=StaffRole.OWNER)
+        gateway = GatewayClient(self._http, self._stack.gateway_url, token)
+        version: int | None = None
+        definition = PropertyDefinition(name={"en": "Harbour Inn"}, time_zone="Europe/Lisbon")
+        try:
+            known = await gateway.send(calls.get_property())
+        except ProblemError as refused:
+            if refused.name != "property-not-found":
+                raise
+        else:
+            version, definition = known.version, known.definition
+        if version is None or definition.psp_account != psp_account:
+            named = definition.model_copy(update={"psp_account": psp_account})
+            await gateway.send(calls.change_property(named, version=version, reason="an account of its own"))
+        if extra_id is not None and not (await gateway.send(calls.list_catalogue())).extras:
+            await gateway.send(calls.define_extra(extra_id, _BOAT))
+
     async def _day_sheet(self) -> None:
         """What the kitchen and the spa of one hotel read in the morning."""
         if (day := self._day_of_slot) is None:
@@ -289,8 +349,12 @@ class _Demo:
         return problems
 
     async def _captured(self) -> dict[str, int]:
-        state = (await self._http.get(f"{self._stack.sandbox_url}/_sandbox/state")).json()
-        return {currency.upper(): int(amount) for currency, amount in state["captured"].items()}
+        """By currency, at all accounts."""
+        captured = Counter[str]()
+        for at in ("", f"accounts/{OWN_KEY}/", f"accounts/{CONNECTED}/"):
+            state = (await self._http.get(f"{self._stack.sandbox_url}/_sandbox/{at}state")).json()
+            captured.update({currency.upper(): int(amount) for currency, amount in state["captured"].items()})
+        return dict(captured)
 
     async def _count(self) -> Counters:
         return await count(self._http, self._stack.service_urls)
@@ -300,3 +364,9 @@ class _Demo:
 
     def _say(self, what: str, detail: str) -> None:
         self._console.print(f"  [green]✓[/] {what:<52} [dim]{detail}[/]")
+
+
+async def _holds(psp: StripeReader, order_id: str) -> bool:
+    """Whether an account has captured money for this order, which is among its newest."""
+    newest = (await psp.page("/v1/payment_intents"))["data"]
+    return any(each["amount_received"] and each["metadata"].get("order_id") == order_id for each in newest)

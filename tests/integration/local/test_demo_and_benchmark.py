@@ -32,7 +32,9 @@ def test_the_demo_plays_every_case_from_a_clean_environment_and_stops_what_it_st
     assert "✓ Every order is right." in ran.stdout
     assert re.search(r"Private spa +│ 10:00 +│ 1 ", ran.stdout), ran.stdout
     assert re.search(r"Breakfast buffet +│ +│ 27 ", ran.stdout), ran.stdout
-    assert "audit: the money of all 32 orders in the store is accounted for" in ran.stdout
+    for hotel, account in (("alpenhof", "default"), ("kamogawa", "seaside"), ("harbour-inn", "harbour")):
+        assert re.search(rf"a guest of {hotel} +charged at the account {account}", ran.stdout), ran.stdout
+    assert "audit: the money of all 35 orders in the store is accounted for" in ran.stdout
     assert not (tmp_path / "data" / FILE).exists()
 
 
