@@ -36,7 +36,7 @@ _NEW_OBJECTS = 10_000
 
 
 async def retry_until_available(
-    *steps: Callable[[], Awaitable[object]], within: float = 15.0, every: float = 1.0
+    *steps: Callable[[], Awaitable[object]], within: float = 60.0, every: float = 1.0
 ) -> None:
     """Run start-up steps in order, retrying each while a dependency is unavailable or slow.
 

@@ -47,13 +47,20 @@ class Served:
         )
         server = uvicorn.Server(config)
         # Not `serve()`: the test runner keeps its own signal handlers.
-        task = asyncio.create_task(server._serve([listener]), name=f"serving {self.name}")
+        task = asyncio.create_task(self._serve(server, listener), name=f"serving {self.name}")
         await until(lambda: server.started or task.done(), f"{self.name} has started")
         if task.done():
             listener.close()
             await task
-            raise AssertionError(f"{self.name} did not start; its log says why")
+            raise AssertionError(f"{self.name} has stopped right after its start")
         self._app, self._server, self._task = app, server, task
+
+    async def _serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        """A start that fails fails one test: uvicorn's SystemExit would end the event loop of all that follow."""
+        try:
+            await server._serve([listener])
+        except SystemExit:
+            raise AssertionError(f"{self.name} did not start; its log says why") from None
 
     async def stop(self) -> None:
         """Gracefully, as on SIGTERM."""
