@@ -128,6 +128,7 @@ class ClosingRow(BaseModel):
     net: str
     currency: str
     note: str
+    account: str = Field(default="", description="the account at the PSP of a transaction; empty in other rows")
 
 
 class DayClosing(BaseModel):
