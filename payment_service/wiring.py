@@ -68,7 +68,7 @@ class PaymentParts:
         """Show by gauges what waits, and how far the PSP's events were read, of the account furthest behind."""
 
         async def sweeps() -> list[EventBackfill]:
-            ids = [sweep_id async for sweep_id in self.collections.sweeps.all_ids()]
+            ids = [sweep_id async for sweep_id in self.collections.sweeps.ids(scheduled=True)]
             return [sweep for _, sweep in await self.collections.sweeps.load_many(ids)]
 
         async def events_read() -> tuple[int, datetime | None]:
