@@ -40,7 +40,7 @@ async def test_a_store_that_is_away_costs_no_message_an_attempt(
             assert live.status_code == 200
             assert await system.counted(EXTRAS, "bellhop_messages_handled", outcome="retried") == 0
             assert await system.order_count() == ORDERS + 1
-            assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+            assert set((await system.parked()).values()) == {0}
             for part in (EXTRAS, PAYMENTS):
                 await until(lambda part=part: is_well(system, part), f"{part} is ready again")  # type: ignore[misc]
 
@@ -66,7 +66,7 @@ async def test_a_psp_that_is_away_is_left_alone_until_it_answers(broker: Broker,
         assert body(readiness, 200)["status"] == "degraded"
         assert calls == not_called
         assert [len(await system.intents(order_id)) for order_id in orders] == [1] * ORDERS
-        assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+        assert set((await system.parked()).values()) == {0}
         await until(lambda: is_well(system, ADAPTER), "the adapter is well again")
 
 

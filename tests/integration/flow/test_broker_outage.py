@@ -117,4 +117,4 @@ async def test_an_order_after_the_outage_is_placed_watched_and_paid(outage: Outa
         received = await anext(events)
 
     assert received.event == "orders.order-confirmed"
-    assert await outage.system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+    assert set((await outage.system.parked()).values()) == {0}

@@ -117,7 +117,7 @@ async def test_every_order_is_confirmed_although_a_service_is_asked_to_stop_in_t
         assert log[order_id]["orders.order-confirmed.v1"] == 1
         assert log[order_id]["payments.payment-succeeded.v1"] == 1
         assert len(await system.intents(order_id)) == 1
-    assert await system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+    assert set((await system.parked()).values()) == {0}
 
 
 async def test_a_gateway_asked_to_stop_answers_the_requests_it_has_and_ends_its_live_streams(

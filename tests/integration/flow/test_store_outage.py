@@ -100,7 +100,7 @@ async def test_an_order_after_the_outage_is_placed_and_paid(outage: Outage) -> N
     body(await outage.system.pay(await guest.session(order_id)), 200)
 
     await guest.sees(order_id, status="confirmed", payment_status="paid")
-    assert await outage.system.parked() == {"extras.dead": 0, "payments.dead": 0, "psp.dead": 0}
+    assert set((await outage.system.parked()).values()) == {0}
 
 
 async def test_every_service_is_ready_again_without_a_restart(outage: Outage) -> None:
