@@ -87,5 +87,6 @@ async def test_the_staff_of_its_hotel_see_it(system: System) -> None:
     seen = (await staff.get(f"/v1/orders/{order['order_id']}")).json()
     nothing_yet: dict[str, Any] = {"review": None, "actions": [], "fulfilled_lines": [], "settled_outside": []}
     nothing_paid = {"amount": 0, "currency": order["total"]["currency"]}
-    details = {"needs_attention": False, "refundable": nothing_paid, **nothing_yet}
+    not_erased = {"erased_at": None, "is_to_be_erased": False}
+    details = {"needs_attention": False, "refundable": nothing_paid, **nothing_yet, **not_erased}
     assert seen == order | {"refunds": [], "disputes": [], "staff": details}
