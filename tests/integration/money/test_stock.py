@@ -139,23 +139,23 @@ async def test_an_order_that_expires_gives_its_place_to_the_next_guest(hasty: Sy
     await hasty.guest().order(massage(day))
 
 
-async def test_a_place_held_for_an_order_that_was_never_made_lapses(system: System) -> None:
+async def test_a_place_held_for_an_order_that_was_never_made_lapses(hasty: System) -> None:
     day = date(2038, 2, 8)
     # What a crash between holding and ordering leaves behind.
     lapses = datetime.now(UTC) + timedelta(seconds=1)
     holds = (Hold(order_id=OrderId("ord_never"), quantity=PLACES, until=lapses),)
     left = StockDay(extra_id=MASSAGE, day=day, holds=holds, due_at=lapses)
-    documents = DocumentStore(system.setup.mongodb_url, system.setup.database, Metrics("tests"), timeout=5.0)
+    documents = DocumentStore(hasty.setup.mongodb_url, hasty.setup.database, Metrics("tests"), timeout=5.0)
     try:
         new = Stored(id=stock_id(MASSAGE, day), version=1, state=left)
         assert await ExtrasStore(documents).stock.write(new, now=datetime.now(UTC), due_at=lapses)
     finally:
         documents.close()
-    assert await taken(system, day.isoformat()) == PLACES
+    assert await taken(hasty, day.isoformat()) == PLACES
 
-    await until(lambda: taken_is(system, day.isoformat(), 0), "the hold has lapsed")
+    await until(lambda: taken_is(hasty, day.isoformat(), 0), "the hold has lapsed")
 
-    await system.guest().order(massage(day.isoformat()))
+    await hasty.guest().order(massage(day.isoformat()))
 
 
 async def test_a_place_is_held_while_its_payment_settles_and_kept_once_it_has(hasty: System) -> None:
