@@ -17,6 +17,7 @@ from ops.cli.console import (
     acting_as,
     confirm,
     console,
+    given_reason,
     needs,
     print_json,
     stderr,
@@ -70,9 +71,7 @@ def import_file(
 
     Exit code 0 if it is done, 1 if some of it was sent and is not done, 2 if nothing was sent, 3 without confirmation.
     """
-    reason = why.strip()
-    if not 0 < len(reason) <= 500:
-        raise typer.BadParameter("a reason has 1 to 500 characters", param_hint="--why")
+    reason = given_reason(why)
     read, comparison = _read(file), Comparison(acting_as(who), reason, overwrite)
     differences = with_session(data_dir, lambda desk: comparison.of(read, desk.store))
     _show(differences, as_json=as_json)

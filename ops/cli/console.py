@@ -154,6 +154,14 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def given_reason(why: str) -> str:
+    """The reason of `--why`, which services keep with what they change. Raises typer.BadParameter."""
+    reason = why.strip()
+    if not 0 < len(reason) <= 500:
+        raise typer.BadParameter("a reason has 1 to 500 characters", param_hint="--why")
+    return reason
+
+
 def confirm(question: str, *, yes: bool) -> bool:
     """Ask for confirmation, unless `--yes` was given. Without a terminal the answer is no."""
     if yes:

@@ -19,6 +19,7 @@ from ops.cli.console import (
     acting_as,
     confirm,
     console,
+    given_reason,
     needs,
     print_json,
     stderr,
@@ -88,14 +89,13 @@ def erase(
 
     Exit code 0 if it is done, 1 if something is left for later, 2 if nothing was erased, 3 without confirmation.
     """
-    if not 0 < len(why.strip()) <= 500:
-        raise typer.BadParameter("a reason has 1 to 500 characters", param_hint="--why")
+    reason = given_reason(why)
 
     async def proposed(desk: OperatorSession) -> Proposal:
         return await propose(desk, guest_id, property_id)
 
     async def erased(desk: OperatorSession) -> Report:
-        return await carry_out(desk, proposal, who=acting_as(who), why=why.strip())
+        return await carry_out(desk, proposal, who=acting_as(who), why=reason)
 
     try:
         proposal = with_session(data_dir, proposed)

@@ -20,6 +20,7 @@ from ops.cli.console import (
     acting_as,
     confirm,
     console,
+    given_reason,
     needs,
     print_json,
     stderr,
@@ -119,7 +120,7 @@ def send_again(
 
     Exit code 0 if it is on its way, 1 if that is not known, 2 if nothing was done, 3 without confirmation.
     """
-    command = SendMailAgain(mail_id=mail_id(mail), by=acting_as(who), reason=_reason(why))
+    command = SendMailAgain(mail_id=mail_id(mail), by=acting_as(who), reason=given_reason(why))
     _decide(data_dir, command, "Send it again?", yes=yes, as_json=as_json)
 
 
@@ -139,7 +140,7 @@ def settle(
 
     Exit code 0 if it is settled, 1 if that is not known, 2 if nothing was done, 3 without confirmation.
     """
-    command = SettleMail(mail_id=mail_id(mail), by=acting_as(who), reason=_reason(why))
+    command = SettleMail(mail_id=mail_id(mail), by=acting_as(who), reason=given_reason(why))
     _decide(data_dir, command, "Leave it at that?", yes=yes, as_json=as_json)
 
 
@@ -164,13 +165,6 @@ def _decide(data_dir: Path, command: MailCommand, question: str, *, yes: bool, a
         print_json(_as_json(after))
     else:
         console.print(f"{after.mail_id} is now {after.summary}.", markup=False, soft_wrap=True)
-
-
-def _reason(why: str) -> str:
-    reason = why.strip()
-    if not 0 < len(reason) <= 500:
-        raise typer.BadParameter("a reason has 1 to 500 characters", param_hint="--why")
-    return reason
 
 
 def _show(one: Preview, *, html: bool) -> None:

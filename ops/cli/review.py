@@ -22,6 +22,7 @@ from ops.cli.console import (
     acting_as,
     confirm,
     console,
+    given_reason,
     needs,
     print_json,
     stderr,
@@ -148,9 +149,7 @@ def _decide(
     yes: bool,
     as_json: bool,
 ) -> None:
-    reason = why.strip()
-    if not 0 < len(reason) <= 500:
-        raise typer.BadParameter("a reason has 1 to 500 characters", param_hint="--why")
+    reason = given_reason(why)
 
     async def proposed(desk: OperatorSession) -> Proposal:
         order = await under_review(desk.store, order_id)

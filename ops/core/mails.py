@@ -1,14 +1,11 @@
 """E-mails as operators see them: which were sent or may have been, what one would say, and having one sent again."""
 
 import asyncio
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from chassis.messaging.envelope import Envelope
 from chassis.receipts.pdf import PdfPrinter
-from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
@@ -52,11 +49,11 @@ class NotChangedError(Exception):
 
 async def mails_of(store: Store, *, order_id: str | None, everything: bool) -> list[Mail]:
     """Mails of an order; else those that wait for a person (`everything`: of each status), the newest first."""
-    mails = NotificationStore(store).mails
+    kept = NotificationStore(store)
     if order_id is not None:
-        return await mails.find(MOST, order_id=order_id)
+        return await kept.mails_of(OrderId(order_id))
     wanted = list(MailStatus) if everything else [MailStatus.UNKNOWN, MailStatus.PARKED]
-    found = [mail for status in wanted for mail in await mails.newest(MOST, status=status)]
+    found = [mail for status in wanted for mail in await kept.mails.newest(MOST, status=status)]
     return sorted(found, key=lambda mail: mail.created_at, reverse=True)[:MOST]
 
 
@@ -77,9 +74,7 @@ async def decide(target: Target, store: Store, command: MailCommand) -> Mail:
     action = "mail send-again" if isinstance(command, SendMailAgain) else "mail settle"
     subjects = (command.mail_id, before.order_id)
     async with AuditLog(store).recorded(action, command.by, command.reason, subjects, before.summary) as act:
-        message_id = f"mail.{uuid.uuid4().hex}"
-        async with target.bus("mail", Metrics("mail"), declares=False) as bus:
-            await bus.publish(Envelope(command, message_id, correlation_id=message_id))
+        await target.send("mail", [command])
         after = await _changed(store, before)
         act.outcome = after.summary
     return after

@@ -4,12 +4,9 @@ It is the command that the gateway sends for staff, with the operator's name and
 """
 
 import asyncio
-import uuid
 from dataclasses import dataclass, replace
 
 from chassis.amounts import readable
-from chassis.messaging.envelope import Envelope
-from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored
@@ -120,9 +117,7 @@ async def _forecast(store: Store, proposal: Proposal) -> Proposal:
 
 
 async def _sent(target: Target, store: Store, command: ResolveReview) -> Order:
-    message_id = f"review.{uuid.uuid4().hex}"
-    async with target.bus("review", Metrics("review"), declares=False) as bus:
-        await bus.publish(Envelope(command, message_id, correlation_id=message_id))
+    [message_id] = await target.send("review", [command])
     stored = await _handled(store, command.order_id, message_id)
     if stored is None or not stored.has_handled(message_id):
         found = f"it is {stored.state.summary}" if stored else "it is gone"

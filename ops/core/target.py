@@ -1,7 +1,8 @@
 """The system that commands act on: from the environment, else the stack on this machine."""
 
 import os
-from collections.abc import AsyncIterator, Iterable
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from aio_pika.abc import AbstractConnection
 from chassis.messaging.amqp import connection_for_tools
 from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.secret_files import secret_from
 from chassis.storage.store import Store
+from contracts.message import Command
 from contracts.psp_accounts import DEFAULT_ACCOUNT
 from deploy.local import system_env
 from deploy.management import named_management_url
@@ -145,6 +148,15 @@ class Target:
             yield bus
         finally:
             await bus.stop()
+
+    async def send(self, tool: str, commands: Sequence[Command]) -> list[str]:
+        """Publish a tool's commands; returns the ids of their messages. Raises the broker's errors."""
+        ids = [f"{tool}.{uuid.uuid4().hex}" for _ in commands]
+        if ids:
+            async with self.bus(tool, Metrics(tool), declares=False) as bus:
+                for command, message_id in zip(commands, ids, strict=True):
+                    await bus.publish(Envelope(command, message_id, correlation_id=message_id))
+        return ids
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AbstractConnection]:

@@ -4,14 +4,12 @@ operators' own records here (docs/decisions/0048-erasure.md)."""
 import asyncio
 import json
 import secrets
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.messaging.envelope import Envelope, utc_now
+from chassis.messaging.envelope import utc_now
 from chassis.personal_data import ERASED, Erasure
-from chassis.runtime.metrics import Metrics
 from chassis.storage.audit_log import AuditEntry, AuditLog
 from contracts.ids import GuestId, OrderId, PropertyId
 from contracts.mail import ContactSource, ForgetContact
@@ -28,7 +26,6 @@ from ops.core.session import OperatorSession
 
 ERASED_WITHIN = 20.0
 """Seconds without progress after which the extras service is taken not to answer."""
-_AT_ONCE = 200
 _REMARK = "the guest's data was erased"
 
 
@@ -124,15 +121,13 @@ async def carry_out(desk: OperatorSession, proposal: Proposal, *, who: str, why:
 
 async def _forget_address(desk: OperatorSession, known: Known) -> None:
     """Ask the notification service to forget the guest's address. It will once it runs."""
-    asked = uuid.uuid4().hex
     command = ForgetContact(
         property_id=PropertyId(known.property_id),
         guest_id=GuestId(known.guest_id),
         source=ContactSource.OPERATOR,
         at=utc_now(),
     )
-    async with desk.target.bus("erase", Metrics("erase"), declares=False) as bus:
-        await bus.publish(Envelope(command, f"erase.{asked}", correlation_id=asked))
+    await desk.target.send("erase", [command])
 
 
 async def _forgotten(desk: OperatorSession, known: Known, erasure: Erasure, now: datetime) -> list[Order]:
@@ -148,18 +143,8 @@ async def _forgotten(desk: OperatorSession, known: Known, erasure: Erasure, now:
         if order.erasure is None
     ]
     await ExtrasStore(desk.store).erasures.put({each.order_id: each for each in asked})
-    await send(desk, asked)
+    await desk.target.send("erase", [entry.command for entry in asked])
     return await _answered(desk, [order.order_id for order in known.orders])
-
-
-async def send(desk: OperatorSession, entries: Sequence[ErasedOrder]) -> None:
-    """Ask the extras service to erase these orders."""
-    if not entries:
-        return
-    async with desk.target.bus("erase", Metrics("erase"), declares=False) as bus:
-        for entry in entries:
-            message_id = f"erase.{uuid.uuid4().hex}"
-            await bus.publish(Envelope(entry.command, message_id, correlation_id=message_id))
 
 
 async def _answered(desk: OperatorSession, ids: Sequence[OrderId]) -> list[Order]:
@@ -167,8 +152,7 @@ async def _answered(desk: OperatorSession, ids: Sequence[OrderId]) -> list[Order
     clock = asyncio.get_running_loop().time
     until = clock() + ERASED_WITHIN
     while True:
-        for start in range(0, len(left), _AT_ONCE):
-            found |= {order.order_id: order for _, order in await documents.load_many(left[start : start + _AT_ONCE])}
+        found |= {order.order_id: order for _, order in await loaded(documents, left)}
         waiting = [each for each in left if each in found and found[each].erasure is None]
         if not waiting or clock() > until:
             return list(found.values())

@@ -80,6 +80,7 @@ async def _with_operators_records(desk: OperatorSession, known: Known) -> Known:
     await desk.letters.drain()
     ids = [order.order_id for order in known.orders]
     payments, receipts = PaymentStore(desk.store).payments, ExtrasStore(desk.store).receipts
+    kept = NotificationStore(desk.store)
     mine = Mentions(Erasure(known.guest_id, known.property_id, known.guest_id), frozenset(ids))
     letters = await _letters(desk, mine)
     return Known(
@@ -92,8 +93,8 @@ async def _with_operators_records(desk: OperatorSession, known: Known) -> Known:
         tuple(letters),
         tuple(await _planned(desk, mine)),
         tuple(await _audit(desk.store, {*ids, *(letter.letter_id for letter in letters)})),
-        await NotificationStore(desk.store).contact_of(PropertyId(known.property_id), GuestId(known.guest_id)),
-        tuple([mail for order_id in ids for mail in await NotificationStore(desk.store).mails_of(order_id)]),
+        await kept.contact_of(PropertyId(known.property_id), GuestId(known.guest_id)),
+        tuple([mail for order_id in ids for mail in await kept.mails_of(order_id)]),
     )
 
 

@@ -8,11 +8,11 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
 from extras_service.collections import ExtrasStore
 from extras_service.order.erasure_ledger import ErasedOrder
-from ops.core.guests.erase import forget_letters, send
+from ops.core.guests.erase import forget_letters
+from ops.core.guests.known import loaded
 from ops.core.session import OperatorSession
 
 _LIST = TypeAdapter(tuple[ErasedOrder, ...])
-_AT_ONCE = 200
 
 
 async def entries(store: Store) -> list[ErasedOrder]:
@@ -37,11 +37,9 @@ async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, wh
     async with AuditLog(desk.store).recorded("erase again", who, why, tuple(each.order_id for each in added)) as act:
         await kept.erasures.put({each.order_id: each for each in added})
         known = {each.order_id: each for each in await entries(desk.store)}
-        ids, again = list(known), list[ErasedOrder]()
-        for start in range(0, len(ids), _AT_ONCE):
-            loaded = await kept.orders.load_many(ids[start : start + _AT_ONCE])
-            again += [known[order.order_id] for _, order in loaded if order.erasure is None]
-        await send(desk, again)
+        orders = [order for _, order in await loaded(kept.orders, list(known))]
+        again = [known[order.order_id] for order in orders if order.erasure is None]
+        await desk.target.send("erase", [entry.command for entry in again])
         letters = await forget_letters(desk)
         act.outcome = f"{len(again)} orders asked again, {letters} dead letters rewritten"
     return len(again)
