@@ -86,7 +86,9 @@ class Store:
             write_concern=_DURABLE,
         )
         self._metrics = metrics
-        self._opened: list[MongoDocuments[Any]] = []
+        self._opened: dict[
+            str, MongoDocuments[Any]
+        ] = {}  # by collection: the operator's page opens them again and again
         self.clock = SharedClock("the document store")
         """The store's time, used by all services with documents in it."""
 
@@ -138,9 +140,12 @@ class Store:
         return StoreServer(version=str(built.get("version")), time=now)
 
     async def missing_indexes(self) -> tuple[str, ...]:
-        """Indexes that a service creates at its start and that are not there. Raises StoreUnavailableError."""
+        """Indexes of the documents opened here that a service creates at its start, and that are not there.
+
+        Raises StoreUnavailableError.
+        """
         missing: list[str] = []
-        for documents in self._opened:
+        for documents in self._opened.values():
             missing += await documents.missing_indexes()
         return tuple(missing)
 
@@ -151,7 +156,7 @@ class Store:
         """The documents of one aggregate. `indexed` names fields of the state that are queried: each alone or, joined
         by `+`, several together, always with a range of `created_at`."""
         documents = MongoDocuments(self._database[name], state_type, indexed, self._metrics)
-        self._opened.append(documents)
+        self._opened[name] = documents
         return documents
 
     def records(self, name: str, record_type: type[ModelT], indexed: tuple[str, ...] = ()) -> MongoRecords[ModelT]:

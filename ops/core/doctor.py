@@ -24,6 +24,7 @@ from deploy.accounts import definitions
 from deploy.management import Management, ManagementError, quoted
 from deploy.queue_replacement import drift_at
 from extras_service.collections import ExtrasStore
+from notifications.collections import NotificationStore
 from ops.core.messages import WORK_QUEUES
 from ops.core.queues import seen_at
 from ops.core.target import Target
@@ -158,8 +159,8 @@ def _rights(entry: Mapping[str, str]) -> tuple[str, str, str, str]:
 
 async def _store(target: Target) -> AsyncIterator[Finding]:
     store = target.store(Metrics("bellhop"))
-    ExtrasStore(store)
-    PaymentStore(store)
+    for collections in (ExtrasStore, PaymentStore, NotificationStore):
+        collections(store)
     try:
         server, here = await store.server(), datetime.now(UTC)
         yield Finding("store", "server", server.version)

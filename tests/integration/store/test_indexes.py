@@ -53,6 +53,20 @@ async def things(server: Server, database: str) -> AsyncIterator[Documents[Thing
         yield store.documents("things", Thing, indexed=("owner",))
 
 
+async def test_an_index_that_is_missing_is_named_once_however_often_its_documents_were_opened(
+    store: Server, database: Database[dict[str, Any]]
+) -> None:
+    async with opened(store, database.name) as kept:
+        for _ in range(3):
+            documents = kept.documents("things", Thing, indexed=("owner",))
+        missing = await kept.missing_indexes()
+        await documents.prepare()
+
+        assert "things: state.owner_1_state.created_at_-1" in missing
+        assert len(set(missing)) == len(missing)
+        assert await kept.missing_indexes() == ()
+
+
 async def test_every_query_of_documents_is_answered_by_an_index(
     store: Server, database: Database[dict[str, Any]], sent: Recorder
 ) -> None:
