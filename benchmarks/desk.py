@@ -10,11 +10,9 @@ asked again and again; what is noted is its time, the store's processor time wit
 """
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
 
@@ -25,7 +23,7 @@ from rich.console import Console
 from benchmarks.audit import order
 from benchmarks.figures import Measured, show
 from benchmarks.growth import stored_as
-from benchmarks.stored import APART, insert
+from benchmarks.stored import APART, empty_store, insert
 from chassis.messaging.envelope import utc_now
 from chassis.runtime.metrics import Metrics
 from chassis.storage.store import Store
@@ -33,7 +31,6 @@ from chassis.storage.stored_document import document_of
 from contracts.desk import GetDaySheet, ListPropertyOrders, OrderFilter, PropertyOrders
 from contracts.orders import OrderLine, OrderStatus
 from deploy.local.store import Store as Server
-from deploy.local.store import store_for
 from extras_service.collections import ExtrasStore
 from extras_service.desk_lists import DeskLists
 
@@ -55,13 +52,8 @@ def main(
 ) -> None:
     """Fill a store step by step, and print how long each list of the desk takes."""
     measured = Measured()
-    with tempfile.TemporaryDirectory(prefix="bellhop-desk-") as folder:
-        server = store_for(Path(folder))
-        server.start()
-        try:
-            asyncio.run(_measure(server, measured, sorted(orders)))
-        finally:
-            server.stop()
+    with empty_store() as server:
+        asyncio.run(_measure(server, measured, sorted(orders)))
     show(console, "desk", measured.figures)
 
 

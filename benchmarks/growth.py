@@ -9,10 +9,8 @@ stay the same on a busy machine.
 """
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import psutil
@@ -21,7 +19,7 @@ from rich.console import Console
 
 from benchmarks.audit import order
 from benchmarks.figures import Measured, show
-from benchmarks.stored import APART, insert
+from benchmarks.stored import APART, empty_store, insert
 from chassis.messaging.envelope import Delivery, Envelope, utc_now
 from chassis.runtime.metrics import Metrics
 from chassis.storage.history import Transition
@@ -29,7 +27,6 @@ from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored, document_of
 from contracts.orders import OrderExpired, OrderStatus
 from deploy.local.store import Store as Server
-from deploy.local.store import store_for
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
 
@@ -54,13 +51,8 @@ def main(
 
 def measure(measured: Measured, orders: list[int]) -> None:
     """Note what each question costs a store that is filled step by step."""
-    with tempfile.TemporaryDirectory(prefix="bellhop-growth-") as folder:
-        server = store_for(Path(folder))
-        server.start()
-        try:
-            asyncio.run(_measure(server, measured, sorted(orders)))
-        finally:
-            server.stop()
+    with empty_store() as server:
+        asyncio.run(_measure(server, measured, sorted(orders)))
 
 
 async def _measure(server: Server, measured: Measured, steps: list[int]) -> None:

@@ -1,18 +1,36 @@
 """Fills a store with settled orders and their payments, as copies of ones that were really paid."""
 
+import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from bson.json_util import dumps, loads
 from pymongo import MongoClient
 
+from deploy.local.store import Store as Server
+from deploy.local.store import store_for
+
 _AT_ONCE = 200
 """Documents per write."""
 APART = timedelta(minutes=5)
 """Between the creations of two copies."""
+
+
+@contextmanager
+def empty_store() -> Iterator[Server]:
+    """A store of its own, with nothing in it; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="bellhop-store-") as folder:
+        server = store_for(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def insert(mongodb_url: str, database: str, collection: str, documents: Iterable[Mapping[str, Any]]) -> None:
