@@ -5,7 +5,7 @@ Each part is examined on its own: one that does not answer is a finding, and the
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,13 +56,8 @@ class Finding:
 
 async def examine(target: Target, environment: Mapping[str, str]) -> list[Finding]:
     """Everything that can be seen from here, part by part."""
-    parts: list[Callable[[], AsyncIterator[Finding]]] = [
-        lambda: _broker(target),
-        lambda: _accounts_and_nodes(target),
-        lambda: _store(target),
-        lambda: _psp(target, environment),
-    ]
-    findings = [finding for part in parts async for finding in part()]
+    parts = (_broker(target), _accounts_and_nodes(target), _store(target), _psp(target, environment))
+    findings = [finding for part in parts async for finding in part]
     return [*findings, *of_keys(environment), *_disk(target.stack)]
 
 
