@@ -38,6 +38,7 @@ def unpack_previous(folder: Path) -> Path:
             f"the previous version ({commit}, named in {PREVIOUS.name}) is not in this clone: fetch the whole history "
             f"(`git fetch --unshallow`). git says: {archived.stderr.decode(errors='replace').strip()}"
         )
+    folder.mkdir()
     subprocess.run(["tar", "--extract", "--directory", folder], input=archived.stdout, check=True)
     return folder
 
