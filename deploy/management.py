@@ -13,6 +13,9 @@ VARIABLE = "BELLHOP_MANAGEMENT_URL"
 _OLD_VARIABLE = "BELLHOP_RABBITMQ_MANAGEMENT_URL"
 """Deprecated name, read until version 2.0."""
 
+_PATIENCE = httpx.Timeout(120, connect=10)
+"""Seconds. A broker under load takes its time for a policy or an account that concerns many queues."""
+
 
 class ManagementError(Exception):
     """The management API is unavailable or refuses a request. The text contains no login."""
@@ -34,7 +37,9 @@ class Management:
         """The answer's JSON, or None where there is none. Raises ManagementError."""
         doing = f"{method} {self._base}{path}"
         try:
-            answer = httpx.request(method, self._base + path, json=body, auth=self._login, timeout=30, trust_env=False)
+            answer = httpx.request(
+                method, self._base + path, json=body, auth=self._login, timeout=_PATIENCE, trust_env=False
+            )
         except httpx.HTTPError as error:
             raise ManagementError(doing, type(error).__name__) from error
         if answer.is_error:

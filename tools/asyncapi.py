@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic.json_schema import models_json_schema
 
 from chassis.runtime.startup import VERSION
-from contracts.accounts import ACCOUNTS, Account
+from contracts.accounts import ACCOUNTS, BY_OPERATORS_ALONE, OPERATOR
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.topology import (
     COMMANDS,
@@ -190,13 +190,15 @@ def operations() -> Iterator[tuple[str, Json]]:
     for account in ACCOUNTS:
         for exchange in MESSAGES_OF:
             for kind in _newest(account.sends.get(exchange, ())):
-                yield key(f"{account.name}.sends.{kind}"), sent(account, f"{exchange}.{kind}", kind)
+                yield key(f"{account.name}.sends.{kind}"), sent(account.name, f"{exchange}.{kind}", kind)
         for queue in account.takes:
-            yield key(f"{account.name}.takes.{queue}"), operation("receive", account, queue)
+            yield key(f"{account.name}.takes.{queue}"), operation("receive", account.name, queue)
         for kind in _newest(account.follows.get(EVENTS.name, ())):
-            yield key(f"{account.name}.follows.{kind}"), operation("receive", account, f"{EVENTS.name}.{kind}")
+            yield key(f"{account.name}.follows.{kind}"), operation("receive", account.name, f"{EVENTS.name}.{kind}")
         if REPLIES.name in account.sends:
-            yield key(f"{account.name}.replies"), operation("send", account, REPLIES.name)
+            yield key(f"{account.name}.replies"), operation("send", account.name, REPLIES.name)
+    for kind in sorted(BY_OPERATORS_ALONE):
+        yield key(f"{OPERATOR}.sends.{kind}"), sent(OPERATOR, f"{COMMANDS.name}.{kind}", kind)
 
 
 def _newest(allowed: Iterable[str]) -> list[str]:
@@ -204,7 +206,7 @@ def _newest(allowed: Iterable[str]) -> list[str]:
     return [kind for kind in allowed if kind in Message.kinds]
 
 
-def sent(account: Account, channel: str, kind: str) -> Json:
+def sent(account: str, channel: str, kind: str) -> Json:
     about = operation("send", account, channel)
     is_asked = issubclass(Message.kinds[kind], Query) or kind in {b.routing_key for b in EXTRAS_COMMANDS.bindings}
     reply = {"address": {"location": "$message.header#/reply_to"}, "channel": {"$ref": f"#/channels/{REPLIES.name}"}}
@@ -214,8 +216,8 @@ def sent(account: Account, channel: str, kind: str) -> Json:
     return {**about, **({"reply": reply} if is_asked else {}), "bindings": bindings}
 
 
-def operation(action: Literal["send", "receive"], account: Account, channel: str) -> Json:
-    return {"action": action, "channel": {"$ref": f"#/channels/{key(channel)}"}, "tags": [{"name": account.name}]}
+def operation(action: Literal["send", "receive"], account: str, channel: str) -> Json:
+    return {"action": action, "channel": {"$ref": f"#/channels/{key(channel)}"}, "tags": [{"name": account}]}
 
 
 def text() -> str:

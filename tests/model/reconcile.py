@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from unittest.mock import patch
 
+from chassis.storage.documents import Documents
 from contracts.message import Message
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from ops.core import lost_payments
 from payment_service.payment.state import Payment
+from psp_adapter.ledger import Ledger
+from psp_adapter.stripe_reader import StripeReader
 from tests.model import psp as at_psp
 from tests.model.psp import Psp
 from tests.model.rules import Book, Receiver
@@ -40,10 +44,10 @@ def reconcile(book: Book, order: int, payment: int, psp: int) -> Reconciled:
 
     if waits is not None and waits.status in lost_payments.WAITING:
         waiting = [lost_payments.Waiting(waits, book.payments[payment])]
-        ledger: Any = SimpleNamespace(installation="bellhop", stripe=_Stripe(book.psps[psp]))
-        payments: Any = known
+        ledger = Ledger(cast(StripeReader, _Stripe(book.psps[psp])), "bellhop")
+        payments = cast(Documents[Payment], known)
         with patch.object(lost_payments, "_PATIENCE", 0.0):
-            asyncio.run(lost_payments.restore(waiting, payments, ledger, send))
+            asyncio.run(lost_payments.restore(waiting, payments, [ledger], send))
     return Reconciled(now, sent, parked)
 
 
@@ -56,6 +60,8 @@ class _Payments:
 
 
 class _Stripe:
+    account = DEFAULT_ACCOUNT
+
     def __init__(self, psp: Psp) -> None:
         self._psp = psp
 

@@ -137,6 +137,8 @@ SHOULD_RING: Mapping[str, Callable[["World"], bool | None]] = {
     "BellhopRefundFailed": _a_refund_has_failed,
     "BellhopOutboxUnsent": _something_is_unsent,
     "BellhopBreakerOpen": _is_never,
+    "BellhopMailServerDown": _is_never,
+    "BellhopMailUnknown": _is_never,
     "BellhopRefusedByPsp": _is_never,
     "BellhopServiceDown": _is_never,
     "BellhopQueueWithoutConsumer": _is_never,

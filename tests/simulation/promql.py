@@ -23,7 +23,7 @@ _LOOKBACK, _EVER = 300.0, float("inf")
 _TOKEN = re.compile(
     r"\s*(?:(?P<series>[a-z_]\w*)|(?P<labels>\{[^}]*\})|(?P<number>[\d.]+)|\[(?P<range>\w+)\]|(?P<sign>[><=]=?|[(),]))"
 )
-_LABEL = re.compile(r'(\w+)(=~|=)"([^"]*)"')
+_LABEL = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COMPARES: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -31,6 +31,11 @@ _COMPARES: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     ">=": operator.ge,
     "<=": operator.le,
+}
+_MATCHES: Mapping[str, Callable[[str, str], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "=~": lambda pattern, value: re.fullmatch(pattern, value) is not None,
 }
 _AGGREGATES: Mapping[str, Callable[[Iterable[float]], float]] = {"sum": sum, "max": max, "min": min}
 
@@ -159,10 +164,7 @@ class _Words:
         @cache
         def match(labels: Labels) -> bool:
             known = dict(labels)
-            return all(
-                re.fullmatch(said, known.get(name, "")) is not None if how == "=~" else known.get(name, "") == said
-                for name, how, said in wanted
-            )
+            return all(_MATCHES[how](said, known.get(name, "")) for name, how, said in wanted)
 
         return match
 

@@ -20,9 +20,12 @@ _QUICK = ("the_psp_is_down", "a_queue_refuses", "handlers_have_a_bug")
 def test_every_alarm_is_one_that_an_outage_or_a_state_makes_ring() -> None:
     made_to_ring = frozenset[str]().union(*(outage.rings for outage in OUTAGES.values())) | STATES.keys()
 
-    assert rules().keys() - made_to_ring == {"BellhopLogNotWritten", "BellhopApprovalWaits"}, (
-        "the message log's own connection is not simulated, and no order awaits approval for days"
-    )
+    assert rules().keys() - made_to_ring == {
+        "BellhopLogNotWritten",
+        "BellhopApprovalWaits",
+        "BellhopMailServerDown",
+        "BellhopMailUnknown",
+    }, "neither the log's own connection nor a mail server is simulated, and no order awaits approval for days"
     assert rules().keys() - SHOULD_RING.keys() == {
         "BellhopMessagesParked",
         "BellhopMessagesRetried",

@@ -40,6 +40,7 @@ NOT_PERSONAL = {
         "dispute_id",
         "doubles",
         "doubled_refunds",
+        "earlier_accounts",
         "earlier_sessions",
         "edited_from",
         "erasure",
@@ -89,6 +90,7 @@ NOT_PERSONAL = {
         "account",
         "connected",
         "psp_account",
+        "psp_accounts",
         "publishable_key",
     ),
     # Words of the PSP and the services, about money.

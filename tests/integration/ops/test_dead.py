@@ -12,6 +12,7 @@ from contracts.money import Money
 from contracts.orders import CancelOrder
 from contracts.payments import PaymentFailed
 from contracts.psp import ClosePspSession, CreatePspRefund, CreatePspSession
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from ops.core.dead_letters.letters import DeadLetters
 from ops.core.messages import Filter
 from ops.core.replay.plans import Plans, PlanStage
@@ -116,7 +117,11 @@ async def test_a_forecast_says_what_comes_to_nothing_and_why(operator: Operator)
     await operator.park(cancel, cancel.kind, "extras.commands", "m-2")
     await operator.park(cancel, cancel.kind, "extras.commands", "m-3")
     await operator.park(of_unknown_order(1), "payments.payment-succeeded.v1", "extras.payments", "m-4")
-    await operator.park(sample("psp.create-psp-refund.v1"), "psp.create-psp-refund.v1", "psp.commands", "m-5")
+    elsewhere = sample("psp.create-psp-refund.v1")
+    await operator.park(
+        elsewhere.model_copy(update={"psp_account": DEFAULT_ACCOUNT}), elsewhere.kind, "psp.commands", "m-5"
+    )
+    await operator.park(elsewhere, elsewhere.kind, "psp.commands", "m-6")
 
     saved = await operator.json("dead", "replay", code=3)
     items = (await operator.json("plans", "show", saved["plan_id"]))["items"]
@@ -128,6 +133,8 @@ async def test_a_forecast_says_what_comes_to_nothing_and_why(operator: Operator)
     assert forecasts["m-4"]["outcome"] == "fails"
     assert forecasts["m-5"]["outcome"] == "asks the PSP"
     assert "could not be asked" in forecasts["m-5"]["detail"]  # a PaymentIntent of no account
+    assert forecasts["m-6"]["outcome"] == "fails"
+    assert "seaside" in forecasts["m-6"]["detail"]
 
 
 async def test_a_forecast_for_a_command_to_the_psp_says_what_the_psp_would_do_now(operator: Operator) -> None:

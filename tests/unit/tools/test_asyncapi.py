@@ -76,7 +76,8 @@ def test_every_requester_of_the_extras_service_awaits_a_reply() -> None:
     assert "gateway-sends-orders-place-order-v1" in asking
     assert "gateway-sends-orders-get-order-v1" in asking
     assert {name for name in asking if not name.startswith("gateway-sends-")} == {
-        "notifications-sends-mail-describe-order-v1"
+        "notifications-sends-mail-describe-order-v1",
+        "bellhop-sends-orders-erase-order-v1",
     }
 
 
