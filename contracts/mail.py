@@ -3,7 +3,7 @@
 An address never travels in the clear: it is sealed, as a client secret is, so no queue, dead letter or log shows it.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -27,7 +27,7 @@ class ContactSource(StrEnum):
     GUEST = "guest"
     """The guest's own request. It outweighs every token."""
     OPERATOR = "operator"
-    """An erasure. The next payment of the guest may bring an address again."""
+    """An erasure, on request or by age. The next payment of the guest may bring an address again."""
 
 
 class ContactCommand(Command):
@@ -45,6 +45,7 @@ class KeepContact(ContactCommand):
     kind: Literal["mail.keep-contact.v1"] = "mail.keep-contact.v1"
     sealed_email: SealedEmail | None = Field(default=None, description="none: erased from a stored message")
     language: Language | None = None
+    stay_to: date | None = Field(default=None, description="day of departure; none: of an earlier version")
 
 
 class ForgetContact(ContactCommand):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chassis.runtime.settings import StoreSettings
+from chassis.runtime.settings import EraseAfter, StoreSettings
 from extras_service.order.placement import Terms
 
 _DEFAULT = Terms()
@@ -25,11 +25,7 @@ class ExtrasSettings(StoreSettings):
         ge=1,
         description="places of one limited extra and day that one guest's orders may have",
     )
-    erase_after: timedelta | None = Field(
-        default=None,
-        ge=timedelta(days=1),
-        description="how long after the day of departure orders forget their guests; none: only on request",
-    )
+    erase_after: EraseAfter = None
     sweep_every: float = Field(
         default=1.0, gt=0, description="seconds between sweeps for deadlines and unsent messages"
     )

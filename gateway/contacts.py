@@ -44,7 +44,8 @@ class TokenContacts:
         if payer.receipt_email is None:
             return
         guest, language = payer.guest, first_language(accepted_languages)
-        named = json.dumps([guest.property_id, guest.guest_id, payer.receipt_email, language])
+        stay_to = guest.stay_to.isoformat()
+        named = json.dumps([guest.property_id, guest.guest_id, stay_to, payer.receipt_email, language])
         key, now = hashlib.sha256(named.encode()).hexdigest(), self._steady()
         last = self._published.get(key)
         if last is not None and now - last < _AGAIN_AFTER:
@@ -56,6 +57,7 @@ class TokenContacts:
             at=self._clock(),
             sealed_email=self._seal.close(payer.receipt_email),
             language=language,
+            stay_to=guest.stay_to,
         )
         asked = uuid.uuid4().hex
         try:

@@ -45,7 +45,15 @@ def create_app(settings: NotificationSettings) -> Starlette:
     )
     sending = Sending(descriptions, Writer(settings.mail_from, PdfPrinter()), server)
     terms = settings.terms
-    parts = wire(bus, store, store.clock.now, terms, Seal(settings.seal_keys), sending if terms.is_on else None)
+    parts = wire(
+        bus,
+        store,
+        store.clock.now,
+        terms,
+        Seal(settings.seal_keys),
+        sending if terms.is_on else None,
+        erase_after=settings.erase_after,
+    )
     return document_service(
         parts,
         bus,

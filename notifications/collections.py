@@ -11,7 +11,7 @@ _MOST_MAILS = 200
 
 class NotificationStore:
     def __init__(self, store: DocumentStore) -> None:
-        self.contacts: Documents[GuestContact] = store.documents("guest_contacts", GuestContact)
+        self.contacts: Documents[GuestContact] = store.documents("guest_contacts", GuestContact, indexed=("stay_to",))
         self.mails: Documents[Mail] = store.documents("mails", Mail, indexed=("order_id", "status"))
 
     async def contact_of(self, property_id: PropertyId, guest_id: GuestId) -> GuestContact | None:

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from chassis.runtime.settings import StoreSettings
+from chassis.runtime.settings import EraseAfter, StoreSettings
 from chassis.seal import SealKeys
 from chassis.web.receipt_emails import is_plausible
 from chassis.web.token_settings import LOOPBACK
@@ -45,6 +45,7 @@ class NotificationSettings(StoreSettings):
     mail_max_age: timedelta = Field(
         default=_DEFAULT.max_age, gt=timedelta(), description="news that are older are not sent any more"
     )
+    erase_after: EraseAfter = None
     reply_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for an order's description")
     sweep_every: float = Field(
         default=1.0, gt=0, description="seconds between sweeps for deadlines and unsent messages"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from notifications.mail.state import Mail
 from notifications.writing import Writer
 
 SERVICE = services.NOTIFICATIONS
+_ERASED_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class NotificationParts:
     collections: NotificationStore
     contacts: WritePath[GuestContact, ContactInput]
     mails: WritePath[Mail, MailInput]
+    keeper: NotificationKeeper
     handlers: NotificationHandlers
     send: Handler
 
@@ -68,7 +70,8 @@ class NotificationParts:
 
     def loops(self, sweep_every: float) -> tuple[Loop, ...]:
         """The background work; `sweep_every` in seconds."""
-        return self.mails.loops("mails", sweep_every)
+        aged = Loop("addresses to erase by age", _ERASED_EVERY, self.keeper.sweep_old)
+        return *self.mails.loops("mails", sweep_every), aged
 
     def checks(self) -> dict[str, Check]:
         """For readiness."""
@@ -86,8 +89,12 @@ def wire(
     terms: Terms,
     seal: Seal | None = None,
     sending: Sending | None = None,
+    *,
+    erase_after: timedelta | None = None,
 ) -> NotificationParts:
-    """Nothing is asked of bus or store here. Without `sending` (a dry run, no mail server) none is sent."""
+    """Nothing is asked of bus or store here. Without `sending` (a dry run, no mail server) none is sent. `erase_after`
+    the day of departure, addresses go.
+    """
     collections = NotificationStore(store)
     contacts = WritePath(collections.contacts, bus, decide_contact, deduplicates=False, clock=clock)
     # What is done about a mail is known by its document, not by the message that led to it.
@@ -99,8 +106,8 @@ def wire(
         deduplicates=False,
         clock=clock,
     )
-    keeper = NotificationKeeper(mails, contacts, collections, terms, seal)
+    keeper = NotificationKeeper(mails, contacts, collections, terms, seal, clock, erase_after)
     send: Handler = keeper.rehearse
     if sending is not None:
         send = Courier(mails, collections, sending.descriptions, sending.writer, sending.post, clock).send
-    return NotificationParts(collections, contacts, mails, NotificationHandlers(keeper, bus), send)
+    return NotificationParts(collections, contacts, mails, keeper, NotificationHandlers(keeper, bus), send)

@@ -4,9 +4,10 @@ They come from environment variables prefixed `BELLHOP_`; secrets also from file
 """
 
 import sys
+from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -75,6 +76,15 @@ class StoreSettings(ServiceSettings):
     mongodb_database: str = "bellhop"
     store_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for the store to answer")
 
+
+EraseAfter = Annotated[
+    timedelta | None,
+    Field(
+        ge=timedelta(days=1),
+        description="how long after the day of departure orders forget their guests, and their e-mail addresses go; "
+        "none: only on request",
+    ),
+]
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 

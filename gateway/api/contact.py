@@ -43,6 +43,7 @@ def routes(bus: BusGateway, auth: Auth, seal: Seal, clock: Callable[[], datetime
             at=clock(),
             sealed_email=seal.close(body.email),
             language=body.language,
+            stay_to=guest.stay_to,
         )
         return await contact_after(command, request)
 

@@ -1,7 +1,7 @@
 """The inputs of the decisions on a contact."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from contracts.ids import GuestId, PropertyId
 from contracts.mail import ContactSource, ForgetContact
@@ -17,6 +17,14 @@ class KeepAddress:
     at: datetime
     email: str = field(repr=False)
     language: str | None
+    stay_to: date
 
 
-ContactInput = KeepAddress | ForgetContact
+@dataclass(frozen=True, slots=True)
+class RetentionPassed:
+    """Guests whose last stay ended before this day are forgotten."""
+
+    before: date
+
+
+ContactInput = KeepAddress | ForgetContact | RetentionPassed

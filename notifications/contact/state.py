@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -16,11 +16,13 @@ class GuestContact(State):
 
     property_id: PropertyId
     guest_id: GuestId
-    """Empty once an operator has erased it: the document's id is a digest."""
+    """Empty once it was erased, on request or by age: the document's id is a digest."""
     email: str | None = Field(repr=False)
     """None: removed. The document stays, so that no older command brings the address back."""
     language: str | None = None
     source: ContactSource
+    stay_to: date | None = None
+    """The last day of departure that is known of this guest; None once the guest was erased."""
     created_at: datetime
     asked_at: datetime
     """When its present content was asked for."""

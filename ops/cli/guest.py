@@ -158,10 +158,11 @@ def erase_again(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Erase again what a restored backup has brought back, by the list of erasures.
+    """Erase again what a restored backup has brought back, and what dead letters and plans say of erased orders.
 
     The extras service does so by itself within an hour, by the list in the store; a list that was restored as well
-    lacks the erasures since the backup: give them with `--from`.
+    lacks the erasures since the backup: give them with `--from`. Dead letters and messages of replay plans about
+    orders that have forgotten their guests are rewritten: run it each night where orders forget by age.
 
     Example: `bellhop guest erase-again --from erasures.json --why "restored the backup of Monday"`
 
@@ -171,8 +172,9 @@ def erase_again(
         added = ledger.read(file.read_text()) if file else []
     except (OSError, ValueError) as wrong:
         raise typer.BadParameter(str(wrong).partition("\n")[0], param_hint="--from") from None
-    number = with_session(data_dir, lambda desk: ledger.erase_again(desk, added, who=acting_as(who), why=why))
+    done = with_session(data_dir, lambda desk: ledger.erase_again(desk, added, who=acting_as(who), why=why))
     if as_json:
-        print_json({"asked_again": number})
-    else:
-        console.print(f"{number} orders were asked again to forget their guests.")
+        print_json(asdict(done))
+        return
+    console.print(f"Orders asked again to forget their guests: {done.asked_again}.")
+    console.print(f"Rewritten: {done.letters} dead letters, {done.planned} messages of replay plans.")

@@ -96,6 +96,7 @@ class Office:
     security: Security = Security.NONE
     login: tuple[str, str] = ("", "")
     ca_file: Path | None = None
+    erase_after: timedelta | None = None
     store: FakeStore = field(default_factory=FakeStore)
     bus: Outbound = field(default_factory=Outbound)
     now: dt.datetime = given.NOW
@@ -110,7 +111,9 @@ class Office:
             HOST, self.server.port, self.security, self.login[0], SecretStr(self.login[1]), self.ca_file, 2.0, "bellhop"
         )
         sending = Sending(self.descriptions, Writer(SENDER, PdfPrinter()), self.post)
-        self.parts: NotificationParts = wire(self.bus, self.store, lambda: self.now, self.terms, SEAL, sending)
+        self.parts: NotificationParts = wire(
+            self.bus, self.store, lambda: self.now, self.terms, SEAL, sending, erase_after=self.erase_after
+        )
 
     @property
     def handlers(self) -> NotificationHandlers:
@@ -124,6 +127,7 @@ class Office:
             at=self.now,
             sealed_email=SEAL.close(email),
             language=language,
+            stay_to=said.get("stay_to", GUEST.stay_to),
         )
         return await self.handlers.keep(command, self.delivery("c-1", "mail.keep-contact.v1"))
 
@@ -222,6 +226,27 @@ async def test_an_address_that_is_removed_before_the_mail_leaves_is_not_written_
 
     assert server.received == []
     assert (await office.mail()).summary == f"confirmed to guest: dropped ({NO_ADDRESS})"
+
+
+async def test_addresses_go_when_their_guests_left_long_enough_ago(server: StandIn) -> None:
+    office = Office(server, erase_after=timedelta(days=90))
+    await office.know()
+    swept = [await office.parts.keeper.sweep_old()]
+    office.now += GUEST.stay_to - office.now.date() + timedelta(days=90)
+    swept.append(await office.parts.keeper.sweep_old())
+    office.now += timedelta(days=1)
+    swept += [await office.parts.keeper.sweep_old() for _ in range(2)]
+
+    assert swept == [0, 0, 1, 0]
+    assert GUEST.guest_id not in str(office.store.raw["guest_contacts"])
+    assert ANNA not in str(office.store.raw["guest_contacts"])
+    assert await office.event(confirmed(office)) == Ignored(NO_ADDRESS)
+
+
+async def test_without_the_setting_addresses_do_not_age(office: Office) -> None:
+    office.now += timedelta(days=10_000)
+
+    assert await office.parts.keeper.sweep_old() == 0
 
 
 async def test_what_the_order_has_overtaken_is_not_sent(office: Office, server: StandIn) -> None:

@@ -4,9 +4,10 @@ operators' own records here (docs/decisions/0048-erasure.md)."""
 import asyncio
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from chassis.messaging.envelope import utc_now
 from chassis.personal_data import ERASED, Erasure
@@ -26,6 +27,7 @@ from ops.core.session import OperatorSession
 
 ERASED_WITHIN = 20.0
 """Seconds without progress after which the extras service is taken not to answer."""
+_RecordT = TypeVar("_RecordT", DeadLetter, Planned)
 _REMARK = "the guest's data was erased"
 
 
@@ -171,23 +173,36 @@ async def _rewrite_letter(desk: OperatorSession, letter: DeadLetter, erasure: Er
     return True
 
 
-async def forget_letters(desk: OperatorSession) -> int:
-    """Rewrite the dead letters about orders that have forgotten their guests: those that came afterwards, from a queue
-    or from a backup. Returns their number."""
+async def forget_records(desk: OperatorSession) -> tuple[int, int]:
+    """Rewrite the operators' records about orders that have forgotten their guests: of those that forgot by age, and
+    what came afterwards, from a queue or from a backup. A plan that is being sent is left.
+
+    Returns the numbers of dead letters and of messages of plans.
+    """
     await desk.letters.drain()
-    letters = await desk.letters.matching(Filter(), None)
-    ids = sorted({each.message.order_id for each in letters if each.message.order_id})
+    letters = planned = 0
+    async for letter, erasure in _forgotten_in(desk, await desk.letters.matching(Filter(), None)):
+        letters += await _rewrite_letter(desk, letter, erasure)
+    for plan in await desk.plans.all():
+        if plan.stage is not PlanStage.RUNNING:
+            async for item, erasure in _forgotten_in(desk, (await desk.plans.named(plan.plan_id))[1]):
+                await _rewrite_planned(desk, item, erasure)
+                planned += 1
+    return letters, planned
+
+
+async def _forgotten_in(desk: OperatorSession, records: Sequence[_RecordT]) -> AsyncIterator[tuple[_RecordT, Erasure]]:
+    """The records, with whole bodies, that still say what their orders have forgotten."""
+    ids = sorted({each.message.order_id for each in records if each.message.order_id})
     orders = {order.order_id: order for _, order in await loaded(ExtrasStore(desk.store).orders, ids)}
-    rewritten = 0
-    for letter in letters:
-        order = orders.get(OrderId(letter.message.order_id or ""))
+    for record in records:
+        order = orders.get(OrderId(record.message.order_id or ""))
         if order is None or order.erased_at is None or order.erasure is None:
             continue
-        whole = letter.model_copy(update={"message": await whole_of(desk, letter.message)})
+        whole = record.model_copy(update={"message": await whole_of(desk, record.message)})
         erasure = Erasure(order.erasure, order.guest.property_id, order.erasure)
         if without_guest(whole.message, erasure).body != whole.message.body:
-            rewritten += await _rewrite_letter(desk, whole, erasure)
-    return rewritten
+            yield whole, erasure
 
 
 async def _rewrite_planned(desk: OperatorSession, item: Planned, erasure: Erasure) -> None:

@@ -1,6 +1,7 @@
 """The list of erasures: kept beside backups, and carried out again after one is restored."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
@@ -8,11 +9,20 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.store import Store
 from extras_service.collections import ExtrasStore
 from extras_service.order.erasure_ledger import ErasedOrder
-from ops.core.guests.erase import forget_letters
+from ops.core.guests.erase import forget_records
 from ops.core.guests.known import loaded
 from ops.core.session import OperatorSession
 
 _LIST = TypeAdapter(tuple[ErasedOrder, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What was done: how many orders were asked again, and how many records were rewritten."""
+
+    asked_again: int
+    letters: int
+    planned: int
 
 
 async def entries(store: Store) -> list[ErasedOrder]:
@@ -26,10 +36,10 @@ def read(text: str) -> list[ErasedOrder]:
     return list(_LIST.validate_json(text))
 
 
-async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, who: str, why: str) -> int:
-    """Add entries to the list, and ask every order on it that does not forget its guest to do so. Returns their number.
+async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, who: str, why: str) -> Again:
+    """Add entries to the list, and ask every order on it that does not forget its guest to do so.
 
-    Dead letters about orders that have forgotten their guests are rewritten.
+    Dead letters and messages of plans about orders that have forgotten their guests are rewritten.
 
     Recorded in the audit log first. Raises StoreUnavailableError and the broker's errors.
     """
@@ -40,6 +50,7 @@ async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, wh
         orders = [order for _, order in await loaded(kept.orders, list(known))]
         again = [known[order.order_id] for order in orders if order.erasure is None]
         await desk.target.send("erase", [entry.command for entry in again])
-        letters = await forget_letters(desk)
-        act.outcome = f"{len(again)} orders asked again, {letters} dead letters rewritten"
-    return len(again)
+        letters, planned = await forget_records(desk)
+        rewritten = f"{letters} dead letters and {planned} messages of replay plans rewritten"
+        act.outcome = f"{len(again)} orders asked again, {rewritten}"
+    return Again(len(again), letters, planned)

@@ -245,6 +245,23 @@ async def test_a_dead_letter_that_comes_afterwards_is_rewritten_as_well(operator
     assert await operator.json("dead", "list") == []
 
 
+async def test_a_plan_that_a_backup_has_brought_back_is_rewritten_as_well(operator: Operator, guest: Guest) -> None:
+    order_id = await fulfilled_order(operator, guest)
+    await operator.park(cancelling(order_id, guest.guest_id), "orders.cancel-order.v1", "extras.commands", "m-1")
+    await operator.runs("dead", "replay", *WHY, code=None)  # asks, and is not answered: the plan stays
+    with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
+        items = client[operator.system.setup.database].replay_items
+        [backup] = items.find()
+        await erased(operator, guest)
+        items.replace_one({"_id": backup["_id"]}, backup)
+
+    done = await operator.json("guest", "erase-again", *WHY)
+
+    assert done == {"asked_again": 0, "letters": 0, "planned": 1}
+    await forgotten(operator, guest.guest_id)
+    assert (await operator.json("guest", "erase-again", *WHY))["planned"] == 0
+
+
 async def test_a_restored_order_is_erased_again(operator: Operator, guest: Guest) -> None:
     order_id = await fulfilled_order(operator, guest)
     with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
@@ -257,7 +274,7 @@ async def test_a_restored_order_is_erased_again(operator: Operator, guest: Guest
     assert guest.guest_id in stored_text(operator)
     asked = await operator.json("guest", "erase-again", *WHY)
 
-    assert asked == {"asked_again": 1}
+    assert asked == {"asked_again": 1, "letters": 0, "planned": 0}
     await forgotten(operator, guest.guest_id)
     assert (await Desk.of(operator.system).sees(order_id))["guest_id"] == report["pseudonym"]
     assert [each["order_id"] for each in await operator.json("guest", "erasures")] == [order_id]
