@@ -2,6 +2,7 @@
 
 import email
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from email.policy import default
 from pathlib import Path
 
@@ -145,3 +146,30 @@ async def test_a_preview_says_what_would_be_sent_and_sends_nothing(
     [attached] = message.iter_attachments()
     assert attached.get_content().startswith(b"%PDF-")
     assert server.received == []
+
+
+async def test_restored_addresses_are_brought_up_to_date_by_the_log(operator: Operator) -> None:
+    """One guest was erased after the backup, and another one gave an address."""
+    system, contacts = operator.system, operator.system.documents["guest_contacts"]
+    erased, given = system.guest(email=ANNA), system.guest()
+    since = (datetime.now(UTC) - timedelta(seconds=2)).isoformat()
+    body(await erased.http.put("/v1/contact", json={"email": ANNA}), 200)
+    backup = await contacts.find_one({"state.guest_id": erased.guest_id})
+    assert backup is not None
+    whose = ("guest", "erase", erased.guest_id, "--property", erased.property_id, *WHY, "--yes")
+    await operator.runs(*whose)
+    body(await given.http.put("/v1/contact", json={"email": "bo@example.org"}), 200)
+
+    async def is_erased() -> bool:
+        return await contacts.count_documents({"state.guest_id": erased.guest_id}) == 0
+
+    await until(is_erased, "the address is erased")
+    await contacts.replace_one({"_id": backup["_id"]}, backup)
+    await contacts.delete_one({"state.guest_id": given.guest_id})
+
+    words = ("--to", "mail.commands", "--kind", "mail.*-contact.*", "--since", since)
+    await operator.runs("log", "replay", *words, "--rate", "100", "--accept-changes", *WHY, "--yes")
+
+    await until(is_erased, "the address is erased again")
+    assert body(await erased.http.get("/v1/contact"), 200)["email"] is None
+    assert body(await given.http.get("/v1/contact"), 200)["email"] == "bo@example.org"
