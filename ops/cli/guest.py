@@ -123,7 +123,7 @@ def _show(proposal: Proposal) -> None:
     lines += [f"{order_id}: forgets the guest later, because {reason}" for order_id, reason in proposal.open.items()]
     lines += [
         "Stay: amounts, days, extras, receipts and ids of orders; who moved money among the staff.",
-        f"Not here: {len(known.psp_references)} PaymentIntents at Stripe, the message log for 7 days, and backups.",
+        f"Not here: PaymentIntents at Stripe ({len(known.psp_references)}), the message log for 7 days, and backups.",
     ]
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
@@ -177,4 +177,4 @@ def erase_again(
         print_json(asdict(done))
         return
     console.print(f"Orders asked again to forget their guests: {done.asked_again}.")
-    console.print(f"Rewritten: {done.letters} dead letters, {done.planned} messages of replay plans.")
+    console.print(f"Rewritten dead letters: {done.letters}, messages of replay plans: {done.planned}.")

@@ -72,12 +72,12 @@ class Report:
     @property
     def summary(self) -> str:
         parts = (
-            f"{len(self.erased)} orders erased, {len(self.to_be_erased)} to be erased once they are final",
-            f"{self.letters} dead letters and {self.planned} messages of replay plans rewritten",
-            *((f"{len(self.unanswered)} orders not answered yet",) if self.unanswered else ()),
-            *((f"{len(self.left)} dead letters left",) if self.left else ()),
+            f"orders erased: {len(self.erased)}, to be erased once they are final: {len(self.to_be_erased)}",
+            f"rewritten dead letters: {self.letters}, messages of replay plans: {self.planned}",
+            *((f"orders not answered yet: {len(self.unanswered)}",) if self.unanswered else ()),
+            *((f"dead letters left: {len(self.left)}",) if self.left else ()),
         )
-        return ", ".join(parts)
+        return "; ".join(parts)
 
 
 async def propose(desk: OperatorSession, guest_id: str, property_id: str) -> Proposal:

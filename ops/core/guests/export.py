@@ -32,7 +32,8 @@ async def export(desk: OperatorSession, guest_id: str, property_id: str, *, who:
 def summary_of(known: Known) -> str:
     """How much is known, in numbers."""
     return (
-        f"{len(known.orders)} orders, {len(known.letters)} dead letters, {len(known.planned)} messages of replay plans"
+        f"orders: {len(known.orders)}, dead letters: {len(known.letters)}, "
+        f"messages of replay plans: {len(known.planned)}"
     )
 
 

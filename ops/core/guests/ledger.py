@@ -51,6 +51,6 @@ async def erase_again(desk: OperatorSession, added: Sequence[ErasedOrder], *, wh
         again = [known[order.order_id] for order in orders if order.erasure is None]
         await desk.target.send("erase", [entry.command for entry in again])
         letters, planned = await forget_records(desk)
-        rewritten = f"{letters} dead letters and {planned} messages of replay plans rewritten"
-        act.outcome = f"{len(again)} orders asked again, {rewritten}"
+        rewritten = f"rewritten dead letters: {letters}, messages of replay plans: {planned}"
+        act.outcome = f"orders asked again: {len(again)}; {rewritten}"
     return Again(len(again), letters, planned)

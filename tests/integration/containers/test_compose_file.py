@@ -127,6 +127,14 @@ def test_compose_passes_every_setting_of_a_service_and_nothing_else() -> None:
     assert passed == {name: variables_of(settings) for name, settings in SETTINGS.items()}
 
 
+def test_the_operators_commands_look_at_the_same_accounts_and_installation_as_the_adapter() -> None:
+    adapter, operator = (services()[name]["environment"] for name in ("psp-adapter", "operator"))
+    shared = ("STRIPE_API_KEY", "BELLHOP_PSP_ACCOUNTS", "BELLHOP_STRIPE_API_BASE", "BELLHOP_STRIPE_ACCOUNT")
+
+    for variable in (*shared, "BELLHOP_INSTALLATION"):
+        assert operator[variable] == adapter[variable]
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_service_starts_after_the_topology_is_declared(name: str) -> None:
     assert TOPOLOGY in services()[name]["depends_on"]
