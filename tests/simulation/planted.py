@@ -20,7 +20,9 @@ from chassis.storage.store import MongoDocuments as Documents
 from chassis.storage.stored_document import Stored, document_of
 from chassis.storage.write_path import WritePath
 from chassis.web import problems
+from contracts.money import Money
 from contracts.orders import OrderConfirmed
+from contracts.psp import CapturePspSession
 from extras_service.order.state import Order
 from extras_service.stock.holds import StockKeeper
 from psp_adapter.stripe_api import StripeApi
@@ -193,6 +195,18 @@ def confirms_under_two_ids() -> AbstractContextManager[Any]:
     return patch.object(Bus, "publish", published)
 
 
+def captures_what_was_taken_out() -> AbstractContextManager[Any]:
+    """All that was authorised is captured, whatever staff have taken out of the order."""
+    capture = StripeApi.capture_session
+
+    async def captured(api: StripeApi, command: CapturePspSession) -> Any:
+        intent = await api.client.v1.payment_intents.retrieve_async(command.psp_reference)
+        whole = Money(amount=intent.amount, currency=command.amount.currency)
+        return await capture(api, command.model_copy(update={"amount": whole}))
+
+    return patch.object(StripeApi, "capture_session", captured)
+
+
 def needs_no_person() -> AbstractContextManager[Any]:
     """Reviews and failed refunds are not marked for the gauges."""
     return patch.object(Order, "needs_attention", property(lambda _order: False))
@@ -230,6 +244,7 @@ BUGS: Mapping[str, Bug] = {
         sends_an_outbox_once,
         needs_no_person,
         keeps_every_state,
+        captures_what_was_taken_out,
         confirms_under_two_ids,
         refuses_with_any_status,
         counts_nothing_that_waits,
