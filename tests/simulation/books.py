@@ -10,7 +10,7 @@ UNREADABLE = ("ord_unreadable", "ord_of_a_newer_version")
 """Documents that no sweep can do anything about, and that must not keep it from the others."""
 _LOST = ("lost", "prevented")
 
-STORED = ("orders", "payments", "stock", "psp_sweeps", "catalogue", "properties")
+STORED = ("orders", "payments", "stock", "psp_sweeps", "catalogue", "properties", "mails")
 """Collections of documents with an outbox."""
 
 

@@ -59,6 +59,10 @@ class Profile:
     webhooks_doubled: float = 0
     webhooks_late: float = 0
     webhooks_reordered: float = 0
+    mail_outages: float = 0
+    mails_deferred: float = 0
+    mails_refused: float = 0
+    mails_unanswered: float = 0
     webhooks_days_late: float = 0
     """In one of four histories: seeds 2, 6, …"""
 
@@ -87,6 +91,10 @@ PROFILES = {
         webhooks_late=0.05,
         webhooks_reordered=0.1,
         webhooks_days_late=0.1,
+        mail_outages=1,
+        mails_deferred=0.05,
+        mails_refused=0.02,
+        mails_unanswered=0.05,
     ),
     "bad-day": Profile(
         kills=25,
@@ -118,6 +126,10 @@ PROFILES = {
         webhooks_late=0.1,
         webhooks_reordered=0.1,
         webhooks_days_late=0.1,
+        mail_outages=2,
+        mails_deferred=0.1,
+        mails_refused=0.05,
+        mails_unanswered=0.05,
     ),
     "hostile": Profile(
         kills=60,
@@ -146,6 +158,10 @@ PROFILES = {
         webhooks_late=0.2,
         webhooks_reordered=0.2,
         webhooks_days_late=0.25,
+        mail_outages=4,
+        mails_deferred=0.2,
+        mails_refused=0.05,
+        mails_unanswered=0.1,
     ),
 }
 
@@ -169,6 +185,7 @@ EVENTS = (
     "restores",
     "dashboard_refunds",
     "disputes",
+    "mail_outages",
 )
 PUBLISHES = ("confirmed", "refused", "late")
 """What becomes of what is published to a queue without a leader."""
@@ -236,6 +253,8 @@ class Happening:
                 dashboard.refund(world, random)
             case "disputes":
                 dashboard.dispute(world, random)
+            case "mail_outages":
+                world.mail.go_down(random.uniform(5.0, 900.0))
             case "restores":
                 world.restore_one(random)
             case _:
@@ -278,5 +297,11 @@ def apply(profile: Profile, world: "World", seed: int) -> None:
         fail_429=Fault(probability=profile.psp_failing / 4),
         keep_500=Fault(probability=profile.psp_failing / 4),
         close_after_effect=Fault(probability=profile.psp_unanswered / 2),
+    )
+    mail = world.mail
+    mail.deferred, mail.refused, mail.unanswered = (
+        profile.mails_deferred,
+        profile.mails_refused,
+        profile.mails_unanswered,
     )
     psp.use(FaultPlan(webhooks=webhooks, api=api, seed=seed))

@@ -25,6 +25,7 @@ from gateway.settings import GatewaySettings
 from tests.simulation.asgi import Transport
 from tests.simulation.broker.bus import BROKER
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.mail import address_of
 from tests.simulation.owner import OWNER
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Browsers:
         if isinstance(person, Guest):
             stay = {"stay_from": person.stay_from.isoformat(), "stay_to": person.stay_to.isoformat()}
             claims |= {"sub": person.guest_id, "role": "guest", "reservation": person.reservation_id, **stay}
+            claims |= {"email": address} if (address := address_of(person.guest_id)) else {}
         else:
             claims |= {"sub": person.staff_id, "role": "owner" if person == OWNER else "staff"}
         return jwt.encode(claims, _JWT_SECRET, algorithm="HS256")

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+import aiosmtplib
 import stripe
 from pydantic import SecretStr
 
@@ -21,11 +22,13 @@ import payment_service.app
 import psp_adapter.app
 from chassis.messaging import amqp, queue_depth
 from chassis.messaging.bus import Bus
+from chassis.receipts.pdf import PdfPrinter
 from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
+from chassis.seal import Seal
 from contracts.accounts import OPERATOR
 from extras_service.settings import ExtrasSettings
-from notifications.settings import NotificationSettings
+from notifications.settings import NotificationSettings, Security
 from ops.core.target import Target
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
@@ -37,6 +40,7 @@ from tests.simulation.broker.tools import connection_for_tools
 from tests.simulation.gateway import depth_of
 from tests.simulation.gateway import settings as gateway_settings
 from tests.simulation.loop import Period, Process, SimulatedLoop
+from tests.simulation.mail import MAIL, SENDER, MailServer, SimulatedSmtp, pdf_of
 from tests.simulation.mishaps import MISHAPS, Mishaps
 from tests.simulation.psp import API_KEY, PSP, WEBHOOK_SECRET, Psp, init_http
 from tests.simulation.sealing import PROJECT
@@ -102,6 +106,8 @@ def simulated_parts() -> Iterator[None]:
         # With seven days, as at Stripe, most steps of a history would be polls of the orders that no one decides on.
         stack.enter_context(patch.object(confirmation, "AUTHORISED_FOR", _AUTHORISED_FOR))
         stack.enter_context(patch.object(stripe.HTTPXClient, "__init__", init_http))
+        stack.enter_context(patch.object(aiosmtplib, "SMTP", SimulatedSmtp))
+        stack.enter_context(patch.object(PdfPrinter, "pdf_of", pdf_of))
         yield
 
 
@@ -119,7 +125,7 @@ def _url(account: str) -> SecretStr:
     return SecretStr(f"amqp://{account}:secret@simulated/")
 
 
-def builders(*, over_http: bool) -> Mapping[str, Callable[..., Any]]:
+def builders(*, over_http: bool, with_mail: bool) -> Mapping[str, Callable[..., Any]]:
     """How each service is built, by its name; named are settings that differ."""
     stored: dict[str, Any] = {"mongodb_url": SecretStr("mongodb://simulated/"), "declare_topology": False}
     extras = ExtrasSettings(amqp_url=_url("extras-service"), **stored)
@@ -132,7 +138,10 @@ def builders(*, over_http: bool) -> Mapping[str, Callable[..., Any]]:
         stripe_api_base=PSP_ADDRESS,
         seal_keys=SecretStr(SEAL_KEY),
     )
-    mail = NotificationSettings(amqp_url=_url("notifications"), seal_keys=SecretStr(SEAL_KEY), **stored)
+    sending: dict[str, Any] = {"smtp_host": "mail.localhost", "mail_from": SENDER, "smtp_security": Security.NONE}
+    mail = NotificationSettings(
+        amqp_url=_url("notifications"), seal_keys=SecretStr(SEAL_KEY), **stored, **(sending if with_mail else {})
+    )
     edge = gateway_settings(
         amqp_url=_url("gateway"), declare_topology=False, seal_keys=SecretStr(SEAL_KEY), api_docs=False
     )
@@ -141,7 +150,7 @@ def builders(*, over_http: bool) -> Mapping[str, Callable[..., Any]]:
         "payment-service": lambda **named: payment_service.app.create_app(payments.model_copy(update=named)),
         "psp-adapter": lambda: psp_adapter.app.create_app(adapter),
         "notifications": lambda **named: notifications.app.create_app(mail.model_copy(update=named)),
-        "gateway": lambda: gateway.app.create_app(edge) if over_http else ShortGateway(_periodic),
+        "gateway": lambda: gateway.app.create_app(edge) if over_http else ShortGateway(_periodic, Seal(edge.seal_keys)),
     }
 
 
@@ -158,6 +167,7 @@ class Servers:
     broker: Broker
     store: StoreServer
     psp: Psp
+    mail: MailServer
     mishaps: Mishaps
     pace: float = 1.0
     """A factor on the pauses of periodic work."""
@@ -168,6 +178,7 @@ class Servers:
         process.context.run(BROKER.set, self.broker)
         process.context.run(STORE.set, self.store)
         process.context.run(PSP.set, self.psp)
+        process.context.run(MAIL.set, self.mail)
         process.context.run(MISHAPS.set, self.mishaps)
         process.context.run(PACE.set, (self.pace, self.gauge_pace))
         process.context.run(GAUGES.set, [])

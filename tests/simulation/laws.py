@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.catalogue import ExtraChanged, ExtraDefined
 from contracts.psp import PspSessionCreated
-from tests.simulation import alarms, attention, letters, outages, receipt_laws
+from tests.simulation import alarms, attention, letters, mail_laws, outages, receipt_laws
 from tests.simulation.books import STORED, UNREADABLE, Books, books_of, given_outside, orders_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def open_ends(world: "World") -> list[str]:
     ]
     if world.shift is not None:
         found += letters.undecided(world)
+    found += mail_laws.being_sent(world)
     if world.restores.is_going_on:
         found.append("a store is being restored")
     if world.psp.sandbox.state.deliveries:
@@ -281,6 +282,7 @@ def every_parked_message_says_why(world: "World") -> Iterator[str]:
 
 
 _FORESEEN = ("Unavailable", "PublishFailed", "Conflict", "Unconfirmed", "Forbidden", "NotConfirmed", "Simulated")
+_FORESEEN_OF_MAIL = ("MailDeferred", "MailRefused", "OrderNotDescribed")
 _CAN_COME_EARLY = ("ClosedBeforeCreatedError", "UnknownOrderError", "UnknownPaymentError")
 """What they wait for may be parked itself, or lost with a restored store until the log is replayed."""
 
@@ -292,7 +294,7 @@ def no_bug_has_parked_a_message(world: "World") -> Iterator[str]:
         is_odd = each.message_id.startswith("odd-") and error == "MalformedMessageError"
         if error in _CAN_COME_EARLY and world.shift is not None:
             continue
-        if not is_odd and not any(word in error for word in _FORESEEN):
+        if not is_odd and not any(word in error for word in _FORESEEN + _FORESEEN_OF_MAIL):
             said = each.headers.get("error", each.headers.get("x-death"))
             yield f"{each}: {error}: {said}"
 
@@ -394,6 +396,10 @@ LAWS: tuple[Law, ...] = (
     attention.every_document_is_small,
     receipt_laws.receipts_are_numbered_once_and_without_gaps,
     receipt_laws.receipts_say_what_the_orders_money_says,
+    mail_laws.no_mail_is_sent_twice,
+    mail_laws.a_mail_is_what_became_of_it,
+    mail_laws.a_mail_goes_to_whom_it_is_about,
+    mail_laws.who_was_confirmed_has_a_mail,
     no_error_went_unseen,
 )
 

@@ -185,6 +185,21 @@ def a_refund_does_not_settle(world: "World", _random: Random) -> Callable[[], No
     return over
 
 
+def the_mail_server_is_down(world: "World", _random: Random) -> Callable[[], None]:
+    world.mail.is_up = False
+    return world.mail.come_back
+
+
+def the_mail_server_does_not_answer(world: "World", _random: Random) -> Callable[[], None]:
+    """It may have taken every e-mail that it was handed."""
+    world.mail.unanswered = 1.0
+
+    def over() -> None:
+        world.mail.unanswered = 0.0
+
+    return over
+
+
 def _named(*names: str) -> frozenset[str]:
     return frozenset(f"Bellhop{name}" for name in names)
 
@@ -238,6 +253,8 @@ OUTAGES: Mapping[str, Outage] = {
         ),
         Outage(the_broker_is_slow, 25 * _MINUTE, _named("LateReplies"), _LATE),
         Outage(a_refund_does_not_settle, 26 * _HOUR, _named("RefundWaits"), _LATE),
+        Outage(the_mail_server_is_down, 40 * _MINUTE, _named("MailServerDown"), _named("QueueWithoutConsumer")),
+        Outage(the_mail_server_does_not_answer, 20 * _MINUTE, _named("MailUnknown")),
     )
 }
 

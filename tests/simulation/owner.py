@@ -11,6 +11,7 @@ from contracts.money import Money
 from contracts.offers import ExtraDefinition, Slot
 from contracts.orders import Staff
 from contracts.properties import PropertyDefinition, PropertyView
+from tests.simulation.mail import RECEPTION
 from tests.simulation.staff import PROPERTY, Ask
 
 OWNER = Staff(staff_id="owner", property_id=PROPERTY)
@@ -19,7 +20,13 @@ SLOTS = ("15:00", "17:00")
 MOST_PLACES = 3
 """In any slot, whatever the owner changes: what is sold is never more."""
 
-_HOTEL = PropertyDefinition(name={"en": "Alpenhof"}, time_zone="Europe/Vienna", currencies=("EUR",), languages=("en",))
+_HOTEL = PropertyDefinition(
+    name={"en": "Alpenhof"},
+    time_zone="Europe/Vienna",
+    currencies=("EUR",),
+    languages=("en",),
+    contact_email=RECEPTION,
+)
 _SAUNA = ExtraDefinition(
     name={"en": "Sauna"},
     category="spa",

@@ -25,6 +25,8 @@ from contracts.orders import OrderConfirmed
 from contracts.psp import CapturePspSession
 from extras_service.order.state import Order
 from extras_service.stock.holds import StockKeeper
+from notifications.mail.inputs import Answer
+from notifications.smtp import Said, Session
 from psp_adapter.stripe_api import StripeApi
 
 Bug = Callable[[], AbstractContextManager[Any]]
@@ -207,6 +209,17 @@ def captures_what_was_taken_out() -> AbstractContextManager[Any]:
     return patch.object(StripeApi, "capture_session", captured)
 
 
+def hands_a_mail_over_again() -> AbstractContextManager[Any]:
+    """A mail whose answer was lost is handed over again, as one that the mail server has put off."""
+    hand_over = Session.hand_over
+
+    async def handed_over(session: Session, message: bytes) -> Said:
+        said = await hand_over(session, message)
+        return replace(said, answer=Answer.DEFERRED) if said.answer is Answer.UNCERTAIN else said
+
+    return patch.object(Session, "hand_over", handed_over)
+
+
 def needs_no_person() -> AbstractContextManager[Any]:
     """Reviews and failed refunds are not marked for the gauges."""
     return patch.object(Order, "needs_attention", property(lambda _order: False))
@@ -245,6 +258,7 @@ BUGS: Mapping[str, Bug] = {
         needs_no_person,
         keeps_every_state,
         captures_what_was_taken_out,
+        hands_a_mail_over_again,
         confirms_under_two_ids,
         refuses_with_any_status,
         counts_nothing_that_waits,

@@ -16,6 +16,7 @@ from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import bus_loops
 from chassis.seal import Seal
 from chassis.web import problems
+from chassis.web.tokens import Payer
 from client import ProblemError
 from client.calls import Call, ResultT
 from contracts.approvals import ApproveOrder, DeclineOrder
@@ -42,8 +43,10 @@ from contracts.orders import (
 )
 from gateway.api.bus_gateway import BusGateway
 from gateway.api.idempotency import order_id_of, refund_id_of
+from gateway.contacts import TokenContacts
 from tests.simulation import shortcut_staff
 from tests.simulation.broker.bus import SimulatedBus
+from tests.simulation.mail import address_of
 
 if TYPE_CHECKING:
     from tests.simulation.instances import Instance
@@ -58,7 +61,7 @@ _REQUEST = Request({"type": "http", "method": "POST", "path": "/", "headers": []
 class ShortGateway:
     """The gateway's process without its routes: starts and stops as gateway/app.py does."""
 
-    def __init__(self, run_loops: Callable[..., Any]) -> None:
+    def __init__(self, run_loops: Callable[..., Any], seal: Seal) -> None:
         metrics = Metrics("gateway")
         self.bus: Bus = SimulatedBus(
             "amqp://gateway:secret@simulated/",
@@ -71,6 +74,7 @@ class ShortGateway:
         self.requests = RequestClient(self.bus, metrics)
         self.bus.clock = self.requests.clock.now
         self.asking = BusGateway(self.requests, _REPLY_TIMEOUT)
+        self._contacts = TokenContacts(self.bus, seal, self.requests.clock.now)
         self.router = SimpleNamespace(lifespan_context=self._lifespan)
         self._run_loops = run_loops
 
@@ -82,8 +86,10 @@ class ShortGateway:
             yield
             await self.bus.stop()
 
-    async def ask(self, message: Message) -> Message:
+    async def ask(self, message: Message, person: Guest | Staff) -> Message:
         """The reply. Raises ReplyTimeoutError and the other errors of the request client."""
+        if isinstance(message, StartPayment) and isinstance(person, Guest):
+            await self._contacts.keep(Payer(person, address_of(person.guest_id)), "en")
         return await self.asking.ask(message, _REQUEST)
 
 
@@ -100,7 +106,7 @@ class Shortcut:
         """Raises ProblemError for a refusal, and httpx.ReadError where no answer comes."""
         try:
             instance = self._instance()
-            reply = await served(instance, instance.app.ask(self._message(call)))
+            reply = await served(instance, instance.app.ask(self._message(call), self._person))
         except (ConnectionError, TransientError, ReplyTimeoutError) as error:
             raise httpx.ReadError(str(error)) from error
         return self._result(call, reply)

@@ -54,6 +54,7 @@ def test_what_can_happen_to_an_order_happens() -> None:
         "failovers",
         "webhooks dropped",
         "webhooks days late",
+        "mails sent",
     } <= faults.keys()
 
 

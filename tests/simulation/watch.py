@@ -110,6 +110,7 @@ def _asked_for() -> frozenset[str]:
 
 
 STATES: Mapping[str, Callable[["World"], bool | None]] = {
-    name: alarms.SHOULD_RING[name] for name in ("BellhopDeadLetters", "BellhopOrderNeedsReview", "BellhopRefundFailed")
+    name: alarms.SHOULD_RING[name]
+    for name in ("BellhopDeadLetters", "BellhopOrderNeedsReview", "BellhopRefundFailed", "BellhopMailUnknown")
 }
 """Alarms about what is stored, by whether it is."""

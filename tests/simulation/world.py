@@ -30,6 +30,7 @@ from tests.simulation.faults import PROFILES, Happening, Profile
 from tests.simulation.gateway import Browsers
 from tests.simulation.instances import SEAL_KEY, Instance, Servers, builders, operators_target, simulated_parts
 from tests.simulation.loop import SimulatedLoop, StuckError
+from tests.simulation.mail import MailServer
 from tests.simulation.mishaps import Mishaps, handlers_may_fail
 from tests.simulation.operators import Shift
 from tests.simulation.outages import OUTAGES, Outage
@@ -62,6 +63,8 @@ _STEPS = 15_000
 """Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
 _OVER_HTTP = 8
 """In one of so many histories people use HTTP: that costs about a third of the processor time more."""
+_MAIL = 3
+"""In one of so many histories there is a mail server."""
 _THIN = 8
 """In one of so many histories webhooks bring thin events."""
 _LATE_DAYS = 4
@@ -132,6 +135,11 @@ class History:
     def over_http(self) -> bool:
         """Whether people reach the gateway by HTTP, above its ASGI interface, rather than past its routes."""
         return self.seed % _OVER_HTTP == 1
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether the notification service sends e-mail."""
+        return self.seed % _MAIL == 1 or PROFILES[self.profile].has_outage
 
     @property
     def has_late_days(self) -> bool:
@@ -209,11 +217,12 @@ class World:
         """Those that struck."""
         pace = self.random.choice(_PACES)
         paces = _WATCHED_PACES if self.profile.is_watched else (pace, _SELDOM * pace)
-        self.servers = Servers(self.broker, self.store, self.psp, Mishaps(), *paces)
+        self.mail = MailServer(self.loop, self._chance("mail"))
+        self.servers = Servers(self.broker, self.store, self.psp, self.mail, Mishaps(), *paces)
         self._seal = Seal(SecretStr(SEAL_KEY))
         self.browsers = Browsers(self.loop, self._gateway)
         self.people = People(self._browser_of, self.psp, self.loop.time, seed)
-        build = builders(over_http=history.over_http)
+        build = builders(over_http=history.over_http, with_mail=history.has_mail)
         self.instances = [
             Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
         ]
@@ -295,6 +304,7 @@ class World:
         """Nothing goes wrong any more: what is still open must come to its end by itself."""
         faults.apply(Profile(), self, self.history.seed)
         self.psp.days_late = 0.0
+        self.mail.come_back()
         self.servers.mishaps.errors.clear()
         self.broker.refusing.clear()
         if self.shift is not None:
@@ -457,4 +467,6 @@ def folded_early() -> Iterator[None]:
 
 def _chances(world: World) -> Mapping[str, int]:
     """What went wrong by chance."""
-    return {f"webhooks {what}": number for what, number in world.psp.sandbox.state.webhook_counts.items()}
+    webhooks = {f"webhooks {what}": number for what, number in world.psp.sandbox.state.webhook_counts.items()}
+    mails = Counter(f"mails {raw['state']['status']}" for raw in world.collection("mails").documents.values())
+    return webhooks | mails
