@@ -183,11 +183,11 @@ async def forget_records(desk: OperatorSession) -> tuple[int, int]:
     letters = planned = 0
     async for letter, erasure in _forgotten_in(desk, await desk.letters.matching(Filter(), None)):
         letters += await _rewrite_letter(desk, letter, erasure)
-    for plan in await desk.plans.all():
-        if plan.stage is not PlanStage.RUNNING:
-            async for item, erasure in _forgotten_in(desk, (await desk.plans.named(plan.plan_id))[1]):
-                await _rewrite_planned(desk, item, erasure)
-                planned += 1
+    running = {plan.plan_id for plan in await desk.plans.all() if plan.stage is PlanStage.RUNNING}
+    async for items in desk.plans.messages():
+        async for item, erasure in _forgotten_in(desk, [each for each in items if each.plan_id not in running]):
+            await _rewrite_planned(desk, item, erasure)
+            planned += 1
     return letters, planned
 
 

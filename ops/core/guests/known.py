@@ -146,8 +146,7 @@ async def _letters(desk: OperatorSession, mine: Mentions) -> list[DeadLetter]:
 
 async def _planned(desk: OperatorSession, mine: Mentions) -> list[Planned]:
     found: list[Planned] = []
-    for plan in await desk.plans.all():
-        _, items = await desk.plans.named(plan.plan_id)
+    async for items in desk.plans.messages():
         whole = [item.model_copy(update={"message": await whole_of(desk, item.message)}) for item in items]
         found += [item for item in whole if mine.are_in(item.message)]
     return found

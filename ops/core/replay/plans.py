@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -156,6 +156,16 @@ class Plans:
         for start in range(0, len(ids), _PAGE):
             items += (await self.items.get(ids[start : start + _PAGE])).values()
         return plan, sorted(items, key=lambda item: item.number)
+
+    async def messages(self) -> AsyncIterator[list[Planned]]:
+        """The messages of all plans, in parts by the first digit of the plans' ids.
+
+        Also those of a plan that `all` does not list: its maker died after its messages were stored.
+        """
+        begins = ["", *(f"rp_{digit:x}" for digit in range(1, 16))]
+        for least, below in zip(begins, [*begins[1:], None], strict=True):
+            found = (await self.items.between("plan_id", least, below)).values()
+            yield sorted(found, key=lambda item: item.item_id)
 
     async def all(self) -> list[Plan]:
         """The newest last."""
