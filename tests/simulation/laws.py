@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.catalogue import ExtraChanged, ExtraDefined
 from contracts.psp import PspSessionCreated
-from tests.simulation import alarms, attention, letters, mail_laws, outages, receipt_laws
+from tests.simulation import alarms, attention, erasure_laws, letters, mail_laws, outages, receipt_laws
 from tests.simulation.books import STORED, UNREADABLE, Books, books_of, given_outside, orders_of
 
 if TYPE_CHECKING:
@@ -400,6 +400,9 @@ LAWS: tuple[Law, ...] = (
     mail_laws.a_mail_is_what_became_of_it,
     mail_laws.a_mail_goes_to_whom_it_is_about,
     mail_laws.who_was_confirmed_has_a_mail,
+    erasure_laws.who_is_erased_is_found_nowhere,
+    erasure_laws.nothing_that_was_typed_is_left_of_the_erased,
+    erasure_laws.an_erasure_moves_no_money,
     no_error_went_unseen,
 )
 

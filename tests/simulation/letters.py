@@ -10,6 +10,7 @@ from ops.core.replay.plans import PlanStage, Result
 from tests.simulation.books import STORED
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
+from tests.simulation.operators import is_without_guest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,11 +61,18 @@ def undecided(world: "World") -> Iterator[str]:
     for letter in known.values():
         original = known.get(letter["edited_from"], letter)
         is_left = letter["stage"] == Stage.DRAFT and original["stage"] == Stage.REPLAYED  # its editor died
-        if letter["stage"] not in _DECIDED and not is_left:
+        if letter["stage"] not in _DECIDED and not is_left and not _is_erased(letter):
             yield f"{letter['letter_id']} ({letter['message']['kind']}) is {letter['stage']}"
+    if world.shift is not None:
+        yield from (f"{guest.guest_id} is to be erased" for guest in world.shift.unerased)
     for plan in _records(world, "replay_plans"):
         if plan["source"] == "dead" and plan["stage"] != PlanStage.DONE:
             yield f"{plan['plan_id']} is {plan['stage']}: {plan['reason']}"
+
+
+def _is_erased(letter: "Mapping[str, Any]") -> bool:
+    """Whether an erasure has discarded it; its entry in the audit log names orders, and counts letters."""
+    return letter["stage"] == Stage.DISCARDED and is_without_guest(letter["message"]["body"])
 
 
 def about(world: "World", order_id: str) -> bool:
@@ -105,5 +113,5 @@ def every_decision_is_in_the_audit_log(world: "World") -> Iterator[str]:
     named = {subject for entry in _records(world, "audit_log") for subject in entry["subjects"]}
     for letter in _records(world, "dead_letters"):
         is_decided = letter["stage"] in (*_DECIDED, Stage.DISCARDED)
-        if is_decided and not {letter["letter_id"], letter["plan_id"]} & named:
+        if is_decided and not _is_erased(letter) and not {letter["letter_id"], letter["plan_id"]} & named:
             yield f"{letter['letter_id']} is {letter['stage']}, and the audit log does not have it"

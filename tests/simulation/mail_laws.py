@@ -61,7 +61,7 @@ def a_mail_goes_to_whom_it_is_about(world: "World") -> Iterator[str]:
 
 
 def who_was_confirmed_has_a_mail(world: "World") -> Iterator[str]:
-    """Or a dead letter: whose payment has a receipt that was issued when the guest's address was known."""
+    """Or a dead letter: whose payment has a receipt that was issued when the guest's address was known, and still is."""
     known = _mails(world)
     parked = [each.message_id for each in letters.parked(world) if each.kind == ReceiptIssued.wire_kind()]
     contacts = world.collection("guest_contacts").documents
@@ -69,9 +69,10 @@ def who_was_confirmed_has_a_mail(world: "World") -> Iterator[str]:
         filed = OrderReceipts.model_validate(raw["state"])
         guest = next(each.guest for each in world.people.orders if each.order_id == filed.order_id)
         contact = contacts.get(contact_id_of(guest.property_id, guest.guest_id))
-        if contact is None:
-            continue
-        since = GuestContact.model_validate(contact["state"]).created_at
+        known_as = GuestContact.model_validate(contact["state"]) if contact is not None else None
+        if known_as is None or known_as.email is None:
+            continue  # no address, or the guest was erased
+        since = known_as.created_at
         paid = (each for each in filed.receipts if each.receipt_kind is ReceiptKind.PAYMENT)
         is_due = any(each.issued_at > since for each in paid)
         wanted = WantedMail(template=Template.CONFIRMED, order_id=filed.order_id, property_id=guest.property_id)

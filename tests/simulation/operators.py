@@ -17,10 +17,13 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from chassis.errors import TransientError
 from chassis.runtime.metrics import Metrics
+from contracts.orders import Guest
 from ops.core import dead_letter_actions as actions
 from ops.core import replay_planning as planning
 from ops.core.dead_letters.editing import EditError
 from ops.core.dead_letters.letters import DeadLetter, NoSuchLetterError, Stage
+from ops.core.guests import ledger
+from ops.core.guests.erase import NotErasableError, carry_out, propose
 from ops.core.message_log import excerpt
 from ops.core.messages import WORK_QUEUES, Filter
 from ops.core.replay.plans import PlanStage
@@ -38,7 +41,7 @@ MALFORMED = "MalformedMessageError"
 
 _FORESEEN = (TransientError, AMQPError, ChannelInvalidStateError, OSError)
 """What a command reports, and its operator tries again later."""
-_TAKEN = (NotRunnableError, EditError, NoSuchLetterError, UnknownOrderError)
+_TAKEN = (NotRunnableError, EditError, NoSuchLetterError, UnknownOrderError, NotErasableError)
 """Another one was first."""
 
 
@@ -49,6 +52,8 @@ class Shift:
     random: Random
     target: Target
     log: Recording
+    guests: Callable[[], list[Guest]]
+    """Those that have asked to be erased, as far as an operator of this history cares."""
     counted: Counter[str] = field(default_factory=Counter)
     """What was done, and what came of it."""
     is_tidying: bool = False
@@ -57,6 +62,16 @@ class Shift:
     """Plans that were run with `--again`: letters that another plan has sent, or may have sent, still wait."""
     tidied: int = 0
     """Plans that were made for that."""
+    erased: dict[Guest, bool] = field(default_factory=dict)
+    """Those that were to be erased; and whether that was done after all that waited was decided."""
+
+    @property
+    def unerased(self) -> list[Guest]:
+        return [guest for guest, is_done in self.erased.items() if not is_done]
+
+    def tidy(self) -> None:
+        """The faults are over. What was left of guests that were erased is erased again."""
+        self.is_tidying, self.erased = True, dict.fromkeys(self.erased, False)
 
     def desk(self, name: str) -> "Desk":
         return Desk(self, name)
@@ -138,7 +153,20 @@ class Desk:
 
     async def restore(self, desk: OperatorSession) -> None:
         letters = await actions.find(desk, Filter(), Stage.DISCARDED)
+        letters = [letter for letter in letters if not is_without_guest(letter.message.body)]
         await actions.set_stage(desk, letters, Stage.WAITING, "restore", who=self._name, why=WHY)
+
+    async def erase(self, desk: OperatorSession) -> None:
+        """One of the guests that have ordered, whatever has become of their orders."""
+        guests = self._shift.guests()
+        if guests:
+            await self._erase(desk, self._random.choice(guests))
+
+    async def _erase(self, desk: OperatorSession, guest: Guest) -> None:
+        self._shift.erased[guest] = False
+        proposal = await propose(desk, guest.guest_id, guest.property_id)
+        report = await carry_out(desk, proposal, who=self._name, why=WHY)
+        self._shift.erased[guest] = not report.unanswered
 
     async def put_back(self, desk: OperatorSession) -> None:
         letters = [letter for letter in await actions.find(desk, Filter()) if letter.outbox_of]
@@ -197,6 +225,18 @@ class Desk:
             if again:
                 self._shift.again.add(plan.plan_id)
             await self._run(desk, plan.plan_id, accept_changes=True, stop_after=99, again=again)
+            self._shift.erased = dict.fromkeys(self._shift.erased, False)
+            return
+        unerased = self._shift.unerased
+        for guest in unerased:
+            await self._erase(desk, guest)
+        if unerased:  # dead letters that came since
+            await ledger.erase_again(desk, (), who=self._name, why=WHY)
+
+
+def is_without_guest(body: object) -> bool:
+    """Whether it is of a guest that was erased, as it is or as it is stored: such a command is discarded for good."""
+    return '"erased-' in str(body)
 
 
 def is_replayable(letter: DeadLetter) -> bool:
@@ -211,6 +251,7 @@ _WORK: dict[str, tuple[int, Callable[[Desk, OperatorSession], Awaitable[None]]]]
     "restore": (8, Desk.restore),
     "put back": (8, Desk.put_back),
     "replay": (16, Desk.replay),
+    "erase": (6, Desk.erase),
     "replay of the log": (5, Desk.replay_log),
     "run": (8, Desk.run),
     "pause": (5, Desk.pause),

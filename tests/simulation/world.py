@@ -229,7 +229,7 @@ class World:
         self.shift: Shift | None = None
         """Of the operators, where there are any."""
         if self.profile.operators:
-            self.shift = Shift(self._chance("operators"), operators_target(), self.recording)
+            self.shift = Shift(self._chance("operators"), operators_target(), self.recording, self._guests)
             for number in range(1, self.profile.operators + 1):
                 desk = partial(self.shift.desk, f"operator-{number}")
                 self.instances.append(Instance(self.loop, "operator", number, desk, self.servers))
@@ -242,6 +242,9 @@ class World:
         self.broker.on_settled = self._settled
         self.writes = Writes()
         self.store.on_write = self.writes.written
+
+    def _guests(self) -> list[Guest]:
+        return [order.guest for order in self.people.orders if order.acknowledged]
 
     def _chance(self, what: str) -> Random:
         return Random(f"{what} {self.history.seed}")  # noqa: S311 - chance for tests, not for secrets
@@ -308,7 +311,7 @@ class World:
         self.servers.mishaps.errors.clear()
         self.broker.refusing.clear()
         if self.shift is not None:
-            self.shift.is_tidying = True
+            self.shift.tidy()
         for instance in self.instances:
             if instance.is_held and instance.service == "operator":
                 instance.release()

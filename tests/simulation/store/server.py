@@ -219,6 +219,11 @@ class StoreServer:
     def collection(self, database: str, name: str) -> Collection:
         return self._databases.setdefault((database, name), Collection(self, name))
 
+    @property
+    def collections(self) -> Iterable[Collection]:
+        """All that were ever used."""
+        return self._databases.values()
+
     def crash(self, seconds: float) -> None:
         self.is_up = False
         for collection in self._databases.values():
