@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tests.simulation.psp import AccountAtPsp
     from tests.simulation.world import World
 
 UNREADABLE = ("ord_unreadable", "ord_of_a_newer_version")
@@ -40,6 +41,8 @@ class Books:
         self.disputed = 0
         self.captured_later: list[str] = []
         """Sessions that were authorised first, and are captured."""
+        self.accounts: set[str] = set()
+        """At the PSP, where money moved or could move."""
         self.open: list[str] = []
         """Sessions that could still be paid."""
 
@@ -62,18 +65,27 @@ class Books:
 
 def books_of(world: "World") -> dict[str, Books]:
     """The PSP's books by order."""
-    state, books = world.psp.sandbox.state, defaultdict[str, Books](Books)
-    owner = {}
+    books = defaultdict[str, Books](Books)
+    for account in world.psp.accounts:
+        _note(account, books)
+    return books
+
+
+def _note(account: "AccountAtPsp", books: defaultdict[str, Books]) -> None:
+    state, owner = account.state, {}
     for intent in state.payment_intents.values():
         order_id = intent["metadata"].get("order_id", "?")
         owner[intent["id"]] = order_id
         book = books[order_id]
         if intent["amount_received"]:
             book.captured.append(intent["amount_received"])
+            book.accounts.add(account.name)
             if intent["capture_method"] == "manual":
                 book.captured_later.append(intent["id"])
         elif intent["status"] not in ("canceled", "succeeded"):
             book.open.append(f"{intent['id']} {intent['status']}")
+            if intent["status"] == "requires_capture":
+                book.accounts.add(account.name)
     for refund in state.refunds.values():
         book = books[owner[refund["payment_intent"]]]
         if refund["status"] in ("succeeded", "pending"):
@@ -85,7 +97,6 @@ def books_of(world: "World") -> dict[str, Books]:
         book.disputed += 1
         if dispute["status"] in _LOST:
             book.lost += dispute["amount"]
-    return books
 
 
 def open_failures(book: Books, order: dict[str, Any]) -> list[str]:
@@ -102,7 +113,6 @@ def open_failures(book: Books, order: dict[str, Any]) -> list[str]:
 
 def money_of(world: "World") -> list[tuple[str, int, str]]:
     """Every movement of money at the PSP."""
-    state = world.psp.sandbox.state
-    captured = [(each["id"], each["amount_received"], "captured") for each in state.payment_intents.values()]
-    refunded = [(each["id"], each["amount"], each["status"]) for each in state.refunds.values()]
+    captured = [(each["id"], each["amount_received"], "captured") for each in world.psp.all("payment_intents")]
+    refunded = [(each["id"], each["amount"], each["status"]) for each in world.psp.all("refunds")]
     return sorted(each for each in captured if each[1]) + sorted(refunded)

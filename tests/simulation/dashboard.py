@@ -18,10 +18,10 @@ _PARTS = (None, None, 100, 500)
 
 def cancel(world: "World", random: Random) -> None:
     """A payment is cancelled."""
-    sandbox = world.psp.sandbox
-    unpaid = [each for each in sandbox.state.payment_intents.values() if each["status"] in intents.UNPAID]
+    unpaid = [each for each in world.psp.all("payment_intents") if each["status"] in intents.UNPAID]
     if unpaid:
-        intents.cancel(sandbox, Call(path={"id": random.choice(unpaid)["id"]}))
+        chosen = random.choice(unpaid)["id"]
+        intents.cancel(world.psp.holder_of(chosen).sandbox, Call(path={"id": chosen}))
 
 
 def refund(world: "World", random: Random) -> None:
@@ -29,9 +29,9 @@ def refund(world: "World", random: Random) -> None:
     paid, status = _paid(world, random), random.choice(("succeeded", "pending"))
     amount, outcome = random.choice(_PARTS), random.choice(("succeed", "succeed", "fail"))
     after = random.uniform(10.0, 900.0)
-    sandbox = world.psp.sandbox
     if paid is None:
         return
+    sandbox = world.psp.holder_of(paid["id"]).sandbox
     with suppress(ApiError):
         charge = refunds.paid_charge(sandbox, paid)
         details: Any = {"amount": amount, "status": status, "reason": None, "metadata": {}}
@@ -42,16 +42,16 @@ def refund(world: "World", random: Random) -> None:
 
 def unrefunded(world: "World") -> Json | None:
     """A payment that was made, and of which nothing was refunded."""
-    state = world.psp.sandbox.state
-    refunded = {each["payment_intent"] for each in state.refunds.values()}
-    paid = (each for each in state.payment_intents.values() if each["status"] == "succeeded")
+    refunded = {each["payment_intent"] for each in world.psp.all("refunds")}
+    paid = (each for each in world.psp.all("payment_intents") if each["status"] == "succeeded")
     return next((each for each in paid if each["id"] not in refunded), None)
 
 
 def pend(world: "World", *, settles_after: float) -> None:
     """A payment is refunded in part, and that is pending for so many seconds."""
-    paid, sandbox = unrefunded(world), world.psp.sandbox
+    paid = unrefunded(world)
     assert paid is not None
+    sandbox = world.psp.holder_of(paid["id"]).sandbox
     details: Any = {"amount": 100, "status": "pending", "reason": None, "metadata": {}}
     made = refunds.make_refund(sandbox, INTERNAL_CALL, refunds.paid_charge(sandbox, paid), **details)
     _later(world, settles_after, lambda: refunds.settle(sandbox, made, "succeed"))
@@ -63,7 +63,8 @@ def dispute(world: "World", random: Random) -> None:
     if paid is None:
         return
     with suppress(ApiError):
-        opened = disputes.open_dispute(world.psp.sandbox, INTERNAL_CALL, paid, amount=amount, status=first)  # type: ignore[arg-type]
+        sandbox = world.psp.holder_of(paid["id"]).sandbox
+        opened = disputes.open_dispute(sandbox, INTERNAL_CALL, paid, amount=amount, status=first)  # type: ignore[arg-type]
         after = 0.0
         for _ in range(random.randrange(4)):
             after += random.uniform(10.0, 600.0)
@@ -73,11 +74,12 @@ def dispute(world: "World", random: Random) -> None:
 def _proceed(world: "World", random: Random, opened: Json) -> None:
     ways = disputes._NEXT.get(opened["status"], ())
     if ways:
-        disputes.proceed(world.psp.sandbox, opened, random.choice(ways))  # type: ignore[arg-type]
+        sandbox = world.psp.holder_of(opened["id"]).sandbox
+        disputes.proceed(sandbox, opened, random.choice(ways))  # type: ignore[arg-type]
 
 
 def _paid(world: "World", random: Random) -> Json | None:
-    paid = [each for each in world.psp.sandbox.state.payment_intents.values() if each["status"] == "succeeded"]
+    paid = [each for each in world.psp.all("payment_intents") if each["status"] == "succeeded"]
     return random.choice(paid) if paid else None
 
 

@@ -83,7 +83,7 @@ class Browsers:
             claims |= {"sub": person.guest_id, "role": "guest", "reservation": person.reservation_id, **stay}
             claims |= {"email": address} if (address := address_of(person.guest_id)) else {}
         else:
-            claims |= {"sub": person.staff_id, "role": "owner" if person == OWNER else "staff"}
+            claims |= {"sub": person.staff_id, "role": "owner" if person.staff_id == OWNER.staff_id else "staff"}
         return jwt.encode(claims, _JWT_SECRET, algorithm="HS256")
 
     def _answered(self, request: httpx.Request, response: httpx.Response) -> None:

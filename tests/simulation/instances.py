@@ -42,7 +42,7 @@ from tests.simulation.gateway import settings as gateway_settings
 from tests.simulation.loop import Period, Process, SimulatedLoop
 from tests.simulation.mail import MAIL, SENDER, MailServer, SimulatedSmtp, pdf_of
 from tests.simulation.mishaps import MISHAPS, Mishaps
-from tests.simulation.psp import API_KEY, PSP, WEBHOOK_SECRET, Psp, init_http
+from tests.simulation.psp import API_KEY, PSP, SEASIDES_SETTING, WEBHOOK_SECRET, Psp, init_http
 from tests.simulation.sealing import PROJECT
 from tests.simulation.shortcut import ShortGateway
 from tests.simulation.store.client import STORE, SimulatedClient
@@ -125,7 +125,7 @@ def _url(account: str) -> SecretStr:
     return SecretStr(f"amqp://{account}:secret@simulated/")
 
 
-def builders(*, over_http: bool, with_mail: bool) -> Mapping[str, Callable[..., Any]]:
+def builders(*, over_http: bool, with_mail: bool, with_accounts: bool) -> Mapping[str, Callable[..., Any]]:
     """How each service is built, by its name; named are settings that differ."""
     stored: dict[str, Any] = {"mongodb_url": SecretStr("mongodb://simulated/"), "declare_topology": False}
     extras = ExtrasSettings(amqp_url=_url("extras-service"), **stored)
@@ -136,6 +136,7 @@ def builders(*, over_http: bool, with_mail: bool) -> Mapping[str, Callable[..., 
         stripe_api_key=SecretStr(API_KEY),
         stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
         stripe_api_base=PSP_ADDRESS,
+        psp_accounts=SecretStr(SEASIDES_SETTING if with_accounts else ""),
         seal_keys=SecretStr(SEAL_KEY),
     )
     sending: dict[str, Any] = {"smtp_host": "mail.localhost", "mail_from": SENDER, "smtp_security": Security.NONE}
@@ -154,10 +155,11 @@ def builders(*, over_http: bool, with_mail: bool) -> Mapping[str, Callable[..., 
     }
 
 
-def operators_target() -> Target:
+def operators_target(*, with_accounts: bool) -> Target:
     """What an operator's commands act on."""
     amqp_url, mongodb_url = _url(OPERATOR).get_secret_value(), "mongodb://simulated/"
-    return Target(amqp_url, mongodb_url, API_KEY, stripe_api_base=PSP_ADDRESS)
+    others = SEASIDES_SETTING if with_accounts else ""
+    return Target(amqp_url, mongodb_url, API_KEY, stripe_api_base=PSP_ADDRESS, psp_accounts=others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +264,9 @@ class Instance:
         """As SIGTERM."""
         self._stopping.set()
 
-    async def webhook(self, body: bytes, headers: Mapping[str, str]) -> int:
+    async def webhook(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
         """The adapter's answer to a webhook: its status. Raises ConnectionError when there is none."""
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         raw.append((b"content-length", str(len(body)).encode()))
-        status, _ = await Exchange(self, "POST", "/webhooks/stripe", raw, body, "198.51.100.1").head()
+        status, _ = await Exchange(self, "POST", path, raw, body, "198.51.100.1").head()
         return status

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.catalogue import ExtraChanged, ExtraDefined
+from contracts.ids import OrderId, payment_id_of
 from contracts.psp import PspSessionCreated
 from tests.simulation import alarms, attention, erasure_laws, letters, mail_laws, outages, receipt_laws
 from tests.simulation.books import STORED, UNREADABLE, Books, books_of, given_outside, orders_of
@@ -50,12 +51,12 @@ def open_ends(world: "World") -> list[str]:
     found += mail_laws.being_sent(world)
     if world.restores.is_going_on:
         found.append("a store is being restored")
-    if world.psp.sandbox.state.deliveries:
-        found.append(f"{len(world.psp.sandbox.state.deliveries)} webhooks on their way")
+    if deliveries := list(world.psp.all("deliveries")):
+        found.append(f"{len(deliveries)} webhooks on their way")
     if world.psp.pending:
         found.append(f"{world.psp.pending} steps at the PSP are still to come")
     found += _unread_events(world)
-    timers = [timer["kind"] for timer in world.psp.sandbox.state.timers.values()]
+    timers = [timer["kind"] for timer in world.psp.all("timers")]
     moving = [kind for kind in timers if kind not in ("authorisation", "dispute", "voucher")]
     if moving:
         found.append(f"the PSP is still settling {len(moving)} payments and refunds")
@@ -64,10 +65,12 @@ def open_ends(world: "World") -> list[str]:
 
 def _unread_events(world: "World") -> Iterator[str]:
     """Events of the PSP that a backfill has not passed yet: a webhook that was dropped is known by it alone."""
-    newest = max((each["created"] for each in world.psp.sandbox.state.events.values()), default=0)
-    for raw in world.collection("psp_sweeps").documents.values():
-        if datetime.fromisoformat(raw["state"]["since"]).timestamp() <= newest:
-            yield "the newest event at the PSP has not been read"
+    sweeps = {raw["state"]["psp_account"]: raw for raw in world.collection("psp_sweeps").documents.values()}
+    for account in world.psp.accounts:
+        newest = max((each["created"] for each in account.state.events.values()), default=0)
+        raw = sweeps.get(account.name)
+        if raw is not None and datetime.fromisoformat(raw["state"]["since"]).timestamp() <= newest:
+            yield f"the newest event at the PSP has not been read: {account.name}"
 
 
 def differences(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -150,6 +153,26 @@ def a_closed_order_cannot_be_paid(world: "World") -> Iterator[str]:
         is_open = book is not None and any(each.partition(" ")[0] in named for each in book.open)
         if state["status"] in FINAL - {"needs_review"} and is_open:
             yield f"{order_id} is {state['status']} and could still be paid: {book}"
+
+
+def money_moves_at_the_payments_account(world: "World") -> Iterator[str]:
+    """A payment keeps it, whatever account the property names later."""
+    payments = {raw["state"]["order_id"]: raw["state"] for raw in world.collection("payments").documents.values()}
+    for order_id, book in books_of(world).items():
+        own = payments[order_id]["psp_account"] if order_id in payments else None
+        if own is not None and book.accounts - {own}:
+            yield f"{order_id} is paid at {own}, and {', '.join(sorted(book.accounts))} have money of it: {book}"
+
+
+def an_order_is_paid_at_the_account_of_its_property(world: "World") -> Iterator[str]:
+    """Unless it was placed again, after its store went back."""
+    payments = world.collection("payments").documents
+    for order_id, state in orders_of(world).items():
+        payment = payments.get(payment_id_of(OrderId(order_id)))
+        if payment is None or order_id in world.restores.reverted:
+            continue
+        if payment["state"]["psp_account"] != state["psp_account"]:
+            yield f"{order_id} is of {state['psp_account']}, and its payment of {payment['state']['psp_account']}"
 
 
 def nothing_is_captured_without_approval(world: "World") -> Iterator[str]:
@@ -373,6 +396,8 @@ LAWS: tuple[Law, ...] = (
     the_money_is_where_the_order_says,
     only_what_was_asked_for_is_refunded,
     a_closed_order_cannot_be_paid,
+    money_moves_at_the_payments_account,
+    an_order_is_paid_at_the_account_of_its_property,
     nothing_is_captured_without_approval,
     what_staff_take_out_is_neither_charged_nor_held,
     nothing_is_authorised_at_rest,

@@ -61,7 +61,7 @@ def a_mail_goes_to_whom_it_is_about(world: "World") -> Iterator[str]:
 
 
 def who_was_confirmed_has_a_mail(world: "World") -> Iterator[str]:
-    """Or a dead letter: whose payment has a receipt that was issued when the guest's address was known, and still is."""
+    """Or a dead letter: whose payment has a receipt, issued when the guest's address was known, as it still is."""
     known = _mails(world)
     parked = [each.message_id for each in letters.parked(world) if each.kind == ReceiptIssued.wire_kind()]
     contacts = world.collection("guest_contacts").documents

@@ -1,4 +1,4 @@
-"""The owner: defines the property and an extra with slots, and changes, retires and offers it again in the meantime."""
+"""The owners: one of two defines the property and an extra with slots, and changes, retires and offers it meanwhile."""
 
 import asyncio
 from datetime import timedelta
@@ -12,9 +12,10 @@ from contracts.offers import ExtraDefinition, Slot
 from contracts.orders import Staff
 from contracts.properties import PropertyDefinition, PropertyView
 from tests.simulation.mail import RECEPTION
-from tests.simulation.staff import PROPERTY, Ask
+from tests.simulation.staff import PROPERTY, SEASIDE, Ask
 
 OWNER = Staff(staff_id="owner", property_id=PROPERTY)
+SEASIDE_OWNER = Staff(staff_id="owner", property_id=SEASIDE)
 SAUNA = ExtraId("sauna")
 SLOTS = ("15:00", "17:00")
 MOST_PLACES = 3
@@ -37,25 +38,37 @@ _SAUNA = ExtraDefinition(
 )
 
 
-async def work(random: Random, ask: Ask, seconds: float) -> None:
-    """All that the owner does in so many seconds; what is refused, or not answered, stays as it was."""
-    await ask(OWNER, calls.change_property(_HOTEL, version=None))
+async def work(random: Random, ask: Ask, seconds: float, accounts: tuple[str, ...]) -> None:
+    """All that the owners do in so many seconds; what is refused, or not answered, stays as it was.
+
+    `accounts`: at the PSP. The other hotel has the last one, and the hotel of this owner changes between them.
+    """
+    other = _HOTEL.model_copy(update={"name": {"en": "Seaside"}, "psp_account": accounts[-1]})
+    await _describe(ask, SEASIDE_OWNER, other)
+    await _describe(ask, OWNER, _HOTEL)
     await ask(OWNER, calls.define_extra(SAUNA, _SAUNA))
     for _ in range(random.randrange(2, 7)):
         await asyncio.sleep(random.uniform(0.0, seconds / 3))
-        await _change(random, ask)
+        await _change(random, ask, accounts)
     if (sauna := await _sauna(ask)) is not None and sauna.status is ExtraStatus.RETIRED:
         await ask(OWNER, calls.define_extra(SAUNA, _SAUNA))
 
 
-async def _change(random: Random, ask: Ask) -> None:
+async def _describe(ask: Ask, owner: Staff, hotel: PropertyDefinition) -> None:
+    """Instead of what the service makes of its extras at its first start."""
+    known = await ask(owner, calls.get_property())
+    version = known.version if isinstance(known, PropertyView) else None
+    await ask(owner, calls.change_property(hotel, version=version))
+
+
+async def _change(random: Random, ask: Ask, accounts: tuple[str, ...]) -> None:
     what, sauna = random.choice(("places", "price", "retire", "slot", "property", "order")), await _sauna(ask)
     if sauna is None:
         return
     definition, version = sauna.definition, sauna.version
     match what:
         case "property":
-            await _change_property(random, ask)
+            await _change_property(random, ask, accounts)
         case "order":
             await ask(OWNER, calls.reorder_extras([SAUNA]))
         case _ if sauna.status is ExtraStatus.RETIRED:
@@ -79,11 +92,12 @@ async def _twice(ask: Ask, sauna: StaffExtraView, definition: ExtraDefinition) -
     await asyncio.gather(ask(OWNER, change), ask(OWNER, change))
 
 
-async def _change_property(random: Random, ask: Ask) -> None:
+async def _change_property(random: Random, ask: Ask, accounts: tuple[str, ...]) -> None:
     hotel = await ask(OWNER, calls.get_property())
     if isinstance(hotel, PropertyView):
         within = timedelta(minutes=random.choice((20, 30, 40)))
-        changed = hotel.definition.model_copy(update={"pay_within": within})
+        changes = {"pay_within": within, "psp_account": random.choice(accounts)}
+        changed = hotel.definition.model_copy(update=changes)
         await ask(OWNER, calls.change_property(changed, version=hotel.version))
 
 

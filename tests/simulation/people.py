@@ -5,19 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
+from typing import Any
 
 import httpx
 
 from client import GatewayClient, GatewayError, PaymentSession, PendingError, ProblemError, calls
 from client.calls import Call, ResultT
-from contracts.ids import ExtraId, GuestId, OrderId, ReservationId
+from contracts.ids import ExtraId, GuestId, OrderId, PropertyId, ReservationId
 from contracts.orders import Guest, OrderStatus, OrderView, RequestedLine, Staff
 from gateway.api.idempotency import order_id_of
 from stripe_sandbox import vouchers
 from tests.simulation.owner import SAUNA, SLOTS
 from tests.simulation.psp import Psp
 from tests.simulation.shortcut import Shortcut
-from tests.simulation.staff import PROPERTY, Duty, decide_on, look_after, work_on
+from tests.simulation.staff import PROPERTY, SEASIDE, Ask, Duty, decide_on, look_after, work_on
 
 LATE_CHECKOUT = ExtraId("late-checkout")
 """The hotel approves it first."""
@@ -50,6 +51,8 @@ class Plan:
 
     number: int
     arrives_at: float
+    at: PropertyId
+    """The hotel where they stay."""
     lines: tuple[RequestedLine, ...]
     double_clicks: bool
     leaves: bool
@@ -87,6 +90,10 @@ class Plan:
             beside = Random(f"beside {number} of {seed}")  # noqa: S311 - as above
             if beside.random() < 0.5:  # something limited, which staff may take out
                 more = (RequestedLine(extra_id=ExtraId("massage"), quantity=1, day=beside.choice(SCARCE_DAYS)), *more)
+        lines, at = (line, *more), PROPERTY
+        away = Random(f"hotel {number} of {seed}").random() < 0.3  # noqa: S311 - as above
+        if away and all(each.slot is None for each in lines):
+            at, lines = SEASIDE, tuple(_at_seaside(each) for each in lines)
         names, weights = zip(*CARDS, strict=True)
         waits = random.choice((0.5, 0.5, 2.0, 20.0, 300.0, random.uniform(1780, 1860), 2400.0))
         cards = (*random.choices(names, weights, k=random.choice((1, 2))), "pm_card_visa")
@@ -99,7 +106,8 @@ class Plan:
         return cls(
             number,
             random.uniform(0, window) + (random.uniform(2400.0, 3600.0) if comes_late else 0.0),
-            (line, *more),
+            at,
+            lines,
             double_clicks=random.random() < 0.2,
             leaves=random.random() < 0.08,
             waits=waits,
@@ -138,6 +146,15 @@ class Order:
     is_done: bool = False
 
 
+def _at_seaside(line: RequestedLine) -> RequestedLine:
+    """The same of the other hotel."""
+    return line.model_copy(update={"extra_id": seasides(line.extra_id)})
+
+
+def seasides(extra_id: str) -> ExtraId:
+    return ExtraId(f"{extra_id}-seaside")
+
+
 class People:
     """Lives through the plans, by way of any gateway that answers."""
 
@@ -151,7 +168,7 @@ class People:
     def order_of(self, plan: Plan) -> Order:
         guest = Guest(
             guest_id=GuestId(f"guest-{plan.number}"),
-            property_id=PROPERTY,
+            property_id=plan.at,
             reservation_id=ReservationId(f"res-{plan.number}"),
             stay_from=date(2026, 9, 25),
             stay_to=date(2026, 10, 5),
@@ -189,11 +206,11 @@ class People:
         await asyncio.gather(*tabs)
         view = await self._watch(order, 900.0)
         if view is not None and view.status is OrderStatus.AWAITING_APPROVAL:
-            await decide_on(plan.duty, order.order_id, self.insist)
+            await decide_on(plan.duty, order.order_id, self._ask_at(plan.at))
             view = await self._watch(order, 900.0)
         if view is not None and view.status is OrderStatus.CONFIRMED:
             await self._afterwards(order, plan)
-        await look_after(plan.duty, order.order_id, self.insist)
+        await look_after(plan.duty, order.order_id, self._ask_at(plan.at))
 
     async def _pay(self, order: Order) -> None:
         """In one tab of the browser: with a session that is over, again with the next one."""
@@ -235,7 +252,7 @@ class People:
         await asyncio.sleep(plan.number % 7)
         if plan.cancels == "after":
             await self._cancel(order)
-        order.given_up = await work_on(plan.duty, order.order_id, self.insist) or order.given_up
+        order.given_up = await work_on(plan.duty, order.order_id, self._ask_at(plan.at)) or order.given_up
 
     async def _cancel(self, order: Order) -> None:
         answer = await self.insist(order.guest, calls.cancel_order(order.order_id))
@@ -268,6 +285,14 @@ class People:
                         return
         except (TimeoutError, httpx.TransportError, GatewayError):
             return
+
+    def _ask_at(self, hotel: PropertyId) -> Ask:
+        """How that hotel's staff ask."""
+
+        async def ask(person: Staff, call: Call[Any]) -> Any:
+            return await self.insist(person.model_copy(update={"property_id": hotel}), call)
+
+        return ask
 
     async def insist(self, person: Guest | Staff, call: Call[ResultT]) -> ResultT | ProblemError | None:
         """Ask again and again, as a browser does, until there is an answer."""

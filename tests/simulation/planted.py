@@ -22,11 +22,13 @@ from chassis.storage.write_path import WritePath
 from chassis.web import problems
 from contracts.money import Money
 from contracts.orders import OrderConfirmed
-from contracts.psp import CapturePspSession
+from contracts.psp import CapturePspSession, CreatePspSession
 from extras_service.order.state import Order
 from extras_service.stock.holds import StockKeeper
 from notifications.mail.inputs import Answer
 from notifications.smtp import Said, Session
+from psp_adapter.accounts import Account
+from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.stripe_api import StripeApi
 
 Bug = Callable[[], AbstractContextManager[Any]]
@@ -220,6 +222,16 @@ def hands_a_mail_over_again() -> AbstractContextManager[Any]:
     return patch.object(Session, "hand_over", handed_over)
 
 
+def charges_at_the_default_account() -> AbstractContextManager[Any]:
+    """A session is opened at the default account, whichever one the command names."""
+    create = AdapterHandlers._create_session
+
+    async def created(handlers: AdapterHandlers, account: Account, command: CreatePspSession) -> Any:
+        return await create(handlers, replace(handlers.accounts.default, name=account.name), command)
+
+    return patch.object(AdapterHandlers, "_create_session", created)
+
+
 def needs_no_person() -> AbstractContextManager[Any]:
     """Reviews and failed refunds are not marked for the gauges."""
     return patch.object(Order, "needs_attention", property(lambda _order: False))
@@ -259,6 +271,7 @@ BUGS: Mapping[str, Bug] = {
         keeps_every_state,
         captures_what_was_taken_out,
         hands_a_mail_over_again,
+        charges_at_the_default_account,
         confirms_under_two_ids,
         refuses_with_any_status,
         counts_nothing_that_waits,

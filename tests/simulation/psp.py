@@ -1,12 +1,16 @@
-"""The PSP: the sandbox's own engine, reached below the stripe SDK's HTTP client, its webhooks without sockets."""
+"""The PSP: two accounts, each with the sandbox's own engine.
+
+It is reached below the stripe SDK's HTTP client, and its webhooks come without sockets.
+"""
 
 import asyncio
 import platform
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from functools import partial
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,12 +18,14 @@ from urllib.parse import urlsplit
 import httpx
 import stripe
 
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from stripe_sandbox import background, confirmation, events, intents, vouchers
 from stripe_sandbox.api import CALLS, Api, NeverArrives, Operation
 from stripe_sandbox.errors import ApiError, Json
 from stripe_sandbox.faults import FaultPlan, Faults
 from stripe_sandbox.sandbox import Call, Sandbox
 from stripe_sandbox.settings import Settings
+from stripe_sandbox.store import State
 from stripe_sandbox.timers import Timers
 from stripe_sandbox.webhooks import Webhooks
 from tests.simulation.loop import SimulatedLoop
@@ -28,13 +34,21 @@ from tests.simulation.network import Latency, Wire
 PSP: ContextVar["Psp"] = ContextVar("the simulated PSP")
 """What the adapters of a simulation call."""
 
-WEBHOOK_SECRET = "whsec_simulation"
-API_KEY = "sk_test_sandbox"
+WEBHOOK_SECRET, SEASIDES_SECRET = "whsec_simulation", "whsec_seaside"
+API_KEY, SEASIDES_KEY = "sk_test_sandbox", "sk_test_seaside0"
+SEASIDE = "seaside"
+"""The account beside the default one; BELLHOP_PSP_ACCOUNTS names it in some histories."""
+SEASIDES_SETTING = f"""
+{SEASIDE}:
+  api_key: {SEASIDES_KEY}
+  webhook_secret: {SEASIDES_SECRET}
+  publishable_key: pk_test_seaside0
+"""
 _DAYS_LATE = (0.5, 4.0)
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-Receive = Callable[[bytes, Mapping[str, str]], Awaitable[int]]
-"""Takes a webhook; returns the status of the answer, or raises ConnectionError."""
+Receive = Callable[[str, bytes, Mapping[str, str]], Awaitable[int]]
+"""Takes a webhook at a path; returns the status of the answer, or raises ConnectionError."""
 
 
 @dataclass(slots=True)
@@ -80,8 +94,25 @@ _ROUTES = _routes()
 platform.platform()  # the SDK names it in every request, and finding it out the first time starts a program
 
 
+class AccountAtPsp:
+    """One account: its books, and what it calls and is called by."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.sandbox = Sandbox(settings)
+        self.faults = Faults()
+        self.webhooks = Webhooks(self.sandbox, self.faults)
+        self.timers = Timers(self.sandbox)
+        self.api = Api(self.sandbox, self.faults)
+        self.sandbox.wake_timers = self.timers.wake
+
+    @property
+    def state(self) -> State:
+        return self.sandbox.state
+
+
 class Psp:
-    """The account at the PSP, and the network before it."""
+    """The accounts at the PSP, and the network before them."""
 
     def __init__(self, loop: SimulatedLoop, random: Random, receive: Receive) -> None:
         self.loop = loop
@@ -103,7 +134,7 @@ class Psp:
         self.pending = 0
         """Steps that people and banks are still going to take there."""
         self.is_up = True
-        settings = Settings(
+        default = Settings(
             webhook_url="http://adapter/webhooks/stripe",
             webhook_secret=WEBHOOK_SECRET,
             settle_after=60.0,
@@ -112,43 +143,59 @@ class Psp:
             now=loop.unix_time,
             new_id=self._new_id,
         )
-        self.sandbox = Sandbox(settings)
-        self.faults = Faults()
-        self.webhooks = Webhooks(self.sandbox, self.faults)
-        self.timers = Timers(self.sandbox)
-        self.api = Api(self.sandbox, self.faults)
-        self.sandbox.deliver = self._deliver
-        self.sandbox.wake_timers = self.timers.wake
+        seaside = replace(
+            default,
+            api_key=SEASIDES_KEY,
+            publishable_key="pk_test_seaside0",
+            account="acct_1BellhopSeaside0",
+            webhook_url=f"http://adapter/webhooks/stripe/{SEASIDE}",
+            webhook_secret=SEASIDES_SECRET,
+        )
+        self.accounts = (AccountAtPsp(DEFAULT_ACCOUNT, default), AccountAtPsp(SEASIDE, seaside))
+        for account in self.accounts:
+            account.sandbox.deliver = partial(self._deliver, account)
 
     def start(self) -> None:
         """Begin to live, as a part of the world."""
-        self.webhooks.listen_at(self.sandbox.settings.webhook_url, WEBHOOK_SECRET, payload=self.payload)
-        self.webhooks._client = _Receiver(self)  # type: ignore[assignment]
-        background.start(self.timers.run, "timers")
+        for account in self.accounts:
+            settings = account.sandbox.settings
+            account.webhooks.listen_at(settings.webhook_url, settings.webhook_secret, payload=self.payload)
+            account.webhooks._client = _Receiver(self)  # type: ignore[assignment]
+            background.start(account.timers.run, f"timers of {account.name}")
+
+    def all(self, kind: str) -> Iterator[Json]:
+        """Every object of a kind, such as `refunds`, at any account."""
+        for account in self.accounts:
+            yield from getattr(account.state, kind).values()
+
+    def holder_of(self, obj_id: str) -> AccountAtPsp:
+        """The account that has an object."""
+        return next((each for each in self.accounts if each.sandbox.store.find(obj_id)), self.accounts[0])
 
     def _new_id(self, prefix: str) -> str:
         return prefix + "_" + "".join(self.random.choices(_LETTERS, k=24))
 
-    def _deliver(self, event: Json, lane: str) -> None:
+    def _deliver(self, account: AccountAtPsp, event: Json, lane: str) -> None:
         if not self.days_late or self.random.random() >= self.days_late:
-            self.webhooks.enqueue(event, lane)
+            account.webhooks.enqueue(event, lane)
             return
-        self.sandbox.store.count_webhook("days late")
+        account.sandbox.store.count_webhook("days late")
         if self.random.random() < 0.5:
-            del self.sandbox.state.events[event["id"]]
+            del account.state.events[event["id"]]
         at = self.loop.time() + self.random.uniform(*_DAYS_LATE) * 24 * 3600
         self.late_until = max(self.late_until, at)
         self.pending += 1
-        self.loop.call_at(at, self._deliver_late, event, context=self.loop.world.context)
+        self.loop.call_at(at, self._deliver_late, account, event, context=self.loop.world.context)
 
-    def _deliver_late(self, event: Json) -> None:
+    def _deliver_late(self, account: AccountAtPsp, event: Json) -> None:
         """In no order with the others."""
         self.pending -= 1
-        self.sandbox.state.events[event["id"]] = event
-        self.webhooks.enqueue(event, f"late {event['id']}")
+        account.state.events[event["id"]] = event
+        account.webhooks.enqueue(event, f"late {event['id']}")
 
     def use(self, plan: FaultPlan) -> None:
-        self.faults.use(plan)
+        for account in self.accounts:
+            account.faults.use(plan)
 
     def go_down(self, seconds: float) -> None:
         self.is_up = False
@@ -159,7 +206,8 @@ class Psp:
 
     def forget_keys(self) -> None:
         """A day has passed, as far as idempotency keys are concerned."""
-        self.sandbox.state.idempotency.clear()
+        for account in self.accounts:
+            account.state.idempotency.clear()
 
     async def called(self, method: str, url: str, headers: Mapping[str, str], data: Any) -> httpx.Response:
         """One HTTP request of the adapter. Raises httpx's errors."""
@@ -182,15 +230,21 @@ class Psp:
 
     async def _respond(self, request: _Request, answer: "asyncio.Future[httpx.Response]") -> None:
         operation, is_public, request.path_params = _operation_of(request)
-        response = await self.api._respond(request, operation, is_public)  # type: ignore[arg-type]
+        account = self._account_of(request)
+        response = await account.api._respond(request, operation, is_public)  # type: ignore[arg-type]
         if response.status_code == 400 and b"idempotency_error" in response.body:
             self.contradicted.append(request.headers.get("idempotency-key", ""))
-        headers = {"Date": formatdate(self.sandbox.now(), usegmt=True), **dict(response.headers)}
+        headers = {"Date": formatdate(account.sandbox.now(), usegmt=True), **dict(response.headers)}
         came: Any = _Response(response.status_code, httpx.Headers(headers), bytes(response.body))
         if isinstance(response, NeverArrives):
             came = httpx.RemoteProtocolError("the connection was closed")
         at = self.loop.time() + self.wire.latency.drawn(self.random)
         self.loop.call_at(at, _answered, answer, came, context=self.loop.world.context)
+
+    def _account_of(self, request: _Request) -> AccountAtPsp:
+        """That of its key; a key of no account is refused by the default one."""
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return next((each for each in self.accounts if each.sandbox.settings.api_key == key), self.accounts[0])
 
     # What guests do with their browser
 
@@ -207,7 +261,7 @@ class Psp:
             params["payment_method"] = card
         call = Call(params, {"id": intent_id}, public=True)
         try:
-            intents.confirm(self.sandbox, call)
+            intents.confirm(self.holder_of(intent_id).sandbox, call)
         except ApiError:
             return f"refused: {self.intent(intent_id)['status']}"
         return str(self.intent(intent_id)["status"])
@@ -218,7 +272,8 @@ class Psp:
         outcome: Any = "succeed" if succeeds else "fail"
         call = Call({}, {"id": intent_id}, public=True)
         try:
-            confirmation.authenticate(self.sandbox, call, self.intent(intent_id), outcome)
+            sandbox = self.holder_of(intent_id).sandbox
+            confirmation.authenticate(sandbox, call, self.intent(intent_id), outcome)
         except ApiError as error:
             return f"refused: {error.status}"
         return str(self.intent(intent_id)["status"])
@@ -227,13 +282,14 @@ class Psp:
         """The guest pays a voucher, or transfers the money. Returns the status of the PaymentIntent afterwards."""
         intent_id = client_secret.partition("_secret")[0]
         try:
-            confirmation.pay(self.sandbox, Call(path={"id": intent_id}, public=True), self.intent(intent_id), None)
+            sandbox = self.holder_of(intent_id).sandbox
+            confirmation.pay(sandbox, Call(path={"id": intent_id}, public=True), self.intent(intent_id), None)
         except ApiError as error:
             return f"refused: {error.status}"
         return str(self.intent(intent_id)["status"])
 
     def intent(self, intent_id: str) -> Json:
-        return self.sandbox.store.get(intent_id, "pi")
+        return self.holder_of(intent_id).sandbox.store.get(intent_id, "pi")
 
 
 def _request_of(method: str, url: str, headers: Mapping[str, str], data: Any) -> _Request:
@@ -269,8 +325,8 @@ class _Receiver:
 
     psp: Psp
 
-    async def post(self, _url: str, *, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        return httpx.Response(await self.psp.receive(content, headers))
+    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        return httpx.Response(await self.psp.receive(urlsplit(url).path, content, headers))
 
     async def aclose(self) -> None:
         """Nothing is open."""

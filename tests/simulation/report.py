@@ -87,14 +87,14 @@ def _at_once(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _at_the_psp(world: "World", order_id: str) -> Iterator[str]:
-    state = world.psp.sandbox.state
-    intents = {each["id"]: each for each in state.payment_intents.values() if _order_of(each) == order_id}
-    for event in state.events.values():
+    psp = world.psp
+    intents = {each["id"]: each for each in psp.all("payment_intents") if _order_of(each) == order_id}
+    for event in psp.all("events"):
         about = event["data"]["object"]
         if {about.get("id"), about.get("payment_intent")} & intents.keys():
             yield f"{clock(event['created'] - START)[:8]}      {event['type']:32} {_money(about)}"
     yield "at the end:"
-    for each in (*intents.values(), *state.refunds.values(), *state.disputes.values()):
+    for each in (*intents.values(), *psp.all("refunds"), *psp.all("disputes")):
         if each["id"] in intents or each.get("payment_intent") in intents:
             yield f"  {_money(each)}"
 

@@ -14,7 +14,7 @@ from contracts.order_actions import ReviewResolution
 from contracts.orders import OrderStatus, OrderView, Staff
 from contracts.payments import RefundStage
 
-PROPERTY = PropertyId("alpenhof")
+PROPERTY, SEASIDE = PropertyId("alpenhof"), PropertyId("seaside")
 STAFF = Staff(staff_id="sim", property_id=PROPERTY)
 COLLEAGUE = Staff(staff_id="mia", property_id=PROPERTY)
 PART = 500

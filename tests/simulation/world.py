@@ -21,6 +21,7 @@ from contracts.money import Money
 from contracts.orders import Guest, Staff
 from contracts.psp import CreatePspRefund
 from extras_service.catalogue.extra import Extra
+from ops.core.target import Target
 from tests.simulation import alarms, books, faults, laws, letters, mishaps, owner
 from tests.simulation.broker.messages import Held
 from tests.simulation.broker.queues import Queue
@@ -34,7 +35,7 @@ from tests.simulation.mail import MailServer
 from tests.simulation.mishaps import Mishaps, handlers_may_fail
 from tests.simulation.operators import Shift
 from tests.simulation.outages import OUTAGES, Outage
-from tests.simulation.people import LATE_CHECKOUT, Browser, People, Plan
+from tests.simulation.people import LATE_CHECKOUT, Browser, People, Plan, seasides
 from tests.simulation.promql import Samples
 from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
@@ -43,7 +44,7 @@ from tests.simulation.report import Account, accounts_of
 from tests.simulation.restoring import Restores, restore_one
 from tests.simulation.sealing import sealed
 from tests.simulation.shortcut import Shortcut
-from tests.simulation.staff import PROPERTY
+from tests.simulation.staff import PROPERTY, SEASIDE
 from tests.simulation.store.server import Collection, Concern, StoreServer
 from tests.simulation.watch import SLACK, Interval, Watch
 from tests.simulation.writes import Writes
@@ -63,6 +64,8 @@ _STEPS = 15_000
 """Steps for each order after which a history is taken to go in circles; a hostile one takes up to a third of it."""
 _OVER_HTTP = 8
 """In one of so many histories people use HTTP: that costs about a third of the processor time more."""
+_ACCOUNTS = 2
+"""In one of so many histories orders are charged at two accounts."""
 _MAIL = 3
 """In one of so many histories there is a mail server."""
 _THIN = 8
@@ -135,6 +138,11 @@ class History:
     def over_http(self) -> bool:
         """Whether people reach the gateway by HTTP, above its ASGI interface, rather than past its routes."""
         return self.seed % _OVER_HTTP == 1
+
+    @property
+    def has_accounts(self) -> bool:
+        """Whether there are two accounts at the PSP. Not where an outage is of all that there are."""
+        return self.seed % _ACCOUNTS == 0 and not PROFILES[self.profile].has_outage
 
     @property
     def has_mail(self) -> bool:
@@ -222,14 +230,14 @@ class World:
         self._seal = Seal(SecretStr(SEAL_KEY))
         self.browsers = Browsers(self.loop, self._gateway)
         self.people = People(self._browser_of, self.psp, self.loop.time, seed)
-        build = builders(over_http=history.over_http, with_mail=history.has_mail)
+        build = builders(over_http=history.over_http, with_mail=history.has_mail, with_accounts=history.has_accounts)
         self.instances = [
             Instance(self.loop, service, number, build[service], self.servers) for service in build for number in (1, 2)
         ]
         self.shift: Shift | None = None
         """Of the operators, where there are any."""
         if self.profile.operators:
-            self.shift = Shift(self._chance("operators"), operators_target(), self.recording, self._guests)
+            self.shift = Shift(self._chance("operators"), self.target, self.recording, self._guests)
             for number in range(1, self.profile.operators + 1):
                 desk = partial(self.shift.desk, f"operator-{number}")
                 self.instances.append(Instance(self.loop, "operator", number, desk, self.servers))
@@ -242,6 +250,15 @@ class World:
         self.broker.on_settled = self._settled
         self.writes = Writes()
         self.store.on_write = self.writes.written
+
+    @property
+    def _accounts(self) -> tuple[str, ...]:
+        known = tuple(each.name for each in self.psp.accounts)
+        return known if self.history.has_accounts else known[:1]
+
+    @property
+    def target(self) -> Target:
+        return operators_target(with_accounts=self.history.has_accounts)
 
     def _guests(self) -> list[Guest]:
         return [order.guest for order in self.people.orders if order.acknowledged]
@@ -259,7 +276,7 @@ class World:
     async def live(self) -> None:
         """From the start of the services to rest."""
         self.broker.declare_topology()
-        for extra in EXTRAS:
+        for extra in (*EXTRAS, *(_at_seaside(each) for each in EXTRAS)):
             self.collection("extras").documents[extra.extra_id] = {
                 "_id": extra.extra_id,
                 **extra.model_dump(mode="json"),
@@ -280,7 +297,9 @@ class World:
         for happening in self.history.faults():
             self.loop.call_at(happening.at, happening.strike, self, context=self.loop.world.context)
         guests = [self.people.live(self.people.order_of(plan)) for plan in self.history.plans()]
-        owner_works = owner.work(self._chance("owner"), self.people.insist, self.history.window + _OWNER_GOES_ON)
+        owner_works = owner.work(
+            self._chance("owner"), self.people.insist, self.history.window + _OWNER_GOES_ON, self._accounts
+        )
         await asyncio.gather(owner_works, *guests)
         if self.outages:
             await asyncio.sleep(max(0.0, self.outages[0][1].end + SLACK - self.loop.time()))
@@ -352,11 +371,11 @@ class World:
             raise ConnectionError("no gateway")
         return self.random.choice(ready)
 
-    async def _webhook(self, body: bytes, headers: Mapping[str, str]) -> int:
+    async def _webhook(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
         ready = [each for each in self.instances if each.service == "psp-adapter" and each.is_ready]
         if not ready:
             raise ConnectionError("no adapter")
-        return await self.random.choice(ready).webhook(body, headers)
+        return await self.random.choice(ready).webhook(path, body, headers)
 
     def kill_after_step(self, steps: int, start_again_after: float) -> None:
         """Kill the service whose step that is, right after it; of a step of the world, the next one's."""
@@ -374,7 +393,7 @@ class World:
 
     def restore_one(self, random: Random) -> None:
         """A store is restored: of orders and stock, or of payments."""
-        self.loop.create_task(restore_one(self, random, operators_target()), context=self.loop.world.context)
+        self.loop.create_task(restore_one(self, random, self.target), context=self.loop.world.context)
 
     def deploy(self, random: Random) -> None:
         """A service rolls forward, and perhaps back: its instances stop and start one after the other."""
@@ -418,6 +437,11 @@ class World:
     def count_fault(self, kind: str) -> None:
         self.counted[kind] += 1
         self.recording.warning(f"fault.{kind}")
+
+
+def _at_seaside(extra: Extra) -> Extra:
+    """The same at the other hotel."""
+    return extra.model_copy(update={"extra_id": seasides(extra.extra_id), "property_id": SEASIDE})
 
 
 def _unreadable(now: float) -> list[dict[str, Any]]:
@@ -470,6 +494,9 @@ def folded_early() -> Iterator[None]:
 
 def _chances(world: World) -> Mapping[str, int]:
     """What went wrong by chance."""
-    webhooks = {f"webhooks {what}": number for what, number in world.psp.sandbox.state.webhook_counts.items()}
+    webhooks = Counter[str]()
+    for account in world.psp.accounts:
+        webhooks.update({f"webhooks {what}": number for what, number in account.state.webhook_counts.items()})
+        webhooks[f"payments at {account.name}"] = len(account.state.payment_intents)
     mails = Counter(f"mails {raw['state']['status']}" for raw in world.collection("mails").documents.values())
     return webhooks | mails
