@@ -178,11 +178,18 @@ def _failing(owner: str) -> Mapping[str, tuple[str, ...]]:
     return {**{tier.name: work for tier in RETRY_LADDER}, DEAD.name: _queues(owner, QueueRole.DEAD)}
 
 
-_OF_NOTIFICATIONS = with_older(mail.DescribeOrder.wire_kind())
-"""The queries of the notification service; all others are the gateway's."""
+_DESCRIBING = with_older(mail.DescribeOrder.wire_kind())
+"""The queries of the notification and the webhook service; all others are the gateway's."""
 _FOLLOWED_BEFORE = tuple(
     message_type.wire_kind()
-    for message_type in (approvals.OrderApprovalNeeded, orders.OrderNeedsReview, orders.OrderRefundFailed)
+    for message_type in (
+        approvals.OrderApprovalNeeded,
+        orders.OrderNeedsReview,
+        orders.OrderRefundFailed,
+        orders.OrderFulfilled,
+        orders.OrderLinesFulfilled,
+        orders.OrderPaymentChanged,
+    )
 )
 """Events that gateways of older versions follow where they are sent, and newer ones by their copies."""
 
@@ -196,7 +203,7 @@ GATEWAY = Account(
             if kind not in BY_OPERATORS_ALONE
         ),
         QUERIES.name: tuple(
-            key for queue in READS for key in _bound(queue.bindings, QUERIES.name) if key not in _OF_NOTIFICATIONS
+            key for queue in READS for key in _bound(queue.bindings, QUERIES.name) if key not in _DESCRIBING
         ),
     },
     follows={
@@ -222,6 +229,7 @@ EXTRAS = Account(
         REPLIES.name: (
             own_queue(GATEWAY.name, "replies.%"),
             own_queue(services.NOTIFICATIONS, "replies.%"),
+            own_queue(services.WEBHOOKS, "replies.%"),
         ),
         **_failing(services.EXTRAS),
     },
@@ -250,12 +258,18 @@ NOTIFICATIONS = Account(
     takes=_taken(services.NOTIFICATIONS),
     sends={
         COMMANDS.name: _bound(MAIL_SENDING.bindings, COMMANDS.name),
-        QUERIES.name: _OF_NOTIFICATIONS,
+        QUERIES.name: _DESCRIBING,
         REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
         **_failing(services.NOTIFICATIONS),
     },
     follows={REPLIES.name: (own_queue(services.NOTIFICATIONS, "replies.%"),)},
 )
+WEBHOOKS = Account(
+    services.WEBHOOKS,
+    takes=_taken(services.WEBHOOKS),
+    sends={QUERIES.name: _DESCRIBING, **_failing(services.WEBHOOKS)},
+    follows={REPLIES.name: (own_queue(services.WEBHOOKS, "replies.%"),)},
+)
 
-ACCOUNTS: tuple[Account, ...] = (GATEWAY, EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS)
+ACCOUNTS: tuple[Account, ...] = (GATEWAY, EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS, WEBHOOKS)
 BY_NAME: Mapping[str, Account] = {account.name: account for account in ACCOUNTS}

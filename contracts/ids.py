@@ -18,6 +18,12 @@ RefundId = NewType("RefundId", str)
 MailId = NewType("MailId", str)
 """`mail_…`, derived from what a mail is about, so that a repeated event finds the same mail."""
 
+SubscriberId = NewType("SubscriberId", str)
+"""`whs_…`, drawn when a subscriber of webhooks is added."""
+
+WebhookId = NewType("WebhookId", str)
+"""`msg_…`, derived from subscriber, order and what a webhook is about, so that a repeated event finds the same one."""
+
 ExtraId = NewType("ExtraId", str)
 GuestId = NewType("GuestId", str)
 PropertyId = NewType("PropertyId", str)

@@ -96,7 +96,7 @@ class ContactReply(Reply):
 
 
 class DescribeOrder(Query):
-    """What a mail about an order says: the order as staff see it, its receipts and its hotel, as they are now."""
+    """What a mail or a webhook says: the order as staff see it, its receipts and its hotel, as they are now."""
 
     kind: Literal["mail.describe-order.v1"] = "mail.describe-order.v1"
     order_id: OrderId
@@ -108,3 +108,6 @@ class OrderDescribed(Reply):
     order: OrderView
     receipts: tuple[Receipt, ...] = Field(description="by their numbers, the lowest first")
     hotel: PropertyDefinition | None = Field(description="none: the property is not defined")
+    order_version: int | None = Field(
+        default=None, description="one more with each change of the order; none from older services"
+    )

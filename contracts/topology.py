@@ -137,6 +137,7 @@ _DEAD_QUEUES = {
     services.PAYMENTS: "payments.dead",
     services.ADAPTER: "psp.dead",
     services.NOTIFICATIONS: "mail.dead",
+    services.WEBHOOKS: "hooks.dead",
 }
 """By service."""
 
@@ -354,6 +355,25 @@ MAIL_SENDING = _work_queue(
     "mails that are due; waits while the mail server is unavailable",
     _kinds(COMMANDS, mail.SendMail),
 )
+# Not named after the service: its account may declare queues of its own name, for replies.
+WEBHOOK_EVENTS = _work_queue(
+    "hooks.events",
+    services.WEBHOOKS,
+    "events that other systems hear of, and orders that have forgotten their guest",
+    _kinds(
+        EVENTS,
+        order_receipts.ReceiptIssued,
+        orders.OrderCancelled,
+        approvals.OrderDeclined,
+        approvals.OrderApprovalNeeded,
+        orders.OrderNeedsReview,
+        orders.OrderRefundFailed,
+        orders.OrderFulfilled,
+        orders.OrderLinesFulfilled,
+        orders.OrderPaymentChanged,
+        erasure.OrderErased,
+    ),
+)
 
 _ONLY_LOGGED = frozenset(
     message_type.wire_kind()
@@ -374,9 +394,6 @@ _FOLLOWED_LIVE = frozenset(
         orders.OrderPendingPayment,
         approvals.OrderApproved,
         orders.OrderConfirmed,
-        orders.OrderFulfilled,
-        orders.OrderLinesFulfilled,
-        orders.OrderPaymentChanged,
     )
 )
 
@@ -396,6 +413,9 @@ LIVE_KINDS = (
             approvals.OrderApprovalNeeded,
             orders.OrderNeedsReview,
             orders.OrderRefundFailed,
+            orders.OrderFulfilled,
+            orders.OrderLinesFulfilled,
+            orders.OrderPaymentChanged,
             payments.PaymentProcessing,
             payments.PaymentFailed,
         )
@@ -425,6 +445,7 @@ QUEUES: tuple[Queue, ...] = (
     MAIL_COMMANDS,
     MAIL_EVENTS,
     MAIL_SENDING,
+    WEBHOOK_EVENTS,
     *READS,
     *(_retry_queue(tier) for tier in RETRY_LADDER),
     *(_dead_queue(owner, name) for owner, name in _DEAD_QUEUES.items()),
@@ -478,6 +499,7 @@ MARK = Queue(
 """The object a service verifies instead of queues and exchanges on which it has no rights."""
 
 EARLIER_MARKS: tuple[str, ...] = (
+    "topology.f309c1e52bcb",
     "topology.b9da468d357c",
     "topology.a7107e197d16",
     "topology.702a4e518866",

@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 
 from chassis.messaging.breaker import Breaker
 from chassis.messaging.bus import Bus
+from chassis.messaging.descriptions import BusDescriptions
 from chassis.receipts.pdf import PdfPrinter
 from chassis.runtime.document_service import document_service
 from chassis.runtime.metrics import Metrics
@@ -13,7 +14,6 @@ from chassis.seal import Seal
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
 from contracts.topology import MAIL_SENDING
-from notifications.descriptions import BusDescriptions
 from notifications.errors import MailServerUnavailableError
 from notifications.settings import NotificationSettings
 from notifications.smtp import MailServer, Probe

@@ -16,12 +16,12 @@ from typing import Any, Protocol, assert_never
 import structlog
 
 from chassis.decision import Applied, Ignored, Outcome
+from chassis.messaging.descriptions import Descriptions
 from chassis.messaging.envelope import Delivery
 from chassis.runtime.startup import retry_until_available
 from chassis.storage.write_path import WritePath
 from contracts.mail import SendMail
 from notifications.collections import NotificationStore
-from notifications.descriptions import Descriptions
 from notifications.errors import MailDeferredError, MailRefusedError
 from notifications.letter.message import Letter
 from notifications.mail.inputs import Answer, Answered, MailInput, NotWanted, SendingBegun

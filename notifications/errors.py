@@ -25,10 +25,3 @@ class MailRefusedError(PermanentError):
             f"the mail server refuses this e-mail: {said}. Correct what it names, then replay this message or use "
             "`bellhop mail send-again`"
         )
-
-
-class OrderNotDescribedError(TransientError):
-    """The extras service does not say what an order is now."""
-
-    def __init__(self, order_id: str, said: str) -> None:
-        super().__init__(f"{order_id} was not described: {said}")

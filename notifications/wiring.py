@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from chassis.messaging.consumer import Handler, Handlers
+from chassis.messaging.descriptions import Descriptions
 from chassis.messaging.envelope import Publisher
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
@@ -22,7 +23,6 @@ from notifications.contact.decide import decide as decide_contact
 from notifications.contact.inputs import ContactInput
 from notifications.contact.state import GuestContact
 from notifications.courier import Courier, Post
-from notifications.descriptions import Descriptions
 from notifications.handlers import NotificationHandlers
 from notifications.keeper import NotificationKeeper
 from notifications.mail.decide import Terms, decide

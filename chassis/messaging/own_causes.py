@@ -9,7 +9,9 @@ LAPSED = "lapsed"
 """A hold of stock has lapsed."""
 ERASURE = "erasure"
 """An order is erased by its age, or again after a restore."""
+ATTEMPT = "attempt"
+"""A webhook is sent, or its receiver has answered."""
 START = "start"
 """The service has started."""
 
-BY_THE_CLOCK = (DEADLINE, ERASURE, LAPSED)
+BY_THE_CLOCK = (ATTEMPT, DEADLINE, ERASURE, LAPSED)

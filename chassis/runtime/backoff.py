@@ -22,6 +22,9 @@ class Backoff:
         tries, _ = self._failed.get(key, (0, 0.0))
         self._failed[key] = (tries + 1, self._now() + min(2.0**tries, self._longest))
 
+    def succeeded(self, key: str) -> None:
+        self._failed.pop(key, None)
+
     def forget_all_but(self, keys: Iterable[str]) -> set[str]:
         """Forget all other keys, which have succeeded here or in another process. Returns the forgotten ones."""
         forgotten = self._failed.keys() - set(keys)

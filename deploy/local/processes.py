@@ -140,6 +140,14 @@ def notifications_environment(context: StackContext) -> dict[str, str]:
     return {"BELLHOP_SEAL_KEYS": context.credentials.seal_key}
 
 
+def webhooks_environment(context: StackContext) -> dict[str, str]:
+    """A receiver on this machine is what one tries webhooks with."""
+    return {
+        "BELLHOP_SEAL_KEYS": context.credentials.seal_key,
+        "BELLHOP_WEBHOOK_ALLOW_PRIVATE": os.environ.get("BELLHOP_WEBHOOK_ALLOW_PRIVATE", "true"),
+    }
+
+
 def adapter_environment(context: StackContext) -> dict[str, str]:
     env = {"BELLHOP_SEAL_KEYS": context.credentials.seal_key}
     if context.sandbox_url:
@@ -190,5 +198,6 @@ SERVICES = (
     service("payment_service", lambda _: {}),
     service("psp_adapter", adapter_environment),
     service("notifications", notifications_environment),
+    service("webhooks", webhooks_environment),
 )
 OPERATORS_PAGE = service("ops.web", operators_page_environment)

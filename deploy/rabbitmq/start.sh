@@ -5,7 +5,7 @@ set -euo pipefail
 umask 077
 
 definitions=$(<"$1")
-for name in OPERATOR GATEWAY EXTRAS_SERVICE PAYMENT_SERVICE PSP_ADAPTER NOTIFICATIONS; do
+for name in OPERATOR GATEWAY EXTRAS_SERVICE PAYMENT_SERVICE PSP_ADAPTER NOTIFICATIONS WEBHOOKS; do
   variable=${name}_PASSWORD
   password=${!variable:-}
   if [[ ! $password =~ ^[A-Za-z0-9]+$ ]]; then
@@ -18,5 +18,5 @@ printf '%s\n' "$definitions" >"$2"
 if [[ $(id -u) == 0 ]] && id rabbitmq >/dev/null 2>&1; then
   chown rabbitmq "$2" # who the image runs the server as
 fi
-unset OPERATOR_PASSWORD GATEWAY_PASSWORD EXTRAS_SERVICE_PASSWORD PAYMENT_SERVICE_PASSWORD PSP_ADAPTER_PASSWORD NOTIFICATIONS_PASSWORD
+unset OPERATOR_PASSWORD GATEWAY_PASSWORD EXTRAS_SERVICE_PASSWORD PAYMENT_SERVICE_PASSWORD PSP_ADAPTER_PASSWORD NOTIFICATIONS_PASSWORD WEBHOOKS_PASSWORD
 exec docker-entrypoint.sh rabbitmq-server

@@ -51,6 +51,11 @@ class ReceiptHandlers:
         receipts = await self.keeper.issued_of(stored.state)
         hotel = await self.keeper.collections.property_of(query.property_id)
         order = order_reply(stored.state, for_staff=True).order
-        described = OrderDescribed(order=order, receipts=receipts, hotel=hotel.definition if hotel else None)
+        described = OrderDescribed(
+            order=order,
+            receipts=receipts,
+            hotel=hotel.definition if hotel else None,
+            order_version=stored.version,
+        )
         await send_reply(self.bus, delivery, described)
         return Done()

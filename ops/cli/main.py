@@ -32,6 +32,7 @@ from ops.cli import (
     review,
     tokens,
     trace,
+    webhooks,
 )
 from ops.cli.console import (
     AsJson,
@@ -49,7 +50,7 @@ from ops.core.reconcile import reconcile as run_reconcile
 from ops.core.target import Target
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False)
-for part in (catalogue, dead, guest, log, mail, plans, psp, review):
+for part in (catalogue, dead, guest, log, mail, plans, psp, review, webhooks):
     app.add_typer(part.app, name=part.NAME)
 app.command("broker")(broker.broker)
 app.command("queues")(queues.queues)

@@ -31,6 +31,7 @@ from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from psp_adapter.configuration import Wanted, compare_all
 from psp_adapter.errors import PspUnavailableError
+from webhooks.collections import WebhookStore
 
 OLDEST_BROKER = (3, 10)
 NEWEST_TESTED_BROKER = (4, 3)
@@ -154,7 +155,7 @@ def _rights(entry: Mapping[str, str]) -> tuple[str, str, str, str]:
 
 async def _store(target: Target) -> AsyncIterator[Finding]:
     store = target.store(Metrics("bellhop"))
-    for collections in (ExtrasStore, PaymentStore, NotificationStore):
+    for collections in (ExtrasStore, PaymentStore, NotificationStore, WebhookStore):
         collections(store)
     try:
         server, here = await store.server(), datetime.now(UTC)
@@ -196,7 +197,7 @@ async def _psp(target: Target, environment: Mapping[str, str]) -> AsyncIterator[
 
 def of_keys(environment: Mapping[str, str]) -> Iterator[Finding]:
     """The seal keys, where this environment has them."""
-    what, same = "BELLHOP_SEAL_KEYS", "the gateway and the PSP adapter must hold the same"
+    what, same = "BELLHOP_SEAL_KEYS", "gateway, PSP adapter, notification and webhook service must hold the same"
     try:
         if keys := secret_from(environment, what):
             Seal(SecretStr(keys))

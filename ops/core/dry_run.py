@@ -29,6 +29,8 @@ from payment_service import wiring as payment_wiring
 from payment_service.payment.state import Payment
 from payment_service.settings import Schedule
 from psp_adapter.accounts import Accounts
+from webhooks import wiring as webhook_wiring
+from webhooks.wiring import Terms as WebhookTerms
 
 ASKS_PSP = "asks the PSP"
 FAILS = "fails"
@@ -189,7 +191,10 @@ class DryRun:
             mail_terms = await settings.read(notification_wiring.SERVICE, MailTerms)
             payments = payment_wiring.wire(self._bus, self._store, self._clock, schedule)
             mails = notification_wiring.wire(self._bus, self._store, self._clock, mail_terms)
-            tables = {**extras.tables, **payments.tables, **mails.tables}
+            webhook_terms = await settings.read(webhook_wiring.SERVICE, WebhookTerms)
+            webhooks = webhook_wiring.wire(self._bus, self._store, self._clock, webhook_terms)
+            await webhooks.directory.refresh()
+            tables = {**extras.tables, **payments.tables, **mails.tables, **webhooks.tables}
             self._wired = tables, payments.collections.payments
         return self._wired
 

@@ -126,16 +126,25 @@ async def previews(
 
 
 async def _described(store: Store, order_id: str) -> OrderDescribed:
+    described = await described_in(store, order_id)
+    if described is None:
+        raise NoSuchMailError(f"There is no order {order_id}.")
+    return described
+
+
+async def described_in(store: Store, order_id: str) -> OrderDescribed | None:
+    """An order as the extras service would describe it now; None: there is none."""
     extras = ExtrasStore(store)
     stored = await extras.orders.load(order_id)
     if stored is None:
-        raise NoSuchMailError(f"There is no order {order_id}.")
+        return None
     receipts = await extras.receipts.load(order_id)
     hotel = await extras.property_of(stored.state.guest.property_id)
     return OrderDescribed(
         order=order_reply(stored.state, for_staff=True).order,
         receipts=receipts.state.receipts if receipts else (),
         hotel=hotel.definition if hotel else None,
+        order_version=stored.version,
     )
 
 

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from chassis.messaging.headers import REPLAY_PLAN, known_headers
 from contracts.topology import LOG, QUEUES
 from tests.support.guest import Json
-from tests.support.system import ADAPTER, EXTRAS, NOTIFICATIONS, PAYMENTS, System
+from tests.support.system import ADAPTER, EXTRAS, NOTIFICATIONS, PAYMENTS, WEBHOOKS, System
 from tests.support.waiting import until
 
 QUIET = 0.5
@@ -72,7 +72,7 @@ async def until_quiet(system: System, handled_at_least: int) -> None:
 async def handled(system: System) -> int:
     """Messages the services have come to an end with since they started."""
     total = 0
-    for part in (EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS):
+    for part in (EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS, WEBHOOKS):
         samples = await system.samples(part, "bellhop_messages_handled")
         total += sum(int(each.value) for each in samples if each.labels["outcome"] != "retried")
     return total

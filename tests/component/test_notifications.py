@@ -1,26 +1,21 @@
 """The notification service's own parts with a real mail server: what is sent, how often, and what is written down."""
 
 import datetime as dt
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from chassis.decision import Applied, Ignored, Outcome
 from chassis.errors import StoreUnavailableError, is_transient
+from chassis.messaging.descriptions import Descriptions
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.receipts.pdf import PdfPrinter
 from chassis.seal import Seal
@@ -40,7 +35,6 @@ from contracts.order_receipts import ReceiptIssued
 from contracts.orders import OrderStatus, PaymentStatus, Refusal
 from deploy.local.ports import HOST
 from extras_service.order.state import Order
-from notifications.descriptions import Descriptions
 from notifications.errors import MailDeferredError, MailRefusedError, MailServerUnavailableError
 from notifications.handlers import NotificationHandlers
 from notifications.keeper import OFF
@@ -52,6 +46,7 @@ from notifications.wiring import NotificationParts, Sending, wire
 from notifications.writing import NO_ADDRESS, Writer
 from tests.support import mails
 from tests.support import orders as given
+from tests.support.certificates import certificate
 from tests.support.fake_store import FakeStore
 from tests.support.mail_server import DROP, HANG, mail_server
 from tests.support.mail_server import MailServer as StandIn
@@ -553,37 +548,6 @@ async def test_a_store_that_is_away_when_the_answer_is_to_be_written_down_is_wai
 
     assert len(server.received) == 1
     assert (await office.mail()).status is MailStatus.SENT
-
-
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for this machine, and a server's context with it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address(HOST))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    authority = folder / "ca.pem"
-    authority.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pem)
-    return authority, context
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import gateway.app
 import notifications.app
 import payment_service.app
 import psp_adapter.app
+import webhooks.app
 from chassis.messaging import amqp, queue_depth
 from chassis.messaging.bus import Bus
 from chassis.receipts.pdf import PdfPrinter
@@ -48,6 +49,7 @@ from tests.simulation.shortcut import ShortGateway
 from tests.simulation.store.client import STORE, SimulatedClient
 from tests.simulation.store.server import StoreServer
 from tests.simulation.watch import METRICS
+from webhooks.settings import WebhookSettings
 
 T = TypeVar("T")
 
@@ -143,6 +145,7 @@ def builders(*, over_http: bool, with_mail: bool, with_accounts: bool) -> Mappin
     mail = NotificationSettings(
         amqp_url=_url("notifications"), seal_keys=SecretStr(SEAL_KEY), **stored, **(sending if with_mail else {})
     )
+    hooks = WebhookSettings(amqp_url=_url("webhooks"), seal_keys=SecretStr(SEAL_KEY), **stored)
     edge = gateway_settings(
         amqp_url=_url("gateway"), declare_topology=False, seal_keys=SecretStr(SEAL_KEY), api_docs=False
     )
@@ -151,6 +154,7 @@ def builders(*, over_http: bool, with_mail: bool, with_accounts: bool) -> Mappin
         "payment-service": lambda **named: payment_service.app.create_app(payments.model_copy(update=named)),
         "psp-adapter": lambda: psp_adapter.app.create_app(adapter),
         "notifications": lambda **named: notifications.app.create_app(mail.model_copy(update=named)),
+        "webhooks": lambda **named: webhooks.app.create_app(hooks.model_copy(update=named)),
         "gateway": lambda: gateway.app.create_app(edge) if over_http else ShortGateway(_periodic, Seal(edge.seal_keys)),
     }
 

@@ -36,6 +36,7 @@ PROJECT = frozenset(
         "payment_service",
         "psp_adapter",
         "stripe_sandbox",
+        "webhooks",
     )
 )
 

@@ -55,6 +55,7 @@ class Operator:
             "BELLHOP_STRIPE_API_BASE": self.system.sandbox.url,
             "BELLHOP_JWT_SECRET": JWT_SECRET,
             "BELLHOP_JWT_ISSUER": ISSUER,
+            "BELLHOP_SEAL_KEYS": self.system.setup.seal_key,
             "BELLHOP_OPERATOR_TOKEN": token(sub=NAME, role="editor"),
         }
         result = await asyncio.to_thread(CliRunner().invoke, app, list(words), env=env)

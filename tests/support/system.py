@@ -27,6 +27,7 @@ import notifications.app
 import payment_service.app
 import psp_adapter.app
 import stripe_sandbox
+import webhooks.app
 from chassis.messaging.broker_address import BrokerAddress
 from contracts.topology import COPIES, LOG
 from deploy.local.broker import Broker
@@ -45,6 +46,7 @@ from tests.support.accounts import accounts_at
 from tests.support.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
 from tests.support.serving import InFlight, Served
 from tests.support.waiting import PATIENCE, until
+from webhooks.settings import WebhookSettings
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "deploy" / "local" / "catalogue.yaml"
 THEMES = CATALOGUE.parent / "themes"
@@ -61,10 +63,10 @@ STATEMENT_SUFFIX = "EXTRAS"
 SENDER = "extras@bellhop.example"
 
 GATEWAY, EXTRAS, PAYMENTS, ADAPTER = "gateway", "extras_service", "payment_service", "psp_adapter"
-NOTIFICATIONS = "notifications"
-SERVICES = (EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS, GATEWAY)
+NOTIFICATIONS, WEBHOOKS = "notifications", "webhooks"
+SERVICES = (EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS, WEBHOOKS, GATEWAY)
 SWEEP_EVERY = 0.2
-DEAD_QUEUES = ("extras.dead", "payments.dead", "psp.dead", "mail.dead")
+DEAD_QUEUES = ("extras.dead", "payments.dead", "psp.dead", "mail.dead", "hooks.dead")
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class System:
             PAYMENTS: Served(PAYMENTS, lambda: payment_service.app.create_app(self.payment_settings())),
             ADAPTER: Served(ADAPTER, lambda: psp_adapter.app.create_app(self.adapter_settings())),
             NOTIFICATIONS: Served(NOTIFICATIONS, lambda: notifications.app.create_app(self.notification_settings())),
+            WEBHOOKS: Served(WEBHOOKS, lambda: webhooks.app.create_app(self.webhook_settings())),
         }
         self._mongo: AsyncMongoClient[Json] = AsyncMongoClient(
             setup.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=5000
@@ -215,6 +218,15 @@ class System:
             seal_keys=SecretStr(self.setup.seal_key),
         )
 
+    def webhook_settings(self) -> WebhookSettings:
+        return WebhookSettings(
+            **self.store_settings(WEBHOOKS),
+            webhook_allow_private=True,
+            webhook_timeout=5.0,
+            reply_timeout=self.reply_timeout,
+            seal_keys=SecretStr(self.setup.seal_key),
+        )
+
     def environment(self, part: str) -> dict[str, str]:
         """The same settings for a part that runs as a process of its own."""
         env = {
@@ -249,6 +261,7 @@ class System:
             "BELLHOP_PAY_WITHIN": iso8601(self.setup.pay_within),
             # Its name in 0.1.0, an earlier version that some tests run beside this one.
             "BELLHOP_POLL_PACE": str(self.setup.poll_interval_factor),
+            "BELLHOP_WEBHOOK_ALLOW_PRIVATE": "true",
             "BELLHOP_PSP_SWEEP_EVERY": iso8601(self.setup.psp_sweep_every),
         }
         return env | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}

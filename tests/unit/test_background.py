@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from chassis.runtime import background
 
 _ROOT = Path(__file__).resolve().parents[2]
-_SERVICES = ("gateway", "extras_service", "notifications", "payment_service", "psp_adapter")
+_SERVICES = ("gateway", "extras_service", "notifications", "payment_service", "psp_adapter", "webhooks")
 _PRODUCT = ("chassis", "client", "contracts", *_SERVICES, "ops", "deploy", "stripe_sandbox")
 _STARTERS = {"create_task", "ensure_future", "TaskGroup"}
 _ALLOWED = {

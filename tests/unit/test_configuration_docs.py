@@ -19,18 +19,20 @@ from notifications.settings import NotificationSettings
 from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
+from webhooks.settings import WebhookSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: Mapping[str, type[BaseSettings]] = {
     "Every service": ServiceSettings,
-    "Services that keep documents: extras, payment and notification service, operator's page": StoreSettings,
+    "Services that keep documents: extras, payment, notification and webhook service, operator's page": StoreSettings,
     "Tokens: gateway and operator's page": TokenSettings,
     "Gateway": GatewaySettings,
     "Extras service": ExtrasSettings,
     "Payment service": PaymentSettings,
     "PSP adapter": AdapterSettings,
     "Notification service": NotificationSettings,
+    "Webhook service": WebhookSettings,
     "Operator's page": PageSettings,
 }
 COMMAND = "The `bellhop` command"

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PACKAGES = ("contracts", "chassis", "extras_service", "notifications", "payment_service", "psp_adapter", "ops")
+_PACKAGES = (
+    "contracts",
+    "chassis",
+    "extras_service",
+    "notifications",
+    "payment_service",
+    "psp_adapter",
+    "webhooks",
+    "ops",
+)
 _CHECKED = (
     "chassis/decision.py",
     "extras_service/order/decide.py",
@@ -22,6 +31,9 @@ _CHECKED = (
     "payment_service/payment/decide.py",
     "payment_service/event_backfill.py",
     "psp_adapter/stripe_access.py",
+    "webhooks/feed/decide.py",
+    "webhooks/subscriber/decide.py",
+    "webhooks/subscriber/state.py",
 )
 
 _UNIONS = {
@@ -29,6 +41,8 @@ _UNIONS = {
     "OrderInput": ("extras_service/order/inputs.py", "OrderInput = (\n"),
     "StockInput": ("extras_service/stock/inputs.py", "StockInput = "),
     "PaymentInput": ("payment_service/payment/inputs.py", "PaymentMessage = (\n"),
+    "FeedInput": ("webhooks/feed/inputs.py", "FeedInput = "),
+    "SubscriberInput": ("webhooks/subscriber/inputs.py", "SubscriberInput = (\n"),
     "MailInput": ("notifications/mail/inputs.py", "MailInput = "),
     "PspCommand": ("contracts/psp.py", "PspCommand = (\n"),
     "Outcome": ("chassis/decision.py", "Outcome = "),
@@ -41,6 +55,8 @@ _ENUMS = {
     "MailStatus": "notifications/mail/state.py",
     "Answer": "notifications/mail/inputs.py",
     "Template": "notifications/mail/state.py",
+    "Verdict": "webhooks/feed/inputs.py",
+    "SubscriberStatus": "webhooks/subscriber/state.py",
 }
 _COMPLAINTS = [
     ("extras_service/order/decide.py", "NewOrderFact"),
@@ -59,6 +75,10 @@ _COMPLAINTS = [
     ("notifications/mail/decide.py", "MailStatus.NEW"),
     ("notifications/mail/decide.py", "Answer.NEW"),
     ("notifications/letter/text.py", "Template.NEW"),
+    ("webhooks/feed/decide.py", "NewFeedInput"),
+    ("webhooks/feed/decide.py", "Verdict.NEW"),
+    ("webhooks/subscriber/decide.py", "NewSubscriberInput"),
+    ("webhooks/subscriber/state.py", "SubscriberStatus.NEW"),
 ]
 
 

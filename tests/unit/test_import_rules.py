@@ -35,6 +35,8 @@ _BROKEN = {
     "the mail's table sends": ("notifications/mail/decide.py", "aiosmtplib", "One file speaks SMTP"),
     "a letter asks the store": ("notifications/letter/text.py", "pymongo", _PURE),
     "a new decision of the mails": ("notifications/new_decision.py", "structlog", _PURE),
+    "a feed's table calls": ("webhooks/feed/decide.py", "httpcore", _PURE),
+    "the dispatcher calls": ("webhooks/dispatcher.py", "httpcore", "One file calls the receivers"),
     "the courier speaks SMTP": ("notifications/courier.py", "aiosmtplib", "One file speaks SMTP"),
     "polling logs": ("payment_service/payment/polling.py", "structlog", _PURE),
     "a session asks over HTTP": ("payment_service/payment/session.py", "httpx", _PURE),

@@ -20,12 +20,22 @@ from ops.core.dead_letters.letters import DeadLetters
 from ops.core.replay.claims import Claims
 from ops.core.replay.plans import Plans
 from payment_service.collections import PaymentStore
+from webhooks.collections import WebhookStore
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "privacy.md").read_text()
 SHIPPED = [
     file
-    for room in ("chassis", "gateway", "extras_service", "notifications", "payment_service", "psp_adapter", "ops")
+    for room in (
+        "chassis",
+        "gateway",
+        "extras_service",
+        "notifications",
+        "payment_service",
+        "psp_adapter",
+        "webhooks",
+        "ops",
+    )
     for file in sorted((ROOT / room).rglob("*.py"))
 ]
 _OPENS = re.compile(r"""(?:\.documents\(|\.records\(|_database\[)\s*"(\w+)\"""")
@@ -60,6 +70,11 @@ NOT_PERSONAL = {
         "lines_digest",
         "about",
         "mail_id",
+        "subscriber_id",
+        "webhook_id",
+        "url",
+        "claim",
+        "next_at",
         "lost_disputes",
         "message_id",
         "open_disputes",
@@ -98,6 +113,8 @@ NOT_PERSONAL = {
         "action",
         "asked",
         "cause",
+        "failed_with",
+        "said",
         "code",
         "currency",
         "detail",
@@ -143,7 +160,7 @@ NOT_PERSONAL = {
     # Whole messages: what is in them is classified by their own fields.
     *("base64", "body", "headers"),
     # Readable by no person.
-    *("sealed_client_secret", "values"),
+    *("sealed", "sealed_client_secret", "values"),
 }
 """Fields with text that say nothing of a guest, or only that there is one."""
 
@@ -169,7 +186,7 @@ def opened() -> dict[str, type[BaseModel]]:
     """The collections by name, with what is stored in them."""
     store: Any = _Recorder()
     DeadLetters(store, store), Plans(store), Claims(store), ExtrasStore(store), PaymentStore(store)
-    NotificationStore(store)
+    NotificationStore(store), WebhookStore(store)
     RunningSettings(store)
     return {**store.opened, "audit_log": AuditEntry}
 

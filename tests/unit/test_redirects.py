@@ -17,12 +17,14 @@ import notifications.app
 import ops.web.app
 import payment_service.app
 import psp_adapter.app
+import webhooks.app
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from notifications.settings import NotificationSettings
 from ops.web.settings import PageSettings
 from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
+from webhooks.settings import WebhookSettings
 
 BROKER = {"amqp_url": "amqp://localhost"}
 STORE = BROKER | {"mongodb_url": "mongodb://localhost"}
@@ -41,6 +43,7 @@ def apps() -> Mapping[str, Starlette]:
         "extras service": extras_service.app.create_app(made(ExtrasSettings, STORE)),
         "payment service": payment_service.app.create_app(made(PaymentSettings, STORE)),
         "notification service": notifications.app.create_app(made(NotificationSettings, STORE | SEAL)),
+        "webhook service": webhooks.app.create_app(made(WebhookSettings, STORE | SEAL)),
         "PSP adapter": psp_adapter.app.create_app(made(AdapterSettings, BROKER | SEAL | PSP)),
     }
 

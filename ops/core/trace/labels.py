@@ -21,6 +21,7 @@ _SENDERS = {
     services.PAYMENTS: Participant.PAYMENTS,
     services.ADAPTER: Participant.ADAPTER,
     services.NOTIFICATIONS: Participant.MAIL,
+    services.WEBHOOKS: Participant.WEBHOOKS,
 }
 _OWNERS = {queue.name: _SENDERS[queue.owner] for queue in QUEUES if queue.owner}
 

@@ -18,6 +18,7 @@ class Participant(StrEnum):
     ADAPTER = "adapter"
     STRIPE = "Stripe"
     MAIL = "mail"
+    WEBHOOKS = "webhooks"
     OPERATOR = "operator"
     UNKNOWN = "unknown"
     """A sender that names no account."""

@@ -26,6 +26,7 @@ from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
 from tests.support.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables
 from tools.rabbitmq_root import SUITES
+from webhooks.settings import WebhookSettings
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "gateway": GatewaySettings,
@@ -33,6 +34,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "payment-service": PaymentSettings,
     "psp-adapter": AdapterSettings,
     "notifications": NotificationSettings,
+    "webhooks": WebhookSettings,
     "ops-page": PageSettings,
 }
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}

@@ -12,7 +12,7 @@ import pytest
 from tests.support.compose import EXAMPLE, FILE, OLDEST, tool
 
 COMPOSE = tool()
-SERVICES = {"gateway", "extras-service", "payment-service", "psp-adapter", "notifications", "ops-page"}
+SERVICES = {"gateway", "extras-service", "payment-service", "psp-adapter", "notifications", "webhooks", "ops-page"}
 
 pytestmark = pytest.mark.skipif(
     COMPOSE is None, reason=f"no Docker Compose {OLDEST[0]}.{OLDEST[1]} or newer on this machine"

@@ -28,7 +28,7 @@ from deploy.management import Management, ManagementError
 from tests.support.accounts import accounts_at
 
 Addresses = Mapping[str, str]
-GATEWAY, EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS = (account.name.replace("-", "_") for account in ACCOUNTS)
+GATEWAY, EXTRAS, PAYMENTS, ADAPTER, NOTIFICATIONS, WEBHOOKS = (account.name.replace("-", "_") for account in ACCOUNTS)
 WORK = [queue.name for queue in QUEUES if "." in queue.name and not queue.name.startswith("retry")]
 FAILING = ["dead", *(tier.name for tier in RETRY_LADDER)]
 KEYS = {
@@ -179,6 +179,9 @@ async def test_an_account_declares_deletes_and_rebinds_nothing_that_others_use(
         (NOTIFICATIONS, ("publish", "commands", "mail.keep-contact.v1")),
         (NOTIFICATIONS, ("publish", "events", "orders.order-cancelled.v1")),
         (NOTIFICATIONS, ("hear", "events", "#", "notifications.replies.spy")),
+        (WEBHOOKS, ("publish", "commands", "orders.refund-order.v1")),
+        (WEBHOOKS, ("publish", "events", "orders.order-cancelled.v1")),
+        (WEBHOOKS, ("hear", "events", "#", "webhooks.replies.spy")),
         (EXTRAS, ("publish", "commands", "mail.send-mail.v1")),
         (PAYMENTS, ("publish", "events", "psp.psp-payment-succeeded.v1")),
         (PAYMENTS, ("publish", "commands", "orders.place-order.v1")),

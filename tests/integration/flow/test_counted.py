@@ -27,12 +27,12 @@ FLOW = (
     "receipts.receipt-issued.v1",
 )
 """The commands and events of one paid order, in the order of docs/architecture.md."""
-LOG_LINES = {"message.handled": 10, "webhook.handled": 3, "http.handled": 2}
+LOG_LINES = {"message.handled": 11, "webhook.handled": 3, "http.handled": 2}
 """One for each message that a service consumes, for each event of the PSP, and for each request of the guest."""
 IN_FLIGHT = 64
 
 
-async def test_a_paid_order_takes_thirteen_messages_nine_writes_and_fifteen_log_lines(
+async def test_a_paid_order_takes_thirteen_messages_nine_writes_and_sixteen_log_lines(
     own_system: Callable[[], Awaitable[System]],
 ) -> None:
     system = await own_system()

@@ -66,7 +66,10 @@ def test_every_kind_has_one_sender() -> None:
         if it["bindings"]["amqp"]["is"] == "routingKey"
     }
 
-    assert {name for name, senders in Counter(sent).items() if senders > 1} == {"#/channels/replies"}
+    assert {name for name, senders in Counter(sent).items() if senders > 1} == {
+        "#/channels/replies",
+        "#/channels/queries-mail-describe-order-v1",  # for e-mail, and for webhooks
+    }
     assert set(sent) == channels
 
 
@@ -77,6 +80,7 @@ def test_every_requester_of_the_extras_service_awaits_a_reply() -> None:
     assert "gateway-sends-orders-get-order-v1" in asking
     assert {name for name in asking if not name.startswith("gateway-sends-")} == {
         "notifications-sends-mail-describe-order-v1",
+        "webhooks-sends-mail-describe-order-v1",
         "bellhop-sends-orders-erase-order-v1",
     }
 

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from typing import Protocol
 
+from chassis.errors import TransientError
 from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.requests import NoResponderError, ReplyTimeoutError, RequestClient
@@ -11,7 +12,13 @@ from chassis.runtime.metrics import Metrics
 from contracts.ids import OrderId, PropertyId
 from contracts.mail import DescribeOrder, OrderDescribed
 from contracts.orders import Refusal
-from notifications.errors import OrderNotDescribedError
+
+
+class OrderNotDescribedError(TransientError):
+    """The extras service does not say what an order is now."""
+
+    def __init__(self, order_id: str, said: str) -> None:
+        super().__init__(f"{order_id} was not described: {said}")
 
 
 class Descriptions(Protocol):
@@ -30,7 +37,7 @@ class BusDescriptions:
         self._is_started = asyncio.Event()
 
     async def start(self) -> None:
-        """Open the queue for replies. Mails that are consumed before wait for it."""
+        """Open the queue for replies. What is asked before waits for it."""
         await self._requests.start()
         self._is_started.set()
 
@@ -39,7 +46,9 @@ class BusDescriptions:
         asked = uuid.uuid4().hex
         query = DescribeOrder(order_id=order_id, property_id=property_id)
         try:
-            reply = await self._requests.request(Envelope(query, f"mail.{asked}", asked), timeout=self._reply_timeout)
+            reply = await self._requests.request(
+                Envelope(query, f"describe.{asked}", asked), timeout=self._reply_timeout
+            )
         except (ReplyTimeoutError, NoResponderError) as error:
             raise OrderNotDescribedError(order_id, str(error)) from error
         if isinstance(reply, Refusal):

@@ -1,0 +1,191 @@
+"""One order's webhooks to one subscriber: each in every status against every input, in order, until it is given up."""
+
+from datetime import timedelta
+
+import pytest
+
+from chassis.decision import Applied, Ignored, Refused, Stale
+from contracts.webhooks import WebhookType
+from tests.support.orders import NOW
+from tests.support.webhooks import TERMS, wanted
+from webhooks.feed.decide import CLAIMED_FOR, LONGEST_ASKED, PAUSES, decide
+from webhooks.feed.inputs import (
+    AttemptBegun,
+    AttemptEnded,
+    FeedInput,
+    GuestErased,
+    LeaveIt,
+    NotPossible,
+    SendAgain,
+    Verdict,
+)
+from webhooks.feed.state import Feed, WebhookStatus, moment, webhook_id_of
+
+FIRST, SECOND = wanted(), wanted(WebhookType.REFUNDED, "2")
+ID = FIRST.webhook_id
+BEGUN = AttemptBegun(ID, "claim-1", '{"a":1}', 5)
+TAKEN = AttemptEnded(ID, "claim-1", Verdict.TAKEN, "answered 204")
+FAILED = AttemptEnded(ID, "claim-1", Verdict.FAILED, "answered 500")
+
+
+def after(*messages: FeedInput, at: timedelta = timedelta()) -> Feed:
+    feed: Feed | None = None
+    for message in messages:
+        decision = decide(feed, message, NOW + at, TERMS.give_up_after)
+        assert isinstance(decision, Applied), decision
+        feed = decision.state
+    assert feed is not None
+    return feed
+
+
+def outcome(feed: Feed | None, message: FeedInput, at: timedelta = timedelta()) -> object:
+    return decide(feed, message, NOW + at, TERMS.give_up_after)
+
+
+def parked() -> Feed:
+    feed = after(FIRST, BEGUN)
+    decision = decide(feed, FAILED, NOW + TERMS.give_up_after, TERMS.give_up_after)
+    assert isinstance(decision, Applied)
+    return decision.state
+
+
+def erased() -> Feed:
+    return after(FIRST, GuestErased())
+
+
+FEEDS = {
+    WebhookStatus.WAITING: after(FIRST, BEGUN),
+    WebhookStatus.DELIVERED: after(FIRST, BEGUN, TAKEN),
+    WebhookStatus.PARKED: parked(),
+    WebhookStatus.DROPPED: erased(),
+}
+OUTCOMES: dict[str, tuple[FeedInput, tuple[type, type, type, type]]] = {
+    "wanted again": (FIRST, (Ignored, Ignored, Ignored, Ignored)),
+    "begun again": (AttemptBegun(ID, "claim-2", "{}", 6), (Stale, Stale, Stale, Stale)),
+    "taken": (TAKEN, (Applied, Stale, Applied, Applied)),
+    "failed": (FAILED, (Applied, Stale, Stale, Stale)),
+    "nothing to say": (NotPossible(ID, "no order"), (Applied, Stale, Stale, Stale)),
+    "guest erased": (GuestErased(), (Applied, Ignored, Ignored, Ignored)),
+    "send again": (SendAgain(ID), (Refused, Applied, Applied, Applied)),
+    "left": (LeaveIt(ID, "by olaf: it was booked by hand"), (Refused, Refused, Applied, Refused)),
+}
+
+
+@pytest.mark.parametrize("status", WebhookStatus)
+@pytest.mark.parametrize("named", OUTCOMES)
+def test_each_input_in_each_status_has_its_outcome(named: str, status: WebhookStatus) -> None:
+    message, expected = OUTCOMES[named]
+
+    decision = outcome(FEEDS[status], message)
+
+    assert isinstance(decision, expected[list(WebhookStatus).index(status)]), decision
+
+
+@pytest.mark.parametrize(
+    "message", [BEGUN, TAKEN, NotPossible(ID, "r"), GuestErased(), SendAgain(ID), LeaveIt(ID, "r")]
+)
+def test_nothing_is_decided_about_a_webhook_that_is_not_known(message: FeedInput) -> None:
+    assert isinstance(outcome(None, message), Ignored)
+
+
+def test_webhooks_of_an_order_are_sent_one_after_the_other() -> None:
+    feed = after(FIRST, SECOND)
+
+    assert isinstance(outcome(feed, AttemptBegun(SECOND.webhook_id, "c", "{}", 1)), Stale)
+    first = after(FIRST, SECOND, BEGUN, TAKEN)
+    assert first.head is not None
+    assert first.head.webhook_id == SECOND.webhook_id
+    assert first.next_at == moment(NOW)
+
+
+def test_an_attempt_of_another_process_is_awaited_until_its_claim_lapses() -> None:
+    feed = after(FIRST, BEGUN)
+    other = AttemptBegun(ID, "claim-2", "another body", 9)
+
+    assert isinstance(outcome(feed, other, CLAIMED_FOR - timedelta(seconds=1)), Stale)
+    taken_over = outcome(feed, other, CLAIMED_FOR)
+    assert isinstance(taken_over, Applied)
+    entry = taken_over.state.entry(ID)
+    assert (entry.attempts, entry.body, entry.order_version) == (2, '{"a":1}', 5)
+
+
+def test_a_new_webhook_does_not_hasten_one_that_is_put_off_or_under_way() -> None:
+    put_off = after(FIRST, BEGUN, FAILED)
+
+    assert after(FIRST, BEGUN, SECOND).next_at == moment(NOW + CLAIMED_FOR)
+    assert after(FIRST, BEGUN, FAILED, SECOND).next_at == put_off.next_at == moment(NOW + PAUSES[0])
+
+
+def test_pauses_grow_and_end_at_the_last() -> None:
+    feed, at, pauses = after(FIRST), timedelta(), []
+    for number in range(12):
+        feed = _applied(feed, AttemptBegun(ID, str(number), "{}", 1), at)
+        feed = _applied(feed, AttemptEnded(ID, str(number), Verdict.FAILED, "answered 500"), at)
+        pause = next(each for each in PAUSES if feed.next_at == moment(NOW + at + each))
+        pauses.append(pause)
+        at += pause
+
+    assert pauses == [*PAUSES, *(PAUSES[-1:] * 4)]
+
+
+def _applied(feed: Feed, message: FeedInput, at: timedelta) -> Feed:
+    decision = decide(feed, message, NOW + at, TERMS.give_up_after)
+    assert isinstance(decision, Applied), decision
+    return decision.state
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [
+        (timedelta(seconds=1), PAUSES[0]),
+        (timedelta(minutes=7), timedelta(minutes=7)),
+        (timedelta(days=9), LONGEST_ASKED),
+    ],
+)
+def test_a_pause_that_the_receiver_asks_for_counts_up_to_an_hour(asked: timedelta, pause: timedelta) -> None:
+    feed = after(FIRST, BEGUN, AttemptEnded(ID, "claim-1", Verdict.FAILED, "answered 429", asked))
+
+    assert feed.next_at == moment(NOW + pause)
+
+
+def test_after_days_of_failure_a_webhook_is_parked_and_the_next_one_has_its_turn() -> None:
+    feed = _applied(after(FIRST, SECOND, BEGUN), FAILED, TERMS.give_up_after)
+
+    entry = feed.entry(ID)
+    assert entry is not None
+    assert (entry.status, entry.body, feed.needs_attention) == (WebhookStatus.PARKED, None, True)
+    assert feed.head is not None
+    assert feed.head.webhook_id == SECOND.webhook_id
+
+
+def test_what_an_operator_leaves_does_not_touch_the_attempt_that_is_under_way() -> None:
+    feed = _applied(after(FIRST, SECOND, BEGUN), FAILED, TERMS.give_up_after)
+    under_way = _applied(feed, AttemptBegun(SECOND.webhook_id, "claim-2", "{}", 6), TERMS.give_up_after)
+
+    left = _applied(under_way, LeaveIt(ID, "booked by hand"), TERMS.give_up_after)
+
+    assert (left.claim, left.next_at, left.needs_attention) == ("claim-2", under_way.next_at, False)
+
+
+def test_no_body_is_kept_once_a_webhook_is_closed() -> None:
+    assert all(
+        entry.body is None
+        for status, feed in FEEDS.items()
+        for entry in feed.entries
+        if status is not WebhookStatus.WAITING
+    )
+
+
+def test_sent_again_it_keeps_its_id_and_comes_after_what_waits() -> None:
+    feed = after(FIRST, BEGUN, TAKEN, SECOND, SendAgain(ID))
+
+    assert [each.webhook_id for each in feed.entries] == [SECOND.webhook_id, ID]
+    assert feed.entries[1].attempts == 0
+
+
+def test_a_webhook_has_one_id_per_subscriber_and_subject() -> None:
+    subjects = [("whs_a", "1"), ("whs_b", "1"), ("whs_a", "2")]
+    ids = {webhook_id_of(who, FIRST.order_id, WebhookType.CONFIRMED, about) for who, about in subjects}  # type: ignore[arg-type]
+
+    assert len(ids) == 3
+    assert all(each.startswith("msg_") and len(each) == 30 for each in ids)

@@ -1,0 +1,109 @@
+"""The state of a feed."""
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis.decision import State
+from chassis.keys import joined
+from contracts.ids import OrderId, PropertyId, SubscriberId, WebhookId
+from contracts.webhooks import WebhookType
+
+TESTS = OrderId("tests")
+"""In place of an order: the feed of a subscriber's tests."""
+
+
+class WebhookStatus(StrEnum):
+    WAITING = "waiting"
+    """To be sent, perhaps again."""
+    DELIVERED = "delivered"
+    """The receiver has taken it."""
+    PARKED = "parked"
+    """Every attempt has failed for days. A person decides."""
+    DROPPED = "dropped"
+    """Not sent, and not going to be."""
+
+
+class WebhookEntry(BaseModel):
+    """One webhook of a feed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    webhook_id: WebhookId
+    """The receiver's idempotency key: the same at each attempt, and when an operator has it sent again."""
+    type: WebhookType
+    receipt: int | None = None
+    """The sequence of the receipt that it is about."""
+    noted_at: datetime
+    status: WebhookStatus = WebhookStatus.WAITING
+    attempts: int = 0
+    first_tried_at: datetime | None = None
+    order_version: int | None = None
+    """Of the order as it was sent."""
+    digest: str = ""
+    """Of the body that was sent."""
+    body: str | None = Field(default=None, repr=False)
+    """From the first attempt until it is closed: each attempt sends the same."""
+    said: str = ""
+    """What the receiver said last, or why it is not sent."""
+    delivered_at: datetime | None = None
+    deliveries: int = 0
+    """How often the receiver has taken it: once, and once more each time an operator had it sent again."""
+
+
+class Feed(State):
+    """The webhooks about one order to one subscriber."""
+
+    subscriber_id: SubscriberId
+    order_id: OrderId
+    property_id: PropertyId
+    created_at: datetime
+    entries: tuple[WebhookEntry, ...]
+    """In the order in which they are sent."""
+    next_at: str | None = None
+    """When the first that waits is due, in the form of `moment`; none: nothing waits."""
+    claim: str = ""
+    """Of the attempt that is under way."""
+
+    @property
+    def needs_attention(self) -> bool:
+        return any(each.status is WebhookStatus.PARKED for each in self.entries)
+
+    @property
+    def summary(self) -> str:
+        statuses = [each.status for each in self.entries]
+        return ", ".join(f"{statuses.count(each)} {each}" for each in WebhookStatus if each in statuses)
+
+    @property
+    def head(self) -> WebhookEntry | None:
+        """The first that waits."""
+        return next((each for each in self.entries if each.status is WebhookStatus.WAITING), None)
+
+    def entry(self, webhook_id: str) -> WebhookEntry | None:
+        return next((each for each in self.entries if each.webhook_id == webhook_id), None)
+
+
+def moment(at: datetime) -> str:
+    """A time as a text of fixed length: texts sort as their times do."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def digest_of(body: str) -> str:
+    """What tells a body from another one."""
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
+
+
+def feed_id_of(subscriber_id: SubscriberId, order_id: OrderId) -> str:
+    """The document of an order's webhooks to a subscriber."""
+    return joined(subscriber_id, order_id)
+
+
+def webhook_id_of(subscriber_id: SubscriberId, order_id: OrderId, kind: WebhookType, about: str) -> WebhookId:
+    """The id of a webhook: the same for the same subject, whatever message reports it."""
+    named = json.dumps([subscriber_id, order_id, kind, about])
+    digest = base64.b32encode(hashlib.sha256(named.encode()).digest()).decode().lower()
+    return WebhookId(f"msg_{digest[:26]}")

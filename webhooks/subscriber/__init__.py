@@ -1,0 +1,1 @@
+"""One subscriber: another system that hears of a property's orders."""
