@@ -71,12 +71,13 @@ class Courier:
             return await self._decide(mail, NotWanted(mail.round, letter), delivery)
         async with self.post.session() as session:
             said = await session.propose(letter.sender, letter.to)
+            is_of_text = said is None
             if said is None:
                 begun = await self._decide(mail, SendingBegun(mail.round, letter.text.language), delivery)
                 if not isinstance(begun, Applied) or begun.state.status is not MailStatus.SENDING:
                     return begun
                 said = await session.hand_over(letter.as_bytes(self.clock()))
-        return await self._write_down(mail, said, delivery)
+        return await self._write_down(mail, said, delivery, is_of_text=is_of_text)
 
     async def _letter(self, mail: Mail) -> Letter | str:
         wanted = mail.wanted
@@ -87,11 +88,11 @@ class Courier:
         contact = await self.collections.contact_of(order.property_id, order.guest_id)
         return await self.writer.letter(wanted, described, contact)
 
-    async def _write_down(self, mail: Mail, said: Said, delivery: Delivery) -> Outcome[Any]:
+    async def _write_down(self, mail: Mail, said: Said, delivery: Delivery, *, is_of_text: bool) -> Outcome[Any]:
         outcomes: list[Outcome[Any]] = []
 
         async def write() -> None:
-            answered = Answered(mail.round, said.answer, said.text)
+            answered = Answered(mail.round, said.answer, said.text, is_of_text)
             outcomes.append(await self._decide(mail, answered, delivery))
 
         await retry_until_available(partial(write), within=_WRITE_DOWN_WITHIN)

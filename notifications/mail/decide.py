@@ -85,6 +85,8 @@ def _begun(mail: Mail, language: str, now: datetime, terms: Terms) -> Decision[M
 
 def _answered(mail: Mail, message: Answered, now: datetime, terms: Terms) -> Decision[Mail]:
     is_sending = mail.status is MailStatus.SENDING
+    if is_sending and not message.is_of_text:
+        return _not_sending(mail)  # another delivery of the command has marked it
     match message.answer:
         case Answer.ACCEPTED:
             if not is_sending and mail.status is not MailStatus.UNKNOWN:

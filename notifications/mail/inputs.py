@@ -51,6 +51,8 @@ class Answered:
     round: int
     answer: Answer
     said: str = ""
+    is_of_text: bool = True
+    """Whether the mail was marked for it. Else it is about the recipient, and another process may send the mail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,7 +353,7 @@ async def test_a_process_that_dies_at_any_point_sends_a_mail_once_or_leaves_it_t
 ) -> None:
     await office.event(confirmed(office))
 
-    async def die(*_: Any) -> Any:
+    async def die(*_: Any, **_named: Any) -> Any:
         raise Dies
 
     with monkeypatch.context() as broken:
