@@ -68,6 +68,7 @@ check: setup ## formatting, lint, types, import rules, words, files, lock, insta
 	$(VENV)/python -m tools.check_lock --check
 	$(VENV)/python -m tools.state_machines --check
 	$(VENV)/python -m tools.openapi_document --check
+	$(VENV)/python -m tools.webhook_document --check
 	$(VENV)/python -m tools.asyncapi --check
 	$(VENV)/python -m tools.psp_events --check
 	$(VENV)/python -m tools.decisions --check

@@ -66,6 +66,7 @@ def test_every_link_of_the_built_site_leads_to_a_file_of_it(site: Path) -> None:
     }
     assert (site / "docs" / "openapi.json").read_text() == (ROOT / "docs" / "openapi.json").read_text()
     assert (site / "docs" / "asyncapi.json").exists()
+    assert (site / "docs" / "webhooks.json").exists()
 
 
 def test_lists_and_tables_are_shown_as_such(site: Path) -> None:
