@@ -1,4 +1,4 @@
-"""docs/webhooks.json: the webhooks that Bellhop sends, as OpenAPI (3.1, `webhooks`) with the JSON Schema of their bodies,
+"""docs/webhooks.json: the webhooks that Bellhop sends, as OpenAPI 3.1 with the JSON Schema of their bodies,
 generated from contracts/webhooks.py. `python -m tools.webhook_document --write`; `--check`.
 """
 

@@ -4,7 +4,7 @@ operators' own records here (docs/decisions/0048-erasure.md)."""
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -107,7 +107,7 @@ async def carry_out(desk: OperatorSession, proposal: Proposal, *, who: str, why:
         planned = [each for each in known.planned if each.message.order_id not in is_open]
         for item in planned:
             await _rewrite_planned(desk, item, erasure)
-        await _forget_in_audit_log(desk, known, {*subjects, *(each.letter_id for each in letters)})
+        await _forget_in_audit_log(desk, known.audit, {*subjects, *(each.letter_id for each in letters)})
         report = Report(
             erasure.pseudonym,
             tuple(order.order_id for order in orders if order.erased_at is not None),
@@ -181,7 +181,12 @@ async def forget_records(desk: OperatorSession) -> tuple[int, int]:
     """
     await desk.letters.drain()
     letters = planned = 0
-    async for letter, erasure in _forgotten_in(desk, await desk.letters.matching(Filter(), None)):
+    found = [each async for each in _forgotten_in(desk, await desk.letters.matching(Filter(), None))]
+    if found:
+        # First: a letter that is rewritten is not found again.
+        entries = await AuditLog(desk.store).entries()
+        await _forget_in_audit_log(desk, entries, {letter.letter_id for letter, _ in found})
+    for letter, erasure in found:
         letters += await _rewrite_letter(desk, letter, erasure)
     running = {plan.plan_id for plan in await desk.plans.all() if plan.stage is PlanStage.RUNNING}
     async for items in desk.plans.messages():
@@ -211,9 +216,9 @@ async def _rewrite_planned(desk: OperatorSession, item: Planned, erasure: Erasur
         await desk.plans.note(item, Result.SKIPPED, _REMARK)
 
 
-async def _forget_in_audit_log(desk: OperatorSession, known: Known, mine: set[str]) -> None:
+async def _forget_in_audit_log(desk: OperatorSession, entries: Iterable[AuditEntry], mine: set[str]) -> None:
     log = AuditLog(desk.store)
-    for entry in known.audit:
+    for entry in entries:
         texts = {name: ERASED for name in _texts_of(entry, mine) if getattr(entry, name)}
         if texts:
             await log.forget(entry, **texts)

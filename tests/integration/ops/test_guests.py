@@ -262,6 +262,30 @@ async def test_a_plan_that_a_backup_has_brought_back_is_rewritten_as_well(operat
     assert (await operator.json("guest", "erase-again", *WHY))["planned"] == 0
 
 
+async def test_a_corrected_letter_that_a_backup_has_brought_back_is_forgotten_in_the_audit_log_as_well(
+    operator: Operator, guest: Guest
+) -> None:
+    order_id = await fulfilled_order(operator, guest)
+    command = cancelling(order_id, guest.guest_id, reason="ill at home")
+    await operator.park(command, "orders.cancel-order.v1", "extras.commands", "m-1")
+    [letter] = await operator.json("dead", "list", code=1)
+    await operator.runs("dead", "edit", letter["letter_id"], "--set", "reason=ill", *WHY)
+    with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
+        database = client[operator.system.setup.database]
+        backup = {name: list(database[name].find()) for name in ("dead_letters", "audit_log")}
+        await erased(operator, guest)
+        for name, documents in backup.items():
+            for document in documents:
+                database[name].replace_one({"_id": document["_id"]}, document)
+    assert "ill at home" in stored_text(operator)
+
+    done = await operator.json("guest", "erase-again", *WHY)
+
+    assert done["letters"] == 2  # as it came, and corrected
+    assert "ill at home" not in stored_text(operator)
+    await forgotten(operator, guest.guest_id)
+
+
 async def test_a_restored_order_is_erased_again(operator: Operator, guest: Guest) -> None:
     order_id = await fulfilled_order(operator, guest)
     with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
