@@ -13,6 +13,7 @@ from client import GatewayClient, OrderUpdate, PaymentSession, ProblemError, cal
 from contracts.ids import ExtraId
 from contracts.offers import ExtraView
 from contracts.orders import OrderView, RequestedLine
+from deploy.local.patience import patient
 from deploy.local.stack import LocalStack
 
 CARD_FINE = "4242424242424242"
@@ -105,7 +106,7 @@ class Guest:
     @asynccontextmanager
     async def watching(self, order_id: str) -> AsyncIterator["Watch"]:
         """The live stream of an order, open before anything else is done."""
-        async with self._gateway.watch(order_id, idle_timeout=PATIENCE) as updates:
+        async with self._gateway.watch(order_id, idle_timeout=patient(PATIENCE)) as updates:
             watch = Watch(updates)
             await watch.next("orders.order-state")
             yield watch
@@ -119,7 +120,7 @@ class Watch:
 
     async def next(self, event: str) -> OrderUpdate:
         """The next event with this name. Raises DemoError when the stream ends before, TimeoutError after PATIENCE."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patient(PATIENCE)):
             async for update in self._updates:
                 if update.event == event:
                     return update

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from chassis.messaging.amqp import connection_for_tools
+from deploy.local.patience import patient
 
 STEPS = {
     "orders.place-order.v1": 2,
@@ -55,7 +56,7 @@ class Narrator:
 
     async def until_seen(self, steps: set[int]) -> None:
         """Wait until these steps were printed."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(patient(10)), self._changed:
             await self._changed.wait_for(lambda: steps <= self.seen)
 
 

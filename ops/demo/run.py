@@ -22,6 +22,7 @@ from contracts.offers import ExtraDefinition
 from contracts.orders import OrderStatus, OrderView, PaymentStatus
 from contracts.properties import PropertyDefinition
 from contracts.staff_roles import StaffRole
+from deploy.local.patience import patient
 from deploy.local.processes import CONNECTED, OWN_KEY
 from deploy.local.stack import LocalStack
 from ops.core.audit import audit
@@ -106,12 +107,14 @@ class _Demo:
         """The counters once the services have done what is due: what fell due while the stack was stopped, as a
         backfill of events, and the receipts of orders. It would otherwise be counted as the next order's.
         """
-        last, since = await self._count(), monotonic()
-        async with asyncio.timeout(QUIET_WITHIN):
-            while monotonic() - since < QUIET_FOR:
-                await asyncio.sleep(0.2)
-                if (now := await self._count()) != last:
-                    last, since = now, monotonic()
+        began = since = monotonic()
+        last = await self._count()
+        while monotonic() - since < QUIET_FOR:
+            await asyncio.sleep(0.2)
+            if (now := await self._count()) != last:
+                if monotonic() - began > patient(QUIET_WITHIN):
+                    raise DemoError(f"the services do not come to rest: {now - last}")
+                last, since = now, monotonic()
         return last
 
     async def _first_order(self) -> Counters:
