@@ -289,10 +289,6 @@ class MongoDocuments(Generic[StateT]):
         """States whose fields have these values, the newest first (by `created_at`), where there are few of them."""
         return await self._created(None, None, fields, limit)
 
-    async def swept(self, limit: int, **fields: str) -> list[StateT]:
-        """The same for what is read again and again, whatever is ordered: counted apart from what an order costs."""
-        return await self._created(None, None, fields, limit, "sweep")
-
     async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
         """The same where there may be any number, none created before `since`: read in windows of time.
 
@@ -306,9 +302,9 @@ class MongoDocuments(Generic[StateT]):
         return found
 
     async def _created(
-        self, since: datetime | None, until: datetime | None, fields: Mapping[str, str], limit: int, kind: str = "read"
+        self, since: datetime | None, until: datetime | None, fields: Mapping[str, str], limit: int
     ) -> list[StateT]:
-        async with self._asked("searching", kind):
+        async with self._asked("searching", "read"):
             cursor = self._collection.find(_created_within(since, until, fields), projection=_STATE)
             return [state_of(raw, self._state_type) async for raw in cursor.sort("state.created_at", -1).limit(limit)]
 

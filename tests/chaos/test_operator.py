@@ -17,7 +17,6 @@ from chassis.storage.store import Store as StoreClient
 from contracts.ids import OrderId
 from contracts.orders import CancelOrder
 from deploy.local.broker import Broker
-from deploy.local.patience import patient
 from deploy.local.store import Store
 from ops.core import dead_letter_actions as actions
 from ops.core import replay_planning as planning
@@ -89,7 +88,7 @@ class Busy:
 @asynccontextmanager
 async def desk_of(system: System) -> AsyncIterator[OperatorSession]:
     target = target_of(system)
-    client = StoreClient(target.mongodb_url, target.database, Metrics("tests"), timeout=patient(0.5))
+    client = StoreClient(target.mongodb_url, target.database, Metrics("tests"), timeout=1.5)
     async with target.connection() as connection:
         yield OperatorSession(target, client, connection)
     client.close()

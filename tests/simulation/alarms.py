@@ -141,6 +141,8 @@ SHOULD_RING: Mapping[str, Callable[["World"], bool | None]] = {
     "BellhopApprovalWaits": _is_never,
     "BellhopRefundFailed": _a_refund_has_failed,
     "BellhopOutboxUnsent": _something_is_unsent,
+    "BellhopWebhooksFail": _is_never,
+    "BellhopWebhooksParked": _is_never,
     "BellhopBreakerOpen": _is_never,
     "BellhopMailServerDown": _is_never,
     "BellhopMailUnknown": _a_mail_is_unknown,

@@ -23,7 +23,9 @@ def test_every_alarm_is_one_that_an_outage_or_a_state_makes_ring() -> None:
     assert rules().keys() - made_to_ring == {
         "BellhopLogNotWritten",
         "BellhopApprovalWaits",
-    }, "the log's own connection is not simulated, and no order awaits approval for days"
+        "BellhopWebhooksFail",
+        "BellhopWebhooksParked",
+    }, "neither the log's own connection nor subscribers are simulated, and no order awaits approval for days"
     assert rules().keys() - SHOULD_RING.keys() == {
         "BellhopMessagesParked",
         "BellhopMessagesRetried",

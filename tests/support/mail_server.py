@@ -83,7 +83,8 @@ class MailServer:
             return
         self._server.close()
         for connection in self._connections:
-            if connection.transport is not None:
+            # One that is closed twice has lost what `abort` needs, in Python before 3.11.4.
+            if connection.transport is not None and not connection.transport.is_closing():
                 _transport(connection).abort()
             if connection._handler_coroutine is not None:
                 connection._handler_coroutine.cancel()

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from contracts.orders import ExtrasReply
 from tests.support.guest import body
-from tests.support.system import EXTRAS, PAYMENTS, WEBHOOKS, System
+from tests.support.system import EXTRAS, PAYMENTS, System
 from tests.support.waiting import until
 
 FLOW = (
@@ -92,18 +92,6 @@ async def test_many_sessions_are_opened_at_once(system: System) -> None:
     secrets = {answer.json()["client_secret"] for answer in answers}
     assert len(secrets) == IN_FLIGHT
     assert system.opening.most > IN_FLIGHT // 4
-
-
-async def test_sweeps_of_webhooks_are_not_counted_as_what_orders_cost(system: System) -> None:
-    """The demo waits until nothing is counted any more, and then counts what an order costs."""
-    trips = "bellhop_store_round_trips"
-    read, swept = [await system.counted(WEBHOOKS, trips, type=kind) for kind in ("read", "sweep")]
-
-    async def has_swept_again() -> bool:
-        return await system.counted(WEBHOOKS, trips, type="sweep") > swept + 3
-
-    await until(has_swept_again, "the webhook service has swept a few times")
-    assert await system.counted(WEBHOOKS, trips, type="read") == read
 
 
 async def write_trips(system: System) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local.patience import patient
 from payment_service.payment.polling import UNKNOWN_POLLS
 from tests.integration.money.test_forbidden import forget_at_psp
 from tests.integration.money.test_stock import taken_is
@@ -22,12 +23,18 @@ from tests.support.waiting import until
 Systems = Callable[..., Awaitable[System]]
 
 DAY = "2038-02-03"
-PACE: dict[str, Any] = {
-    "poll_interval_factor": 0.00002,
-    "pay_within": timedelta(seconds=3),
-    "stripe_retries": 0,
-    "stripe_breaker_threshold": 1000,
-}
+
+
+def pace() -> dict[str, Any]:
+    """Settings of a system that gives up soon; a busy machine has time to pay before an order expires."""
+    return {
+        "poll_interval_factor": 0.00002,
+        "pay_within": timedelta(seconds=patient(3)),
+        "stripe_retries": 0,
+        "stripe_breaker_threshold": 1000,
+    }
+
+
 EACH_CALL: Json = {"probability": 1}
 MOST_POLLS = len(UNKNOWN_POLLS)
 """How often the PSP is asked by itself, at most, about a payment of which it says nothing."""
@@ -38,7 +45,7 @@ COMMANDS = ("psp.create-psp-session.v1", "psp.close-psp-session.v1", "psp.retrie
 async def test_a_session_that_cannot_be_opened_keeps_no_place_from_the_next_guest(
     own_system: Systems, ends_as: str
 ) -> None:
-    system = await own_system(**PACE)
+    system = await own_system(**pace())
     guest = system.guest()
     async with system.faults(api={"keep_500": EACH_CALL | {"match": "POST /v1/payment_intents"}}):
         order_id = (await guest.order(massage(DAY, 2)))["order_id"]
@@ -55,7 +62,7 @@ async def test_a_session_that_cannot_be_opened_keeps_no_place_from_the_next_gues
 
 
 async def test_a_session_that_is_gone_from_our_account_ends_before_a_person_who_hears_why(own_system: Systems) -> None:
-    system = await own_system(**PACE)
+    system = await own_system(**pace())
     desk = Desk.of(system)
     await paid_order(system, system.guest())  # the account knows a payment of ours
     cancelling, expiring = [(guest, (await guest.order(massage(DAY)))["order_id"]) for guest in _guests(system, 2)]
@@ -79,7 +86,7 @@ async def test_a_session_that_is_gone_from_our_account_ends_before_a_person_who_
 
 
 async def test_questions_to_a_psp_of_another_account_neither_pile_up_nor_go_on_for_ever(own_system: Systems) -> None:
-    system = await own_system(**PACE)
+    system = await own_system(**pace())
     desk = Desk.of(system)
     orders = [(guest, (await guest.order(massage(DAY)))["order_id"]) for guest in _guests(system, 2)]
     for guest, order_id in orders:

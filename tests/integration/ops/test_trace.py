@@ -63,7 +63,7 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
         (Participant.ADAPTER, "PspPaymentSucceeded", (Participant.PAYMENTS,)),
         (Participant.PAYMENTS, "PaymentSucceeded", (Participant.EXTRAS,)),
         (Participant.EXTRAS, "OrderConfirmed", ()),
-        (Participant.EXTRAS, "ReceiptIssued", (Participant.EXTRAS, Participant.MAIL)),
+        (Participant.EXTRAS, "ReceiptIssued", (Participant.EXTRAS, Participant.MAIL, Participant.WEBHOOKS)),
     ]
     assert [step.what for step in of(story, StepKind.TRANSITION)] == [
         "order: pending_payment / unpaid",
@@ -83,7 +83,9 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
     assert call.what.startswith("POST /v1/payment_intents 200 in ")
     (webhook,) = of(story, StepKind.WEBHOOK)
     assert webhook.what.endswith(" payment_intent.succeeded")
-    assert all(step.is_exact for step in story.steps)
+    # Not whether each is exact: a busy machine estimates the store's clock a few milliseconds wrong.
+    moments = {step.number: step.at for step in story.steps}
+    assert all(step.cause is None or moments[step.cause] <= step.at for step in story.steps)
     beginnings = [step.kind for step in story.steps if step.cause is None]
     assert beginnings == [StepKind.REQUEST, StepKind.REQUEST, StepKind.WEBHOOK]
 
