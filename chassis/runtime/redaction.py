@@ -28,7 +28,8 @@ _TORN = 256
 """Characters. The end of a text that was cut may be the beginning of a secret: so much goes, back to a space."""
 
 # Each alternative is linear in the text: no two repetitions that can take the same characters follow one another, and
-# none begins inside the run of characters that it reads (a JWT may hold "-", at which another word begins).
+# none begins inside the run of characters that it reads (a JWT may hold "-", at which another word begins). No group is
+# possessive: Python before 3.11.4 does not match those.
 _SHAPES = re.compile(
     r"""
     (?P<secret>
@@ -37,7 +38,7 @@ _SHAPES = re.compile(
       | \b(?:pi|seti|cs)_[A-Za-z0-9_]+?_secret_[A-Za-z0-9]+ # its client secrets
       | (?<![\w-])(?=[\w-]++\.[\w-]++\.)[\w-]*?\beyJ[\w-]{5,}+\.[\w-]++\.[\w-]*+  # a JWT
       | \bgAAAAA[A-Za-z0-9_-]{40,}={0,2}                    # a sealed value (Fernet)
-      | (?<=://)[^\s/@:]*+:[^\s/@]*+(?:@[^\s/@]*+(?=@))*+(?=@)  # user:password in an address
+      | (?<=://)[^\s/@:]*+:[^\s/]*(?=@)                     # user:password in an address
       | (?i:(?<=bearer\s)|(?<=basic\s))[A-Za-z0-9._~+/-]{8,}=*
     )
     | (?P<name>(?i:password|passwd|api_key|client_secret|(?:access|refresh)_token)["']?\s?[=:]\s?["']?)
