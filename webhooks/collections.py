@@ -26,6 +26,10 @@ class WebhookStore:
         """The subscribers in one of these statuses, the newest first in each."""
         return [each for status in statuses for each in await self.subscribers.find(MOST_SUBSCRIBERS, status=status)]
 
+    async def enabled(self) -> list[Subscriber]:
+        """The subscribers that are enabled: read at every sweep."""
+        return await self.subscribers.swept(MOST_SUBSCRIBERS, status=SubscriberStatus.ENABLED)
+
     async def due(self, subscriber_id: SubscriberId, now: datetime, limit: int) -> list[str]:
         """Ids of a subscriber's feeds that have something to send, the longest due first."""
         return await self.feeds.ids_below("next_at", moment(now + _INSTANT), limit, subscriber_id=subscriber_id)

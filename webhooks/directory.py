@@ -26,7 +26,7 @@ class Directory:
 
     async def refresh(self) -> None:
         """Read them again. Raises StoreUnavailableError."""
-        found = await self._collections.present(SubscriberStatus.ENABLED)
+        found = await self._collections.enabled()
         self._enabled = {each.subscriber_id: each for each in found}
 
     def know(self, subscriber: Subscriber) -> None:

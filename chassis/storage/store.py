@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Any, Generic, Self
+from typing import Any, Generic, Literal, Self
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -289,6 +289,10 @@ class MongoDocuments(Generic[StateT]):
         """States whose fields have these values, the newest first (by `created_at`), where there are few of them."""
         return await self._created(None, None, fields, limit)
 
+    async def swept(self, limit: int, **fields: str) -> list[StateT]:
+        """The same for what is read again and again, whatever is ordered: counted as a sweep."""
+        return await self._created(None, None, fields, limit, "sweep")
+
     async def newest(self, limit: int, since: datetime | None = None, **fields: str) -> list[StateT]:
         """The same where there may be any number, none created before `since`: read in windows of time.
 
@@ -302,9 +306,14 @@ class MongoDocuments(Generic[StateT]):
         return found
 
     async def _created(
-        self, since: datetime | None, until: datetime | None, fields: Mapping[str, str], limit: int
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        fields: Mapping[str, str],
+        limit: int,
+        kind: Literal["read", "sweep"] = "read",
     ) -> list[StateT]:
-        async with self._asked("searching", "read"):
+        async with self._asked("searching", kind):
             cursor = self._collection.find(_created_within(since, until, fields), projection=_STATE)
             return [state_of(raw, self._state_type) async for raw in cursor.sort("state.created_at", -1).limit(limit)]
 

@@ -79,7 +79,7 @@ class OverlayDocuments(Overlay, Generic[StateT]):
 
     READS = (
         *("parked", "unsent_since", "parked_since", "attention_since", "due", "needing_attention"),
-        *("find", "newest", "newest_first", "ids_of", "ids_below", "count", "ids", "all_ids", "load_many"),
+        *("find", "swept", "newest", "newest_first", "ids_of", "ids_below", "count", "ids", "all_ids", "load_many"),
     )
 
     def __init__(self, name: str, real: Documents[StateT], changed: dict[tuple[str, str], str]) -> None:
