@@ -7,9 +7,8 @@ from contracts.order_receipts import Receipt, ReceiptIssued, ReceiptKind
 from contracts.orders import OrderCancelled, OrderNeedsReview, OrderRefundFailed
 from notifications.mail.state import Template, WantedMail
 
-MailedEvent = (
-    ReceiptIssued | OrderCancelled | OrderDeclined | OrderApprovalNeeded | OrderNeedsReview | OrderRefundFailed
-)
+_OrderEvent = OrderCancelled | OrderDeclined | OrderApprovalNeeded | OrderNeedsReview | OrderRefundFailed
+MailedEvent = ReceiptIssued | _OrderEvent
 
 
 def mail_of(event: MailedEvent, message_id: str) -> WantedMail | str:
@@ -52,11 +51,7 @@ def _of_receipt(event: ReceiptIssued, receipt: Receipt) -> WantedMail | str:
     )
 
 
-def _wanted(
-    event: OrderCancelled | OrderDeclined | OrderApprovalNeeded | OrderNeedsReview | OrderRefundFailed,
-    template: Template,
-    about: str = "",
-) -> WantedMail:
+def _wanted(event: _OrderEvent, template: Template, about: str = "") -> WantedMail:
     return WantedMail(
         template=template,
         order_id=event.order_id,

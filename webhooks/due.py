@@ -16,9 +16,8 @@ from contracts.orders import (
 )
 from contracts.webhooks import WebhookType
 
-ReportedEvent = (
-    ReceiptIssued
-    | OrderCancelled
+_OrderEvent = (
+    OrderCancelled
     | OrderDeclined
     | OrderApprovalNeeded
     | OrderNeedsReview
@@ -27,6 +26,7 @@ ReportedEvent = (
     | OrderLinesFulfilled
     | OrderPaymentChanged
 )
+ReportedEvent = ReceiptIssued | _OrderEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,5 @@ def subject_of(event: ReportedEvent, message_id: str) -> Subject:
             assert_never(event)
 
 
-def _of(
-    event: OrderCancelled
-    | OrderDeclined
-    | OrderApprovalNeeded
-    | OrderNeedsReview
-    | OrderRefundFailed
-    | OrderFulfilled
-    | OrderLinesFulfilled
-    | OrderPaymentChanged,
-    kind: WebhookType,
-    about: str,
-) -> Subject:
+def _of(event: _OrderEvent, kind: WebhookType, about: str) -> Subject:
     return Subject(kind, event.order_id, event.property_id, about)

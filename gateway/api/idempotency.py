@@ -1,12 +1,11 @@
 """Idempotency keys, and the ids derived from them, by which a repeated request finds the first one's result."""
 
-import base64
-import hashlib
 import re
 from typing import Annotated
 
 from fastapi import Header
 
+from chassis.keys import short_digest
 from chassis.web.problems import ProblemError
 from contracts.ids import OrderId, RefundId
 from contracts.orders import Guest
@@ -40,4 +39,4 @@ def checked(key: str | None) -> str:
 
 
 def _digest(*parts: str) -> str:
-    return base64.b32encode(hashlib.sha256("\0".join(parts).encode()).digest()).decode().lower()[:26]
+    return short_digest("\0".join(parts))

@@ -1,7 +1,5 @@
 """The state of an e-mail."""
 
-import base64
-import hashlib
 import json
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +8,7 @@ from typing import assert_never
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.decision import State
+from chassis.keys import short_digest
 from contracts.ids import GuestId, MailId, OrderId, PropertyId
 
 
@@ -74,9 +73,7 @@ class WantedMail(BaseModel):
 
     @property
     def mail_id(self) -> MailId:
-        named = json.dumps([self.order_id, self.template, self.about])
-        digest = base64.b32encode(hashlib.sha256(named.encode()).digest()).decode().lower()
-        return MailId(f"mail_{digest[:26]}")
+        return MailId(f"mail_{short_digest(json.dumps([self.order_id, self.template, self.about]))}")
 
 
 class Mail(State):

@@ -1,6 +1,5 @@
 """The state of a feed."""
 
-import base64
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.decision import State
-from chassis.keys import joined
+from chassis.keys import joined, short_digest
 from contracts.ids import OrderId, PropertyId, SubscriberId, WebhookId
 from contracts.webhooks import WebhookType
 
@@ -104,6 +103,4 @@ def feed_id_of(subscriber_id: SubscriberId, order_id: OrderId) -> str:
 
 def webhook_id_of(subscriber_id: SubscriberId, order_id: OrderId, kind: WebhookType, about: str) -> WebhookId:
     """The id of a webhook: the same for the same subject, whatever message reports it."""
-    named = json.dumps([subscriber_id, order_id, kind, about])
-    digest = base64.b32encode(hashlib.sha256(named.encode()).digest()).decode().lower()
-    return WebhookId(f"msg_{digest[:26]}")
+    return WebhookId(f"msg_{short_digest(json.dumps([subscriber_id, order_id, kind, about]))}")
