@@ -70,6 +70,8 @@ DataDir = Annotated[Path, typer.Option(help="Where the stack keeps its data, sec
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
+Reason = Annotated[str, typer.Option("--why", help="The reason, for the audit log; at most 500 characters.")]
+"""For what `given_reason` checks."""
 OnBehalfOf = Annotated[
     str | None, typer.Option(help="The person you act for, for the audit log; your own name is recorded as well.")
 ]

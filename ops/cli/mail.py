@@ -16,6 +16,7 @@ from ops.cli.console import (
     AsJson,
     DataDir,
     OnBehalfOf,
+    Reason,
     Yes,
     acting_as,
     confirm,
@@ -34,7 +35,6 @@ app = typer.Typer(no_args_is_help=True, help="E-mail to guests and reception.")
 
 MailArgument = Annotated[str, typer.Argument(metavar="MAIL", help="The e-mail's id: mail_….")]
 Order = Annotated[str | None, typer.Option("--order", help="About this order: ord_….")]
-Reason = Annotated[str, typer.Option("--why", help="The reason, for the audit log; at most 500 characters.")]
 
 
 @app.command("list")

@@ -15,6 +15,7 @@ from ops.cli.console import (
     AsJson,
     DataDir,
     OnBehalfOf,
+    Reason,
     Yes,
     acting_as,
     confirm,
@@ -55,7 +56,6 @@ app = typer.Typer(no_args_is_help=True, help="Webhooks to the hotel's other syst
 ResultT = TypeVar("ResultT")
 
 SubscriberArgument = Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber's id: whs_….")]
-Reason = Annotated[str, typer.Option("--why", help="The reason, for the audit log; at most 500 characters.")]
 Property = Annotated[str | None, typer.Option("--property", help="Of this property.")]
 
 

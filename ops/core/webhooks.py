@@ -29,6 +29,7 @@ from ops.core.mails import described_in
 from ops.core.target import Target
 from webhooks.addresses import ForbiddenTargetError, place_of
 from webhooks.body import Body, body_of, body_of_test
+from webhooks.collections import WebhookStore
 from webhooks.due import Subject
 from webhooks.feed.inputs import LeaveIt, SendAgain
 from webhooks.feed.state import TESTS, Feed, WebhookEntry, WebhookStatus, digest_of, feed_id_of
@@ -67,25 +68,27 @@ class Secret:
     value: str
 
 
-async def parts_at(store: Store) -> WebhookParts:
+async def _terms_at(store: Store) -> Terms:
+    return await RunningSettings(store).read(SERVICE, Terms)
+
+
+async def _parts_at(store: Store) -> WebhookParts:
     """The service's own parts, with its settings; nothing is sent from here."""
     await store.sync_clock()
-    terms = await RunningSettings(store).read(SERVICE, Terms)
-    return wire(RecordingPublisher(), store, store.clock.now, terms)
+    return wire(RecordingPublisher(), store, store.clock.now, await _terms_at(store))
 
 
 async def subscribers_of(store: Store, property_id: str | None, *, everything: bool) -> list[Subscriber]:
     """The subscribers, of one property or of all; `everything`: also those that were removed."""
-    parts = await parts_at(store)
     statuses = list(SubscriberStatus) if everything else [SubscriberStatus.ENABLED, SubscriberStatus.DISABLED]
-    found = await parts.collections.present(*statuses)
+    found = await WebhookStore(store).present(*statuses)
     chosen = (each for each in found if property_id in (None, each.property_id))
     return sorted(chosen, key=lambda each: (each.property_id, each.created_at))
 
 
 async def subscriber_named(store: Store, subscriber_id: str) -> Subscriber:
     """Raises NotDoneError."""
-    stored = await (await parts_at(store)).collections.subscribers.load(subscriber_id)
+    stored = await WebhookStore(store).subscribers.load(subscriber_id)
     if stored is None:
         raise NotDoneError(f"There is no subscriber {subscriber_id}. `bellhop webhooks list` lists them.")
     return stored.state
@@ -95,10 +98,8 @@ async def add(
     target: Target, store: Store, property_id: str, url: str, kinds: tuple[WebhookType, ...], act: Act
 ) -> Secret:
     """Add a subscriber, with a secret of its own. Raises NotDoneError."""
-    parts = await parts_at(store)
-    terms = await RunningSettings(store).read(SERVICE, Terms)
     try:
-        place_of(url, anywhere=terms.allow_private)
+        place_of(url, anywhere=(await _terms_at(store)).allow_private)
     except ForbiddenTargetError as error:
         raise NotDoneError(f"No webhook is sent to that address: {error}.") from None
     seal, value = _seal(target), new_secret()
@@ -106,7 +107,7 @@ async def add(
     wanted = kinds or OF_ORDERS
     message = AddSubscriber(subscriber_id, PropertyId(property_id), url, wanted, seal.close(value))
     detail = f"{property_id}: {shown(url)}"
-    return Secret(await _decided(parts, store, subscriber_id, message, "webhooks add", act, detail), value)
+    return Secret(await _decided(store, subscriber_id, message, "webhooks add", act, detail), value)
 
 
 async def rotate(target: Target, store: Store, subscriber_id: str, act: Act, *, at_once: bool) -> Secret:
@@ -114,14 +115,13 @@ async def rotate(target: Target, store: Store, subscriber_id: str, act: Act, *, 
     await subscriber_named(store, subscriber_id)
     seal, value = _seal(target), new_secret()
     message = RotateSecret(seal.close(value), timedelta() if at_once else KEPT_FOR)
-    parts = await parts_at(store)
-    return Secret(await _decided(parts, store, subscriber_id, message, "webhooks rotate-secret", act), value)
+    return Secret(await _decided(store, subscriber_id, message, "webhooks rotate-secret", act), value)
 
 
 async def change(store: Store, subscriber_id: str, message: SubscriberInput, action: str, act: Act) -> Subscriber:
     """Enable, disable or remove a subscriber. Raises NotDoneError."""
     before = await subscriber_named(store, subscriber_id)
-    return await _decided(await parts_at(store), store, subscriber_id, message, action, act, before.summary)
+    return await _decided(store, subscriber_id, message, action, act, before.summary)
 
 
 async def try_out(store: Store, subscriber_id: str, act: Act) -> WebhookEntry:
@@ -129,7 +129,7 @@ async def try_out(store: Store, subscriber_id: str, act: Act) -> WebhookEntry:
     subscriber = await subscriber_named(store, subscriber_id)
     if subscriber.status is not SubscriberStatus.ENABLED:
         raise NotDoneError(f"{subscriber_id} is {subscriber.summary}: enable it first.")
-    parts = await parts_at(store)
+    parts = await _parts_at(store)
     subject = Subject(WebhookType.TEST, TESTS, subscriber.property_id, uuid4().hex)
     wanted = wanted_by(subscriber.subscriber_id, subject)
     async with AuditLog(store).recorded("webhooks test", act.who, act.why, (subscriber_id,)) as recorded:
@@ -149,7 +149,7 @@ class Webhook:
 
 async def webhooks_of(store: Store, order_id: str | None, subscriber_id: str | None, *, parked: bool) -> list[Webhook]:
     """Webhooks of an order, else the newest of a subscriber, else all that were parked; `parked`: only those."""
-    feeds = (await parts_at(store)).collections.feeds
+    feeds = WebhookStore(store).feeds
     if order_id is not None:
         found = await feeds.find(MOST, order_id=order_id)
     elif subscriber_id is not None:
@@ -198,7 +198,7 @@ async def plan(store: Store, webhook_id: str, order_id: str) -> Plan:
 
 async def decide(store: Store, webhook: Webhook, message: SendAgain | LeaveIt, act: Act) -> WebhookEntry:
     """Have a webhook sent again, or leave a parked one at that. Raises NotDoneError."""
-    parts = await parts_at(store)
+    parts = await _parts_at(store)
     feed, action = webhook.feed, f"webhooks {'send-again' if isinstance(message, SendAgain) else 'settle'}"
     subjects = (webhook.entry.webhook_id, feed.order_id, feed.subscriber_id)
     async with AuditLog(store).recorded(action, act.who, act.why, subjects, str(webhook.entry.status)) as recorded:
@@ -233,14 +233,9 @@ async def _answered(
 
 
 async def _decided(
-    parts: WebhookParts,
-    store: Store,
-    subscriber_id: str,
-    message: SubscriberInput,
-    action: str,
-    act: Act,
-    detail: str = "",
+    store: Store, subscriber_id: str, message: SubscriberInput, action: str, act: Act, detail: str = ""
 ) -> Subscriber:
+    parts = await _parts_at(store)
     async with AuditLog(store).recorded(action, act.who, act.why, (subscriber_id,), detail) as recorded:
         handled = await parts.subscribers.handle(subscriber_id, message, _delivery(action))
         if handled.state is None or not isinstance(handled.outcome, Applied):
