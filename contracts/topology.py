@@ -329,6 +329,16 @@ PSP_COMMANDS = _work_queue(
         psp.TranslatePspEvent,
     ),
 )
+_OF_CONCERN = (
+    order_receipts.ReceiptIssued,
+    orders.OrderCancelled,
+    approvals.OrderDeclined,
+    approvals.OrderApprovalNeeded,
+    orders.OrderNeedsReview,
+    orders.OrderRefundFailed,
+)
+"""Events that people get an e-mail about, and other systems a webhook."""
+
 MAIL_COMMANDS = _work_queue(
     "mail.commands",
     services.NOTIFICATIONS,
@@ -339,15 +349,7 @@ MAIL_EVENTS = _work_queue(
     "mail.events",
     services.NOTIFICATIONS,
     "events that people get an e-mail about",
-    _kinds(
-        EVENTS,
-        order_receipts.ReceiptIssued,
-        orders.OrderCancelled,
-        approvals.OrderDeclined,
-        approvals.OrderApprovalNeeded,
-        orders.OrderNeedsReview,
-        orders.OrderRefundFailed,
-    ),
+    _kinds(EVENTS, *_OF_CONCERN),
 )
 MAIL_SENDING = _work_queue(
     "mail.sending",
@@ -362,12 +364,7 @@ WEBHOOK_EVENTS = _work_queue(
     "events that other systems hear of, and orders that have forgotten their guest",
     _kinds(
         EVENTS,
-        order_receipts.ReceiptIssued,
-        orders.OrderCancelled,
-        approvals.OrderDeclined,
-        approvals.OrderApprovalNeeded,
-        orders.OrderNeedsReview,
-        orders.OrderRefundFailed,
+        *_OF_CONCERN,
         orders.OrderFulfilled,
         orders.OrderLinesFulfilled,
         orders.OrderPaymentChanged,

@@ -17,10 +17,13 @@ from chassis.decision import (
 )
 from contracts.closing import ClosingOrdersReply
 from contracts.desk import PropertyOrders, PropertyOrdersReply
+from contracts.mail import OrderDescribed
 from contracts.message import Reply
+from contracts.order_receipts import Receipt
 from contracts.orders import OrderReply, OrderStatus, Reason, Refusal
 from extras_service.order.staff_view import staff_view
 from extras_service.order.state import Order
+from extras_service.property.state import Property
 
 ERASED = "This Idempotency-Key was used for an order whose guest's data was erased; use a new key for a new order."
 
@@ -94,6 +97,18 @@ def placed_reply(outcome: Outcome[Order], order: Order | None) -> Reply | None:
 
 def order_reply(order: Order, *, for_staff: bool) -> OrderReply:
     return OrderReply(order=staff_view(order) if for_staff else order.view())
+
+
+def order_described(
+    order: Order, version: int, receipts: tuple[Receipt, ...], hotel: Property | None
+) -> OrderDescribed:
+    """What other services write to people and systems about an order. `version` of its document."""
+    return OrderDescribed(
+        order=order_reply(order, for_staff=True).order,
+        receipts=receipts,
+        hotel=hotel.definition if hotel else None,
+        order_version=version,
+    )
 
 
 def changed_reply(outcome: Outcome[Order], order: Order | None, *, for_staff: bool) -> Reply | None:

@@ -6,11 +6,11 @@ from typing import Any
 from chassis.decision import Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Publisher, send_reply
-from contracts.mail import DescribeOrder, OrderDescribed
+from contracts.mail import DescribeOrder
 from contracts.order_receipts import GetReceipts, ReceiptIssued, ReceiptsReply
 from extras_service.handlers import may_see
 from extras_service.order.decide import NOT_FOUND
-from extras_service.order.replies import order_reply, refusal
+from extras_service.order.replies import order_described, order_reply, refusal
 from extras_service.receipt.keeper import ReceiptKeeper
 
 
@@ -50,12 +50,5 @@ class ReceiptHandlers:
         await self.keeper.catch_up(stored.state, delivery)
         receipts = await self.keeper.issued_of(stored.state)
         hotel = await self.keeper.collections.property_of(query.property_id)
-        order = order_reply(stored.state, for_staff=True).order
-        described = OrderDescribed(
-            order=order,
-            receipts=receipts,
-            hotel=hotel.definition if hotel else None,
-            order_version=stored.version,
-        )
-        await send_reply(self.bus, delivery, described)
+        await send_reply(self.bus, delivery, order_described(stored.state, stored.version, receipts, hotel))
         return Done()

@@ -19,7 +19,7 @@ from contracts.payments import RefundStage
 from contracts.properties import PropertyDefinition
 from contracts.vat import VatShare, vat_of
 from extras_service.collections import ExtrasStore
-from extras_service.order.replies import order_reply
+from extras_service.order.replies import order_described
 from notifications.collections import NotificationStore
 from notifications.contact.state import GuestContact
 from notifications.letter.message import Letter
@@ -140,12 +140,7 @@ async def described_in(store: Store, order_id: str) -> OrderDescribed | None:
         return None
     receipts = await extras.receipts.load(order_id)
     hotel = await extras.property_of(stored.state.guest.property_id)
-    return OrderDescribed(
-        order=order_reply(stored.state, for_staff=True).order,
-        receipts=receipts.state.receipts if receipts else (),
-        hotel=hotel.definition if hotel else None,
-        order_version=stored.version,
-    )
+    return order_described(stored.state, stored.version, receipts.state.receipts if receipts else (), hotel)
 
 
 async def _contact(store: Store, described: OrderDescribed) -> GuestContact | None:
