@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.reception import ARTEFACTS, Receptions
+from tests.browser.reception import ARTEFACTS, Receptions, receptions_of
 from tests.browser.visitor import Visitor
 from tests.support.fixtures import _no_proxy_between_the_parts, own_system, system
 from tests.support.system import System
@@ -68,8 +68,5 @@ async def visit(chromium: Browser, system: System, pictures: Path) -> AsyncItera
 
 @pytest.fixture
 async def receptions(chromium: Browser, system: System) -> AsyncIterator[Receptions]:
-    desks = Receptions(chromium, system)
-    yield desks
-    for window in desks.windows:
-        await window.close()
-    assert [complaint for each in desks.all for complaint in each.complaints] == []
+    async with receptions_of(chromium, system) as desks:
+        yield desks

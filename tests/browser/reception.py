@@ -1,5 +1,7 @@
 """Members of staff at the desk, each in a browser of their own."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,3 +72,13 @@ class Receptions:
         await expect(page.locator("#list-title")).to_be_visible()
         assert "token" not in page.url
         return reception
+
+
+@asynccontextmanager
+async def receptions_of(chromium: Browser, system: System) -> AsyncIterator[Receptions]:
+    """Receptions of a system. What their pages complain about fails the test."""
+    desks = Receptions(chromium, system)
+    yield desks
+    for window in desks.windows:
+        await window.close()
+    assert [complaint for each in desks.all for complaint in each.complaints] == []

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from deploy.local.broker import Broker
 from deploy.local.store import Store
 from tests.browser.conftest import Visit
-from tests.browser.reception import Receptions
+from tests.browser.reception import Receptions, receptions_of
 from tests.browser.test_receipts import begins_as_pdf
 from tests.browser.visitor import Visitor
 from tests.integration.ops.test_books import VIENNA, day_in, rows
@@ -39,11 +39,8 @@ async def hotel(broker: Broker, store: Store, mailbox: MailServer) -> AsyncItera
 
 @pytest.fixture
 async def desks(chromium: Browser, hotel: System) -> AsyncIterator[Receptions]:
-    desks = Receptions(chromium, hotel)
-    yield desks
-    for window in desks.windows:
-        await window.close()
-    assert [complaint for each in desks.all for complaint in each.complaints] == []
+    async with receptions_of(chromium, hotel) as desks:
+        yield desks
 
 
 async def orders(guest: Visitor, email: str, language: str, *extras: str) -> str:
