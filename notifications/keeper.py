@@ -9,7 +9,7 @@ import structlog
 
 from chassis.decision import Ignored, Outcome, Refused
 from chassis.messaging.envelope import Delivery
-from chassis.messaging.own_causes import ERASURE
+from chassis.messaging.own_causes import erasing
 from chassis.seal import Seal
 from chassis.storage.write_path import WritePath, others_go_on
 from contracts.mail import ContactReply, ForgetContact, GetContact, KeepContact, MailCommand, SendMail
@@ -103,8 +103,7 @@ class NotificationKeeper:
         ids = await self.collections.contacts.ids_below("stay_to", before.isoformat(), _ERASED_AT_ONCE)
         for contact_id in ids:
             with others_go_on(contact_id):
-                delivery = Delivery(f"{contact_id}.{ERASURE}.age", f"{contact_id}.{ERASURE}", ERASURE)
-                await self.contacts.handle(contact_id, RetentionPassed(before), delivery)
+                await self.contacts.handle(contact_id, RetentionPassed(before), erasing(contact_id, "age"))
         if ids:
             log.info("contacts.erased_by_age", contacts=len(ids))
         return len(ids)

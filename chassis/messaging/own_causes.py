@@ -3,6 +3,8 @@
 Histories of documents hold them, so they keep their values.
 """
 
+from chassis.messaging.envelope import Delivery
+
 DEADLINE = "deadline"
 """A document's deadline has passed."""
 LAPSED = "lapsed"
@@ -15,3 +17,8 @@ START = "start"
 """The service has started."""
 
 BY_THE_CLOCK = (ATTEMPT, DEADLINE, ERASURE, LAPSED)
+
+
+def erasing(document_id: str, why: str) -> Delivery:
+    """The delivery of an erasure that no message asks for: by age, or again after a restore."""
+    return Delivery(f"{document_id}.{ERASURE}.{why}", f"{document_id}.{ERASURE}", ERASURE)

@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from chassis.messaging.envelope import Delivery, utc_now
-from chassis.messaging.own_causes import ERASURE
+from chassis.messaging.envelope import utc_now
+from chassis.messaging.own_causes import erasing
 from chassis.storage.documents import Documents, Records
 from chassis.storage.write_path import WritePath, others_go_on
-from contracts.ids import OrderId
 from extras_service.order.erasure_ledger import ErasedOrder
 from extras_service.order.inputs import OrderInput, RetentionPassed
 from extras_service.order.state import Order
@@ -43,7 +42,7 @@ class ErasureKeeper:
         ids = await self.documents.ids_below("guest.stay_to", latest, AT_ONCE, erasure=None)
         for order_id in ids:
             with others_go_on(order_id):
-                await self.orders.handle(order_id, RetentionPassed(), _delivery(order_id, "age"))
+                await self.orders.handle(order_id, RetentionPassed(), erasing(order_id, "age"))
         if ids:
             log.info("orders.erased_by_age", orders=len(ids))
         return len(ids)
@@ -65,11 +64,7 @@ class ErasureKeeper:
                     again += 1
                     with others_go_on(order.order_id):
                         command = known[order.order_id].command
-                        await self.orders.handle(order.order_id, command, _delivery(order.order_id, "ledger"))
+                        await self.orders.handle(order.order_id, command, erasing(order.order_id, "ledger"))
         if again:
             log.warning("orders.erased_again", orders=again)
         return again
-
-
-def _delivery(order_id: OrderId | str, why: str) -> Delivery:
-    return Delivery(f"{order_id}.{ERASURE}.{why}", f"{order_id}.{ERASURE}", ERASURE)
