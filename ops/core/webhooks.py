@@ -24,6 +24,7 @@ from chassis.storage.store import Store
 from contracts.ids import OrderId, PropertyId, SubscriberId, WebhookId
 from contracts.webhooks import OF_ORDERS, WebhookType
 from deploy.local.credentials import Credentials
+from extras_service.collections import ExtrasStore
 from ops.core.dry_run import RecordingPublisher
 from ops.core.mails import described_in
 from ops.core.target import Target
@@ -102,6 +103,8 @@ async def add(
         place_of(url, anywhere=(await _terms_at(store)).allow_private)
     except ForbiddenTargetError as error:
         raise NotDoneError(f"No webhook is sent to that address: {error}.") from None
+    if await ExtrasStore(store).property_of(PropertyId(property_id)) is None:
+        raise NotDoneError(f"There is no property {property_id}: no order would be reported.")
     seal, value = _seal(target), new_secret()
     subscriber_id = SubscriberId(f"whs_{secrets.token_hex(8)}")
     wanted = kinds or OF_ORDERS

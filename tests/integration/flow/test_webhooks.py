@@ -184,3 +184,10 @@ async def test_an_address_that_no_webhook_may_go_to_is_not_taken(operator: Opera
     refused = await operator.runs("webhooks", "add", url, "--property", "alpenhof", *WHY, code=2)
 
     assert "No webhook is sent to that address" in refused.said
+
+
+async def test_a_property_that_is_not_there_has_no_subscribers(operator: Operator) -> None:
+    refused = await operator.runs("webhooks", "add", "https://pms.example/", "--property", "alpenhoff", *WHY, code=2)
+
+    assert "There is no property alpenhoff" in refused.said
+    assert await operator.json("webhooks", "list", "--property", "alpenhoff") == []
