@@ -10,7 +10,7 @@ import httpx
 
 from benchmarks.figures import Measured, percentile
 from benchmarks.processes import processor_seconds, sums
-from client import PaymentSession, PendingError, ProblemError
+from client import PaymentSession, PendingError, ProblemError, calls
 from deploy.local.processes import PLAIN_HTTP
 from deploy.local.stack import LocalStack
 from ops.demo.guest import CARD_FINE, Guest
@@ -95,7 +95,8 @@ class Driver:
 async def placed(guest: Guest, key: str) -> tuple[str, bool]:
     """The id of a new order, and whether it was answered in time (201, not 202). Raises ProblemError."""
     try:
-        return (await guest.order(EXTRA, 1, key=key)).order_id, True
+        order = await guest.gateway.send(calls.place_order([guest.line(EXTRA, 1)], key=key))
+        return order.order_id, True
     except PendingError as pending:
         return pending.order_id, False
 
@@ -104,7 +105,7 @@ async def opened(guest: Guest, order_id: str) -> PaymentSession:
     """The order's payment session, asked for again while it is late."""
     while True:
         try:
-            return await guest.open_payment(order_id)
+            return await guest.gateway.send(calls.start_payment(order_id))
         except PendingError as pending:
             await asyncio.sleep(pending.retry_after or 1)
         except ProblemError as refusal:

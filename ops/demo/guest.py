@@ -9,7 +9,8 @@ from itertools import product
 
 import httpx
 
-from client import GatewayClient, OrderUpdate, PaymentSession, ProblemError, calls
+from client import GatewayClient, OrderUpdate, PaymentSession, PendingError, ProblemError, calls
+from client.calls import Call, ResultT
 from contracts.ids import ExtraId
 from contracts.offers import ExtraView
 from contracts.orders import OrderView, RequestedLine
@@ -23,7 +24,7 @@ CARD_AUTHENTICATION = "4000002500003155"
 NIGHTS = 4
 
 PATIENCE = 30.0
-"""Seconds a guest of the demo waits for the confirmation."""
+"""Seconds a guest of the demo waits for an answer, and for the confirmation."""
 
 
 class DemoError(Exception):
@@ -38,16 +39,20 @@ class Guest:
         self.first_day = datetime.now(UTC).date() + timedelta(days=7)
         last_day = self.first_day + timedelta(days=NIGHTS)
         token = stack.mint_token(name, property_id, f"R-{name}", self.first_day, last_day)
-        self._gateway = GatewayClient(http, stack.gateway_url, token)
+        self.gateway = GatewayClient(http, stack.gateway_url, token)
         self._psp = stack.sandbox_url or ""
         self._http = http
 
     async def extras(self) -> tuple[ExtraView, ...]:
-        return (await self._gateway.send(calls.list_extras())).extras
+        return (await self._insist(calls.list_extras())).extras
 
     async def order(self, extra_id: str, quantity: int, key: str | None = None) -> OrderView:
-        """Press Order. `key` repeats an earlier press."""
-        return await self._place(RequestedLine(extra_id=ExtraId(extra_id), quantity=quantity, day=self.first_day), key)
+        """Press Order until there is an answer. `key` repeats an earlier press."""
+        return await self._insist(calls.place_order([self.line(extra_id, quantity)], key=key or uuid.uuid4().hex))
+
+    def line(self, extra_id: str, quantity: int) -> RequestedLine:
+        """An extra on the first day of the stay."""
+        return RequestedLine(extra_id=ExtraId(extra_id), quantity=quantity, day=self.first_day)
 
     async def order_a_slot(self, extra_id: str) -> OrderView | None:
         """Order the first time of the stay that is free. None: all are taken, by earlier demos on this stack."""
@@ -55,17 +60,29 @@ class Guest:
         days = (self.first_day + timedelta(days=after) for after in range(NIGHTS + 1))
         for day, slot in product(days, extra.slots):
             try:
-                return await self._place(RequestedLine(extra_id=extra.extra_id, quantity=1, day=day, slot=slot))
+                line = RequestedLine(extra_id=extra.extra_id, quantity=1, day=day, slot=slot)
+                return await self._insist(calls.place_order([line], key=uuid.uuid4().hex))
             except ProblemError as refused:
                 if refused.name != "out-of-stock":
                     raise
         return None
 
-    async def _place(self, line: RequestedLine, key: str | None = None) -> OrderView:
-        return await self._gateway.send(calls.place_order([line], key=key or uuid.uuid4().hex))
-
     async def open_payment(self, order_id: str) -> PaymentSession:
-        return await self._gateway.send(calls.start_payment(order_id))
+        return await self._insist(calls.start_payment(order_id))
+
+    async def _insist(self, call: Call[ResultT]) -> ResultT:
+        """The result of a call, sent again while it is late (202) or the gateway cannot give it (503), as browsers do.
+
+        Raises TimeoutError after PATIENCE, ProblemError for every other refusal.
+        """
+        async with asyncio.timeout(patient(PATIENCE)):
+            while True:
+                try:
+                    return await self.gateway.send(call)
+                except (PendingError, ProblemError) as late:
+                    if late.status not in (httpx.codes.ACCEPTED, httpx.codes.SERVICE_UNAVAILABLE):
+                        raise
+                    await asyncio.sleep(1.0 if late.retry_after is None else late.retry_after)
 
     async def pay(self, session: PaymentSession, card: str) -> str:
         """Confirm with the PSP directly, as its script does in a browser. Returns the intent's status."""
@@ -101,12 +118,12 @@ class Guest:
         return order_id
 
     async def see(self, order_id: str) -> OrderView:
-        return await self._gateway.send(calls.get_order(order_id))
+        return await self._insist(calls.get_order(order_id))
 
     @asynccontextmanager
     async def watching(self, order_id: str) -> AsyncIterator["Watch"]:
         """The live stream of an order, open before anything else is done."""
-        async with self._gateway.watch(order_id, idle_timeout=patient(PATIENCE)) as updates:
+        async with self.gateway.watch(order_id, idle_timeout=patient(PATIENCE)) as updates:
             watch = Watch(updates)
             await watch.next("orders.order-state")
             yield watch
