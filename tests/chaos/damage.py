@@ -259,9 +259,9 @@ class Saboteur:
         return sum(said[f"message.{how}"] for how in ("retried", "requeued", "held", "nacked"))
 
     async def _refused(self) -> int:
-        """How often a sender has met a message that no queue takes: in a service, or at the webhook."""
+        """How often a sender has met a message that no queue takes: in an outbox, in a service, or at the webhook."""
         webhooks = (await self.system.switch("state", method="GET"))["webhooks"]
-        return self._put_off() + int(webhooks["retried"])
+        return self._put_off() + self.system.said()["outbox.refused"] + int(webhooks["retried"])
 
     async def _noticed(self, before: int) -> None:
         async def noticed() -> bool:
