@@ -8,12 +8,34 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+
+from chassis.runtime.settings import ServiceSettings
+from extras_service.settings import ExtrasSettings
+from gateway.settings import GatewaySettings
+from notifications.settings import NotificationSettings
+from ops.web.settings import PageSettings
+from payment_service.settings import PaymentSettings
+from psp_adapter.settings import AdapterSettings
+from webhooks.settings import WebhookSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deploy" / "compose.yaml"
 EXAMPLE = ROOT / "deploy" / "env.example"
 OLDEST = (2, 20)  # knows `required` in depends_on
 REFERENCE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<sign>[-?])(?P<rest>[^}]*))?\}")
+
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "gateway": GatewaySettings,
+    "extras-service": ExtrasSettings,
+    "payment-service": PaymentSettings,
+    "psp-adapter": AdapterSettings,
+    "notifications": NotificationSettings,
+    "webhooks": WebhookSettings,
+    "ops-page": PageSettings,
+}
+DEPRECATED = {"BELLHOP_LONGEST_LIVE_STREAM", "BELLHOP_POLL_PACE", "BELLHOP_STRIPE_PATIENCE"}
 
 
 def services() -> dict[str, dict[str, Any]]:
@@ -24,6 +46,16 @@ def services() -> dict[str, dict[str, Any]]:
 def variables(text: str) -> dict[str, str]:
     """The `NAME=value` lines of an environment file, values as written."""
     return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def variables_of(settings: type[ServiceSettings]) -> set[str]:
+    """The environment variables a settings class reads, by their first name."""
+    return {variable_of(field, name) for name, field in settings.model_fields.items()}
+
+
+def variable_of(field: FieldInfo, name: str) -> str:
+    alias = field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"BELLHOP_{name}".upper()
 
 
 def resolved(value: str, environment: Mapping[str, str]) -> str:

@@ -12,48 +12,34 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices, SecretStr
+import yaml
+from pydantic import SecretStr
 
-from chassis.runtime.settings import ServiceSettings, load
+from chassis.runtime.settings import load
 from chassis.seal import Seal
 from deploy.local.ports import HOST, Ports
 from extras_service.catalogue.file import read_catalogue
-from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
-from notifications.settings import NotificationSettings
-from ops.web.settings import PageSettings
-from payment_service.settings import PaymentSettings
 from psp_adapter.settings import AdapterSettings
-from tests.support.compose import EXAMPLE, FILE, REFERENCE, resolved, services, variables
+from tests.support.compose import (
+    DEPRECATED,
+    EXAMPLE,
+    FILE,
+    REFERENCE,
+    SETTINGS,
+    resolved,
+    services,
+    variables,
+    variables_of,
+)
 from tools.rabbitmq_root import SUITES
-from webhooks.settings import WebhookSettings
 
-SETTINGS: dict[str, type[ServiceSettings]] = {
-    "gateway": GatewaySettings,
-    "extras-service": ExtrasSettings,
-    "payment-service": PaymentSettings,
-    "psp-adapter": AdapterSettings,
-    "notifications": NotificationSettings,
-    "webhooks": WebhookSettings,
-    "ops-page": PageSettings,
-}
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}
 TOPOLOGY = "topology"  # runs where RabbitMQ does
 BY_HAND = {"operator"}  # run on demand
 ALWAYS_ON = [name for name in services() if name not in BY_HAND]
 PUBLISHED = {"gateway", "psp-adapter", "ops-page", "sandbox"}
-DEPRECATED = {"BELLHOP_LONGEST_LIVE_STREAM", "BELLHOP_POLL_PACE", "BELLHOP_STRIPE_PATIENCE"}
 SECRET = re.compile(r"PASS|SECRET|KEY|_URL$")
-
-
-def variables_of(settings: type[ServiceSettings]) -> set[str]:
-    """The environment variables a settings class reads, by their first name."""
-    return {
-        str(field.validation_alias.choices[0])
-        if isinstance(field.validation_alias, AliasChoices)
-        else f"BELLHOP_{name}".upper()
-        for name, field in settings.model_fields.items()
-    }
 
 
 @contextmanager
@@ -84,6 +70,24 @@ def health_check(port: int) -> subprocess.CompletedProcess[str]:
     assert "127.0.0.1:8080/" in code
     command = [sys.executable, "-c", code.replace("127.0.0.1:8080", f"{HOST}:{port}")]
     return subprocess.run(command, check=False, capture_output=True, text=True, env={"http_proxy": "http://no.invalid"})
+
+
+def test_no_mapping_has_a_key_twice() -> None:
+    # Compose refuses such a file; PyYAML takes the last one.
+    for node in mappings(yaml.compose(FILE.read_text())):
+        keys = [key.value for key, _ in node.value if key.value != "<<"]
+        assert len(keys) == len(set(keys)), sorted(keys)
+
+
+def mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    """Every mapping of a document."""
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from mappings(value)
 
 
 def test_the_services_and_the_operators_page_always_run_and_what_they_stand_on_can_be_left_out() -> None:
