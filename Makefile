@@ -73,6 +73,7 @@ check: setup ## formatting, lint, types, import rules, words, files, lock, insta
 	$(VENV)/python -m tools.psp_events --check
 	$(VENV)/python -m tools.decisions --check
 	$(VENV)/python -m tools.broker_definitions --check
+	$(VENV)/python -m tools.kubernetes_manifests --check
 	$(VENV)/python -m tools.check_environment --check
 	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yaml && promtool test rules tests/alerts/alerts_test.yaml; fi
 	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis client contracts gateway extras_service notifications payment_service psp_adapter webhooks ops deploy stripe_sandbox tools benchmarks

@@ -1,0 +1,387 @@
+"""deploy/kubernetes gives every service what deploy/compose.yaml gives it, and each pod no more than it needs."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from chassis.runtime.settings import ServiceSettings, load
+from contracts.accounts import ACCOUNTS, BY_NAME
+from tests.support.compose import SETTINGS, resolved, services, variable_of, variables_of
+from tools.kubernetes_manifests import OVERLAYS, SOURCES, first_line, is_current, objects, rendered_file
+
+DOCS = SOURCES.parents[1] / "docs"
+PAGE = (DOCS / "kubernetes.md").read_text(encoding="utf-8")
+SERVICES = [account.name for account in ACCOUNTS]
+CHECKS = ["audit-hourly", "audit-nightly", "doctor"]
+STEPS = ["foundation", "topology", "receiver", "sender", "check"]
+OURS = re.compile(r"BELLHOP_|STRIPE_|RABBITMQ_")
+RENDERED = {overlay: objects(rendered_file(overlay).read_text(encoding="utf-8")) for overlay in OVERLAYS}
+
+
+def named(overlay: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The objects of a kind by their names."""
+    return {found["metadata"]["name"]: found for found in RENDERED[overlay] if found["kind"] == kind}
+
+
+def template(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod template of a Deployment, a Job or a CronJob."""
+    spec = found["spec"]
+    return dict((spec["jobTemplate"]["spec"] if found["kind"] == "CronJob" else spec)["template"])
+
+
+def workloads(overlay: str) -> dict[str, dict[str, Any]]:
+    """All pod templates of Bellhop by the name of their Deployment, Job or CronJob."""
+    kinds = ("Deployment", "Job", "CronJob")
+    return {name: template(found) for kind in kinds for name, found in named(overlay, kind).items()}
+
+
+def container(overlay: str, name: str) -> dict[str, Any]:
+    [only] = workloads(overlay)[name]["spec"]["containers"]
+    return dict(only)
+
+
+def settings_of(overlay: str, name: str) -> dict[str, str]:
+    """The settings that a container has from the ConfigMap."""
+    [source] = container(overlay, name)["envFrom"]
+    return dict(named(overlay, "ConfigMap")[source["configMapRef"]["name"]]["data"])
+
+
+def given(overlay: str, name: str) -> dict[str, dict[str, Any]]:
+    """The variables of ours that stand in the container itself: entries of `env` by name."""
+    return {entry["name"]: entry for entry in container(overlay, name)["env"] if OURS.match(entry["name"])}
+
+
+def secrets_of(settings: type[ServiceSettings]) -> set[str]:
+    fields = settings.model_fields.items()
+    return {variable_of(field, name) for name, field in fields if field.annotation is SecretStr}
+
+
+def from_secrets(entries: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The variables whose value is a secret, or has one in it."""
+    return {name for name, entry in entries.items() if "valueFrom" in entry or "$(" in entry["value"]}
+
+
+def references(overlay: str) -> Iterator[tuple[str, str]]:
+    """Each Secret that a pod refers to, with its key."""
+    for name in workloads(overlay):
+        for entry in container(overlay, name)["env"]:
+            if "valueFrom" in entry:
+                reference = entry["valueFrom"]["secretKeyRef"]
+                yield reference["name"], reference["key"]
+
+
+def selected(policy: Mapping[str, Any]) -> set[str]:
+    """The pods that a policy is about, among Bellhop's and the broker's."""
+    selector = policy["spec"]["podSelector"]
+    return {pod for pod, labels in pods().items() if matches(selector, labels)}
+
+
+def pods() -> dict[str, dict[str, str]]:
+    broker = {"app.kubernetes.io/name": "rabbitmq", "app.kubernetes.io/part-of": "rabbitmq"}  # as the operator has them
+    return {name: dict(pod["metadata"]["labels"]) for name, pod in workloads("production").items()} | {
+        "rabbitmq": broker
+    }
+
+
+def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    wanted = selector.get("matchLabels", {}).items()
+    among = selector.get("matchExpressions", ())
+    return all(labels.get(key) == value for key, value in wanted) and all(
+        found["operator"] == "In" and labels.get(found["key"]) in found["values"] for found in among
+    )
+
+
+def allowed(direction: str) -> set[tuple[str, str, int]]:
+    """Every pod with a peer (a pod, a namespace, an address or `any`) and the port that a policy lets it use."""
+    peers = {"egress": "to", "ingress": "from"}[direction]
+    return {
+        (pod, peer, port["port"])
+        for policy in named("production", "NetworkPolicy").values()
+        for rule in policy["spec"].get(direction, ())
+        for pod in selected(policy)
+        for peer in (found for place in rule.get(peers, [{}]) for found in peer_names(place))
+        for port in rule["ports"]
+    }
+
+
+def peer_names(place: Mapping[str, Any]) -> set[str]:
+    if "podSelector" in place:
+        return {pod for pod, labels in pods().items() if matches(place["podSelector"], labels)}
+    if "namespaceSelector" in place:
+        return {place["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]}
+    return {"internet" if "ipBlock" in place else "any"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_is_checked_in_is_what_the_sources_were_rendered_to(overlay: str) -> None:
+    assert is_current(overlay)
+
+
+@pytest.mark.parametrize("changed", ["base/service.yaml", "overlays/small/settings.env", "rendered/small.yaml"])
+def test_a_change_of_a_source_or_of_what_was_rendered_is_noticed(changed: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(SOURCES, tmp_path / "kubernetes"))
+    assert is_current("small", copy)
+
+    (copy / changed).write_text((copy / changed).read_text() + "# more\n")
+
+    assert not is_current("small", copy)
+    assert first_line("small", "", copy).endswith("\n")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_services_are_composes_but_for_the_operators_page(overlay: str) -> None:
+    assert set(named(overlay, "Deployment")) == set(SERVICES) == set(SETTINGS) - {"ops-page"}
+    assert set(named(overlay, "PodDisruptionBudget")) == set(SERVICES)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_the_command_the_variables_and_the_secrets_that_compose_gives_it(overlay: str, name: str) -> None:
+    composed = services()[name]
+    entries = given(overlay, name)
+    own = {variable for variable in entries if not variable.startswith("RABBITMQ_")}
+
+    assert container(overlay, name)["command"] == composed["command"]
+    assert own <= variables_of(SETTINGS[name])
+    assert from_secrets({variable: entries[variable] for variable in own}) - {
+        "BELLHOP_OPERATOR_ACCOUNTS"
+    } == secrets_of(SETTINGS[name])
+    password = f"RABBITMQ_{name.upper().replace('-', '_')}_PASSWORD"
+    assert set(entries) - own == {password}
+    assert entries["BELLHOP_AMQP_URL"]["value"] == f"amqp://{name}:$({password})@rabbitmq:5672/"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_value_that_compose_sets_itself_is_the_same(overlay: str, name: str) -> None:
+    literal = {entry["name"]: entry["value"] for entry in given(overlay, name).values() if "value" in entry}
+    here = settings_of(overlay, name) | literal
+
+    for variable, value in services()[name]["environment"].items():
+        if value and ":?" not in value and resolved(value, {}) and variable in here:
+            assert here[variable] == resolved(value, {}), variable
+    for variable in ("BELLHOP_DECLARE_TOPOLOGY", "BELLHOP_HTTP_HOST", "BELLHOP_HTTP_PORT", "BELLHOP_LOG_FORMAT"):
+        assert variable in here
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", SERVICES)
+def test_its_variables_start_every_service(overlay: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = {
+        "BELLHOP_SEAL_KEYS": Fernet.generate_key().decode(),
+        "BELLHOP_MONGODB_URL": "mongodb+srv://u:p@m.example/",
+    }
+    for variable in variables_of(SETTINGS[name]):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in settings_of(overlay, name).items():
+        monkeypatch.setenv(variable, value)
+
+    for variable, entry in given(overlay, name).items():
+        if not entry.get("valueFrom", {}).get("secretKeyRef", {}).get("optional"):
+            value = re.sub(r"\$\(\w+\)", "word", entry.get("value", "word"))
+            monkeypatch.setenv(variable, made_up.get(variable, value))
+
+    settings = load(SETTINGS[name])
+    assert settings.http_port == 8080
+    assert settings.declare_topology is False
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_setting_in_the_config_map_exists_and_is_no_secret(overlay: str) -> None:
+    known = {variable for settings in SETTINGS.values() for variable in variables_of(settings)}
+    secret = {variable for settings in SETTINGS.values() for variable in secrets_of(settings)}
+    here = set(settings_of(overlay, "gateway"))
+
+    assert here <= known
+    assert here & secret == {"BELLHOP_MANAGEMENT_URL"}  # here an address without a login
+    assert "@" not in settings_of(overlay, "gateway")["BELLHOP_MANAGEMENT_URL"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_topology_is_declared_by_the_very_command_of_compose(overlay: str) -> None:
+    _, _, script = services()["topology"]["command"]
+    entries = given(overlay, "topology")
+
+    assert script.startswith(" ".join(container(overlay, "topology")["command"]) + " && ")
+    environment = {*entries, *(variable for variable in settings_of(overlay, "topology") if "MANAGEMENT" in variable)}
+    assert environment == set(services()["topology"]["environment"])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_has_the_operators_variables_and_only_looks(overlay: str, name: str) -> None:
+    _, command, *options = container(overlay, name)["command"]
+    composed = services()["operator"]["environment"]
+    secret = {variable for variable in composed if variable in set().union(*map(secrets_of, SETTINGS.values()))}
+
+    assert command in {"audit", "doctor"}
+    assert set(options) <= {"--since", "2h", "--json"}
+    assert set(given(overlay, name)) == secret - {"BELLHOP_MANAGEMENT_URL"} | {"BELLHOP_OPERATOR_TOKEN"}
+    reader = re.search(r"^\| `reader` \|.*$", (DOCS / "security.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert reader
+    assert f"`{command}`" in reader[0]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", [*SERVICES, *CHECKS, "topology"])
+def test_every_pod_may_do_as_little_as_possible(overlay: str, name: str) -> None:
+    pod, only = workloads(overlay)[name]["spec"], container(overlay, name)
+
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 10001,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert "--uid 10001" in (SOURCES.parent / "Dockerfile").read_text()
+    assert only["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False  # they would be variables named after other services
+    assert "memory" in only["resources"]["limits"]
+    assert {"cpu", "memory"} <= set(only["resources"]["requests"])
+    assert {"name": "tmp", "mountPath": "/tmp"} in only["volumeMounts"]  # noqa: S108  # the container's own
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & set(pod)
+    assert only["image"] == "registry.example.org/bellhop:0.2.0"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_asked_where_it_answers_and_given_time_to_stop(overlay: str, name: str) -> None:
+    pod, only = workloads(overlay)[name]["spec"], container(overlay, name)
+    settings = settings_of(overlay, name)
+    probes = {kind: only[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+
+    assert [port["containerPort"] for port in only["ports"]] == [int(settings["BELLHOP_HTTP_PORT"])]
+    assert {probe["port"] for probe in probes.values()} == {only["ports"][0]["name"]}
+    assert [probe["path"] for probe in probes.values()] == ["/health/live", "/health/live", "/health/ready"]
+    before = int(only.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [0])[-1])
+    composed = int(services()[name]["stop_grace_period"].removesuffix("s"))
+    assert pod["terminationGracePeriodSeconds"] >= before + composed > float(settings["BELLHOP_GRACEFUL_TIMEOUT"])
+    assert named(overlay, "Deployment")[name]["spec"]["strategy"]["rollingUpdate"] == {
+        "maxSurge": 1,
+        "maxUnavailable": 0,
+    }
+
+
+def test_the_catalogue_is_mounted_where_its_setting_says() -> None:
+    file = given("small", "extras-service")["BELLHOP_CATALOGUE_FILE"]["value"]
+
+    mounts = {mount["name"]: mount["mountPath"] for mount in container("small", "extras-service")["volumeMounts"]}
+
+    assert file == services()["extras-service"]["environment"]["BELLHOP_CATALOGUE_FILE"]
+    assert mounts["catalogue"] == str(Path(file).parent)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_broker_is_composes_and_production_has_three_of_it(overlay: str) -> None:
+    cluster = named(overlay, "RabbitmqCluster")["rabbitmq"]["spec"]
+
+    assert cluster["image"] == resolved(services()["rabbitmq"]["image"], {})
+    assert cluster["replicas"] == {"small": 1, "production": 3}[overlay]
+
+
+def test_every_policy_together_lets_each_pod_speak_to_what_it_needs_and_to_nothing_else() -> None:
+    stored = {name for name in SERVICES if "BELLHOP_MONGODB_URL" in services()[name]["environment"]}
+    out = {
+        *((name, "kube-system", 53) for name in pods()),
+        *((name, "rabbitmq", 5672) for name in pods() if name != "rabbitmq"),
+        *((name, "rabbitmq", 15672) for name in ("topology", *CHECKS)),
+        *(("rabbitmq", "rabbitmq", port) for port in (4369, 25672)),
+        *(("rabbitmq", "any", port) for port in (443, 6443)),
+        *((name, "any", 27017) for name in (*stored, *CHECKS)),
+        *((name, "internet", 443) for name in ("gateway", "psp-adapter", "webhooks", *CHECKS)),
+        *(("notifications", "any", port) for port in (587, 465)),
+    }
+
+    assert allowed("egress") == out
+
+
+def test_the_broker_hears_whom_it_must_and_no_service_hears_another_one() -> None:
+    into = {
+        *(("rabbitmq", name, port) for name, peer, port in allowed("egress") if peer == "rabbitmq"),
+        ("rabbitmq", "keda", 5672),
+        ("rabbitmq", "monitoring", 15692),
+        *((name, "monitoring", 8080) for name in pods() if name != "rabbitmq"),
+        *((name, "ingress-nginx", 8080) for name in ("gateway", "psp-adapter")),
+    }
+
+    assert allowed("ingress") == into
+    assert set(named("production", "Service")) == {"gateway", "psp-adapter"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_no_policy_allows_is_denied(overlay: str) -> None:
+    denied = named(overlay, "NetworkPolicy")["deny-all"]["spec"]
+
+    assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_the_public_internet_does_not_include_the_network_around() -> None:
+    [rule] = named("production", "NetworkPolicy")["to-the-internet"]["spec"]["egress"]
+    blocks = {place["ipBlock"]["cidr"]: set(place["ipBlock"].get("except", ())) for place in rule["to"]}
+
+    private = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "100.64.0.0/10"}
+    assert blocks == {"0.0.0.0/0": private, "2000::/3": set()}
+
+
+def test_a_service_is_scaled_by_the_queues_that_it_takes() -> None:
+    scaled = named("production", "ScaledObject")
+
+    assert set(scaled) == {"extras-service", "payment-service", "psp-adapter"}
+    for name, found in scaled.items():
+        queues = {trigger["metadata"]["queueName"] for trigger in found["spec"]["triggers"]}
+        assert found["spec"]["scaleTargetRef"] == {"name": name}
+        assert queues <= set(BY_NAME[name].takes)
+    without = {name for name, found in named("production", "Deployment").items() if "replicas" not in found["spec"]}
+    assert without == set(scaled)  # two writers of one number would undo each other
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_production_spreads_the_instances_of_each_service(name: str) -> None:
+    spread = workloads("production")[name]["spec"]["topologySpreadConstraints"]
+
+    assert [constraint["topologyKey"] for constraint in spread] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    for constraint in spread:
+        assert matches(constraint["labelSelector"], pods()[name])
+        assert "app.kubernetes.io/name" in constraint["matchLabelKeys"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_object_belongs_to_a_step_of_the_update_in_the_order_of_its_page(overlay: str) -> None:
+    steps = {
+        (found["kind"], found["metadata"]["name"]): found["metadata"]["labels"]["app.kubernetes.io/component"]
+        for found in RENDERED[overlay]
+    }
+
+    assert set(steps.values()) == set(STEPS)
+    deployed = {name: step for (kind, name), step in steps.items() if kind == "Deployment"}
+    assert deployed == {name: "sender" if name == "gateway" else "receiver" for name in SERVICES}
+    assert steps["Job", "topology"] == "topology"
+    assert re.findall(r"apply -k \$O -l app.kubernetes.io/component=(\w+)", PAGE) == STEPS
+
+
+def test_the_page_lists_every_secret_with_its_keys() -> None:
+    listed = {
+        (row[0], key)
+        for row in re.findall(r"^\| `([\w-]+)` \| (.+?) \|", PAGE, re.MULTILINE)
+        for key in keys_in(row[1])
+    }
+
+    assert listed == {*references("production"), ("scaler", "host")}
+
+
+def keys_in(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
