@@ -204,6 +204,16 @@ def test_a_setting_in_the_config_map_exists_and_is_no_secret(overlay: str) -> No
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", [*SERVICES, *CHECKS, "topology"])
+def test_a_value_names_only_variables_that_stand_before_it(overlay: str, name: str) -> None:
+    before: set[str] = set()  # Kubernetes leaves any other reference as it is, and no error says so
+
+    for entry in container(overlay, name)["env"]:
+        assert set(re.findall(r"\$\((\w+)\)", entry.get("value", ""))) <= before
+        before.add(entry["name"])
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_topology_is_declared_by_the_very_command_of_compose(overlay: str) -> None:
     _, _, script = services()["topology"]["command"]
     entries = given(overlay, "topology")
