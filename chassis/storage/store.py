@@ -45,8 +45,8 @@ _LISTED = 100
 """Documents per window of a list."""
 _PAGE = 500
 """Documents per page when reading all."""
-_LONGEST_WINDOW = timedelta(days=8)
-"""When reading all: after months without orders, the next window may be full of them."""
+_MOST = 2 * _PAGE
+"""Documents in one answer: after months without orders, the next window may be full of them."""
 
 _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
 
@@ -390,23 +390,30 @@ class MongoDocuments(Generic[StateT]):
     async def all_ids(self, since: datetime | None = None, **fields: str) -> AsyncIterator[str]:
         """The same where there may be any number, the newest first: read in windows of time, some hundreds in each.
 
-        The first of `fields` is indexed. A window that the store does not answer in time is read in parts.
+        The first of `fields` is indexed. A window that holds too much, or that the store does not answer in time, is
+        read in parts.
         """
-        windows = Windows(_PAGE, since, longest=_LONGEST_WINDOW)
+        windows = Windows(_PAGE, since)
         while (window := windows.current) is not None:
+            query, most = _created_within(*window, fields), _MOST if windows.can_be_shorter else 0
             try:
-                page = [document_id async for document_id in self._listed(_created_within(*window, fields))]
+                page = [document_id async for document_id in self._listed(query, most)]
             except StoreUnavailableError as error:
-                if isinstance(error.__cause__, NetworkTimeout) and windows.shorten():
+                if isinstance(error.__cause__, NetworkTimeout) and windows.can_be_shorter:
+                    windows.shorten()
                     continue
                 raise
+            if most and len(page) == most:
+                windows.shorten()
+                continue
             windows.passed(len(page))
             for document_id in page:
                 yield document_id
 
-    async def _listed(self, query: Mapping[str, Any]) -> AsyncIterator[str]:
+    async def _listed(self, query: Mapping[str, Any], most: int = 0) -> AsyncIterator[str]:
+        """Ids of what a query finds, at most so many; 0: all."""
         async with self._asked("listing ids", "read"):
-            async for raw in self._collection.find(query, projection={"_id": 1}):
+            async for raw in self._collection.find(query, projection={"_id": 1}).limit(most):
                 yield raw["_id"]
 
     async def load_many(self, document_ids: Sequence[str]) -> list[tuple[datetime | None, StateT]]:

@@ -23,16 +23,16 @@ class Windows:
     """The windows of one search, the newest first.
 
     `since`: no older ones. `until`: only older ones. `wanted`: documents per window; the next window is shorter after
-    one that held more, and longer after one that held less than half of it, but never longer than `longest`.
+    one that held more, and longer after one that held less than half of it.
     """
 
     wanted: int
     since: datetime | None = None
-    longest: timedelta | None = None
     now: datetime = field(default_factory=utc_now)
     until: datetime | None = None
     _length: timedelta = _FIRST
     _upper: datetime | None = None
+    _too_much_until: datetime | None = None
     _is_over: bool = False
 
     def __post_init__(self) -> None:
@@ -60,14 +60,15 @@ class Windows:
         self._upper = lower
         if found > self.wanted:
             self._length = max(self._length * self.wanted / found, _SHORTEST)
-        elif found < self.wanted // 2:
+        elif found < self.wanted // 2 and (self._too_much_until is None or lower <= self._too_much_until):
             self._length *= _GROWTH
-            if self.longest is not None:
-                self._length = min(self._length, self.longest)
 
-    def shorten(self) -> bool:
-        """Try the current window again at a fraction of its length. False if it is as short as can be."""
-        if self._length <= _SHORTEST:
-            return False
+    @property
+    def can_be_shorter(self) -> bool:
+        """Whether the current window is longer than the shortest there is."""
+        return self._length > _SHORTEST
+
+    def shorten(self) -> None:
+        """Try the current window again at a fraction of its length, and grow no more until it has been passed."""
+        self._too_much_until = self._lower
         self._length = max(self._length / _GROWTH, _SHORTEST)
-        return True

@@ -157,6 +157,36 @@ async def test_reading_all_of_many_documents_or_the_newest_takes_bounded_pages(
     assert max(held) < PAGES
 
 
+async def test_reading_all_of_a_season_that_years_have_passed_since_takes_few_and_bounded_answers(
+    store: Server, database: Database[dict[str, Any]], sent: Recorder
+) -> None:
+    season = datetime.now(UTC) - timedelta(days=900)
+    created = {f"t{number}": season + number * timedelta(minutes=2) for number in range(MANY)}
+    async with things(store, database.name) as documents:
+        await documents.prepare()
+        database.things.insert_many([_stored(document_id, at) for document_id, at in created.items()])
+
+        assert [one async for one in documents.all_ids(owner="gst_2")] == []
+        none = len(sent.named("find"))
+        everything = [one async for one in documents.all_ids(owner="gst_1")]
+
+    assert sorted(everything) == sorted(created)
+    asked = sent.named("find")
+    assert none < 10
+    assert len(asked) - none < 40
+    assert all(command["limit"] <= PAGES for command in asked)
+
+
+async def test_more_documents_of_one_second_than_an_answer_holds_are_read_all(
+    store: Server, database: Database[dict[str, Any]]
+) -> None:
+    async with things(store, database.name) as documents:
+        await documents.prepare()
+        database.things.insert_many([_stored(f"t{number}", NOW) for number in range(MANY)])
+
+        assert len([one async for one in documents.all_ids(owner="gst_1")]) == MANY
+
+
 def _stored(document_id: str, created_at: datetime) -> dict[str, Any]:
     thing = Thing(owner="gst_1", created_at=created_at)
     return document_of(Stored(document_id, 1, thing), created_at, None)

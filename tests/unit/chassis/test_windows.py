@@ -50,17 +50,15 @@ def test_a_window_that_held_too_much_is_followed_by_a_shorter_one() -> None:
     assert windows.current == (NOW - 1.5 * HOUR, NOW - HOUR)
 
 
-def test_empty_windows_grow_up_to_the_longest() -> None:
-    passed = walked(Windows(500, NOW - 40 * HOUR, 8 * HOUR, now=NOW))
-
-    assert [upper - lower for lower, upper in passed[1:-1] if upper and lower] == [4 * HOUR] + [8 * HOUR] * 4
+def test_years_without_anything_take_few_windows() -> None:
+    assert len(walked(Windows(500, now=NOW))) < 10
 
 
 def test_a_window_may_be_tried_again_in_parts_down_to_a_second() -> None:
     windows = Windows(500, now=NOW)
 
-    assert windows.shorten()
+    windows.shorten()
     assert windows.current == (NOW - HOUR / 4, None)
-    while windows.shorten():
-        pass
+    while windows.can_be_shorter:
+        windows.shorten()
     assert windows.current == (NOW - timedelta(seconds=1), None)
