@@ -75,9 +75,9 @@ class _Refused:
     def envelopes(self) -> tuple[Envelope, ...]:
         return tuple(refusal.envelope for refusal in self.refusals)
 
-    def since(self, message_id: str, now: datetime) -> datetime:
-        """The time of the first refusal of a message, or now."""
-        return next((each.since for each in self.refusals if each.envelope.message_id == message_id), now)
+    def since(self, message_id: str) -> datetime | None:
+        """The time of the first refusal of a message. None: it has not been refused."""
+        return next((each.since for each in self.refusals if each.envelope.message_id == message_id), None)
 
 
 InputT = TypeVar("InputT")
@@ -215,7 +215,7 @@ class WritePath(Generic[StateT, InputT]):
     async def _send_outbox(self, stored: Stored[StateT]) -> None:
         """Publish a document's outbox in order. The next write or the next batch clears it.
 
-        A message that the broker refuses stays in the outbox for the relay; the others are published.
+        A message that the broker refuses stays in the outbox for the relay, and is logged once; the others are published.
         """
         unsent = self._unsent(stored)
         if not unsent:
@@ -225,8 +225,10 @@ class WritePath(Generic[StateT, InputT]):
             try:
                 await self._bus.publish(envelope)
             except PublishRefusedError as error:
-                refusals.append(Refusal(envelope, error, before.since(envelope.message_id, self._clock())))
-                log.error("outbox.refused", document_id=stored.id, message_id=envelope.message_id, error=str(error))
+                since = before.since(envelope.message_id)
+                refusals.append(Refusal(envelope, error, since or self._clock()))
+                if since is None:
+                    log.error("outbox.refused", document_id=stored.id, message_id=envelope.message_id, error=str(error))
         refused = _Refused(stored.version, tuple(refusals))
         if refusals:
             self._refused[stored.id] = refused

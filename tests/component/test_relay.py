@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from chassis.decision import Applied, Decision, Outgoing, State
 from chassis.errors import DestinationUnavailableError, PublishFailedError, PublishRefusedError
@@ -121,6 +122,21 @@ async def crashed_with(documents: UnsentDocuments, *document_ids: str) -> None:
     for document_id in document_ids:
         with pytest.raises(PublishFailedError):
             await decided(path_over(documents, deaf), document_id, REFUSED, WELCOME)
+
+
+async def test_a_message_that_is_refused_again_and_again_fills_no_log(
+    documents: UnsentDocuments, broker: Broker
+) -> None:
+    broker.refuses, broker.refusing = REFUSED.kind, DestinationUnavailableError
+    clock = Clock()
+    path = path_over(documents, broker, clock)
+
+    with capture_logs() as lines:
+        await decided(path, "ord_1", REFUSED)
+        await relayed_for(60, path, clock)
+
+    assert broker.asked > 10
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["outbox.refused"]
 
 
 async def test_what_follows_a_refused_message_leaves_and_the_refused_one_stays(

@@ -7,6 +7,7 @@ import pytest
 
 from contracts.accounts import ACCOUNTS, OPERATOR, Account
 from contracts.topology import COMMANDS, EVENTS
+from ops.cli.broker import broker, password_variable
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -28,6 +29,13 @@ def rooms(account: Account, exchange: str) -> str:
 
 def test_every_account_has_its_row() -> None:
     assert set(ROWS) == {OPERATOR, *(account.name for account in ACCOUNTS)}
+
+
+def test_the_page_and_the_help_name_the_variable_of_every_password() -> None:
+    variables = {password_variable(account.name) for account in ACCOUNTS}
+
+    for said in (PAGE, broker.__doc__ or ""):
+        assert set(re.findall(r"RABBITMQ_\w+_PASSWORD", said)) == variables
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
