@@ -36,8 +36,9 @@ def broker(
 
     Takes the operator's address from BELLHOP_AMQP_URL, and the passwords from RABBITMQ_GATEWAY_PASSWORD,
     RABBITMQ_EXTRAS_SERVICE_PASSWORD, RABBITMQ_PAYMENT_SERVICE_PASSWORD, RABBITMQ_PSP_ADAPTER_PASSWORD,
-    RABBITMQ_NOTIFICATIONS_PASSWORD and RABBITMQ_WEBHOOKS_PASSWORD (each also from a file, `…_FILE`). The management API is at port 15672 of the broker, or at BELLHOP_MANAGEMENT_URL. Running it
-    again sets the passwords again, and ends no connection. `bellhop up` does all this by itself.
+    RABBITMQ_NOTIFICATIONS_PASSWORD and RABBITMQ_WEBHOOKS_PASSWORD (each also from a file, `…_FILE`). The
+    management API is at port 15672 of the broker, or at BELLHOP_MANAGEMENT_URL. Running it again sets the passwords
+    again, and ends no connection. `bellhop up` does all this by itself.
 
     A queue of an older version with other properties is named, with what it holds. With --recreate-empty it is replaced
     if it is empty and no service consumes it (docs/updating.md).

@@ -24,6 +24,7 @@ from ops.core.authorization import NotAllowedError, authorized
 from ops.core.dead_letters.letters import NoSuchLetterError
 from ops.core.message_log.stream import NoLogError
 from ops.core.plain import error_text
+from ops.core.reconcile import NoSuchOrderError
 from ops.core.replay.plans import NoSuchPlanError
 from ops.core.replay.run import NotRunnableError
 from ops.core.session import OperatorSession, session_with
@@ -136,6 +137,7 @@ def explain_unreachable() -> Iterator[None]:
         AccountMistakesError,
         NoSuchLetterError,
         NoSuchPlanError,
+        NoSuchOrderError,
         NotRunnableError,
         NoLogError,
         NewerDocumentError,

@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from rich.table import Table
 
 from chassis.web.tokens import OperatorRole
+from contracts.ids import OrderId
 from contracts.topology import EXCHANGES, QUEUES
 from deploy.local.system_env import DATA_DIR
 from ops.cli import (
@@ -96,6 +97,10 @@ for command in (local_stack.up, local_stack.demo, tokens.token):
 @needs(OperatorRole.REPLAYER)
 def reconcile(
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
+    order: Annotated[
+        list[str] | None,
+        typer.Option("--order", help="Also this order, whatever its status: ord_…. Repeat it for several."),
+    ] = None,
     who: OnBehalfOf = None,
     data_dir: DataDir = DATA_DIR,
     as_json: AsJson = False,
@@ -104,20 +109,26 @@ def reconcile(
 
     Also searches the PSP for the payments of orders that wait for one unknown here, as after a restore of the store.
 
-    The services do so by themselves every few minutes; this command does it at once.
+    The services do so by themselves every few minutes; this command does it at once. A refund of which the payment
+    service has not heard is asked for again: of the orders it looks at, and of those named with --order.
 
     Example: `bellhop reconcile --why "webhooks were blocked, INC-42"`
+
+    Example: `bellhop reconcile --order ord_hkst5ncncfkdp3o22o6fciod4m --why "the broker was lost, INC-43"`
 
     Exit code 0 if it was done, 1 if the services did not finish, 2 if there is no system.
     """
     with explain_unreachable(), console.status("asking the PSP about open payments and recent events"):
-        result = asyncio.run(run_reconcile(Target.from_environment(data_dir), who=acting_as(who), why=why))
+        target, orders = Target.from_environment(data_dir), [OrderId(each) for each in order or ()]
+        result = asyncio.run(run_reconcile(target, who=acting_as(who), why=why, orders=orders))
     if as_json:
         print_json(asdict(result))
     else:
         console.print(f"Asked the PSP about {result.asked} open payments and its recent events.")
         if result.restored:
-            console.print(f"The payments of {result.restored} orders were not known here, or not to their orders.")
+            console.print(
+                f"Payments or refunds of {result.restored} orders were not known here, or not to their orders."
+            )
         for change in result.changes:
             console.print(f"  {change.id}: {change.before} → {change.after}", soft_wrap=True)
         if not result.changes:

@@ -13,11 +13,12 @@ from chassis.storage.documents import Documents
 from contracts.ids import OrderId, PaymentId
 from contracts.message import Command, Event
 from contracts.orders import OrderStatus
-from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession
+from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession, RefundPayment, RefundStage
 from contracts.psp import PspSessionCreated, RetrievePspSession
 from extras_service.order.payment_description import payment_description
+from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import Order
-from payment_service.payment.state import Payment, PaymentStage
+from payment_service.payment.state import Payment, PaymentStage, Refund
 from psp_adapter.ledger import Ledger, order_of
 from psp_adapter.stripe_money import from_stripe
 from psp_adapter.stripe_objects import Intent
@@ -101,6 +102,37 @@ def session_asked(order: Order) -> CreatePaymentSession:
         is_captured_later=order.needs_approval,
         psp_account=order.psp_account,
     )
+
+
+def refunds_to_repeat(order: Order, payment: Payment | None) -> list[RefundPayment]:
+    """The refunds that the payment does not know, or whose outcome the order has not received, as commands.
+
+    Repeating one is safe: the payment service answers with what it knows of this id, and makes no refund twice.
+    """
+    paid = payment.refunds if payment is not None and payment.paid_reference is not None else ()
+    known = {refund.refund_id for refund in paid}
+    to_repeat: list[RequestedRefund | Refund] = [
+        refund
+        for refund in order.refunds
+        if refund.stage is RefundStage.REQUESTED and refund.settled is None and refund.refund_id not in known
+    ]
+    to_repeat += [refund for refund in paid if refund.stage is not RefundStage.REQUESTED and _is_news(order, refund)]
+    return [
+        RefundPayment(
+            order_id=order.order_id,
+            payment_id=order.payment_id,
+            refund_id=refund.refund_id,
+            amount=refund.amount,
+            reason=refund.reason,
+            repeats=refund.repeats,
+        )
+        for refund in to_repeat
+    ]
+
+
+def _is_news(order: Order, refund: Refund) -> bool:
+    at_order = order.refund(refund.refund_id)
+    return at_order is None or at_order.moved(refund.stage) != at_order
 
 
 async def waiting_orders(orders: Documents[Order], payments: Documents[Payment]) -> list[Waiting]:

@@ -20,7 +20,7 @@ from contracts.message import Command, Event
 from contracts.psp import RetrievePspSession, SweepPspEvents
 from extras_service.collections import ExtrasStore
 from extras_service.order.state import Order
-from ops.core.lost_payments import WAITING, restore, waiting_orders
+from ops.core.lost_payments import WAITING, refunds_to_repeat, restore, waiting_orders
 from ops.core.target import Target
 from payment_service.collections import PaymentStore
 from payment_service.event_backfill import FIRST_LOOK_BACK, sweep_id
@@ -41,6 +41,10 @@ SETTLED_AFTER = 2.0
 """Seconds without a change after which everything is taken to have arrived."""
 
 
+class NoSuchOrderError(Exception):
+    """No order has the id that was named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """An order or payment whose summary changed."""
@@ -54,13 +58,17 @@ class Change:
 class Reconciliation:
     asked: int
     restored: int
-    """Orders whose payment was unknown here, or whose outcome they had not received."""
+    """Orders whose payment or refund was unknown here, or whose outcome they had not received."""
     is_swept: bool
     changes: tuple[Change, ...]
 
 
-async def reconcile(target: Target, *, who: str, why: str, patience: float = 60.0) -> Reconciliation:
+async def reconcile(
+    target: Target, *, who: str, why: str, orders: Sequence[OrderId] = (), patience: float = 60.0
+) -> Reconciliation:
     """Have the services poll every open payment and read recent PSP events, and report the changes.
+
+    `orders`: compared with their payments, too, whatever their status. Raises NoSuchOrderError before anything is sent.
 
     The payment of an order that is unknown here is searched at the PSP by the order's id. The services do the work,
     with their usual messages; `is_swept` is False if they did not finish within `patience` seconds. Recorded in the
@@ -69,8 +77,8 @@ async def reconcile(target: Target, *, who: str, why: str, patience: float = 60.
     metrics = Metrics("reconcile")
     store = target.store(metrics)
     try:
-        async with AuditLog(store).recorded("reconcile", who, why, ()) as act:
-            result = await _reconcile(target, store, metrics, patience)
+        async with AuditLog(store).recorded("reconcile", who, why, tuple(orders)) as act:
+            result = await _reconcile(target, store, metrics, orders, patience)
             act.outcome = (
                 f"{result.asked} open payments asked about, {result.restored} orders' payments restored, "
                 f"{len(result.changes)} changes"
@@ -80,15 +88,20 @@ async def reconcile(target: Target, *, who: str, why: str, patience: float = 60.
     return result
 
 
-async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: float) -> Reconciliation:
+async def _reconcile(
+    target: Target, store: Store, metrics: Metrics, named: Sequence[OrderId], patience: float
+) -> Reconciliation:
     async with AsyncExitStack() as opened:
         psp = target.psp()
         opened.push_async_callback(psp.close)
         bus = await opened.enter_async_context(target.bus("reconcile", metrics))
         orders, payments = ExtrasStore(store).orders, PaymentStore(store)
+        for order_id in named:
+            if await orders.load(order_id) is None:
+                raise NoSuchOrderError(f"There is no order {order_id}.")
         since = {account.name: await _swept_until(payments, account.name) for account in psp}
         events = [event for account in psp for event in await account.stripe.events_since(since[account.name])]
-        watched = await _may_change(orders, payments, events)
+        watched = sorted({*named, *await _may_change(orders, payments, events)})
         before = await _summaries(watched, orders, payments)
         open_payments = [payment for payment in await _payments_of(watched, payments) if payment.status in OPEN]
         for payment in open_payments:
@@ -103,6 +116,7 @@ async def _reconcile(target: Target, store: Store, metrics: Metrics, patience: f
         waiting = await waiting_orders(orders, payments.payments)
         ledgers = tuple(Ledger(account.stripe, target.installation) for account in psp)
         restored = await restore(waiting, payments.payments, ledgers, partial(_send, bus))
+        restored += await _repeat_refunds(watched, orders, payments, bus)
         for account, begin in since.items():
             await _send(bus, SweepPspEvents(psp_account=account, since=begin))
         known = {account: begin for account, begin in since.items() if await payments.sweeps.load(sweep_id(account))}
@@ -136,6 +150,21 @@ async def _may_change(
     references = {id_of(subject.get("payment_intent")) or id_of(subject) for subject in subjects}
     holders = await payments.holders.get(reference for reference in references if reference)
     return sorted(found | {holder.order_id for holder in holders.values()})
+
+
+async def _repeat_refunds(
+    order_ids: Sequence[OrderId], orders: Documents[Order], payments: PaymentStore, bus: Bus
+) -> int:
+    """Repeat the refunds that one side has lost. Returns the number of orders."""
+    repeated = 0
+    for ids in _batches(order_ids):
+        known = {payment.order_id: payment for payment in await _payments_of(ids, payments)}
+        for _, order in await orders.load_many(ids):
+            lost = refunds_to_repeat(order, known.get(order.order_id))
+            for command in lost:
+                await _send(bus, command)
+            repeated += bool(lost)
+    return repeated
 
 
 async def _payments_of(order_ids: Sequence[OrderId], payments: PaymentStore) -> list[Payment]:

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     DOUBLE_REFUND = "double_refund"
     FAILED_REFUND = "failed_refund"
     WAITING_REFUND = "waiting_refund"
+    LOST_REFUND = "lost_refund"
     UNKNOWN_DISPUTE = "unknown_dispute"
     UNREADABLE = "unreadable"
     RECEIPT_NUMBER = "receipt_number"

@@ -25,6 +25,9 @@ from psp_adapter.ledger import LedgerDispute, LedgerEntry
 REFUND_SETTLES_WITHIN = timedelta(days=1)
 """After that, a refund that was asked for and has not settled is a finding."""
 
+REFUND_ARRIVES_WITHIN = timedelta(minutes=10)
+"""After that, a refund that an order asked for and the payment service does not know is a finding."""
+
 _OPEN_REFUNDS = (RefundStage.REQUESTED, RefundStage.PENDING)
 
 
@@ -132,6 +135,12 @@ def _refunds(books: Books, order: Order, now: datetime) -> Iterator[Finding]:
         if refund.stage in _OPEN_REFUNDS and asked_at is not None and now - asked_at > REFUND_SETTLES_WITHIN:
             problem = f"the refund {refund.refund_id} has not settled: it is {refund.stage}"
             yield books.finding(Kind.WAITING_REFUND, problem, major_units(refund.amount), asked_at)
+    known = {refund.refund_id for refund in books.payment.refunds} if books.payment else set()
+    for mine in order.refunds:
+        is_waiting = mine.stage in _OPEN_REFUNDS and mine.settled is None and mine.refund_id not in known
+        if is_waiting and (mine.asked_at is None or now - mine.asked_at > REFUND_ARRIVES_WITHIN):
+            problem = f"the payment service does not know the refund {mine.refund_id} that the order asked for"
+            yield books.finding(Kind.LOST_REFUND, problem, major_units(mine.amount), mine.asked_at)
 
 
 def _is_superseded(books: Books, refund: Refund) -> bool:

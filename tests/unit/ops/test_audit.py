@@ -13,6 +13,7 @@ from contracts.order_actions import Direction, SettledOutside
 from contracts.orders import Guest, OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 from contracts.psp import PspDisputeState, PspRefundState
+from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import Order
 from ops.core.audit import Books, Kind, examine
 from payment_service.payment.state import Dispute, Payment, PaymentStage, Refund
@@ -176,6 +177,17 @@ def test_a_refund_asked_for_today_is_none_though_another_has_waited_for_days() -
     line, since = entry(4800, 0, 4800), NOW - timedelta(days=3)
 
     assert found(books(order(OrderStatus.CANCELLED), line, paid=payment(asked), refund_since=since)) == []
+
+
+@pytest.mark.parametrize(("age", "is_found"), [(timedelta(minutes=9), False), (timedelta(minutes=11), True)])
+def test_a_refund_that_the_payment_service_has_never_heard_of_is_found(age: timedelta, is_found: bool) -> None:
+    asked = RequestedRefund(
+        refund_id=RefundId("ref_2"), amount=euros(1000), reason="cold", asked_by="stf_1", asked_at=NOW - age
+    )
+    confirmed = order(OrderStatus.CONFIRMED).model_copy(update={"refunds": (asked,)})
+
+    problem = "the payment service does not know the refund ref_2 that the order asked for"
+    assert found(books(confirmed, entry(4800), paid=payment())) == [(Kind.LOST_REFUND, problem)] * is_found
 
 
 def test_a_refund_that_failed_on_a_confirmed_order_is_found() -> None:
