@@ -48,6 +48,8 @@ def reconcile(book: Book, order: int, payment: int, psp: int) -> Reconciled:
         payments = cast(Documents[Payment], known)
         with patch.object(lost_payments, "_PATIENCE", 0.0):
             asyncio.run(lost_payments.restore(waiting, payments, [ledger], send))
+    for command in lost_payments.refunds_to_repeat(waits, known.payment) if waits is not None else ():
+        asyncio.run(send(command))
     return Reconciled(now, sent, parked)
 
 
