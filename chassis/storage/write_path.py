@@ -215,7 +215,7 @@ class WritePath(Generic[StateT, InputT]):
     async def _send_outbox(self, stored: Stored[StateT]) -> None:
         """Publish a document's outbox in order. The next write or the next batch clears it.
 
-        A message that the broker refuses stays in the outbox for the relay, and is logged once; the others are published.
+        A message that the broker refuses is logged once and stays in the outbox for the relay; the others go out.
         """
         unsent = self._unsent(stored)
         if not unsent:

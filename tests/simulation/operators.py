@@ -17,13 +17,16 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from chassis.errors import TransientError
 from chassis.runtime.metrics import Metrics
+from contracts.ids import OrderId
 from contracts.orders import Guest
+from extras_service.collections import ExtrasStore
 from ops.core import dead_letter_actions as actions
 from ops.core import replay_planning as planning
 from ops.core.dead_letters.editing import EditError
 from ops.core.dead_letters.letters import DeadLetter, NoSuchLetterError, Stage
 from ops.core.guests import ledger
 from ops.core.guests.erase import NotErasableError, carry_out, propose
+from ops.core.guests.known import loaded
 from ops.core.message_log import excerpt
 from ops.core.messages import WORK_QUEUES, Filter
 from ops.core.replay.plans import PlanStage
@@ -64,6 +67,8 @@ class Shift:
     """Plans that were made for that."""
     erased: dict[Guest, bool] = field(default_factory=dict)
     """Those that were to be erased; and whether that was done after all that waited was decided."""
+    open_when_erased: set[OrderId] = field(default_factory=set)
+    """Orders of theirs that were not final, with dead letters that were left."""
 
     @property
     def unerased(self) -> list[Guest]:
@@ -167,6 +172,7 @@ class Desk:
         proposal = await propose(desk, guest.guest_id, guest.property_id)
         report = await carry_out(desk, proposal, who=self._name, why=WHY)
         self._shift.erased[guest] = not report.unanswered
+        self._shift.open_when_erased.update(report.to_be_erased if report.left else ())
 
     async def put_back(self, desk: OperatorSession) -> None:
         letters = [letter for letter in await actions.find(desk, Filter()) if letter.outbox_of]
@@ -230,8 +236,11 @@ class Desk:
         unerased = self._shift.unerased
         for guest in unerased:
             await self._erase(desk, guest)
-        if unerased:  # dead letters that came since
+        orders = await loaded(ExtrasStore(desk.store).orders, sorted(self._shift.open_when_erased))
+        final = {order.order_id for _, order in orders if order.erased_at is not None}
+        if unerased or final:  # dead letters that came since, and those that were left
             await ledger.erase_again(desk, (), who=self._name, why=WHY)
+            self._shift.open_when_erased -= final
 
 
 def is_without_guest(body: object) -> bool:
