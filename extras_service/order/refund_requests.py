@@ -2,17 +2,32 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Protocol
 
 from contracts.ids import RefundId, bounded_id
+from contracts.money import Money
 from contracts.orders import RefundSettlement
 from contracts.payments import RefundPayment, RefundStage
 from extras_service.order.refund import RequestedRefund
 from extras_service.order.state import Order
 
 
-def ask_refund(order: Order, refund: RequestedRefund) -> tuple[Order, RefundPayment]:
-    """The order with this refund, and the command for it."""
-    return with_refund(order, refund), RefundPayment(
+class RefundProtocol(Protocol):
+    """The part of a refund, as order or payment have it, that a command for it needs."""
+
+    @property
+    def refund_id(self) -> RefundId: ...
+    @property
+    def amount(self) -> Money: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def repeats(self) -> RefundId | None: ...
+
+
+def refund_command(order: Order, refund: RefundProtocol) -> RefundPayment:
+    """The command for a refund of this order, the same each time it is sent."""
+    return RefundPayment(
         order_id=order.order_id,
         payment_id=order.payment_id,
         refund_id=refund.refund_id,
@@ -20,6 +35,11 @@ def ask_refund(order: Order, refund: RequestedRefund) -> tuple[Order, RefundPaym
         reason=refund.reason,
         repeats=refund.repeats,
     )
+
+
+def ask_refund(order: Order, refund: RequestedRefund) -> tuple[Order, RefundPayment]:
+    """The order with this refund, and the command for it."""
+    return with_refund(order, refund), refund_command(order, refund)
 
 
 def ask_again(

@@ -116,7 +116,7 @@ def reconcile(
 
     Example: `bellhop reconcile --order ord_hkst5ncncfkdp3o22o6fciod4m --why "the broker was lost, INC-43"`
 
-    Exit code 0 if it was done, 1 if the services did not finish, 2 if there is no system.
+    Exit code 0 if it was done, 1 if the services did not finish, 2 if there is no system or no such order.
     """
     with explain_unreachable(), console.status("asking the PSP about open payments and recent events"):
         target, orders = Target.from_environment(data_dir), [OrderId(each) for each in order or ()]

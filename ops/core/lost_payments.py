@@ -16,7 +16,7 @@ from contracts.orders import OrderStatus
 from contracts.payments import CapturePayment, ClosePaymentSession, CreatePaymentSession, RefundPayment, RefundStage
 from contracts.psp import PspSessionCreated, RetrievePspSession
 from extras_service.order.payment_description import payment_description
-from extras_service.order.refund import RequestedRefund
+from extras_service.order.refund_requests import refund_command
 from extras_service.order.state import Order
 from payment_service.payment.state import Payment, PaymentStage, Refund
 from psp_adapter.ledger import Ledger, order_of
@@ -111,22 +111,15 @@ def refunds_to_repeat(order: Order, payment: Payment | None) -> list[RefundPayme
     """
     paid = payment.refunds if payment is not None and payment.paid_reference is not None else ()
     known = {refund.refund_id for refund in paid}
-    to_repeat: list[RequestedRefund | Refund] = [
-        refund
+    lost = [
+        refund_command(order, refund)
         for refund in order.refunds
         if refund.stage is RefundStage.REQUESTED and refund.settled is None and refund.refund_id not in known
     ]
-    to_repeat += [refund for refund in paid if refund.stage is not RefundStage.REQUESTED and _is_news(order, refund)]
-    return [
-        RefundPayment(
-            order_id=order.order_id,
-            payment_id=order.payment_id,
-            refund_id=refund.refund_id,
-            amount=refund.amount,
-            reason=refund.reason,
-            repeats=refund.repeats,
-        )
-        for refund in to_repeat
+    return lost + [
+        refund_command(order, refund)
+        for refund in paid
+        if refund.stage is not RefundStage.REQUESTED and _is_news(order, refund)
     ]
 
 
