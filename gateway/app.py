@@ -16,6 +16,7 @@ from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
 from chassis.seal import Seal
+from chassis.web.library_spans import NO_TELEMETRY
 from chassis.web.tokens import Tokens
 from contracts import services
 from contracts.ids import PropertyId
@@ -77,6 +78,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         docs_url=None,
         redirect_slashes=False,  # the address in such a redirect would be the sender's Host
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
     )
     middleware.install(app, settings, rates)
     admission = AdmissionControl(

@@ -7,6 +7,7 @@ from chassis.web import problems
 from chassis.web.headers import SecurityHeaders
 from chassis.web.http_log import HttpLog
 from chassis.web.request_limits import RequestLimits
+from chassis.web.request_trace import RequestTrace
 from contracts.pictures import LARGEST_FILE
 from gateway.api.pictures import UPLOAD_PATH
 from gateway.rate_limits import AddressRate, RateLimits
@@ -26,6 +27,7 @@ def install(app: FastAPI, settings: GatewaySettings, rates: RateLimits) -> None:
         max_bodies={UPLOAD_PATH: LARGEST_FILE},
     )
     app.add_middleware(HttpLog)
+    app.add_middleware(RequestTrace)
     app.add_middleware(AddressRate, rates=rates)
     if settings.cors_origins:
         # Cookies are not used: tokens travel in a header that a script sets.

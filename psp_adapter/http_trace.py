@@ -7,8 +7,10 @@ from contextvars import ContextVar
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from chassis.runtime.tracing import Kind, Value
 from contracts.trace_headers import PspCall
 
+_ID = re.compile(r"[A-Za-z]+_\w*\d\w*")
 _SUBJECT = re.compile(rb'\s*\{\s*"id":\s*"([A-Za-z]+_\w+)"')
 
 
@@ -19,6 +21,18 @@ def call_of(
     subject = _SUBJECT.match(answer)
     named = subject.group(1).decode() if subject else None
     return PspCall(began, method.upper(), urlsplit(url).path, status, round(milliseconds), named)
+
+
+def span_of(method: str, url: str) -> tuple[str, Kind, dict[str, Value]]:
+    """Name, kind and attributes of the span of a call. Queries and the parts of a path that are ids are left out."""
+    address = urlsplit(url)
+    route = "/".join("{id}" if _ID.fullmatch(part) else part for part in address.path.split("/"))
+    name, method = f"{method.upper()} {route}", method.upper()
+    return (
+        name,
+        Kind.CLIENT,
+        {"http.request.method": method, "server.address": address.hostname or "", "url.template": route},
+    )
 
 
 _captured: ContextVar[list[PspCall] | None] = ContextVar("captured", default=None)

@@ -9,8 +9,9 @@ from typing import Any
 import stripe
 
 from chassis.messaging.envelope import utc_now
+from chassis.runtime import tracing
 from chassis.runtime.clock import SharedClock
-from psp_adapter.http_trace import call_of, record
+from psp_adapter.http_trace import call_of, record, span_of
 
 API_VERSION: str = stripe.api_version
 """The version of Stripe's API that the installed SDK speaks."""
@@ -27,7 +28,10 @@ class RecordedHttp(stripe.HTTPXClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         began, started, asked_at = utc_now(), perf_counter(), self.clock.steady()
         try:
-            answer, status, answered = await super().request_async(method, url, headers, post_data)
+            with tracing.inside(*span_of(method, url)) as span:
+                answer, status, answered = await super().request_async(method, url, headers, post_data)
+                if span is not None:
+                    span.set("http.response.status_code", status)
         except stripe.APIConnectionError:
             record(call_of(began, method, url, None, (perf_counter() - started) * 1000))
             raise

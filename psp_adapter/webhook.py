@@ -6,7 +6,7 @@ their headers before the body is read, and by their signature before it is parse
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -17,9 +17,12 @@ from starlette.responses import JSONResponse, Response
 from chassis.decision import Done, Ignored
 from chassis.errors import TransientError
 from chassis.messaging.bus import Bus
+from chassis.messaging.envelope import Envelope
+from chassis.runtime import tracing
 from chassis.runtime.clock import SharedClock
 from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.metrics import Metrics
+from chassis.runtime.tracing import Kind, Span
 from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
 from contracts.trace_headers import CameBy
 from psp_adapter.accounts import Account, Accounts
@@ -73,6 +76,7 @@ class Webhook:
     _throttle: LogThrottle = field(default_factory=lambda: LogThrottle(every=1.0))
 
     async def __call__(self, request: Request) -> Response:
+        began = tracing.now_ns()
         endpoint = self.accounts.at_endpoint(request.path_params.get("account"))
         if endpoint is None or not endpoint.webhook_secrets:
             return self._answer(404, "off", "Webhooks are off here: no webhook secret is set for this address.")
@@ -93,7 +97,8 @@ class Webhook:
             envelope = await account.events.envelope_of(event, CameBy.WEBHOOK)
             if isinstance(envelope, Ignored):
                 return self._ignored(shape, envelope)
-            await self.bus.publish(envelope)
+            with _span_of(envelope, began) as span:
+                await self.bus.publish(replace(envelope, traceparent=span.traceparent))
         except TransientError as error:
             return self._not_now(shape, error)
         except Exception as error:
@@ -152,6 +157,17 @@ class Webhook:
     def _answer(self, status: int, outcome: str, detail: str) -> Response:
         self.metrics.handled.labels(self.metrics.service, "webhook", outcome).inc()
         return JSONResponse({"outcome": outcome, "detail": detail}, status_code=status)
+
+
+def _span_of(envelope: Envelope, began: int | None) -> Span:
+    """The span of a signed request, in the trace of the order that its event is about."""
+    return tracing.begin(
+        "POST /webhooks/stripe",
+        Kind.SERVER,
+        order_id=getattr(envelope.message, "order_id", None),
+        attributes={"http.request.method": "POST", "http.route": "/webhooks/stripe"},
+        began=began,
+    )
 
 
 def _parsed(body: str) -> Any:

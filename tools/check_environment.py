@@ -34,7 +34,14 @@ ACCEPTED = {
         "CC0-1.0",
         "Public Domain",
     ),
-    *("BSD License", "BSD-2-Clause", "BSD-3-Clause", "PSF-2.0", "Python Software Foundation License"),
+    *(
+        "BSD License",
+        "3-Clause BSD License",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "PSF-2.0",
+        "Python Software Foundation License",
+    ),
     *("Apache-2.0", "Apache Software License"),
     # Only the files of the library itself must stay under these, and we change none.
     *("MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)", "LGPL-3.0-or-later"),

@@ -34,11 +34,22 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.dead_letter import failure_headers, origin_headers
 from chassis.messaging.deliveries import delivery_of, headers_of
 from chassis.messaging.envelope import Delivery, utc_now
-from chassis.messaging.headers import ATTEMPT, SENT_BY, known_headers, undecoded
+from chassis.messaging.headers import (
+    ATTEMPT,
+    ATTEMPT_TRACEPARENT,
+    REPLAY_PLAN,
+    SENT_BY,
+    known_headers,
+    text,
+    undecoded,
+)
 from chassis.messaging.message_log import Copy
 from chassis.messaging.provenance import Arrival, Door
+from chassis.runtime import tracing
 from chassis.runtime.metrics import Metrics
+from chassis.runtime.tracing import Kind, Span
 from contracts.accounts import may_receive_replies
+from contracts.ids import MAX_ID
 from contracts.message import Message, Query, UnknownKindError, known_version, parse
 from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue, queue_named
 
@@ -87,7 +98,7 @@ class Consumer:
         self._breaker = breaker
 
     async def __call__(self, message: RabbitMessage) -> None:
-        started = perf_counter()
+        started, began = perf_counter(), tracing.now_ns()
         arrival = Arrival.of(message.raw_message)
         delivery = self._with_checked_reply_address(delivery_of(message, arrival), message)
         structlog.contextvars.clear_contextvars()
@@ -97,29 +108,73 @@ class Consumer:
             correlation_id=delivery.correlation_id,
             causation_id=delivery.causation_id,
         )
+        body: Message | Exception
         try:
-            if isinstance(message.headers, UndecodedHeaders):
-                raise UndecodableMessageError(message.headers.reasons)
-            if known_version(delivery.kind) is None:
-                raise UnknownKindError(delivery.kind)
-            self._door.admit(arrival)
-            body = parse(delivery.kind, message.body)
-            order_id = getattr(body, "order_id", None)
-            if order_id:
-                structlog.contextvars.bind_contextvars(order_id=order_id)
-            outcome = await self._handler_of(body)(body, delivery)
+            body = self._admitted(message, arrival)
         except Exception as error:
-            ended = await self._failed(message, delivery, error)
-        else:
-            ended = outcome.name
-            await self._tell_breaker(outcome)
-            level = log.debug if isinstance(body, Query) else log.info
-            level("message.handled", outcome=ended, reason=reason_of(outcome), ms=_milliseconds_since(started))
-        await self._settle(message, ended)
+            body = error
         # A made-up kind would be a new series each time.
         kind = delivery.kind if known_version(delivery.kind) == delivery.kind else UNKNOWN_KIND
+        order_id = getattr(body, "order_id", None)
+        if order_id:
+            structlog.contextvars.bind_contextvars(order_id=order_id)
+        with self._span_of(arrival, delivery, kind, order_id, began) as span:
+            if span.traceparent != delivery.traceparent:
+                delivery = replace(delivery, traceparent=span.traceparent)
+            if trace_id := tracing.trace_id_of(delivery.traceparent):
+                structlog.contextvars.bind_contextvars(trace_id=trace_id)
+            ended = await self._handled_or_failed(message, delivery, body, started)
+            span.set("bellhop.outcome", ended)
+            await self._settle(message, ended)
         self._metrics.handled.labels(self._metrics.service, kind, ended).inc()
         self._metrics.handling_seconds.labels(self._metrics.service).observe(perf_counter() - started)
+
+    def _admitted(self, message: RabbitMessage, arrival: Arrival) -> Message:
+        """The parsed message. Raises what says why it cannot be accepted."""
+        if isinstance(message.headers, UndecodedHeaders):
+            raise UndecodableMessageError(message.headers.reasons)
+        if known_version(arrival.kind) is None:
+            raise UnknownKindError(arrival.kind)
+        self._door.admit(arrival)
+        return parse(arrival.kind, message.body)
+
+    async def _handled_or_failed(
+        self, message: RabbitMessage, delivery: Delivery, body: Message | Exception, started: float
+    ) -> str:
+        """Handle an admitted message, or fail it; the name of how it ended."""
+        try:
+            if isinstance(body, Exception):
+                raise body
+            outcome = await self._handler_of(body)(body, delivery)
+        except Exception as error:
+            tracing.fail_current(type(error).__name__)
+            return await self._failed(message, delivery, error)
+        await self._tell_breaker(outcome)
+        level = log.debug if isinstance(body, Query) else log.info
+        level("message.handled", outcome=outcome.name, reason=reason_of(outcome), ms=_milliseconds_since(started))
+        return outcome.name
+
+    def _span_of(
+        self, arrival: Arrival, delivery: Delivery, kind: str, order_id: str | None, began: int | None
+    ) -> Span:
+        """The span of handling it. A retry is linked to the attempt that failed first, a replay to the original."""
+        headers = {} if arrival.is_first else arrival.headers
+        is_replay = text(headers, REPLAY_PLAN) is not None
+        return tracing.begin(
+            f"process {kind}",
+            Kind.CONSUMER,
+            parent=None if is_replay and tracing.is_on() else delivery.traceparent,
+            order_id=order_id,
+            links=(text(headers, ATTEMPT_TRACEPARENT), delivery.traceparent if is_replay else None),
+            attributes={
+                "messaging.system": "rabbitmq",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": self._queue,
+                "messaging.message.id": delivery.message_id[:MAX_ID],
+                "bellhop.attempt": delivery.attempt,
+            },
+            began=began,
+        )
 
     async def _tell_breaker(self, outcome: Outcome[Any]) -> None:
         if self._breaker is None:
@@ -221,6 +276,8 @@ class Consumer:
         """The message's known headers and its failure. `attempt` is the number of its next attempt."""
         headers = self._known_headers(message)
         now = utc_now()
+        if tracing.is_on() and delivery.traceparent is not None:
+            headers = {ATTEMPT_TRACEPARENT: delivery.traceparent, **headers}
         return {
             **headers,
             **undecoded(message.headers),

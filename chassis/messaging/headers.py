@@ -18,12 +18,16 @@ SENT_BY = "sent_by"
 """The account that published a retried or dead-lettered message first; `user_id` names the one that published it last.
 A service writes it from the `user_id` that the broker has validated."""
 ORIGIN_QUEUE, ORIGIN_EXCHANGE, ORIGIN_ROUTING_KEY = "origin_queue", "origin_exchange", "origin_routing_key"
+ATTEMPT_TRACEPARENT = "attempt_traceparent"
+"""The span of the first attempt that failed, to which those of later attempts are linked."""
 UNDECODED = "undecoded"
 """Base64 of the properties that could not be decoded, as they arrived, at most `_MAX_RAW` bytes of them."""
 REPLAY_PLAN, EDITED_FROM = "replay_plan", "edited_from"
 
 ORIGIN = frozenset({ORIGIN_QUEUE, ORIGIN_EXCHANGE, ORIGIN_ROUTING_KEY})
-FAILURE = frozenset({"error_type", "error", "first_failed_at", "last_failed_at", "service_version", UNDECODED})
+FAILURE = frozenset(
+    {"error_type", "error", "first_failed_at", "last_failed_at", "service_version", UNDECODED, ATTEMPT_TRACEPARENT}
+)
 """How and where a message failed: written by the service that retries or dead-letters it."""
 OF_A_REPEAT = FAILURE | ORIGIN | {ATTEMPT, SENT_BY, REPLAY_PLAN, EDITED_FROM, "ended", "again_in_s"}
 """Written by the service that retries, or by an operator's replay."""

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import importlib.metadata
+import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +21,7 @@ from starlette.types import ASGIApp
 
 from chassis.errors import TransientError
 from chassis.messaging.bus import Bus
+from chassis.runtime import tracing
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check, problems_of
 from chassis.runtime.logs import set_up_logs
@@ -33,6 +36,8 @@ VERSION = importlib.metadata.version("bellhop")
 
 _VERIFY_EVERY = 10.0
 _NEW_OBJECTS = 10_000
+_LAST_SPANS = 3.0
+"""Seconds for the export of the last spans, after all else has stopped."""
 
 
 async def retry_until_available(
@@ -136,8 +141,9 @@ def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Cal
     `on_exit` is called as soon as the process begins to stop, while requests are still being answered.
     """
     set_up_logs(service, settings.log_level, settings.log_format, Redaction.of(settings))
+    tracing.start(service, VERSION, os.environ)
     collect_garbage_rarely()
-    server = _Server(config_of(app, settings), on_exit)
+    server = _Server(config_of(app, settings), on_exit, settings.graceful_timeout)
     server.run()
     if not server.started:
         sys.exit(1)
@@ -154,11 +160,17 @@ def collect_garbage_rarely() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Notifies the app of a stop at once; uvicorn itself waits for open connections first."""
+    """Notifies the app of a stop at once; uvicorn itself waits for open connections first. Exports the last spans."""
 
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None], graceful_timeout: float) -> None:
         super().__init__(config)
         self._on_exit = on_exit
+        self._last_spans = min(_LAST_SPANS, graceful_timeout)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Here: uvicorn ends the process by the signal that it had received.
+        await asyncio.to_thread(tracing.stop, self._last_spans)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._on_exit()

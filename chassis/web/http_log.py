@@ -6,10 +6,10 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.text import cut
+from chassis.web.request_trace import UNTRACED, trace_id_for
 
 log = structlog.get_logger()
 
-_UNLOGGED = ("/health/", "/metrics")
 LONGEST_PATH = 200
 """Characters. No route has a longer one."""
 
@@ -21,7 +21,7 @@ class HttpLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_UNLOGGED):
+        if scope["type"] != "http" or scope["path"].startswith(UNTRACED):
             await self._app(scope, receive, send)
             return
         structlog.contextvars.clear_contextvars()
@@ -39,4 +39,4 @@ class HttpLog:
         finally:
             ms = round((perf_counter() - started) * 1000, 1)
             path = cut(scope["path"], LONGEST_PATH)
-            log.info("http.handled", method=scope["method"], path=path, status=status, ms=ms)
+            log.info("http.handled", method=scope["method"], path=path, status=status, ms=ms, **trace_id_for(scope))

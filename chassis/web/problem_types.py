@@ -20,6 +20,7 @@ class Problem(BaseModel):
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="a sentence for the client's user")
     instance: str = Field(default="", description="the path that was asked")
+    trace_id: str = Field(default="", description="the trace of the request, for the operator; left out if it has none")
     errors: list["FieldError"] = Field(default_factory=list, description="where the request is wrong")
 
 

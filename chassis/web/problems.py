@@ -16,6 +16,7 @@ from chassis.text import cut
 from chassis.web.headers import SECURITY_HEADERS
 from chassis.web.http_log import LONGEST_PATH
 from chassis.web.problem_types import MEDIA_TYPE, PREFIX
+from chassis.web.request_trace import trace_id_for
 from contracts.orders import Reason, Refusal
 
 log = structlog.get_logger()
@@ -81,6 +82,7 @@ class ProblemError(Exception):
             "status": self.status,
             "detail": cut(self.detail, _LONGEST_DETAIL),
             "instance": path_of(request),
+            **trace_id_for(request.scope),
             **self.more,
         }
         return JSONResponse(body, self.status, self.headers, media_type=MEDIA_TYPE)

@@ -1,6 +1,5 @@
 """Requests from the HTTP API to the services over the bus, and their replies as HTTP responses."""
 
-import re
 import uuid
 from typing import TypeVar
 
@@ -10,15 +9,14 @@ from fastapi.responses import JSONResponse
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.requests import ReplyTimeoutError, RequestClient
 from chassis.web.problems import ProblemError, path_of
+from chassis.web.request_trace import traceparent_for
 from contracts.ids import OrderId
-from contracts.message import Message, OrderCommand
+from contracts.message import Command, Message, OrderCommand
 from contracts.orders import GetOrder, Guest, OrderReply, OrderView, Refusal, Staff
 from contracts.trace_headers import http_request
 from gateway.api.schemas import Accepted
 
 ReplyT = TypeVar("ReplyT", bound=Message)
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class BusGateway:
@@ -31,11 +29,12 @@ class BusGateway:
     async def ask(self, message: Message, request: Request) -> Message:
         """The reply, a refusal included. Raises ReplyTimeoutError and the other errors of `RequestClient.request`."""
         correlation_id = uuid.uuid4().hex
+        order_id = getattr(message, "order_id", None)
         envelope = Envelope(
             message,
             f"http.{correlation_id}",
             correlation_id,
-            traceparent=_traceparent_of(request),
+            traceparent=traceparent_for(request.scope, order_id if isinstance(message, Command) else None),
             trace_headers=http_request(request.method, path_of(request)),
         )
         return await self._requests.request(envelope, timeout=self._reply_timeout)
@@ -72,8 +71,3 @@ def accepted(order_id: OrderId) -> JSONResponse:
     return JSONResponse(
         Accepted(order_id=order_id).model_dump(), 202, {**location_header(order_id), "Retry-After": "1"}
     )
-
-
-def _traceparent_of(request: Request) -> str | None:
-    said = request.headers.get("traceparent", "")
-    return said if _TRACEPARENT.fullmatch(said) else None

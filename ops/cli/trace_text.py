@@ -22,7 +22,7 @@ _MARKS = {
 
 def lines(story: Story) -> Iterator[Text]:
     """The whole story. Times are UTC; `~` marks those known to the second only."""
-    yield Text.assemble((story.order_id, "bold"), "  ", story.payment_id)
+    yield Text.assemble((story.order_id, "bold"), "  ", story.payment_id, "  trace ", story.trace_id)
     if story.summary:
         yield Text("  ".join(f"{name}: {summary}" for name, summary in story.summary.items() if summary))
     for action in story.actions:

@@ -12,6 +12,7 @@ from chassis.runtime.startup import VERSION, operator_routes
 from chassis.runtime.waiting import Waiting
 from chassis.web.headers import SecurityHeaders
 from chassis.web.http_log import HttpLog
+from chassis.web.library_spans import NO_TELEMETRY
 from chassis.web.request_limits import RequestLimits
 from chassis.web.tokens import Tokens
 from ops.core.dead_letters.letters import waiting_letters
@@ -47,7 +48,12 @@ def create_app(settings: PageSettings) -> FastAPI:
         await desk.close()
 
     app = FastAPI(
-        title="Bellhop's operator's page", version=VERSION, lifespan=lifespan, openapi_url=None, redirect_slashes=False
+        title="Bellhop's operator's page",
+        version=VERSION,
+        lifespan=lifespan,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     problems.install(app)
     app.add_middleware(RequestLimits, max_body=_LARGEST_BODY, seconds=_LONGEST_REQUEST)

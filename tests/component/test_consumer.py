@@ -1,5 +1,6 @@
 """How a message ends: handled, retried, parked or dropped, and what is published for it."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,10 +13,12 @@ from chassis.decision import Done, Ignored, Outcome
 from chassis.errors import NewerDocumentError, PermanentError, StoreUnavailableError
 from chassis.messaging.envelope import Delivery, Failure
 from chassis.messaging.headers import ORIGIN
+from chassis.runtime.tracing import trace_id_of_order
 from contracts.message import Message
 from contracts.orders import GetOrder, PlaceOrder
 from contracts.topology import EXTRAS_COMMANDS, EXTRAS_QUERIES
 from tests.component.bench import REPLY_TO, VERSION, Bench, DeafBus, Published
+from tests.support.collector import kept_spans
 from tests.support.examples import sample
 
 PLACE = sample("orders.place-order.v1")
@@ -428,3 +431,37 @@ async def test_made_up_kinds_are_counted_as_one(bench: Bench) -> None:
 
     assert {labels["kind"] for labels in bench.labels("bellhop_messages_handled")} <= {*Message.kinds, "unknown"}
     assert bench.handled("unknown", "parked") == 50
+
+
+async def test_a_retry_is_linked_to_the_attempt_that_failed_first(bench: Bench, doing: Doing) -> None:
+    doing.ends = AWAY
+    parent = f"00-{'1' * 32}-{'2' * 16}-01"
+
+    with kept_spans() as kept:
+        await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={"traceparent": parent})
+        first = kept.get_finished_spans()[0]
+        for _ in range(2):
+            await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=bench.published[-1].headers)
+
+    attempts = kept.get_finished_spans()
+    assert [f"{span.parent.span_id:x}" for span in attempts if span.parent] == ["2" * 16] * 3
+    assert [[link.context.span_id for link in span.links] for span in attempts] == [
+        [],
+        [first.context.span_id],
+        [first.context.span_id],
+    ]
+    assert {span.attributes["bellhop.outcome"] for span in attempts if span.attributes} == {"retried"}
+    assert doing.given[0][1].traceparent == f"00-{first.context.trace_id:032x}-{first.context.span_id:016x}-01"
+
+
+async def test_a_replay_begins_in_the_trace_of_its_order_and_is_linked_to_the_original(bench: Bench) -> None:
+    original = f"00-{'1' * 32}-{'2' * 16}-01"
+    headers = {"traceparent": original, "attempt": 2, "replay_plan": "rp_1"}
+
+    with kept_spans() as kept:
+        await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=headers)
+
+    (span,) = kept.get_finished_spans()
+    assert span.parent is None
+    assert f"{span.context.trace_id:032x}" == trace_id_of_order(json.loads(PLACE.to_wire())["order_id"])
+    assert [f"{link.context.span_id:x}" for link in span.links] == ["2" * 16]

@@ -25,6 +25,7 @@ from chassis.runtime.redaction import Redaction
 from chassis.web.client_addresses import network_of
 from chassis.web.problems import ProblemError
 from chassis.web.receipt_emails import receipt_email_of
+from chassis.web.request_trace import traceparent_of
 from chassis.web.static_assets import File
 from contracts.accounts import may_receive_replies
 from contracts.ids import ExtraId
@@ -32,7 +33,6 @@ from contracts.message import known_version, parse
 from contracts.orders import PlaceOrder, RequestedLine
 from contracts.topology import EXTRAS_COMMANDS
 from extras_service.catalogue.quote import quote
-from gateway.api.bus_gateway import _traceparent_of
 from gateway.api.idempotency import checked
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
@@ -192,7 +192,7 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "the log": _logged,
     "Accept-Encoding": lambda text: FILE.response(_request({"accept-encoding": text}), "no-cache"),
     "If-None-Match": lambda text: FILE.response(_request({"if-none-match": text}), "no-cache"),
-    "traceparent": lambda text: _traceparent_of(_request({"traceparent": text})),
+    "traceparent": lambda text: traceparent_of(_request({"traceparent": text}).scope),
     "Idempotency-Key": checked,
     "Stripe-Signature": lambda text: rejection_of(text, 0.0),
     "Stripe-Signature by the SDK": lambda text: verify_signature("body", text[:1024], ("whsec_1",), 0.0),

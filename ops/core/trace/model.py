@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from chassis.runtime.tracing import trace_id_of_order
+
 
 class Participant(StrEnum):
     """The participants, in the order in which a diagram shows them."""
@@ -96,6 +98,11 @@ class Story:
     """The story's gaps, with reasons."""
 
     @property
+    def trace_id(self) -> str:
+        """The id of the order's trace at a collector of spans."""
+        return trace_id_of_order(self.order_id)
+
+    @property
     def participants(self) -> tuple[Participant, ...]:
         """Its participants, in a diagram's order."""
         present = {participant for step in self.steps for participant in step.participants}
@@ -106,6 +113,7 @@ class Story:
         return {
             "order_id": self.order_id,
             "payment_id": self.payment_id,
+            "trace_id": self.trace_id,
             "summary": dict(self.summary),
             "actions": list(self.actions),
             "remarks": list(self.remarks),
