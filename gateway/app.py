@@ -15,6 +15,7 @@ from chassis.messaging.requests import RequestClient
 from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
+from chassis.runtime.steps import Step, Steps
 from chassis.seal import Seal
 from chassis.web.library_spans import NO_TELEMETRY
 from chassis.web.tokens import Tokens
@@ -86,7 +87,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         settings.max_waiting_orders,
         settings.order_target_seconds,
     )
-    bus_gateway = BusGateway(requests, settings.reply_timeout)
+    bus_gateway = BusGateway(requests, settings.reply_timeout, Steps(metrics, Step.ORDER_ANSWERED, Step.SESSION_OPENED))
     contacts = TokenContacts(bus, Seal(settings.seal_keys), requests.clock.now)
     auth = Auth(Tokens.of(settings, requests.clock.now), rates)
     app.include_router(api(bus_gateway, auth, live, admission, contacts, settings, requests.clock.now))

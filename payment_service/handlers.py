@@ -1,21 +1,24 @@
 """Message handlers: each message is a decision on one payment."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, get_args
 
 import structlog
 
-from chassis.decision import Done, Ignored, Outcome
+from chassis.decision import Applied, Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Publisher, send_reply
+from chassis.runtime.steps import Step, Steps
 from chassis.storage.documents import Documents, Records
 from chassis.storage.write_path import WritePath
 from contracts.closing import ClosingPayment, ClosingPaymentsReply, ListClosingPayments
 from contracts.ids import payment_id_of
 from contracts.message import Command
 from contracts.payments import CreatePaymentSession
-from contracts.psp import PspEventsSwept, PspPaymentEvent, PspSessionCreated
+from contracts.psp import PspEventsSwept, PspPaymentEvent, PspPaymentSucceeded, PspSessionCreated
 from contracts.psp_accounts import DEFAULT_ACCOUNT
 from payment_service.collections import SessionHolder
 from payment_service.event_backfill import BackfillInput, EventBackfill, SweepDue, first_backfill, sweep_id
@@ -39,6 +42,8 @@ class PaymentHandlers:
     sweeps: WritePath[EventBackfill, BackfillInput]
     holders: Records[SessionHolder]
     due: SweepDue
+    clock: Callable[[], datetime]
+    steps: Steps
     _swept_accounts: set[str] = field(default_factory=lambda: {DEFAULT_ACCOUNT})
 
     def commands(self) -> Handlers:
@@ -46,7 +51,13 @@ class PaymentHandlers:
 
     def psp(self) -> Handlers:
         reports = {kind: self.decide for kind in get_args(PaymentMessage) if not issubclass(kind, Command)}
-        return {**reports, PspEventsSwept: self.swept}
+        return {**reports, PspPaymentSucceeded: self.paid, PspEventsSwept: self.swept}
+
+    async def paid(self, report: PspPaymentSucceeded, delivery: Delivery) -> Outcome[Any]:
+        outcome = await self.decide(report, delivery)
+        if isinstance(outcome, Applied):
+            self.steps.ended(Step.PAYMENT_RECORDED, report.occurred_at, self.clock())
+        return outcome
 
     async def swept(self, event: PspEventsSwept, delivery: Delivery) -> Outcome[Any]:
         return (await self.sweeps.handle(sweep_id(event.psp_account), event, delivery)).outcome

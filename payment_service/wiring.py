@@ -10,6 +10,7 @@ from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Publisher
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
+from chassis.runtime.steps import Steps
 from chassis.runtime.waiting import Waiting
 from chassis.storage.documents import DocumentStore
 from chassis.storage.write_path import WritePath
@@ -85,8 +86,14 @@ class PaymentParts:
         waiting.watch("psp_sweep", sweep_asked)
 
 
-def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], schedule: Schedule) -> PaymentParts:
-    """Nothing is asked of bus or store here."""
+def wire(
+    bus: Publisher,
+    store: DocumentStore,
+    clock: Callable[[], datetime],
+    schedule: Schedule,
+    steps: Steps | None = None,
+) -> PaymentParts:
+    """Nothing is asked of bus or store here. Without `steps` (a dry run) no step is measured."""
     collections = PaymentStore(store)
     due = SweepDue(schedule.sweep_events_every)
     decide_payment = partial(decide, polls=schedule.polls)
@@ -96,6 +103,6 @@ def wire(bus: Publisher, store: DocumentStore, clock: Callable[[], datetime], sc
     sweeps: WritePath[EventBackfill, BackfillInput] = WritePath(
         collections.sweeps, bus, decide_sweep, on_deadline=due, clock=clock
     )
-    handlers = PaymentHandlers(payments, sweeps, collections.holders, due)
+    handlers = PaymentHandlers(payments, sweeps, collections.holders, due, clock, steps or Steps())
     closing = ClosingHandlers(collections.payments, collections.holders, bus)
     return PaymentParts(collections, payments, sweeps, due, handlers, closing)

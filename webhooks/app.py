@@ -8,6 +8,7 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.descriptions import BusDescriptions
 from chassis.runtime.document_service import document_service
 from chassis.runtime.metrics import Metrics
+from chassis.runtime.steps import Step, Steps
 from chassis.seal import Seal
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
@@ -23,7 +24,8 @@ def create_app(settings: WebhookSettings) -> Starlette:
     bus, store = Bus.of(settings, SERVICE, metrics), Store.of(settings, metrics)
     descriptions = BusDescriptions(bus, metrics, settings.reply_timeout)
     receivers = Caller(settings.webhook_timeout, settings.webhook_allow_private, settings.webhook_ca_file)
-    sending = Sending(descriptions, receivers, Seal(settings.seal_keys), settings.webhook_most_at_once)
+    steps = Steps(metrics, Step.WEBHOOK_DELIVERED)
+    sending = Sending(descriptions, receivers, Seal(settings.seal_keys), settings.webhook_most_at_once, steps)
     terms = settings.terms
     parts = wire(bus, store, store.clock.now, terms, sending)
     return document_service(

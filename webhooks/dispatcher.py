@@ -8,7 +8,7 @@ the same body is sent again under the same id. Each subscriber has its own attem
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -23,6 +23,7 @@ from chassis.messaging.own_causes import ATTEMPT
 from chassis.runtime.background import start, stop
 from chassis.runtime.backoff import Backoff
 from chassis.runtime.startup import retry_until_available
+from chassis.runtime.steps import Step, Steps
 from chassis.seal import BrokenSealError, Seal
 from chassis.storage.write_path import WritePath
 from contracts.ids import SubscriberId, bounded_id
@@ -30,7 +31,7 @@ from webhooks.body import Body, body_of, body_of_test
 from webhooks.collections import WebhookStore
 from webhooks.directory import Directory
 from webhooks.feed.inputs import AttemptBegun, AttemptEnded, FeedInput, NotPossible, Verdict
-from webhooks.feed.state import TESTS, Feed, WebhookEntry, moment
+from webhooks.feed.state import TESTS, Feed, WebhookEntry, WebhookStatus, moment
 from webhooks.http import Said
 from webhooks.signing import signed
 from webhooks.subscriber.decide import at_once, is_held
@@ -64,6 +65,7 @@ class Sending:
     seal: Seal
     most_at_once: int
     """Attempts to one subscriber that are under way."""
+    steps: Steps = field(default_factory=Steps)
 
 
 class Dispatcher:
@@ -169,7 +171,7 @@ class Dispatcher:
         said = await self._post(subscriber, entry.webhook_id, entry.body)
         ended = AttemptEnded(entry.webhook_id, claim, said.verdict, said.text, said.retry_after)
         await retry_until_available(
-            partial(self._feeds.handle, feed_id, ended, delivery.step("answer")), within=_WRITE_DOWN_WITHIN
+            partial(self._write_down, feed_id, entry, ended, delivery.step("answer")), within=_WRITE_DOWN_WITHIN
         )
         await self._note(subscriber, said, delivery)
         log.info(
@@ -181,6 +183,13 @@ class Dispatcher:
             verdict=said.verdict,
             said=said.text,
         )
+
+    async def _write_down(self, feed_id: str, entry: WebhookEntry, ended: AttemptEnded, delivery: Delivery) -> None:
+        handled = await self._feeds.handle(feed_id, ended, delivery)
+        after = handled.state.entry(entry.webhook_id) if handled.state is not None else None
+        if isinstance(handled.outcome, Applied) and after is not None and after.status is not WebhookStatus.WAITING:
+            is_parked = after.status is WebhookStatus.PARKED
+            self._sending.steps.ended(Step.WEBHOOK_DELIVERED, entry.noted_at, self._clock(), failed=is_parked)
 
     async def _body(self, feed: Feed, entry: WebhookEntry) -> Body | None:
         if entry.body is not None:

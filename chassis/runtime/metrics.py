@@ -5,6 +5,9 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+STEP_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+"""Seconds. The bounds of the objectives (deploy/slo.yaml) are among them."""
+
 
 class Metrics:
     """The counters every service has."""
@@ -25,6 +28,13 @@ class Metrics:
         )
         self.handling_seconds = Histogram(
             "bellhop_handling_seconds", "From delivery to acknowledgement.", ["service"], registry=self.registry
+        )
+        self.step_seconds = Histogram(
+            "bellhop_step_seconds",
+            "How long steps last that a guest or a hotel's system waits for, by outcome: ok, failed.",
+            ["service", "step", "outcome"],
+            buckets=STEP_BUCKETS,
+            registry=self.registry,
         )
         self.store_writes = Counter(
             "bellhop_store_writes",

@@ -1,6 +1,7 @@
 """Requests from the HTTP API to the services over the bus, and their replies as HTTP responses."""
 
 import uuid
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from fastapi import Request, Response
@@ -8,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.requests import ReplyTimeoutError, RequestClient
+from chassis.runtime.steps import Step, Steps
 from chassis.web.problems import ProblemError, path_of
 from chassis.web.request_trace import traceparent_for
 from contracts.ids import OrderId
@@ -18,13 +20,20 @@ from gateway.api.schemas import Accepted
 
 ReplyT = TypeVar("ReplyT", bound=Message)
 
+_SERVER_ERROR = 500
+
 
 class BusGateway:
     """Sends commands and queries as requests on the bus, each with a time limit."""
 
-    def __init__(self, requests: RequestClient, reply_timeout: float) -> None:
+    def __init__(self, requests: RequestClient, reply_timeout: float, steps: Steps | None = None) -> None:
         self._requests = requests
         self._reply_timeout = reply_timeout
+        self._steps = steps or Steps()
+
+    def lasting(self, step: Step) -> AbstractContextManager[None]:
+        """While a guest waits for this step."""
+        return self._steps.lasting(step, is_failure)
 
     async def ask(self, message: Message, request: Request) -> Message:
         """The reply, a refusal included. Raises ReplyTimeoutError and the other errors of `RequestClient.request`."""
@@ -51,6 +60,11 @@ class BusGateway:
             return expected(await self.ask(command, request), OrderReply).order
         except ReplyTimeoutError:
             return accepted(command.order_id)
+
+
+def is_failure(error: Exception) -> bool:
+    """Whether an error is the system's, and not an answer that the request deserves."""
+    return not isinstance(error, ProblemError) or error.status >= _SERVER_ERROR
 
 
 def expected(reply: Message, reply_type: type[ReplyT]) -> ReplyT:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from chassis.messaging.requests import ReplyTimeoutError
+from chassis.runtime.steps import Step
 from chassis.seal import Seal
 from chassis.web.tokens import Payer
 from contracts.answers import Extras, GuestProperty, Orders, PaymentSession
@@ -101,10 +102,11 @@ def routes(
     ) -> OrderView | Response:
         """Place an order. Safe to repeat with the same Idempotency-Key."""
         order_id = order_id_of(guest, checked(idempotency_key))
-        await admission.admit(order_id)
         try:
-            with admission.waiting():
-                reply = await bus.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
+            with bus.lasting(Step.ORDER_ANSWERED):
+                await admission.admit(order_id)
+                with admission.waiting():
+                    reply = await bus.ask(PlaceOrder(order_id=order_id, guest=guest, lines=body.lines), request)
         except ReplyTimeoutError:
             return accepted(order_id)
         response.headers.update(location_header(order_id))
@@ -139,7 +141,8 @@ def routes(
             sealed_receipt_email=seal.close(payer.receipt_email) if payer.receipt_email else None,
         )
         try:
-            reply = expected(await bus.ask(command, request), PaymentSessionReply)
+            with bus.lasting(Step.SESSION_OPENED):
+                reply = expected(await bus.ask(command, request), PaymentSessionReply)
         except ReplyTimeoutError:
             return accepted(command.order_id)
         return PaymentSession(

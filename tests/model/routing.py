@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from chassis.decision import Decision
 from chassis.messaging.envelope import Delivery
+from chassis.runtime.steps import Steps
 from contracts.psp import PspPaymentEvent
 from payment_service.collections import SessionHolder
 from payment_service.event_backfill import SweepDue
@@ -27,7 +28,8 @@ def decided_on_event(
 ) -> Decision[Payment]:
     """What an event does to the one payment of the model. Raises what the handlers raise."""
     payments: Any = _OnePayment(payment, rule, now)
-    handle = handlers(payments, Mock(), cast(Any, _Holders(payment)), SweepDue(timedelta())).psp()[type(event)]
+    room = handlers(payments, Mock(), cast(Any, _Holders(payment)), SweepDue(timedelta()), lambda: now, Steps())
+    handle = room.psp()[type(event)]
     delivery = Delivery("an event", "a correlation", event.kind)
     with capture_logs():
         try:

@@ -16,9 +16,19 @@ from deploy.local.processes import ROOT
 from ops.core.dead_letters.letters import DEAD_QUEUES
 from ops.core.messages import WORK_QUEUES
 
-RULES: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text())["groups"][0]["rules"]
-TESTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "tests" / "alerts" / "alerts_test.yaml").read_text())["tests"]
-PAGE = (ROOT / "docs" / "operations.md").read_text()
+FILES = ("alerts", "slo")
+RULES: list[dict[str, Any]] = [
+    rule
+    for name in FILES
+    for rule in yaml.safe_load((ROOT / "deploy" / f"{name}.yaml").read_text())["groups"][0]["rules"]
+    if "alert" in rule
+]
+TESTS: list[dict[str, Any]] = [
+    test
+    for name in FILES
+    for test in yaml.safe_load((ROOT / "tests" / "alerts" / f"{name}_test.yaml").read_text())["tests"]
+]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 each = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 
@@ -32,9 +42,10 @@ def anchor(heading: str) -> str:
 def test_an_alarm_leads_to_its_section(rule: dict[str, Any]) -> None:
     page, _, section = rule["annotations"]["runbook"].partition("#")
 
-    assert page == "docs/operations.md"
-    assert section in {anchor(heading) for heading in re.findall(r"^## (.+)$", PAGE, re.MULTILINE)}
-    assert rule["alert"] in PAGE
+    text = (ROOT / page).read_text()
+    assert section in {anchor(heading) for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)}
+    assert rule["alert"] in text
+    assert rule["alert"] in OPERATIONS
 
 
 @each
@@ -65,7 +76,11 @@ def test_an_alarm_has_a_test_in_which_it_fires_and_one_in_which_it_is_quiet(rule
 
 
 @pytest.mark.parametrize(
-    "asked", [["check", "rules", "deploy/alerts.yaml"], ["test", "rules", "tests/alerts/alerts_test.yaml"]]
+    "asked",
+    [
+        ["check", "rules", "deploy/alerts.yaml", "deploy/slo.yaml"],
+        ["test", "rules", "tests/alerts/alerts_test.yaml", "tests/alerts/slo_test.yaml"],
+    ],
 )
 def test_prometheus_itself_finds_the_alarms_sound_and_firing_the_first_time(asked: list[str]) -> None:
     promtool = shutil.which("promtool")
