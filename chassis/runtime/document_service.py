@@ -28,6 +28,8 @@ from chassis.runtime.startup import (
 from chassis.runtime.waiting import Waiting
 from chassis.storage.store import Store
 from chassis.storage.write_path import WritePath
+from contracts.accounts import BY_NAME
+from contracts.topology import EVENTS
 
 log = structlog.get_logger()
 
@@ -69,6 +71,7 @@ def document_service(
         both = Breakers(breaker, others[queue]) if queue in others else breaker
         consumer = Consumer(bus, queue, handlers, metrics, VERSION, both)
         bus.subscribe(queue, consumer, prefetch=settings.prefetch)
+    metrics.expect_events(BY_NAME[metrics.service].sends.get(EVENTS.name, ()) if metrics.service in BY_NAME else ())
     waiting = Waiting(metrics, store.clock.now)
     parts.watch(waiting)
     loops = [

@@ -115,6 +115,11 @@ class Metrics:
         for kind, outcome in product(kinds, tuple(outcomes)):
             self.handled.labels(self.service, kind, outcome)
 
+    def expect_events(self, kinds: Iterable[str]) -> None:
+        """Create the series of events that this service publishes at 0, so that the first of a kind is counted."""
+        for kind in kinds:
+            self.published.labels(self.service, "event", kind)
+
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)

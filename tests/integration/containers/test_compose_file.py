@@ -37,7 +37,9 @@ from tools.rabbitmq_root import SUITES
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}
 TOPOLOGY = "topology"  # runs where RabbitMQ does
 BY_HAND = {"operator"}  # run on demand
-ALWAYS_ON = [name for name in services() if name not in BY_HAND]
+WATCHING = {"prometheus": 9090, "alertmanager": 9093, "grafana": 3000, "traces": 16686}  # with the ports of their pages
+NOT_ASKED = {"traces"}  # its image has no program to ask with
+ALWAYS_ON = [name for name in services() if name not in BY_HAND | NOT_ASKED]
 PUBLISHED = {"gateway", "psp-adapter", "ops-page", "sandbox"}
 SECRET = re.compile(r"PASS|SECRET|KEY|_URL$")
 
@@ -94,7 +96,8 @@ def test_the_services_and_the_operators_page_always_run_and_what_they_stand_on_c
     profiles = {name: service.get("profiles") for name, service in services().items()}
 
     own = {name: [name] for name in OPTIONAL | BY_HAND}
-    assert profiles == {**dict.fromkeys(SETTINGS), **own, TOPOLOGY: ["rabbitmq"]}
+    watching = {name: ["observability"] for name in WATCHING}
+    assert profiles == {**dict.fromkeys(SETTINGS), **own, TOPOLOGY: ["rabbitmq"], **watching}
     assert set(variables(EXAMPLE.read_text())["COMPOSE_PROFILES"].split(",")) == OPTIONAL
 
 
@@ -180,9 +183,9 @@ def test_whatever_compose_asks_for_has_its_line_in_the_example_and_every_line_is
 def test_only_what_a_guest_stripe_or_an_operator_must_reach_is_published_and_by_default_to_this_machine_only() -> None:
     published = {name: service["ports"] for name, service in services().items() if "ports" in service}
 
-    assert set(published) == PUBLISHED
-    for [port] in published.values():
-        assert re.fullmatch(r"127\.0\.0\.1:\d+:8080", resolved(port, {}))
+    assert set(published) == PUBLISHED | WATCHING.keys()
+    for name, [port] in published.items():
+        assert re.fullmatch(rf"127\.0\.0\.1:\d+:{WATCHING.get(name, 8080)}", resolved(port, {}))
 
 
 @pytest.mark.parametrize("name", [*SETTINGS, *BY_HAND, "sandbox", TOPOLOGY])
@@ -193,6 +196,32 @@ def test_our_containers_may_do_as_little_as_possible(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", WATCHING)
+def test_those_who_watch_may_do_as_little_and_are_named_by_version(name: str) -> None:
+    service = services()[name]
+
+    assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", resolved(service["image"], {}))
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_prometheus_scrapes_every_service_and_loads_all_rules() -> None:
+    config = yaml.safe_load((FILE.parent / "observability" / "prometheus.yaml").read_text())
+    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
+    mounted = dict(volume.split(":")[:2] for volume in services()["prometheus"]["volumes"])
+
+    assert set(jobs["bellhop"]) == {f"{name}:8080" for name in SETTINGS}
+    assert set(config["rule_files"]) == {mounted["./alerts.yaml"], mounted["./slo.yaml"]}
+
+
+@pytest.mark.parametrize("name", WATCHING)
+def test_what_is_mounted_into_those_who_watch_exists(name: str) -> None:
+    for volume in services()[name].get("volumes", []):
+        if volume.startswith("./"):
+            assert (FILE.parent / volume.partition(":")[0]).exists()
 
 
 def test_the_health_check_passes_when_the_service_is_ready() -> None:
