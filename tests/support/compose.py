@@ -35,6 +35,15 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "webhooks": WebhookSettings,
     "ops-page": PageSettings,
 }
+TRACING = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SDK_DISABLED",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+}
+"""OpenTelemetry's own variables that every service gets."""
 DEPRECATED = {"BELLHOP_LONGEST_LIVE_STREAM", "BELLHOP_POLL_PACE", "BELLHOP_STRIPE_PATIENCE"}
 
 

@@ -27,6 +27,7 @@ from tests.support.compose import (
     FILE,
     REFERENCE,
     SETTINGS,
+    TRACING,
     resolved,
     services,
     variables,
@@ -133,7 +134,7 @@ def test_what_is_waited_for_must_be_healthy_and_may_be_elsewhere(name: str) -> N
 def test_compose_passes_every_setting_of_a_service_and_nothing_else() -> None:
     passed = {name: set(services()[name]["environment"]) - DEPRECATED for name in SETTINGS}
 
-    assert passed == {name: variables_of(settings) for name, settings in SETTINGS.items()}
+    assert passed == {name: variables_of(settings) | TRACING for name, settings in SETTINGS.items()}
 
 
 def test_the_operators_commands_look_at_the_same_accounts_and_installation_as_the_adapter() -> None:
