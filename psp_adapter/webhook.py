@@ -99,6 +99,7 @@ class Webhook:
                 return self._ignored(shape, envelope)
             with _span_of(envelope, began) as span:
                 await self.bus.publish(replace(envelope, traceparent=span.traceparent))
+                trace_id = tracing.trace_id_of(span.traceparent)
         except TransientError as error:
             return self._not_now(shape, error)
         except Exception as error:
@@ -109,6 +110,7 @@ class Webhook:
             message_id=envelope.message_id,
             kind=envelope.kind,
             outcome=Done.name,
+            **({"trace_id": trace_id} if trace_id else {}),
         )
         return self._answer(200, Done.name, "The event is recorded.")
 

@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 from chassis.errors import PublishFailedError, StoreUnavailableError
 from chassis.messaging.requests import NoResponderError, ReplyTimeoutError
 from chassis.web.problems import ProblemError, install
+from chassis.web.request_trace import RequestTrace
 from contracts.orders import Reason, Refusal
+from tests.support.collector import kept_spans
 
 
 class Ordered(BaseModel):
@@ -21,6 +23,7 @@ class Ordered(BaseModel):
 def _app(error: Exception) -> FastAPI:
     app = FastAPI()
     install(app)
+    app.add_middleware(RequestTrace)
 
     @app.get("/broken")
     async def broken() -> None:
@@ -184,3 +187,14 @@ async def test_a_host_that_is_none_breaks_nothing(host: str) -> None:
     response = await _asked(ValueError(), lambda client: client.get("/none", headers={"Host": host}))
 
     assert (response.status_code, response.json()["instance"]) == (404, "/none")
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("loading", OSError()), RuntimeError("Ada")])
+async def test_a_problem_names_the_trace_of_its_request(error: Exception) -> None:
+    with kept_spans() as kept:
+        response = await _asked(error)
+
+    (span,) = kept.get_finished_spans()
+    assert span.name == "GET /broken"
+    assert response.json()["trace_id"] == f"{span.context.trace_id:032x}"
+    assert "Ada" not in span.to_json()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from contracts.trace_headers import psp_calls
-from psp_adapter.http_trace import call_of, capture, record
+from psp_adapter.http_trace import call_of, capture, record, span_of
 
 BEGAN = datetime(2026, 7, 1, 9, 0, 0, 123_456, UTC)
 OPENED = call_of(
@@ -46,3 +46,16 @@ def test_calls_are_recorded_in_their_order_and_only_while_capturing() -> None:
     assert calls == [OPENED, OPENED]
     assert psp_calls(calls) == {"psp": f"{OPENED}; {OPENED}"}
     assert psp_calls([]) == {}
+
+
+def test_the_span_of_a_call_has_neither_query_nor_ids_nor_account() -> None:
+    name, _, attributes = span_of(
+        "post", "https://sk_live:x@api.stripe.com/v1/payment_intents/pi_3Nx/capture?key=sk_live"
+    )
+
+    assert name == "POST /v1/payment_intents/{id}/capture"
+    assert attributes == {
+        "http.request.method": "POST",
+        "server.address": "api.stripe.com",
+        "url.template": "/v1/payment_intents/{id}/capture",
+    }
