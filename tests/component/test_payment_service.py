@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chassis.messaging.envelope import utc_now
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.steps import Step, Steps
 from contracts.payments import PaymentSucceeded
 from contracts.topology import PAYMENTS_COMMANDS, PAYMENTS_PSP, queue_named
 from payment_service.settings import Schedule
@@ -111,3 +113,20 @@ async def test_a_payment_of_another_system_on_the_same_account_changes_nothing(b
 
     assert bench.published == []
     assert bench.handled(foreign.kind, "ignored") == 1
+
+
+async def test_the_time_from_the_psps_report_to_the_payments_document_is_measured_once() -> None:
+    metrics, bench = Metrics("payment-service"), Bench("payment-service")
+    steps = Steps(metrics, Step.PAYMENT_RECORDED)
+    for queue, table in wire(bench.bus, FakeStore(), lambda: given.at(10), Schedule(), steps).tables.items():
+        bench.consume(queue, table)
+
+    async with bench.running():
+        await bench.deliver(PAYMENTS_COMMANDS, given.create(), message_id="m-0", reply_to=None)
+        await bench.deliver(PAYMENTS_PSP, given.session_created(), message_id="m-1", reply_to=None)
+        for message_id in ("m-2", "m-2", "m-3"):
+            await bench.deliver(PAYMENTS_PSP, given.succeeded(4), message_id=message_id, reply_to=None)
+
+    labels = {"service": "payment-service", "step": Step.PAYMENT_RECORDED, "outcome": "ok"}
+    assert metrics.registry.get_sample_value("bellhop_step_seconds_count", labels) == 1
+    assert metrics.registry.get_sample_value("bellhop_step_seconds_sum", labels) == 6

@@ -19,6 +19,8 @@ from chassis.decision import Applied, Ignored, Outcome
 from chassis.errors import StoreUnavailableError
 from chassis.messaging.descriptions import OrderNotDescribedError
 from chassis.messaging.envelope import Delivery
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.steps import Step, Steps
 from chassis.seal import Seal
 from contracts.erasure import OrderErased
 from contracts.ids import OrderId, PropertyId, SubscriberId
@@ -105,7 +107,9 @@ class Desk:
     def start(self) -> None:
         """As a new process would."""
         receivers = Caller(TIME_OUT, self.terms.allow_private)
-        sending = Sending(self.described, receivers, SEAL, self.most_at_once)
+        self.metrics = Metrics("webhooks")
+        steps = Steps(self.metrics, Step.WEBHOOK_DELIVERED)
+        sending = Sending(self.described, receivers, SEAL, self.most_at_once, steps)
         self.parts = wire(Silent(), self.store, lambda: self.now, self.terms, sending)
 
     async def subscribe(
@@ -140,6 +144,12 @@ class Desk:
     async def entry(self, subscriber_id: SubscriberId = PMS) -> WebhookEntry:
         (entry,) = await self.entries(subscriber_id)
         return entry
+
+    def measured(self, outcome: str) -> tuple[float | None, float | None]:
+        """How many webhooks ended so, and the seconds that they took together."""
+        labels = {"service": "webhooks", "step": Step.WEBHOOK_DELIVERED, "outcome": outcome}
+        value = self.metrics.registry.get_sample_value
+        return value("bellhop_step_seconds_count", labels), value("bellhop_step_seconds_sum", labels)
 
     def later(self, by: timedelta) -> None:
         self.now += by
@@ -191,6 +201,7 @@ async def test_a_confirmed_order_is_reported_signed_with_all_that_a_receiver_nee
     entry = await desk.entry()
     assert (entry.webhook_id, entry.status, entry.attempts) == (received.webhook_id, WebhookStatus.DELIVERED, 1)
     assert entry.body is None
+    assert desk.measured("ok") == (1, 0)
 
 
 async def test_without_a_subscriber_nothing_is_written_and_no_one_is_asked() -> None:
@@ -311,6 +322,10 @@ async def test_after_days_of_failure_a_receiver_is_disabled_and_what_waits_stays
     assert subscriber.status is SubscriberStatus.DISABLED
     assert [each.status for each in entries] == [WebhookStatus.PARKED, WebhookStatus.WAITING]
     assert len(receiver.received) < 40
+    count, seconds = desk.measured("failed")
+    assert count == 1
+    assert (seconds or 0) >= TERMS.give_up_after.total_seconds()
+    assert desk.measured("ok") == (0, 0)
 
 
 async def test_an_orders_webhooks_come_in_order_though_the_first_fails() -> None:

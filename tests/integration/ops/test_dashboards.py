@@ -14,7 +14,7 @@ import yaml
 
 from deploy.local.ports import HOST, free_port
 from deploy.local.processes import ROOT
-from tests.support.system import System
+from tests.support.system import GATEWAY, PAYMENTS, System
 from tests.support.waiting import until
 from tools.dashboards import DASHBOARDS
 
@@ -92,6 +92,12 @@ async def test_every_panel_shows_something_of_a_system_with_a_paid_order(system:
             order = await guest.order()
             await system.pay(await guest.session(order["order_id"]))
             await guest.sees(order["order_id"], status="confirmed")
+            for part, step in (
+                (GATEWAY, "order_answered"),
+                (GATEWAY, "session_opened"),
+                (PAYMENTS, "payment_recorded"),
+            ):
+                assert await system.counted(part, "bellhop_step_seconds_count", step=step, outcome="ok") >= 1
             try:
                 await until(all_answer, "every query has an answer", within=20)
             except AssertionError:
