@@ -35,7 +35,7 @@ class AuditEntry(BaseModel):
     who: str
     why: str
     action: str = Field(description="replay, pause, edit, discard, restore, put back, empty, reconcile, review …")
-    subjects: tuple[str, ...] = Field(description="ids of the dead letters, or of the plan")
+    subjects: tuple[str, ...] = Field(description="ids of the orders, of the dead letters, or of the plan")
     detail: str = ""
     outcome: str = Field(
         default="", description="its outcome; empty: it is still running, or the process died during it"

@@ -99,7 +99,7 @@ def reconcile(
     why: Annotated[str, typer.Option(help="The reason, for the audit log.")] = "",
     order: Annotated[
         list[str] | None,
-        typer.Option("--order", help="Also the refunds of this order: ord_…. Repeat it for several."),
+        typer.Option("--order", help="Also this order, whatever its status: ord_…. Repeat it for several."),
     ] = None,
     who: OnBehalfOf = None,
     data_dir: DataDir = DATA_DIR,
@@ -109,8 +109,8 @@ def reconcile(
 
     Also searches the PSP for the payments of orders that wait for one unknown here, as after a restore of the store.
 
-    The services do so by themselves every few minutes; this command does it at once. Of orders that are named with
-    --order, refunds that the payment service has not heard of are asked for again.
+    The services do so by themselves every few minutes; this command does it at once. A refund of which the payment
+    service has not heard is asked for again: of the orders it looks at, and of those named with --order.
 
     Example: `bellhop reconcile --why "webhooks were blocked, INC-42"`
 

@@ -131,7 +131,7 @@ async def edit(
     given = whole.message.body if body is None else body
     new_body = apply_assignments(given, assignments) if assignments else given
     fresh = edited(whole, new_body, kind=kind, may_change_identity=may_change_identity)
-    ids = (letter.letter_id, fresh.letter_id)
+    ids = tuple(filter(None, (letter.letter_id, fresh.letter_id, letter.message.order_id)))
     async with AuditLog(desk.store).recorded("edit", who, why, ids, _difference(letter, fresh)):
         await replace_at(desk.letters, letter, fresh)
     return fresh

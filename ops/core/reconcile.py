@@ -68,8 +68,7 @@ async def reconcile(
 ) -> Reconciliation:
     """Have the services poll every open payment and read recent PSP events, and report the changes.
 
-    `orders`: their refunds are compared with their payments', too, whatever their status. Raises NoSuchOrderError
-    before anything is sent.
+    `orders`: compared with their payments, too, whatever their status. Raises NoSuchOrderError before anything is sent.
 
     The payment of an order that is unknown here is searched at the PSP by the order's id. The services do the work,
     with their usual messages; `is_swept` is False if they did not finish within `patience` seconds. Recorded in the
@@ -117,7 +116,7 @@ async def _reconcile(
         waiting = await waiting_orders(orders, payments.payments)
         ledgers = tuple(Ledger(account.stripe, target.installation) for account in psp)
         restored = await restore(waiting, payments.payments, ledgers, partial(_send, bus))
-        restored += await _repeat_refunds(named, orders, payments, bus)
+        restored += await _repeat_refunds(watched, orders, payments, bus)
         for account, begin in since.items():
             await _send(bus, SweepPspEvents(psp_account=account, since=begin))
         known = {account: begin for account, begin in since.items() if await payments.sweeps.load(sweep_id(account))}

@@ -103,11 +103,11 @@ async def carry_out(desk: OperatorSession, proposal: Proposal, *, who: str, why:
         orders = await _forgotten(desk, known, erasure, proposal.at)
         is_open = {order.order_id for order in orders if order.erased_at is None}
         letters = [each for each in known.letters if each.message.order_id not in is_open]
+        await forget_in_audit_log(desk, {*subjects, *(each.letter_id for each in letters)})
         rewritten = [each for each in letters if await _rewrite_letter(desk, each, erasure)]
         planned = [each for each in known.planned if each.message.order_id not in is_open]
         for item in planned:
             await _rewrite_planned(desk, item, erasure)
-        await _forget_in_audit_log(desk, known.audit, {*subjects, *(each.letter_id for each in letters)})
         report = Report(
             erasure.pseudonym,
             tuple(order.order_id for order in orders if order.erased_at is not None),
@@ -174,19 +174,16 @@ async def _rewrite_letter(desk: OperatorSession, letter: DeadLetter, erasure: Er
 
 
 async def forget_records(desk: OperatorSession) -> tuple[int, int]:
-    """Rewrite the operators' records about orders that have forgotten their guests: of those that forgot by age, and
-    what came afterwards, from a queue or from a backup. A plan that is being sent is left.
+    """Rewrite the operators' records about orders that have forgotten their guests: of those that forgot by age, what
+    an interrupted erasure has left, and what came afterwards, from a queue or from a backup. A plan that is being sent
+    is left.
 
     Returns the numbers of dead letters and of messages of plans.
     """
     await desk.letters.drain()
     letters = planned = 0
-    found = [each async for each in _forgotten_in(desk, await desk.letters.matching(Filter(), None))]
-    if found:
-        # First: a letter that is rewritten is not found again.
-        entries = await AuditLog(desk.store).entries()
-        await _forget_in_audit_log(desk, entries, {letter.letter_id for letter, _ in found})
-    for letter, erasure in found:
+    await forget_in_audit_log(desk)
+    async for letter, erasure in _forgotten_in(desk, await desk.letters.matching(Filter(), None)):
         letters += await _rewrite_letter(desk, letter, erasure)
     running = {plan.plan_id for plan in await desk.plans.all() if plan.stage is PlanStage.RUNNING}
     async for items in desk.plans.messages():
@@ -216,20 +213,34 @@ async def _rewrite_planned(desk: OperatorSession, item: Planned, erasure: Erasur
         await desk.plans.note(item, Result.SKIPPED, _REMARK)
 
 
-async def _forget_in_audit_log(desk: OperatorSession, entries: Iterable[AuditEntry], mine: set[str]) -> None:
+async def forget_in_audit_log(desk: OperatorSession, also: Iterable[str] = ()) -> None:
+    """Forget what the entries say about orders that have forgotten their guests, and about the orders and dead letters
+    in `also`.
+
+    Decided by the stored orders alone, so that it completes what an interrupted erasure has left.
+    """
     log = AuditLog(desk.store)
-    for entry in entries:
-        texts = {name: ERASED for name in _texts_of(entry, mine) if getattr(entry, name)}
+    typed = [entry for entry in await log.entries() if entry.subjects and _typed_in(entry)]
+    subjects = sorted({subject for entry in typed for subject in entry.subjects})
+    letters = {letter.letter_id: letter.message.order_id or "" for letter in await desk.letters.existing(subjects)}
+    orders = await loaded(ExtrasStore(desk.store).orders, sorted({*subjects, *letters.values()}))
+    erased = {order.order_id for _, order in orders if order.erased_at is not None}
+    is_erased = {order.order_id: order.order_id in erased for _, order in orders}
+    is_erased |= {letter_id: order_id in erased for letter_id, order_id in letters.items()} | dict.fromkeys(also, True)
+    for entry in typed:
+        known = [is_erased[subject] for subject in entry.subjects if subject in is_erased]
+        texts = _typed_in(entry, has_others=not all(known)) if any(known) else []
         if texts:
-            await log.forget(entry, **texts)
+            await log.forget(entry, **dict.fromkeys(texts, ERASED))
 
 
-def _texts_of(entry: AuditEntry, mine: set[str]) -> list[str]:
-    """The fields of an entry that may say something of the guest: the bodies of corrected letters, and the reason for
-    what was done to the guest's orders alone."""
-    if not mine.intersection(entry.subjects) or entry.action in ("erase guest", "export guest"):
+def _typed_in(entry: AuditEntry, *, has_others: bool = False) -> list[str]:
+    """The fields of an entry that may say something of a guest: the bodies of corrected letters, and the reason, unless
+    it is about other guests as well."""
+    if entry.action in ("erase guest", "export guest"):
         return []
-    return [*(["detail"] if entry.action == "edit" else []), *(["why"] if mine.issuperset(entry.subjects) else [])]
+    names = [*(["detail"] if entry.action == "edit" else []), *([] if has_others else ["why"])]
+    return [name for name in names if getattr(entry, name) not in ("", ERASED)]
 
 
 def without_guest(message: RecordedMessage, erasure: Erasure) -> RecordedMessage:

@@ -286,6 +286,50 @@ async def test_a_corrected_letter_that_a_backup_has_brought_back_is_forgotten_in
     await forgotten(operator, guest.guest_id)
 
 
+async def test_what_an_interrupted_erasure_has_left_in_the_audit_log_is_forgotten_by_the_next(
+    operator: Operator, guest: Guest
+) -> None:
+    """The letters are rewritten, their order has forgotten the guest: only the entries still say something."""
+    order_id = await fulfilled_order(operator, guest)
+    command = cancelling(order_id, guest.guest_id, reason="ill at home")
+    await operator.park(command, "orders.cancel-order.v1", "extras.commands", "m-1")
+    [letter] = await operator.json("dead", "list", code=1)
+    why = ("--why", "the guest is ill at home")
+    await operator.runs("dead", "edit", letter["letter_id"], "--set", "reason=ill", *why)
+    await operator.runs("reconcile", "--order", order_id, *why)
+    with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
+        audit_log = client[operator.system.setup.database].audit_log
+        backup = list(audit_log.find())
+        await erased(operator, guest)
+        for entry in backup:
+            audit_log.replace_one({"_id": entry["_id"]}, entry)
+    assert "ill at home" in stored_text(operator)
+
+    done = await operator.json("guest", "erase-again", *WHY)
+
+    assert done == {"asked_again": 0, "letters": 0, "planned": 0}
+    assert "ill at home" not in stored_text(operator)
+    await forgotten(operator, guest.guest_id)
+
+
+async def test_a_corrected_letter_that_was_deleted_is_forgotten_in_the_audit_log(
+    operator: Operator, guest: Guest
+) -> None:
+    order_id = await fulfilled_order(operator, guest)
+    command = cancelling(order_id, guest.guest_id, reason="ill at home")
+    await operator.park(command, "orders.cancel-order.v1", "extras.commands", "m-1")
+    [letter] = await operator.json("dead", "list", code=1)
+    await operator.runs("dead", "edit", letter["letter_id"], "--set", "reason=ill", *WHY)
+    with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url) as client:
+        client[operator.system.setup.database].dead_letters.delete_many({})
+    assert "ill at home" in stored_text(operator)
+
+    await erased(operator, guest)
+
+    assert "ill at home" not in stored_text(operator)
+    await forgotten(operator, guest.guest_id)
+
+
 async def test_a_restored_order_is_erased_again(operator: Operator, guest: Guest) -> None:
     order_id = await fulfilled_order(operator, guest)
     with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
