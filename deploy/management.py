@@ -1,5 +1,6 @@
 """RabbitMQ's management HTTP API."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -25,9 +26,14 @@ class ManagementError(Exception):
 
 
 class Management:
-    """The API at an address with user and password in it: `http://user:password@host:15672`."""
+    """The API at an address with user and password in it: `http://user:password@host:15672`.
 
-    def __init__(self, url: str) -> None:
+    With `https` the certificate is verified as those of `amqps` are: by the system's authorities, or those of the file
+    in SSL_CERT_FILE. `timeout` in seconds.
+    """
+
+    def __init__(self, url: str, *, timeout: float | httpx.Timeout = _PATIENCE) -> None:
+        self._timeout = timeout
         parts = urlsplit(url)
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         self._base = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
@@ -38,13 +44,22 @@ class Management:
         doing = f"{method} {self._base}{path}"
         try:
             answer = httpx.request(
-                method, self._base + path, json=body, auth=self._login, timeout=_PATIENCE, trust_env=False
+                method,
+                self._base + path,
+                json=body,
+                auth=self._login,
+                timeout=self._timeout,
+                trust_env=False,
+                verify=ssl.create_default_context(),
             )
         except httpx.HTTPError as error:
-            raise ManagementError(doing, type(error).__name__) from error
+            raise ManagementError(doing, f"{type(error).__name__}: {error}".rstrip(": ")) from error
         if answer.is_error:
             raise ManagementError(doing, f"{answer.status_code} {answer.text[:300]}")
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise ManagementError(doing, "the answer is not JSON: is another service at this address?") from error
 
 
 def quoted(name: str) -> str:
@@ -58,7 +73,10 @@ def named_management_url(environment: Mapping[str, str], amqp_url: str) -> str |
     Raises SecretFileError.
     """
     url = secret_from(environment, VARIABLE) or secret_from(environment, _OLD_VARIABLE)
-    if not url:
-        return None
+    return with_login(url, amqp_url) if url else None
+
+
+def with_login(url: str, amqp_url: str) -> str:
+    """The API's address, with the login of the broker's address if it has none."""
     api, userinfo = urlsplit(url), BrokerAddress(amqp_url).userinfo
     return url if api.username or not userinfo else api._replace(netloc=f"{userinfo}@{api.netloc}").geturl()

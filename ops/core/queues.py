@@ -1,14 +1,13 @@
 """The state of all queues: depth, age, consumers and rates."""
 
+import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
 
-import httpx
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 
@@ -16,6 +15,7 @@ from chassis.messaging.amqp import server_version
 from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.envelope import utc_now
 from contracts.topology import MARK, QUEUES
+from deploy.management import Management, ManagementError, quoted, with_login
 from deploy.topology_drift import by_queue, drift_of
 from ops.core.dead_letters.letters import DeadLetter
 from ops.core.message_log.stream import LogStream, NoLogError
@@ -24,6 +24,8 @@ from ops.core.session import OperatorSession
 from ops.core.target import Target
 
 _LOOK_BACK = timedelta(hours=1)
+_API_TIMEOUT = 3.0
+"""Seconds for each of the management API's answers. The page asks again every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +142,18 @@ async def _listed(target: Target) -> tuple[Any, Any, Any] | None:
     """Queues, exchanges and bindings by the management API; None where there is none, or it does not answer."""
     if target.management_url is None:
         return None
-    address, broker = urlsplit(target.management_url), BrokerAddress(target.amqp_url)
-    vhost = quote(broker.vhost, safe="")
-    login = (unquote(address.username or "") or broker.login, unquote(address.password or "") or broker.password)
-    base = f"{address.scheme}://{address.hostname}:{address.port or 15672}/api"
+    management = Management(with_login(target.management_url, target.amqp_url), timeout=_API_TIMEOUT)
+    vhost = quoted(BrokerAddress(target.amqp_url).vhost)
+
+    def listed() -> tuple[Any, Any, Any]:
+        queues, exchanges, bindings = (
+            management.call("GET", f"/api/{what}/{vhost}") for what in ("queues", "exchanges", "bindings")
+        )
+        return queues, exchanges, bindings
+
     try:
-        async with httpx.AsyncClient(auth=login, timeout=3, trust_env=False) as http:
-            answers = [await http.get(f"{base}/{what}/{vhost}") for what in ("queues", "exchanges", "bindings")]
-            queues, exchanges, bindings = (answer.raise_for_status().json() for answer in answers)
-            return queues, exchanges, bindings
-    except (httpx.HTTPError, ValueError):
+        return await asyncio.to_thread(listed)
+    except ManagementError:
         return None
 
 
