@@ -17,10 +17,13 @@ from typing import Protocol, Self
 
 import structlog
 
+from chassis.text import cut
+
 log = structlog.get_logger()
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _LONGEST = 55
+_LONGEST_ERROR = 300
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 _ORDER = re.compile(r"ord_[0-9a-z]{1,60}")
 
@@ -122,7 +125,7 @@ def start(service: str, version: str, environ: Mapping[str, str]) -> None:
 
         use(OtlpTracer.exporting(service, version, environ))
     except Exception as error:
-        log.error("tracing.off", error=f"{type(error).__name__}: {error}"[:300])
+        log.error("tracing.off", error=cut(repr(error), _LONGEST_ERROR))
 
 
 def use(tracer: Tracer | None) -> None:
