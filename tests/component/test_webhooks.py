@@ -35,6 +35,7 @@ from tests.support import orders as given
 from tests.support.certificates import certificate
 from tests.support.fake_store import FakeStore
 from tests.support.receipts import issued, taxed
+from tests.support.waiting import until
 from tests.support.webhook_receiver import (
     CLOSE,
     ENDLESS,
@@ -384,8 +385,13 @@ async def test_two_processes_send_each_webhook_once() -> None:
         other = Desk(store=desk.store, now=desk.now)
         for number in range(10):
             await desk.event(receipt_issued(order_id=OrderId(f"ord_{number}")), f"m-{number}")
-        for _ in range(6):
+
+        async def all_are_sent() -> bool:
             await asyncio.gather(desk.sweep(), other.sweep())
+            return len(receiver.received) >= 10
+
+        await until(all_are_sent, "both processes together have sent ten webhooks")
+        await asyncio.gather(desk.sweep(), other.sweep())
 
     assert sorted(each.verified(SECRET)["data"]["order_id"] for each in receiver.received) == [
         f"ord_{number}" for number in range(10)
