@@ -278,7 +278,11 @@ def wrong_alarms(world: "World") -> Iterator[str]:
 
 
 def _is_explained(world: "World", watch: Watch, name: str, rang: Interval) -> bool:
-    return any(each.overlaps(rang.begin - SLACK, rang.end) for each in watch.perhaps.get(name, ())) or any(
+    if any(each.overlaps(rang.begin - SLACK, rang.end) for each in watch.perhaps.get(name, ())):
+        return True
+    if any(rang.begin - SLACK <= at <= rang.end for at in world.writes.alarming.get(name, ())):
+        return True  # between two looks
+    return any(
         name in outage.rings | outage.may_ring and interval.begin <= rang.begin <= interval.end + outage.aftermath
         for outage, interval in world.outages
     )

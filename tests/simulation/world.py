@@ -248,7 +248,7 @@ class World:
         self.early: list[str] = []
         """Messages that were acknowledged before they were handled."""
         self.broker.on_settled = self._settled
-        self.writes = Writes()
+        self.writes = Writes(self.loop.time)
         self.store.on_write = self.writes.written
 
     @property

@@ -1,6 +1,6 @@
 """What was ever written into documents, watched at the store: a law may ask what became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from contracts.topology import COMMANDS, EVENTS
@@ -11,6 +11,12 @@ _DECIDED = ("orders", "payments", "psp_sweeps")
 """Collections whose documents change once for each message. Of `stock`, the decision alone determines that."""
 
 
+_ALARMING: Mapping[str, Callable[[Document], bool]] = {
+    "BellhopOrderNeedsReview": lambda state: state["status"] == "needs_review",
+    "BellhopRefundFailed": lambda state: any(each["stage"] == "failed" for each in state.get("refunds", ())),
+}
+"""Alarms about an order's state, which may last for less than the time between two looks."""
+
 _LARGEST = 20 * 1024
 """Bytes of a document; the largest of a hostile history has 12 KiB."""
 _LARGEST_OF = {"receipt_registers": 64 * 1024}
@@ -20,7 +26,8 @@ _LARGEST_OF = {"receipt_registers": 64 * 1024}
 class Writes:
     """Watches every write of a history."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self.repeated: list[str] = []
         """Messages that have changed a document a second time."""
         self.promised: dict[str, str] = {}
@@ -28,6 +35,8 @@ class Writes:
         self.oversized: list[str] = []
         self.largest = 0
         """Bytes of the largest document."""
+        self.alarming: dict[str, list[float]] = {}
+        """By alarm, when an order got into the state that it is about, for however short."""
         self._causes: dict[tuple[str, Any], set[str]] = {}
 
     def written(self, of: Collection, document_id: Any, before: Document | None) -> None:
@@ -43,6 +52,10 @@ class Writes:
         for entry in document["outbox"]:
             if entry["exchange"] in (COMMANDS.name, EVENTS.name):
                 self.promised[entry["id"]] = f"{entry['kind']} of version {document['version']} of {document_id}"
+        if of.name == "orders":
+            for name, is_so in _ALARMING.items():
+                if is_so(document["state"]):
+                    self.alarming.setdefault(name, []).append(self._clock())
         if of.name in _DECIDED:
             causes = self._causes.setdefault((of.name, document_id), set())
             if newest["id"] in causes:
