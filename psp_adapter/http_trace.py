@@ -27,12 +27,12 @@ def span_of(method: str, url: str) -> tuple[str, Kind, dict[str, Value]]:
     """Name, kind and attributes of the span of a call. Queries and the parts of a path that are ids are left out."""
     address = urlsplit(url)
     route = "/".join("{id}" if _ID.fullmatch(part) else part for part in address.path.split("/"))
-    name, method = f"{method.upper()} {route}", method.upper()
-    return (
-        name,
-        Kind.CLIENT,
-        {"http.request.method": method, "server.address": address.hostname or "", "url.template": route},
-    )
+    attributes: dict[str, Value] = {
+        "http.request.method": method.upper(),
+        "server.address": address.hostname or "",
+        "url.template": route,
+    }
+    return f"{method.upper()} {route}", Kind.CLIENT, attributes
 
 
 _captured: ContextVar[list[PspCall] | None] = ContextVar("captured", default=None)

@@ -27,24 +27,22 @@ from chassis.errors import (
     PublishRefusedError,
     UnroutableError,
 )
+from chassis.messaging import spans
 from chassis.messaging.amqp import ShieldedBroker, shielded
 from chassis.messaging.attachment import attach_only
 from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.broker_calls import BrokerCalls
 from chassis.messaging.consumers import Consumers
 from chassis.messaging.envelope import Envelope, utc_now
-from chassis.messaging.headers import text
 from chassis.messaging.message_log import Copy, MessageLog
 from chassis.messaging.newer_versions import NewerVersions
 from chassis.messaging.poison import ONE_AT_A_TIME, Caution
 from chassis.messaging.provenance import Arrival, Door, Trust, original_of
 from chassis.messaging.replies import Replies
 from chassis.messaging.topology import declare_topology, verify_topology
-from chassis.runtime import tracing
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.redaction import Redaction
 from chassis.runtime.settings import ServiceSettings
-from chassis.runtime.tracing import Kind, Span
 from contracts.accounts import OPERATOR, own_queue
 from contracts.message import Message, parse
 from contracts.topology import COMMANDS, EVENTS, QUERIES, REPLIES, Binding, Queue
@@ -178,7 +176,7 @@ class Bus:
             try:
                 arrival = Arrival.of(message).original
                 door.admit(arrival)
-                with _span_of_live(arrival, name):
+                with spans.of_live_view(name, arrival):
                     await handler(parse(message.type or "", message.body))
             except Exception as error:
                 log.warning("live.dropped", kind=message.type, error=repr(error))
@@ -260,7 +258,7 @@ class Bus:
             self._replies.send(envelope)
             self._count(envelope)
             return
-        with _span_of(envelope) as span:
+        with spans.of_sending(envelope) as span:
             if span.traceparent != envelope.traceparent:
                 envelope = replace(envelope, traceparent=span.traceparent)
             now = self.clock()
@@ -369,36 +367,6 @@ class Bus:
     async def is_connected(self) -> bool:
         """Whether the broker currently answers."""
         return self._connection is not None and await self.broker.ping(timeout=2.0)
-
-
-def _span_of(envelope: Envelope) -> Span:
-    """The span of publishing a message: under what caused it, else in the trace of its order."""
-    return tracing.begin(
-        f"send {envelope.kind}",
-        Kind.PRODUCER,
-        parent=envelope.traceparent,
-        order_id=getattr(envelope.message, "order_id", None),
-        attributes={
-            "messaging.system": "rabbitmq",
-            "messaging.operation.type": "send",
-            "messaging.destination.name": envelope.exchange,
-            "messaging.message.id": envelope.message_id,
-        },
-    )
-
-
-def _span_of_live(arrival: Arrival, queue: str) -> Span:
-    """The span of passing an event to live views."""
-    return tracing.begin(
-        f"process {arrival.kind}",
-        Kind.CONSUMER,
-        parent=text(arrival.headers, "traceparent"),
-        attributes={
-            "messaging.system": "rabbitmq",
-            "messaging.operation.type": "process",
-            "messaging.destination.name": queue,
-        },
-    )
 
 
 def _failure_of(error: BaseException) -> type[PublishFailedError]:

@@ -28,6 +28,7 @@ from chassis.errors import (
     is_for_newer,
     is_transient,
 )
+from chassis.messaging import spans
 from chassis.messaging.amqp_decoding import UndecodedHeaders
 from chassis.messaging.breaker import BreaksCircuit
 from chassis.messaging.bus import Bus
@@ -37,19 +38,15 @@ from chassis.messaging.envelope import Delivery, utc_now
 from chassis.messaging.headers import (
     ATTEMPT,
     ATTEMPT_TRACEPARENT,
-    REPLAY_PLAN,
     SENT_BY,
     known_headers,
-    text,
     undecoded,
 )
 from chassis.messaging.message_log import Copy
 from chassis.messaging.provenance import Arrival, Door
 from chassis.runtime import tracing
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.tracing import Kind, Span
 from contracts.accounts import may_receive_replies
-from contracts.ids import MAX_ID
 from contracts.message import Message, Query, UnknownKindError, known_version, parse
 from contracts.topology import DEAD, FAILURES, RETRY_LADDER, Queue, queue_named
 
@@ -118,7 +115,7 @@ class Consumer:
         order_id = getattr(body, "order_id", None)
         if order_id:
             structlog.contextvars.bind_contextvars(order_id=order_id)
-        with self._span_of(arrival, delivery, kind, order_id, began) as span:
+        with spans.of_handling(self._queue, arrival, delivery, kind, order_id, began) as span:
             if span.traceparent != delivery.traceparent:
                 delivery = replace(delivery, traceparent=span.traceparent)
             if trace_id := tracing.trace_id_of(delivery.traceparent):
@@ -153,28 +150,6 @@ class Consumer:
         level = log.debug if isinstance(body, Query) else log.info
         level("message.handled", outcome=outcome.name, reason=reason_of(outcome), ms=_milliseconds_since(started))
         return outcome.name
-
-    def _span_of(
-        self, arrival: Arrival, delivery: Delivery, kind: str, order_id: str | None, began: int | None
-    ) -> Span:
-        """The span of handling it. A retry is linked to the attempt that failed first, a replay to the original."""
-        headers = {} if arrival.is_first else arrival.headers
-        is_replay = text(headers, REPLAY_PLAN) is not None
-        return tracing.begin(
-            f"process {kind}",
-            Kind.CONSUMER,
-            parent=None if is_replay and tracing.is_on() else delivery.traceparent,
-            order_id=order_id,
-            links=(text(headers, ATTEMPT_TRACEPARENT), delivery.traceparent if is_replay else None),
-            attributes={
-                "messaging.system": "rabbitmq",
-                "messaging.operation.type": "process",
-                "messaging.destination.name": self._queue,
-                "messaging.message.id": delivery.message_id[:MAX_ID],
-                "bellhop.attempt": delivery.attempt,
-            },
-            began=began,
-        )
 
     async def _tell_breaker(self, outcome: Outcome[Any]) -> None:
         if self._breaker is None:

@@ -127,14 +127,11 @@ class OtlpTracer:
         attributes: Mapping[str, Value],
         began: int | None,
     ) -> OtlpSpan:
-        current = trace.get_current_span().get_span_context()
+        under = context.Context()
         if parent is not None:
-            under = context.Context()
             under = trace.set_span_in_context(trace.NonRecordingSpan(_ids(parent)), under)
-        elif kind in _FOLLOWS and current.is_valid:
+        elif kind in _FOLLOWS:
             under = context.get_current()
-        else:
-            under = context.Context()
         token = _root.set(trace_id)
         try:
             span = self._tracer.start_span(
@@ -155,7 +152,7 @@ class OtlpTracer:
     def fail_current(self, error_type: str) -> None:
         OtlpSpan(trace.get_current_span()).fail(error_type)
 
-    def shut_down(self, within: float) -> None:
+    def shut_down(self) -> None:
         self._provider.shutdown()
 
 

@@ -78,8 +78,8 @@ class Tracer(Protocol):
 
     def fail_current(self, error_type: str) -> None: ...
 
-    def shut_down(self, within: float) -> None:
-        """Export what is left, for at most `within` seconds."""
+    def shut_down(self) -> None:
+        """Export what is left, however long that takes."""
 
 
 class _Untraced:
@@ -140,7 +140,7 @@ def stop(within: float) -> None:
     if tracer is None:
         return
     use(None)
-    last = threading.Thread(target=tracer.shut_down, args=(within,), name="last spans", daemon=True)
+    last = threading.Thread(target=tracer.shut_down, name="last spans", daemon=True)
     last.start()
     last.join(within)
 

@@ -3,10 +3,10 @@
 from time import perf_counter
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.text import cut
-from chassis.web.request_trace import UNTRACED, trace_id_for
+from chassis.web.request_trace import UNTRACED, StatusSender, trace_id_for
 
 log = structlog.get_logger()
 
@@ -26,17 +26,12 @@ class HttpLog:
             return
         structlog.contextvars.clear_contextvars()
         started = perf_counter()
-        status = 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        sender = StatusSender(send)
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, sender)
         finally:
             ms = round((perf_counter() - started) * 1000, 1)
             path = cut(scope["path"], LONGEST_PATH)
-            log.info("http.handled", method=scope["method"], path=path, status=status, ms=ms, **trace_id_for(scope))
+            log.info(
+                "http.handled", method=scope["method"], path=path, status=sender.status, ms=ms, **trace_id_for(scope)
+            )

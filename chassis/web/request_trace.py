@@ -15,6 +15,19 @@ _KEY = "bellhop.request_trace"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+class StatusSender:
+    """Sends a response on, and remembers its status: 500 until it begins."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = _SERVER_ERROR
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
 class RequestTrace:
     """ASGI middleware: one span per request."""
 
@@ -26,18 +39,11 @@ class RequestTrace:
             await self._app(scope, receive, send)
             return
         pending = scope[_KEY] = _Pending(scope)
-        status = _SERVER_ERROR
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        sender = StatusSender(send)
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, sender)
         finally:
-            pending.end(status)
+            pending.end(sender.status)
 
 
 class _Pending:
