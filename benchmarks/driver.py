@@ -11,8 +11,8 @@ import httpx
 from benchmarks.figures import Measured, percentile
 from benchmarks.processes import processor_seconds, sums
 from client import PaymentSession, PendingError, ProblemError, calls
-from deploy.local.processes import PLAIN_HTTP
 from deploy.local.stack import LocalStack
+from deploy.management import PLAIN_HTTP
 from ops.demo.guest import CARD_FINE, Guest
 
 EXTRA = "alm-breakfast"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import ssl
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,13 +13,10 @@ from chassis.messaging.broker_address import BrokerAddress
 from deploy.local.credentials import AUDIENCE, ISSUER, Credentials
 from deploy.local.ports import HOST
 from deploy.local.process import Process
+from deploy.management import PLAIN_HTTP
 
 ROOT = Path(__file__).resolve().parents[2]
 THEMES = ROOT / "deploy" / "local" / "themes"
-
-PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For HTTP clients of this machine's parts, which speak no TLS. Each would otherwise read all of the system's trusted
-certificates first: 60 ms of work, in a loop that asks whether a part is ready yet."""
 
 OWN_KEY, CONNECTED, CONNECTED_ID = "seaside", "harbour", "acct_1BellhopHarbour"
 """The sandbox's accounts beside the default one, by name."""

@@ -142,10 +142,10 @@ async def _listed(target: Target) -> tuple[Any, Any, Any] | None:
     """Queues, exchanges and bindings by the management API; None where there is none, or it does not answer."""
     if target.management_url is None:
         return None
-    management = Management(with_login(target.management_url, target.amqp_url), timeout=_API_TIMEOUT)
-    vhost = quoted(BrokerAddress(target.amqp_url).vhost)
+    url, vhost = with_login(target.management_url, target.amqp_url), quoted(BrokerAddress(target.amqp_url).vhost)
 
     def listed() -> tuple[Any, Any, Any]:
+        management = Management(url, timeout=_API_TIMEOUT)
         queues, exchanges, bindings = (
             management.call("GET", f"/api/{what}/{vhost}") for what in ("queues", "exchanges", "bindings")
         )

@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.topology import LOG, QUEUES
 from deploy.local.broker import Broker
-from deploy.local.processes import PLAIN_HTTP
+from deploy.management import PLAIN_HTTP
 from ops.core.audit import Finding
 from ops.core.dead_letters.letters import DeadLetter
 from ops.core.messages import RecordedMessage

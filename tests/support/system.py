@@ -33,8 +33,8 @@ from contracts.topology import COPIES, LOG
 from deploy.local.broker import Broker
 from deploy.local.patience import patient
 from deploy.local.ports import HOST
-from deploy.local.processes import PLAIN_HTTP
 from deploy.local.store import Store
+from deploy.management import PLAIN_HTTP
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from notifications.settings import NotificationSettings, Security
