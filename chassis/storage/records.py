@@ -80,7 +80,10 @@ class MongoRecords(Generic[ModelT]):
 
     async def get(self, record_ids: Iterable[str]) -> dict[str, ModelT]:
         """The records with these ids, by id; unknown ids are left out."""
-        return await self._find({"_id": {"$in": list(record_ids)}})
+        ids, found = list(record_ids), dict[str, ModelT]()
+        for start in range(0, len(ids), _AT_ONCE):
+            found |= await self._find({"_id": {"$in": ids[start : start + _AT_ONCE]}})
+        return found
 
     async def find(self, **fields: str) -> dict[str, ModelT]:
         """The records whose fields have these values, by id."""

@@ -28,8 +28,6 @@ from ops.core.large_bodies import LargeBodies, large_of
 from ops.core.messages import Filter, RecordedMessage
 
 DEAD_QUEUES = tuple(queue.name for queue in QUEUES if queue.role is QueueRole.DEAD)
-_AT_ONCE = 200
-"""Letters in one read by their ids."""
 _PER_DELIVERY = ("x-delivery-count", "x-acquired-count")
 """Headers that RabbitMQ changes each time it delivers a message."""
 PARKING_AT = {
@@ -229,13 +227,6 @@ class DeadLetters:
                 raise NoSuchLetterError(given, len(fitting))
             letters.append(fitting[0])
         return letters
-
-    async def existing(self, ids: Sequence[str]) -> list[DeadLetter]:
-        """The letters with these ids; unknown ids are left out."""
-        found: list[DeadLetter] = []
-        for start in range(0, len(ids), _AT_ONCE):
-            found += (await self.records.get(ids[start : start + _AT_ONCE])).values()
-        return found
 
     async def _beginning(self, with_text: str) -> list[DeadLetter]:
         return list((await self.records.between("letter_id", with_text, f"{with_text}~")).values())

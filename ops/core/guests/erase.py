@@ -103,7 +103,7 @@ async def carry_out(desk: OperatorSession, proposal: Proposal, *, who: str, why:
         orders = await _forgotten(desk, known, erasure, proposal.at)
         is_open = {order.order_id for order in orders if order.erased_at is None}
         letters = [each for each in known.letters if each.message.order_id not in is_open]
-        await forget_in_audit_log(desk, {*subjects, *(each.letter_id for each in letters)})
+        await _forget_in_audit_log(desk, {*subjects, *(each.letter_id for each in letters)})
         rewritten = [each for each in letters if await _rewrite_letter(desk, each, erasure)]
         planned = [each for each in known.planned if each.message.order_id not in is_open]
         for item in planned:
@@ -182,7 +182,7 @@ async def forget_records(desk: OperatorSession) -> tuple[int, int]:
     """
     await desk.letters.drain()
     letters = planned = 0
-    await forget_in_audit_log(desk)
+    await _forget_in_audit_log(desk)
     async for letter, erasure in _forgotten_in(desk, await desk.letters.matching(Filter(), None)):
         letters += await _rewrite_letter(desk, letter, erasure)
     running = {plan.plan_id for plan in await desk.plans.all() if plan.stage is PlanStage.RUNNING}
@@ -213,7 +213,7 @@ async def _rewrite_planned(desk: OperatorSession, item: Planned, erasure: Erasur
         await desk.plans.note(item, Result.SKIPPED, _REMARK)
 
 
-async def forget_in_audit_log(desk: OperatorSession, also: Iterable[str] = ()) -> None:
+async def _forget_in_audit_log(desk: OperatorSession, also: Iterable[str] = ()) -> None:
     """Forget what the entries say about orders that have forgotten their guests, and about the orders and dead letters
     in `also`.
 
@@ -222,14 +222,15 @@ async def forget_in_audit_log(desk: OperatorSession, also: Iterable[str] = ()) -
     log = AuditLog(desk.store)
     typed = [entry for entry in await log.entries() if entry.subjects and _typed_in(entry)]
     subjects = sorted({subject for entry in typed for subject in entry.subjects})
-    letters = {letter.letter_id: letter.message.order_id or "" for letter in await desk.letters.existing(subjects)}
+    known = await desk.letters.records.get(subjects)
+    letters = {letter_id: letter.message.order_id or "" for letter_id, letter in known.items()}
     orders = await loaded(ExtrasStore(desk.store).orders, sorted({*subjects, *letters.values()}))
     erased = {order.order_id for _, order in orders if order.erased_at is not None}
     is_erased = {order.order_id: order.order_id in erased for _, order in orders}
     is_erased |= {letter_id: order_id in erased for letter_id, order_id in letters.items()} | dict.fromkeys(also, True)
     for entry in typed:
-        known = [is_erased[subject] for subject in entry.subjects if subject in is_erased]
-        texts = _typed_in(entry, has_others=not all(known)) if any(known) else []
+        about = [is_erased[subject] for subject in entry.subjects if subject in is_erased]
+        texts = _typed_in(entry, has_others=not all(about)) if any(about) else []
         if texts:
             await log.forget(entry, **dict.fromkeys(texts, ERASED))
 

@@ -152,10 +152,8 @@ class Plans:
         """A plan and its messages in order. Raises NoSuchPlanError."""
         plan = await self.header(plan_id)
         ids = [item_id(plan_id, number) for number in range(1, plan.messages + 1)]
-        items: list[Planned] = []
-        for start in range(0, len(ids), _PAGE):
-            items += (await self.items.get(ids[start : start + _PAGE])).values()
-        return plan, sorted(items, key=lambda item: item.number)
+        items = await self.items.get(ids)
+        return plan, sorted(items.values(), key=lambda item: item.number)
 
     async def messages(self) -> AsyncIterator[list[Planned]]:
         """The messages of all plans, in parts by the first digit of the plans' ids.

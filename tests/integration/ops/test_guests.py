@@ -139,6 +139,14 @@ async def fulfilled_order(operator: Operator, guest: Guest) -> str:
     return order_id
 
 
+async def correct_a_letter(operator: Operator, guest: Guest, order_id: str, *why: str) -> None:
+    """A guest's command is dead-lettered, and an operator edits what the guest typed."""
+    command = cancelling(order_id, guest.guest_id, reason="ill at home")
+    await operator.park(command, "orders.cancel-order.v1", "extras.commands", "m-1")
+    [letter] = await operator.json("dead", "list", code=1)
+    await operator.runs("dead", "edit", letter["letter_id"], "--set", "reason=ill", *(why or WHY))
+
+
 async def test_a_guest_is_erased_everywhere_and_the_books_stay(operator: Operator, guest: Guest) -> None:
     order_id = await fulfilled_order(operator, guest)
     await operator.park(
@@ -266,10 +274,7 @@ async def test_a_corrected_letter_that_a_backup_has_brought_back_is_forgotten_in
     operator: Operator, guest: Guest
 ) -> None:
     order_id = await fulfilled_order(operator, guest)
-    command = cancelling(order_id, guest.guest_id, reason="ill at home")
-    await operator.park(command, "orders.cancel-order.v1", "extras.commands", "m-1")
-    [letter] = await operator.json("dead", "list", code=1)
-    await operator.runs("dead", "edit", letter["letter_id"], "--set", "reason=ill", *WHY)
+    await correct_a_letter(operator, guest, order_id)
     with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
         database = client[operator.system.setup.database]
         backup = {name: list(database[name].find()) for name in ("dead_letters", "audit_log")}
@@ -291,11 +296,8 @@ async def test_what_an_interrupted_erasure_has_left_in_the_audit_log_is_forgotte
 ) -> None:
     """The letters are rewritten, their order has forgotten the guest: only the entries still say something."""
     order_id = await fulfilled_order(operator, guest)
-    command = cancelling(order_id, guest.guest_id, reason="ill at home")
-    await operator.park(command, "orders.cancel-order.v1", "extras.commands", "m-1")
-    [letter] = await operator.json("dead", "list", code=1)
     why = ("--why", "the guest is ill at home")
-    await operator.runs("dead", "edit", letter["letter_id"], "--set", "reason=ill", *why)
+    await correct_a_letter(operator, guest, order_id, *why)
     await operator.runs("reconcile", "--order", order_id, *why)
     with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url, tz_aware=True) as client:
         audit_log = client[operator.system.setup.database].audit_log
@@ -316,10 +318,7 @@ async def test_a_corrected_letter_that_was_deleted_is_forgotten_in_the_audit_log
     operator: Operator, guest: Guest
 ) -> None:
     order_id = await fulfilled_order(operator, guest)
-    command = cancelling(order_id, guest.guest_id, reason="ill at home")
-    await operator.park(command, "orders.cancel-order.v1", "extras.commands", "m-1")
-    [letter] = await operator.json("dead", "list", code=1)
-    await operator.runs("dead", "edit", letter["letter_id"], "--set", "reason=ill", *WHY)
+    await correct_a_letter(operator, guest, order_id)
     with MongoClient[dict[str, Any]](operator.system.setup.mongodb_url) as client:
         client[operator.system.setup.database].dead_letters.delete_many({})
     assert "ill at home" in stored_text(operator)
