@@ -144,6 +144,8 @@ between write and publish is a message that comes late. Deliveries, deadlines an
 - requests that the PSP leaves unanswered (a refund for weeks) or refuses (a wrong key, a missing permission, an unknown
   id, this object: the adapter's own handlers decide what follows), failures that it stores and repeats, idempotency
   keys that it has forgotten;
+- commands for a property with an account of its own that an adapter of an older version handles at the default account,
+  and a session of another account that names the payment and is paid;
 - messages of any age that an operator replays in any state, after their ids were forgotten;
 - one store that is restored from a backup, and then gets its part of the log or, if the log is lost, the corrections
   of `bellhop reconcile`.
@@ -151,7 +153,8 @@ between write and publish is a message that comes late. Deliveries, deadlines an
 Longer random walks through the same model (`test_money_stateful.py`) exceed these bounds.
 
 **In every state**: no order is confirmed without the full amount captured, unless staff accepted it; refunds never
-exceed the captures; no refund is made twice; no message is parked; deciding on a handled message again changes
+exceed the captures; no refund is made twice; a payment stays at the account of its order, and no money of another
+account counts for it; no message is parked; deciding on a handled message again changes
 nothing.
 
 **At rest**: a closed order keeps no money without a refund or review; no guest pays twice; no order is stuck; order
@@ -166,7 +169,7 @@ From every state, deliveries, clocks and the PSP alone lead to a final one. Bugs
 adapter and in the restoring of a store are found, and the real code breaks no law within the same bounds
 (`test_planted_bugs.py`).
 
-CI explores 63 bounds, 2,627,000 states when this was written, in a minute and a half of processor time; with
+CI explores 72 bounds when this was written, in two minutes of processor time; with
 `BELLHOP_MODEL_DEPTH=deep`, 16 wider ones after them. `python -m tests.model` prints each bound with its number of
 states ([figures](testing.md#the-model-of-money)); the bounds are in `tests/model/bounds.py`. The random walks
 are the same 500 each time in CI; the deep run takes 5,000 others.

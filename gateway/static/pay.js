@@ -264,8 +264,9 @@ class Payment {
   }
 
   chooseAgain() {
-    this.page.cart.set(this.order.lines.map(({ extra_id: id, quantity, day }) => (
-      day ? { extra_id: id, quantity, day } : { extra_id: id, quantity })));
+    this.page.cart.set(this.order.lines.map(({ extra_id: id, quantity, day, slot }) => ({
+      extra_id: id, quantity, ...(day ? { day } : {}), ...(slot ? { slot } : {}),
+    })));
     this.page.go("/");
   }
 

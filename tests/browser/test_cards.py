@@ -133,6 +133,9 @@ async def test_a_session_that_has_expired_says_so_and_offers_the_same_again(
 ) -> None:
     system = await own_system(pay_within=timedelta(seconds=2))  # type: ignore[misc]
     guest = await visit(on=system)
+    await guest.choose("alm-private-spa")
+    await guest.page.select_option("#alm-private-spa-day-0", "2038-02-03")
+    await guest.page.select_option("#alm-private-spa-slot-0", "17:00")
     await guest.order()
 
     await guest.is_at("lapsed")
@@ -140,4 +143,5 @@ async def test_a_session_that_has_expired_says_so_and_offers_the_same_again(
     await guest.page.click("#choose-again")
 
     await expect(guest.page.locator("#alm-breakfast-count-0")).to_have_text("2")
+    await expect(guest.page.locator("#alm-private-spa-slot-0")).to_have_value("17:00")
     await expect(guest.orders.first).to_have_attribute("data-status", "expired")

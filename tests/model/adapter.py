@@ -16,7 +16,6 @@ from chassis.errors import PermanentError, TransientError
 from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.seal import Seal
-from contracts.ids import RefundId
 from contracts.message import Event, Message
 from contracts.psp import (
     CapturePspSession,
@@ -26,9 +25,11 @@ from contracts.psp import (
     PspPaymentEvent,
     RetrievePspSession,
 )
-from psp_adapter.accounts import Accounts
+from contracts.psp_accounts import DEFAULT_ACCOUNT
+from psp_adapter.account_settings import AccountSettings
+from psp_adapter.accounts import Account, Accounts
 from psp_adapter.errors import Forbidden, PspBrokenError, PspForbiddenError, PspUnavailableError
-from psp_adapter.handlers import TRIES, AdapterHandlers
+from psp_adapter.handlers import TRIES, AdapterHandlers, PaymentCommand
 from tests.model import psp as at_psp
 from tests.model.bounds import KEY, OBJECT, RIGHT, UNKNOWN, Bounds
 from tests.model.psp import AUTHORISED, CANCELLABLE, Happened, Psp
@@ -36,6 +37,7 @@ from tests.model.rules import Book
 
 NO_ANSWER = -1
 ANSWERED, FORGOTTEN, REFUSED = "answered", "answered, its key forgotten", "refused"
+OLDER = "answered, by an older adapter"
 _SILENT = PspUnavailableError("asking", "silent")
 
 
@@ -61,10 +63,17 @@ class Adapter:
         """What may come of this command, by the numbers of the PSP and the message."""
         key = (psp, command)
         if key not in self._known:
-            self._known[key] = tuple(self._ask(psp, self._book.psps[psp], self._book.messages[command]))
+            about = cast(PaymentCommand, self._book.messages[command])
+            self._known[key] = tuple(self._ask_any(psp, self._book.psps[psp], about))
         return self._known[key]
 
-    def _ask(self, number: int, psp: Psp, command: Message) -> Iterator[Asked]:
+    def _ask_any(self, number: int, psp: Psp, command: PaymentCommand) -> Iterator[Asked]:
+        yield from self._ask(number, psp, command)
+        if self._bounds.left.older and command.psp_account != DEFAULT_ACCOUNT:
+            read = command.model_copy(update={"psp_account": DEFAULT_ACCOUNT})
+            yield from (said._replace(how=OLDER) for said in self._ask(number, psp, read) if said.how == ANSWERED)
+
+    def _ask(self, number: int, psp: Psp, command: PaymentCommand) -> Iterator[Asked]:
         silence = self._said(_SILENT, command)
         failure = self._for_good(psp, command)
         if failure is not None:
@@ -97,9 +106,11 @@ class Adapter:
                 CapturePspSession(psp_reference=reference)
                 | ClosePspSession(psp_reference=reference)
                 | RetrievePspSession(psp_reference=reference)
+                | CreatePspRefund(psp_reference=reference)
             ):
-                is_gone = psp.sessions[at_psp.number_of(reference) - 1].status == at_psp.GONE
-                return _REFUSALS[UNKNOWN] if is_gone else None
+                session = psp.sessions[at_psp.number_of(reference) - 1]
+                is_known = session.status != at_psp.GONE and session.account == command.psp_account
+                return None if is_known else _REFUSALS[UNKNOWN]
             case _:
                 return None
 
@@ -108,12 +119,14 @@ class Adapter:
         stored = {*psp.stored, _key(command)} if self._bounds.stores_failures and _key(command) else psp.stored
         return self._book.psps.number(psp._replace(stored=tuple(sorted(stored))))
 
-    def _said(self, error: Exception, command: Message) -> Asked:
+    def _said(self, error: Exception, command: PaymentCommand) -> Asked:
         """What the adapter's handlers publish when the PSP fails in this way for the last time, if anything."""
         bus = _Bus()
         psp: Any = _Failing(error)
         no_backfill: Any = Mock()
-        handlers = AdapterHandlers(Accounts.only(psp), cast(Bus, bus), _SEAL, no_backfill)
+        names = {DEFAULT_ACCOUNT, command.psp_account}
+        accounts = Accounts([Account.of(AccountSettings(name, ""), psp) for name in sorted(names)])
+        handlers = AdapterHandlers(accounts, cast(Bus, bus), _SEAL, no_backfill)
         handle = handlers.commands()[type(command)]
         delivery = Delivery("a command", "a correlation", command.kind, attempt=TRIES)
         parked = ""
@@ -163,7 +176,7 @@ class Adapter:
     def _forgotten(self, psp: Psp, message: Message) -> Iterator[tuple[Happened, Message]]:
         """What comes of a command whose idempotency key the PSP has forgotten, where that makes a difference."""
         match message:
-            case CreatePspSession(session_no=number) if any(each.asked_no == number for each in psp.sessions):
+            case CreatePspSession() if psp.opened_by(message):
                 after, answer = at_psp.session_asked(psp, message, forgotten=True)
                 yield Happened(after), answer
             case CreatePspRefund() if not self._bounds.looks_first:
@@ -185,7 +198,7 @@ class Adapter:
         if known is not None:
             yield Happened(psp), at_psp.refund_report(psp, known, ahead)
         elif refused:
-            yield Happened(psp), at_psp.refund_refused(RefundId(asked.refund_id), refused)
+            yield Happened(psp), at_psp.refund_refused(asked, refused)
         else:
             for state in ("succeeded", "pending") if self._bounds.slow_refunds else ("succeeded",):
                 happened = at_psp.refunded(psp, asked.refund_id, number, amount, state, tick)

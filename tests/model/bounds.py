@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from contracts.message import Message
 from contracts.psp import ClosePspSession, CreatePspSession, RetrievePspSession
+from contracts.psp_accounts import DEFAULT_ACCOUNT
+from tests.model.psp import SEASIDE
 
 
 class Left(NamedTuple):
@@ -17,6 +19,7 @@ class Left(NamedTuple):
     lost: int = 0  # a webhook about a payment never comes
     silent: int = 0  # the PSP does not answer: before doing what was asked, or after
     forgets: int = 0  # the PSP executes a command again whose idempotency key it has forgotten
+    older: int = 0  # a command is handled by an adapter of an older version, which knows the default account alone
     refuses: int = 0  # the PSP refuses what it is asked, in one of the ways that the bounds name
     replays: int = 0  # an operator sends a message again, of any age, in any state, its id remembered no more
     weeks: int = 0  # the PSP says nothing about a refund for two weeks
@@ -44,6 +47,7 @@ class Bounds:
     surprises: tuple[str, ...] = ("",)  # words of those surprises at the PSP that may come
     needs_approval: bool = False  # whether the hotel approves the order before its guest is charged
     erases: bool = False  # whether an operator may have the order forget its guest, as one of the staff's actions
+    account: str = DEFAULT_ACCOUNT  # the one at the PSP that the order's property names
     disputes: tuple[str, ...] = ("whole",)  # how a dispute may begin (whole, part, inquiry, prevented); appeals
 
     @property
@@ -58,6 +62,7 @@ class Bounds:
 OPENS = ("the guest opens the payment page",)
 PAYS_TWICE = ("the guest opens the payment page", "the guest pays", "the guest pays a second session")
 PAYS = ("the guest opens the payment page", "the guest pays")
+PAYS_ELSEWHERE = "the guest pays a session of another account"
 APPROVED = "staff: ApproveOrder"
 APPROVED_IN_PART = "staff: ApproveOrder (without a line)"
 SILENCE = ("the payment is polled", "the PSP is asked (silent, not done):")
@@ -262,6 +267,37 @@ METADATA = (
     ),
 )
 
+ACCOUNTS = tuple(
+    replace(bounds, name=f"at an account of its own: {bounds.name}", account=SEASIDE)
+    for bounds in (
+        Bounds("1 guest action, 1 command handled by an older adapter", Left(guest=1, older=1)),
+        Bounds("after opening: 2 guest actions, 1 command handled by an older adapter", Left(2, older=1), begin=OPENS),
+        Bounds("after paying: 2 staff actions, 1 command handled by an older adapter", Left(0, 2, older=1), begin=PAYS),
+        Bounds(
+            "after paying: 2 staff actions, our key refused", Left(0, 2, refuses=2), begin=PAYS, refusals=KEY_REFUSED
+        ),
+        Bounds(
+            "after opening: 2 guest actions, a session of another account paid",
+            Left(guest=2, psp=1),
+            begin=OPENS,
+            surprises=("another account",),
+        ),
+        Bounds(
+            "after paying: 1 staff action, a session of another account paid, refunded or disputed",
+            Left(staff=1, psp=2),
+            begin=PAYS,
+            surprises=("another account", "a part is refunded", "dispute"),
+        ),
+        Bounds(
+            "a session of another account paid, and the payment store goes back without a log",
+            Left(guest=1, restores=1),
+            begin=(PAYMENT_BACKUP, *OPENS, PAYS_ELSEWHERE),
+            surprises=("another account",),
+            reconciles=True,
+        ),
+    )
+)
+
 # What CI explores: about a minute.
 SHORT = (
     Bounds("3 guest actions", Left(guest=3)),
@@ -312,6 +348,7 @@ SHORT = (
     *REFUNDS_IN_TROUBLE,
     *VOUCHERS,
     *APPROVALS,
+    *ACCOUNTS,
     *WITHOUT_LOG,
 )
 # Further: minutes, and a few GB.

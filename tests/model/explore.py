@@ -86,7 +86,13 @@ def explore(
 ) -> Exploration:
     """Every world within `bounds`. Raises UnfinishedError when there are too many, also for so many seconds."""
     started = perf_counter()
-    model = Model(Book(rules or Rules(), counts_polls=bounds.has_silence, needs_approval=bounds.needs_approval), bounds)
+    book = Book(
+        rules or Rules(),
+        counts_polls=bounds.has_silence,
+        needs_approval=bounds.needs_approval,
+        account=bounds.account,
+    )
+    model = Model(book, bounds)
     laws = Laws(model)
     seen = _Seen(model.start())
     found = Exploration(bounds)
@@ -116,7 +122,6 @@ def explore(
         for lost in _cannot_reach(finals, sources, targets, len(seen.worlds)):
             if not seen.worlds[lost].flight:
                 _note(found, f"{NEVER_FINAL} ({standing(model, seen.worlds[lost])})", model, seen, lost)
-    book = model.book
     found.states, found.seconds = len(seen.worlds), perf_counter() - started
     found.orders, found.payments, found.psps = len(book.orders), len(book.payments), len(book.psps)
     return found

@@ -98,6 +98,9 @@ class Happenings:
         if "a second session" in self._bounds.surprises and len(psp.sessions) == 1:
             happened = at_psp.paid_elsewhere(psp, psp.sessions[0].asked_no, tick)
             yield Possible("the guest pays a second session", happened)
+        if "another account" in self._bounds.surprises and len(psp.sessions) == 1:
+            happened = at_psp.paid_at_another_account(psp, tick)
+            yield Possible("the guest pays a session of another account", happened)
 
     def _after_success(self, psp: Psp, number: int, left: int) -> Iterator[Possible]:
         if not at_psp.refusal(psp, number, PART):

@@ -48,7 +48,12 @@ def order_and_payment_agree_about_what_came(order: Order, payment: Payment | Non
     return order.received is None or (payment is not None and payment.received == order.received)
 
 
+def a_payment_stays_at_its_account(order: Order, payment: Payment | None, _psp: Psp) -> bool:
+    return payment is None or payment.psp_account == order.psp_account
+
+
 ALWAYS: Mapping[str, Law] = {
+    "a payment stays at the account of its order": a_payment_stays_at_its_account,
     "never confirmed without the full amount captured": confirmed_means_captured,
     "refunds never exceed what was captured": refunds_never_exceed_what_was_captured,
     "no refund is made twice": no_refund_is_made_twice,
@@ -261,6 +266,9 @@ RECONCILED = (
 )
 """The laws at rest that hold where a store went back and its log was lost as well."""
 
+OF_EVERY_ACCOUNT = (LEFT_OPEN,)
+"""The laws about every account at the PSP; the others are about the one that the order's property names."""
+
 NOT_MADE_GOOD = "a store that went back ends where it was, once it has had its part of the log"
 BY_THE_KEY = "no refund fails because our key is refused"
 
@@ -339,6 +347,8 @@ def _broken(book: Book, world: World, laws: Mapping[str, Law]) -> list[str]:
     order = book.orders[world.order]
     if order is None:
         return ["an order is never lost"]
+    payment, psp = book.payments[world.payment], book.psps[world.psp]
+    seen = psp.seen_at(order.psp_account)
     return [
-        name for name, holds in laws.items() if not holds(order, book.payments[world.payment], book.psps[world.psp])
+        name for name, holds in laws.items() if not holds(order, payment, psp if name in OF_EVERY_ACCOUNT else seen)
     ]

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from chassis.decision import Ignored
-from contracts.ids import OrderId, RefundId, payment_id_of
+from contracts.ids import OrderId, payment_id_of
 from contracts.message import Event
 from contracts.money import Money
-from contracts.psp import CreatePspSession, PspRefundRefused, PspSessionCreated
+from contracts.psp import CreatePspRefund, CreatePspSession, PspRefundRefused, PspSessionCreated
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from psp_adapter.stripe_objects import Intent, RefundObject
 from psp_adapter.translate import report_of_event, report_of_intent, report_of_refund
 
@@ -31,6 +32,8 @@ PAYABLE_FOR = timedelta(days=3)
 """How long a voucher can be paid."""
 CONTESTED = ("needs_response", "appeal_needs_response")
 TAKEN = ("lost", "prevented")
+SEASIDE = "seaside"
+"""An account beside the default one."""
 
 
 class Session(NamedTuple):
@@ -49,6 +52,7 @@ class Session(NamedTuple):
     """Paying it authorises the money; it is captured later, or never."""
     is_by_hand: bool = False
     """It was captured in the dashboard."""
+    account: str = DEFAULT_ACCOUNT
 
 
 class Refund(NamedTuple):
@@ -120,6 +124,21 @@ class Psp(NamedTuple):
         """Whether a voucher can still be paid."""
         return any(session.is_voucher for session in self.sessions)
 
+    def opened_by(self, command: CreatePspSession) -> list[int]:
+        """The numbers of the sessions opened under this command's idempotency key; each account has its own keys."""
+        asked = command.session_no, command.psp_account
+        return [number for number, each in enumerate(self.sessions, start=1) if (each.asked_no, each.account) == asked]
+
+    def seen_at(self, account: str) -> "Psp":
+        """What one account knows. A session of another one keeps its number, and is as if it had never been paid."""
+        elsewhere = [number for number, each in enumerate(self.sessions, start=1) if each.account != account]
+        if not elsewhere:
+            return self
+        seen = self._replace(refunds=tuple(each for each in self.refunds if each.session_no not in elsewhere))
+        for number in elsewhere:
+            seen = seen.with_session(number, status="canceled", captured=0)
+        return seen._replace(disputed=0, dispute="", dispute_amount=0) if self.disputed in elsewhere else seen
+
     def with_session(self, number: int, **changes: Any) -> "Psp":
         sessions = list(self.sessions)
         sessions[number - 1] = sessions[number - 1]._replace(**changes)
@@ -163,9 +182,20 @@ def refund_changed(psp: Psp, refund: Refund, tick: int, **changes: Any) -> Happe
 
 def paid_elsewhere(psp: Psp, asked_no: int, tick: int) -> Happened:
     """A second session of the payment is paid, as after its idempotency key was forgotten."""
-    opened = psp._replace(sessions=(*psp.sessions, Session(asked_no=asked_no)))
-    paid = changed(opened, len(opened.sessions), "succeeded", "payment_intent.succeeded", tick, TOTAL)
-    return Happened(paid.psp, (session_created(asked_no, len(opened.sessions)), *paid.webhooks))
+    return _second_paid(psp, Session(asked_no=asked_no, account=psp.sessions[0].account), tick)
+
+
+def paid_at_another_account(psp: Psp, tick: int) -> Happened:
+    """A session of the payment is paid that an adapter of an older version has opened at another account."""
+    other = DEFAULT_ACCOUNT if psp.sessions[0].account != DEFAULT_ACCOUNT else SEASIDE
+    return _second_paid(psp, Session(account=other), tick)
+
+
+def _second_paid(psp: Psp, second: Session, tick: int) -> Happened:
+    opened = psp._replace(sessions=(*psp.sessions, second))
+    number = len(opened.sessions)
+    paid = changed(opened, number, "succeeded", "payment_intent.succeeded", tick, TOTAL)
+    return Happened(paid.psp, (session_created(paid.psp, number), *paid.webhooks))
 
 
 def refunded(psp: Psp, refund_id: str, session_no: int, amount: int, state: str, tick: int) -> Happened:
@@ -199,12 +229,12 @@ def dispute_changed(psp: Psp, session_no: int, state: str, tick: int, amount: in
 
 def session_asked(psp: Psp, asked: CreatePspSession, *, forgotten: bool) -> tuple[Psp, PspSessionCreated]:
     """A session is opened, or the one named that was opened under this key before, unless the key was forgotten."""
-    known = [number for number, each in enumerate(psp.sessions, start=1) if each.asked_no == asked.session_no]
+    known = psp.opened_by(asked)
     if known and not forgotten:
-        return psp.with_session(known[-1], answered=True), session_created(asked.session_no, known[-1])
-    opened = Session(asked_no=asked.session_no, is_manual=asked.is_captured_later)
+        return psp.with_session(known[-1], answered=True), session_created(psp, known[-1])
+    opened = Session(asked_no=asked.session_no, is_manual=asked.is_captured_later, account=asked.psp_account)
     after = psp._replace(sessions=(*psp.sessions, opened))
-    return after, session_created(asked.session_no, len(after.sessions))
+    return after, session_created(after, len(after.sessions))
 
 
 def unanswered(before: Psp, after: Psp) -> Psp:
@@ -217,12 +247,14 @@ def unanswered(before: Psp, after: Psp) -> Psp:
     return after._replace(sessions=tuple(each._replace(answered=answered) for each, answered in sessions))
 
 
-def session_created(asked_no: int, number: int) -> PspSessionCreated:
+def session_created(psp: Psp, number: int) -> PspSessionCreated:
     """The answer to opening a session: the same one, whatever became of the session since."""
+    session = psp.sessions[number - 1]
     return PspSessionCreated(
         order_id=ORDER_ID,
         payment_id=PAYMENT_ID,
-        session_no=asked_no,
+        psp_account=session.account,
+        session_no=session.asked_no,
         psp_reference=reference(number),
         amount=Money(amount=TOTAL, currency="EUR"),
         livemode=False,
@@ -232,17 +264,25 @@ def session_created(asked_no: int, number: int) -> PspSessionCreated:
 
 def report(psp: Psp, session_no: int, ahead: int) -> Event | None:
     """What asking for a session is answered with. `ahead`: how far our clock is before the PSP's, in seconds."""
-    return report_of_intent(_answer(psp, session_no), _at(psp, ahead))
+    answer = report_of_intent(_answer(psp, session_no), _at(psp, ahead))
+    return answer and answer.model_copy(update={"psp_account": psp.sessions[session_no - 1].account})
 
 
 def refund_report(psp: Psp, refund: Refund, ahead: int) -> Event:
     """What asking for a refund is answered with: as it was when it was made, for a repeated request too."""
     as_first = refund._replace(state=refund.first)
-    return report_of_refund(_refund_object(as_first), _answer(psp, refund.session_no), _at(psp, ahead))
+    answer = report_of_refund(_refund_object(as_first), _answer(psp, refund.session_no), _at(psp, ahead))
+    return answer.model_copy(update={"psp_account": psp.sessions[refund.session_no - 1].account})
 
 
-def refund_refused(refund_id: RefundId, why: str) -> PspRefundRefused:
-    return PspRefundRefused(order_id=ORDER_ID, payment_id=PAYMENT_ID, refund_id=refund_id, detail=why)
+def refund_refused(asked: CreatePspRefund, why: str) -> PspRefundRefused:
+    return PspRefundRefused(
+        order_id=ORDER_ID,
+        payment_id=PAYMENT_ID,
+        psp_account=asked.psp_account,
+        refund_id=asked.refund_id,
+        detail=why,
+    )
 
 
 def _counts(refund: Refund) -> bool:
@@ -298,7 +338,7 @@ def _webhook(psp: Psp, session_no: int, event_type: str, subject: dict[str, Any]
     event = {"type": event_type, "created": _at(psp).timestamp(), "data": {"object": subject or about.model_dump()}}
     message = report_of_event(event, about)
     if not isinstance(message, Ignored):
-        return (message,)
+        return (message.model_copy(update={"psp_account": psp.sessions[session_no - 1].account}),)
     if about.is_ours:
         raise AssertionError(f"the adapter has no rule for {event_type}: {message.reason}")
     return ()

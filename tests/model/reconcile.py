@@ -44,10 +44,11 @@ def reconcile(book: Book, order: int, payment: int, psp: int) -> Reconciled:
 
     if waits is not None and waits.status in lost_payments.WAITING:
         waiting = [lost_payments.Waiting(waits, book.payments[payment])]
-        ledger = Ledger(cast(StripeReader, _Stripe(book.psps[psp])), "bellhop")
+        accounts = {DEFAULT_ACCOUNT, waits.psp_account}
+        ledgers = [Ledger(cast(StripeReader, _Stripe(book.psps[psp], each)), "bellhop") for each in sorted(accounts)]
         payments = cast(Documents[Payment], known)
         with patch.object(lost_payments, "_PATIENCE", 0.0):
-            asyncio.run(lost_payments.restore(waiting, payments, [ledger], send))
+            asyncio.run(lost_payments.restore(waiting, payments, ledgers, send))
     for command in lost_payments.refunds_to_repeat(waits, known.payment) if waits is not None else ():
         asyncio.run(send(command))
     return Reconciled(now, sent, parked)
@@ -62,11 +63,11 @@ class _Payments:
 
 
 class _Stripe:
-    account = DEFAULT_ACCOUNT
-
-    def __init__(self, psp: Psp) -> None:
+    def __init__(self, psp: Psp, account: str) -> None:
         self._psp = psp
+        self.account = account
 
     async def each(self, _path: str, **_params: Any) -> AsyncIterator[Mapping[str, Any]]:
         for number in range(len(self._psp.sessions), 0, -1):
-            yield at_psp.intent(self._psp, number).model_dump()
+            if self._psp.sessions[number - 1].account == self.account:
+                yield at_psp.intent(self._psp, number).model_dump()

@@ -5,7 +5,7 @@ distinct order, payment, PSP and message gets a number; each decision is asked o
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar, get_args
@@ -47,6 +47,7 @@ from contracts.psp import (
     PspSessionOpen,
     RetrievePspSession,
 )
+from contracts.psp_accounts import DEFAULT_ACCOUNT
 from extras_service.catalogue.extra import Catalogue, Extra
 from extras_service.catalogue.quote import quote
 from extras_service.order.approval import REMINDED_AHEAD, VOIDED_AHEAD
@@ -240,8 +241,15 @@ class Book:
     `counts_polls`: whether questions to the PSP may go without an answer. Where none does, their number says nothing.
     """
 
-    def __init__(self, rules: Rules, *, counts_polls: bool = True, needs_approval: bool = False) -> None:
-        self._placing = PLACE_FOR_APPROVAL if needs_approval else PLACE
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        counts_polls: bool = True,
+        needs_approval: bool = False,
+        account: str = DEFAULT_ACCOUNT,
+    ) -> None:
+        self._placing = replace(PLACE_FOR_APPROVAL if needs_approval else PLACE, psp_account=account)
         self._rules = rules
         self._counts_polls = counts_polls
         self.refusal = rules.refusal

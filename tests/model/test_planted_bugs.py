@@ -26,6 +26,7 @@ from contracts.payments import (
 )
 from contracts.psp import (
     ClosePspSession,
+    CreatePspRefund,
     CreatePspSession,
     PspDisputeState,
     PspDisputeUpdated,
@@ -35,6 +36,7 @@ from contracts.psp import (
     PspSessionCreated,
     RetrievePspSession,
 )
+from contracts.psp_accounts import DEFAULT_ACCOUNT, AtPspAccount
 from extras_service.order.closure import cancelled
 from extras_service.order.decide import decide as decide_order
 from extras_service.order.inputs import OrderInput
@@ -52,6 +54,7 @@ from tests.model.explore import NEVER_FINAL, PARKED, Violation, explore
 from tests.model.laws import (
     BY_A_FAILURE,
     BY_THE_KEY,
+    LEFT_OPEN,
     NOT_CAPTURED,
     NOT_MADE_GOOD,
     NOT_VOIDED,
@@ -59,7 +62,7 @@ from tests.model.laws import (
     UNSEEN,
     WITHOUT_APPROVAL,
 )
-from tests.model.psp import NOW
+from tests.model.psp import NOW, SEASIDE
 from tests.model.rules import Rules
 
 
@@ -533,3 +536,56 @@ def test_an_authorisation_that_stays_when_the_order_is_declined_is_found() -> No
     found = broken(APPROVING, Rules(order=leaves_it), stop=False)
 
     assert NOT_VOIDED in found
+
+
+OLDER_ADAPTER = Bounds("an older adapter", Left(guest=1, older=1), account=SEASIDE)
+PAID_ELSEWHERE = Bounds(
+    "paid at another account", Left(guest=1, psp=1), begin=OPENS, surprises=("another account",), account=SEASIDE
+)
+
+
+def test_a_session_of_another_account_that_stays_open_is_found() -> None:
+    def leaves_it(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment and isinstance(message, PspSessionCreated) and message.psp_account != payment.psp_account:
+            return Ignored("a session of another account")
+        return decide_payment(payment, message, now)
+
+    assert LEFT_OPEN in broken(OLDER_ADAPTER, Rules(payment=leaves_it), stop=False)
+
+
+def test_money_of_another_account_that_counts_is_found() -> None:
+    def believes(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if payment is not None and isinstance(message, AtPspAccount):
+            message = message.model_copy(update={"psp_account": payment.psp_account})
+        return decide_payment(payment, message, now)
+
+    found = broken(PAID_ELSEWHERE, Rules(payment=believes))
+
+    assert "never confirmed without the full amount captured" in found
+
+
+def test_a_payment_that_is_opened_at_the_default_account_is_found() -> None:
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        if isinstance(message, CreatePaymentSession):
+            message = message.model_copy(update={"psp_account": DEFAULT_ACCOUNT})
+        return decide_payment(payment, message, now)
+
+    assert "a payment stays at the account of its order" in broken(PAID_ELSEWHERE, Rules(payment=forgets))
+
+
+def test_a_command_that_names_no_account_is_found() -> None:
+    """The refund: the default account does not know the payment."""
+
+    def forgets(payment: Payment | None, message: PaymentInput, now: datetime) -> Decision[Payment]:
+        decision = decide_payment(payment, message, now)
+        if not isinstance(decision, Applied):
+            return decision
+        sent = (
+            each.model_copy(update={"psp_account": DEFAULT_ACCOUNT}) if isinstance(each, CreatePspRefund) else each
+            for each in decision.messages
+        )
+        return Applied(decision.state, tuple(sent))
+
+    refunding = Bounds("refunding", Left(staff=1), begin=PAYS, account=SEASIDE)
+
+    assert any(law.startswith(NEVER_FINAL) for law in broken(refunding, Rules(payment=forgets), stop=False))

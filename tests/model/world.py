@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from contracts.payments import RefundStage
 from payment_service.payment.state import Payment
-from tests.model.adapter import FORGOTTEN, REFUSED
+from tests.model.adapter import FORGOTTEN, OLDER, REFUSED
 from tests.model.bounds import Left
 from tests.model.flight import ALIKE, with_sent
 from tests.model.rules import (
@@ -127,7 +127,10 @@ def is_behind(world: World, of: Receiver | None = None) -> bool:
 
 def left_after(left: Left, said: str) -> Left | None:
     """What may still happen after the PSP was asked with this end; None when that may not happen any more."""
-    silent, forgets, refuses = said.startswith("silent"), said == FORGOTTEN, said.startswith(REFUSED)
-    if (silent and not left.silent) or (forgets and not left.forgets) or (refuses and not left.refuses):
-        return None
-    return left._replace(silent=left.silent - silent, forgets=left.forgets - forgets, refuses=left.refuses - refuses)
+    after = left._replace(
+        silent=left.silent - said.startswith("silent"),
+        forgets=left.forgets - (said == FORGOTTEN),
+        older=left.older - (said == OLDER),
+        refuses=left.refuses - said.startswith(REFUSED),
+    )
+    return after if min(after) >= 0 else None

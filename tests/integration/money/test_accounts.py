@@ -57,7 +57,7 @@ def _transfer(guest: Guest) -> Json:
     return {"extra_id": f"{guest.property_id}-transfer", "quantity": 1}
 
 
-async def _captured(system: System, order_id: str) -> dict[str, int]:
+async def captured(system: System, order_id: str) -> dict[str, int]:
     """What each account holds for an order, in cents, less refunds; accounts without any are left out."""
     held = {}
     for account, key in KEYS.items():
@@ -78,11 +78,11 @@ async def test_each_hotel_is_paid_and_refunds_at_its_own_account(system: System,
     guest, desk = system.guest(hotel), Desk.of(system, hotel)
 
     order_id = await paid_order(system, guest, _transfer(guest))
-    assert await _captured(system, order_id) == {account: 4800}
+    assert await captured(system, order_id) == {account: 4800}
 
     body(await desk.refund(order_id, 1000), 200)
     await guest.sees(order_id, payment_status="partially_refunded")
-    assert await _captured(system, order_id) == {account: 3800}
+    assert await captured(system, order_id) == {account: 3800}
     result = await audited(system)
     assert result.findings == ()
     assert account in result.by_account
@@ -98,10 +98,10 @@ async def test_an_order_stays_at_its_account_although_the_hotel_has_another_one_
         await guest.sees(order_id, payment_status="paid")
         body(await desk.refund(order_id), 200)
         await guest.sees(order_id, payment_status="refunded")
-        assert await _captured(system, order_id) == {"seaside": 0}
+        assert await captured(system, order_id) == {"seaside": 0}
 
         later = await paid_order(system, guest, _transfer(guest))
-        assert await _captured(system, later) == {"default": 4800}
+        assert await captured(system, later) == {"default": 4800}
     finally:
         await _names(system, "seehotel", "seaside")
 
@@ -153,7 +153,7 @@ async def test_a_revoked_key_stops_no_other_hotel_and_its_payments_go_on_when_it
     assert opened is not None
     body(await system.pay(opened), 200)
     await guest.sees(order_id, payment_status="paid")
-    assert await _captured(system, order_id) == {"seaside": 4800}
+    assert await captured(system, order_id) == {"seaside": 4800}
 
 
 async def _names(system: System, hotel: str, account: str) -> None:
