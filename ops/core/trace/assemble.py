@@ -73,6 +73,8 @@ class _StoryBuilder:
         self.drafts: list[UnorderedStep] = []
         self._messages: dict[str, UnorderedStep] = {}
         self._latest: dict[str, UnorderedStep] = {}
+        self._failures: dict[tuple[str, int], UnorderedStep] = {}
+        """By message and attempt: the first one, since a message that is replayed may fail once more."""
         self._transitions: dict[tuple[str, int], UnorderedStep] = {}
         self._last_logged: UnorderedStep | None = None
 
@@ -164,6 +166,7 @@ class _StoryBuilder:
         self._add_calls(seen, draft)
         self.drafts.append(draft)
         self._latest[seen.message_id] = draft
+        self._failures.setdefault((seen.message_id, seen.attempt), draft)
 
     def _moment_of(self, seen: RecordedMessage) -> tuple[datetime, bool]:
         """The time it was sent, and whether that is exact to the millisecond."""
@@ -174,8 +177,9 @@ class _StoryBuilder:
         return seen.sent_at or before, False
 
     def remember(self, document: DocumentHistory) -> None:
-        """The transitions of a document, each after the message that made it."""
+        """The transitions of a document, each after the one before it and after the message that made it."""
         summary = ""
+        before: list[UnorderedStep] = []
         for change in document.history:
             cause = self._cause_of(change)
             still = "still " if change.summary == summary else ""
@@ -189,7 +193,9 @@ class _StoryBuilder:
                 message_kind=change.kind,
                 attempt=change.attempt,
                 cause=cause,
+                earlier=before,
             )
+            before = [draft]
             if draft.kind is StepKind.DEADLINE:
                 draft.detail = "its time had come"
             elif cause is None:
@@ -198,8 +204,8 @@ class _StoryBuilder:
             self._transitions[document.document_id, change.version] = draft
 
     def _cause_of(self, change: Transition) -> UnorderedStep | None:
-        tried_before = self._latest if change.attempt > 1 else self._messages
-        exact = tried_before.get(change.message_id)
+        failed = self._failures.get((change.message_id, change.attempt - 1))
+        exact = failed or self._messages.get(change.message_id)
         if exact is not None or change.message_id.count(".") == 0:
             return exact
         # Days of stock are changed in steps of a message, each with an id that begins with the message's.

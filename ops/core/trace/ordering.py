@@ -69,16 +69,20 @@ def _depth_under(cause: UnorderedStep | None, depths: dict[int, int]) -> int:
 
 
 def _in_order(drafts: Sequence[UnorderedStep]) -> Iterator[UnorderedStep]:
-    """Sort by time, but no step before one that it follows from."""
+    """Sort by time, but no step before one that it follows from. Steps that follow from each other lose no step: the
+    earliest of them comes first."""
     waits_for = {id(draft): {id(other) for other in _before(draft)} for draft in drafts}
     followers: dict[int, list[int]] = {}
     for index, draft in enumerate(drafts):
         for other in _before(draft):
             followers.setdefault(id(other), []).append(index)
-    ready = [(draft.at, index) for index, draft in enumerate(drafts) if not waits_for[id(draft)]]
+    left = {index: draft.at for index, draft in enumerate(drafts)}
+    ready = [(at, index) for index, at in left.items() if not waits_for[id(drafts[index])]]
     heapq.heapify(ready)
-    while ready:
-        _, index = heapq.heappop(ready)
+    while left:
+        _, index = heapq.heappop(ready) if ready else min((at, index) for index, at in left.items())
+        if left.pop(index, None) is None:
+            continue
         draft = drafts[index]
         yield draft
         for follower in followers.get(id(draft), ()):

@@ -65,15 +65,20 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
         (Participant.EXTRAS, "OrderConfirmed", ()),
         (Participant.EXTRAS, "ReceiptIssued", (Participant.EXTRAS, Participant.MAIL, Participant.WEBHOOKS)),
     ]
-    assert [step.what for step in of(story, StepKind.TRANSITION)] == [
+    # Each document by itself: every service estimates the store's clock, and a busy machine estimates it wrong.
+    transitions = [step.what for step in of(story, StepKind.TRANSITION)]
+    assert [what for what in transitions if what.startswith("order: ")] == [
         "order: pending_payment / unpaid",
         "order: still pending_payment / unpaid",
-        "payment: created",
-        "payment: session_open",
         "order: still pending_payment / unpaid",
-        "payment: succeeded",
         "order: confirmed / paid",
     ]
+    assert [what for what in transitions if what.startswith("payment: ")] == [
+        "payment: created",
+        "payment: session_open",
+        "payment: succeeded",
+    ]
+    assert len(transitions) == 7
     (retry,) = of(story, StepKind.RETRY)
     assert (retry.sender, retry.what, retry.attempt) == (Participant.ADAPTER, "CreatePspSession", 1)
     assert retry.detail.startswith("PspUnavailableError: the PSP failed while opening a session")
@@ -83,7 +88,7 @@ async def test_the_story_of_a_paid_order_goes_from_the_request_to_the_confirmati
     assert call.what.startswith("POST /v1/payment_intents 200 in ")
     (webhook,) = of(story, StepKind.WEBHOOK)
     assert webhook.what.endswith(" payment_intent.succeeded")
-    # Not whether each is exact: a busy machine estimates the store's clock a few milliseconds wrong.
+    # Not whether each is exact, for the same reason.
     moments = {step.number: step.at for step in story.steps}
     assert all(step.cause is None or moments[step.cause] <= step.at for step in story.steps)
     beginnings = [step.kind for step in story.steps if step.cause is None]

@@ -110,14 +110,49 @@ def test_a_webhook_stands_before_its_report_and_not_before_the_order_although_th
     assert steps_of(it)[1:] == ["PlaceOrder", "webhook payment_intent.succeeded", "PspPaymentSucceeded"]
 
 
+def test_the_changes_of_a_document_keep_their_order_although_its_clock_was_put_back() -> None:
+    second = Transition(2, after(-2000), "m-2", PROCESSING, "confirmed")
+    cause = seen("m-2", PROCESSING, -3000)
+    late = Transition(1, after(900), "http.1", PLACE, "pending")
+
+    it = build_story(ORDER, [PLACED, cause], [order(late, second)])
+
+    assert steps_of(it)[1:] == ["PlaceOrder", "PaymentProcessing", "order: pending", "order: confirmed"]
+
+
+def test_a_retried_message_that_was_replayed_later_loses_no_step() -> None:
+    """The replayed copy stands after everything that came of the message before, and its own failure after it."""
+    change = Transition(1, after(5010), "http.1", PLACE, "pending", attempt=2)
+    replayed = seen("http.1", PLACE, 90_000, exchange="commands", sender="operator")
+
+    it = build_story(ORDER, [PLACED, failure(1), BORN, replayed, failure(1)], [order(change)])
+
+    assert [(step.kind, step.what) for step in it.steps] == [
+        (StepKind.REQUEST, "POST /v1/orders"),
+        (StepKind.COMMAND, "PlaceOrder"),
+        (StepKind.RETRY, "PlaceOrder"),
+        (StepKind.TRANSITION, "order: pending"),
+        (StepKind.EVENT, "OrderPendingPayment"),
+        (StepKind.COMMAND, "PlaceOrder"),
+        (StepKind.RETRY, "PlaceOrder"),
+    ]
+
+
+def test_messages_that_name_each_other_as_their_cause_are_shown_nevertheless() -> None:
+    one, two = seen("m-1", PROCESSING, 10, causation_id="m-2"), seen("m-2", PROCESSING, 20, causation_id="m-1")
+
+    assert len(build_story(ORDER, [PLACED, one, two], []).steps) == 4
+
+
 def test_a_message_without_milliseconds_is_known_to_the_second() -> None:
     it = build_story(ORDER, [seen("m-1", PROCESSING, None)], [])
 
     assert [(step.at, step.is_exact) for step in it.steps] == [(NOW, False)]
 
 
-def test_a_retry_stands_between_a_message_and_what_came_of_it_in_the_end() -> None:
-    failure = seen(
+def failure(attempt: int) -> RecordedMessage:
+    """PlaceOrder fails for the `attempt`th time, and is retried."""
+    return seen(
         "http.1",
         PLACE,
         0,
@@ -125,16 +160,19 @@ def test_a_retry_stands_between_a_message_and_what_came_of_it_in_the_end() -> No
         headers={
             "ended": "retried",
             "again_in_s": 5,
-            "attempt": 2,
+            "attempt": attempt,
             "origin_queue": "extras.commands",
             "error_type": "StoreUnavailableError",
             "error": "the store\nis gone",
             "last_failed_at": after(5).isoformat(),
         },
     )
+
+
+def test_a_retry_stands_between_a_message_and_what_came_of_it_in_the_end() -> None:
     change = Transition(1, after(5010), "http.1", PLACE, "pending", attempt=3)
 
-    it = build_story(ORDER, [PLACED, failure], [order(change)])
+    it = build_story(ORDER, [PLACED, failure(2)], [order(change)])
 
     retry, changed = it.steps[2:]
     assert (retry.kind, retry.sender, retry.at, retry.attempt) == (StepKind.RETRY, Participant.EXTRAS, after(5), 2)
