@@ -13,7 +13,7 @@ BROKER_SUITES := tests/integration/flow tests/integration/money tests/integratio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup simulate bench check docs openapi format lock clean
+.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup simulate bench check docs openapi format lock release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
@@ -93,6 +93,9 @@ lock: setup ## pin requirements.txt again from pyproject.toml
 		--python-version 3.11 --universal --constraint requirements.txt -o deploy/requirements-build.txt
 	$(VENV)/python -m tools.check_lock --check
 
+release: setup ## the files of a release in dist/, tried out: wheel, SBOM, checksums, notes; TAG=v0.2.0 checks that it fits
+	$(VENV)/python -m tools.release $(if $(TAG),--tag $(TAG))
+
 clean: ## remove the virtual environment, caches and the local stack's data
-	rm -rf .venv .bellhop site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-artefacts
+	rm -rf .venv .bellhop site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-artefacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
