@@ -15,6 +15,8 @@ ATTEMPT = "attempt"
 """A webhook is sent, or its receiver has answered."""
 START = "start"
 """The service has started."""
+BY_OPERATOR = "operator"
+"""An operator's command has written it: the id of such a delivery begins with this, and its kind is the command."""
 
 BY_THE_CLOCK = (ATTEMPT, DEADLINE, ERASURE, LAPSED)
 

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from chassis.decision import Applied, Outcome, Refused, reason_of
 from chassis.messaging.envelope import Delivery
+from chassis.messaging.own_causes import BY_OPERATOR
 from chassis.runtime.secret_files import secret_from
 from chassis.seal import Seal
 from chassis.storage.audit_log import AuditLog
@@ -46,7 +47,6 @@ TESTED_WITHIN = 45.0
 """Seconds to wait for the answer to a test."""
 MOST = 200
 """Orders whose webhooks are listed at most."""
-_BY = "operator"
 
 
 class NotDoneError(Exception):
@@ -267,5 +267,5 @@ def _seal(target: Target) -> Seal:
 
 
 def _delivery(action: str) -> Delivery:
-    asked = f"{_BY}.{uuid4().hex}"
+    asked = f"{BY_OPERATOR}.{uuid4().hex}"
     return Delivery(asked, asked, action)

@@ -236,7 +236,7 @@ async def test_an_event_that_is_delivered_or_replayed_again_is_reported_once() -
         desk.start()
         await desk.sweep()
 
-    assert again == [Ignored("it is noted already")] * 3
+    assert again == [Ignored("it was delivered already, nothing is sent")] * 3
     assert len(receiver.received) == 1
 
 

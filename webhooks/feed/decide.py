@@ -76,8 +76,9 @@ def _wanted(feed: Feed | None, message: WebhookWanted, now: datetime) -> Decisio
             next_at=moment(now),
         )
         return Applied(made)
-    if feed.entry(message.webhook_id) is not None:
-        return Ignored("it is noted already")
+    known = feed.entry(message.webhook_id)
+    if known is not None:
+        return Ignored(known.why_not)
     return Applied(_with(feed, (*feed.entries, new), now))
 
 

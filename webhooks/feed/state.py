@@ -4,14 +4,18 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.decision import State
 from chassis.keys import joined, short_digest
+from chassis.text import cut
 from contracts.ids import OrderId, PropertyId, SubscriberId, WebhookId
 from contracts.webhooks import WebhookType
 
+_LONGEST_SAID = 80
+"""Of an answer in a summary: every write keeps its summary in the history."""
 TESTS = OrderId("tests")
 """In place of an order: the feed of a subscriber's tests."""
 
@@ -53,6 +57,36 @@ class WebhookEntry(BaseModel):
     deliveries: int = 0
     """How often the receiver has taken it: once, and once more each time an operator had it sent again."""
 
+    @property
+    def summary(self) -> str:
+        """For people: what became of it, after how many attempts, and what the receiver said last."""
+        said = f": {cut(self.said, _LONGEST_SAID)}" if self.said else ""
+        match self.status:
+            case WebhookStatus.WAITING:
+                again = " to be sent again" if self.deliveries else " waiting"
+                return f"{self.type}{again}{_after(self.attempts)}{said}"
+            case WebhookStatus.DELIVERED | WebhookStatus.PARKED:
+                return f"{self.type} {self.status}{_after(self.attempts)}{said}"
+            case WebhookStatus.DROPPED:
+                return f"{self.type} {self.status}{said}"
+            case _:
+                assert_never(self.status)
+
+    @property
+    def why_not(self) -> str:
+        """Why an event that asks for it once more has nothing sent."""
+        match self.status:
+            case WebhookStatus.WAITING:
+                return "it is noted already, and on its way"
+            case WebhookStatus.DELIVERED:
+                return "it was delivered already, nothing is sent"
+            case WebhookStatus.PARKED:
+                return "it was given up after days of failures, an operator decides"
+            case WebhookStatus.DROPPED:
+                return f"nothing is sent: {self.said}"
+            case _:
+                assert_never(self.status)
+
 
 class Feed(State):
     """The webhooks about one order to one subscriber."""
@@ -74,8 +108,20 @@ class Feed(State):
 
     @property
     def summary(self) -> str:
-        statuses = [each.status for each in self.entries]
-        return ", ".join(f"{statuses.count(each)} {each}" for each in WebhookStatus if each in statuses)
+        """The newest that is closed and the first that waits, in words; the others by number."""
+        closed = [each for each in self.entries if each.status is not WebhookStatus.WAITING]
+        newest = max(closed, key=lambda each: each.delivered_at or each.noted_at, default=None)
+        head, shown = self.head, list[str]()
+        if len(closed) > 1:
+            shown.append(f"{len(closed) - 1} earlier")
+        if newest is not None:
+            shown.append(newest.summary)
+        if head is not None:
+            is_sending = f"{head.type} being sent, attempt {head.attempts}"
+            shown.append(is_sending if self.claim else head.summary)
+        if (others := len(self.entries) - len(closed) - 1) > 0:
+            shown.append(f"{others} more waiting")
+        return "; ".join(shown)
 
     @property
     def head(self) -> WebhookEntry | None:
@@ -84,6 +130,10 @@ class Feed(State):
 
     def entry(self, webhook_id: str) -> WebhookEntry | None:
         return next((each for each in self.entries if each.webhook_id == webhook_id), None)
+
+
+def _after(attempts: int) -> str:
+    return f" after {attempts} attempts" if attempts > 1 else " after 1 attempt" if attempts else ""
 
 
 def moment(at: datetime) -> str:

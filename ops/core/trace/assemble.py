@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from chassis.messaging.consumer import PARKED
 from chassis.messaging.headers import SENT_AT_MS
-from chassis.messaging.own_causes import BY_THE_CLOCK
+from chassis.messaging.own_causes import ATTEMPT, BY_OPERATOR, BY_THE_CLOCK
 from chassis.storage.history import Transition
 from contracts import trace_headers
 from contracts.ids import OrderId, payment_id_of
@@ -181,11 +181,13 @@ class _StoryBuilder:
         summary = ""
         before: list[UnorderedStep] = []
         for change in document.history:
-            cause = self._cause_of(change)
+            # An attempt at a webhook has no message behind it: it follows from what was recorded before.
+            cause = next(iter(before), None) if change.kind == ATTEMPT else self._cause_of(change)
             still = "still " if change.summary == summary else ""
             summary = change.summary
+            is_by_itself = cause is None and _is_by_the_clock(change)
             draft = UnorderedStep(
-                kind=StepKind.DEADLINE if cause is None and _is_by_the_clock(change) else StepKind.TRANSITION,
+                kind=StepKind.DEADLINE if is_by_itself else StepKind.TRANSITION,
                 at=change.at,
                 sender=document.owner,
                 what=f"{document.name}: {still}{change.summary}",
@@ -198,6 +200,8 @@ class _StoryBuilder:
             before = [draft]
             if draft.kind is StepKind.DEADLINE:
                 draft.detail = "its time had come"
+            elif cause is None and change.message_id.startswith(f"{BY_OPERATOR}."):
+                draft.detail = f"by an operator: {change.kind}"
             elif cause is None:
                 draft.detail = f"caused by {name_of(change.kind)} (no longer in the log)"
             self.drafts.append(draft)

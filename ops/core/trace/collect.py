@@ -28,9 +28,10 @@ from ops.core.trace.assemble import DocumentHistory, build_story
 from ops.core.trace.causal_order import in_causal_order
 from ops.core.trace.model import Participant, Story
 from payment_service.collections import PaymentStore
+from webhooks.collections import WebhookStore
 
 _ID = re.compile(r"(?:ord|pay)_([a-z0-9]+)")
-_MOST_MAILS = 50
+_MOST_MAILS, _MOST_FEEDS = 50, 50
 _BEFORE = timedelta(minutes=1)
 """How much earlier than an order's creation its first message may have been sent: clocks differ, and retries wait."""
 
@@ -153,6 +154,11 @@ async def _documents(
         mail = await mails.load(mail_id)
         if mail is not None:
             yield _kept(Participant.MAIL, f"e-mail {mail.state.wanted.template}", mail)
+    feeds = WebhookStore(store).feeds
+    for feed_id in await feeds.ids_of(_MOST_FEEDS, order_id=order_id):
+        feed = await feeds.load(feed_id)
+        if feed is not None:
+            yield _kept(Participant.WEBHOOKS, f"webhooks to {feed.state.subscriber_id}", feed)
     lines = order.state.lines if order else ()
     for extra_id, day, slot in dict.fromkeys((line.extra_id, line.day, line.slot) for line in lines):
         if day is None:

@@ -125,7 +125,38 @@ async def test_a_replayed_event_sends_nothing_twice_and_its_plan_says_so(system:
     forecast = await DryRun(store).forecast(event, WEBHOOK_EVENTS.name)
     store.close()
 
-    assert str(forecast) == "ignored: it is noted already"
+    assert str(forecast) == "ignored: it was delivered already, nothing is sent"
+
+
+async def test_a_trace_has_the_webhooks_of_an_order_among_its_steps(
+    system: System, operator: Operator, receiver: Receiver, subscribed: Json
+) -> None:
+    receiver.behaviours[:] = [500]
+    order_id = await paid(system)
+    await heard(receiver, order_id, 2)
+    name = f"webhooks to {subscribed['subscriber_id']}"
+
+    async def delivered() -> Any:
+        story = await operator.json("trace", order_id)
+        return story if "delivered" in story["summary"].get(name, "") else None
+
+    story = await until(delivered, "the trace has the answer")
+    said = (await operator.runs("trace", order_id)).said
+
+    assert story["summary"][name] == "order.confirmed delivered after 2 attempts: answered 200"
+    steps = [each for each in story["steps"] if each["sender"] == "webhooks"]
+    assert [each["what"].removeprefix(f"{name}: order.confirmed ") for each in steps] == [
+        "waiting",
+        "being sent, attempt 1",
+        "waiting after 1 attempt: answered 500",
+        "being sent, attempt 2",
+        "delivered after 2 attempts: answered 200",
+    ]
+    first = story["steps"][steps[0]["cause"] - 1]
+    assert first["message_kind"] == ReceiptIssued.wire_kind()
+    assert [each["cause"] for each in steps[1:]] == [each["number"] for each in steps[:-1]]
+    assert subscribed["secret"] not in said + str(story)
+    assert "k-1" not in said + str(story)
 
 
 async def test_an_operator_sees_what_was_sent_and_has_it_sent_again_after_a_plan(

@@ -189,3 +189,38 @@ def test_a_webhook_has_one_id_per_subscriber_and_subject() -> None:
 
     assert len(ids) == 3
     assert all(each.startswith("msg_") and len(each) == 30 for each in ids)
+
+
+def test_a_feed_says_what_became_of_its_webhooks_and_what_was_answered() -> None:
+    failed = after(FIRST, BEGUN, FAILED)
+    again = _applied(failed, AttemptBegun(ID, "claim-2", "{}", 5), PAUSES[0])
+    taken = _applied(again, AttemptEnded(ID, "claim-2", Verdict.TAKEN, "answered 204"), PAUSES[0])
+
+    assert after(FIRST).summary == "order.confirmed waiting"
+    assert after(FIRST, BEGUN).summary == "order.confirmed being sent, attempt 1"
+    assert failed.summary == "order.confirmed waiting after 1 attempt: answered 500"
+    assert again.summary == "order.confirmed being sent, attempt 2"
+    assert taken.summary == "order.confirmed delivered after 2 attempts: answered 204"
+    assert _applied(taken, SECOND, PAUSES[0]).summary.endswith(": answered 204; order.refunded waiting")
+    assert after(FIRST, SECOND).summary == "order.confirmed waiting; 1 more waiting"
+    assert parked().summary == "order.confirmed parked after 1 attempt: answered 500"
+    assert erased().summary == "order.confirmed dropped: the order has forgotten its guest"
+
+
+def test_an_answer_of_any_length_is_cut_in_a_summary() -> None:
+    feed = after(FIRST, BEGUN, AttemptEnded(ID, "claim-1", Verdict.FAILED, "x" * 500))
+
+    assert len(feed.summary) < 200
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (WebhookStatus.WAITING, "it is noted already, and on its way"),
+        (WebhookStatus.DELIVERED, "it was delivered already, nothing is sent"),
+        (WebhookStatus.PARKED, "it was given up after days of failures, an operator decides"),
+        (WebhookStatus.DROPPED, "nothing is sent: the order has forgotten its guest"),
+    ],
+)
+def test_a_repeated_event_is_ignored_for_what_became_of_its_webhook(status: WebhookStatus, reason: str) -> None:
+    assert outcome(FEEDS[status], FIRST) == Ignored(reason)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chassis.messaging.own_causes import ATTEMPT, BY_OPERATOR
 from chassis.storage.history import Transition
 from ops.core.messages import RecordedMessage
 from ops.core.trace.assemble import DocumentHistory, build_story
@@ -335,3 +336,26 @@ def test_a_program_gets_the_same_steps() -> None:
         "cause": None,
         "depth": 0,
     }
+
+
+def test_attempts_at_a_webhook_follow_from_the_event_that_asked_for_it() -> None:
+    asked = seen("rcp_7h3k.1.0", "orders.receipt-issued.v1", 10, sender="extras-service")
+    changes = (
+        Transition(1, after(12), "rcp_7h3k.1.0", asked.kind, "order.confirmed waiting"),
+        Transition(2, after(13), "msg_1.attempt.1", ATTEMPT, "order.confirmed being sent, attempt 1"),
+        Transition(3, after(20), "msg_1.attempt.1.answer", ATTEMPT, "order.confirmed delivered"),
+        Transition(4, after(90), f"{BY_OPERATOR}.1f", "webhooks send-again", "order.confirmed to be sent again"),
+    )
+    feed = DocumentHistory(Participant.WEBHOOKS, "whs_1.ord_7h3k", "webhooks to whs_1", changes[-1].summary, changes)
+
+    it = build_story(ORDER, [asked], [feed])
+
+    assert [(step.sender, step.what, step.cause) for step in it.steps[1:]] == [
+        (Participant.WEBHOOKS, "webhooks to whs_1: order.confirmed waiting", 1),
+        (Participant.WEBHOOKS, "webhooks to whs_1: order.confirmed being sent, attempt 1", 2),
+        (Participant.WEBHOOKS, "webhooks to whs_1: order.confirmed delivered", 3),
+        (Participant.WEBHOOKS, "webhooks to whs_1: order.confirmed to be sent again", None),
+    ]
+    assert {step.kind for step in it.steps[1:]} == {StepKind.TRANSITION}
+    assert it.steps[-1].detail == "by an operator: webhooks send-again"
+    assert it.summary == {"webhooks to whs_1": "order.confirmed to be sent again"}
