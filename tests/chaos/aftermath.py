@@ -90,7 +90,7 @@ async def now_and_then(look: Awaitable[T]) -> T:
     return await look
 
 
-async def nothing_left(look: Callable[[], Awaitable[Mapping[str, object]]], what: str) -> None:
+async def nothing_left(look: Callable[[], Awaitable[Mapping[str, object]]], what: str, *, within: float = CALM) -> None:
     """Wait until a look shows nothing any more; fail, saying what is left, when it takes too long."""
     left: dict[str, object] = {}
 
@@ -100,9 +100,9 @@ async def nothing_left(look: Callable[[], Awaitable[Mapping[str, object]]], what
         return not left
 
     try:
-        await until(nothing, f"there are no {what}", within=CALM)
+        await until(nothing, f"there are no {what}", within=within)
     except AssertionError:
-        raise AssertionError(f"{CALM:g} s after the last guest there are still {what}: {left}") from None
+        raise AssertionError(f"{within:g} s after the last guest there are still {what}: {left}") from None
 
 
 async def under_way(system: System) -> dict[str, str]:

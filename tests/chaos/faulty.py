@@ -21,6 +21,8 @@ from chassis.messaging.envelope import Envelope
 from chassis.messaging.requests import RequestClient
 from chassis.storage.stored_document import Stored
 from chassis.storage.write_path import WritePath
+from webhooks.dispatcher import Dispatcher
+from webhooks.http import Said
 
 FUSES = "BELLHOP_CHAOS_FUSES"
 
@@ -36,6 +38,10 @@ class Point(StrEnum):
     """A message is about to be published: whatever the PSP was asked before, it has done."""
     ASKED = "asked"
     """The gateway has published a guest's command, and has not answered the guest."""
+    CLAIMED = "claimed"
+    """An attempt to send a webhook is written down, and not made."""
+    ANSWERED = "answered"
+    """The receiver of a webhook has answered, and that is not written down."""
 
 
 class Fuses:
@@ -75,7 +81,7 @@ class Fuses:
 def wrap(fuses: Fuses) -> None:
     """Put the points around the chassis of this process."""
     send_outbox, ack = WritePath._send_outbox, RabbitMessage.ack
-    publish, request = Bus.publish, RequestClient._publish
+    publish, request, post = Bus.publish, RequestClient._publish, Dispatcher._post
 
     async def sending(self: WritePath[Any, Any], stored: Stored[Any]) -> None:
         if stored.outbox:
@@ -97,7 +103,14 @@ def wrap(fuses: Fuses) -> None:
         if envelope.must_arrive:
             fuses.reached(Point.ASKED)
 
+    async def posting(self: Dispatcher, *args: Any) -> Said:
+        fuses.reached(Point.CLAIMED)
+        said = await post(self, *args)
+        fuses.reached(Point.ANSWERED)
+        return said
+
     patch.object(WritePath, "_send_outbox", sending).start()
+    patch.object(Dispatcher, "_post", posting).start()
     patch.object(RabbitMessage, "ack", acknowledging).start()
     patch.object(Bus, "publish", publishing).start()
     patch.object(RequestClient, "_publish", requesting).start()

@@ -3,16 +3,19 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
 
 from tests.support.books import Line, broken
-from tests.support.desk import cancel
+from tests.support.desk import Desk, cancel
 from tests.support.guest import Guest, Json
 from tests.support.system import DECLINED_CARD, GOOD_CARD, System
 from tests.support.waiting import until
+
+REFUND = 1000
+"""Cents that staff give back to some guests."""
 
 PERSISTENCE = 90.0
 """Seconds a guest goes on trying."""
@@ -112,6 +115,23 @@ class Story:
             await self.pay(DECLINED_CARD)
             await self.pay()
 
+    async def is_refunded(self) -> None:
+        """Staff give a part back, as soon as it is confirmed."""
+        await self.pays()
+        desk, key = Desk.of(self.system), uuid.uuid4().hex
+
+        async def is_confirmed() -> bool:
+            answer = await self._asked(lambda: self.guest.look(self.order_id), 200, 503)
+            return answer is not None and answer.is_success and answer.json()["status"] == "confirmed"
+
+        async def attempt() -> bool:
+            answer = await self._asked(lambda: desk.refund(self.order_id, REFUND, key=key), 200, 202, 409, 503)
+            return answer is not None and answer.is_success
+
+        await until(is_confirmed, "the order is confirmed", within=PERSISTENCE)
+        await until(attempt, "the refund is asked for", within=PERSISTENCE)
+        self.step()
+
     async def cancels(self) -> None:
         if await self.open_session():
             await self.cancel()
@@ -131,7 +151,8 @@ class Story:
         return broken(order, books.get(self.order_id, []), paid=self.paid, given_up=self.given_up)
 
 
-PLOTS: tuple[Callable[[Story], Awaitable[None]], ...] = (
+Plot = Callable[[Story], Awaitable[None]]
+PLOTS: tuple[Plot, ...] = (
     Story.pays,
     Story.pays,
     Story.pays,
@@ -145,18 +166,19 @@ PLOTS: tuple[Callable[[Story], Awaitable[None]], ...] = (
 class Crowd:
     """Guests in numbers: let in by the handful, counted by every step they get."""
 
-    def __init__(self, system: System, chance: random.Random) -> None:
+    def __init__(self, system: System, chance: random.Random, plots: Sequence[Plot] = PLOTS) -> None:
         self.stories: list[Story] = []
         self.steps = 0
         self._system = system
         self._chance = chance
+        self._plots = plots
         self._tasks: list[asyncio.Task[None]] = []
 
     def let_in(self, many: int) -> None:
         for _ in range(many):
-            self.let_in_one(self._chance.choice(PLOTS))
+            self.let_in_one(self._chance.choice(self._plots))
 
-    def let_in_one(self, plot: Callable[[Story], Awaitable[None]]) -> Story:
+    def let_in_one(self, plot: Plot) -> Story:
         """One guest more, whose plot is known."""
         story = Story(self._system, self._system.guest(), self._step)
         self.stories.append(story)
@@ -186,6 +208,6 @@ class Crowd:
         self.steps += 1
 
 
-async def _live(story: Story, plot: Callable[[Story], Awaitable[None]]) -> None:
+async def _live(story: Story, plot: Plot) -> None:
     await story.order()
     await plot(story)

@@ -66,6 +66,7 @@ class ProcessSystem(System):
 
     def _service_process(self, part: str) -> Process:
         env = self.environment(part) | {FUSES: str(self.folder / "fuses"), "BELLHOP_SWEEP_EVERY": "0.5"}
+        env["BELLHOP_WEBHOOK_TIMEOUT"] = "3"
         return self._process(part, ["tests.chaos.faulty", part], self.parts[part].port, "/health/ready", env)
 
     def _sandbox_process(self) -> Process:
