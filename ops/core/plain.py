@@ -47,7 +47,9 @@ def plain_text(text: str) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """What an error says, or its type if it says nothing, as a time-out; without secrets, 300 characters at most."""
+    """What an error says, or its type if it says nothing; without secrets, 300 characters at most."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "there was no answer in time"
     return Redaction()(str(error) or repr(error))[:_LONGEST_ERROR]
 
 

@@ -29,5 +29,6 @@ def test_an_id_is_in_one_piece_and_no_word_is_cut(width: int) -> None:
 
 
 def test_an_error_without_a_text_is_named_by_its_type() -> None:
-    assert error_text(TimeoutError()) == "TimeoutError()"
+    assert error_text(TimeoutError()) == "there was no answer in time"
+    assert error_text(ConnectionResetError()) == "ConnectionResetError()"
     assert error_text(OSError("no route to amqp://olga:hush@rabbit/")) == f"no route to amqp://{REDACTED}@rabbit/"
