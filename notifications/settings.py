@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from chassis.runtime.settings import EraseAfter, StoreSettings
 from chassis.seal import SealKeys
+from chassis.storage.retention import Retention
 from chassis.web.receipt_emails import is_plausible
 from chassis.web.token_settings import LOOPBACK
 from notifications.mail.decide import Terms
@@ -45,6 +46,9 @@ class NotificationSettings(StoreSettings):
     mail_max_age: timedelta = Field(
         default=_DEFAULT.max_age, gt=timedelta(), description="news that are older are not sent any more"
     )
+    mail_retention: Retention = Field(
+        default=_DEFAULT.keep_for, description="how long mails that were sent or dropped are known; none: for ever"
+    )
     erase_after: EraseAfter = None
     reply_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for an order's description")
     sweep_every: float = Field(
@@ -53,7 +57,7 @@ class NotificationSettings(StoreSettings):
 
     @property
     def terms(self) -> Terms:
-        return Terms(bool(self.smtp_host), self.mail_max_age, self.mail_from)
+        return Terms(bool(self.smtp_host), self.mail_max_age, self.mail_from, self.mail_retention)
 
     @field_validator("mail_from")
     @classmethod

@@ -14,6 +14,7 @@ from chassis.runtime.health import Check
 from chassis.runtime.waiting import Waiting
 from chassis.seal import Seal
 from chassis.storage.documents import DocumentStore
+from chassis.storage.retention import RetentionSweep
 from chassis.storage.write_path import WritePath
 from contracts import services
 from contracts.mail import SendMail
@@ -25,7 +26,7 @@ from notifications.contact.state import GuestContact
 from notifications.courier import Courier, Post
 from notifications.handlers import NotificationHandlers
 from notifications.keeper import NotificationKeeper
-from notifications.mail.decide import Terms, decide
+from notifications.mail.decide import Terms, decide, is_over
 from notifications.mail.inputs import DeadlinePassed, MailInput
 from notifications.mail.state import Mail
 from notifications.writing import Writer
@@ -53,6 +54,7 @@ class NotificationParts:
     keeper: NotificationKeeper
     handlers: NotificationHandlers
     send: Handler
+    retention: RetentionSweep[Mail]
 
     @property
     def tables(self) -> Mapping[str, Handlers]:
@@ -71,7 +73,7 @@ class NotificationParts:
     def loops(self, sweep_every: float) -> tuple[Loop, ...]:
         """The background work; `sweep_every` in seconds."""
         aged = Loop("addresses to erase by age", _ERASED_EVERY, self.keeper.sweep_old)
-        return *self.mails.loops("mails", sweep_every), aged
+        return *self.mails.loops("mails", sweep_every), aged, *self.retention.loops()
 
     def checks(self) -> dict[str, Check]:
         """For readiness."""
@@ -110,4 +112,5 @@ def wire(
     send: Handler = keeper.rehearse
     if sending is not None:
         send = Courier(mails, collections, sending.descriptions, sending.writer, sending.post, clock).send
-    return NotificationParts(collections, contacts, mails, keeper, NotificationHandlers(keeper, bus), send)
+    retention = RetentionSweep("mails", mails, collections.over_before, is_over, terms.keep_for, clock)
+    return NotificationParts(collections, contacts, mails, keeper, NotificationHandlers(keeper, bus), send, retention)

@@ -19,7 +19,7 @@ class WebhookStore:
     def __init__(self, store: DocumentStore) -> None:
         self.subscribers: Documents[Subscriber] = store.documents("webhook_subscribers", Subscriber, ("status",))
         self.feeds: Documents[Feed] = store.documents(
-            "webhook_feeds", Feed, ("subscriber_id+next_at", "subscriber_id", "order_id")
+            "webhook_feeds", Feed, ("subscriber_id+next_at", "subscriber_id", "order_id", "over_since")
         )
 
     async def present(self, *statuses: SubscriberStatus) -> list[Subscriber]:
@@ -33,6 +33,10 @@ class WebhookStore:
     async def due(self, subscriber_id: SubscriberId, now: datetime, limit: int) -> list[str]:
         """Ids of a subscriber's feeds that have something to send, the longest due first."""
         return await self.feeds.ids_below("next_at", moment(now + _INSTANT), limit, subscriber_id=subscriber_id)
+
+    async def over_before(self, before: datetime, limit: int) -> list[str]:
+        """Ids of feeds in which nothing has waited since before a time, the oldest first."""
+        return await self.feeds.ids_below("over_since", moment(before), limit)
 
     async def feeds_of(self, order_id: OrderId) -> list[Feed]:
         """An order's feeds, one per subscriber."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chassis.decision import Applied, Ignored, Outcome
@@ -34,7 +35,7 @@ class WebhookKeeper:
         subject = subject_of(event, delivery.message_id)
         outcome: Outcome[Any] = Ignored(NO_SUBSCRIBER)
         for subscriber in self.directory.of(subject.property_id, subject.type):
-            noted = await self._note(wanted_by(subscriber.subscriber_id, subject), delivery)
+            noted = await self._note(wanted_by(subscriber.subscriber_id, subject, delivery.sent_at), delivery)
             outcome = outcome if isinstance(outcome, Applied) else noted
         if isinstance(outcome, Applied):
             self.wake()
@@ -54,9 +55,9 @@ class WebhookKeeper:
         return (await self.feeds.handle(feed_id, wanted, delivery, likely_new=likely_new)).outcome
 
 
-def wanted_by(subscriber_id: SubscriberId, subject: Subject) -> WebhookWanted:
-    """The webhook about this to a subscriber."""
+def wanted_by(subscriber_id: SubscriberId, subject: Subject, at: datetime | None = None) -> WebhookWanted:
+    """The webhook about this to a subscriber. `at`: when its event was sent."""
     webhook_id = webhook_id_of(subscriber_id, subject.order_id, subject.type, subject.about)
     return WebhookWanted(
-        subscriber_id, subject.order_id, subject.property_id, webhook_id, subject.type, subject.receipt
+        subscriber_id, subject.order_id, subject.property_id, webhook_id, subject.type, subject.receipt, at
     )

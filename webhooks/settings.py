@@ -7,6 +7,7 @@ from pydantic import Field
 
 from chassis.runtime.settings import StoreSettings
 from chassis.seal import SealKeys
+from chassis.storage.retention import Retention
 from webhooks.wiring import Terms
 
 _DEFAULT = Terms()
@@ -21,6 +22,9 @@ class WebhookSettings(StoreSettings):
         gt=timedelta(),
         description="how long a webhook is tried until it is parked, and a subscriber until it is disabled",
     )
+    webhook_retention: Retention = Field(
+        default=_DEFAULT.keep_for, description="how long webhooks about an order are known, all sent; none: for ever"
+    )
     webhook_allow_private: bool = Field(
         default=False, description="also send to addresses inside the network, and unencrypted (http://)"
     )
@@ -32,4 +36,4 @@ class WebhookSettings(StoreSettings):
 
     @property
     def terms(self) -> Terms:
-        return Terms(self.webhook_give_up_after, self.webhook_allow_private)
+        return Terms(self.webhook_give_up_after, self.webhook_allow_private, self.webhook_retention)

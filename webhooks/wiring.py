@@ -12,6 +12,7 @@ from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
 from chassis.runtime.waiting import Waiting
 from chassis.storage.documents import DocumentStore
+from chassis.storage.retention import RetentionSweep
 from chassis.storage.write_path import WritePath
 from contracts import services
 from contracts.topology import WEBHOOK_EVENTS
@@ -19,6 +20,7 @@ from webhooks.collections import WebhookStore
 from webhooks.directory import Directory
 from webhooks.dispatcher import Dispatcher, Sending
 from webhooks.feed.decide import decide as decide_feed
+from webhooks.feed.decide import is_over
 from webhooks.feed.inputs import FeedInput
 from webhooks.feed.state import Feed
 from webhooks.handlers import WebhookHandlers
@@ -36,6 +38,8 @@ class Terms:
 
     give_up_after: timedelta = timedelta(days=3)
     allow_private: bool = False
+    keep_for: timedelta | None = None
+    """How long feeds are known in which nothing waits. None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class WebhookParts:
     dispatcher: Dispatcher | None
     """None: nothing is sent here."""
     clock: Callable[[], datetime]
+    retention: RetentionSweep[Feed]
 
     @property
     def tables(self) -> Mapping[str, Handlers]:
@@ -68,6 +73,7 @@ class WebhookParts:
         return (
             Loop("webhooks", sweep_every, self.dispatcher.look),
             Loop("attempts of webhooks", sweep_every, self.dispatcher.hold),
+            *self.retention.loops(),
         )
 
     def checks(self) -> dict[str, Check]:
@@ -101,10 +107,12 @@ def wire(
     feeds: WritePath[Feed, FeedInput] = WritePath(
         collections.feeds,
         bus,
-        partial(decide_feed, park_after=terms.give_up_after),
+        partial(decide_feed, park_after=terms.give_up_after, keep_for=terms.keep_for),
         deduplicates=False,
         clock=clock,
     )
     dispatcher = Dispatcher(feeds, subscribers, collections, directory, sending, clock) if sending else None
     keeper = WebhookKeeper(feeds, collections, directory, dispatcher.wake if dispatcher else lambda: None)
-    return WebhookParts(collections, directory, subscribers, feeds, WebhookHandlers(keeper), dispatcher, clock)
+    retention = RetentionSweep("webhooks", feeds, collections.over_before, is_over, terms.keep_for, clock)
+    handlers = WebhookHandlers(keeper)
+    return WebhookParts(collections, directory, subscribers, feeds, handlers, dispatcher, clock, retention)

@@ -226,6 +226,13 @@ class MongoDocuments(Generic[StateT]):
             self._metrics.store_writes.labels(self._metrics.service, "state").inc()
         return written
 
+    async def remove(self, stored: Stored[StateT]) -> bool:
+        """Delete a document as it was read. False if it has been written since, or messages of it have not left."""
+        guard = {"_id": stored.id, "version": stored.version} | ({"life": stored.life} if stored.life else {})
+        left = {name: {"$exists": False} for name in ("unsent_since", PARKED_SINCE)}
+        async with self._asked(f"deleting {stored.id}", "write"):
+            return bool((await self._collection.delete_many(guard | left)).deleted_count)
+
     async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
         """Clear the outboxes of documents that are still at the version that was sent in full. One round trip."""
         clear = {"$set": {"outbox": []}, "$unset": {"unsent_since": ""}}

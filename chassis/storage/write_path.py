@@ -148,6 +148,19 @@ class WritePath(Generic[StateT, InputT]):
                 guessed = False
         raise ConflictError(document_id, _TRIES)
 
+    async def delete(self, document_id: str, may_go: Callable[[StateT], bool]) -> bool:
+        """Delete a document, unless its state says that it may not go, or messages of it have not left.
+
+        False as well if another writer was first. Raises StoreUnavailableError and NewerDocumentError.
+        """
+        async with self._locks.holding(document_id):
+            stored = await self._documents.load(document_id)
+            if stored is None or not may_go(stored.state) or not await self._documents.remove(stored):
+                return False
+            self._written.pop(document_id)
+            self._sent.pop(document_id, None)
+            return True
+
     async def _load(self, document_id: str) -> Stored[StateT] | None:
         # Looked up before the read: what is cleared during it may still come with its outbox, and was sent.
         sent = self._sent.get(document_id)

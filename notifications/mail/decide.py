@@ -18,6 +18,7 @@ SENDING_AT_MOST = timedelta(minutes=5)
 
 _UNKNOWN = Ignored("no such mail is known here")
 _EARLIER = Stale("of an earlier round")
+_FORGOTTEN = Ignored("too old: it may have been mailed and deleted by age since, nothing is sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Terms:
     """News that are older are not sent."""
     sender: str = ""
     """The sender's address, for previews."""
+    keep_for: timedelta | None = None
+    """How long mails that are over are known. None: for ever."""
 
 
 def decide(mail: Mail | None, message: MailInput, now: datetime, terms: Terms) -> Decision[Mail]:
@@ -55,11 +58,24 @@ def decide(mail: Mail | None, message: MailInput, now: datetime, terms: Terms) -
             assert_never(message)
 
 
+def is_over(mail: Mail, before: datetime) -> bool:
+    """Whether a mail is needed no more: sent or dropped, about news from before that time. See decision 55."""
+    match mail.status:
+        case MailStatus.SENT | MailStatus.DROPPED:
+            return mail.since < before
+        case MailStatus.DUE | MailStatus.SENDING | MailStatus.UNKNOWN | MailStatus.PARKED:
+            return False
+        case _:
+            assert_never(mail.status)
+
+
 def _wanted(mail: Mail | None, message: MailWanted, now: datetime, terms: Terms) -> Decision[Mail]:
     if mail is not None:
         return Ignored(mail.why_not or "it is due already")
     wanted = message.wanted
     at = min(message.at or now, now)
+    if terms.keep_for is not None and now - at > terms.keep_for:
+        return _FORGOTTEN
     new = Mail(
         mail_id=wanted.mail_id,
         order_id=wanted.order_id,

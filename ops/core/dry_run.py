@@ -105,6 +105,9 @@ class OverlayDocuments(Overlay, Generic[StateT]):
     async def prepare(self) -> None:
         """Does nothing."""
 
+    async def remove(self, stored: Stored[StateT]) -> bool:
+        return False
+
     async def clear_outboxes(self, sent: Mapping[str, int]) -> None:
         """Does nothing."""
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from notifications.errors import MailDeferredError, MailRefusedError, MailServer
 from notifications.handlers import NotificationHandlers
 from notifications.keeper import OFF
 from notifications.mail.decide import SENDING_AT_MOST, Terms
+from notifications.mail.inputs import MailWanted
 from notifications.mail.state import Mail, MailStatus, Template
 from notifications.settings import NotificationSettings, Security
 from notifications.smtp import MailServer, Probe
@@ -105,7 +106,7 @@ class Office:
         self.post = MailServer(
             HOST, self.server.port, self.security, self.login[0], SecretStr(self.login[1]), self.ca_file, 2.0, "bellhop"
         )
-        sending = Sending(self.descriptions, Writer(SENDER, PdfPrinter()), self.post)
+        sending = Sending(self.descriptions, Writer(SENDER, PdfPrinter()), self.post) if self.terms.is_on else None
         self.parts: NotificationParts = wire(
             self.bus, self.store, lambda: self.now, self.terms, SEAL, sending, erase_after=self.erase_after
         )
@@ -138,6 +139,11 @@ class Office:
         command = command or self.commands()[-1]
         delivery = Delivery("s-1", "corr", command.kind, attempt=attempt)
         return await self.parts.send(command, delivery)
+
+    async def decide_again(self, command: SendMail) -> Outcome[Any]:
+        """As an operator who has it sent again."""
+        again = SendMailAgain(mail_id=command.mail_id, by="olga", reason="it never came")
+        return await self.handlers.commands()[SendMailAgain](again, self.delivery("a-1", again.kind))
 
     def commands(self) -> list[SendMail]:
         return [each.message for each in self.bus.sent if isinstance(each.message, SendMail)]
@@ -437,6 +443,86 @@ async def test_a_restored_store_mails_no_old_news_again(office: Office, server: 
     assert len(server.received) == 1
 
 
+async def test_a_restored_mail_that_was_due_is_not_sent_again_if_the_service_starts_without_a_mail_server(
+    office: Office, server: StandIn
+) -> None:
+    """As docs/operations.md has it: the backup holds a command that has not left, though the mail was sent since."""
+    await office.event(confirmed(office))
+    backup = dict(office.store.of["mails"].raw)
+    await office.send()
+    office.store.of["mails"].raw = backup
+    office.terms = Terms(is_on=False)
+    office.start()
+    office.now += timedelta(seconds=3)
+
+    relayed = await office.parts.mails.relay()
+    ignored = await office.parts.send(office.commands()[-1], office.delivery("s-1", "mail.send-mail.v1"))
+    await office.parts.mails.clear_sent()
+    office.terms = mails.TERMS
+    office.start()
+    await office.pass_time(timedelta(days=1))
+
+    assert (relayed, ignored) == (1, Ignored(OFF))
+    assert await office.parts.mails.relay() == 0
+    assert (await office.mail()).status is MailStatus.DROPPED
+    assert len(server.received) == 1
+
+
+KEEPING = replace(mails.TERMS, keep_for=timedelta(days=30))
+
+
+async def test_a_mail_that_is_over_is_deleted_by_age_and_no_replay_sends_it_again(server: StandIn) -> None:
+    office = Office(server, terms=KEEPING)
+    await office.know()
+    await office.event(confirmed(office))
+    await office.send()
+    await office.parts.mails.clear_sent()
+    command = office.commands()[-1]
+    office.now += timedelta(days=30)
+    swept = [await office.parts.retention.sweep()]
+    office.now += timedelta(seconds=1)
+    swept += [await office.parts.retention.sweep() for _ in range(2)]
+    replayed = await office.event(confirmed(office), "m-1", sent_at=given.NOW)
+    again = [await office.send(command), await office.decide_again(command)]
+
+    assert swept == [0, 1, 0]
+    assert office.store.raw["mails"] == {}
+    assert isinstance(replayed, Ignored)
+    assert "too old" in replayed.reason
+    assert again == [Ignored("no such mail is known here")] * 2
+    assert len(server.received) == len(office.commands()) == 1
+
+
+async def test_a_mail_that_a_person_must_decide_on_is_not_deleted(server: StandIn) -> None:
+    office = Office(server, terms=KEEPING)
+    await office.know()
+    server.to_text.append(DROP)
+    await office.event(confirmed(office))
+    await office.send()
+    review = mails.wanted(Template.REVIEW, "m-2")
+    await office.parts.mails.handle(review.mail_id, MailWanted(review, None), office.delivery("m-2", "a review"))
+    await office.pass_time(timedelta(days=2))
+    await office.parts.mails.clear_sent()
+    statuses = {each.status for each in await office.parts.collections.mails.find(10, order_id=office.order.order_id)}
+
+    office.now += timedelta(days=400)
+
+    assert statuses == {MailStatus.UNKNOWN, MailStatus.DROPPED}
+    assert await office.parts.retention.sweep() == 1
+    assert [raw["state"]["status"] for raw in office.store.raw["mails"].values()] == [MailStatus.UNKNOWN]
+
+
+async def test_without_the_setting_mails_are_known_for_ever(office: Office) -> None:
+    await office.event(confirmed(office))
+    await office.send()
+    await office.parts.mails.clear_sent()
+    office.now += timedelta(days=10_000)
+
+    assert await office.parts.retention.sweep() == 0
+    assert office.parts.retention.loops() == ()
+    assert isinstance(await office.event(confirmed(office), sent_at=given.NOW), Ignored)
+
+
 async def test_a_mail_that_waits_longer_than_a_day_is_dropped(office: Office) -> None:
     await office.event(confirmed(office))
 
@@ -608,6 +694,7 @@ SETTINGS: dict[str, Any] = {
             "must not be none",
         ),
         ({"mail_max_age": timedelta()}, "greater than"),
+        ({"mail_retention": timedelta(days=29)}, "greater than or equal to 30 days"),
     ],
 )
 def test_settings_that_would_send_nothing_or_betray_a_password_stop_the_start(wrong: Any, said: str) -> None:

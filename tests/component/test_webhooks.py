@@ -5,7 +5,7 @@ import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,9 @@ class Desk:
         await self.parts.subscribers.handle(subscriber_id, message, Delivery("a", "a", "webhooks add"))
         await self.parts.directory.refresh()
 
-    async def event(self, event: Any, message_id: str = "m-1") -> Outcome[Any]:
+    async def event(self, event: Any, message_id: str = "m-1", sent_at: dt.datetime | None = None) -> Outcome[Any]:
         handler = self.parts.handlers.events()[type(event)]
-        return await handler(event, Delivery(message_id, "corr", event.kind))
+        return await handler(event, Delivery(message_id, "corr", event.kind, sent_at=sent_at))
 
     async def sweep(self) -> None:
         """One sweep, and all attempts that it begins."""
@@ -176,9 +176,9 @@ def cancelled(order_id: OrderId = given.ORDER_ID) -> OrderCancelled:
 
 
 @asynccontextmanager
-async def subscribed(**named: Any) -> AsyncIterator[tuple[Desk, Receiver]]:
+async def subscribed(*, terms: Terms = TERMS, **named: Any) -> AsyncIterator[tuple[Desk, Receiver]]:
     async with webhook_receiver(**named) as receiver:
-        desk = Desk()
+        desk = Desk(terms=terms)
         await desk.subscribe(receiver)
         yield desk, receiver
 
@@ -608,6 +608,41 @@ async def test_a_restored_store_sends_again_what_it_has_forgotten_under_the_same
 
     assert len(receiver.received) == 2
     assert len({each.webhook_id for each in receiver.received}) == 1
+
+
+async def test_webhooks_that_are_over_are_deleted_by_age_and_no_replay_sends_them_again() -> None:
+    async with subscribed(terms=replace(TERMS, keep_for=timedelta(days=30))) as (desk, receiver):
+        begin = desk.now
+        await desk.event(receipt_issued(), "m-1", begin)
+        await desk.sweep()
+        feed_id, entry = feed_id_of(PMS, given.ORDER_ID), await desk.entry()
+        desk.later(timedelta(days=30))
+        swept = [await desk.parts.retention.sweep()]
+        desk.later(timedelta(seconds=1))
+        swept += [await desk.parts.retention.sweep() for _ in range(2)]
+        replayed = await desk.event(receipt_issued(), "m-1", begin)
+        again = await desk.parts.feeds.handle(feed_id, SendAgain(entry.webhook_id), Delivery("o", "o", "send-again"))
+        await desk.event(cancelled(), "m-2", desk.now)
+        await desk.sweep()
+        replayed_again = await desk.event(receipt_issued(), "m-1", begin)
+        await desk.sweep()
+
+    assert swept == [0, 1, 0]
+    assert isinstance(replayed, Ignored)
+    assert replayed == replayed_again
+    assert "too old" in replayed.reason
+    assert again.outcome == Ignored("no such webhook is known here")
+    assert [json.loads(each.body)["type"] for each in receiver.received] == ["order.confirmed", "order.cancelled"]
+
+
+async def test_without_the_setting_webhooks_are_known_for_ever() -> None:
+    async with subscribed() as (desk, _):
+        await desk.event(receipt_issued())
+        await desk.sweep()
+        desk.later(timedelta(days=10_000))
+
+    assert await desk.parts.retention.sweep() == 0
+    assert "webhooks to delete by age" not in {loop.name for loop in desk.parts.loops(1.0)}
 
 
 async def test_sent_again_by_an_operator_it_says_what_is_true_now_under_the_same_id() -> None:

@@ -105,6 +105,8 @@ class Setup:
     smtp_port: int = 0
     """Of a mail server on this machine; 0: no e-mail."""
     mail_max_age: timedelta = timedelta(hours=24)
+    retention: timedelta | None = None
+    """Of e-mails and webhooks that are over."""
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Addresses of the broker by part, each with an account of its own; a part without one uses `amqp_url`."""
 
@@ -215,6 +217,7 @@ class System:
             smtp_security=Security.NONE,
             smtp_timeout=5.0,
             mail_max_age=self.setup.mail_max_age,
+            mail_retention=self.setup.retention,
             reply_timeout=self.reply_timeout,
             seal_keys=SecretStr(self.setup.seal_key),
         )
@@ -224,6 +227,7 @@ class System:
             **self.store_settings(WEBHOOKS),
             webhook_allow_private=True,
             webhook_timeout=5.0,
+            webhook_retention=self.setup.retention,
             reply_timeout=self.reply_timeout,
             seal_keys=SecretStr(self.setup.seal_key),
         )

@@ -79,6 +79,7 @@ NOT_PERSONAL = {
         "message_id",
         "open_disputes",
         "order_id",
+        "over_since",
         "order_ids",
         "orders",
         "outbox_of",

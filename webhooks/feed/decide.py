@@ -31,13 +31,22 @@ LONGEST_ASKED = timedelta(hours=1)
 
 _UNKNOWN = Ignored("no such webhook is known here")
 _OTHER = Stale("of another attempt")
+_FORGOTTEN = Ignored("too old: it may have been sent and deleted by age since, nothing is sent")
 _ERASED = "the order has forgotten its guest"
 
 
-def decide(feed: Feed | None, message: FeedInput, now: datetime, park_after: timedelta) -> Decision[Feed]:
-    """Decide on `message`. `park_after`: how long attempts of one webhook are repeated."""
+def decide(
+    feed: Feed | None,
+    message: FeedInput,
+    now: datetime,
+    park_after: timedelta,
+    keep_for: timedelta | None = None,
+) -> Decision[Feed]:
+    """Decide on `message`. `park_after`: how long attempts of one webhook are repeated. `keep_for`: how long feeds are
+    known in which nothing waits; None: for ever.
+    """
     if isinstance(message, WebhookWanted):
-        return _wanted(feed, message, now)
+        return _wanted(feed, message, now, keep_for)
     if feed is None:
         return _UNKNOWN
     if isinstance(message, GuestErased):
@@ -64,7 +73,17 @@ def decide(feed: Feed | None, message: FeedInput, now: datetime, park_after: tim
             assert_never(message)
 
 
-def _wanted(feed: Feed | None, message: WebhookWanted, now: datetime) -> Decision[Feed]:
+def is_over(feed: Feed, before: datetime) -> bool:
+    """Whether a feed is needed no more: the last of its webhooks was closed before that time. See decision 55."""
+    return feed.over_since is not None and feed.over_since < moment(before)
+
+
+def _wanted(feed: Feed | None, message: WebhookWanted, now: datetime, keep_for: timedelta | None) -> Decision[Feed]:
+    known = feed.entry(message.webhook_id) if feed is not None else None
+    if known is not None:
+        return Ignored(known.why_not)
+    if keep_for is not None and message.at is not None and now - message.at > keep_for:
+        return _FORGOTTEN
     new = WebhookEntry(webhook_id=message.webhook_id, type=message.type, receipt=message.receipt, noted_at=now)
     if feed is None:
         made = Feed(
@@ -76,9 +95,6 @@ def _wanted(feed: Feed | None, message: WebhookWanted, now: datetime) -> Decisio
             next_at=moment(now),
         )
         return Applied(made)
-    known = feed.entry(message.webhook_id)
-    if known is not None:
-        return Ignored(known.why_not)
     return Applied(_with(feed, (*feed.entries, new), now))
 
 
@@ -149,9 +165,10 @@ def _closed(feed: Feed, entry: WebhookEntry, status: WebhookStatus, said: str, n
 
 def _with(feed: Feed, entries: Sequence[WebhookEntry], now: datetime) -> Feed:
     """The feed with these entries; whatever waits first is due now, unless it is under way or put off."""
-    changed = feed.model_copy(update={"entries": tuple(entries)})
+    changed = feed.model_copy(update={"entries": tuple(entries), "over_since": None})
     if changed.head is None:
-        return changed.model_copy(update={"next_at": None, "claim": ""})
+        over_since = None if changed.needs_attention else moment(now)
+        return changed.model_copy(update={"next_at": None, "claim": "", "over_since": over_since})
     is_planned = feed.next_at is not None and changed.head == feed.head
     return changed if is_planned else changed.model_copy(update={"next_at": moment(now)})
 

@@ -1,7 +1,7 @@
 """The inputs of the decisions on a feed."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from contracts.ids import OrderId, PropertyId, SubscriberId, WebhookId
@@ -18,6 +18,8 @@ class WebhookWanted:
     webhook_id: WebhookId
     type: WebhookType
     receipt: int | None = None
+    at: datetime | None = None
+    """When its event was sent, if it says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ class Feed(State):
     """When the first that waits is due, in the form of `moment`; none: nothing waits."""
     claim: str = ""
     """Of the attempt that is under way."""
+    over_since: str | None = None
+    """When the last of them was closed, in the form of `moment`; none: something waits, or a person must decide."""
 
     @property
     def needs_attention(self) -> bool:

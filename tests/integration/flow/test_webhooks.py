@@ -2,31 +2,37 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from chassis.runtime.metrics import Metrics
+from contracts.ids import OrderId
 from contracts.order_receipts import ReceiptIssued
 from contracts.topology import WEBHOOK_EVENTS
 from contracts.webhooks import OrderWebhook, WebhookType
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from ops.core.dry_run import DryRun
+from ops.core.dry_run import DryRun, RecordingPublisher
 from ops.core.messages import RecordedMessage
 from tests.support.desk import Desk
 from tests.support.guest import Json, body
 from tests.support.operator import Operator, target_of
+from tests.support.recorded_commands import recording, scans
 from tests.support.system import WEBHOOKS, System, system_on
 from tests.support.waiting import until
 from tests.support.webhook_receiver import Received, Receiver, webhook_receiver
+from webhooks.wiring import Terms, wire
 
 WHY = ("--why", "a test")
+KEPT_FOR = timedelta(days=30)
 
 
 @pytest.fixture(scope="module")
 async def system(broker: Broker, store: Store) -> AsyncIterator[System]:
-    async with system_on(broker, store) as running:
+    async with system_on(broker, store, retention=KEPT_FOR) as running:
         yield running
 
 
@@ -115,17 +121,35 @@ async def test_a_service_that_is_killed_again_and_again_loses_nothing(
 
 
 @pytest.mark.usefixtures("subscribed")
-async def test_a_replayed_event_sends_nothing_twice_and_its_plan_says_so(system: System, receiver: Receiver) -> None:
+async def test_a_replayed_event_sends_nothing_twice_also_when_its_webhook_is_deleted_by_age(
+    system: System, receiver: Receiver
+) -> None:
     order_id = await paid(system)
     await heard(receiver, order_id)
     log = [RecordedMessage.of(message) for message in await system.log() if order_id.encode() in message.body]
     event = next(message for message in log if message.kind == ReceiptIssued.wire_kind())
 
-    store = target_of(system).store(Metrics("tests"))
-    forecast = await DryRun(store).forecast(event, WEBHOOK_EVENTS.name)
-    store.close()
+    later, store = datetime.now(UTC) + KEPT_FOR + timedelta(minutes=1), target_of(system).store(Metrics("tests"))
+    parts = wire(RecordingPublisher(), store, lambda: later, Terms(keep_for=KEPT_FOR))
 
-    assert str(forecast) == "ignored: it was delivered already, nothing is sent"
+    async def is_deleted() -> bool:  # once the answer is written down
+        await parts.retention.sweep()
+        return await parts.collections.feeds_of(OrderId(order_id)) == []
+
+    try:
+        known = await DryRun(store).forecast(event, WEBHOOK_EVENTS.name)
+        with recording() as sent:
+            await until(is_deleted, "what was sent is deleted by age")
+            asked = [each for each in sent.named("find") if "state.over_since" in each["filter"]]
+        deleted = await DryRun(store, clock=lambda: later).forecast(event, WEBHOOK_EVENTS.name)
+    finally:
+        store.close()
+
+    assert str(known) == "ignored: it was delivered already, nothing is sent"
+    assert str(deleted).startswith("ignored: too old")
+    with MongoClient[dict[str, Any]](system.setup.mongodb_url, tz_aware=True) as client:
+        assert asked
+        assert not scans(client[system.setup.database], asked[0])
 
 
 async def test_a_trace_has_the_webhooks_of_an_order_among_its_steps(

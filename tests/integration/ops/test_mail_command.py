@@ -5,24 +5,30 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from chassis.runtime.metrics import Metrics
 from contracts.order_receipts import ReceiptIssued
 from contracts.topology import MAIL_EVENTS, MAIL_SENDING
 from deploy.local.broker import Broker
 from deploy.local.store import Store
-from ops.core.dry_run import DryRun
+from notifications.mail.decide import Terms
+from notifications.wiring import wire
+from ops.core.dry_run import DryRun, RecordingPublisher
 from ops.core.messages import RecordedMessage
 from tests.support.guest import Json, body
 from tests.support.mail_server import DROP, MailServer, mail_server
 from tests.support.operator import NAME, Operator, target_of
+from tests.support.recorded_commands import queries, recording, scans
 from tests.support.system import SENDER, System, system_on
 from tests.support.waiting import until
 
 ANNA = "anna@example.org"
 WHY = ("--why", "the guest says that nothing came")
+KEPT_FOR = timedelta(days=30)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +39,7 @@ async def server() -> AsyncIterator[MailServer]:
 
 @pytest.fixture(scope="module")
 async def mailing(broker: Broker, store: Store, server: MailServer) -> AsyncIterator[System]:
-    async with system_on(broker, store, smtp_port=server.port) as system:
+    async with system_on(broker, store, smtp_port=server.port, retention=KEPT_FOR) as system:
         yield system
 
 
@@ -115,6 +121,42 @@ async def test_a_replayed_event_is_forecast_as_mailed_already(operator: Operator
     assert str(known) == str(sent) == "ignored: mailed already, nothing is sent"
     assert unknown.in_full == "applied → confirmed to guest: due, sending mail.send-mail.v1"
     assert str(stray) == "ignored: no such mail is known here"
+
+
+async def test_a_mail_that_is_deleted_by_age_is_not_sent_again_by_a_replay_of_the_log(
+    operator: Operator, mailing: System, server: MailServer
+) -> None:
+    order_id = await ordered(operator)
+    log = [RecordedMessage.of(message) for message in await mailing.log() if order_id.encode() in message.body]
+    event = next(seen for seen in log if seen.kind == ReceiptIssued.wire_kind())
+    command = next(seen for seen in log if seen.kind == "mail.send-mail.v1")
+    later, store = datetime.now(UTC) + KEPT_FOR + timedelta(minutes=1), target_of(mailing).store(Metrics("test"))
+    terms = Terms(is_on=True, keep_for=KEPT_FOR)
+    sweep = wire(RecordingPublisher(), store, lambda: later, terms).retention.sweep
+
+    async def is_deleted() -> bool:  # once its command has left
+        await sweep()
+        return not await operator.json("mail", "list", "--order", order_id, "--all")
+
+    try:
+        with recording() as sent:
+            await until(is_deleted, "the mail is deleted")
+            asked = queries(sent, mailing.setup.database, besides=())
+            forecasts = [
+                str(await DryRun(store, clock=lambda: later).forecast(event, MAIL_EVENTS.name)),
+                str(await DryRun(store, clock=lambda: later).forecast(command, MAIL_SENDING.name)),
+            ]
+    finally:
+        store.close()
+
+    assert forecasts[0].startswith("ignored: too old")
+    assert forecasts[1] == "ignored: no such mail is known here"
+    assert len(server.received) == 1
+    with MongoClient[dict[str, Any]](mailing.setup.mongodb_url, tz_aware=True) as client:
+        database = client[mailing.setup.database]
+        swept = [command for command in asked if "state.status" in command.get("filter", {})]
+        assert swept
+        assert [command for command in swept if scans(database, command)] == []
 
 
 async def test_the_story_of_an_order_has_its_mail(operator: Operator) -> None:

@@ -89,6 +89,8 @@ async def test_every_query_of_documents_is_answered_by_an_index(
         assert len(await documents.find(10, owner="gst_1")) == 1
         assert len(await documents.newest(10, NOW, owner="gst_1")) == 1
         assert await documents.ids_of(10, owner="gst_1", status="new") == ["t1"]
+        before = to_jsonable_python(later)
+        assert await documents.ids_below("created_at", before, 10, owner="gst_1") == ["t1"]
         assert [one async for one in documents.ids(NOW, later, owner="gst_1")] == ["t1"]
         assert [one async for one in documents.ids(owner="gst_1")] == ["t1"]
         assert [one async for one in documents.ids(waiting=True)] == ["t1"]

@@ -136,6 +136,24 @@ async def outboxes_are_cleared_at_the_version_that_was_sent_and_at_no_other(stor
     assert await documents.ids_unsent_since(NOW - SECOND, 10) == []
 
 
+async def a_document_is_deleted_as_it_was_read_and_not_before_its_messages_have_left(store: Store) -> None:
+    documents = things(store)
+    first, second = Stored("t1", 1, Thing(), life="a"), Stored("t1", 2, Thing(), life="a")
+    unsent = Stored("t2", 1, Thing(), outbox=(envelope(1),), life="b")
+    of_old = Stored("t3", 1, Thing())  # as 0.1.0 wrote them
+    for new in (first, second, unsent, of_old):
+        assert await written(documents, new)
+
+    assert not await documents.remove(first)
+    assert not await documents.remove(replace(second, life="b"))
+    assert not await documents.remove(unsent)
+    assert await documents.remove(second)
+    assert not await documents.remove(second)
+    assert await documents.remove(of_old)
+    assert await documents.load("t1") is None
+    assert await documents.load("t2") is not None
+
+
 async def sweeps_find_what_is_due_the_most_overdue_first(store: Store) -> None:
     documents = things(store)
     await documents.prepare()
@@ -248,6 +266,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     writes_made_together_keep_their_own_guards,
     writes_made_together_all_succeed_or_all_fail,
     outboxes_are_cleared_at_the_version_that_was_sent_and_at_no_other,
+    a_document_is_deleted_as_it_was_read_and_not_before_its_messages_have_left,
     sweeps_find_what_is_due_the_most_overdue_first,
     searches_find_the_newest_first,
     what_needs_attention_is_counted,

@@ -1,13 +1,14 @@
 """Every status of a mail meets every message: how each pair ends is written down here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from chassis.decision import Applied, Ignored, Refused, Stale
 from contracts.mail import SendMail, SendMailAgain, SettleMail
-from notifications.mail.decide import SENDING_AT_MOST, decide
+from notifications.mail.decide import SENDING_AT_MOST, decide, is_over
 from notifications.mail.inputs import Answer, Answered, DeadlinePassed, MailInput, MailWanted, NotWanted, SendingBegun
 from notifications.mail.state import Mail, MailStatus
 from tests.support import mails as given
@@ -15,6 +16,7 @@ from tests.support import orders
 
 NOW = orders.NOW
 OLD = NOW - timedelta(hours=25)
+KEEPING = replace(given.TERMS, keep_for=timedelta(days=30))
 MAIL_ID = given.wanted().mail_id
 STATES: Mapping[str, Mail | None] = {"none": None, **{status.value: given.mail(status) for status in MailStatus}}
 MESSAGES: Mapping[str, MailInput] = {
@@ -144,3 +146,32 @@ def test_a_mail_is_named_after_what_it_is_about() -> None:
     assert first.mail_id != given.wanted(about="3").mail_id
     assert first.mail_id != given.wanted().mail_id
     assert first.mail_id.startswith("mail_")
+
+
+@pytest.mark.parametrize("status", MailStatus)
+def test_a_mail_may_go_once_it_is_over_and_its_news_are_old(status: MailStatus) -> None:
+    """One that may still be sent, or that a person must decide on, is what keeps a guest from a second one."""
+    gone = [is_over(given.mail(status), before) for before in (NOW, NOW + timedelta(seconds=1))]
+
+    assert gone == [False, status in (MailStatus.SENT, MailStatus.DROPPED)]
+
+
+def test_a_mail_that_a_person_had_sent_again_stays_for_as_long_from_then_on() -> None:
+    again = decide(given.mail(MailStatus.SENT), SendMailAgain(mail_id=MAIL_ID, by="lena", reason="lost"), LATE, KEEPING)
+    assert isinstance(again, Applied)
+    sent = again.state.model_copy(update={"status": MailStatus.SENT, "due_at": None})
+
+    assert not is_over(sent, LATE)
+    assert is_over(sent, LATE + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("max_age", [timedelta(days=1), timedelta(days=999)])
+def test_no_news_from_before_what_is_kept_are_mailed_however_old_they_may_be(max_age: timedelta) -> None:
+    """Their mail may have been sent and deleted since."""
+    terms = replace(KEEPING, max_age=max_age)
+    assert terms.keep_for is not None
+
+    decision = decide(None, MailWanted(given.wanted(), NOW), NOW + terms.keep_for + timedelta(seconds=1), terms)
+
+    assert isinstance(decision, Ignored)
+    assert "too old" in decision.reason

@@ -1,5 +1,6 @@
 """One order's webhooks to one subscriber: each in every status against every input, in order, until it is given up."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from chassis.decision import Applied, Ignored, Refused, Stale
 from contracts.webhooks import WebhookType
 from tests.support.orders import NOW
 from tests.support.webhooks import TERMS, wanted
-from webhooks.feed.decide import CLAIMED_FOR, LONGEST_ASKED, PAUSES, decide
+from webhooks.feed.decide import CLAIMED_FOR, LONGEST_ASKED, PAUSES, decide, is_over
 from webhooks.feed.inputs import (
     AttemptBegun,
     AttemptEnded,
@@ -26,6 +27,9 @@ ID = FIRST.webhook_id
 BEGUN = AttemptBegun(ID, "claim-1", '{"a":1}', 5)
 TAKEN = AttemptEnded(ID, "claim-1", Verdict.TAKEN, "answered 204")
 FAILED = AttemptEnded(ID, "claim-1", Verdict.FAILED, "answered 500")
+
+
+KEPT_FOR = timedelta(days=30)
 
 
 def after(*messages: FeedInput, at: timedelta = timedelta()) -> Feed:
@@ -224,3 +228,50 @@ def test_an_answer_of_any_length_is_cut_in_a_summary() -> None:
 )
 def test_a_repeated_event_is_ignored_for_what_became_of_its_webhook(status: WebhookStatus, reason: str) -> None:
     assert outcome(FEEDS[status], FIRST) == Ignored(reason)
+
+
+@pytest.mark.parametrize("status", WebhookStatus)
+def test_a_feed_may_go_once_nothing_has_waited_for_long_and_no_person_must_decide(status: WebhookStatus) -> None:
+    feed = FEEDS[status]
+    closed = NOW + TERMS.give_up_after
+
+    gone = [is_over(feed, before) for before in (NOW, closed + timedelta(seconds=1))]
+
+    is_closed = status in (WebhookStatus.DELIVERED, WebhookStatus.DROPPED)
+    assert gone == [False, is_closed]
+
+
+def test_a_feed_that_goes_on_stays_until_it_has_been_still_again() -> None:
+    later = timedelta(days=20)
+    feed = after(FIRST, BEGUN, TAKEN)
+    waiting = decide(feed, SECOND, NOW + later, TERMS.give_up_after)
+    assert isinstance(waiting, Applied)
+    erased = decide(waiting.state, GuestErased(), NOW + 2 * later, TERMS.give_up_after)
+    assert isinstance(erased, Applied)
+
+    assert not is_over(waiting.state, NOW + timedelta(days=999))
+    assert not is_over(erased.state, NOW + 2 * later)
+    assert is_over(erased.state, NOW + 2 * later + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("feed", [None, after(SECOND)], ids=["deleted", "deleted, and made again"])
+def test_an_event_from_before_what_is_kept_asks_for_no_webhook(feed: Feed | None) -> None:
+    """Its webhook may have been sent and deleted since."""
+    message = replace(FIRST, at=NOW)
+    outcomes = [
+        decide(feed, message, NOW + KEPT_FOR + passed, TERMS.give_up_after, KEPT_FOR)
+        for passed in (timedelta(), timedelta(seconds=1))
+    ]
+
+    assert isinstance(outcomes[0], Applied)
+    assert isinstance(outcomes[1], Ignored)
+    assert "too old" in outcomes[1].reason
+    assert isinstance(decide(feed, message, NOW + timedelta(days=999), TERMS.give_up_after), Applied)
+
+
+def test_an_old_event_whose_webhook_is_known_is_noted_already() -> None:
+    message = replace(FIRST, at=NOW)
+
+    known = decide(after(FIRST), message, NOW + 2 * KEPT_FOR, TERMS.give_up_after, KEPT_FOR)
+
+    assert known == Ignored("it is noted already, and on its way")
