@@ -311,7 +311,7 @@ def settle(
     """
     act = Act(acting_as(who), given_reason(why))
     planned = _run(data_dir, lambda desk: plan(desk.store, webhook, order_id))
-    message = LeaveIt(planned.webhook.entry.webhook_id, f"left at that by {act.who}: {act.why}")
+    message = LeaveIt(planned.webhook.entry.webhook_id, act.who)
     _print_outcome(_run(data_dir, lambda desk: decide(desk.store, planned.webhook, message, act)), as_json=as_json)
 
 

@@ -65,10 +65,10 @@ def decide(
             return Applied(_closed(feed, entry, WebhookStatus.DROPPED, reason, now))
         case SendAgain():
             return _again(feed, entry, now)
-        case LeaveIt(cause=cause):
+        case LeaveIt(who=who):
             if entry.status is not WebhookStatus.PARKED:
                 return Refused("webhook_not_parked", f"This webhook is {entry.status}: there is nothing to decide.")
-            return Applied(_closed(feed, entry, WebhookStatus.DROPPED, cause, now))
+            return Applied(_closed(feed, entry, WebhookStatus.DROPPED, f"left at that by {who}", now))
         case _:
             assert_never(message)
 

@@ -77,10 +77,10 @@ class SendAgain:
 
 @dataclass(frozen=True, slots=True)
 class LeaveIt:
-    """An operator leaves a parked webhook at that."""
+    """An operator leaves a parked webhook at that. The reason, which may name a guest, is in the audit log alone."""
 
     webhook_id: WebhookId
-    cause: str
+    who: str
 
 
 FeedInput = WebhookWanted | AttemptBegun | AttemptEnded | NotPossible | GuestErased | SendAgain | LeaveIt

@@ -71,7 +71,7 @@ OUTCOMES: dict[str, tuple[FeedInput, tuple[type, type, type, type]]] = {
     "nothing to say": (NotPossible(ID, "no order"), (Applied, Stale, Stale, Stale)),
     "guest erased": (GuestErased(), (Applied, Ignored, Ignored, Ignored)),
     "send again": (SendAgain(ID), (Refused, Applied, Applied, Applied)),
-    "left": (LeaveIt(ID, "by olaf: it was booked by hand"), (Refused, Refused, Applied, Refused)),
+    "left": (LeaveIt(ID, "olaf"), (Refused, Refused, Applied, Refused)),
 }
 
 
@@ -86,7 +86,7 @@ def test_each_input_in_each_status_has_its_outcome(named: str, status: WebhookSt
 
 
 @pytest.mark.parametrize(
-    "message", [BEGUN, TAKEN, NotPossible(ID, "r"), GuestErased(), SendAgain(ID), LeaveIt(ID, "r")]
+    "message", [BEGUN, TAKEN, NotPossible(ID, "r"), GuestErased(), SendAgain(ID), LeaveIt(ID, "olaf")]
 )
 def test_nothing_is_decided_about_a_webhook_that_is_not_known(message: FeedInput) -> None:
     assert isinstance(outcome(None, message), Ignored)
@@ -166,9 +166,10 @@ def test_what_an_operator_leaves_does_not_touch_the_attempt_that_is_under_way() 
     feed = _applied(after(FIRST, SECOND, BEGUN), FAILED, TERMS.give_up_after)
     under_way = _applied(feed, AttemptBegun(SECOND.webhook_id, "claim-2", "{}", 6), TERMS.give_up_after)
 
-    left = _applied(under_way, LeaveIt(ID, "booked by hand"), TERMS.give_up_after)
+    left = _applied(under_way, LeaveIt(ID, "olaf"), TERMS.give_up_after)
 
     assert (left.claim, left.next_at, left.needs_attention) == ("claim-2", under_way.next_at, False)
+    assert [each.said for each in left.entries if each.webhook_id == ID] == ["left at that by olaf"]
 
 
 def test_no_body_is_kept_once_a_webhook_is_closed() -> None:
