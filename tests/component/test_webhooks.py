@@ -28,6 +28,7 @@ from contracts.mail import OrderDescribed
 from contracts.order_receipts import ReceiptIssued
 from contracts.orders import OrderCancelled, OrderFulfilled, PaymentStatus
 from contracts.webhooks import OrderWebhook, WebhookType
+from deploy.local.patience import patient
 from deploy.local.ports import HOST
 from extras_service.order.state import Order
 from tests.support import mails
@@ -61,7 +62,7 @@ from webhooks.wiring import Terms, wire
 
 SEAL = Seal(SecretStr(Fernet.generate_key().decode()))
 SECRET, NEW_SECRET = new_secret(), new_secret()
-TIME_OUT = 0.5
+TIME_OUT = patient(0.5)
 
 
 @dataclass
@@ -246,7 +247,7 @@ async def test_an_event_that_is_delivered_or_replayed_again_is_reported_once() -
         (500, "answered 500"),
         (404, "answered 404"),
         (REDIRECT, "answered 302: redirects are not followed"),
-        (HANG, "no answer within 0.5 s"),
+        (HANG, f"no answer within {TIME_OUT:g} s"),
         (CLOSE, "no answer: "),
         (TORN, "no answer: "),
         (NO_HTTP, "no answer: "),
