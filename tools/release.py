@@ -74,7 +74,10 @@ def environment(folder: Path) -> Path:
     """Make an environment with the packages of the image in `folder`. Returns its Python."""
     python = folder / "bin" / "python"
     _run(_UV, "venv", "--quiet", "--python", sys.executable, folder)
-    _run(_UV, "pip", "install", "--quiet", "--python", python, "--no-deps", "--require-hashes", "-r", LOCK)
+    wanted = [str(each) for each in ("install", "--quiet", "--no-deps", "--require-hashes", "-r", LOCK)]
+    if subprocess.run([_UV, "pip", *wanted, "--python", python], stderr=subprocess.PIPE, check=False).returncode:
+        # As in deploy/local/setup.py: pip follows settings of the machine that uv does not read.
+        _run(sys.executable, "-m", "pip", "--python", python, *wanted)
     return python
 
 
