@@ -20,7 +20,8 @@ from typing import Annotated, Any
 
 import typer
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.generated_file import ROOT
+
 LOCK = ROOT / "deploy" / "requirements.txt"
 CHECKSUMS = "SHA256SUMS"
 _COMMANDS = ("bellhop --version", "bellhop --help")

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -51,6 +51,17 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(line)
 
 
+IMPATIENT: Mapping[str, Any] = {
+    "poll_interval_factor": 0.005,
+    "psp_sweep_every": timedelta(seconds=15),
+    "reply_timeout": 2.0,
+    "publish_timeout": 3.0,
+    "store_timeout": 1.0,
+    "stripe_retries": 0,
+}
+"""Settings with which a system notices within seconds that a part is gone."""
+
+
 @pytest.fixture(scope="module")
 async def chaos(
     tmp_path_factory: pytest.TempPathFactory, in_containers: bool, report: Callable[[Figures], None]
@@ -62,15 +73,7 @@ async def chaos(
         broker_to_kill(folder, in_containers=in_containers) as broker,
         store_to_kill(folder, in_containers=in_containers) as store,
     ):
-        settings = {
-            "pay_within": timedelta(seconds=12),
-            "poll_interval_factor": 0.005,
-            "psp_sweep_every": timedelta(seconds=15),
-            "reply_timeout": 2.0,
-            "publish_timeout": 3.0,
-            "store_timeout": 1.0,
-            "stripe_retries": 0,
-        }
+        settings = {**IMPATIENT, "pay_within": timedelta(seconds=12)}
         async with processes_on(broker, store, folder / "services", **settings) as system:
             await until_streams_survive_a_kill(broker, folder)
             chance = random.Random(SEED)  # noqa: S311 - chance for a test, not for a secret

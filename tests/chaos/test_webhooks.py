@@ -8,14 +8,13 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 import pytest
 
 from deploy.local.broker import Broker
 from tests.chaos.aftermath import nothing_left, queued
-from tests.chaos.conftest import SEED
+from tests.chaos.conftest import IMPATIENT, SEED
 from tests.chaos.damage import Act, Saboteur
 from tests.chaos.faulty import Point
 from tests.chaos.guests import Crowd, Story
@@ -49,19 +48,11 @@ class Ended:
 @pytest.fixture(scope="module")
 async def ended(tmp_path_factory: pytest.TempPathFactory, in_containers: bool) -> AsyncIterator[Ended]:
     folder = tmp_path_factory.mktemp("webhooks")
-    settings = {
-        "poll_interval_factor": 0.005,
-        "psp_sweep_every": timedelta(seconds=15),
-        "reply_timeout": 2.0,
-        "publish_timeout": 3.0,
-        "store_timeout": 1.0,
-        "stripe_retries": 0,
-    }
     with (
         broker_to_kill(folder, in_containers=in_containers) as broker,
         store_to_kill(folder, in_containers=in_containers) as store,
     ):
-        async with processes_on(broker, store, folder / "services", **settings) as system:
+        async with processes_on(broker, store, folder / "services", **IMPATIENT) as system:
             chance, subscriber = random.Random(SEED), Subscriber(folder)  # noqa: S311 - chance for a test
             crowd = Crowd(system, chance, PLOTS)
             saboteur = Saboteur(system, crowd, chance)

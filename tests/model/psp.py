@@ -4,7 +4,7 @@ What it says goes through the adapter's own pure translation, so the messages ar
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from chassis.decision import Ignored
 from contracts.ids import OrderId, payment_id_of
@@ -34,6 +34,9 @@ CONTESTED = ("needs_response", "appeal_needs_response")
 TAKEN = ("lost", "prevented")
 SEASIDE = "seaside"
 """An account beside the default one."""
+
+
+SaidT = TypeVar("SaidT", Event, Event | None)
 
 
 class Session(NamedTuple):
@@ -264,15 +267,14 @@ def session_created(psp: Psp, number: int) -> PspSessionCreated:
 
 def report(psp: Psp, session_no: int, ahead: int) -> Event | None:
     """What asking for a session is answered with. `ahead`: how far our clock is before the PSP's, in seconds."""
-    answer = report_of_intent(_answer(psp, session_no), _at(psp, ahead))
-    return answer and answer.model_copy(update={"psp_account": psp.sessions[session_no - 1].account})
+    return _at_its_account(psp, session_no, report_of_intent(_answer(psp, session_no), _at(psp, ahead)))
 
 
 def refund_report(psp: Psp, refund: Refund, ahead: int) -> Event:
     """What asking for a refund is answered with: as it was when it was made, for a repeated request too."""
     as_first = refund._replace(state=refund.first)
     answer = report_of_refund(_refund_object(as_first), _answer(psp, refund.session_no), _at(psp, ahead))
-    return answer.model_copy(update={"psp_account": psp.sessions[refund.session_no - 1].account})
+    return _at_its_account(psp, refund.session_no, answer)
 
 
 def refund_refused(asked: CreatePspRefund, why: str) -> PspRefundRefused:
@@ -283,6 +285,11 @@ def refund_refused(asked: CreatePspRefund, why: str) -> PspRefundRefused:
         refund_id=asked.refund_id,
         detail=why,
     )
+
+
+def _at_its_account(psp: Psp, session_no: int, said: SaidT) -> SaidT:
+    """What is said of a session names the session's account."""
+    return said and said.model_copy(update={"psp_account": psp.sessions[session_no - 1].account})
 
 
 def _counts(refund: Refund) -> bool:
@@ -338,7 +345,7 @@ def _webhook(psp: Psp, session_no: int, event_type: str, subject: dict[str, Any]
     event = {"type": event_type, "created": _at(psp).timestamp(), "data": {"object": subject or about.model_dump()}}
     message = report_of_event(event, about)
     if not isinstance(message, Ignored):
-        return (message.model_copy(update={"psp_account": psp.sessions[session_no - 1].account}),)
+        return (_at_its_account(psp, session_no, message),)
     if about.is_ours:
         raise AssertionError(f"the adapter has no rule for {event_type}: {message.reason}")
     return ()

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from gateway.desk_page import desk_page
 from gateway.guest_page import FOLDER, Page, decimals, policy_for
 from gateway.settings import STRIPE_JS_URL, GatewaySettings
 from ops.web.files import FOLDER as OPERATORS_PAGE
+from tools.release import build_wheel
 
 DESK = FOLDER / "desk"
 ROOT = Path(__file__).resolve().parents[3]
@@ -223,10 +222,8 @@ def test_a_file_of_a_page_that_hides_one_of_the_kit_is_an_error(tmp_path: Path) 
 
 @pytest.mark.timeout(60)
 def test_every_page_and_the_kit_are_in_the_wheel(tmp_path: Path) -> None:
-    build = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    wheel = build_wheel(tmp_path)
 
-    [wheel] = tmp_path.glob("*.whl")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if "/static/" in name and "sandbox" not in name}
 
     folders = (FOLDER, DESK, KIT, OPERATORS_PAGE)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.release import ROOT, notes, problems, version
+from tools.generated_file import ROOT
+from tools.release import notes, problems, version
 
 V = version()
 FITS = (
