@@ -34,6 +34,13 @@ class ForbiddenError(TransientError):
         raise NotImplementedError
 
 
+class BrokerUnavailableError(TransientError):
+    """The broker does not accept connections now: it is away, starts, or has hung up before it let this process in."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"the broker did not accept the connection: {cause!r}")
+
+
 class PublishFailedError(TransientError):
     """The broker did not confirm a message, or could not route it."""
 

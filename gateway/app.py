@@ -14,7 +14,7 @@ from chassis.messaging.queue_depth import depth_of
 from chassis.messaging.requests import RequestClient
 from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes
+from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, start_bus
 from chassis.runtime.steps import Step, Steps
 from chassis.seal import Seal
 from chassis.web.library_spans import NO_TELEMETRY
@@ -55,9 +55,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await bus.start()
-        await requests.start()
-        await bus.follow(LIVE_KINDS, live.on_event)
+        await start_bus(bus, requests.start, partial(bus.follow, LIVE_KINDS, live.on_event))
         with suppress(TransientError):
             await _ask_the_time(requests)
         async with run_loops((*bus_loops(bus), Loop("clock", _LOOK_EVERY, partial(_keep_the_time, requests)))):

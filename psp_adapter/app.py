@@ -12,7 +12,7 @@ from chassis.messaging.consumer import Consumer
 from chassis.runtime import background
 from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, web_app
+from chassis.runtime.startup import VERSION, bus_checks, bus_loops, bus_notices, operator_routes, start_bus, web_app
 from chassis.seal import Seal
 from contracts import services
 from contracts.topology import PSP_COMMANDS, PSP_QUERIES
@@ -73,7 +73,7 @@ def create_app(settings: AdapterSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await bus.start()
+        await start_bus(bus)
         first_look = background.start(look(), "first look at Stripe")
         async with run_loops((*bus_loops(bus), breaker.loop(), Loop("look at Stripe", _LOOK_EVERY, look))):
             yield

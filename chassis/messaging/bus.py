@@ -14,13 +14,22 @@ from typing import Any, Protocol, Self
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.exceptions import AMQPChannelError, AMQPError, ChannelNotFoundEntity, DeliveryError, PublishError
+from aio_pika.exceptions import (
+    AMQPChannelError,
+    AMQPError,
+    AuthenticationError,
+    ChannelNotFoundEntity,
+    DeliveryError,
+    ProbableAuthenticationError,
+    PublishError,
+)
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, RabbitExchange, RabbitQueue
 from faststream.rabbit.message import RabbitMessage
 from faststream.rabbit.subscriber import RabbitSubscriber
 
 from chassis.errors import (
+    BrokerUnavailableError,
     DestinationUnavailableError,
     PermanentError,
     PublishFailedError,
@@ -192,6 +201,18 @@ class Bus:
             return await queue.consume(callback, no_ack=True)
 
         self.consuming.add(name, queue, await consume(), consume)
+
+    async def connect(self) -> None:
+        """Connect, unless this is done; `start` does it too.
+
+        Raises BrokerUnavailableError, and AMQPConnectionError if the broker refuses the account.
+        """
+        try:
+            await self.broker.connect()
+        except (AuthenticationError, ProbableAuthenticationError):
+            raise
+        except (AMQPError, OSError, TimeoutError) as error:  # also a virtual host that is down, or not there yet
+            raise BrokerUnavailableError(error) from error
 
     async def start(self) -> None:
         """Connect, declare or verify the topology, then start consuming."""

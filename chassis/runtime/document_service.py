@@ -23,6 +23,7 @@ from chassis.runtime.startup import (
     bus_notices,
     operator_routes,
     retry_until_available,
+    start_bus,
     web_app,
 )
 from chassis.runtime.waiting import Waiting
@@ -86,9 +87,7 @@ def document_service(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await retry_until_available(store.sync_clock, *before)
-        await bus.start()
-        for step in after:
-            await step()
+        await start_bus(bus, *after)
         async with run_loops(loops):
             yield
             until = monotonic() + settings.graceful_timeout

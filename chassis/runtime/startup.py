@@ -60,6 +60,22 @@ async def retry_until_available(
                 await asyncio.sleep(every)
 
 
+async def start_bus(bus: Bus, *after: Callable[[], Awaitable[object]]) -> None:
+    """Start the bus as soon as the broker lets this process in, then take the steps that need it.
+
+    Raises BrokerUnavailableError after a minute. A connection that is lost later than that, while the process starts,
+    ends it with the bus stopped: its supervisor starts it again.
+    """
+    await retry_until_available(bus.connect)
+    try:
+        await bus.start()
+        for step in after:
+            await step()
+    except BaseException:
+        await bus.stop()
+        raise
+
+
 def bus_checks(bus: Bus) -> dict[str, Check]:
     """Readiness checks: the broker answers, and all queues of this process are consumed."""
 

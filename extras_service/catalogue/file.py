@@ -86,8 +86,9 @@ def read_file(path: Path, *, with_pictures: bool = True) -> CatalogueFile:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        document = yaml.compose(text, yaml.SafeLoader)
-        written = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        document = loader.get_single_node()
+        written = None if document is None else loader.construct_document(document)
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogueError(path, [f" cannot be read: {error}"]) from None
     except yaml.YAMLError as error:

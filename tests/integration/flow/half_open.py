@@ -21,6 +21,8 @@ class HalfOpenProxy:
         self._server = URL(url)
         self._stalled: dict[asyncio.Task[None], set[str]] = {}
         self._port = 0
+        self.hang_up = 0
+        """How many of the next connections to close as soon as the client has sent something."""
 
     @property
     def connections(self) -> int:
@@ -51,6 +53,11 @@ class HalfOpenProxy:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.hang_up:
+            self.hang_up -= 1
+            await reader.read(1)
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         stalled = self._stalled[task] = set()
