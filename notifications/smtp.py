@@ -10,6 +10,8 @@ from time import monotonic
 import aiosmtplib
 from pydantic import SecretStr
 
+from chassis.runtime import tracing
+from chassis.runtime.tracing import Kind, Span, Value
 from chassis.text import cut
 from notifications.errors import MailServerUnavailableError
 from notifications.mail.inputs import Answer
@@ -57,17 +59,21 @@ class MailServer:
             timeout=self.timeout,
             local_hostname=self.local_name,
         )
-        try:
-            await client.connect()
-        except _OUTAGES as error:
-            client.close()
-            raise MailServerUnavailableError(_words(error)) from None
-        try:
-            yield Session(client)
-        finally:
-            with suppress(*_OUTAGES):
-                await client.quit()
-            client.close()
+        with tracing.inside("SMTP", Kind.CLIENT, self._attributes()) as span:
+            try:
+                await client.connect()
+            except _OUTAGES as error:
+                client.close()
+                raise MailServerUnavailableError(_words(error)) from None
+            try:
+                yield Session(client, span)
+            finally:
+                with suppress(*_OUTAGES):
+                    await client.quit()
+                client.close()
+
+    def _attributes(self) -> dict[str, Value]:
+        return {"network.protocol.name": "smtp", "server.address": self.host, "server.port": self.port}
 
 
 class Probe:
@@ -96,6 +102,7 @@ class Session:
     """One e-mail's connection."""
 
     _client: aiosmtplib.SMTP
+    _span: Span | None
 
     async def propose(self, sender: str, to: str) -> Said | None:
         """Name sender and recipient; the server has no text yet. None if it takes them."""
@@ -103,7 +110,7 @@ class Session:
             await self._client.mail(sender)
             await self._client.rcpt(to)
         except aiosmtplib.SMTPResponseException as refusal:
-            return _refused(refusal)
+            return self._traced(_refused(refusal))
         except _OUTAGES as error:
             raise MailServerUnavailableError(_words(error)) from None
         return None
@@ -113,10 +120,17 @@ class Session:
         try:
             response = await self._client.data(message)
         except aiosmtplib.SMTPResponseException as refusal:
-            return _refused(refusal)
+            return self._traced(_refused(refusal))
         except _OUTAGES as error:
-            return Said(Answer.UNCERTAIN, _words(error))
-        return Said(Answer.ACCEPTED, _without_addresses(f"{response.code} {response.message}"))
+            return self._traced(Said(Answer.UNCERTAIN, _words(error)))
+        return self._traced(Said(Answer.ACCEPTED, _without_addresses(f"{response.code} {response.message}")))
+
+    def _traced(self, said: Said) -> Said:
+        if self._span is not None:
+            self._span.set("bellhop.outcome", said.answer)
+            if said.answer is not Answer.ACCEPTED:
+                self._span.fail(said.answer)
+        return said
 
 
 def _refused(refusal: aiosmtplib.SMTPResponseException) -> Said:

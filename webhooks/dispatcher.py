@@ -20,10 +20,12 @@ from chassis.errors import TransientError, is_transient
 from chassis.messaging.descriptions import Descriptions
 from chassis.messaging.envelope import Delivery
 from chassis.messaging.own_causes import ATTEMPT
+from chassis.runtime import tracing
 from chassis.runtime.background import start, stop
 from chassis.runtime.backoff import Backoff
 from chassis.runtime.startup import retry_until_available
 from chassis.runtime.steps import Step, Steps
+from chassis.runtime.tracing import Kind, Span
 from chassis.seal import BrokenSealError, Seal
 from chassis.storage.write_path import WritePath
 from contracts.ids import SubscriberId, bounded_id
@@ -155,6 +157,10 @@ class Dispatcher:
         head = feed.head if feed else None
         if feed is None or head is None or (feed.next_at or "") > moment(self._clock()):
             return
+        with _span_of(subscriber, feed, head):
+            await self._attempt_of(subscriber, feed_id, feed, head)
+
+    async def _attempt_of(self, subscriber: Subscriber, feed_id: str, feed: Feed, head: WebhookEntry) -> None:
         body = await self._body(feed, head)
         delivery = _delivery(feed, head)
         if body is None:
@@ -224,6 +230,20 @@ class Dispatcher:
         handled = await self._subscribers.handle(subscriber.subscriber_id, message, delivery.step("subscriber"))
         if handled.state is not None:
             self._directory.know(handled.state)
+
+
+def _span_of(subscriber: Subscriber, feed: Feed, entry: WebhookEntry) -> Span:
+    """In the trace of the order: no message is being handled."""
+    return tracing.begin(
+        f"webhook {entry.type}",
+        Kind.CONSUMER,
+        order_id=feed.order_id,
+        attributes={
+            "bellhop.webhook_id": entry.webhook_id,
+            "bellhop.subscriber_id": subscriber.subscriber_id,
+            "bellhop.attempt": entry.attempts + 1,
+        },
+    )
 
 
 def _delivery(feed: Feed, entry: WebhookEntry) -> Delivery:

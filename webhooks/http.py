@@ -12,7 +12,9 @@ from typing import Any
 
 import httpcore
 
+from chassis.runtime import tracing
 from chassis.runtime.startup import VERSION
+from chassis.runtime.tracing import Kind, Span, Value
 from chassis.text import cut
 from webhooks.addresses import ForbiddenTargetError, Place, place_of, require_public
 from webhooks.feed.inputs import Verdict
@@ -87,8 +89,9 @@ class Caller:
         """Send one webhook. Every failure is an answer."""
         try:
             place = place_of(url, anywhere=self.anywhere)
-            async with asyncio.timeout(self.timeout):
-                return await self._posted(place, headers, body)
+            with tracing.inside("POST", Kind.CLIENT, _attributes(place)) as span:
+                async with asyncio.timeout(self.timeout):
+                    return await self._posted(place, headers, body, span)
         except ForbiddenTargetError as error:
             return Said(Verdict.FAILED, f"not sent: {error}")
         except TimeoutError:
@@ -96,7 +99,7 @@ class Caller:
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError, ValueError) as error:
             return Said(Verdict.FAILED, cut(f"no answer: {type(error).__name__}: {error}", _LONGEST))
 
-    async def _posted(self, place: Place, headers: Mapping[str, str], body: bytes) -> Said:
+    async def _posted(self, place: Place, headers: Mapping[str, str], body: bytes, span: Span | None) -> Said:
         sent = {
             "Host": place.authority,
             "User-Agent": f"Bellhop/{VERSION}",
@@ -118,7 +121,17 @@ class Caller:
             # The answer's body is not read: it could be of any length, and nothing in it counts.
             pool.stream("POST", url, headers=list(sent.items()), content=body) as answer,
         ):
-            return _said(answer.status, answer.headers)
+            said = _said(answer.status, answer.headers)
+            if span is not None:
+                span.set("http.response.status_code", answer.status)
+                if said.verdict is not Verdict.TAKEN:
+                    span.fail(str(answer.status))
+            return said
+
+
+def _attributes(place: Place) -> dict[str, Value]:
+    """Of the address only the host: what follows it may be a secret of the receiver's."""
+    return {"http.request.method": "POST", "server.address": place.host, "server.port": place.port}
 
 
 def _said(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Said:

@@ -18,6 +18,8 @@ from chassis.errors import StoreUnavailableError, is_transient
 from chassis.messaging.descriptions import Descriptions
 from chassis.messaging.envelope import Delivery, Envelope
 from chassis.receipts.pdf import PdfPrinter
+from chassis.runtime import tracing
+from chassis.runtime.tracing import Kind
 from chassis.seal import Seal
 from contracts.approvals import OrderApprovalNeeded, OrderDeclined
 from contracts.ids import OrderId, PropertyId
@@ -48,6 +50,7 @@ from notifications.writing import NO_ADDRESS, Writer
 from tests.support import mails
 from tests.support import orders as given
 from tests.support.certificates import certificate
+from tests.support.collector import kept_spans
 from tests.support.fake_store import FakeStore
 from tests.support.mail_server import DROP, HANG, mail_server
 from tests.support.mail_server import MailServer as StandIn
@@ -704,3 +707,22 @@ def test_settings_that_would_send_nothing_or_betray_a_password_stop_the_start(wr
 
 def test_without_a_mail_server_the_service_is_off() -> None:
     assert NotificationSettings(**SETTINGS).terms == Terms(is_on=False)
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(None, "accepted"), ("550 no such mailbox", "refused")])
+async def test_the_talk_with_the_mail_server_is_a_span_without_addresses_and_texts(
+    office: Office, server: StandIn, answer: str | None, outcome: str
+) -> None:
+    await office.event(confirmed(office))
+    server.to_recipient.extend([answer] if answer else [])
+    with kept_spans() as kept, tracing.begin("process mail.send-mail.v1", Kind.CONSUMER), suppress(MailRefusedError):
+        await office.send()
+
+    [talk] = [span for span in kept.get_finished_spans() if span.name == "SMTP"]
+    assert talk.parent is not None
+    assert dict(talk.attributes or {}) == {
+        "network.protocol.name": "smtp",
+        "server.address": HOST,
+        "server.port": server.port,
+        "bellhop.outcome": outcome,
+    } | ({"error.type": outcome} if answer else {})

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -21,6 +22,7 @@ from chassis.messaging.descriptions import OrderNotDescribedError
 from chassis.messaging.envelope import Delivery
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.steps import Step, Steps
+from chassis.runtime.tracing import trace_id_of_order
 from chassis.seal import Seal
 from contracts.erasure import OrderErased
 from contracts.ids import OrderId, PropertyId, SubscriberId
@@ -34,6 +36,7 @@ from extras_service.order.state import Order
 from tests.support import mails
 from tests.support import orders as given
 from tests.support.certificates import certificate
+from tests.support.collector import kept_spans
 from tests.support.fake_store import FakeStore
 from tests.support.receipts import issued, taxed
 from tests.support.waiting import until
@@ -688,3 +691,24 @@ async def test_no_log_line_holds_a_secret_an_address_or_a_body() -> None:
     for secret in (SECRET, SECRET.removeprefix("whsec_"), "k-1", GUEST.reservation_id):
         assert secret not in text
     assert SECRET not in json.dumps(desk.store.raw, default=str)
+
+
+async def test_an_attempt_is_in_the_trace_of_its_order_with_the_receivers_host_and_no_more() -> None:
+    async with subscribed(then=503) as (desk, receiver):
+        await desk.event(receipt_issued())
+        with kept_spans() as kept:
+            await desk.sweep()
+
+    call, attempt = (span for span in kept.get_finished_spans() if span.name.startswith(("POST", "webhook")))
+    assert {f"{span.context.trace_id:032x}" for span in (call, attempt)} == {trace_id_of_order(given.ORDER_ID)}
+    assert call.parent == attempt.context
+    assert (attempt.name, attempt.kind) == ("webhook order.confirmed", SpanKind.CONSUMER)
+    own = ("attempt", "order_id", "subscriber_id", "webhook_id")
+    assert set(attempt.attributes or {}) == {f"bellhop.{name}" for name in own}
+    assert dict(call.attributes or {}) == {
+        "error.type": "503",
+        "http.request.method": "POST",
+        "http.response.status_code": 503,
+        "server.address": HOST,
+        "server.port": receiver.port,
+    }

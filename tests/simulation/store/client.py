@@ -118,6 +118,10 @@ class SimulatedCollection:
     stored: Collection
     concern: Concern
 
+    @property
+    def name(self) -> str:
+        return self.stored.name
+
     async def create_index(self, keys: str | list[tuple[str, int]], **_options: Any) -> None:
         path = keys if isinstance(keys, str) else keys[0][0]
         await self.client.run(lambda: self.stored.create_index(path))
