@@ -24,7 +24,9 @@ class Treatment(StrEnum):
     TEXT = "`(erased)`"
     """Typed by a person, or written for the guest."""
     SEALED = "nothing"
-    """Readable with a key that only the PSP adapter has."""
+    """Readable with a key that only one service has."""
+    SEALED_IN_A_REQUEST = "an empty text"
+    """A request to the PSP that had an address is not one without: its idempotency key may stand for the first."""
 
 
 FIELDS: Mapping[str, Treatment] = {
@@ -38,7 +40,7 @@ FIELDS: Mapping[str, Treatment] = {
     "payment_failure": Treatment.TEXT,
     "declined_because": Treatment.TEXT,
     "closed_by": Treatment.TEXT,
-    "sealed_receipt_email": Treatment.SEALED,
+    "sealed_receipt_email": Treatment.SEALED_IN_A_REQUEST,
     "sealed_email": Treatment.SEALED,
     "email": Treatment.SEALED,
 }
@@ -78,6 +80,8 @@ class Erasure:
                 return ERASED
             case Treatment.SEALED:
                 return None
+            case Treatment.SEALED_IN_A_REQUEST:
+                return ""
 
     def concerns(self, value: Any) -> bool:
         """Whether a message in the form of JSON names the guest, at this property or at none."""

@@ -151,8 +151,9 @@ class AdapterHandlers:
         return self._created(account, command, intent)
 
     def _receipt_email(self, command: CreatePspSession) -> str | None:
-        """The e-mail address for Stripe's receipt. None also if no key opens the sealed one: no receipt then."""
-        if command.sealed_receipt_email is None:
+        """The e-mail address for Stripe's receipt. None also if no key opens the sealed one, or an erasure has emptied
+        it (chassis/personal_data.py): no receipt then."""
+        if not command.sealed_receipt_email:
             return None
         try:
             return self.seal.open(command.sealed_receipt_email)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from chassis.messaging.breaker import Breaker
 from chassis.messaging.bus import Bus
+from chassis.personal_data import Erasure
 from chassis.runtime.clock import SharedClock
 from chassis.seal import Seal
 from contracts.money import Money
@@ -38,6 +39,7 @@ from psp_adapter.errors import PspUnavailableError
 from psp_adapter.event_backfill import EventBackfill
 from psp_adapter.event_parking import EventParking
 from psp_adapter.handlers import TRIES, AdapterHandlers
+from psp_adapter.stripe_objects import INSTALLATION
 from psp_adapter.webhook import MAX_BODY, Webhook
 from tests.component.bench import Bench, DeafBus
 from tests.support import payments as given
@@ -132,6 +134,28 @@ async def test_an_address_sealed_with_a_key_that_is_gone_costs_the_receipt_and_n
     (created,) = [request for request in fake.requests if request.method == "POST"]
     assert b"receipt_email" not in created.content
     assert capsys.readouterr().out.count("psp.no_receipt") == 1
+
+
+async def test_a_request_that_has_forgotten_its_address_is_not_taken_for_one_without_under_the_same_key() -> None:
+    """A dead letter that was erased, and is replayed: the PSP may have had the request with the address."""
+    ours = {"order_id": given.ORDER_ID, "payment_id": given.PAYMENT_ID, "session_no": "1"}
+    opened = intent("requires_payment_method") | {"metadata": ours | {INSTALLATION: "bellhop"}}
+    sent = CREATE.model_copy(update={"sealed_receipt_email": SEAL.close("anna@b.example")})
+    letter = Erasure("guest-anna", "alpenhof", "erased-1").of(sent.model_dump(mode="json"))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"object": "list", "has_more": False, "data": [opened]})
+        return httpx.Response(200, json=opened)
+
+    fake = FakeStripe(answer)
+
+    bench = await _taking(CreatePspSession.model_validate(letter), fake)
+
+    assert [request.method for request in fake.requests] == ["GET"]
+    (emitted,) = bench.sent
+    assert isinstance(emitted, PspSessionCreated)
+    assert "b.example" not in str(letter)
 
 
 async def test_a_session_stripe_refuses_is_reported_as_a_fact() -> None:
