@@ -32,6 +32,7 @@ from contracts.ids import SubscriberId, bounded_id
 from webhooks.body import Body, body_of, body_of_test
 from webhooks.collections import WebhookStore
 from webhooks.directory import Directory
+from webhooks.due import awaited_before
 from webhooks.feed.inputs import AttemptBegun, AttemptEnded, FeedInput, NotPossible, Verdict
 from webhooks.feed.state import TESTS, Feed, WebhookEntry, WebhookStatus, moment
 from webhooks.http import Said
@@ -56,6 +57,10 @@ class Receivers(Protocol):
 
 class OlderServiceError(TransientError):
     """An extras service of an older version does not say which version of an order it describes."""
+
+
+class EarlierReceiptError(TransientError):
+    """A webhook about an earlier receipt of the order goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ class Dispatcher:
             await self._attempt_of(subscriber, feed_id, feed, head)
 
     async def _attempt_of(self, subscriber: Subscriber, feed_id: str, feed: Feed, head: WebhookEntry) -> None:
-        body = await self._body(feed, head)
+        body = await self._body(subscriber, feed, head)
         delivery = _delivery(feed, head)
         if body is None:
             await self._feeds.handle(feed_id, NotPossible(head.webhook_id, "there is no such order"), delivery)
@@ -197,7 +202,7 @@ class Dispatcher:
             is_parked = after.status is WebhookStatus.PARKED
             self._sending.steps.ended(Step.WEBHOOK_DELIVERED, entry.noted_at, self._clock(), failed=is_parked)
 
-    async def _body(self, feed: Feed, entry: WebhookEntry) -> Body | None:
+    async def _body(self, subscriber: Subscriber, feed: Feed, entry: WebhookEntry) -> Body | None:
         if entry.body is not None:
             return Body(entry.body, entry.order_version)
         if feed.order_id == TESTS:
@@ -207,6 +212,8 @@ class Dispatcher:
             return None
         if described.order_version is None:
             raise OlderServiceError("the extras service is older than this one: update it first")
+        if (earlier := awaited_before(entry, feed, described.receipts, subscriber, self._clock())) is not None:
+            raise EarlierReceiptError(f"the event of the order's receipt {earlier.sequence} has not come yet")
         return body_of(entry, described, described.order_version)
 
     async def _post(self, subscriber: Subscriber, webhook_id: str, body: str) -> Said:

@@ -1,11 +1,13 @@
 """Which webhook an event asks for. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from contracts.approvals import OrderApprovalNeeded, OrderDeclined
 from contracts.ids import OrderId, PropertyId
-from contracts.order_receipts import ReceiptIssued, ReceiptKind
+from contracts.order_receipts import Receipt, ReceiptIssued, ReceiptKind
 from contracts.orders import (
     OrderCancelled,
     OrderFulfilled,
@@ -14,7 +16,13 @@ from contracts.orders import (
     OrderPaymentChanged,
     OrderRefundFailed,
 )
+from contracts.topology import RETRY_LADDER
 from contracts.webhooks import WebhookType
+from webhooks.feed.state import Feed, WebhookEntry
+from webhooks.subscriber.state import Subscriber
+
+HELD_FOR = timedelta(seconds=sum(tier.seconds for tier in RETRY_LADDER)) + timedelta(minutes=1)
+"""How long a webhook about a receipt is held for an earlier one: as long as all retry tiers take, and a minute."""
 
 _OrderEvent = (
     OrderCancelled
@@ -45,10 +53,8 @@ def subject_of(event: ReportedEvent, message_id: str) -> Subject:
     """What the webhook about an event is about."""
     match event:
         case ReceiptIssued(receipt=receipt):
-            is_payment = receipt.receipt_kind is ReceiptKind.PAYMENT
-            kind = WebhookType.CONFIRMED if is_payment else WebhookType.REFUNDED
             place = receipt.sequence
-            return Subject(kind, event.order_id, receipt.property_id, str(place), place)
+            return Subject(_kind_of(receipt), event.order_id, receipt.property_id, str(place), place)
         case OrderCancelled():
             return _of(event, WebhookType.CANCELLED, "cancelled")
         case OrderDeclined():
@@ -64,6 +70,30 @@ def subject_of(event: ReportedEvent, message_id: str) -> Subject:
             return _of(event, WebhookType.CHANGED, message_id)
         case _:
             assert_never(event)
+
+
+def awaited_before(
+    entry: WebhookEntry, feed: Feed, receipts: Iterable[Receipt], subscriber: Subscriber, now: datetime
+) -> Receipt | None:
+    """The first receipt of the order that this subscriber is to hear of before the one in `entry`, and whose event has
+    not come yet: it is being retried. None once its retries must be over: that event is a dead letter by then.
+    """
+    if entry.receipt is None or now - entry.noted_at > HELD_FOR:
+        return None
+    noted = {each.receipt for each in feed.entries}
+    earlier = (each for each in receipts if each.sequence < entry.receipt and each.sequence not in noted)
+    return next(
+        (
+            each
+            for each in earlier
+            if each.issued_at >= subscriber.created_at and subscriber.wants(each.property_id, _kind_of(each))
+        ),
+        None,
+    )
+
+
+def _kind_of(receipt: Receipt) -> WebhookType:
+    return WebhookType.CONFIRMED if receipt.receipt_kind is ReceiptKind.PAYMENT else WebhookType.REFUNDED
 
 
 def _of(event: _OrderEvent, kind: WebhookType, about: str) -> Subject:

@@ -25,8 +25,7 @@ from extras_service.wiring import ExtrasParts, wire
 from tests.component.bench import Bench
 from tests.support import orders as given
 from tests.support.fake_store import FakeDocuments, FakeStore
-from tests.support.receipts import eur, taxed
-from tests.unit.extras_service.test_receipts import refund_made
+from tests.support.receipts import eur, refund_made, taxed
 
 ALPENHOF = PropertyId("alpenhof")
 SEEDS = range(8)

@@ -38,7 +38,7 @@ from tests.support import orders as given
 from tests.support.certificates import certificate
 from tests.support.collector import kept_spans
 from tests.support.fake_store import FakeStore
-from tests.support.receipts import issued, taxed
+from tests.support.receipts import issued, refund_made, taxed
 from tests.support.waiting import until
 from tests.support.webhook_receiver import (
     CLOSE,
@@ -53,6 +53,7 @@ from tests.support.webhook_receiver import (
 )
 from tests.support.webhooks import GUEST, PMS, SPA, TERMS, adding
 from webhooks.dispatcher import OlderServiceError, Sending
+from webhooks.due import HELD_FOR
 from webhooks.feed.decide import CLAIMED_FOR, PAUSES
 from webhooks.feed.inputs import SendAgain, Verdict
 from webhooks.feed.state import WebhookEntry, WebhookStatus, feed_id_of
@@ -462,6 +463,52 @@ async def test_an_extras_service_that_says_no_version_is_awaited() -> None:
 
     assert receiver.received == []
     assert str(OlderServiceError("the extras service is older")) in str(logs)
+
+
+def refunded_in_part() -> Order:
+    return given.after(taxed(given.confirmed()), given.refunding(1200), refund_made(1200))
+
+
+async def with_both_receipts(receiver: Receiver, added_after: timedelta) -> tuple[Desk, ReceiptIssued, ReceiptIssued]:
+    """A desk whose order has two receipts, and their events. The subscriber was added so long after them."""
+    desk = Desk(order=refunded_in_part(), now=given.NOW + added_after)
+    await desk.subscribe(receiver)
+    desk.now = dt.datetime.now(dt.UTC)
+    payment, refund = (
+        ReceiptIssued(order_id=given.ORDER_ID, receipt=each, guest_id=GUEST.guest_id) for each in issued(desk.order)
+    )
+    return desk, payment, refund
+
+
+async def test_the_webhook_of_a_refund_waits_for_that_of_the_payment_whose_event_is_retried() -> None:
+    async with webhook_receiver() as receiver:
+        desk, payment, refund = await with_both_receipts(receiver, -timedelta(minutes=1))
+        await desk.event(refund, "m-2")
+        with capture_logs() as logs:
+            await desk.sweep()
+        assert receiver.received == []
+        assert "the event of the order's receipt 1 has not come yet" in str(logs)
+        await desk.event(payment, "m-1")
+        desk.start()
+        await desk.sweep()
+        await desk.sweep()
+
+    assert [each.verified(SECRET)["type"] for each in receiver.received] == ["order.confirmed", "order.refunded"]
+
+
+@pytest.mark.parametrize(
+    ("added_after", "passed"),
+    [(timedelta(minutes=-1), HELD_FOR + timedelta(seconds=1)), (timedelta(minutes=1), timedelta())],
+    ids=["its retries are over", "the payment was before the subscriber"],
+)
+async def test_the_webhook_of_a_refund_does_not_wait_for_ever(added_after: timedelta, passed: timedelta) -> None:
+    async with webhook_receiver() as receiver:
+        desk, _, refund = await with_both_receipts(receiver, added_after)
+        await desk.event(refund, "m-2")
+        desk.now += passed
+        await desk.sweep()
+
+    assert [json.loads(each.body)["type"] for each in receiver.received] == ["order.refunded"]
 
 
 async def test_an_order_that_is_gone_is_dropped() -> None:

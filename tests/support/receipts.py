@@ -1,7 +1,9 @@
 """Receipts for tests: an order's money, and the receipts that it leads to."""
 
+from contracts.ids import RefundId
 from contracts.money import Money
 from contracts.order_receipts import Receipt
+from contracts.payments import PaymentRefunded, RefundStage
 from contracts.vat import vat_of
 from extras_service.order.state import Order
 from extras_service.property.state import Property
@@ -24,6 +26,12 @@ def issued(order: Order, *before: Receipt, hotel: Property | None = None) -> tup
         content = content_of(order, due, tuple(receipts), hotel)
         receipts.append(Receipt(number=len(receipts) + 1, issued_at=given.NOW, **dict(content)))
     return tuple(receipts)
+
+
+def refund_made(amount: int, *, fact_no: int = 1, refund_id: RefundId = given.REFUND_ID) -> PaymentRefunded:
+    """The PSP has made a refund."""
+    reported = given.refunded(amount, fact_no=fact_no, refund_id=refund_id)
+    return reported.model_copy(update={"amount": eur(amount), "stage": RefundStage.SUCCEEDED})
 
 
 def eur(amount: int) -> Money:

@@ -1,7 +1,8 @@
 """The feed's table of decisions. Pure.
 
-One webhook of a feed is under way at a time, the first that waits; so a receiver gets an order's webhooks in order. An
-attempt is claimed in the document before it begins: another process takes it over only when the claim has lapsed.
+One webhook of a feed is under way at a time, the first that waits; so a receiver gets an order's webhooks in order. The
+events of two receipts may come in the wrong order, if one is retried: the earlier receipt goes first (webhooks/due.py).
+An attempt is claimed in the document before it begins: another process takes it over only when the claim has lapsed.
 """
 
 from collections.abc import Sequence
@@ -95,7 +96,18 @@ def _wanted(feed: Feed | None, message: WebhookWanted, now: datetime, keep_for: 
             next_at=moment(now),
         )
         return Applied(made)
-    return Applied(_with(feed, (*feed.entries, new), now))
+    return Applied(_with(feed, _placed(feed.entries, new), now))
+
+
+def _placed(entries: tuple[WebhookEntry, ...], new: WebhookEntry) -> tuple[WebhookEntry, ...]:
+    """With the new one at the end, or before what is about a later receipt and has not been tried."""
+    place = next((number for number, each in enumerate(entries) if _goes_after(each, new)), len(entries))
+    return (*entries[:place], new, *entries[place:])
+
+
+def _goes_after(entry: WebhookEntry, new: WebhookEntry) -> bool:
+    is_untried = entry.status is WebhookStatus.WAITING and not entry.attempts
+    return is_untried and None not in (entry.receipt, new.receipt) and (entry.receipt or 0) > (new.receipt or 0)
 
 
 def _begun(feed: Feed, entry: WebhookEntry, message: AttemptBegun, now: datetime) -> Decision[Feed]:

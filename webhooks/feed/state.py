@@ -40,7 +40,7 @@ class WebhookEntry(BaseModel):
     """The receiver's idempotency key: the same at each attempt, and when an operator has it sent again."""
     type: WebhookType
     receipt: int | None = None
-    """The sequence of the receipt that it is about."""
+    """The sequence of the receipt that it is about: among the order's receipts, from 1."""
     noted_at: datetime
     status: WebhookStatus = WebhookStatus.WAITING
     attempts: int = 0

@@ -17,8 +17,7 @@ from contracts.answers import OrderReceiptsAnswer
 from contracts.order_receipts import Hotel, ReceiptsReply
 from extras_service.order.state import Order
 from tests.support import orders as given
-from tests.support.receipts import eur, issued, taxed
-from tests.unit.extras_service.test_receipts import refund_made
+from tests.support.receipts import eur, issued, refund_made, taxed
 
 HOTEL = Hotel(
     property_version=1,

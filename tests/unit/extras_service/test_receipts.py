@@ -4,18 +4,12 @@ from contracts.ids import RefundId
 from contracts.money import Money
 from contracts.order_actions import ReviewResolution
 from contracts.order_receipts import ReceiptKind
-from contracts.payments import PaymentRefunded, RefundStage
 from contracts.vat import sums_by_rate
 from extras_service.order.state import Order
 from extras_service.receipt.due import has_money, next_due
 from extras_service.receipt.state import balance
 from tests.support import orders as given
-from tests.support.receipts import eur, issued, taxed
-
-
-def refund_made(amount: int, *, fact_no: int = 1, refund_id: RefundId = given.REFUND_ID) -> PaymentRefunded:
-    reported = given.refunded(amount, fact_no=fact_no, refund_id=refund_id)
-    return reported.model_copy(update={"amount": eur(amount), "stage": RefundStage.SUCCEEDED})
+from tests.support.receipts import eur, issued, refund_made, taxed
 
 
 def issued_for(order: Order) -> list[tuple[str, int, bool]]:

@@ -13,8 +13,7 @@ from ops.core.audit.findings import Kind
 from ops.core.audit.receipts import ReceiptAudit, differences
 from tests.component.test_receipts import ALPENHOF, World, paid, refunded, world_of
 from tests.support import orders as given
-from tests.support.receipts import eur, issued, taxed
-from tests.unit.extras_service.test_receipts import refund_made
+from tests.support.receipts import eur, issued, refund_made, taxed
 
 
 async def populated() -> tuple[World, ExtrasParts]:

@@ -102,6 +102,15 @@ def test_webhooks_of_an_order_are_sent_one_after_the_other() -> None:
     assert first.next_at == moment(NOW)
 
 
+def test_a_webhook_about_an_earlier_receipt_goes_before_one_that_was_not_tried_yet() -> None:
+    second_tried = after(SECOND, AttemptBegun(SECOND.webhook_id, "claim-2", "{}", 6))
+
+    assert [each.receipt for each in after(SECOND, FIRST).entries] == [1, 2]
+    tried = _applied(second_tried, FIRST, timedelta())
+    assert [each.receipt for each in tried.entries] == [2, 1]
+    assert tried.claim == "claim-2"
+
+
 def test_an_attempt_of_another_process_is_awaited_until_its_claim_lapses() -> None:
     feed = after(FIRST, BEGUN)
     other = AttemptBegun(ID, "claim-2", "another body", 9)
