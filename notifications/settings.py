@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AwareDatetime, Field, SecretStr, field_validator, model_validator
 
 from chassis.runtime.settings import EraseAfter, StoreSettings
 from chassis.seal import SealKeys
@@ -46,6 +46,9 @@ class NotificationSettings(StoreSettings):
     mail_max_age: timedelta = Field(
         default=_DEFAULT.max_age, gt=timedelta(), description="news that are older are not sent any more"
     )
+    mail_not_before: AwareDatetime | None = Field(
+        default=None, description="news from before that time are not sent: when the store was restored"
+    )
     mail_retention: Retention = Field(
         default=_DEFAULT.keep_for, description="how long mails that were sent or dropped are known; none: for ever"
     )
@@ -57,7 +60,13 @@ class NotificationSettings(StoreSettings):
 
     @property
     def terms(self) -> Terms:
-        return Terms(bool(self.smtp_host), self.mail_max_age, self.mail_from, self.mail_retention)
+        return Terms(
+            is_on=bool(self.smtp_host),
+            max_age=self.mail_max_age,
+            not_before=self.mail_not_before,
+            sender=self.mail_from,
+            keep_for=self.mail_retention,
+        )
 
     @field_validator("mail_from")
     @classmethod

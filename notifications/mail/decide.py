@@ -29,10 +29,18 @@ class Terms:
     """Whether there is a mail server."""
     max_age: timedelta = timedelta(hours=24)
     """News that are older are not sent."""
+    not_before: datetime | None = None
+    """News from before that are not sent: the store was restored then, and does not know what has been."""
     sender: str = ""
     """The sender's address, for previews."""
     keep_for: timedelta | None = None
     """How long mails that are over are known. None: for ever."""
+
+    def why_old(self, since: datetime, now: datetime) -> str | None:
+        """Why news from that time are not sent any more; None if they are."""
+        if self.not_before is not None and since < self.not_before:
+            return f"it would be news from before {self.not_before.isoformat()}, and may have been sent"
+        return _too_old(self) if now - since > self.max_age else None
 
 
 def decide(mail: Mail | None, message: MailInput, now: datetime, terms: Terms) -> Decision[Mail]:
@@ -84,7 +92,8 @@ def _wanted(mail: Mail | None, message: MailWanted, now: datetime, terms: Terms)
         created_at=now,
         since=at,
     )
-    return Applied(_dropped(new, _too_old(terms))) if now - at > terms.max_age else _due(new, terms)
+    why_old = terms.why_old(at, now)
+    return Applied(_dropped(new, why_old)) if why_old else _due(new, terms)
 
 
 def _due(mail: Mail, terms: Terms) -> Applied[Mail]:
@@ -93,8 +102,8 @@ def _due(mail: Mail, terms: Terms) -> Applied[Mail]:
 
 
 def _begun(mail: Mail, language: str, now: datetime, terms: Terms) -> Decision[Mail]:
-    if now - mail.since > terms.max_age:
-        return Applied(_dropped(mail, _too_old(terms)))
+    if why_old := terms.why_old(mail.since, now):
+        return Applied(_dropped(mail, why_old))
     sending = {"status": MailStatus.SENDING, "due_at": now + SENDING_AT_MOST, "language": language}
     return Applied(mail.model_copy(update=sending))
 

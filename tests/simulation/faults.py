@@ -39,6 +39,8 @@ class Profile:
     """A service rolls forward and back, instance by instance."""
     restores: float = 0
     """A store is restored from a backup of up to twenty minutes before, and brought up to date."""
+    mail_restores: float = 0
+    """The same of the e-mails that were recorded. In histories that restore them."""
     is_watched: bool = False
     """Whether alarms are evaluated while it runs."""
     has_outage: bool = False
@@ -159,6 +161,7 @@ PROFILES = {
         webhooks_reordered=0.2,
         webhooks_days_late=0.25,
         mail_outages=4,
+        mail_restores=4,
         mails_deferred=0.2,
         mails_refused=0.05,
         mails_unanswered=0.1,
@@ -186,6 +189,7 @@ EVENTS = (
     "dashboard_refunds",
     "disputes",
     "mail_outages",
+    "mail_restores",
 )
 PUBLISHES = ("confirmed", "refused", "late")
 """What becomes of what is published to a queue without a leader."""
@@ -257,6 +261,8 @@ class Happening:
                 world.mail.go_down(random.uniform(5.0, 900.0))
             case "restores":
                 world.restore_one(random)
+            case "mail_restores":
+                world.restore_mails(random)
             case _:
                 raise ValueError(f"no such fault: {self.kind}")
 

@@ -11,6 +11,7 @@ from pymongo import ReadPreference
 
 import chassis.storage.store
 import chassis.storage.write_path
+import notifications.keeper
 import psp_adapter.stripe_api
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer
@@ -25,7 +26,7 @@ from contracts.orders import OrderConfirmed
 from contracts.psp import CapturePspSession, CreatePspSession
 from extras_service.order.state import Order
 from extras_service.stock.holds import StockKeeper
-from notifications.mail.inputs import Answer
+from notifications.mail.inputs import Answer, MailWanted
 from notifications.smtp import Said, Session
 from psp_adapter.accounts import Account
 from psp_adapter.handlers import AdapterHandlers
@@ -222,6 +223,11 @@ def hands_a_mail_over_again() -> AbstractContextManager[Any]:
     return patch.object(Session, "hand_over", handed_over)
 
 
+def dates_news_by_their_arrival() -> AbstractContextManager[Any]:
+    """What an event says is news from when it arrives, not from when it was sent."""
+    return patch.object(notifications.keeper, "MailWanted", lambda wanted, _sent_at: MailWanted(wanted, None))
+
+
 def charges_at_the_default_account() -> AbstractContextManager[Any]:
     """A session is opened at the default account, whichever one the command names."""
     create = AdapterHandlers._create_session
@@ -271,6 +277,7 @@ BUGS: Mapping[str, Bug] = {
         keeps_every_state,
         captures_what_was_taken_out,
         hands_a_mail_over_again,
+        dates_news_by_their_arrival,
         charges_at_the_default_account,
         confirms_under_two_ids,
         refuses_with_any_status,

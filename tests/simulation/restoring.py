@@ -57,13 +57,16 @@ class Restores:
 
     is_going_on: bool = False
     number: int = 0
+    """How often orders or payments were."""
+    of_mails: int = 0
+    """How often e-mails were."""
     reverted: set[str] = field(default_factory=set)
     """Documents that were set back or removed."""
 
 
 async def restore_one(world: "World", random: Random, target: Target) -> None:
     """From the backup to the audit that finds nothing. Nothing, where another one goes on."""
-    if world.restores.is_going_on:
+    if world.restores.is_going_on or world.restores.of_mails:
         return
     world.restores.is_going_on = True
     lost = random.choice(STORES)
@@ -74,6 +77,7 @@ async def restore_one(world: "World", random: Random, target: Target) -> None:
     services = [each for each in world.instances if each.service == lost.service]
     await _stopped([*gateways, *services])
     _set_back(world, backup)
+    world.restores.number += 1
     for each in services:
         each.release(sweep_every=NO_SWEEPS)
     await _as_operator(world, _Catching(target, lost, taken_at - timedelta(minutes=1)).up)
@@ -81,6 +85,22 @@ async def restore_one(world: "World", random: Random, target: Target) -> None:
     for each in (*services, *gateways):
         each.release()
     await _as_operator(world, lambda: _reconciled(target))
+    world.restores.is_going_on = False
+
+
+async def restore_mails(world: "World", random: Random) -> None:
+    """The e-mails alone, once. Nothing, where orders are restored: their replay reports again what was mailed."""
+    if world.restores.is_going_on or world.restores.number or world.restores.of_mails:
+        return
+    world.restores.is_going_on = True
+    world.restores.of_mails += 1
+    backup = {"mails": dict(world.collection("mails").documents)}
+    await asyncio.sleep(random.choice((20.0, 120.0, 1200.0)))
+    services = [each for each in world.instances if each.service == "notifications"]
+    await _stopped(services)
+    _set_back(world, backup)
+    for each in services:
+        each.release(mail_not_before=datetime.fromtimestamp(world.loop.unix_time(), UTC))
     world.restores.is_going_on = False
 
 
@@ -102,7 +122,6 @@ def _set_back(world: "World", backup: Backup) -> None:
         world.writes.reverted(collection, changed)
         world.restores.reverted |= {str(each) for each in changed}
         collection.restore(documents)
-    world.restores.number += 1
     world.recording.warning("store.restored", collections=", ".join(backup))
 
 

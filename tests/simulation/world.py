@@ -41,7 +41,7 @@ from tests.simulation.psp import Psp
 from tests.simulation.recording import Recording, recorded
 from tests.simulation.replaying import logged, resent
 from tests.simulation.report import Account, accounts_of
-from tests.simulation.restoring import Restores, restore_one
+from tests.simulation.restoring import Restores, restore_mails, restore_one
 from tests.simulation.sealing import sealed
 from tests.simulation.shortcut import Shortcut
 from tests.simulation.staff import PROPERTY, SEASIDE
@@ -68,6 +68,8 @@ _ACCOUNTS = 2
 """In one of so many histories orders are charged at two accounts."""
 _MAIL = 3
 """In one of so many histories there is a mail server."""
+_MAIL_RESTORED = 6
+"""In one of so many histories the e-mails that were recorded are restored, where there is a mail server."""
 _THIN = 8
 """In one of so many histories webhooks bring thin events."""
 _LATE_DAYS = 4
@@ -150,6 +152,11 @@ class History:
         return self.seed % _MAIL == 1 or PROFILES[self.profile].has_outage
 
     @property
+    def restores_mail(self) -> bool:
+        """Whether the e-mails that the notification service has recorded are restored from a backup."""
+        return self.seed % _MAIL_RESTORED == 4
+
+    @property
     def has_late_days(self) -> bool:
         """Whether webhooks come days late, and old transitions and handled ids are folded early."""
         return self.seed % _LATE_DAYS == 2 and PROFILES[self.profile].webhooks_days_late > 0
@@ -170,7 +177,8 @@ class History:
 
     def faults(self) -> list[Happening]:
         drawn = faults.drawn(self.seed, PROFILES[self.profile], self.orders, self.window)
-        return [each for each in drawn if self.only_faults is None or each.number in self.only_faults]
+        struck = (each for each in drawn if each.kind != "mail_restores" or self.restores_mail)
+        return [each for each in struck if self.only_faults is None or each.number in self.only_faults]
 
 
 @dataclass
@@ -394,6 +402,10 @@ class World:
     def restore_one(self, random: Random) -> None:
         """A store is restored: of orders and stock, or of payments."""
         self.loop.create_task(restore_one(self, random, self.target), context=self.loop.world.context)
+
+    def restore_mails(self, random: Random) -> None:
+        """The e-mails that were recorded are restored."""
+        self.loop.create_task(restore_mails(self, random), context=self.loop.world.context)
 
     def deploy(self, random: Random) -> None:
         """A service rolls forward, and perhaps back: its instances stop and start one after the other."""

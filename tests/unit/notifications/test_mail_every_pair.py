@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -17,6 +17,7 @@ from tests.support import orders
 NOW = orders.NOW
 OLD = NOW - timedelta(hours=25)
 KEEPING = replace(given.TERMS, keep_for=timedelta(days=30))
+RESTORED = replace(given.TERMS, not_before=NOW)
 MAIL_ID = given.wanted().mail_id
 STATES: Mapping[str, Mail | None] = {"none": None, **{status.value: given.mail(status) for status in MailStatus}}
 MESSAGES: Mapping[str, MailInput] = {
@@ -130,6 +131,24 @@ def test_a_mail_that_waited_too_long_is_not_sent_although_its_turn_has_come() ->
     assert isinstance(decision, Applied)
     assert decision.state.status is MailStatus.DROPPED
     assert "24 hours" in decision.state.cause
+
+
+@pytest.mark.parametrize(("at", "status"), [(NOW - timedelta(seconds=1), "dropped"), (NOW, "due")])
+def test_news_from_before_a_restore_are_not_sent(at: datetime, status: str) -> None:
+    decision = decide(None, MailWanted(given.wanted(), at), NOW, RESTORED)
+
+    assert isinstance(decision, Applied)
+    assert decision.state.status == status
+    assert ("may have been sent" in decision.state.cause) == (status == "dropped")
+
+
+def test_a_mail_that_was_due_before_a_restore_is_not_sent() -> None:
+    due = given.mail(MailStatus.DUE).model_copy(update={"since": NOW - timedelta(seconds=1)})
+
+    decision = decide(due, SendingBegun(1, "en"), NOW, RESTORED)
+
+    assert isinstance(decision, Applied)
+    assert decision.state.status is MailStatus.DROPPED
 
 
 def test_an_event_from_the_future_or_without_a_time_is_from_now() -> None:
