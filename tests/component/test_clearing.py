@@ -85,6 +85,9 @@ class Still(Bus):
     def __init__(self) -> None:
         super().__init__("amqp://localhost", "test", Metrics("test"), publish_timeout=1, graceful_timeout=1)
 
+    async def connect(self) -> None:
+        pass
+
     async def start(self) -> None:
         pass
 
