@@ -39,7 +39,7 @@ class SimulatedBus(Bus):
         self._wanted[queue if isinstance(queue, str) else queue.name] = (handler, prefetch)
 
     async def start(self) -> None:
-        connection = await Connection.open(self._at)
+        connection = await self._publisher.connect()
         self._connection = cast(AbstractRobustConnection, connection)
         await verify_topology(self._connection)
         self._publisher.channel = await connection.channel()
@@ -65,8 +65,7 @@ class SimulatedBus(Bus):
     async def stop(self) -> None:
         await self.consuming.pause()
         await self._replies.finish()
-        if self._connection is not None:
-            await self._connection.close()
+        await self._publisher.close()
         self._connection = None
 
 
@@ -75,7 +74,19 @@ class Publisher:
     """What the bus publishes through: FastStream's part."""
 
     bus: SimulatedBus
+    connection: Connection | None = None
     channel: Channel | None = None
+
+    async def connect(self) -> Connection:
+        """Open the connection, unless this is done. Raises AMQPConnectionError while the broker is down."""
+        if self.connection is None:
+            self.connection = await Connection.open(self.bus._at)
+        return self.connection
+
+    async def close(self) -> None:
+        if self.connection is not None:
+            await self.connection.close()
+        self.connection = None
 
     async def publish(self, body: bytes, *, exchange: Any, routing_key: str, mandatory: bool, **named: Any) -> None:
         if self.channel is None:
