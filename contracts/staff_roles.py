@@ -12,8 +12,7 @@ class StaffRole(RankedRole):
     RECEPTION = "reception"
     """See orders, approve and decline them, and record what guests have received."""
     MANAGER = "manager"
-    """Move money: cancel, refund, retry or settle a failed refund, decide reviews; see a day's closing, and
-    what other systems are sent."""
+    """Move money: cancel, refund, retry or settle a failed refund, decide reviews; see a day's closing."""
     OWNER = "owner"
     """Change the catalogue and the property."""
 
@@ -30,7 +29,6 @@ class StaffAction(StrEnum):
     SETTLE_REFUND = "settle-refund"
     REVIEW = "review"
     CLOSING = "closing"
-    WEBHOOKS = "webhooks"
     CATALOGUE = "catalogue"
     PROPERTY = "property"
 
@@ -45,7 +43,6 @@ NEEDED: Mapping[StaffAction, StaffRole] = {
     StaffAction.SETTLE_REFUND: StaffRole.MANAGER,
     StaffAction.REVIEW: StaffRole.MANAGER,
     StaffAction.CLOSING: StaffRole.MANAGER,
-    StaffAction.WEBHOOKS: StaffRole.MANAGER,
     StaffAction.CATALOGUE: StaffRole.OWNER,
     StaffAction.PROPERTY: StaffRole.OWNER,
 }
