@@ -81,15 +81,12 @@ def awaited_before(
     if entry.receipt is None or now - entry.noted_at > HELD_FOR:
         return None
     noted = {each.receipt for each in feed.entries}
-    earlier = (each for each in receipts if each.sequence < entry.receipt and each.sequence not in noted)
-    return next(
-        (
-            each
-            for each in earlier
-            if each.issued_at >= subscriber.created_at and subscriber.wants(each.property_id, _kind_of(each))
-        ),
-        None,
-    )
+    for receipt in receipts:
+        is_missing = receipt.sequence < entry.receipt and receipt.sequence not in noted
+        is_wanted = subscriber.wants(receipt.property_id, _kind_of(receipt))
+        if is_missing and is_wanted and receipt.issued_at >= subscriber.created_at:
+            return receipt
+    return None
 
 
 def _kind_of(receipt: Receipt) -> WebhookType:

@@ -106,8 +106,9 @@ def _placed(entries: tuple[WebhookEntry, ...], new: WebhookEntry) -> tuple[Webho
 
 
 def _goes_after(entry: WebhookEntry, new: WebhookEntry) -> bool:
-    is_untried = entry.status is WebhookStatus.WAITING and not entry.attempts
-    return is_untried and None not in (entry.receipt, new.receipt) and (entry.receipt or 0) > (new.receipt or 0)
+    if entry.receipt is None or new.receipt is None:
+        return False
+    return entry.receipt > new.receipt and entry.status is WebhookStatus.WAITING and not entry.attempts
 
 
 def _begun(feed: Feed, entry: WebhookEntry, message: AttemptBegun, now: datetime) -> Decision[Feed]:
