@@ -94,3 +94,14 @@ class Erasure:
                 return any(map(self.concerns, value))
             case _:
                 return False
+
+
+def apart_from_guest(value: Any) -> Any:
+    """A state or a message in the form of JSON without the fields above: the same before and after any erasure."""
+    match value:
+        case dict():
+            return {name: apart_from_guest(inner) for name, inner in value.items() if name not in FIELDS}
+        case list() | tuple():
+            return [apart_from_guest(inner) for inner in value]
+        case _:
+            return value

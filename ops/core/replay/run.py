@@ -203,7 +203,7 @@ class Runner:
         if item.letter_id and not await self._take_letter(item):
             await self._plans.note(item, Result.SKIPPED, "no longer waiting: another operator has handled it")
             return False
-        holder = await self._claims.take(item, again=orders.again)
+        holder = await self._claims.take(item, message.body, again=orders.again)
         if holder is not None:
             await self._release_letter(item)
             await self._plans.note(item, Result.SKIPPED, f"{holder} sends it or has sent it; --again sends it anyway")
@@ -214,13 +214,13 @@ class Runner:
             )
         except (ValueError, TypeError) as unsendable:  # AMQP has no form for it; the others are sent
             await self._release_letter(item)
-            await self._claims.give_up(item)
+            await self._claims.give_up(item, message.body)
             await self._plans.note(item, Result.FAILED, f"it cannot be sent: {unsendable}")
             return False
         except BaseException as error:
             await self._release_letter(item)
             if isinstance(error, DeliveryError):  # the broker refused it; after any other failure it may have got it
-                await self._claims.give_up(item)
+                await self._claims.give_up(item, message.body)
             raise
         remark = (
             "" if is_as_planned(item.forecast, forecast) else f"its forecast was {item.forecast}, and then {forecast}"
