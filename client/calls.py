@@ -24,6 +24,7 @@ from contracts.answers import (
     StaffSession,
 )
 from contracts.catalogue import StaffExtraView
+from contracts.deliveries import PropertyWebhooks
 from contracts.desk import DaySheet, PropertyOrders
 from contracts.money import Money
 from contracts.offers import ExtraDefinition
@@ -131,6 +132,15 @@ def day_sheet(day: date) -> Call[DaySheet]:
 def day_closing(day: date) -> Call[DayClosing]:
     """The property's day in orders and in the PSP's transactions, with totals and differences."""
     return Call("GET", _with_query("/v1/staff/closing", {"day": day}), DayClosing)
+
+
+def list_property_webhooks(
+    order_id: str | None = None, after: str | None = None, limit: int | None = None
+) -> Call[PropertyWebhooks]:
+    """The property's subscribers and a page of its webhooks; `order_id`: of one order, `after`: the page's `next`."""
+    asked = {"order_id": order_id, "after": after, "limit": limit}
+    present = {name: value for name, value in asked.items() if value is not None}
+    return Call("GET", _with_query("/v1/staff/webhooks", present), PropertyWebhooks)
 
 
 def approve_order(order_id: str, *, without_lines: Sequence[int] = (), reason: str = "") -> Call[OrderView]:

@@ -267,7 +267,11 @@ NOTIFICATIONS = Account(
 WEBHOOKS = Account(
     services.WEBHOOKS,
     takes=_taken(services.WEBHOOKS),
-    sends={QUERIES.name: _DESCRIBING, **_failing(services.WEBHOOKS)},
+    sends={
+        QUERIES.name: _DESCRIBING,
+        REPLIES.name: (own_queue(GATEWAY.name, "replies.%"),),
+        **_failing(services.WEBHOOKS),
+    },
     follows={REPLIES.name: (own_queue(services.WEBHOOKS, "replies.%"),)},
 )
 

@@ -12,7 +12,8 @@ class StaffRole(RankedRole):
     RECEPTION = "reception"
     """See orders, approve and decline them, and record what guests have received."""
     MANAGER = "manager"
-    """Move money: cancel, refund, retry or settle a failed refund, decide reviews; see a day's closing."""
+    """Move money: cancel, refund, retry or settle a failed refund, decide reviews; see a day's closing, and
+    what other systems are sent."""
     OWNER = "owner"
     """Change the catalogue and the property."""
 
@@ -29,6 +30,7 @@ class StaffAction(StrEnum):
     SETTLE_REFUND = "settle-refund"
     REVIEW = "review"
     CLOSING = "closing"
+    WEBHOOKS = "webhooks"
     CATALOGUE = "catalogue"
     PROPERTY = "property"
 
@@ -43,6 +45,7 @@ NEEDED: Mapping[StaffAction, StaffRole] = {
     StaffAction.SETTLE_REFUND: StaffRole.MANAGER,
     StaffAction.REVIEW: StaffRole.MANAGER,
     StaffAction.CLOSING: StaffRole.MANAGER,
+    StaffAction.WEBHOOKS: StaffRole.MANAGER,
     StaffAction.CATALOGUE: StaffRole.OWNER,
     StaffAction.PROPERTY: StaffRole.OWNER,
 }

@@ -10,6 +10,7 @@ from contracts import (
     approvals,
     catalogue,
     closing,
+    deliveries,
     desk,
     erasure,
     mail,
@@ -278,7 +279,8 @@ EXTRAS_QUERIES = _reads_queue(
 PAYMENTS_QUERIES = _reads_queue("payments.queries", services.PAYMENTS, closing.ListClosingPayments)
 PSP_QUERIES = _reads_queue("psp.queries", services.ADAPTER, closing.ListPspTransactions, closing.NamePspOrders)
 MAIL_QUERIES = _reads_queue("mail.queries", services.NOTIFICATIONS, mail.GetContact)
-READS = (EXTRAS_QUERIES, PAYMENTS_QUERIES, PSP_QUERIES, MAIL_QUERIES)
+WEBHOOK_QUERIES = _reads_queue("hooks.queries", services.WEBHOOKS, deliveries.ListPropertyWebhooks)
+READS = (EXTRAS_QUERIES, PAYMENTS_QUERIES, PSP_QUERIES, MAIL_QUERIES, WEBHOOK_QUERIES)
 PAYMENTS_COMMANDS = _work_queue(
     "payments.commands",
     services.PAYMENTS,
@@ -496,6 +498,7 @@ MARK = Queue(
 """The object a service verifies instead of queues and exchanges on which it has no rights."""
 
 EARLIER_MARKS: tuple[str, ...] = (
+    "topology.e228052eab8f",
     "topology.f309c1e52bcb",
     "topology.b9da468d357c",
     "topology.a7107e197d16",

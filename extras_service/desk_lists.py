@@ -1,8 +1,5 @@
 """Lists of a property's orders for its desk: searched, paged and by day."""
 
-import base64
-import binascii
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,6 +7,7 @@ from datetime import datetime
 
 from chassis.closing.day import is_on, window
 from chassis.decision import Refused
+from chassis.storage.cursors import cursor_of, position_of
 from chassis.storage.documents import Documents, Listed, Position
 from contracts.closing import ClosingOrder, ClosingOrdersReply, ListClosingOrders
 from contracts.desk import DaySheet, GetDaySheet, ListPropertyOrders, OrderFilter, PropertyOrders
@@ -21,7 +19,6 @@ from extras_service.order.state import Order, guest_key
 
 MOST_READ = 1_000
 """Orders read for one page: where few of them meet the conditions, the page is short, and the next one goes on."""
-_YEARS = range(2000, 3000)
 MOST_ON_A_SHEET = 2_000
 """Orders read for one day sheet."""
 MOST_OPEN = 500
@@ -61,7 +58,7 @@ class DeskLists:
         Raises StoreUnavailableError.
         """
         try:
-            before = _position_of(query.after)
+            before = position_of(query.after)
         except ValueError:
             return _NO_CURSOR
         found: list[Order] = []
@@ -69,7 +66,7 @@ class DeskLists:
         async with aclosing(self._found(query, before)) as candidates:
             async for listed in candidates:
                 if len(found) == query.limit or read == MOST_READ:
-                    return PropertyOrders(orders=tuple(map(staff_view, found)), next=_cursor_of(last))
+                    return PropertyOrders(orders=tuple(map(staff_view, found)), next=cursor_of(last))
                 read, last = read + 1, listed.position
                 if _meets(listed.state, query):
                     found.append(listed.state)
@@ -107,7 +104,7 @@ class DeskLists:
             return _closing_reply([order for order in named if order.guest.property_id == query.property_id])
         begin, end = window(query.day)
         try:
-            before = _position_of(query.after) or Position(end.isoformat(), "")
+            before = position_of(query.after) or Position(end.isoformat(), "")
         except ValueError:
             return _NO_CURSOR
         placed: list[Order] = []
@@ -184,24 +181,4 @@ def _meets(order: Order, query: ListPropertyOrders) -> bool:
 
 
 def _closing_reply(orders: Sequence[Order], last: Position | None = None) -> ClosingOrdersReply:
-    return ClosingOrdersReply(orders=tuple(map(ClosingOrder.model_validate, orders)), next=_cursor_of(last))
-
-
-def _cursor_of(position: Position | None) -> str | None:
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode() if position else None
-
-
-def _position_of(cursor: str | None) -> Position | None:
-    """Raises ValueError."""
-    if cursor is None:
-        return None
-    try:
-        created_at, document_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-    except (binascii.Error, TypeError, RecursionError) as error:
-        raise ValueError(str(error)) from None
-    if not isinstance(created_at, str) or not isinstance(document_id, str):
-        raise ValueError("a cursor holds two texts")
-    created = datetime.fromisoformat(created_at)
-    if created.tzinfo is None or created.year not in _YEARS:
-        raise ValueError("no time of an order")
-    return Position(created_at, document_id)
+    return ClosingOrdersReply(orders=tuple(map(ClosingOrder.model_validate, orders)), next=cursor_of(last))

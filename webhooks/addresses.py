@@ -56,6 +56,12 @@ def place_of(url: str, *, anywhere: bool = False) -> Place:
     return place
 
 
+def shown(url: str) -> str:
+    """An address without its query, which may hold a key."""
+    address, mark, _ = url.partition("?")
+    return f"{address}{mark}…" if mark else address
+
+
 def require_public(address: str) -> None:
     """Raises ForbiddenTargetError if this numeric address is not one of the public internet."""
     found = ip_address(address.partition("%")[0])

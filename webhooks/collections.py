@@ -19,7 +19,7 @@ class WebhookStore:
     def __init__(self, store: DocumentStore) -> None:
         self.subscribers: Documents[Subscriber] = store.documents("webhook_subscribers", Subscriber, ("status",))
         self.feeds: Documents[Feed] = store.documents(
-            "webhook_feeds", Feed, ("subscriber_id+next_at", "subscriber_id", "order_id", "over_since")
+            "webhook_feeds", Feed, ("subscriber_id+next_at", "subscriber_id", "order_id", "property_id", "over_since")
         )
 
     async def present(self, *statuses: SubscriberStatus) -> list[Subscriber]:

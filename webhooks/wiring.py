@@ -15,8 +15,9 @@ from chassis.storage.documents import DocumentStore
 from chassis.storage.retention import RetentionSweep
 from chassis.storage.write_path import WritePath
 from contracts import services
-from contracts.topology import WEBHOOK_EVENTS
+from contracts.topology import WEBHOOK_EVENTS, WEBHOOK_QUERIES
 from webhooks.collections import WebhookStore
+from webhooks.desk_lists import DeskLists
 from webhooks.directory import Directory
 from webhooks.dispatcher import Dispatcher, Sending
 from webhooks.feed.decide import decide as decide_feed
@@ -59,11 +60,11 @@ class WebhookParts:
     @property
     def tables(self) -> Mapping[str, Handlers]:
         """What is done with each message, by the name of the queue it comes from."""
-        return {WEBHOOK_EVENTS.name: self.handlers.events()}
+        return {WEBHOOK_EVENTS.name: self.handlers.events(), WEBHOOK_QUERIES.name: self.handlers.queries()}
 
     @property
     def paths(self) -> tuple[WritePath[Any, Any], ...]:
-        """None has an outbox: nothing is sent over the bus."""
+        """None has an outbox: what is sent over the bus are replies."""
         return ()
 
     def loops(self, sweep_every: float) -> tuple[Loop, ...]:
@@ -114,5 +115,5 @@ def wire(
     dispatcher = Dispatcher(feeds, subscribers, collections, directory, sending, clock) if sending else None
     keeper = WebhookKeeper(feeds, collections, directory, dispatcher.wake if dispatcher else lambda: None)
     retention = RetentionSweep("webhooks", feeds, collections.over_before, is_over, terms.keep_for, clock)
-    handlers = WebhookHandlers(keeper)
+    handlers = WebhookHandlers(keeper, DeskLists(collections), bus)
     return WebhookParts(collections, directory, subscribers, feeds, handlers, dispatcher, clock, retention)

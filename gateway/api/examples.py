@@ -172,6 +172,34 @@ STAFF_SESSION: dict[str, Any] = {
     "role": "reception",
     "may": ["see", "fulfil"],
 }
+WEBHOOKS: dict[str, Any] = {
+    "subscribers": [
+        {
+            "subscriber_id": "whs_9f3c5d7e1a2b4c6d",
+            "address": "https://pms.example/bellhop",
+            "kinds": ["order.confirmed", "order.refunded", "order.cancelled"],
+            "condition": "failing",
+            "since": "2027-01-20T09:05:00Z",
+            "why": "answered 503",
+            "retry_at": "2027-01-20T09:07:40Z",
+        }
+    ],
+    "deliveries": [
+        {
+            "webhook_id": "msg_p2x9k4v7q3mb5tzw",
+            "subscriber_id": "whs_9f3c5d7e1a2b4c6d",
+            "order_id": ORDER_ID,
+            "type": "order.confirmed",
+            "status": "retrying",
+            "noted_at": "2027-01-20T09:04:59Z",
+            "attempts": 3,
+            "said": "answered 503",
+            "delivered_at": None,
+            "next_at": "2027-01-20T09:07:40Z",
+        }
+    ],
+    "next": None,
+}
 DESK_STREAM = (
     'event: desk.connected\ndata: {"event": "desk.connected"}\n\n'
     "event: orders.order-confirmed\n"

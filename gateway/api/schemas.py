@@ -6,6 +6,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator, model_validator
 
 from chassis.web.receipt_emails import is_plausible
+from contracts import deliveries
 from contracts.desk import MOST_LISTED, OrderFilter
 from contracts.ids import OrderId
 from contracts.money import Money, unrefundable
@@ -43,6 +44,16 @@ class OrderSearch(OrderFilter):
     @property
     def paging(self) -> dict[str, Any]:
         return self.model_dump(include={"after", "limit"})
+
+
+class WebhookSearch(BaseModel):
+    """What is listed of a property's webhooks, as query parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    order_id: str | None = Field(default=None, min_length=1, max_length=255, description="only those about this order")
+    after: str | None = Field(default=None, max_length=500, description="`next` of the page before")
+    limit: int = Field(default=25, ge=1, le=deliveries.MOST_LISTED, description="pairs of an order and a subscriber")
 
 
 class ContactRequest(BaseModel):

@@ -15,6 +15,7 @@ from chassis.csv_rows import write_csv
 from chassis.web.staff_roles import StaffMember
 from contracts.answers import ClosingRow, DayClosing, StaffSession
 from contracts.approvals import ApproveOrder, DeclineOrder
+from contracts.deliveries import ListPropertyWebhooks, PropertyWebhooks, PropertyWebhooksReply
 from contracts.desk import (
     DaySheet,
     DaySheetReply,
@@ -63,6 +64,7 @@ from gateway.api.schemas import (
     RetryRequest,
     ReviewRequest,
     SettledOutsideRequest,
+    WebhookSearch,
 )
 from gateway.live import LiveFeed, PropertyUpdate
 from gateway.rate_limits import StreamLimit
@@ -88,6 +90,7 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
     member_of_token = Annotated[StaffMember, Depends(auth.staff_member)]
     approver_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.APPROVE))]
     closer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.CLOSING))]
+    webhook_viewer_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.WEBHOOKS))]
     fulfiller_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.FULFIL))]
     refunder_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.REFUND))]
     retrier_of_token = Annotated[Staff, Depends(auth.staff(StaffAction.RETRY_REFUND))]
@@ -168,6 +171,18 @@ def routes(bus: BusGateway, auth: Auth, feed: LiveFeed, streams: StreamLimit) ->
         write_csv(text, COLUMNS, rows_of(await closed(staff, day, request)))
         named = {"Content-Disposition": f'attachment; filename="closing-{day}.csv"'}
         return _Csv(text.getvalue(), headers=named)
+
+    @router.get(
+        "/staff/webhooks",
+        responses=answers(200, "The subscribers, and a page of what was sent to them.", examples.WEBHOOKS)
+        | problems(*OF_ANY_REQUEST, "invalid-request", "cursor-invalid"),
+    )
+    async def list_property_webhooks(
+        staff: webhook_viewer_of_token, request: Request, asked: Annotated[WebhookSearch, Query()]
+    ) -> PropertyWebhooks:
+        """Manager: which other systems get webhooks about the property's orders, and what became of each webhook."""
+        query = ListPropertyWebhooks(property_id=staff.property_id, **dict(asked))
+        return expected(await bus.ask(query, request), PropertyWebhooksReply).page
 
     @router.post(
         "/orders/{order_id}/approve",

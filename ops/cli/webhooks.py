@@ -40,12 +40,12 @@ from ops.core.webhooks import (
     decide,
     plan,
     rotate,
-    shown,
     subscriber_named,
     subscribers_of,
     try_out,
     webhooks_of,
 )
+from webhooks.addresses import shown
 from webhooks.feed.inputs import LeaveIt, SendAgain
 from webhooks.feed.state import WebhookEntry, WebhookStatus
 from webhooks.subscriber.inputs import DisableSubscriber, EnableSubscriber, RemoveSubscriber, SubscriberInput

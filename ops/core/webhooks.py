@@ -29,7 +29,7 @@ from extras_service.collections import ExtrasStore
 from ops.core.dry_run import RecordingPublisher
 from ops.core.mails import described_in
 from ops.core.target import Target
-from webhooks.addresses import ForbiddenTargetError, place_of
+from webhooks.addresses import ForbiddenTargetError, place_of, shown
 from webhooks.body import Body, body_of, body_of_test
 from webhooks.collections import WebhookStore
 from webhooks.due import Subject
@@ -245,12 +245,6 @@ async def _decided(
             raise NotDoneError(f"Nothing was changed: {_words(handled.outcome)}.")
         recorded.outcome = handled.state.summary
     return handled.state
-
-
-def shown(url: str) -> str:
-    """An address without its query, which may hold a key."""
-    address, mark, _ = url.partition("?")
-    return f"{address}{mark}…" if mark else address
 
 
 def _seal(target: Target) -> Seal:

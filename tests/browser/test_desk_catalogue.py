@@ -224,7 +224,8 @@ async def test_a_manager_has_neither_catalogue_nor_property(receptions: Receptio
     await manager.at("property")
 
     await expect(manager.page.locator("#list-title")).to_be_visible()
-    assert await manager.page.locator("#tabs a").all_text_contents() == ["Orders", "Day sheet", "Closing"]
+    tabs = await manager.page.locator("#tabs a").all_text_contents()
+    assert tabs == ["Orders", "Day sheet", "Closing", "Webhooks"]
 
 
 async def test_the_property_is_edited_by_the_same_rules(receptions: Receptions, system: System) -> None:

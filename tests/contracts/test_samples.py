@@ -7,13 +7,37 @@ from typing import Any
 
 import pytest
 
-from contracts import catalogue, desk, erasure, mail, order_receipts, orders, payments, pictures, properties, psp
+from contracts import (
+    catalogue,
+    deliveries,
+    desk,
+    erasure,
+    mail,
+    order_receipts,
+    orders,
+    payments,
+    pictures,
+    properties,
+    psp,
+)
 from contracts.message import MalformedMessageError, Message, UnknownKindError, parse
 from tests.support.examples import FILES, kind_of, raw
 
 ROOMS = {
     room.__name__
-    for room in (catalogue, desk, erasure, mail, order_receipts, orders, payments, pictures, properties, psp)
+    for room in (
+        catalogue,
+        deliveries,
+        desk,
+        erasure,
+        mail,
+        order_receipts,
+        orders,
+        payments,
+        pictures,
+        properties,
+        psp,
+    )
 }
 KINDS = sorted(kind for kind, message_type in Message.kinds.items() if message_type.__module__ in ROOMS)
 

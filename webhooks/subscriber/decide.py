@@ -47,13 +47,13 @@ def decide(
         case EnableSubscriber():
             if subscriber.status is SubscriberStatus.ENABLED:
                 return Ignored("it is enabled already")
-            return Applied(_with_status(subscriber, SubscriberStatus.ENABLED, ""))
+            return Applied(_with_status(subscriber, SubscriberStatus.ENABLED, "", now))
         case DisableSubscriber(cause=cause):
             if subscriber.status is SubscriberStatus.DISABLED and not subscriber.disabled_itself:
                 return Ignored("it is disabled already")
-            return Applied(_with_status(subscriber, SubscriberStatus.DISABLED, cause))
+            return Applied(_with_status(subscriber, SubscriberStatus.DISABLED, cause, now))
         case RemoveSubscriber(cause=cause):
-            return Applied(_with_status(subscriber, SubscriberStatus.REMOVED, cause))
+            return Applied(_with_status(subscriber, SubscriberStatus.REMOVED, cause, now))
         case AttemptFailed():
             return _failed(subscriber, message, now, disable_after)
         case AttemptSucceeded():
@@ -83,15 +83,18 @@ def _added(message: AddSubscriber, now: datetime) -> Decision[Subscriber]:
             kinds=message.kinds,
             secrets=(SealedSecret(sealed=message.sealed_secret),),
             status=SubscriberStatus.ENABLED,
+            status_since=now,
             created_at=now,
         )
     )
 
 
-def _with_status(subscriber: Subscriber, status: SubscriberStatus, cause: str, *, itself: bool = False) -> Subscriber:
+def _with_status(
+    subscriber: Subscriber, status: SubscriberStatus, cause: str, now: datetime, *, itself: bool = False
+) -> Subscriber:
     # A removed one signs nothing any more.
     secrets = () if status is SubscriberStatus.REMOVED else subscriber.secrets
-    changes = {"status": status, "cause": cause, "disabled_itself": itself, "secrets": secrets}
+    changes = {"status": status, "status_since": now, "cause": cause, "disabled_itself": itself, "secrets": secrets}
     return subscriber.model_copy(update=_HEALTHY | changes)
 
 
@@ -101,11 +104,11 @@ def _failed(
     if subscriber.status is not SubscriberStatus.ENABLED:
         return Ignored("it is disabled already")
     if message.is_gone:
-        return Applied(_with_status(subscriber, SubscriberStatus.DISABLED, message.said, itself=True))
+        return Applied(_with_status(subscriber, SubscriberStatus.DISABLED, message.said, now, itself=True))
     since, failures = subscriber.failing_since or now, subscriber.failures + 1
     if now - since >= disable_after:
         cause = f"every attempt has failed since {since:%Y-%m-%d %H:%M} UTC, the newest: {message.said}"
-        return Applied(_with_status(subscriber, SubscriberStatus.DISABLED, cause, itself=True))
+        return Applied(_with_status(subscriber, SubscriberStatus.DISABLED, cause, now, itself=True))
     held = min(_FIRST_PAUSE * 2 ** min(failures - HELD_FROM, 16), _LONGEST_PAUSE) if failures >= HELD_FROM else None
     changes = {
         "failures": failures,

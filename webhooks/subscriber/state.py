@@ -39,6 +39,8 @@ class Subscriber(State):
     secrets: tuple[SealedSecret, ...]
     """The newest first."""
     status: SubscriberStatus
+    status_since: datetime | None = None
+    """None: written by an older version."""
     cause: str = ""
     """Why it is disabled or removed."""
     created_at: datetime

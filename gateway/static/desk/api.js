@@ -53,6 +53,9 @@ export class Api {
   /** The same rows, as the text of a spreadsheet. */
   closingCsv(day) { return send(`/v1/staff/closing.csv?day=${day}`, { token: this._token, read: (response) => response.text() }).then(({ body }) => body); }
 
+  /** {subscribers, deliveries, next}. */
+  webhooks(only) { return this._body("GET", `/v1/staff/webhooks?${new URLSearchParams(only)}`); }
+
   property() { return this._body("GET", "/v1/staff/property"); }
 
   changeProperty(json) { return this._body("PUT", "/v1/staff/property", json); }

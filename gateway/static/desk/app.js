@@ -14,6 +14,7 @@ import { sheet } from "./sheet.js";
 import { keepToken, ofTab } from "./storage.js";
 import { themed } from "./theme.js";
 import { backoff, pause } from "./waiting.js";
+import { webhooks } from "./webhooks.js";
 import { Words } from "./words.js";
 
 const TOKEN = "bellhop.desk.token";
@@ -25,10 +26,11 @@ const VIEWS = {
   order: { show: order, tab: "orders", needs: "see" },
   day: { show: sheet, tab: "day", needs: "see" },
   closing: { show: closing, tab: "closing", needs: "closing" },
+  webhooks: { show: (desk, rest, signal) => webhooks(desk, signal), tab: "webhooks", needs: "webhooks" },
   catalogue: { show: (desk, rest, signal) => (rest ? extra(desk, decodeURIComponent(rest), signal) : catalogue(desk, signal)), tab: "catalogue", needs: "catalogue" },
   property: { show: (desk, rest, signal) => property(desk, signal), tab: "property", needs: "property" },
 };
-const TABS = { orders: "#/", day: "#/day", closing: "#/closing", catalogue: "#/catalogue", property: "#/property" };
+const TABS = { orders: "#/", day: "#/day", closing: "#/closing", webhooks: "#/webhooks", catalogue: "#/catalogue", property: "#/property" };
 
 class Desk {
   constructor(words) {

@@ -77,6 +77,7 @@ function content(desk, current, press) {
     h("dl", { class: "sums" }, sums(current, words)),
     buttons.length ? h("p", { class: "buttons", id: "acts" }, buttons) : null,
     refunds(desk, current, button),
+    desk.may("webhooks") ? h("p", {}, h("a", { id: "webhooks", href: `#/webhooks?order_id=${current.order_id}`, text: words.say("webhooks.order") })) : null,
     h("h2", { text: words.say("history") }),
     h("ol", { class: "history" }, history(current, words).map(({ at, text }) => h("li", {},
       h("span", { class: "quiet when", text: at ? words.moment(at) : words.say("unknown") }), h("span", { text })))),

@@ -9,6 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from chassis.runtime.metrics import Metrics
+from client import calls
 from contracts.ids import OrderId
 from contracts.order_receipts import ReceiptIssued
 from contracts.topology import WEBHOOK_EVENTS
@@ -20,7 +21,7 @@ from ops.core.messages import RecordedMessage
 from tests.support.desk import Desk
 from tests.support.guest import Json, body
 from tests.support.operator import Operator, target_of
-from tests.support.recorded_commands import recording, scans
+from tests.support.recorded_commands import queries, recording, scans
 from tests.support.system import WEBHOOKS, System, system_on
 from tests.support.waiting import until
 from tests.support.webhook_receiver import Received, Receiver, webhook_receiver
@@ -206,6 +207,32 @@ async def test_an_operator_sees_what_was_sent_and_has_it_sent_again_after_a_plan
     assert (second.webhook_id, second.body != b"") == (first.webhook_id, True)
     refused = await operator.runs("webhooks", "settle", *named, code=2)
     assert "there is nothing to decide" in refused.said
+
+
+async def test_staff_see_what_was_sent_for_their_property_alone_and_it_is_found_by_indexes(
+    system: System, receiver: Receiver, subscribed: Json
+) -> None:
+    order_id = await paid(system)
+    await heard(receiver, order_id)
+
+    async def is_answered() -> Json | None:
+        seen: Json = body(await Desk.of(system).answer(calls.list_property_webhooks(order_id)), 200)
+        return seen if [each["status"] for each in seen["deliveries"]] == ["delivered"] else None
+
+    seen = await until(is_answered, "the answer is written down")
+    with recording() as sent:
+        page: Json = body(await Desk.of(system).answer(calls.list_property_webhooks(limit=1)), 200)
+        foreign = body(await Desk.of(system, "kamogawa").answer(calls.list_property_webhooks(order_id)), 200)
+
+    [own] = [each for each in page["subscribers"] if each["subscriber_id"] == subscribed["subscriber_id"]]
+    assert (own["condition"], own["address"]) == ("enabled", receiver.url.partition("?")[0] + "?…")
+    assert seen["deliveries"][0]["said"] == "answered 200"
+    assert page["deliveries"] == seen["deliveries"]
+    assert (page["next"] is None, foreign["deliveries"], foreign["subscribers"]) == (False, [], [])
+    asked = queries(sent, system.setup.database, besides=())
+    assert {next(iter(command.values())) for command in asked} >= {"webhook_feeds", "webhook_subscribers"}
+    with MongoClient[dict[str, Any]](system.setup.mongodb_url, tz_aware=True) as client:
+        assert not [command for command in asked if scans(client[system.setup.database], command)]
 
 
 async def test_a_subscriber_is_managed_and_its_secret_is_shown_once(

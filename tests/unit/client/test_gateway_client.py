@@ -43,6 +43,7 @@ EVERY_CALL: tuple[Call[Any], ...] = (
     calls.list_property_orders(),
     calls.day_sheet(date(2027, 2, 3)),
     calls.day_closing(date(2027, 2, 3)),
+    calls.list_property_webhooks(order_id=ORDER_ID, limit=5),
     calls.approve_order(ORDER_ID),
     calls.decline_order(ORDER_ID, reason="full"),
     calls.fulfil_order(ORDER_ID),

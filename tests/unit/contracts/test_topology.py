@@ -8,6 +8,7 @@ from contracts import (
     approvals,
     catalogue,
     closing,
+    deliveries,
     desk,
     erasure,
     mail,
@@ -45,6 +46,7 @@ ROOMS = (
     approvals,
     catalogue,
     closing,
+    deliveries,
     desk,
     erasure,
     mail,
@@ -106,7 +108,9 @@ def test_the_queues_are_those_of_the_design() -> None:
         **{queue.name: (QueueType.QUORUM, True) for queue in READS},
         LOG: (QueueType.STREAM, True),
     }
-    assert [queue.name for queue in READS] == ["extras.queries", "payments.queries", "psp.queries", "mail.queries"]
+    assert [queue.name for queue in READS] == [
+        f"{room}.queries" for room in ("extras", "payments", "psp", "mail", "hooks")
+    ]
     assert LOG == "log"
 
 
@@ -230,7 +234,10 @@ def test_every_message_is_one_of_four_kinds_of_message() -> None:
 def test_a_kind_names_a_room_a_thing_and_a_version(kind: str) -> None:
     room, thing, version = kind.split(".")
 
-    assert room in ("catalogue", "extras", "mail", "orders", "payments", "pictures", "properties", "psp", "receipts")
+    assert room in {
+        *("catalogue", "extras", "mail", "orders", "payments", "pictures", "properties", "psp", "receipts"),
+        "webhooks",
+    }
     assert thing == thing.lower()
     assert version.removeprefix("v").isdigit()
     assert Message.kinds[kind].wire_kind() == kind
@@ -243,5 +250,5 @@ def test_a_payment_is_named_after_its_order() -> None:
 def test_the_mark_names_this_very_topology() -> None:
     """It changes with the topology. Does the new one have everything of the one before? Then its name goes into
     EARLIER_MARKS, and services of that version still start. Else it is left out (docs/updating.md)."""
-    assert MARK.name == "topology.e228052eab8f"
+    assert MARK.name == "topology.9a29138499f3"
     assert MARK.name not in EARLIER_MARKS

@@ -12,10 +12,12 @@ from pydantic import SecretStr
 
 from chassis.web import problems
 from chassis.web.static_assets import KIT, StaticAssets
+from contracts.deliveries import DeliveryStatus, SubscriberCondition
 from contracts.order_actions import ActionKind
 from contracts.orders import OrderStatus, PaymentStatus
 from contracts.payments import RefundStage
 from contracts.staff_roles import StaffRole
+from contracts.webhooks import WebhookType
 from gateway.desk_page import desk_page
 from gateway.guest_page import FOLDER, Page, decimals, policy_for
 from gateway.settings import STRIPE_JS_URL, GatewaySettings
@@ -180,6 +182,9 @@ def test_the_desk_has_every_text_it_asks_for_in_both_languages() -> None:
     assert {f"stage.{stage}" for stage in RefundStage} <= texts["en"].keys()
     assert {f"events.{action}" for action in ActionKind} <= texts["en"].keys()
     assert {f"role.{role}" for role in StaffRole} <= texts["en"].keys()
+    assert {f"webhook.{kind}" for kind in WebhookType} <= texts["en"].keys()
+    assert {f"delivery.{status}" for status in DeliveryStatus} <= texts["en"].keys()
+    assert {f"condition.{condition}" for condition in SubscriberCondition} <= texts["en"].keys()
 
 
 async def test_the_desk_and_all_it_names_come_under_a_policy_that_lets_nothing_else_in() -> None:

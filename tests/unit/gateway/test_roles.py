@@ -26,7 +26,7 @@ REFUND = "ref_" + "a" * 26
 DESK = ("reception", "manager", "owner", "staff")
 """`staff` is deprecated: a manager."""
 MONEY = ("manager", "owner", "staff")
-MOVES_MONEY = ("cancel", "refund", "retry-refund", "settle-refund", "review", "closing")
+OF_MANAGERS = ("cancel", "refund", "retry-refund", "settle-refund", "review", "closing", "webhooks")
 ROLES = ("guest", *DESK, "reader", "replayer", "editor", "operator")
 
 MAY: dict[tuple[str, str], tuple[str, ...]] = {
@@ -47,6 +47,7 @@ MAY: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/staff/day-sheet"): DESK,
     ("GET", "/v1/staff/closing"): MONEY,
     ("GET", "/v1/staff/closing.csv"): MONEY,
+    ("GET", "/v1/staff/webhooks"): MONEY,
     ("GET", "/v1/staff/catalogue"): DESK,
     ("POST", "/v1/staff/catalogue"): ("owner",),
     ("PUT", "/v1/staff/catalogue/{extra_id}"): ("owner",),
@@ -178,8 +179,8 @@ async def test_a_refused_member_of_staff_learns_which_role_it_takes() -> None:
     ("role", "counts_as", "allowed"),
     [
         ("reception", "reception", {"see", "approve", "fulfil"}),
-        ("manager", "manager", {"see", "approve", "fulfil", *MOVES_MONEY}),
-        ("staff", "manager", {"see", "approve", "fulfil", *MOVES_MONEY}),
+        ("manager", "manager", {"see", "approve", "fulfil", *OF_MANAGERS}),
+        ("staff", "manager", {"see", "approve", "fulfil", *OF_MANAGERS}),
         ("owner", "owner", {action.value for action in StaffAction}),
     ],
 )
