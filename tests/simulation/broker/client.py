@@ -30,6 +30,7 @@ class Connection:
         self.is_closed = False
         self.server: ServerConnection | None = None
         self.channels: list[Channel] = []
+        self._is_reconnecting = False
 
     @classmethod
     async def open(cls, broker: Broker) -> "Connection":
@@ -54,18 +55,28 @@ class Connection:
         self.broker.loop.create_task(self._reconnect(), name="reconnecting", context=self.process.context)
 
     async def _reconnect(self) -> None:
-        for channel in self.channels:
-            if channel.underlay is not None:
-                channel.underlay.fail(AMQPConnectionError("the connection was lost"))
-        while not self.is_closed:
+        """Until a connection is open with all channels: one at a time, also if that one is lost meanwhile."""
+        self._fail_channels()
+        if self._is_reconnecting:
+            return
+        self._is_reconnecting = True
+        while not self.is_closed and not self.connected.is_set():
             await asyncio.sleep(_RECONNECT_AFTER)
             try:
                 await self._connect()
                 for channel in list(self.channels):
                     await channel.restore()
             except (AMQPConnectionError, ChannelInvalidStateError):
-                continue
-            return
+                self.connected.clear()
+                if self.server is not None and self.server.is_open:
+                    self.server.end()
+                    self._fail_channels()
+        self._is_reconnecting = False
+
+    def _fail_channels(self) -> None:
+        for channel in self.channels:
+            if channel.underlay is not None:
+                channel.underlay.fail(AMQPConnectionError("the connection was lost"))
 
     async def channel(self, publisher_confirms: bool = True, on_return_raises: bool = False) -> "Channel":
         await self.connected.wait()
