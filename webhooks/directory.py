@@ -17,9 +17,6 @@ class Directory:
     def enabled(self) -> Iterable[Subscriber]:
         return tuple(self._enabled.values())
 
-    def named(self, subscriber_id: SubscriberId) -> Subscriber | None:
-        return self._enabled.get(subscriber_id)
-
     def of(self, property_id: PropertyId, kind: WebhookType) -> list[Subscriber]:
         """Those that hear of this."""
         return [each for each in self._enabled.values() if each.wants(property_id, kind)]

@@ -225,15 +225,10 @@ class Dispatcher:
         return await self._sending.receivers.post(subscriber.url, signed(webhook_id, now, body, *keys), body.encode())
 
     async def _note(self, subscriber: Subscriber, said: Said, delivery: Delivery) -> None:
-        """Let the subscriber's document know, if that changes anything."""
-        now_known = self._directory.named(subscriber.subscriber_id) or subscriber
-        message: SubscriberInput
+        """Let the subscriber's document know: also of each success, for another process may have seen it fail."""
+        message: SubscriberInput = AttemptSucceeded()
         if said.verdict is not Verdict.TAKEN:
             message = AttemptFailed(said.text, is_gone=said.verdict is Verdict.GONE)
-        elif now_known.failing_since is not None:
-            message = AttemptSucceeded()
-        else:
-            return
         handled = await self._subscribers.handle(subscriber.subscriber_id, message, delivery.step("subscriber"))
         if handled.state is not None:
             self._directory.know(handled.state)

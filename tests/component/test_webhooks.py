@@ -335,6 +335,27 @@ async def test_after_days_of_failure_a_receiver_is_disabled_and_what_waits_stays
     assert desk.measured("ok") == (0, 0)
 
 
+async def test_what_one_process_delivers_ends_the_failures_that_another_has_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with subscribed(behaviours=[500]) as (desk, receiver):
+        other = Desk(store=desk.store, now=desk.now)
+        await other.parts.directory.refresh()
+        await other.event(receipt_issued(), "m-1")
+        await other.sweep()
+        assert (await desk.subscriber()).failures == 1
+
+        async def as_it_was() -> None:
+            """Its attempt began before the other's failure was written."""
+
+        monkeypatch.setattr(desk.parts.directory, "refresh", as_it_was)
+        await desk.event(receipt_issued(order_id=OrderId("ord_2")), "m-2")
+        await desk.sweep()
+
+    assert len(receiver.received) == 2
+    assert not (await desk.subscriber()).needs_attention
+
+
 async def test_an_orders_webhooks_come_in_order_though_the_first_fails() -> None:
     async with subscribed(behaviours=[500, 500]) as (desk, receiver):
         await desk.event(receipt_issued())
