@@ -1,9 +1,11 @@
 """The broker and the store as containers, with the same face as the local processes."""
 
+import gc
 import os
 import secrets
+import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -133,7 +135,10 @@ def store_in(folder: Path, *, in_containers: bool) -> AbstractContextManager[Sto
 
 def docker_answers() -> bool:
     """Whether a Docker engine is there to run them."""
-    try:
-        return bool(DockerClient(timeout=3).client.ping())
-    except (DockerException, OSError):
-        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        answers = False
+        with suppress(DockerException, OSError):
+            answers = bool(DockerClient(timeout=3).client.ping())
+        gc.collect()  # a socket that the library opened in vain is left to it
+        return answers
