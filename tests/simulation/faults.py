@@ -65,6 +65,10 @@ class Profile:
     mails_deferred: float = 0
     mails_refused: float = 0
     mails_unanswered: float = 0
+    receiver_outages: float = 0
+    """Of the systems that hear of orders. In histories that have them."""
+    hooks_refused: float = 0
+    hooks_unanswered: float = 0
     webhooks_days_late: float = 0
     """In one of four histories: seeds 2, 6, …"""
 
@@ -97,6 +101,9 @@ PROFILES = {
         mails_deferred=0.05,
         mails_refused=0.02,
         mails_unanswered=0.05,
+        receiver_outages=1,
+        hooks_refused=0.05,
+        hooks_unanswered=0.05,
     ),
     "bad-day": Profile(
         kills=25,
@@ -132,6 +139,9 @@ PROFILES = {
         mails_deferred=0.1,
         mails_refused=0.05,
         mails_unanswered=0.05,
+        receiver_outages=2,
+        hooks_refused=0.1,
+        hooks_unanswered=0.1,
     ),
     "hostile": Profile(
         kills=60,
@@ -165,6 +175,9 @@ PROFILES = {
         mails_deferred=0.2,
         mails_refused=0.05,
         mails_unanswered=0.1,
+        receiver_outages=4,
+        hooks_refused=0.2,
+        hooks_unanswered=0.2,
     ),
 }
 
@@ -190,6 +203,7 @@ EVENTS = (
     "disputes",
     "mail_outages",
     "mail_restores",
+    "receiver_outages",
 )
 PUBLISHES = ("confirmed", "refused", "late")
 """What becomes of what is published to a queue without a leader."""
@@ -259,6 +273,8 @@ class Happening:
                 dashboard.dispute(world, random)
             case "mail_outages":
                 world.mail.go_down(random.uniform(5.0, 900.0))
+            case "receiver_outages":
+                world.receivers.go_down(random.uniform(5.0, 900.0))
             case "restores":
                 world.restore_one(random)
             case "mail_restores":
@@ -310,4 +326,5 @@ def apply(profile: Profile, world: "World", seed: int) -> None:
         profile.mails_refused,
         profile.mails_unanswered,
     )
+    world.receivers.refused, world.receivers.unanswered = profile.hooks_refused, profile.hooks_unanswered
     psp.use(FaultPlan(webhooks=webhooks, api=api, seed=seed))

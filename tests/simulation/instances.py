@@ -44,11 +44,13 @@ from tests.simulation.loop import Period, Process, SimulatedLoop
 from tests.simulation.mail import MAIL, SENDER, MailServer, SimulatedSmtp, pdf_of
 from tests.simulation.mishaps import MISHAPS, Mishaps
 from tests.simulation.psp import API_KEY, PSP, SEASIDES_SETTING, WEBHOOK_SECRET, Psp, init_http
+from tests.simulation.receivers import RECEIVERS, Receivers, posted, trusted
 from tests.simulation.sealing import PROJECT
 from tests.simulation.shortcut import ShortGateway
 from tests.simulation.store.client import STORE, SimulatedClient
 from tests.simulation.store.server import StoreServer
 from tests.simulation.watch import METRICS
+from webhooks.http import Caller
 from webhooks.settings import WebhookSettings
 
 T = TypeVar("T")
@@ -110,6 +112,8 @@ def simulated_parts() -> Iterator[None]:
         stack.enter_context(patch.object(stripe.HTTPXClient, "__init__", init_http))
         stack.enter_context(patch.object(aiosmtplib, "SMTP", SimulatedSmtp))
         stack.enter_context(patch.object(PdfPrinter, "pdf_of", pdf_of))
+        stack.enter_context(patch.object(Caller, "_posted", posted))
+        stack.enter_context(patch.object(Caller, "__post_init__", trusted))
         yield
 
 
@@ -174,6 +178,7 @@ class Servers:
     store: StoreServer
     psp: Psp
     mail: MailServer
+    receivers: Receivers
     mishaps: Mishaps
     pace: float = 1.0
     """A factor on the pauses of periodic work."""
@@ -185,6 +190,7 @@ class Servers:
         process.context.run(STORE.set, self.store)
         process.context.run(PSP.set, self.psp)
         process.context.run(MAIL.set, self.mail)
+        process.context.run(RECEIVERS.set, self.receivers)
         process.context.run(MISHAPS.set, self.mishaps)
         process.context.run(PACE.set, (self.pace, self.gauge_pace))
         process.context.run(GAUGES.set, [])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.catalogue import ExtraChanged, ExtraDefined
 from contracts.ids import OrderId, payment_id_of
 from contracts.psp import PspSessionCreated
-from tests.simulation import alarms, attention, erasure_laws, letters, mail_laws, outages, receipt_laws
+from tests.simulation import alarms, attention, erasure_laws, letters, mail_laws, outages, receipt_laws, webhook_laws
 from tests.simulation.books import STORED, UNREADABLE, Books, books_of, given_outside, orders_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def open_ends(world: "World") -> list[str]:
     if world.shift is not None:
         found += letters.undecided(world)
     found += mail_laws.being_sent(world)
+    found += webhook_laws.waiting(world)
     if world.restores.is_going_on:
         found.append("a store is being restored")
     if deliveries := list(world.psp.all("deliveries")):
@@ -425,6 +426,7 @@ LAWS: tuple[Law, ...] = (
     mail_laws.a_mail_is_what_became_of_it,
     mail_laws.a_mail_goes_to_whom_it_is_about,
     mail_laws.who_was_confirmed_has_a_mail,
+    *webhook_laws.LAWS,
     erasure_laws.who_is_erased_is_found_nowhere,
     erasure_laws.nothing_that_was_typed_is_left_of_the_erased,
     erasure_laws.an_erasure_moves_no_money,

@@ -13,6 +13,9 @@ import chassis.storage.store
 import chassis.storage.write_path
 import notifications.keeper
 import psp_adapter.stripe_api
+import webhooks.feed.decide
+import webhooks.http
+from chassis.decision import Applied
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.envelope import Envelope
@@ -31,6 +34,8 @@ from notifications.smtp import Said, Session
 from psp_adapter.accounts import Account
 from psp_adapter.handlers import AdapterHandlers
 from psp_adapter.stripe_api import StripeApi
+from webhooks.dispatcher import Dispatcher
+from webhooks.feed.state import WebhookEntry
 
 Bug = Callable[[], AbstractContextManager[Any]]
 
@@ -238,6 +243,33 @@ def charges_at_the_default_account() -> AbstractContextManager[Any]:
     return patch.object(AdapterHandlers, "_create_session", created)
 
 
+def takes_any_answer_for_taken() -> AbstractContextManager[Any]:
+    """A webhook counts as delivered once its receiver has answered anything."""
+    said = webhooks.http._said
+    return patch.object(webhooks.http, "_said", lambda _status, headers: said(200, headers))
+
+
+def writes_a_body_at_each_attempt() -> AbstractContextManager[Any]:
+    """Each attempt of a webhook describes the order as it is by then."""
+    body_of, begun = Dispatcher._body, webhooks.feed.decide._begun
+
+    async def described(dispatcher: Dispatcher, subscriber: Any, feed: Any, entry: WebhookEntry) -> Any:
+        return await body_of(dispatcher, subscriber, feed, entry.model_copy(update={"body": None}))
+
+    def begun_again(feed: Any, entry: WebhookEntry, message: Any, now: Any) -> Any:
+        decision = begun(feed, entry, message, now)
+        if not isinstance(decision, Applied):
+            return decision
+        tried = decision.state.entry(entry.webhook_id)
+        assert tried is not None
+        entries = webhooks.feed.decide._replaced(
+            decision.state.entries, tried.model_copy(update={"body": message.body})
+        )
+        return replace(decision, state=decision.state.model_copy(update={"entries": entries}))
+
+    return _all(patch.object(Dispatcher, "_body", described), patch.object(webhooks.feed.decide, "_begun", begun_again))
+
+
 def needs_no_person() -> AbstractContextManager[Any]:
     """Reviews and failed refunds are not marked for the gauges."""
     return patch.object(Order, "needs_attention", property(lambda _order: False))
@@ -278,6 +310,8 @@ BUGS: Mapping[str, Bug] = {
         captures_what_was_taken_out,
         hands_a_mail_over_again,
         dates_news_by_their_arrival,
+        takes_any_answer_for_taken,
+        writes_a_body_at_each_attempt,
         charges_at_the_default_account,
         confirms_under_two_ids,
         refuses_with_any_status,

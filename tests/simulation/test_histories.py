@@ -76,6 +76,15 @@ def test_a_history_that_has_found_a_bug_breaks_no_law(seed: int) -> None:
     assert run(History(seed, "bad-day", 40)).broken == []
 
 
+def test_other_systems_hear_of_orders_while_they_refuse_lose_and_are_down() -> None:
+    outcome = run(History(5, "hostile", 30))
+
+    assert outcome.broken == []
+    assert outcome.faults["receiver_outages"] >= 1
+    assert outcome.faults["webhooks of ours taken"] >= 20
+    assert run(History(6, "hostile", 1)).faults["webhooks of ours taken"] == 0
+
+
 def test_guests_order_slots_that_the_owner_changes_meanwhile() -> None:
     outcome = run(History(2, "rough", 30))
 

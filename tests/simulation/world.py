@@ -38,6 +38,7 @@ from tests.simulation.outages import OUTAGES, Outage
 from tests.simulation.people import LATE_CHECKOUT, Browser, People, Plan, seasides
 from tests.simulation.promql import Samples
 from tests.simulation.psp import Psp
+from tests.simulation.receivers import Receivers, subscribers
 from tests.simulation.recording import Recording, recorded
 from tests.simulation.replaying import logged, resent
 from tests.simulation.report import Account, accounts_of
@@ -70,6 +71,8 @@ _MAIL = 3
 """In one of so many histories there is a mail server."""
 _MAIL_RESTORED = 6
 """In one of so many histories the e-mails that were recorded are restored, where there is a mail server."""
+_WEBHOOKS, _WEBHOOKS_FROM = 7, 5
+"""In one of so many histories other systems hear of orders: the first, and every so many after it."""
 _THIN = 8
 """In one of so many histories webhooks bring thin events."""
 _LATE_DAYS = 4
@@ -157,6 +160,11 @@ class History:
         return self.seed % _MAIL_RESTORED == 4
 
     @property
+    def has_webhooks(self) -> bool:
+        """Whether another system at each hotel hears of its orders. Not where an outage is of all that there are."""
+        return self.seed % _WEBHOOKS == _WEBHOOKS_FROM and not PROFILES[self.profile].has_outage
+
+    @property
     def has_late_days(self) -> bool:
         """Whether webhooks come days late, and old transitions and handled ids are folded early."""
         return self.seed % _LATE_DAYS == 2 and PROFILES[self.profile].webhooks_days_late > 0
@@ -177,7 +185,11 @@ class History:
 
     def faults(self) -> list[Happening]:
         drawn = faults.drawn(self.seed, PROFILES[self.profile], self.orders, self.window)
-        struck = (each for each in drawn if each.kind != "mail_restores" or self.restores_mail)
+        left_out = {
+            *(() if self.restores_mail else ("mail_restores",)),
+            *(() if self.has_webhooks else ("receiver_outages",)),
+        }
+        struck = (each for each in drawn if each.kind not in left_out)
         return [each for each in struck if self.only_faults is None or each.number in self.only_faults]
 
 
@@ -234,7 +246,8 @@ class World:
         pace = self.random.choice(_PACES)
         paces = _WATCHED_PACES if self.profile.is_watched else (pace, _SELDOM * pace)
         self.mail = MailServer(self.loop, self._chance("mail"))
-        self.servers = Servers(self.broker, self.store, self.psp, self.mail, Mishaps(), *paces)
+        self.receivers = Receivers(self.loop, self._chance("receivers"))
+        self.servers = Servers(self.broker, self.store, self.psp, self.mail, self.receivers, Mishaps(), *paces)
         self._seal = Seal(SecretStr(SEAL_KEY))
         self.browsers = Browsers(self.loop, self._gateway)
         self.people = People(self._browser_of, self.psp, self.loop.time, seed)
@@ -289,6 +302,8 @@ class World:
                 "_id": extra.extra_id,
                 **extra.model_dump(mode="json"),
             }
+        for document in subscribers(self._seal, self.loop.unix_time()) if self.history.has_webhooks else ():
+            self.collection("webhook_subscribers").insert(document, Concern())
         for document in () if self.profile.is_watched else _unreadable(self.loop.unix_time()):
             self.collection("orders").insert(document, Concern())
         self.psp.start()
@@ -335,6 +350,7 @@ class World:
         faults.apply(Profile(), self, self.history.seed)
         self.psp.days_late = 0.0
         self.mail.come_back()
+        self.receivers.come_back()
         self.servers.mishaps.errors.clear()
         self.broker.refusing.clear()
         if self.shift is not None:
@@ -511,4 +527,5 @@ def _chances(world: World) -> Mapping[str, int]:
         webhooks.update({f"webhooks {what}": number for what, number in account.state.webhook_counts.items()})
         webhooks[f"payments at {account.name}"] = len(account.state.payment_intents)
     mails = Counter(f"mails {raw['state']['status']}" for raw in world.collection("mails").documents.values())
-    return webhooks | mails
+    heard = {"webhooks of ours taken": len(world.receivers.heard)} if world.receivers.heard else {}
+    return webhooks | mails | heard
