@@ -20,22 +20,11 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
-class ServiceSettings(BaseSettings):
-    """Settings of the broker, HTTP and logs."""
+class ProcessSettings(BaseSettings):
+    """Settings of HTTP and logs."""
 
     model_config = SettingsConfigDict(env_prefix="BELLHOP_", extra="ignore", populate_by_name=True)
 
-    amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
-    declare_topology: bool = Field(
-        default=True, description="whether to declare exchanges and queues at start; otherwise they must exist"
-    )
-    operator_accounts: str = Field(
-        default="bellhop",
-        description="comma-separated logins at the broker whose messages are accepted unconditionally",
-    )
-    require_sender: bool = Field(
-        default=True, description="whether a message that names no account in user_id is refused (dead-lettered)"
-    )
     http_host: str = Field(default="127.0.0.1", description="address health, metrics and the API listen on")
     http_port: int = Field(default=0, ge=0, le=65535, description="0 picks a free port")
     trusted_proxies: str = Field(
@@ -45,8 +34,6 @@ class ServiceSettings(BaseSettings):
     header_timeout: float = Field(default=10.0, gt=0, description="seconds a client may take to send its headers")
     log_format: LogFormat | None = Field(default=None, description="default: readable on a terminal, else JSON")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    prefetch: int = Field(default=64, ge=1, description="messages handled at once, per queue")
-    publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
     graceful_timeout: float = Field(default=15.0, gt=0, description="seconds a stopping service lets handlers finish")
 
     @classmethod
@@ -69,12 +56,34 @@ class ServiceSettings(BaseSettings):
         return value
 
 
-class StoreSettings(ServiceSettings):
-    """For services that keep documents."""
+class ServiceSettings(ProcessSettings):
+    """For services on the bus: settings of the broker."""
+
+    amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
+    declare_topology: bool = Field(
+        default=True, description="whether to declare exchanges and queues at start; otherwise they must exist"
+    )
+    operator_accounts: str = Field(
+        default="bellhop",
+        description="comma-separated logins at the broker whose messages are accepted unconditionally",
+    )
+    require_sender: bool = Field(
+        default=True, description="whether a message that names no account in user_id is refused (dead-lettered)"
+    )
+    prefetch: int = Field(default=64, ge=1, description="messages handled at once, per queue")
+    publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
+
+
+class DocumentSettings(ProcessSettings):
+    """For processes that keep documents."""
 
     mongodb_url: SecretStr = Field(description="mongodb://host:27017")
     mongodb_database: str = "bellhop"
     store_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for the store to answer")
+
+
+class StoreSettings(ServiceSettings, DocumentSettings):
+    """For services on the bus that keep documents."""
 
 
 EraseAfter = Annotated[

@@ -27,7 +27,7 @@ from chassis.runtime.health import Check, problems_of
 from chassis.runtime.logs import set_up_logs
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.redaction import Redaction
-from chassis.runtime.settings import ServiceSettings
+from chassis.runtime.settings import ProcessSettings
 from chassis.web.http_server import config_of
 
 log = structlog.get_logger()
@@ -151,7 +151,7 @@ def web_app(
     return app
 
 
-def serve(app: ASGIApp, service: str, settings: ServiceSettings, *, on_exit: Callable[[], None] = lambda: None) -> None:
+def serve(app: ASGIApp, service: str, settings: ProcessSettings, *, on_exit: Callable[[], None] = lambda: None) -> None:
     """Run a service until SIGTERM or Ctrl-C. Exit code 1 if it cannot start, with the reason in the log.
 
     `on_exit` is called as soon as the process begins to stop, while requests are still being answered.

@@ -26,7 +26,7 @@ from chassis.runtime.background import Loop
 from chassis.runtime.clock import SYNC_EVERY, SharedClock
 from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.settings import StoreSettings
+from chassis.runtime.settings import DocumentSettings
 from chassis.runtime.tracing import Kind
 from chassis.storage.documents import Listed, ModelT, Position
 from chassis.storage.driver_errors import translated
@@ -95,7 +95,7 @@ class Store:
         """The store's time, used by all services with documents in it."""
 
     @classmethod
-    def of(cls, settings: StoreSettings, metrics: Metrics) -> Self:
+    def of(cls, settings: DocumentSettings, metrics: Metrics) -> Self:
         return cls(
             settings.mongodb_url.get_secret_value(), settings.mongodb_database, metrics, timeout=settings.store_timeout
         )

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from chassis.runtime.log_throttle import LogThrottle
-from chassis.runtime.settings import ServiceSettings
+from chassis.runtime.settings import ProcessSettings
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ _DETAILS = {
 }
 
 
-def config_of(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
+def config_of(app: ASGIApp, settings: ProcessSettings) -> uvicorn.Config:
     """The uvicorn configuration of a service. Client addresses come from a proxy only if it is trusted."""
     return uvicorn.Config(
         app,

@@ -1,0 +1,1 @@
+"""Books what Bellhop reports onto the folios of Apaleo, a PMS: docs/apaleo.md."""

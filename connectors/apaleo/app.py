@@ -1,0 +1,49 @@
+"""Composition root of the connector: the only module that names its connections."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from chassis.runtime.background import run_loops
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.startup import operator_routes, retry_until_available, web_app
+from chassis.storage.store import Store
+from connectors.apaleo.api import ApaleoApi
+from connectors.apaleo.booking import Booking, ledgers_in
+from connectors.apaleo.settings import ApaleoSettings
+from connectors.apaleo.webhook import Endpoint
+
+SERVICE = "apaleo-connector"
+
+
+def create_app(settings: ApaleoSettings, store: Store | None = None) -> Starlette:
+    """Build the connector. Nothing connects before the app starts. `store`: another one than the settings name."""
+    metrics = Metrics(SERVICE)
+    store = store or Store.of(settings, metrics)
+    api = ApaleoApi.of(
+        settings.apaleo_url,
+        settings.apaleo_identity_url,
+        settings.apaleo_client_id,
+        settings.apaleo_client_secret.get_secret_value(),
+        settings.apaleo_timeout,
+    )
+    ledgers = ledgers_in(store)
+    booking = Booking(ledgers, api, settings.terms, store.clock.now, settings.apaleo_timeout)
+    endpoint = Endpoint(booking, settings.webhook_secrets, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await retry_until_available(store.sync_clock, ledgers.prepare)
+        async with run_loops((store.loop(),)):
+            yield
+        await api.close()
+        store.close()
+
+    routes = [
+        # Apaleo is not asked: while it is down, webhooks are answered 503 and come again.
+        *operator_routes(metrics, store.checks()),
+        Route("/webhooks", endpoint.__call__, methods=["POST"]),
+    ]
+    return web_app(routes=routes, lifespan=lifespan)
