@@ -78,7 +78,7 @@ check: setup ## formatting, lint, types, import rules, words, files, lock, insta
 	$(VENV)/python -m tools.dashboards --check
 	$(VENV)/python -m tools.check_environment --check
 	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yaml deploy/slo.yaml && promtool test rules tests/alerts/*_test.yaml; fi
-	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis client contracts gateway extras_service notifications payment_service psp_adapter webhooks ops deploy stripe_sandbox tools benchmarks
+	$(VENV)/bandit -q -ll -c pyproject.toml -r chassis client connectors contracts gateway extras_service notifications payment_service psp_adapter webhooks ops deploy stripe_sandbox tools benchmarks
 
 format: setup ## format the code and fix what ruff can fix
 	$(VENV)/ruff format

@@ -26,7 +26,7 @@ LOCK = ROOT / "deploy" / "requirements.txt"
 CHECKSUMS = "SHA256SUMS"
 _COMMANDS = ("bellhop --version", "bellhop --help")
 _SERVICES = ("extras_service", "payment_service", "psp_adapter", "notifications", "webhooks", "gateway")
-_MODULES = (*(f"{service}.app" for service in _SERVICES), "ops.web", "stripe_sandbox")
+_MODULES = (*(f"{service}.app" for service in _SERVICES), "connectors.apaleo.app", "ops.web", "stripe_sandbox")
 _UV = Path(sys.executable).with_name("uv")
 
 

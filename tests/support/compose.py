@@ -11,7 +11,8 @@ import yaml
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
-from chassis.runtime.settings import ServiceSettings
+from chassis.runtime.settings import ProcessSettings, ServiceSettings
+from connectors.apaleo.settings import ApaleoSettings
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from notifications.settings import NotificationSettings
@@ -35,6 +36,8 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "webhooks": WebhookSettings,
     "ops-page": PageSettings,
 }
+CONNECTORS: dict[str, type[ProcessSettings]] = {"apaleo-connector": ApaleoSettings}
+"""Started by the profile of their names' first word."""
 TRACING = {
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_HEADERS",
@@ -57,7 +60,7 @@ def variables(text: str) -> dict[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
 
 
-def variables_of(settings: type[ServiceSettings]) -> set[str]:
+def variables_of(settings: type[ProcessSettings]) -> set[str]:
     """The environment variables a settings class reads, by their first name."""
     return {variable_of(field, name) for name, field in settings.model_fields.items()}
 

@@ -13,7 +13,7 @@ from chassis.runtime import background
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SERVICES = ("gateway", "extras_service", "notifications", "payment_service", "psp_adapter", "webhooks")
-_PRODUCT = ("chassis", "client", "contracts", *_SERVICES, "ops", "deploy", "stripe_sandbox")
+_PRODUCT = ("chassis", "client", "connectors", "contracts", *_SERVICES, "ops", "deploy", "stripe_sandbox")
 _STARTERS = {"create_task", "ensure_future", "TaskGroup"}
 _ALLOWED = {
     Path("chassis/runtime/background.py"),

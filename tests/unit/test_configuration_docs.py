@@ -11,8 +11,9 @@ from pydantic import AliasChoices, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from chassis.runtime.settings import ServiceSettings, StoreSettings
+from chassis.runtime.settings import DocumentSettings, ProcessSettings, ServiceSettings
 from chassis.web.token_settings import TokenSettings
+from connectors.apaleo.settings import ApaleoSettings
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from notifications.settings import NotificationSettings
@@ -24,8 +25,11 @@ from webhooks.settings import WebhookSettings
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: Mapping[str, type[BaseSettings]] = {
-    "Every service": ServiceSettings,
-    "Services that keep documents: extras, payment, notification and webhook service, operator's page": StoreSettings,
+    "Every process": ProcessSettings,
+    "Every service: the broker": ServiceSettings,
+    "What keeps documents: extras, payment, notification and webhook service, operator's page, connector": (
+        DocumentSettings
+    ),
     "Tokens: gateway and operator's page": TokenSettings,
     "Gateway": GatewaySettings,
     "Extras service": ExtrasSettings,
@@ -33,6 +37,7 @@ SECTIONS: Mapping[str, type[BaseSettings]] = {
     "PSP adapter": AdapterSettings,
     "Notification service": NotificationSettings,
     "Webhook service": WebhookSettings,
+    "Connector to Apaleo": ApaleoSettings,
     "Operator's page": PageSettings,
 }
 COMMAND = "The `bellhop` command"
@@ -113,7 +118,8 @@ def test_the_page_names_every_spelling_of_a_variable(settings: type[BaseSettings
 def test_no_service_has_settings_the_page_does_not_know_of() -> None:
     known = {ROOT / f"{settings.__module__.replace('.', '/')}.py" for settings in SECTIONS.values()}
 
-    found = {*ROOT.glob("*/settings.py"), *ROOT.glob("chassis/*/*settings.py"), *ROOT.glob("ops/*/settings.py")}
+    places = ("*/settings.py", "chassis/*/*settings.py", "connectors/*/settings.py", "ops/*/settings.py")
+    found = {file for place in places for file in ROOT.glob(place)}
     # The sandbox takes options, no variables; running settings are a document in the store.
     assert found - {ROOT / "stripe_sandbox" / "settings.py", ROOT / "chassis/storage/running_settings.py"} == known
 

@@ -23,6 +23,8 @@ _NO_BUS = "The store does not know the bus"
 _CORE = "What an operator does is apart"
 _ACYCLIC = "Inside ops nothing points upwards"
 _SHIPPED = "What is shipped imports neither"
+_ALONE = "A connector stands alone"
+_BY_WEBHOOKS = "A connector hears of Bellhop by webhooks alone"
 _BROKEN = {
     "a service imports another": ("gateway/middleware.py", "extras_service.order.state", _LAYERS),
     "the chassis imports a service": ("chassis/keys.py", "gateway.rate_limits", _LAYERS),
@@ -37,6 +39,13 @@ _BROKEN = {
     "a new decision of the mails": ("notifications/new_decision.py", "structlog", _PURE),
     "a feed's table calls": ("webhooks/feed/decide.py", "httpcore", _PURE),
     "the dispatcher calls": ("webhooks/dispatcher.py", "httpcore", "One file calls the receivers"),
+    "a connector imports a service": ("connectors/apaleo/postings.py", "webhooks.signing", _LAYERS),
+    "a service imports a connector": ("webhooks/due.py", "connectors.apaleo.postings", _LAYERS),
+    "an operator's command imports a connector": ("ops/core/queues.py", "connectors.apaleo.ledger", _ALONE),
+    "a connector is on the bus": ("connectors/apaleo/app.py", "chassis.messaging.bus", _BY_WEBHOOKS),
+    "a second file of a connector calls": ("connectors/apaleo/booking.py", "httpx", _BY_WEBHOOKS),
+    "a posting logs": ("connectors/apaleo/postings.py", "structlog", _PURE),
+    "a new decision of a connector": ("connectors/apaleo/new_decision.py", "motor", _PURE),
     "the courier speaks SMTP": ("notifications/courier.py", "aiosmtplib", "One file speaks SMTP"),
     "polling logs": ("payment_service/payment/polling.py", "structlog", _PURE),
     "a session asks over HTTP": ("payment_service/payment/session.py", "httpx", _PURE),

@@ -13,6 +13,7 @@ from chassis.decision import State
 from chassis.personal_data import FIELDS
 from chassis.storage.audit_log import AuditEntry
 from chassis.storage.running_settings import RunningSettings
+from connectors.apaleo.booking import ledgers_in
 from contracts.message import Message
 from extras_service.collections import ExtrasStore
 from notifications.collections import NotificationStore
@@ -28,6 +29,7 @@ SHIPPED = [
     file
     for room in (
         "chassis",
+        "connectors",
         "gateway",
         "extras_service",
         "notifications",
@@ -43,6 +45,7 @@ _OPENS = re.compile(r"""(?:\.documents\(|\.records\(|_database\[)\s*"(\w+)\"""")
 NOT_PERSONAL = {
     # Ids and names of orders, messages, extras, properties, and of objects at the PSP.
     *(
+        "booked",
         "causation_id",
         "correlation_id",
         "dead_queue",
@@ -102,6 +105,7 @@ NOT_PERSONAL = {
         "session",
         "claimed",
         "transaction_id",
+        "tries",
         "unclosed",
         "account",
         "connected",
@@ -189,6 +193,7 @@ def opened() -> dict[str, type[BaseModel]]:
     DeadLetters(store, store), Plans(store), Claims(store), ExtrasStore(store), PaymentStore(store)
     NotificationStore(store), WebhookStore(store)
     RunningSettings(store)
+    ledgers_in(store)
     return {**store.opened, "audit_log": AuditEntry}
 
 

@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+import connectors.apaleo.app
 import extras_service.app
 import gateway.app
 import notifications.app
@@ -18,6 +19,7 @@ import ops.web.app
 import payment_service.app
 import psp_adapter.app
 import webhooks.app
+from connectors.apaleo.settings import ApaleoSettings
 from extras_service.settings import ExtrasSettings
 from gateway.settings import GatewaySettings
 from notifications.settings import NotificationSettings
@@ -29,6 +31,13 @@ from webhooks.settings import WebhookSettings
 BROKER = {"amqp_url": "amqp://localhost"}
 STORE = BROKER | {"mongodb_url": "mongodb://localhost"}
 PSP = {"STRIPE_API_KEY": "sk_test_1"}
+APALEO = {
+    "apaleo_client_id": "a",
+    "apaleo_client_secret": "b",
+    "apaleo_webhook_secret": "whsec_bmV3",
+    "apaleo_properties": "alpenhof:MUC",
+    "apaleo_vat": "1900:Normal",
+}
 TOKENS = {"jwt_secret": "x" * 32, "jwt_issuer": "tests"}
 SEAL = {"seal_keys": Fernet.generate_key().decode()}
 
@@ -44,6 +53,7 @@ def apps() -> Mapping[str, Starlette]:
         "payment service": payment_service.app.create_app(made(PaymentSettings, STORE)),
         "notification service": notifications.app.create_app(made(NotificationSettings, STORE | SEAL)),
         "webhook service": webhooks.app.create_app(made(WebhookSettings, STORE | SEAL)),
+        "connector to Apaleo": connectors.apaleo.app.create_app(made(ApaleoSettings, STORE | APALEO)),
         "PSP adapter": psp_adapter.app.create_app(made(AdapterSettings, BROKER | SEAL | PSP)),
     }
 

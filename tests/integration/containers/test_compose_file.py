@@ -22,6 +22,7 @@ from extras_service.catalogue.file import read_catalogue
 from gateway.settings import GatewaySettings
 from psp_adapter.settings import AdapterSettings
 from tests.support.compose import (
+    CONNECTORS,
     DEPRECATED,
     EXAMPLE,
     FILE,
@@ -98,7 +99,8 @@ def test_the_services_and_the_operators_page_always_run_and_what_they_stand_on_c
 
     own = {name: [name] for name in OPTIONAL | BY_HAND}
     watching = {name: ["observability"] for name in WATCHING}
-    assert profiles == {**dict.fromkeys(SETTINGS), **own, TOPOLOGY: ["rabbitmq"], **watching}
+    connectors = {name: [name.partition("-")[0]] for name in CONNECTORS}
+    assert profiles == {**dict.fromkeys(SETTINGS), **own, TOPOLOGY: ["rabbitmq"], **watching, **connectors}
     assert set(variables(EXAMPLE.read_text())["COMPOSE_PROFILES"].split(",")) == OPTIONAL
 
 
@@ -132,9 +134,10 @@ def test_what_is_waited_for_must_be_healthy_and_may_be_elsewhere(name: str) -> N
 
 
 def test_compose_passes_every_setting_of_a_service_and_nothing_else() -> None:
-    passed = {name: set(services()[name]["environment"]) - DEPRECATED for name in SETTINGS}
+    settings = {**SETTINGS, **CONNECTORS}
+    passed = {name: set(services()[name]["environment"]) - DEPRECATED for name in settings}
 
-    assert passed == {name: variables_of(settings) | TRACING for name, settings in SETTINGS.items()}
+    assert passed == {name: variables_of(each) | TRACING for name, each in settings.items()}
 
 
 def test_the_operators_commands_look_at_the_same_accounts_and_installation_as_the_adapter() -> None:

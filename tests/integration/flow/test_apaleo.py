@@ -1,0 +1,137 @@
+"""A real order, its webhooks, and the connector to Apaleo before a stand-in of our own; nothing of it is Apaleo's."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from client import calls
+from connectors.apaleo.app import create_app
+from contracts.money import Money
+from deploy.local.broker import Broker
+from deploy.local.patience import patient
+from deploy.local.store import Store
+from tests.support.apaleo import settings_for
+from tests.support.apaleo_stand_in import StandIn, StandInFolio
+from tests.support.desk import REASON, Desk
+from tests.support.guest import BREAKFAST, LATE_CHECKOUT, Json, body
+from tests.support.operator import Operator
+from tests.support.serving import Served
+from tests.support.system import System, system_on
+from tests.support.waiting import until
+
+WHY = ("--why", "a test")
+
+
+@dataclass
+class Hotel:
+    """Bellhop, the connector, and what stands for the PMS."""
+
+    system: System
+    operator: Operator
+    stand_in: StandIn
+    connector: Served
+
+    async def delivered(self, order_id: str, kind: str) -> Json:
+        """The order's webhook of a type, once the connector has taken it."""
+
+        async def is_taken() -> Any:
+            listed = await self.operator.json("webhooks", "deliveries", "--order", order_id)
+            taken = [each for each in listed if (each["type"], each["status"]) == (kind, "delivered")]
+            return taken[0] if taken else None
+
+        found: Json = await until(is_taken, f"{kind} of {order_id} is delivered")
+        return found
+
+
+@pytest.fixture
+async def hotel(broker: Broker, store: Store) -> AsyncIterator[Hotel]:
+    async with system_on(broker, store) as system:
+        operator, stand_in, secret = Operator(system), StandIn(), ""
+        settings = {
+            "mongodb_url": system.setup.mongodb_url,
+            "mongodb_database": system.setup.database,
+            "store_timeout": patient(5.0),
+        }
+        connector = Served(
+            "the connector", lambda: create_app(settings_for(stand_in, apaleo_webhook_secret=secret, **settings))
+        )
+        added = await operator.json("webhooks", "add", f"{connector.url}/webhooks", "--property", "alpenhof", *WHY)
+        secret = added["secret"]
+        await stand_in.served.start()
+        await connector.start()
+        try:
+            yield Hotel(system, operator, stand_in, connector)
+        finally:
+            await connector.stop()
+            await stand_in.served.stop()
+
+
+def counts(folio: StandInFolio) -> tuple[int, int, int, int]:
+    return len(folio.charges), len(folio.payments), len(folio.allowances), len(folio.refunds)
+
+
+async def test_a_paid_order_and_the_refund_of_a_line_are_on_the_folio_once_and_the_guest_owes_nothing_more(
+    hotel: Hotel,
+) -> None:
+    tested = await hotel.operator.json("webhooks", "list")
+    assert (await hotel.operator.json("webhooks", "test", tested[0]["subscriber_id"]))["status"] == "delivered"
+    guest = hotel.system.guest()
+    folio = hotel.stand_in.reservation(f"res_{guest.guest_id}")
+
+    hotel.stand_in.faults = ["", "500"]  # the first attempt breaks off in the middle
+    placed = await guest.order(BREAKFAST, LATE_CHECKOUT)
+    order_id = placed["order_id"]
+    body(await hotel.system.pay(await guest.session(order_id)), 200)
+    confirmed = await hotel.delivered(order_id, "order.confirmed")
+
+    total = Decimal(placed["total"]["amount"]) / 100
+    assert counts(folio) == (2, 1, 0, 0)
+    assert (folio.charged, folio.balance) == (total, 0)
+    assert folio.charges[0]["name"].startswith("2 x ")
+    assert confirmed["deliveries"] == 1
+
+    refund = Money(amount=1000, currency="EUR")
+    desk = Desk.of(hotel.system)
+    body(
+        await desk.answer(calls.refund_order(order_id, reason=REASON, key=uuid.uuid4().hex, amount=refund, line=0)),
+        200,
+    )
+    refunded = await hotel.delivered(order_id, "order.refunded")
+    assert counts(folio) == (2, 1, 1, 1)
+    assert (folio.charged, folio.balance) == (total - 10, 0)
+    assert folio.allowances[0]["sourceChargeId"] == folio.charges[0]["id"]
+
+    posts = len(hotel.stand_in.posts)
+    hotel.stand_in.expire_keys()
+    for each in (confirmed, refunded):
+        named = (each["webhook_id"], "--order", order_id, *WHY, "--yes")
+        assert (await hotel.operator.json("webhooks", "send-again", *named))["deliveries"] == 2
+    assert len(hotel.stand_in.posts) == posts
+    assert counts(folio) == (2, 1, 1, 1)
+
+
+async def test_an_order_of_a_checked_out_guest_waits_for_the_operator_and_is_booked_when_it_is_sent_again(
+    hotel: Hotel,
+) -> None:
+    guest = hotel.system.guest()
+    folio = hotel.stand_in.reservation(f"res_{guest.guest_id}")
+    folio.is_closed = True
+    order_id = (await guest.order())["order_id"]
+    body(await hotel.system.pay(await guest.session(order_id)), 200)
+
+    async def refused() -> Any:
+        listed = await hotel.operator.json("webhooks", "deliveries", "--order", order_id)
+        return listed if listed and "422" in str(listed[0]) else None
+
+    await until(refused, "operators see that the connector has refused it")
+    assert folio.charges == []
+    folio.is_closed = False
+
+    await hotel.delivered(order_id, "order.confirmed")
+
+    assert counts(folio) == (1, 1, 0, 0)
+    assert folio.balance == 0
