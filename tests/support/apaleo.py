@@ -152,7 +152,7 @@ async def send(
         case str():
             body = said
     made = signed(webhook_id, at or datetime.now(UTC), body, secret) | headers
-    raw = {name: value.encode("latin-1") for name, value in made.items()}
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in made.items()]
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         return await http.post(f"{url}/webhooks", content=body.encode(), headers=raw)
 

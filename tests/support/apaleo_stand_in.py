@@ -64,7 +64,9 @@ class StandInFolio:
         return self.charged - _sum(self.payments) + _sum(self.refunds)
 
     def shown(self, expand: set[str]) -> Json:
-        lists = {name: _shown(getattr(self, name)) for name in ("charges", "payments", "allowances") if name in expand}
+        lists: Json = {
+            name: _shown(getattr(self, name)) for name in ("charges", "payments", "allowances") if name in expand
+        }
         actions = [] if self.is_closed else ["AddCharge", "AddAllowance", "AddPayment", "AddRefund"]
         return {
             "id": self.id,

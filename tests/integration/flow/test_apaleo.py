@@ -90,7 +90,7 @@ async def test_a_paid_order_and_the_refund_of_a_line_are_on_the_folio_once_and_t
 
     total = Decimal(placed["total"]["amount"]) / 100
     assert counts(folio) == (2, 1, 0, 0)
-    assert (folio.charged, folio.balance) == (total, 0)
+    assert (folio.charged, folio.balance) == (total, Decimal(0))
     assert folio.charges[0]["name"].startswith("2 x ")
     assert confirmed["deliveries"] == 1
 
@@ -102,7 +102,7 @@ async def test_a_paid_order_and_the_refund_of_a_line_are_on_the_folio_once_and_t
     )
     refunded = await hotel.delivered(order_id, "order.refunded")
     assert counts(folio) == (2, 1, 1, 1)
-    assert (folio.charged, folio.balance) == (total - 10, 0)
+    assert (folio.charged, folio.balance) == (total - 10, Decimal(0))
     assert folio.allowances[0]["sourceChargeId"] == folio.charges[0]["id"]
 
     posts = len(hotel.stand_in.posts)

@@ -78,7 +78,7 @@ def test_what_was_posted_is_found_again() -> None:
 
 
 def test_an_allowance_of_other_people_with_the_same_words_is_not_taken_for_it() -> None:
-    foreign = {"allowances": [{"id": "x", "reason": ALLOWANCE.reference, "sourceChargeId": "c9"}]}
+    foreign: dict[str, Any] = {"allowances": [{"id": "x", "reason": ALLOWANCE.reference, "sourceChargeId": "c9"}]}
 
     assert not folios(folio("a", **charged(), **foreign)).has(ALLOWANCE)
 

@@ -196,15 +196,17 @@ def histories(draw: st.DrawFn) -> tuple[list[WebhookReceipt], int]:
         places[-1] = None  # beyond the lines
     kept = list(paid)
     receipts = [payment(*zip(places, paid, rates, strict=True))]
-    open_refunds: list[list[int]] = []
+    may_fail: list[list[int]] = []
     for sequence in range(2, 2 + draw(st.integers(0, 6))):
-        if open_refunds and draw(st.booleans()):
-            parts, sign, made = open_refunds.pop(draw(st.integers(0, len(open_refunds) - 1))), 1, failed
+        fails = draw(st.booleans()) and bool(may_fail)
+        if fails:
+            parts = may_fail.pop(draw(st.integers(0, len(may_fail) - 1)))
+            kept = [left + part for left, part in zip(kept, parts, strict=True)]
         else:
-            parts, sign, made = [draw(st.integers(0, left)) for left in kept], -1, refund
-            open_refunds.append(parts)
-        kept = [left + sign * part for left, part in zip(kept, parts, strict=True)]
-        receipts.append(made(sequence, *zip(places, parts, rates, strict=True)))
+            parts = [draw(st.integers(0, left)) for left in kept]
+            kept = [left - part for left, part in zip(kept, parts, strict=True)]
+            may_fail.append(parts)
+        receipts.append((failed if fails else refund)(sequence, *zip(places, parts, rates, strict=True)))
     return receipts, sum(kept)
 
 
