@@ -226,6 +226,22 @@ async def test_what_moves_no_money_is_taken_and_ignored(world: World, kind: str)
     assert world.stand_in.tokens_issued == 0
 
 
+async def test_health_and_metrics_are_those_of_every_process(world: World, folio: StandInFolio) -> None:
+    await world.serve()
+    await world.books(PAID)
+    await world.books(PAID)
+    assert world.connector is not None
+
+    async with httpx.AsyncClient(base_url=world.connector.url, trust_env=False) as http:
+        ready, metrics = await http.get("/health/ready"), await http.get("/metrics")
+
+    assert (ready.status_code, ready.json()["service"]) == (200, "apaleo-connector")
+    for outcome in ("applied", "duplicate"):
+        labels = f'kind="webhook",outcome="{outcome}",service="apaleo-connector"'
+        assert f"bellhop_messages_handled_total{{{labels}}} 1.0" in metrics.text
+    assert is_booked_once(folio)
+
+
 # Refused by the books
 
 
@@ -242,12 +258,14 @@ async def test_a_rate_that_is_not_mapped_is_not_booked_and_the_log_names_it(worl
 
 async def test_an_unknown_reservation_and_one_of_another_property_are_not_booked(world: World) -> None:
     await world.serve()
-    assert await world.books(PAID) == 422
-
-    other = world.stand_in.reservation(RESERVATION, property_id="HAM")
-    assert await world.books(PAID) == 422
+    with capture_logs() as logged:
+        assert await world.books(PAID) == 422
+        other = world.stand_in.reservation(RESERVATION, property_id="HAM")
+        assert await world.books(PAID) == 422
 
     assert other.charges == []
+    said = [each["error"] for each in logged if each["event"] == "booking.refused"]
+    assert said == ["the reservation is unknown to Apaleo, or has no folio"] * 2
 
 
 async def test_a_folio_in_another_currency_is_not_touched(world: World) -> None:
@@ -325,14 +343,14 @@ async def test_a_webhook_that_comes_again_is_booked_once_also_days_later_under_a
 ) -> None:
     await world.serve()
     await world.books(PAID)
-    posts = len(world.stand_in.posts)
+    calls = world.stand_in.calls
 
     assert await world.books(PAID) == 204
     world.stand_in.expire_keys()
     assert await world.books(PAID, webhook_id="msg_9") == 204
 
     assert is_booked_once(folio)
-    assert len(world.stand_in.posts) == posts
+    assert world.stand_in.calls == calls  # the ledger knows
 
 
 async def test_two_at_once_for_one_order_book_it_once(world: World, folio: StandInFolio) -> None:

@@ -102,6 +102,8 @@ class StandIn:
     keys: dict[str, tuple[int, Json]] = field(default_factory=dict)
     posts: list[tuple[str, Json, str]] = field(default_factory=list)
     """Path, body and Idempotency-Key of all that came, repeated ones as well."""
+    calls: int = 0
+    """Requests with a valid token, of all kinds."""
     tokens_issued: int = 0
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     _tokens: set[str] = field(default_factory=set)
@@ -160,6 +162,7 @@ class StandIn:
         async def endpoint(request: Request) -> Response:
             if request.headers.get("authorization", "").removeprefix("Bearer ") not in self._tokens:
                 return Response(status_code=401)
+            self.calls += 1
             if self.lacks_scopes:
                 return Response(status_code=403)
             return await answer(request)

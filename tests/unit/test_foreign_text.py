@@ -21,12 +21,16 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from chassis.amounts import amount_of
 from chassis.messaging.provenance import Arrival, Door, MisroutedMessageError, Trust, UntrustedSenderError
+from chassis.runtime.metrics import Metrics
 from chassis.runtime.redaction import Redaction
 from chassis.web.client_addresses import network_of
 from chassis.web.problems import ProblemError
 from chassis.web.receipt_emails import receipt_email_of
 from chassis.web.request_trace import traceparent_of
 from chassis.web.static_assets import File
+from connectors.apaleo.folios import Folios
+from connectors.apaleo.postings import postings_of
+from connectors.apaleo.webhook import Endpoint
 from contracts.accounts import may_receive_replies
 from contracts.ids import ExtraId
 from contracts.message import known_version, parse
@@ -48,6 +52,7 @@ from ops.core.trace.svg import svg
 from ops.web.api.bodies import Wanted
 from psp_adapter.http_trace import call_of
 from psp_adapter.signature import BadSignatureError, rejection_of, verify_signature
+from tests.support import apaleo
 from tests.support import orders as given_extras
 
 SIZE = 16 * 1024
@@ -187,6 +192,20 @@ def _unverified(text: str) -> None:
     _ask(authorization=f"Bearer {part}.{part}.{part}")
 
 
+DOOR_OF_CONNECTOR = Endpoint(cast("Any", None), ("whsec_bmV3",), Metrics("test"))
+
+
+def _signature(text: str) -> dict[str, str]:
+    return {"webhook-id": text, "webhook-timestamp": str(int(time.time())), "webhook-signature": text}
+
+
+def _booked(text: str) -> None:
+    named = apaleo.line(0, apaleo.euros(100), name={"en": text, text: text}, quantity=2, extra_id=ExtraId(text))
+    about = apaleo.order([apaleo.payment((0, 100, 1900))], lines=(named,), order_id=text, reservation_id=text)
+    postings = postings_of(about, apaleo.TERMS)
+    Folios((), about.order_id).has(postings[0])
+
+
 FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "redaction": REDACTION,
     "the log": _logged,
@@ -197,6 +216,8 @@ FUNCTIONS: dict[str, Callable[[str], Any]] = {
     "Stripe-Signature": lambda text: rejection_of(text, 0.0),
     "Stripe-Signature by the SDK": lambda text: verify_signature("body", text[:1024], ("whsec_1",), 0.0),
     "an address": network_of,
+    "a webhook at the connector": _booked,
+    "a signature at the connector": lambda text: DOOR_OF_CONNECTOR._is_signed(text.encode(), _signature(text)),
     "X-Forwarded-For": _forwarded,
     "a path": lambda text: _ask(f"/{text}"),
     "the id of an order": lambda text: _ask(f"/v1/orders/{text}", authorization=f"Bearer {TOKEN}"),

@@ -1,5 +1,8 @@
 """Settings of the connector: those that could only book wrongly, or nothing, stop the start."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -64,6 +67,18 @@ def test_an_unusable_setting_stops_the_start_with_its_name(
     said = capsys.readouterr().err
     assert said.startswith(f"{variable}: ")
     assert "client-secret" not in said
+
+
+def test_the_process_does_not_start_without_its_settings_and_names_them() -> None:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("BELLHOP_")}
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "connectors.apaleo"], env=bare, capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 2
+    required = {each for each in GIVEN if f"{each}: Field required" in ran.stderr}
+    assert required == set(GIVEN)
 
 
 @pytest.mark.parametrize("name", ["CLIENT_SECRET", "WEBHOOK_SECRET"])
