@@ -21,12 +21,12 @@ from contracts.webhooks import OrderData
 
 log = structlog.get_logger()
 
-HELD_FOR = timedelta(seconds=60)
-"""Longer than any attempt: one that has not ended by then has died."""
+_GRACE = 10.0
+"""Seconds for the last write of an attempt, after its time is up."""
 
 
 class BusyError(TransientError):
-    """Another attempt to book this order is under way, or has died within the last minute."""
+    """Another attempt to book this order is under way, or has died a moment ago."""
 
     def __init__(self) -> None:
         super().__init__("another attempt to book this order is under way")
@@ -62,6 +62,11 @@ class Booking:
     within: float
     """Seconds for all postings of one webhook."""
 
+    @property
+    def held_for(self) -> timedelta:
+        """Longer than any attempt: one that has not ended by then has died."""
+        return timedelta(seconds=self.within + _GRACE)
+
     async def book(self, order: OrderData) -> int:
         """Book the webhook's receipt, and those before it. Returns the number of new postings; 0: it was booked before.
 
@@ -75,7 +80,7 @@ class Booking:
         if stored is not None and stored.state.is_held(now):
             raise BusyError
         work = _Attempt(self, order, stored or _new(order, now))
-        await work.write(partial(Ledger.held, until=now + HELD_FOR))
+        await work.write(partial(Ledger.held, until=now + self.held_for))
         try:
             async with asyncio.timeout(self.within):
                 return await work.post_all([each for each in postings if not work.ledger.is_booked(each)])

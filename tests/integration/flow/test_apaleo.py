@@ -1,11 +1,16 @@
 """A real order, its webhooks, and the connector to Apaleo before a stand-in of our own; nothing of it is Apaleo's."""
 
+import asyncio
+import os
+import sys
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from client import calls
@@ -13,8 +18,9 @@ from connectors.apaleo.app import create_app
 from contracts.money import Money
 from deploy.local.broker import Broker
 from deploy.local.patience import patient
+from deploy.local.ports import HOST, free_port
 from deploy.local.store import Store
-from tests.support.apaleo import settings_for
+from tests.support.apaleo import RESERVATION, order, payment, send, settings_for
 from tests.support.apaleo_stand_in import StandIn, StandInFolio
 from tests.support.desk import REASON, Desk
 from tests.support.guest import BREAKFAST, LATE_CHECKOUT, Json, body
@@ -135,3 +141,64 @@ async def test_an_order_of_a_checked_out_guest_waits_for_the_operator_and_is_boo
 
     assert counts(folio) == (1, 1, 0, 0)
     assert folio.balance == 0
+
+
+async def test_a_process_that_is_killed_while_apaleo_does_not_answer_books_once_in_its_next_life(store: Store) -> None:
+    stand_in, database, port = StandIn(), f"apaleo-{uuid.uuid4().hex[:8]}", free_port()
+    await stand_in.served.start()
+    folio = stand_in.reservation(RESERVATION)
+    settings = settings_for(stand_in)
+    own = {
+        "MONGODB_URL": store.url,
+        "MONGODB_DATABASE": database,
+        "STORE_TIMEOUT": str(patient(5.0)),
+        "HTTP_PORT": str(port),
+        "APALEO_URL": stand_in.url,
+        "APALEO_IDENTITY_URL": stand_in.url,
+        "APALEO_CLIENT_ID": settings.apaleo_client_id,
+        "APALEO_CLIENT_SECRET": settings.apaleo_client_secret.get_secret_value(),
+        "APALEO_WEBHOOK_SECRET": settings.apaleo_webhook_secret.get_secret_value(),
+        "APALEO_PROPERTIES": settings.apaleo_properties,
+        "APALEO_VAT": settings.apaleo_vat,
+    }
+    environment = os.environ | {f"BELLHOP_{name}": value for name, value in own.items()}
+    about, url = order([payment((0, 4800, 700), (1, 1250, 1900))]), f"http://{HOST}:{port}"
+
+    async def process() -> asyncio.subprocess.Process:
+        started = await asyncio.create_subprocess_exec(sys.executable, "-m", "connectors.apaleo", env=environment)
+
+        async def is_ready() -> bool:
+            assert started.returncode is None
+            with suppress(httpx.TransportError):
+                async with httpx.AsyncClient(trust_env=False) as http:
+                    return (await http.get(f"{url}/health/ready")).status_code == 200
+            return False
+
+        await until(is_ready, "the connector is ready")
+        return started
+
+    stand_in.faults = ["", "hang after"]
+    first = await process()
+    asked = asyncio.ensure_future(send(url, about))
+    await until(lambda: len(stand_in.posts) == 2, "it waits for Apaleo's answer to the second charge")
+    first.kill()
+    await first.wait()
+    with pytest.raises(httpx.TransportError):
+        await asked
+    stand_in.let_go.set()
+    stand_in.expire_keys()
+
+    second = await process()
+    try:
+
+        async def is_taken() -> bool:  # 503 while the first life still holds the order
+            return (await send(url, about)).status_code == 204
+
+        await until(is_taken, "the next life has booked it")
+    finally:
+        second.terminate()
+        assert await second.wait() in (0, -15)
+        await stand_in.served.stop()
+
+    assert counts(folio) == (2, 1, 0, 0)
+    assert (folio.charged, folio.balance) == (Decimal("60.50"), Decimal(0))
