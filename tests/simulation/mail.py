@@ -14,7 +14,7 @@ from typing import Any
 import aiosmtplib
 
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.network import Latency, Wire
+from tests.simulation.network import Latency, Outside
 
 MAIL: ContextVar["MailServer"] = ContextVar("the simulated mail server")
 """What the notification services of a simulation call."""
@@ -40,13 +40,11 @@ class Posted:
     to: str
 
 
-class MailServer:
+class MailServer(Outside):
     """The hotel's."""
 
     def __init__(self, loop: SimulatedLoop, random: Random) -> None:
-        self.random = random
-        self.wire = Wire(loop, random, Latency(usual=0.02, worst=2.0))
-        self.is_up = True
+        super().__init__(loop, random, Latency(usual=0.02, worst=2.0))
         self.deferred = 0.0
         """How often it asks for an e-mail to be sent later (4xx): by its recipient, or by its text."""
         self.refused = 0.0
@@ -54,14 +52,6 @@ class MailServer:
         self.unanswered = 0.0
         """How often the connection ends in the middle of a text: half of these are taken all the same."""
         self.posted: list[Posted] = []
-        self._loop = loop
-
-    def go_down(self, seconds: float) -> None:
-        self.is_up = False
-        self._loop.call_at(self._loop.time() + seconds, self.come_back, context=self._loop.world.context)
-
-    def come_back(self) -> None:
-        self.is_up = True
 
     def judge(self) -> Answer:
         """Of a recipient, or of a text."""

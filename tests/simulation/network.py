@@ -78,6 +78,23 @@ class Wire:
         return self.loop.time() + self.latency.drawn(self.random)
 
 
+class Outside:
+    """A server that is not Bellhop's, and the way to it: it goes down and comes back."""
+
+    def __init__(self, loop: SimulatedLoop, random: Random, latency: Latency) -> None:
+        self.random = random
+        self.wire = Wire(loop, random, latency)
+        self.is_up = True
+        self._loop = loop
+
+    def go_down(self, seconds: float) -> None:
+        self.is_up = False
+        self._loop.call_at(self._loop.time() + seconds, self.come_back, context=self._loop.world.context)
+
+    def come_back(self) -> None:
+        self.is_up = True
+
+
 def _set_result(future: "asyncio.Future[Any]", result: Any) -> None:
     if not future.done():
         future.set_result(result)

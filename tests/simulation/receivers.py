@@ -22,7 +22,7 @@ from chassis.storage.stored_document import Stored, document_of
 from contracts.ids import PropertyId, SubscriberId
 from contracts.webhooks import OF_ORDERS
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.network import Latency, Wire
+from tests.simulation.network import Latency, Outside
 from tests.simulation.staff import PROPERTY, SEASIDE
 from webhooks.addresses import Place
 from webhooks.http import Said
@@ -73,27 +73,17 @@ class Heard:
         return self.order_id, str(self.body["type"]), self.receipt
 
 
-class Receivers:
+class Receivers(Outside):
     """One at each hotel."""
 
     def __init__(self, loop: SimulatedLoop, random: Random) -> None:
-        self.random = random
-        self.wire = Wire(loop, random, Latency(usual=0.05, worst=15.0))
-        self.is_up = True
+        super().__init__(loop, random, Latency(usual=0.05, worst=15.0))
         self.refused = 0.0
         """How often a webhook is answered without being taken."""
         self.unanswered = 0.0
         """How often a connection ends without an answer: half of these webhooks were taken."""
         self.heard: list[Heard] = []
         """What was taken, in the order in which it came."""
-        self._loop = loop
-
-    def go_down(self, seconds: float) -> None:
-        self.is_up = False
-        self._loop.call_at(self._loop.time() + seconds, self.come_back, context=self._loop.world.context)
-
-    def come_back(self) -> None:
-        self.is_up = True
 
     async def answer(self, place: Place, headers: Mapping[str, str], body: bytes) -> Said:
         """Raises what httpcore raises where no answer comes."""
