@@ -53,13 +53,17 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 BROKERS_OF_EVERY_SERIES = "tests/integration/rabbitmq/"
+ONE_BY_ONE = ("tests/simulation/test_", "tests/model/test_")
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]
-    """Gives each process a file at a time. The files that need a broker of every series go to one process."""
+    """Gives each process a file at a time. The files that need a broker of every series go to one process; histories
+    and models, which need none and much processor time, go one by one to any."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return BROKERS_OF_EVERY_SERIES if nodeid.startswith(BROKERS_OF_EVERY_SERIES) else nodeid.partition("::")[0]
+        if nodeid.startswith(BROKERS_OF_EVERY_SERIES):
+            return BROKERS_OF_EVERY_SERIES
+        return nodeid if nodeid.startswith(ONE_BY_ONE) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
