@@ -120,7 +120,7 @@ def staff_session() -> Call[StaffSession]:
 
 def list_property_orders(after: str | None = None, limit: int | None = None, **only: Any) -> Call[PropertyOrders]:
     """A page of the property's orders; `only`: the conditions of `contracts.desk.OrderFilter`, `after`: its `next`."""
-    asked = {name: value for name, value in {**only, "after": after, "limit": limit}.items() if value is not None}
+    asked = _given(**only, after=after, limit=limit)
     return Call("GET", _with_query("/v1/staff/orders", asked), PropertyOrders)
 
 
@@ -138,9 +138,8 @@ def list_property_webhooks(
     order_id: str | None = None, after: str | None = None, limit: int | None = None
 ) -> Call[PropertyWebhooks]:
     """The property's subscribers and a page of its webhooks; `order_id`: of one order, `after`: the page's `next`."""
-    asked = {"order_id": order_id, "after": after, "limit": limit}
-    present = {name: value for name, value in asked.items() if value is not None}
-    return Call("GET", _with_query("/v1/staff/webhooks", present), PropertyWebhooks)
+    asked = _given(order_id=order_id, after=after, limit=limit)
+    return Call("GET", _with_query("/v1/staff/webhooks", asked), PropertyWebhooks)
 
 
 def approve_order(order_id: str, *, without_lines: Sequence[int] = (), reason: str = "") -> Call[OrderView]:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from chassis.closing.day import is_on, window
 from chassis.decision import Refused
-from chassis.storage.cursors import cursor_of, position_of
+from chassis.storage.cursors import NO_CURSOR, cursor_of, position_of
 from chassis.storage.documents import Documents, Listed, Position
 from contracts.closing import ClosingOrder, ClosingOrdersReply, ListClosingOrders
 from contracts.desk import DaySheet, GetDaySheet, ListPropertyOrders, OrderFilter, PropertyOrders
-from contracts.orders import OrderStatus, Reason
+from contracts.orders import OrderStatus
 from extras_service.order.day_sheet import SHOWN, sheet_of
 from extras_service.order.disputes import UNDECIDED
 from extras_service.order.staff_view import staff_view
@@ -36,9 +36,6 @@ INDEXED = (
 """The indexes of these lists, beside the one of a guest's orders; each ends with the time of creation."""
 
 
-_NO_CURSOR = Refused(Reason.CURSOR_INVALID, "This cursor is of no page of this list: begin at the first page.")
-
-
 @dataclass(frozen=True, slots=True)
 class _Search:
     """The index that finds the fewest orders, with its values."""
@@ -60,7 +57,7 @@ class DeskLists:
         try:
             before = position_of(query.after)
         except ValueError:
-            return _NO_CURSOR
+            return NO_CURSOR
         found: list[Order] = []
         read, last = 0, None
         async with aclosing(self._found(query, before)) as candidates:
@@ -106,7 +103,7 @@ class DeskLists:
         try:
             before = position_of(query.after) or Position(end.isoformat(), "")
         except ValueError:
-            return _NO_CURSOR
+            return NO_CURSOR
         placed: list[Order] = []
         read, last = 0, None
         async with aclosing(self._orders.newest_first({PROPERTY: query.property_id}, before=before)) as candidates:

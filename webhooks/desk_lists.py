@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from chassis.decision import Refused
-from chassis.storage.cursors import cursor_of, position_of
+from chassis.storage.cursors import NO_CURSOR, cursor_of, position_of
 from contracts.deliveries import (
     DeliveryStatus,
     ListPropertyWebhooks,
@@ -17,7 +17,6 @@ from contracts.deliveries import (
     WebhookDelivery,
 )
 from contracts.ids import SubscriberId
-from contracts.orders import Reason
 from webhooks.addresses import shown
 from webhooks.collections import WebhookStore
 from webhooks.feed.state import TESTS, Feed, WebhookEntry, WebhookStatus
@@ -25,7 +24,6 @@ from webhooks.subscriber.state import Subscriber, SubscriberStatus
 
 MOST_OF_A_FEED = 20
 """Webhooks shown about one order to one subscriber, the newest."""
-_NO_CURSOR = Refused(Reason.CURSOR_INVALID, "This cursor is of no page of this list: begin at the first page.")
 _REMOVED = "the subscriber was removed"
 
 
@@ -40,7 +38,7 @@ class DeskLists:
         try:
             before = position_of(query.after)
         except ValueError:
-            return _NO_CURSOR
+            return NO_CURSOR
         present = await self.collections.present(SubscriberStatus.ENABLED, SubscriberStatus.DISABLED)
         own = {each.subscriber_id: each for each in present if each.property_id == query.property_id}
         feeds, following = list[Feed](), None

@@ -5,8 +5,11 @@ import binascii
 import json
 from datetime import datetime
 
+from chassis.decision import Refused
 from chassis.storage.documents import Position
+from contracts.orders import Reason
 
+NO_CURSOR = Refused(Reason.CURSOR_INVALID, "This cursor is of no page of this list: begin at the first page.")
 _YEARS = range(2000, 3000)
 
 

@@ -7,39 +7,8 @@ from typing import Any
 
 import pytest
 
-from contracts import (
-    catalogue,
-    deliveries,
-    desk,
-    erasure,
-    mail,
-    order_receipts,
-    orders,
-    payments,
-    pictures,
-    properties,
-    psp,
-)
 from contracts.message import MalformedMessageError, Message, UnknownKindError, parse
-from tests.support.examples import FILES, kind_of, raw
-
-ROOMS = {
-    room.__name__
-    for room in (
-        catalogue,
-        deliveries,
-        desk,
-        erasure,
-        mail,
-        order_receipts,
-        orders,
-        payments,
-        pictures,
-        properties,
-        psp,
-    )
-}
-KINDS = sorted(kind for kind, message_type in Message.kinds.items() if message_type.__module__ in ROOMS)
+from tests.support.examples import FILES, OF_CONTRACTS, kind_of, raw
 
 every_sample = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
@@ -57,7 +26,7 @@ def _required() -> list[tuple[Path, str]]:
     ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(OF_CONTRACTS))
 def test_every_kind_has_a_sample(kind: str) -> None:
     assert kind in {kind_of(file) for file in FILES}
 

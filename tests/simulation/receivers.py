@@ -17,6 +17,7 @@ import httpcore
 from standardwebhooks import Webhook
 
 import webhooks.http
+from chassis.decision import Applied
 from chassis.seal import Seal
 from chassis.storage.stored_document import Stored, document_of
 from contracts.ids import PropertyId, SubscriberId
@@ -26,7 +27,9 @@ from tests.simulation.network import Latency, Outside
 from tests.simulation.staff import PROPERTY, SEASIDE
 from webhooks.addresses import Place
 from webhooks.http import Said
-from webhooks.subscriber.state import SealedSecret, Subscriber, SubscriberStatus
+from webhooks.subscriber.decide import decide
+from webhooks.subscriber.inputs import AddSubscriber
+from webhooks.wiring import Terms
 
 RECEIVERS: ContextVar["Receivers"] = ContextVar("the simulated receivers of webhooks")
 """What the webhook services of a simulation call."""
@@ -118,18 +121,12 @@ def subscribers(seal: Seal, at: float) -> list[dict[str, Any]]:
     return [_document(host, property_id, seal, created_at) for host, property_id in HOSTS.items()]
 
 
-def _document(host: str, property_id: PropertyId, seal: Seal, created_at: datetime) -> dict[str, Any]:
-    subscriber = Subscriber(
-        subscriber_id=SubscriberId(f"whs_{property_id}"),
-        property_id=property_id,
-        url=f"https://{host}/hooks",
-        kinds=OF_ORDERS,
-        secrets=(SealedSecret(sealed=seal.close(_SECRET)),),
-        status=SubscriberStatus.ENABLED,
-        status_since=created_at,
-        created_at=created_at,
-    )
-    return document_of(Stored(subscriber.subscriber_id, 1, subscriber), created_at, None)
+def _document(host: str, property_id: PropertyId, seal: Seal, at: datetime) -> dict[str, Any]:
+    subscriber_id = SubscriberId(f"whs_{property_id}")
+    message = AddSubscriber(subscriber_id, property_id, f"https://{host}/hooks", OF_ORDERS, seal.close(_SECRET))
+    added = decide(None, message, at, Terms().give_up_after)
+    assert isinstance(added, Applied)
+    return document_of(Stored(subscriber_id, 1, added.state), at, None)
 
 
 async def posted(_caller: Any, place: Place, headers: Mapping[str, str], body: bytes, _span: Any) -> Said:

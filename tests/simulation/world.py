@@ -185,11 +185,8 @@ class History:
 
     def faults(self) -> list[Happening]:
         drawn = faults.drawn(self.seed, PROFILES[self.profile], self.orders, self.window)
-        left_out = {
-            *(() if self.restores_mail else ("mail_restores",)),
-            *(() if self.has_webhooks else ("receiver_outages",)),
-        }
-        struck = (each for each in drawn if each.kind not in left_out)
+        happens = {"mail_restores": self.restores_mail, "receiver_outages": self.has_webhooks}
+        struck = (each for each in drawn if happens.get(each.kind, True))
         return [each for each in struck if self.only_faults is None or each.number in self.only_faults]
 
 

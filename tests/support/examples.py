@@ -4,10 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import contracts.topology  # noqa: F401  with it every message is defined
 from contracts.message import Message, parse
 
 FOLDER = Path(__file__).parents[1] / "contracts" / "samples"
 FILES = sorted(FOLDER.glob("*.json"))
+OF_CONTRACTS = {
+    kind: it
+    for kind, it in Message.kinds.items()
+    if it.__module__.startswith("contracts.") and it.__module__ != "contracts.log"
+}
+"""The messages of the bus by kind, without what a test may have defined, and the message log's entries about itself."""
 
 
 def kind_of(file: Path) -> str:

@@ -11,7 +11,6 @@ from chassis.messaging.headers import REPLAY_PLAN
 from chassis.personal_data import apart_from_guest
 from chassis.storage.records import MongoRecords
 from chassis.storage.store import Store
-from ops.core.messages import RecordedMessage
 from ops.core.plain import plain_text
 from ops.core.replay.plans import Planned
 
@@ -41,7 +40,7 @@ class Claims:
         `body` is the whole body. A dead letter that failed again after the claiming plan sent it may be sent again;
         with `again`, any message.
         """
-        claim_id, earlier_id = _id_of(item, body), _earlier_id_of(item)
+        claim_id, earlier_id = _ids_of(item, body)
         claim = Claim(
             plan_id=item.plan_id, claimed_at=utc_now(), message_id=plain_text(item.message.message_id), queue=item.queue
         )
@@ -65,25 +64,20 @@ class Claims:
 
     async def give_up(self, item: Planned, body: bytes) -> None:
         """Release a claim: the broker refused the message from this plan."""
-        await self._records.remove([_id_of(item, body), _earlier_id_of(item)])
+        await self._records.remove(_ids_of(item, body))
 
 
-def _id_of(item: Planned, body: bytes) -> str:
-    """Equal before and after an erasure has rewritten the message."""
+def _ids_of(item: Planned, body: bytes) -> tuple[str, str]:
+    """The id of a claim, equal before and after an erasure has rewritten the message; and the one of 0.2.0 and earlier,
+    which an erasure changes."""
     try:
         said = json.dumps(apart_from_guest(json.loads(body)), sort_keys=True).encode()
     except (ValueError, RecursionError):  # no JSON
         said = body
-    return _digest(item.queue, item.message, hashlib.sha256(said).hexdigest())
+    return _id_of(item, said), _id_of(item, body)
 
 
-def _earlier_id_of(item: Planned) -> str:
-    """The id in claims of 0.2.0 and earlier, which an erasure changes."""
+def _id_of(item: Planned, said: bytes) -> str:
     message = item.message
-    body = message.large.digest if message.large else hashlib.sha256(message.body).hexdigest()
-    return _digest(item.queue, message, body)
-
-
-def _digest(queue: str, message: RecordedMessage, body: str) -> str:
-    named = "\0".join((queue, message.kind, message.message_id, body))
+    named = "\0".join((item.queue, message.kind, message.message_id, hashlib.sha256(said).hexdigest()))
     return hashlib.sha256(named.encode(errors="backslashreplace")).hexdigest()

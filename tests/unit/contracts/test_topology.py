@@ -4,21 +4,6 @@ from collections import Counter
 
 import pytest
 
-from contracts import (
-    approvals,
-    catalogue,
-    closing,
-    deliveries,
-    desk,
-    erasure,
-    mail,
-    order_receipts,
-    orders,
-    payments,
-    pictures,
-    properties,
-    psp,
-)
 from contracts.ids import OrderId, payment_id_of
 from contracts.message import Command, Event, Message, Query, Reply
 from contracts.topology import (
@@ -41,22 +26,8 @@ from contracts.topology import (
     QueueType,
     RetryTier,
 )
+from tests.support.examples import OF_CONTRACTS
 
-ROOMS = (
-    approvals,
-    catalogue,
-    closing,
-    deliveries,
-    desk,
-    erasure,
-    mail,
-    order_receipts,
-    orders,
-    payments,
-    pictures,
-    properties,
-    psp,
-)
 BY_NAME = {queue.name: queue for queue in QUEUES}
 WORK = {
     "extras.commands": "extras.dead",
@@ -75,9 +46,7 @@ AT_LEAST_ONCE = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "rejec
 
 
 def _kinds_of(base: type[Message]) -> set[str]:
-    """The kinds our contracts define, without what a test may have defined beside them."""
-    names = {room.__name__ for room in ROOMS}
-    return {kind for kind, it in Message.kinds.items() if issubclass(it, base) and it.__module__ in names}
+    return {kind for kind, it in OF_CONTRACTS.items() if issubclass(it, base)}
 
 
 def _bound(exchange: str, queues: tuple[Queue, ...]) -> list[str]:
