@@ -12,6 +12,7 @@ import pytest
 from deploy.local.broker import Broker
 from tests.chaos.aftermath import Aftermath, come_to_rest
 from tests.chaos.damage import Saboteur
+from tests.chaos.duty import operator_on_duty
 from tests.chaos.figures import Figures
 from tests.chaos.guests import Crowd
 from tests.chaos.processes import ProcessSystem, processes_on
@@ -80,8 +81,9 @@ async def chaos(
             crowd = Crowd(system, chance)
             saboteur = Saboteur(system, crowd, chance)
             try:
-                await saboteur.rampage(ROUNDS, GUESTS)
-                aftermath = await come_to_rest(system, broker, crowd)
+                async with operator_on_duty(system, saboteur.done):
+                    await saboteur.rampage(ROUNDS, GUESTS)
+                    aftermath = await come_to_rest(system, broker, crowd)
             finally:
                 await crowd.send_away()
             figures = figures_of(saboteur, aftermath)

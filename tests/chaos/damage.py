@@ -27,6 +27,7 @@ from extras_service.order import closure
 from extras_service.order.state import Order
 from ops.core.dead_letters.letters import DeadLetters
 from tests.chaos import poison
+from tests.chaos.duty import is_advised
 from tests.chaos.faulty import Point
 from tests.chaos.guests import PERSISTENCE, Crowd, Story
 from tests.chaos.processes import SANDBOX, ProcessSystem
@@ -179,23 +180,24 @@ class Saboteur:
             await asyncio.sleep(PSP_FROZEN)
 
     async def remove_binding(self) -> None:
-        """An operator's slip: events of successful payments reach no queue; put right once a sender has noticed."""
+        """A slip: events of successful payments reach no queue. The operator on duty puts it right (duty.py)."""
         queue, kind = self.chance.choice(CUT)
         async with self.system.channel() as channel:
             bound = await channel.get_queue(queue.name, ensure=False)
             await bound.unbind(EVENTS.name, kind)
-            self.done["bindings removed"] += 1
-            before = await self._refused()
-            self.crowd.let_in(3)
+        self.done["bindings removed"] += 1
+        self.crowd.let_in(3)
 
-            async def noticed() -> bool:
-                if self.crowd.is_empty():
-                    self.crowd.let_in(1)
-                await asyncio.sleep(0.1)  # the logs are long
-                return await self._refused() > before
+        async def reported() -> bool:
+            if self.crowd.is_empty():
+                self.crowd.let_in_one(Story.pays)
+            return await is_advised(self.system)
 
-            await until(noticed, f"a sender has noticed that {kind} is unroutable", within=60)
-            await bound.bind(EVENTS.name, kind)
+        async def put_right() -> bool:
+            return not await is_advised(self.system)
+
+        await until(reported, f"a sender says that {kind} is unroutable", within=60)
+        await until(put_right, f"{kind} is routed again", within=PERSISTENCE)
 
     async def crowd_the_webhook(self) -> None:
         """Hundreds of strangers send the webhook a body that never ends; payments come through beside them."""
@@ -257,11 +259,6 @@ class Saboteur:
         """How often the services have retried, requeued, held or nacked a message so far."""
         said = self.system.said()
         return sum(said[f"message.{how}"] for how in ("retried", "requeued", "held", "nacked"))
-
-    async def _refused(self) -> int:
-        """How often a sender has met a message that no queue takes: in an outbox, in a service, or at the webhook."""
-        webhooks = (await self.system.switch("state", method="GET"))["webhooks"]
-        return self._put_off() + self.system.said()["outbox.refused"] + int(webhooks["retried"])
 
     async def _noticed(self, before: int) -> None:
         async def noticed() -> bool:
