@@ -78,8 +78,8 @@ class UnroutableError(DestinationUnavailableError):
 class StoreUnavailableError(TransientError):
     """The document store did not answer, or not with the write concern asked for."""
 
-    def __init__(self, doing: str, cause: BaseException) -> None:
-        super().__init__(f"the document store failed while {doing}: {cause!r}")
+    def __init__(self, doing: str, cause: BaseException, advice: str = "") -> None:
+        super().__init__(f"the document store failed while {doing}: {cause!r} {advice}".rstrip())
 
 
 class ConflictError(TransientError):

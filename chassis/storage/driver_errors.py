@@ -3,9 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from chassis.errors import StoreUnavailableError
+
+_ADVICE = {
+    13: "This user has no right to it: run `bellhop store` of this version as the administrator (docs/security.md).",
+    18: "Check user, password and authSource in BELLHOP_MONGODB_URL.",
+}
+"""By MongoDB's code: Unauthorized and AuthenticationFailed."""
 
 
 @contextmanager
@@ -14,4 +20,5 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
-        raise StoreUnavailableError(doing, error) from error
+        code = error.code if isinstance(error, OperationFailure) else None
+        raise StoreUnavailableError(doing, error, _ADVICE.get(code or 0, "")) from error

@@ -31,6 +31,7 @@ from ops.cli import (
     psp,
     queues,
     review,
+    store,
     tokens,
     trace,
     webhooks,
@@ -54,6 +55,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exce
 for part in (catalogue, dead, guest, log, mail, plans, psp, review, webhooks):
     app.add_typer(part.app, name=part.NAME)
 app.command("broker")(broker.broker)
+app.command("store")(store.store)
 app.command("queues")(queues.queues)
 app.command("orders")(orders.orders)
 app.command("audit")(audit.audit)

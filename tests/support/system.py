@@ -43,6 +43,7 @@ from payment_service.settings import PaymentSettings
 from psp_adapter.account_settings import read_accounts
 from psp_adapter.settings import AdapterSettings
 from stripe_sandbox.webhooks import sign
+from tests.support import store_rights
 from tests.support.accounts import accounts_at
 from tests.support.guest import AUDIENCE, ISSUER, JWT_SECRET, Guest, Json, body, token
 from tests.support.serving import InFlight, Served
@@ -110,6 +111,8 @@ class Setup:
     """Of e-mails and webhooks that are over."""
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Addresses of the broker by part, each with an account of its own; a part without one uses `amqp_url`."""
+    store_urls: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of the store by part, each with a user of its own; a part without one uses `mongodb_url`."""
 
 
 class System:
@@ -155,7 +158,7 @@ class System:
 
     def store_settings(self, part: str) -> dict[str, Any]:
         return self.common_settings(part) | {
-            "mongodb_url": SecretStr(self.setup.mongodb_url),
+            "mongodb_url": SecretStr(self.setup.store_urls.get(part, self.setup.mongodb_url)),
             "mongodb_database": self.setup.database,
             "store_timeout": patient(self.setup.store_timeout),
             "sweep_every": self.setup.sweep_every,
@@ -304,6 +307,7 @@ class System:
 
     async def start(self) -> None:
         """All parts at once, as an orchestrator does. If one does not start, those that have are stopped by `stop`."""
+        store_rights.watch()
         await self.sandbox.start()
         _raise_first(await asyncio.gather(*map(_started, self.parts.values()), return_exceptions=True))
 
@@ -315,6 +319,8 @@ class System:
         await self._http.aclose()
         await self._mongo.close()
         _raise_first(stopped)
+        beyond = store_rights.taken()
+        assert not beyond, f"sent without the right to: {beyond}"
 
     # Outside: guests, the PSP, operators
 
@@ -554,7 +560,7 @@ async def setup_on(broker: Broker, store: Store, prefix: str, **changes: Any) ->
     url = broker.new_vhost(name)
     try:
         accounts = await accounts_at(broker, url)
-        yield Setup(amqp_url=url, mongodb_url=store.url, database=name, accounts=accounts, **changes)
+        yield Setup(amqp_url=url, mongodb_url=store.url, accounts=accounts, **({"database": name} | changes))
     finally:
         broker.drop_vhost(name)
 

@@ -38,6 +38,7 @@ from tools.rabbitmq_root import SUITES
 
 OPTIONAL = {"rabbitmq", "mongodb", "sandbox"}
 TOPOLOGY = "topology"  # runs where RabbitMQ does
+STORE_USERS = "store-users"  # runs where MongoDB does
 BY_HAND = {"operator"}  # run on demand
 WATCHING = {"prometheus": 9090, "alertmanager": 9093, "grafana": 3000, "traces": 16686}  # with the ports of their pages
 NOT_ASKED = {"traces"}  # its image has no program to ask with
@@ -100,7 +101,8 @@ def test_the_services_and_the_operators_page_always_run_and_what_they_stand_on_c
     own = {name: [name] for name in OPTIONAL | BY_HAND}
     watching = {name: ["observability"] for name in WATCHING}
     connectors = {name: [name.partition("-")[0]] for name in CONNECTORS}
-    assert profiles == {**dict.fromkeys(SETTINGS), **own, TOPOLOGY: ["rabbitmq"], **watching, **connectors}
+    preparing = {TOPOLOGY: ["rabbitmq"], STORE_USERS: ["mongodb"]}
+    assert profiles == {**dict.fromkeys(SETTINGS), **own, **preparing, **watching, **connectors}
     assert set(variables(EXAMPLE.read_text())["COMPOSE_PROFILES"].split(",")) == OPTIONAL
 
 
@@ -129,7 +131,7 @@ def test_the_composed_rabbitmq_is_of_a_series_that_the_tests_run_on() -> None:
 @pytest.mark.parametrize("name", services())
 def test_what_is_waited_for_must_be_healthy_and_may_be_elsewhere(name: str) -> None:
     for dependency, how in services()[name].get("depends_on", {}).items():
-        assert dependency in OPTIONAL | {TOPOLOGY}
+        assert dependency in OPTIONAL | {TOPOLOGY, STORE_USERS}
         assert how == {"condition": "service_healthy", "required": False}
 
 
@@ -151,6 +153,25 @@ def test_the_operators_commands_look_at_the_same_accounts_and_installation_as_th
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_service_starts_after_the_topology_is_declared(name: str) -> None:
     assert TOPOLOGY in services()[name]["depends_on"]
+
+
+def test_what_keeps_documents_starts_after_its_user_is_made_and_with_a_user_of_its_own() -> None:
+    storing = {
+        name: service
+        for name, service in services().items()
+        if "BELLHOP_STORE_TIMEOUT" in service.get("environment", {})
+    }
+    addresses = [service["environment"]["BELLHOP_MONGODB_URL"].partition(":")[0] for service in storing.values()]
+
+    assert set(storing) == {*SETTINGS, *CONNECTORS} - {"gateway", "psp-adapter"}
+    assert all(STORE_USERS in service["depends_on"] for service in storing.values())
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_no_service_has_the_store_administrators_address() -> None:
+    given = {name for name, each in services().items() if "BELLHOP_MONGODB_ADMIN_URL" in each.get("environment", {})}
+
+    assert given == {STORE_USERS, *BY_HAND}
 
 
 @pytest.mark.parametrize("name", services())
@@ -192,7 +213,7 @@ def test_only_what_a_guest_stripe_or_an_operator_must_reach_is_published_and_by_
         assert re.fullmatch(rf"127\.0\.0\.1:\d+:{WATCHING.get(name, 8080)}", resolved(port, {}))
 
 
-@pytest.mark.parametrize("name", [*SETTINGS, *BY_HAND, "sandbox", TOPOLOGY])
+@pytest.mark.parametrize("name", [*SETTINGS, *BY_HAND, "sandbox", TOPOLOGY, STORE_USERS])
 def test_our_containers_may_do_as_little_as_possible(name: str) -> None:
     service = services()[name]
 

@@ -13,7 +13,7 @@ from ops.core.authorization import TOKEN
 from ops.core.target import ADDRESSES, DETAILS
 from tests.support.local_stack import running_stack
 
-NOT_FOR_PROGRAMS = {"up", "demo", "token", "seal-key", "broker", "guest export"}
+NOT_FOR_PROGRAMS = {"up", "demo", "token", "seal-key", "broker", "store", "guest export"}
 """They run something, or print one value as it is."""
 
 

@@ -24,8 +24,8 @@ from tests.unit.ops.test_page_roles import OPERATORS, SECRET
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "security.md").read_text()
 TABLE = PAGE.partition("## Operators' roles")[2].partition("\n## ")[0]
 LOCAL = Path(__file__).resolve().parents[3] / "deploy" / "local" / "catalogue.yaml"
-NO_ROLE = {"up", "demo", "token", "topology", "seal-key", "broker"}
-"""They work with files of this machine, or with the broker's own administrator login."""
+NO_ROLE = {"up", "demo", "token", "topology", "seal-key", "broker", "store"}
+"""They work with files of this machine, or with the administrator's login at broker or store."""
 
 
 def documented(column: int) -> dict[str, set[str]]:
