@@ -12,7 +12,7 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
 from chassis.errors import PermanentError
 from contracts import services
@@ -93,8 +93,15 @@ def open_store_accounts(url: str, database: str, passwords: Mapping[str, str], *
                     _open(client[database], account, passwords[account.name])
     except OperationFailure as error:  # the text names the command and the user, never a password
         raise StoreAccountsError(f"The store refuses to create users in the database {database}: {error}") from error
+    except (ConfigurationError, ValueError) as error:  # its text may hold a part of the password
+        raise StoreAccountsError(
+            "The administrator's address is not one of a MongoDB "
+            "(mongodb://user:password@host:27017/?authSource=admin), or its name does not exist. "
+            "Characters of a password with a meaning in addresses are written as %40 and so on."
+        ) from error
     except PyMongoError as error:
-        raise StoreAccountsError(f"The store does not answer: {error}") from error
+        said, _, _ = str(error).partition(" (configured timeouts")
+        raise StoreAccountsError(f"The store does not answer: {said}.") from error
 
 
 def _open(database: Database[dict[str, Any]], account: StoreAccount, password: str) -> None:

@@ -116,6 +116,23 @@ def test_the_command_names_what_is_not_set(monkeypatch: pytest.MonkeyPatch) -> N
     assert "APALEO" not in refused.output, "not everyone has the connector"
 
 
+@pytest.mark.parametrize(
+    "address", ["nonsense://x", "mongodb://root:h%ush@host/", "mongodb://root:hu/sh@host/", "mongodb://"]
+)
+def test_an_address_that_is_none_is_refused_without_a_word_of_its_password(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    for account in STORE_ACCOUNTS:
+        monkeypatch.setenv(f"MONGODB_{account.name.upper().replace('-', '_')}_PASSWORD", "word")
+    monkeypatch.setenv("BELLHOP_MONGODB_ADMIN_URL", address)
+
+    refused = CliRunner().invoke(app, ["store"])
+
+    assert refused.exit_code == 2
+    assert "The administrator's address is not one of a MongoDB" in refused.output
+    assert "hu" not in refused.output
+
+
 def test_roles_and_users_can_be_shown_for_a_store_that_creates_them_elsewhere() -> None:
     shown = json.loads(CliRunner().invoke(app, ["store", "--show"], env={"BELLHOP_MONGODB_DATABASE": "hotel"}).stdout)
 
