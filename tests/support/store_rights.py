@@ -82,5 +82,6 @@ def _watched(*args: Any, **options: Any) -> Any:
 
 
 def watch() -> None:
-    """From now on, compare what the services of this process send. Called again, it changes nothing."""
+    """From now on, compare what the services of this process send. What a test has sent in their names is forgotten."""
+    broken.clear()
     setattr(chassis.storage.store, "AsyncIOMotorClient", _watched)  # noqa: B010 - mypy: it is not exported
