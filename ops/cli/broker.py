@@ -9,18 +9,16 @@ import typer
 
 from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.topology import TopologyMismatchError
-from chassis.runtime.secret_files import SecretFileError, secret_from
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import definitions, set_up
 from deploy.management import Management, ManagementError, named_management_url
 from deploy.queue_replacement import drift_at, remove_old_marks, replace_empty
 from deploy.topology_drift import Drift
+from ops.cli.account_passwords import end, password_variable, passwords_of, secret_settings
 from ops.cli.console import console, explain_unreachable, print_json, stderr
 
-
-def password_variable(account: str) -> str:
-    """The variable with an account's password: `RABBITMQ_PSP_ADAPTER_PASSWORD`."""
-    return f"RABBITMQ_{account.upper().replace('-', '_')}_PASSWORD"
+SERVER = "RABBITMQ"
+"""How the variables with passwords begin."""
 
 
 def broker(
@@ -51,12 +49,11 @@ def broker(
     if show:
         print_json(definitions(vhost, {}))
         return
-    absent = [password_variable(account.name) for account in ACCOUNTS if account.name not in passwords]
+    absent = [password_variable(SERVER, account.name) for account in ACCOUNTS if account.name not in passwords]
     if not amqp_url:
         absent.insert(0, "BELLHOP_AMQP_URL")
     if absent:
-        stderr.print(f"Set {', '.join(absent)} first.", soft_wrap=True)
-        raise typer.Exit(2)
+        end(f"Set {', '.join(absent)} first.")
     try:
         with explain_unreachable():
             management = named_management_url(os.environ, amqp_url) or BrokerAddress(amqp_url).management_url
@@ -68,8 +65,7 @@ def broker(
                 raise
             remove_old_marks(Management(management), vhost)
     except (ManagementError, TopologyMismatchError) as error:
-        stderr.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+        end(str(error))
     console.print(f"The topology is declared in the virtual host {vhost}. Accounts: {', '.join(passwords)}.")
     console.print("Give each service its own login in BELLHOP_AMQP_URL, and BELLHOP_DECLARE_TOPOLOGY=false.")
 
@@ -83,10 +79,5 @@ def _tell_otherwise(drift: Iterable[Drift], left: Mapping[str, str]) -> None:
 
 def settings_of_broker() -> tuple[str, str, dict[str, str]]:
     """The broker's address, its virtual host, and the passwords that are set."""
-    try:
-        amqp_url = secret_from(os.environ, "BELLHOP_AMQP_URL") or ""
-        passwords = {account.name: secret_from(os.environ, password_variable(account.name)) for account in ACCOUNTS}
-    except SecretFileError as error:
-        stderr.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    return amqp_url, BrokerAddress(amqp_url).vhost, {name: password for name, password in passwords.items() if password}
+    amqp_url = secret_settings("BELLHOP_AMQP_URL").get("BELLHOP_AMQP_URL", "")
+    return amqp_url, BrokerAddress(amqp_url).vhost, passwords_of(SERVER, (account.name for account in ACCOUNTS))

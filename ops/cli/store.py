@@ -5,14 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from chassis.runtime.secret_files import SecretFileError, secret_from
-from deploy.store_accounts import STORE_ACCOUNTS, StoreAccount, StoreAccountsError, open_store_accounts
-from ops.cli.console import console, print_json, stderr
+from deploy.store_accounts import APALEO, STORE_ACCOUNTS, StoreAccount, StoreAccountsError, open_store_accounts
+from ops.cli.account_passwords import end, password_variable, passwords_of, secret_settings
+from ops.cli.console import console, print_json
 
-
-def password_variable(account: str) -> str:
-    """The variable with a user's password: `MONGODB_EXTRAS_SERVICE_PASSWORD`."""
-    return f"MONGODB_{account.upper().replace('-', '_')}_PASSWORD"
+SERVER = "MONGODB"
+"""How the variables with passwords begin."""
 
 
 def store(
@@ -39,24 +37,19 @@ def store(
     if show:
         print_json([_shown(account, database) for account in STORE_ACCOUNTS])
         return
-    try:
-        url = secret_from(os.environ, "BELLHOP_MONGODB_ADMIN_URL") or secret_from(os.environ, "BELLHOP_MONGODB_URL")
-        given = {each.name: secret_from(os.environ, password_variable(each.name)) for each in STORE_ACCOUNTS}
-    except SecretFileError as error:
-        stderr.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    passwords = {name: password for name, password in given.items() if password}
-    absent = [password_variable(name) for name in given if name not in passwords and not name.endswith("-connector")]
+    addresses = secret_settings("BELLHOP_MONGODB_ADMIN_URL", "BELLHOP_MONGODB_URL")
+    url = next(iter(addresses.values()), "")
+    passwords = passwords_of(SERVER, (each.name for each in STORE_ACCOUNTS))
+    needed = (each.name for each in STORE_ACCOUNTS if each.name != APALEO)
+    absent = [password_variable(SERVER, name) for name in needed if name not in passwords]
     if not url:
         absent.insert(0, "BELLHOP_MONGODB_ADMIN_URL")
-    if not url or absent:
-        stderr.print(f"Set {', '.join(absent)} first.", soft_wrap=True)
-        raise typer.Exit(2)
+    if absent:
+        end(f"Set {', '.join(absent)} first.")
     try:
         open_store_accounts(url, database, passwords)
     except StoreAccountsError as error:
-        stderr.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+        end(str(error))
     console.print(f"Users in the database {database}: {', '.join(passwords)}.")
     console.print(f"Give each its own login in BELLHOP_MONGODB_URL, with ?authSource={database}.")
 

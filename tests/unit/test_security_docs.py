@@ -7,7 +7,8 @@ import pytest
 
 from contracts.accounts import ACCOUNTS, OPERATOR, Account
 from contracts.topology import COMMANDS, EVENTS
-from ops.cli.broker import broker, password_variable
+from ops.cli.account_passwords import password_variable
+from ops.cli.broker import SERVER, broker
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def test_every_account_has_its_row() -> None:
 
 
 def test_the_page_and_the_help_name_the_variable_of_every_password() -> None:
-    variables = {password_variable(account.name) for account in ACCOUNTS}
+    variables = {password_variable(SERVER, account.name) for account in ACCOUNTS}
 
     for said in (PAGE, broker.__doc__ or ""):
         assert set(re.findall(r"RABBITMQ_\w+_PASSWORD", said)) == variables

@@ -17,7 +17,8 @@ from chassis.runtime.metrics import Metrics
 from contracts.accounts import ACCOUNTS
 from contracts.topology import MARK
 from deploy.local.broker import Broker
-from ops.cli.broker import password_variable
+from ops.cli.account_passwords import password_variable
+from ops.cli.broker import SERVER
 from ops.cli.main import app
 from tests.support.examples import sample
 
@@ -34,7 +35,7 @@ def url(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     scheme, _, rest = broker.management_url.partition("://")
     monkeypatch.setenv("BELLHOP_MANAGEMENT_URL", f"{scheme}://{rest.partition('@')[2]}")
     for account, password in PASSWORDS.items():
-        monkeypatch.setenv(password_variable(account), password)
+        monkeypatch.setenv(password_variable(SERVER, account), password)
     yield address
     broker.drop_vhost(name)
 

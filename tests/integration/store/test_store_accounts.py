@@ -22,8 +22,9 @@ from deploy.local.ports import HOST, free_port
 from deploy.local.process import Process
 from deploy.local.store import can_ping, secantus_command
 from deploy.store_accounts import APALEO, OPERATOR, STORE_ACCOUNTS
+from ops.cli.account_passwords import password_variable
 from ops.cli.main import app
-from ops.cli.store import password_variable
+from ops.cli.store import SERVER
 from payment_service.collections import SessionHolder
 from tests.support.guest import body
 from tests.support.system import EXTRAS, NOTIFICATIONS, PAYMENTS, WEBHOOKS, System, setup_on
@@ -85,7 +86,7 @@ def environment(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> Guarded:
     monkeypatch.setenv("BELLHOP_MONGODB_ADMIN_URL", guarded.admin)
     monkeypatch.setenv("BELLHOP_MONGODB_DATABASE", DATABASE)
     for account, password in PASSWORDS.items():
-        monkeypatch.setenv(password_variable(account), password)
+        monkeypatch.setenv(password_variable(SERVER, account), password)
     return guarded
 
 
@@ -141,7 +142,7 @@ async def test_a_refusal_names_the_command_that_grants_the_right(environment: Gu
 
 async def test_a_new_password_replaces_the_old_one(environment: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
     await prepared()
-    monkeypatch.setenv(password_variable(services.WEBHOOKS), "another-word")
+    monkeypatch.setenv(password_variable(SERVER, services.WEBHOOKS), "another-word")
     await prepared()
 
     assert not logs_in(environment.of(services.WEBHOOKS))

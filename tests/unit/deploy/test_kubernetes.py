@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from chassis.runtime.settings import ServiceSettings, load
 from contracts.accounts import ACCOUNTS, BY_NAME
-from ops.cli.broker import password_variable
+from ops.cli.account_passwords import password_variable
+from ops.cli.broker import SERVER
 from tests.support.compose import SETTINGS, resolved, services, variable_of, variables_of
 from tools.kubernetes_manifests import OVERLAYS, SOURCES, first_line, is_current, objects, rendered_file
 
@@ -153,7 +154,7 @@ def test_a_service_has_the_command_the_variables_and_the_secrets_that_compose_gi
     assert from_secrets({variable: entries[variable] for variable in own}) - {
         "BELLHOP_OPERATOR_ACCOUNTS"
     } == secrets_of(SETTINGS[name])
-    password = password_variable(name)
+    password = password_variable(SERVER, name)
     assert set(entries) - own == {password}
     assert entries["BELLHOP_AMQP_URL"]["value"] == f"amqp://{name}:$({password})@rabbitmq:5672/"
 

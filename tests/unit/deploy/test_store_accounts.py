@@ -19,7 +19,9 @@ from contracts import services
 from deploy.store_accounts import APALEO, OPERATOR, STORE_ACCOUNTS
 from extras_service.collections import ExtrasStore
 from notifications.collections import NotificationStore
+from ops.cli.account_passwords import password_variable
 from ops.cli.main import app
+from ops.cli.store import SERVER
 from payment_service.collections import PaymentStore
 from tests.support.store_rights import RIGHTS, lacking
 from webhooks.collections import WebhookStore
@@ -123,7 +125,7 @@ def test_an_address_that_is_none_is_refused_without_a_word_of_its_password(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     for account in STORE_ACCOUNTS:
-        monkeypatch.setenv(f"MONGODB_{account.name.upper().replace('-', '_')}_PASSWORD", "word")
+        monkeypatch.setenv(password_variable(SERVER, account.name), "word")
     monkeypatch.setenv("BELLHOP_MONGODB_ADMIN_URL", address)
 
     refused = CliRunner().invoke(app, ["store"])
