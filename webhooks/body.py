@@ -1,5 +1,6 @@
 """The body of a webhook: an order as it is, in the words of the contract. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.mail import OrderDescribed
@@ -25,9 +26,15 @@ def body_of_test(feed: Feed, entry: WebhookEntry) -> Body:
 
 def body_of(entry: WebhookEntry, described: OrderDescribed, order_version: int) -> Body:
     """What a webhook about an order says."""
-    order, receipts = described.order, tuple(_receipt(each) for each in described.receipts)
-    taken_out = order.taken_out.lines if order.taken_out else ()
-    data = OrderData(
+    assert entry.type is not WebhookType.TEST
+    data = order_data(described, order_version, about=entry.receipt)
+    return Body(OrderWebhook(type=entry.type, timestamp=entry.noted_at, data=data).model_dump_json(), order_version)
+
+
+def order_data(described: OrderDescribed, order_version: int, *, about: int | None) -> OrderData:
+    """An order in the words of the contract. `about`: the receipt that is meant, by its place in the order."""
+    order, receipts = described.order, tuple(map(_receipt, described.receipts))
+    return OrderData(
         order_id=order.order_id,
         order_version=order_version,
         property_id=order.property_id,
@@ -37,14 +44,16 @@ def body_of(entry: WebhookEntry, described: OrderDescribed, order_version: int) 
         payment_status=order.payment_status,
         created_at=order.created_at,
         approve_by=order.approve_by,
-        lines=tuple(_line(number, line, number in taken_out) for number, line in enumerate(order.lines)),
+        lines=_lines(order.lines, order.taken_out.lines if order.taken_out else ()),
         total=order.total,
         refunded=order.refunded,
         receipts=receipts,
-        receipt=next((each for each in receipts if each.sequence == entry.receipt), None),
+        receipt=next((each for each in receipts if each.sequence == about), None),
     )
-    assert entry.type is not WebhookType.TEST
-    return Body(OrderWebhook(type=entry.type, timestamp=entry.noted_at, data=data).model_dump_json(), order_version)
+
+
+def _lines(lines: Sequence[OrderLine], taken_out: Sequence[int]) -> tuple[WebhookLine, ...]:
+    return tuple(_line(number, line, number in taken_out) for number, line in enumerate(lines))
 
 
 def _line(number: int, line: OrderLine, is_taken_out: bool) -> WebhookLine:

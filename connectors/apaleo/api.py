@@ -19,6 +19,7 @@ from chassis.errors import TransientError
 from chassis.runtime.startup import VERSION
 from connectors.apaleo.folios import Entry, Folio, Target
 from connectors.apaleo.postings import Allowance, AnyPosting, Charge, Payment, Refund
+from connectors.apaleo.settings import ApaleoSettings
 from contracts.money import Money
 
 ShownT = TypeVar("ShownT", bound=BaseModel)
@@ -75,6 +76,13 @@ class ApaleoApi:
             timeout=timeout, trust_env=False, headers={"User-Agent": f"Bellhop/{VERSION}", "Accept": "application/json"}
         )
         return cls(http, url.rstrip("/"), identity_url.rstrip("/"), client_id, client_secret)
+
+    @classmethod
+    def of_settings(cls, settings: ApaleoSettings) -> Self:
+        """As `of`."""
+        secret = settings.apaleo_client_secret.get_secret_value()
+        urls = settings.apaleo_url, settings.apaleo_identity_url
+        return cls.of(*urls, settings.apaleo_client_id, secret, settings.apaleo_timeout)
 
     async def close(self) -> None:
         await self.http.aclose()

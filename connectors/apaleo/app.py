@@ -22,13 +22,7 @@ def create_app(settings: ApaleoSettings, store: Store | None = None) -> Starlett
     """Build the connector. Nothing connects before the app starts. `store`: another one than the settings name."""
     metrics = Metrics(SERVICE)
     store = store or Store.of(settings, metrics)
-    api = ApaleoApi.of(
-        settings.apaleo_url,
-        settings.apaleo_identity_url,
-        settings.apaleo_client_id,
-        settings.apaleo_client_secret.get_secret_value(),
-        settings.apaleo_timeout,
-    )
+    api = ApaleoApi.of_settings(settings)
     ledgers = ledgers_in(store)
     booking = Booking(ledgers, api, settings.terms, store.clock.now, settings.apaleo_timeout)
     endpoint = Endpoint(booking, settings.webhook_secrets, metrics)

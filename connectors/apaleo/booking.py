@@ -90,6 +90,20 @@ class Booking:
             await work.release()
 
 
+async def folios_of(pms: Pms, order: OrderData, terms: Terms, *, refunds: bool) -> tuple[Folio, ...]:
+    """All folios of the order's reservation, `refunds`: with the refunds on them.
+
+    Raises UnbookableError if there are none, ApaleoRefusedError and ApaleoUnavailableError.
+    """
+    folios = await pms.folios(order.reservation_id, terms.property_of(order.property_id))
+    if not folios:
+        raise UnbookableError("the reservation is unknown to Apaleo, or has no folio")
+    if not refunds:
+        return folios
+    known = [await pms.refunds(each.id) for each in folios]
+    return tuple(each.model_copy(update={"refunds": found}) for each, found in zip(folios, known, strict=True))
+
+
 def _new(order: OrderData, now: datetime) -> Stored[Ledger]:
     state = Ledger(order_id=order.order_id, property_id=order.property_id, created_at=now)
     return Stored(id=order.order_id, version=0, state=state, life=secrets.token_hex(6))
@@ -132,16 +146,9 @@ class _Attempt:
 
     async def _found(self, missing: list[AnyPosting]) -> Folios:
         """The folios as they are now. What is on them already was posted by an attempt that could not write it down."""
-        order, pms = self._order, self._booking.pms
-        folios = await pms.folios(order.reservation_id, self._booking.terms.property_of(order.property_id))
-        if not folios:
-            raise UnbookableError("the reservation is unknown to Apaleo, or has no folio")
-        if any(isinstance(each, Refund) for each in missing):
-            refunds = [await pms.refunds(each.id) for each in folios]
-            folios = tuple(
-                each.model_copy(update={"refunds": known}) for each, known in zip(folios, refunds, strict=True)
-            )
-        return Folios(folios, order.order_id)
+        has_refunds = any(isinstance(each, Refund) for each in missing)
+        folios = await folios_of(self._booking.pms, self._order, self._booking.terms, refunds=has_refunds)
+        return Folios(folios, self._order.order_id)
 
     async def _posted(self, posting: AnyPosting, found: Folios) -> Folios:
         target = found.target_of(posting)

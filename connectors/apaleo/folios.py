@@ -29,6 +29,8 @@ class Entry(_Shown):
     reason: str | None = None
     """The reference of an allowance."""
     source_charge_id: str | None = None
+    amount: Any = None
+    """As Apaleo shows it; booking does not need it."""
     moved_to: Any = None
     """Set: staff moved it to another folio, which has it as well."""
 

@@ -63,6 +63,11 @@ class Posting:
     """What Apaleo keeps with it, by which it is found again: the receipt's number, its part of it, the order."""
     amount: Money
 
+    @property
+    def sequence(self) -> int:
+        """The place of its receipt in the order."""
+        return int(self.step.partition("/")[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Charge(Posting):

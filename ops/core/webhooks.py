@@ -7,8 +7,9 @@ days, and secrets do not belong there (docs/decisions/0052-webhooks-of-our-own.m
 import asyncio
 import os
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,14 +24,14 @@ from chassis.storage.audit_log import AuditLog
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
 from contracts.ids import OrderId, PropertyId, SubscriberId, WebhookId
-from contracts.webhooks import OF_ORDERS, WebhookType
+from contracts.webhooks import OF_ORDERS, OrderData, WebhookType
 from deploy.local.credentials import Credentials
 from extras_service.collections import ExtrasStore
 from ops.core.dry_run import RecordingPublisher
 from ops.core.mails import described_in
 from ops.core.target import Target
 from webhooks.addresses import ForbiddenTargetError, place_of, shown
-from webhooks.body import Body, body_of, body_of_test
+from webhooks.body import Body, body_of, body_of_test, order_data
 from webhooks.collections import WebhookStore
 from webhooks.due import Subject
 from webhooks.feed.inputs import LeaveIt, SendAgain
@@ -167,6 +168,26 @@ async def webhooks_of(store: Store, order_id: str | None, subscriber_id: str | N
         for entry in feed.entries
         if not only_parked or entry.status is WebhookStatus.PARKED
     ]
+
+
+async def orders_with_receipts(
+    store: Store, property_id: str, since: datetime | None, until: datetime | None
+) -> AsyncIterator[OrderData]:
+    """A property's orders as webhooks would say them now, about their last receipt: those whose first receipt was
+    issued since then and before, the newest first.
+
+    Raises NotDoneError for an unknown property, and StoreUnavailableError.
+    """
+    await store.sync_clock()
+    extras = ExtrasStore(store)
+    if await extras.property_of(PropertyId(property_id)) is None:
+        raise NotDoneError(f"There is no property {property_id}.")
+    async for order_id in extras.receipts.all_ids(since, property_id=property_id):
+        described = await described_in(store, order_id)
+        if described is None or described.order_version is None or not described.receipts:
+            continue
+        if until is None or described.receipts[0].issued_at < until:
+            yield order_data(described, described.order_version, about=described.receipts[-1].sequence)
 
 
 @dataclass(frozen=True, slots=True)

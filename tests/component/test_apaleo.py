@@ -4,6 +4,7 @@ Nothing here was tried against Apaleo itself.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,16 +13,20 @@ from typing import Any, cast
 
 import httpx
 import pytest
+import typer
 from structlog.testing import capture_logs
+from typer.testing import CliRunner, Result
 
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
+from connectors.apaleo import audit
 from connectors.apaleo.api import ApaleoApi
 from connectors.apaleo.app import create_app
 from connectors.apaleo.booking import Booking, BusyError, ledgers_in
 from connectors.apaleo.folios import Entry, Folio, Target
 from connectors.apaleo.postings import AnyPosting
 from connectors.apaleo.webhook import MAX_BODY
+from contracts.ids import ReservationId
 from contracts.webhooks import OrderData, WebhookReceipt
 from tests.support.apaleo import (
     RESERVATION,
@@ -662,3 +667,134 @@ def test_a_webhook_of_the_largest_order_fits() -> None:
     history = [payment(*parts), *(refund(2 + number, (number, 100, 1900)) for number in range(100))]
 
     assert len(body_of(order(history)).encode()) < MAX_BODY / 4
+
+
+@dataclass
+class Auditor:
+    """Runs the comparison as an operator does, on what `bellhop webhooks export` would print."""
+
+    stand_in: StandIn
+
+    async def says(self, *orders: OrderData | str, words: tuple[str, ...] = ()) -> Result:
+        text = "".join(f"{each if isinstance(each, str) else each.model_dump_json()}\n" for each in orders)
+        named = settings_for(self.stand_in)
+        env = {
+            "BELLHOP_APALEO_URL": self.stand_in.url,
+            "BELLHOP_APALEO_IDENTITY_URL": self.stand_in.url,
+            "BELLHOP_APALEO_CLIENT_ID": named.apaleo_client_id,
+            "BELLHOP_APALEO_CLIENT_SECRET": named.apaleo_client_secret.get_secret_value(),
+            "BELLHOP_APALEO_WEBHOOK_SECRET": SECRET,
+            "BELLHOP_APALEO_PROPERTIES": named.apaleo_properties,
+            "BELLHOP_APALEO_VAT": named.apaleo_vat,
+            "BELLHOP_MONGODB_URL": named.mongodb_url.get_secret_value(),
+        }
+        command = typer.Typer()
+        command.command()(audit.main)
+        ran = await asyncio.to_thread(CliRunner().invoke, command, list(words), input=text, env=env)
+        assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+        return ran
+
+
+@pytest.fixture
+async def auditor(bench: Bench, folio: StandInFolio, monkeypatch: pytest.MonkeyPatch) -> Auditor:
+    assert folio.balance == 0
+    await bench.booking().book(order([PAID]))
+    await bench.booking().book(order([PAID, BACK]))
+    monkeypatch.setattr(audit, "_PAUSES", (0.0, 0.0))
+    return Auditor(bench.stand_in)
+
+
+def settled(about: OrderData) -> OrderData:
+    """Its receipts are old enough for the audit."""
+    old = datetime(2026, 1, 1, tzinfo=UTC)
+    receipts = tuple(each.model_copy(update={"issued_at": old}) for each in about.receipts)
+    return about.model_copy(update={"receipts": receipts})
+
+
+ALL_BOOKED = order([PAID, BACK])
+
+
+async def test_the_audit_finds_nothing_where_all_is_booked(auditor: Auditor, folio: StandInFolio) -> None:
+    calls = auditor.stand_in.calls
+
+    ran = await auditor.says(settled(ALL_BOOKED), "")
+
+    assert (ran.exit_code, ran.stdout) == (0, "1 orders compared: 0 differ from their receipts.\n")
+    assert auditor.stand_in.calls - calls == 2  # the folios, and the refunds on the one
+    assert is_booked_once(folio, refunded=True)
+
+
+async def test_the_audit_names_what_staff_removed_and_what_may_still_come(
+    auditor: Auditor, folio: StandInFolio
+) -> None:
+    folio.refunds.clear()
+
+    old, young = await auditor.says(settled(ALL_BOOKED)), await auditor.says(ALL_BOOKED)
+
+    said = "ord_k3v7 receipt 18: the refund 18 of 2.50 EUR is on no folio"
+    assert (old.exit_code, old.stdout.splitlines()[0]) == (1, said)
+    assert (young.exit_code, young.stdout.splitlines()[0]) == (0, f"{said} yet")
+    assert "0 differ from their receipts; 1 lack an entry that may still be on its way." in young.stdout
+
+
+async def test_what_others_wrote_on_a_folio_cannot_write_to_the_terminal(auditor: Auditor, folio: StandInFolio) -> None:
+    folio.payments.append({**folio.payments[0], "receipt": f"\x1b[2J\n{'9' * 999} {ALL_BOOKED.order_id}"})
+
+    ran = await auditor.says(settled(ALL_BOOKED))
+
+    [line, _] = ran.stdout.splitlines()
+    assert line.startswith("ord_k3v7: no receipt asks for the payment  [2J 999")
+    assert len(line) < 300
+
+
+async def test_programs_can_read_the_audit(auditor: Auditor, folio: StandInFolio) -> None:
+    folio.payments.clear()
+
+    ran = await auditor.says(settled(ALL_BOOKED), words=("--json",))
+
+    [line] = ran.stdout.splitlines()
+    assert json.loads(line) == {
+        "order_id": "ord_k3v7",
+        "receipt": 17,
+        "said": "the payment 17 of 60.50 EUR is on no folio",
+        "is_recent": False,
+    }
+    assert ran.stderr.startswith("1 orders compared: 1 differ")
+
+
+async def test_an_unknown_reservation_differs_and_one_that_was_forgotten_does_not(auditor: Auditor) -> None:
+    unknown = settled(order([PAID], reservation_id=ReservationId("NOWHERE-1")))
+    forgotten = unknown.model_copy(update={"guest_id": "erased_7", "reservation_id": "erased_7"})
+
+    ran = await auditor.says(unknown, forgotten)
+
+    assert ran.exit_code == 1
+    assert ran.stdout.splitlines() == [
+        "ord_k3v7 receipt 17: the reservation is unknown to Apaleo, or has no folio",
+        "1 orders compared: 1 differ from their receipts; 1 more have forgotten their guest, and have no reservation "
+        "to look at.",
+    ]
+
+
+async def test_the_audit_asks_again_and_says_when_it_did_not_come_to_its_end(auditor: Auditor) -> None:
+    auditor.stand_in.lacks_scopes = True
+
+    ran = await auditor.says(settled(ALL_BOOKED))
+
+    assert ran.exit_code == 2
+    assert ran.stderr.startswith("Not compared to the end, only 0 orders were: Apaleo answered 403")
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[]", '{"order_id": "ord_1"}', '{"a": ' * 5000])
+async def test_a_line_that_is_no_order_is_named_and_ends_the_audit(auditor: Auditor, line: str) -> None:
+    ran = await auditor.says(settled(ALL_BOOKED), line)
+
+    assert ran.exit_code == 2
+    assert ran.stderr == "Line 2 is not an order as `bellhop webhooks export` prints it.\n"
+
+
+async def test_a_file_that_is_not_there_is_said(auditor: Auditor) -> None:
+    ran = await auditor.says(words=("/nowhere/orders.jsonl",))
+
+    assert ran.exit_code == 2
+    assert ran.stderr.startswith("/nowhere/orders.jsonl cannot be read: ")

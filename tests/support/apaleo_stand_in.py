@@ -65,7 +65,9 @@ class StandInFolio:
 
     def shown(self, expand: set[str]) -> Json:
         lists: Json = {
-            name: _shown(getattr(self, name)) for name in ("charges", "payments", "allowances") if name in expand
+            name: _shown(getattr(self, name), self.currency)
+            for name in ("charges", "payments", "allowances")
+            if name in expand
         }
         actions = [] if self.is_closed else ["AddCharge", "AddAllowance", "AddPayment", "AddRefund"]
         return {
@@ -85,8 +87,16 @@ def _sum(entries: list[Json]) -> Decimal:
     return sum((each["amount"] for each in entries), Decimal(0))
 
 
-def _shown(entries: list[Json]) -> list[Json]:
-    return [{**each, "amount": float(each["amount"])} for each in entries]
+def _shown(entries: list[Json], currency: str) -> list[Json]:
+    """Charges and allowances show a gross amount with its VAT type, payments and refunds one amount."""
+    return [{**each, "amount": _amount_shown(each, currency)} for each in entries]
+
+
+def _amount_shown(entry: Json, currency: str) -> Json:
+    number = float(entry["amount"])
+    if "method" in entry:
+        return {"amount": number, "currency": currency}
+    return {"grossAmount": number, "currency": currency, "vatType": entry.get("vatType", "Normal")}
 
 
 @dataclass
@@ -181,7 +191,8 @@ class StandIn:
         return JSONResponse({"folios": found, "count": len(found)}) if found else Response(status_code=204)
 
     async def _list_refunds(self, request: Request) -> Response:
-        refunds = _shown(self.folios[request.path_params["folio"]].refunds)
+        folio = self.folios[request.path_params["folio"]]
+        refunds = _shown(folio.refunds, folio.currency)
         refunds.reverse()
         return JSONResponse({"refunds": refunds, "count": len(refunds)}) if refunds else Response(status_code=204)
 

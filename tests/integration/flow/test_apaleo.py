@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,12 @@ import httpx
 import pytest
 
 from client import calls
+from connectors.apaleo.api import ApaleoApi
 from connectors.apaleo.app import create_app
+from connectors.apaleo.booking import folios_of
+from connectors.apaleo.differences import RECENT, differences
 from contracts.money import Money
+from contracts.webhooks import OrderData
 from deploy.local.broker import Broker
 from deploy.local.patience import patient
 from deploy.local.ports import HOST, free_port
@@ -118,6 +123,23 @@ async def test_a_paid_order_and_the_refund_of_a_line_are_on_the_folio_once_and_t
         assert (await hotel.operator.json("webhooks", "send-again", *named))["deliveries"] == 2
     assert len(hotel.stand_in.posts) == posts
     assert counts(folio) == (2, 1, 1, 1)
+
+    exported = await hotel.operator.runs("webhooks", "export", "--property", "alpenhof", "--since", "1h")
+    about = OrderData.model_validate_json(exported.said)
+    assert (about.order_id, about.reservation_id) == (order_id, folio.reservation_id)
+    assert [each.receipt_kind for each in about.receipts] == ["payment", "refund"]
+    terms = settings_for(hotel.stand_in).terms
+    reads, shown = ApaleoApi.of_settings(settings_for(hotel.stand_in)), datetime.now(UTC) + RECENT
+    folios = await folios_of(reads, about, terms, refunds=True)
+    assert differences(about, terms, folios, shown) == []
+    folio.refunds.clear()
+    [missing] = differences(about, terms, await folios_of(reads, about, terms, refunds=True), shown)
+    assert "the refund" in missing.said
+    await reads.close()
+    later = await hotel.operator.runs("webhooks", "export", "--property", "alpenhof", "--until", "1h")
+    assert later.said == ""
+    unknown = await hotel.operator.runs("webhooks", "export", "--property", "nowhere", code=2)
+    assert unknown.said == "There is no property nowhere."
 
 
 async def test_an_order_of_a_checked_out_guest_waits_for_the_operator_and_is_booked_when_it_is_sent_again(

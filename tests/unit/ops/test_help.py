@@ -13,8 +13,8 @@ from ops.core.authorization import TOKEN
 from ops.core.target import ADDRESSES, DETAILS
 from tests.support.local_stack import running_stack
 
-NOT_FOR_PROGRAMS = {"up", "demo", "token", "seal-key", "broker", "store", "guest export"}
-"""They run something, or print one value as it is."""
+NOT_FOR_PROGRAMS = {"up", "demo", "token", "seal-key", "broker", "store", "guest export", "webhooks export"}
+"""They run something, or print what programs read as it is."""
 
 
 def commands(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
