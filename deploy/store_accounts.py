@@ -69,7 +69,7 @@ STORE_ACCOUNTS = (
     ),
     StoreAccount(services.NOTIFICATIONS, {"guest_contacts": DELETES, "mails": DELETES, **_EVERY_SERVICE}),
     StoreAccount(services.WEBHOOKS, {"webhook_subscribers": DELETES, "webhook_feeds": DELETES, **_EVERY_SERVICE}),
-    StoreAccount(APALEO, {"apaleo_folios": KEEPS}),
+    StoreAccount(APALEO, {"apaleo_folios": DELETES}),
 )
 
 

@@ -112,5 +112,5 @@ def wire(
     send: Handler = keeper.rehearse
     if sending is not None:
         send = Courier(mails, collections, sending.descriptions, sending.writer, sending.post, clock).send
-    retention = RetentionSweep("mails", mails, collections.over_before, is_over, terms.keep_for, clock)
+    retention = RetentionSweep("mails", mails.delete, collections.over_before, is_over, terms.keep_for, clock)
     return NotificationParts(collections, contacts, mails, keeper, NotificationHandlers(keeper, bus), send, retention)

@@ -114,6 +114,6 @@ def wire(
     )
     dispatcher = Dispatcher(feeds, subscribers, collections, directory, sending, clock) if sending else None
     keeper = WebhookKeeper(feeds, collections, directory, dispatcher.wake if dispatcher else lambda: None)
-    retention = RetentionSweep("webhooks", feeds, collections.over_before, is_over, terms.keep_for, clock)
+    retention = RetentionSweep("webhooks", feeds.delete, collections.over_before, is_over, terms.keep_for, clock)
     handlers = WebhookHandlers(keeper, DeskLists(collections), bus)
     return WebhookParts(collections, directory, subscribers, feeds, handlers, dispatcher, clock, retention)

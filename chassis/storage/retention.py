@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Generic
+from typing import Annotated, Generic
 
 import structlog
 from pydantic import Field
@@ -10,7 +10,7 @@ from pydantic import Field
 from chassis.decision import StateT
 from chassis.runtime.background import Loop
 from chassis.runtime.backoff import Backoff
-from chassis.storage.write_path import WritePath, others_go_on
+from chassis.storage.write_path import others_go_on
 
 log = structlog.get_logger()
 
@@ -31,17 +31,17 @@ class RetentionSweep(Generic[StateT]):
     def __init__(
         self,
         name: str,
-        path: WritePath[StateT, Any],
+        delete: Callable[[str, Callable[[StateT], bool]], Awaitable[bool]],
         find: Callable[[datetime, int], Awaitable[list[str]]],
         may_go: Callable[[StateT, datetime], bool],
         keep_for: timedelta | None,
         clock: Callable[[], datetime],
     ) -> None:
-        """`find`: ids of documents that have probably been left alone since before a time, the oldest first. `may_go`:
-        whether a state really has, and is needed no more.
+        """`delete`: as `WritePath.delete`. `find`: ids of documents that have probably been left alone since before a
+        time, the oldest first. `may_go`: whether a state really has, and is needed no more.
         """
         self._name = name
-        self._path = path
+        self._delete = delete
         self._find = find
         self._may_go = may_go
         self._keep_for = keep_for
@@ -65,7 +65,7 @@ class RetentionSweep(Generic[StateT]):
                 continue
             is_deleted = False
             with others_go_on(document_id):
-                is_deleted = await self._path.delete(document_id, lambda state: self._may_go(state, before))
+                is_deleted = await self._delete(document_id, lambda state: self._may_go(state, before))
             if is_deleted:
                 deleted += 1
             else:

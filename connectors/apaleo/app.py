@@ -11,7 +11,7 @@ from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import operator_routes, retry_until_available, web_app
 from chassis.storage.store import Store
 from connectors.apaleo.api import ApaleoApi
-from connectors.apaleo.booking import Booking, ledgers_in
+from connectors.apaleo.booking import Booking, ledgers_in, retention_of
 from connectors.apaleo.settings import ApaleoSettings
 from connectors.apaleo.webhook import Endpoint
 
@@ -25,12 +25,13 @@ def create_app(settings: ApaleoSettings, store: Store | None = None) -> Starlett
     api = ApaleoApi.of_settings(settings)
     ledgers = ledgers_in(store)
     booking = Booking(ledgers, api, settings.terms, store.clock.now, settings.apaleo_timeout)
+    retention = retention_of(ledgers, settings.apaleo_retention, store.clock.now)
     endpoint = Endpoint(booking, settings.webhook_secrets, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await retry_until_available(store.sync_clock, ledgers.prepare)
-        async with run_loops((store.loop(),)):
+        async with run_loops((store.loop(), *retention.loops())):
             yield
         await api.close()
         store.close()

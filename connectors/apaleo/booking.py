@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import structlog
 
 from chassis.errors import StoreUnavailableError, TransientError
 from chassis.storage.documents import Documents, DocumentStore
+from chassis.storage.retention import RetentionSweep
 from chassis.storage.stored_document import Stored
 from connectors.apaleo.api import ApaleoRefusedError, ApaleoUnavailableError
 from connectors.apaleo.folios import Entry, Folio, Folios, Target
@@ -48,7 +49,22 @@ class Pms(Protocol):
 
 
 def ledgers_in(store: DocumentStore) -> Documents[Ledger]:
-    return store.documents("apaleo_folios", Ledger)
+    return store.documents("apaleo_folios", Ledger, indexed=("used_at",))
+
+
+def retention_of(
+    ledgers: Documents[Ledger], keep_for: timedelta | None, clock: Callable[[], datetime]
+) -> RetentionSweep[Ledger]:
+    """Deletes ledgers by age. The folio says as well what is booked, so nothing is booked twice for it."""
+
+    async def unused_since(before: datetime, limit: int) -> list[str]:
+        return await ledgers.ids_below("used_at", before.astimezone(UTC).isoformat(), limit)
+
+    async def delete(order_id: str, may_go: Callable[[Ledger], bool]) -> bool:
+        stored = await ledgers.load(order_id)
+        return stored is not None and may_go(stored.state) and await ledgers.remove(stored)
+
+    return RetentionSweep("postings", delete, unused_since, Ledger.may_go, keep_for, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +96,7 @@ class Booking:
         if stored is not None and stored.state.is_held(now):
             raise BusyError
         work = _Attempt(self, order, stored or _new(order, now))
-        await work.write(partial(Ledger.held, until=now + self.held_for))
+        await work.write(partial(Ledger.held, now=now, until=now + self.held_for))
         try:
             async with asyncio.timeout(self.within):
                 return await work.post_all([each for each in postings if not work.ledger.is_booked(each)])

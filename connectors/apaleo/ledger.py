@@ -26,6 +26,8 @@ class Ledger(State):
     """By step, of those that were begun: which key is used. A key's answer may be replayed, also that it failed."""
     booked: tuple[str, ...] = ()
     """Steps that are on a folio."""
+    used_at: datetime | None = None
+    """When the last attempt began."""
     held_until: datetime | None = None
     """An attempt is under way; when it has ended by then without a word, its process has died."""
 
@@ -39,8 +41,12 @@ class Ledger(State):
     def is_held(self, now: datetime) -> bool:
         return self.held_until is not None and self.held_until > now
 
-    def held(self, until: datetime) -> Self:
-        return self.model_copy(update={"held_until": until})
+    def may_go(self, before: datetime) -> bool:
+        """Whether all that was begun is booked, and no attempt was made since. The others' keys are still needed."""
+        return self.used_at is not None and self.used_at < before and self.tries.keys() <= set(self.booked)
+
+    def held(self, now: datetime, until: datetime) -> Self:
+        return self.model_copy(update={"used_at": now, "held_until": until})
 
     def released(self) -> Self:
         return self.model_copy(update={"held_until": None})

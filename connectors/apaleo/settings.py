@@ -10,6 +10,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from chassis.runtime.settings import DocumentSettings
+from chassis.storage.retention import Retention
 from connectors.apaleo.postings import DEFAULT_LANGUAGE, Terms
 
 NOT_STATED = "none"
@@ -101,6 +102,10 @@ class ApaleoSettings(DocumentSettings):
     apaleo_language: str = Field(default=DEFAULT_LANGUAGE, description="of the charges' names, as in the catalogue")
     apaleo_timeout: float = Field(
         default=8.0, gt=0, le=30, description="seconds for all of a webhook; less than BELLHOP_WEBHOOK_TIMEOUT"
+    )
+
+    apaleo_retention: Retention = Field(
+        default=None, description="how long it is known which postings of an order are booked; none: for ever"
     )
 
     @field_validator("apaleo_webhook_secret")

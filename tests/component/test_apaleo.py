@@ -19,11 +19,13 @@ from typer.testing import CliRunner, Result
 
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
+from chassis.storage.retention import RetentionSweep
 from connectors.apaleo import audit
-from connectors.apaleo.api import ApaleoApi
+from connectors.apaleo.api import ApaleoApi, ApaleoUnavailableError
 from connectors.apaleo.app import create_app
-from connectors.apaleo.booking import Booking, BusyError, ledgers_in
+from connectors.apaleo.booking import Booking, BusyError, ledgers_in, retention_of
 from connectors.apaleo.folios import Entry, Folio, Target
+from connectors.apaleo.ledger import Ledger
 from connectors.apaleo.postings import AnyPosting
 from connectors.apaleo.webhook import MAX_BODY
 from contracts.ids import ReservationId
@@ -798,3 +800,49 @@ async def test_a_file_that_is_not_there_is_said(auditor: Auditor) -> None:
 
     assert ran.exit_code == 2
     assert ran.stderr.startswith("/nowhere/orders.jsonl cannot be read: ")
+
+
+class TestRetention:
+    """Ledgers are deleted by age, and the folio alone still keeps everything from being booked twice."""
+
+    KEEP_FOR = timedelta(days=30)
+
+    def sweep(self, bench: Bench) -> RetentionSweep[Ledger]:
+        return retention_of(ledgers_in(bench.store), self.KEEP_FOR, lambda: bench.now)
+
+    async def test_it_goes_when_its_last_attempt_is_old_enough(self, bench: Bench, folio: StandInFolio) -> None:
+        await bench.booking().book(order([PAID]))
+        bench.now += self.KEEP_FOR
+        assert await self.sweep(bench).sweep() == 0
+        await bench.booking().book(order([PAID, BACK]))  # an attempt like the first: the time counts from here
+        bench.now += self.KEEP_FOR
+        assert await self.sweep(bench).sweep() == 0
+
+        bench.now += timedelta(seconds=1)
+
+        assert await self.sweep(bench).sweep() == 1
+        bench.stand_in.expire_keys()
+        posts = len(bench.stand_in.posts)
+        assert await bench.booking().book(order([PAID, BACK])) == 0
+        assert len(bench.stand_in.posts) == posts
+        assert is_booked_once(folio, refunded=True)
+
+    async def test_it_stays_while_a_posting_was_asked_for_and_is_not_known_to_be_booked(
+        self, bench: Bench, folio: StandInFolio
+    ) -> None:
+        bench.stand_in.faults = ["500"]
+        with pytest.raises(ApaleoUnavailableError):
+            await bench.booking().book(order([PAID]))
+        bench.now += 2 * self.KEEP_FOR
+
+        assert await self.sweep(bench).sweep() == 0
+
+        await bench.booking().book(order([PAID]))
+        assert is_booked_once(folio)
+
+    async def test_without_the_setting_nothing_is_deleted(self, bench: Bench, folio: StandInFolio) -> None:
+        await bench.booking().book(order([PAID]))
+        bench.now += timedelta(days=3650)
+
+        assert retention_of(ledgers_in(bench.store), None, lambda: bench.now).loops() == ()
+        assert is_booked_once(folio)

@@ -37,7 +37,7 @@ class Shelf:
     def __post_init__(self) -> None:
         self.path = WritePath(self.documents, Silent(), ask, clock=lambda: self.now)
         self.sweep = RetentionSweep(
-            "things", self.path, self.found, lambda thing, _: not thing.is_needed, MONTH, lambda: self.now
+            "things", self.path.delete, self.found, lambda thing, _: not thing.is_needed, MONTH, lambda: self.now
         ).sweep
 
     async def found(self, before: datetime, limit: int) -> list[str]:

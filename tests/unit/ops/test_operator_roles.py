@@ -95,6 +95,7 @@ WORDS = {
     "webhooks add": ["https://pms.example/", "--property", "alpenhof", "--why", "w"],
     "webhooks disable": ["whs_1", "--why", "w"],
     "webhooks enable": ["whs_1", "--why", "w"],
+    "webhooks export": ["--property", "alpenhof"],
     "webhooks remove": ["whs_1", "--why", "w", "--yes"],
     "webhooks rotate-secret": ["whs_1", "--why", "w"],
     "webhooks send-again": ["msg_1", "--order", "ord_1", "--why", "w"],
