@@ -19,6 +19,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("small", "production")
+WITH_COMPONENTS = ("small-apaleo",)
+"""Overlays that add a component to another one."""
 OLDEST = "1.30"
 """The oldest Kubernetes whose schemas the objects are validated against."""
 VALIDATOR = "kubernetes-validate==1.37.0"
@@ -30,11 +32,11 @@ def rendered_file(overlay: str, sources: Path = SOURCES) -> Path:
     return sources / "rendered" / f"{overlay}.yaml"
 
 
-def first_line(overlay: str, body: str, sources: Path = SOURCES) -> str:
-    """The line that binds a rendered file to what it was rendered from."""
+def first_line(body: str, sources: Path = SOURCES) -> str:
+    """The line that binds a rendered file to all that it may have been rendered from."""
     digest = hashlib.sha256()
-    folders = (sources / "base", sources / "overlays" / overlay)
-    for file in sorted(file for folder in folders for file in folder.rglob("*") if file.is_file()):
+    rendered = sources / "rendered"
+    for file in sorted(file for file in sources.rglob("*") if file.is_file() and rendered not in file.parents):
         digest.update(f"{file.relative_to(sources).as_posix()}\0{file.read_text(encoding='utf-8')}\0".encode())
     digest.update(body.encode())
     return f"# By python -m tools.kubernetes_manifests --write: {digest.hexdigest()}\n"
@@ -44,7 +46,7 @@ def is_current(overlay: str, sources: Path = SOURCES) -> bool:
     """Whether the rendered file is unchanged, and its sources are, since it was written."""
     file = rendered_file(overlay, sources)
     line, _, body = file.read_text(encoding="utf-8").partition("\n") if file.exists() else ("", "", "")
-    return f"{line}\n" == first_line(overlay, body, sources)
+    return f"{line}\n" == first_line(body, sources)
 
 
 def objects(text: str) -> list[dict[str, Any]]:
@@ -75,11 +77,11 @@ def main(
     """Write or check deploy/kubernetes/rendered. Example: python -m tools.kubernetes_manifests --check"""
     if write == check:
         raise typer.BadParameter("pass one of --write and --check", param_hint="--write")
-    for overlay in OVERLAYS:
+    for overlay in (*OVERLAYS, *WITH_COMPONENTS):
         if write:
             body = render(overlay)
             validate(body)
-            rendered_file(overlay).write_text(first_line(overlay, body) + body, encoding="utf-8")
+            rendered_file(overlay).write_text(first_line(body) + body, encoding="utf-8")
         elif not is_current(overlay):
             name = rendered_file(overlay).relative_to(ROOT)
             sys.stderr.write(

@@ -10,12 +10,23 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from chassis.runtime.settings import ServiceSettings, load
+from chassis.runtime.settings import ProcessSettings, load
+from connectors.apaleo.app import SERVICE as APALEO
+from connectors.apaleo.settings import ApaleoSettings
 from contracts.accounts import ACCOUNTS, BY_NAME
 from ops.cli.account_passwords import password_variable
 from ops.cli.broker import SERVER
 from tests.support.compose import SETTINGS, resolved, services, variable_of, variables_of
-from tools.kubernetes_manifests import OVERLAYS, SOURCES, first_line, is_current, objects, rendered_file
+from tools.kubernetes_manifests import (
+    OVERLAYS,
+    SOURCES,
+    WITH_COMPONENTS,
+    first_line,
+    is_current,
+    objects,
+    rendered_file,
+)
+from webhooks.signing import new_secret
 
 DOCS = SOURCES.parents[1] / "docs"
 PAGE = (DOCS / "kubernetes.md").read_text(encoding="utf-8")
@@ -23,7 +34,13 @@ SERVICES = [account.name for account in ACCOUNTS]
 CHECKS = ["audit-hourly", "audit-nightly", "doctor"]
 STEPS = ["foundation", "topology", "receiver", "sender", "check"]
 OURS = re.compile(r"BELLHOP_|STRIPE_|RABBITMQ_")
-RENDERED = {overlay: objects(rendered_file(overlay).read_text(encoding="utf-8")) for overlay in OVERLAYS}
+ALL_OVERLAYS = (*OVERLAYS, *WITH_COMPONENTS)
+RENDERED = {overlay: objects(rendered_file(overlay).read_text(encoding="utf-8")) for overlay in ALL_OVERLAYS}
+WITH_APALEO = "small-apaleo"
+PODS = [
+    *((overlay, name) for overlay in OVERLAYS for name in (*SERVICES, *CHECKS, "topology")),
+    (WITH_APALEO, APALEO),
+]
 
 
 def named(overlay: str, kind: str) -> dict[str, dict[str, Any]]:
@@ -59,7 +76,7 @@ def given(overlay: str, name: str) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in container(overlay, name)["env"] if OURS.match(entry["name"])}
 
 
-def secrets_of(settings: type[ServiceSettings]) -> set[str]:
+def secrets_of(settings: type[ProcessSettings]) -> set[str]:
     fields = settings.model_fields.items()
     return {variable_of(field, name) for name, field in fields if field.annotation is SecretStr}
 
@@ -78,17 +95,14 @@ def references(overlay: str) -> Iterator[tuple[str, str]]:
                 yield reference["name"], reference["key"]
 
 
-def selected(policy: Mapping[str, Any]) -> set[str]:
+def selected(selector: Mapping[str, Any], overlay: str) -> set[str]:
     """The pods that a policy is about, among Bellhop's and the broker's."""
-    selector = policy["spec"]["podSelector"]
-    return {pod for pod, labels in pods().items() if matches(selector, labels)}
+    return {pod for pod, labels in pods(overlay).items() if matches(selector, labels)}
 
 
-def pods() -> dict[str, dict[str, str]]:
+def pods(overlay: str = "production") -> dict[str, dict[str, str]]:
     broker = {"app.kubernetes.io/name": "rabbitmq", "app.kubernetes.io/part-of": "rabbitmq"}  # as the operator has them
-    return {name: dict(pod["metadata"]["labels"]) for name, pod in workloads("production").items()} | {
-        "rabbitmq": broker
-    }
+    return {name: dict(pod["metadata"]["labels"]) for name, pod in workloads(overlay).items()} | {"rabbitmq": broker}
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -99,33 +113,35 @@ def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     )
 
 
-def allowed(direction: str) -> set[tuple[str, str, int]]:
+def allowed(direction: str, overlay: str = "production") -> set[tuple[str, str, int]]:
     """Every pod with a peer (a pod, a namespace, an address or `any`) and the port that a policy lets it use."""
     peers = {"egress": "to", "ingress": "from"}[direction]
     return {
         (pod, peer, port["port"])
-        for policy in named("production", "NetworkPolicy").values()
+        for policy in named(overlay, "NetworkPolicy").values()
         for rule in policy["spec"].get(direction, ())
-        for pod in selected(policy)
-        for peer in (found for place in rule.get(peers, [{}]) for found in peer_names(place))
+        for pod in selected(policy["spec"]["podSelector"], overlay)
+        for peer in (found for place in rule.get(peers, [{}]) for found in peer_names(place, overlay))
         for port in rule["ports"]
     }
 
 
-def peer_names(place: Mapping[str, Any]) -> set[str]:
+def peer_names(place: Mapping[str, Any], overlay: str) -> set[str]:
     if "podSelector" in place:
-        return {pod for pod, labels in pods().items() if matches(place["podSelector"], labels)}
+        return selected(place["podSelector"], overlay)
     if "namespaceSelector" in place:
         return {place["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]}
     return {"internet" if "ipBlock" in place else "any"}
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", ALL_OVERLAYS)
 def test_what_is_checked_in_is_what_the_sources_were_rendered_to(overlay: str) -> None:
     assert is_current(overlay)
 
 
-@pytest.mark.parametrize("changed", ["base/service.yaml", "overlays/small/settings.env", "rendered/small.yaml"])
+@pytest.mark.parametrize(
+    "changed", ["base/gateway.yaml", "components/pod/pod.yaml", "overlays/small/settings.env", "rendered/small.yaml"]
+)
 def test_a_change_of_a_source_or_of_what_was_rendered_is_noticed(changed: str, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(SOURCES, tmp_path / "kubernetes"))
     assert is_current("small", copy)
@@ -133,7 +149,7 @@ def test_a_change_of_a_source_or_of_what_was_rendered_is_noticed(changed: str, t
     (copy / changed).write_text((copy / changed).read_text() + "# more\n")
 
     assert not is_current("small", copy)
-    assert first_line("small", "", copy).endswith("\n")
+    assert first_line("", copy).endswith("\n")
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -240,8 +256,7 @@ def test_a_check_has_the_operators_variables_and_only_looks(overlay: str, name: 
     assert f"`{command}`" in reader[0]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("name", [*SERVICES, *CHECKS, "topology"])
+@pytest.mark.parametrize(("overlay", "name"), PODS)
 def test_every_pod_may_do_as_little_as_possible(overlay: str, name: str) -> None:
     pod, only = workloads(overlay)[name]["spec"], container(overlay, name)
 
@@ -266,8 +281,7 @@ def test_every_pod_may_do_as_little_as_possible(overlay: str, name: str) -> None
     assert only["image"] == "registry.example.org/bellhop:0.2.0"
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(("overlay", "name"), [pod for pod in PODS if pod[1] not in {*CHECKS, "topology"}])
 def test_a_service_is_asked_where_it_answers_and_given_time_to_stop(overlay: str, name: str) -> None:
     pod, only = workloads(overlay)[name]["spec"], container(overlay, name)
     settings = settings_of(overlay, name)
@@ -331,6 +345,57 @@ def test_the_broker_hears_whom_it_must_and_no_service_hears_another_one() -> Non
     assert set(named("production", "Service")) == {"gateway", "psp-adapter"}
 
 
+def test_the_connector_comes_beside_what_is_there_and_changes_only_the_settings() -> None:
+    added = {
+        *((kind, APALEO) for kind in ("Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy")),
+        ("NetworkPolicy", "webhooks-to-apaleo-connector"),
+    }
+
+    def names(overlay: str) -> set[tuple[str, str]]:
+        return {
+            (found["kind"], re.sub(r"^settings-.*", "settings", found["metadata"]["name"]))
+            for found in RENDERED[overlay]
+        }
+
+    assert names(WITH_APALEO) - names("small") == added
+    assert names("small") <= names(WITH_APALEO)
+    before, after = settings_of("small", "webhooks"), settings_of(WITH_APALEO, "webhooks")
+    assert before.items() <= after.items()
+    assert {name for name in after.keys() - before.keys() if "APALEO" not in name} == {"BELLHOP_WEBHOOK_ALLOW_PRIVATE"}
+
+
+def test_the_connector_has_what_compose_gives_it_and_starts_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed, entries = services()[APALEO], given(WITH_APALEO, APALEO)
+    assert container(WITH_APALEO, APALEO)["command"] == composed["command"]
+    assert set(entries) <= variables_of(ApaleoSettings)
+    assert from_secrets(entries) == set(entries) == secrets_of(ApaleoSettings)
+    here = {name for name in settings_of(WITH_APALEO, APALEO) if "APALEO" in name}
+    assert here <= set(composed["environment"]) & variables_of(ApaleoSettings)
+
+    made_up = {"BELLHOP_APALEO_WEBHOOK_SECRET": new_secret(), "BELLHOP_MONGODB_URL": "mongodb+srv://u:p@m.example/"}
+    for variable in variables_of(ApaleoSettings):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in (settings_of(WITH_APALEO, APALEO) | dict.fromkeys(entries, "word") | made_up).items():
+        monkeypatch.setenv(variable, value)
+
+    assert load(ApaleoSettings).http_port == 8080
+
+
+def test_the_connector_hears_the_webhook_service_and_reaches_the_store_and_apaleo_but_not_the_broker() -> None:
+    assert allowed("egress", WITH_APALEO) - allowed("egress", "small") == {
+        ("webhooks", APALEO, 8080),
+        (APALEO, "kube-system", 53),
+        (APALEO, "any", 27017),
+        (APALEO, "internet", 443),
+    }
+    assert allowed("ingress", WITH_APALEO) - allowed("ingress", "small") == {
+        (APALEO, "webhooks", 8080),
+        (APALEO, "monitoring", 8080),
+    }
+    public = named("small", "NetworkPolicy")["to-the-internet"]["spec"]["egress"][0]["to"]
+    assert public in [rule.get("to") for rule in named(WITH_APALEO, "NetworkPolicy")[APALEO]["spec"]["egress"]]
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_what_no_policy_allows_is_denied(overlay: str) -> None:
     denied = named(overlay, "NetworkPolicy")["deny-all"]["spec"]
@@ -392,7 +457,7 @@ def test_the_page_lists_every_secret_with_its_keys() -> None:
         for key in keys_in(row[1])
     }
 
-    assert listed == {*references("production"), ("scaler", "host")}
+    assert listed == {*references("production"), *references(WITH_APALEO), ("scaler", "host")}
 
 
 def keys_in(cell: str) -> list[str]:
