@@ -32,6 +32,9 @@ class ProcessSettings(BaseSettings):
     )
     max_header_bytes: int = Field(default=16384, ge=1024, description="request line and headers of a request, together")
     header_timeout: float = Field(default=10.0, gt=0, description="seconds a client may take to send its headers")
+    keep_alive_timeout: int = Field(
+        default=75, ge=1, le=3600, description="seconds an idle connection stays open: longer than a proxy keeps it"
+    )
     log_format: LogFormat | None = Field(default=None, description="default: readable on a terminal, else JSON")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     graceful_timeout: float = Field(default=15.0, gt=0, description="seconds a stopping service lets handlers finish")

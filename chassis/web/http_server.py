@@ -42,6 +42,7 @@ def config_of(app: ASGIApp, settings: ProcessSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="on",
+        timeout_keep_alive=settings.keep_alive_timeout,
         timeout_graceful_shutdown=max(1, int(settings.graceful_timeout)),
     )
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import aiormq.connection
 import pymongo.common
-import uvicorn
 
 from chassis.messaging import bus, replies
 from chassis.messaging import consumers as consuming
@@ -44,7 +43,7 @@ def test_the_table_of_time_outs_is_the_codes() -> None:
         default(ServiceSettings, "header_timeout"),
         default(GatewaySettings, "request_timeout"),
         webhook.READ_SECONDS,
-        uvicorn.Config("", log_config=None).timeout_keep_alive,
+        default(ServiceSettings, "keep_alive_timeout"),
         health.CHECK_TIMEOUT,
     ]
 

@@ -207,6 +207,20 @@ async def test_the_second_request_of_a_connection_has_its_time_too() -> None:
     assert b"HTTP/1.1 408" in answers
 
 
+async def test_an_idle_connection_stays_as_long_as_is_set_and_is_closed_without_a_word() -> None:
+    async with serving(header_timeout=0.2, keep_alive_timeout=1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        began = asyncio.get_running_loop().time()
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        answers = await asyncio.wait_for(reader.read(), patient(10))
+        lasted = asyncio.get_running_loop().time() - began
+        writer.close()
+
+    assert answers.startswith(b"HTTP/1.1 200")
+    assert b"408" not in answers
+    assert lasted >= 1
+
+
 FORWARDED = b"GET / HTTP/1.1\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\r\n"
 
 
