@@ -67,8 +67,8 @@ STORE_ACCOUNTS = (
         services.PAYMENTS,
         {**dict.fromkeys(("payments", "psp_sweeps", "psp_session_holders"), KEEPS), **_EVERY_SERVICE},
     ),
-    StoreAccount(services.NOTIFICATIONS, {"guest_contacts": DELETES, "mails": DELETES, **_EVERY_SERVICE}),
-    StoreAccount(services.WEBHOOKS, {"webhook_subscribers": DELETES, "webhook_feeds": DELETES, **_EVERY_SERVICE}),
+    StoreAccount(services.NOTIFICATIONS, {"guest_contacts": KEEPS, "mails": DELETES, **_EVERY_SERVICE}),
+    StoreAccount(services.WEBHOOKS, {"webhook_subscribers": KEEPS, "webhook_feeds": DELETES, **_EVERY_SERVICE}),
     StoreAccount(APALEO, {"apaleo_folios": DELETES}),
 )
 

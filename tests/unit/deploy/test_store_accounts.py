@@ -72,7 +72,7 @@ def test_no_two_services_share_a_collection_that_holds_an_aggregate() -> None:
 def test_what_the_books_rest_on_is_deleted_by_no_service() -> None:
     deleted = {name for rights in RIGHTS.values() for name, actions in rights.items() if "remove" in actions}
 
-    assert deleted == {"pictures", "guest_contacts", "mails", "webhook_subscribers", "webhook_feeds", "apaleo_folios"}
+    assert deleted == {"pictures", "mails", "webhook_feeds", "apaleo_folios"}
 
 
 @pytest.mark.parametrize(
