@@ -151,6 +151,9 @@ class PaymentSucceeded(OrderEvent):
     kind: Literal["payments.payment-succeeded.v1"] = "payments.payment-succeeded.v1"
     payment_id: PaymentId
     amount: Money
+    paid_at: datetime | None = Field(
+        default=None, description="time at the PSP; none: it is said again, or by a version that did not say"
+    )
 
 
 class PaymentMismatched(OrderEvent):

@@ -8,6 +8,7 @@ from chassis.messaging.bus import Bus
 from chassis.runtime.document_service import document_service
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import retry_until_available
+from chassis.runtime.steps import Step, Steps
 from chassis.storage.running_settings import RunningSettings
 from chassis.storage.store import Store
 from extras_service.catalogue.file import CatalogueFile, read_file
@@ -21,7 +22,8 @@ def create_app(settings: ExtrasSettings) -> Starlette:
     file = read_file(settings.catalogue_file, with_pictures=False) if settings.catalogue_file else CatalogueFile({}, {})
     metrics = Metrics(SERVICE)
     bus, store = Bus.of(settings, SERVICE, metrics), Store.of(settings, metrics)
-    parts = wire(bus, store, store.clock.now, settings.terms, erase_after=settings.erase_after)
+    steps = Steps(metrics, Step.ORDER_PAID)
+    parts = wire(bus, store, store.clock.now, settings.terms, erase_after=settings.erase_after, steps=steps)
     return document_service(
         parts,
         bus,

@@ -1,11 +1,14 @@
 """Message handlers. Each makes one call and replies to the requester; none decides."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, get_args
 
-from chassis.decision import Done, Ignored, Outcome
+from chassis.decision import Applied, Done, Ignored, Outcome
 from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Delivery, Publisher, send_reply
+from chassis.runtime.steps import Step, Steps
 from chassis.storage.write_path import Handled, WritePath
 from contracts.approvals import ApproveOrder, OrderDeclined
 from contracts.closing import ListClosingOrders
@@ -26,6 +29,7 @@ from contracts.orders import (
     ResolveReview,
     StartPayment,
 )
+from contracts.payments import PaymentSucceeded
 from contracts.psp_accounts import DEFAULT_ACCOUNT
 from extras_service.collections import ExtrasStore
 from extras_service.desk_lists import DeskLists
@@ -59,6 +63,8 @@ class ExtrasHandlers:
     desk: DeskLists
     receipts: ReceiptKeeper
     bus: Publisher
+    clock: Callable[[], datetime]
+    steps: Steps
 
     def commands(self) -> Handlers:
         return {
@@ -71,7 +77,7 @@ class ExtrasHandlers:
         }
 
     def payments(self) -> Handlers:
-        return dict.fromkeys(get_args(PaymentEvent), self.payment_event)
+        return {**dict.fromkeys(get_args(PaymentEvent), self.payment_event), PaymentSucceeded: self.paid}
 
     def order_closures(self) -> Handlers:
         return {
@@ -137,6 +143,12 @@ class ExtrasHandlers:
 
     async def payment_event(self, event: PaymentEvent, delivery: Delivery) -> Outcome[Any]:
         return await self._with_receipts(await self.orders.handle(event.order_id, event, delivery), delivery)
+
+    async def paid(self, event: PaymentSucceeded, delivery: Delivery) -> Outcome[Any]:
+        handled = await self.orders.handle(event.order_id, event, delivery)
+        if isinstance(handled.outcome, Applied) and event.paid_at is not None:
+            self.steps.ended(Step.ORDER_PAID, event.paid_at, self.clock())
+        return await self._with_receipts(handled, delivery)
 
     async def _with_receipts(self, handled: Handled[Order], delivery: Delivery) -> Outcome[Any]:
         """The outcome, after every receipt is issued that it made due: also if the message was handled before."""

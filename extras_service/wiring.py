@@ -9,6 +9,7 @@ from chassis.messaging.consumer import Handlers
 from chassis.messaging.envelope import Publisher
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
+from chassis.runtime.steps import Steps
 from chassis.runtime.waiting import Waiting
 from chassis.storage.audit_log import AuditLog
 from chassis.storage.documents import DocumentStore
@@ -133,6 +134,7 @@ def wire(
     terms: Terms,
     *,
     erase_after: timedelta | None = None,
+    steps: Steps | None = None,
 ) -> ExtrasParts:
     """Nothing is asked of bus or store here. `erase_after` the day of departure, orders forget their guests."""
     collections = ExtrasStore(store, clock)
@@ -152,7 +154,9 @@ def wire(
     placement = Placement(orders, collections, stock, terms)
     reviews = ReviewKeeper(orders, collections, stock, AuditLog(store))
     desk = DeskLists(collections.orders)
-    handlers = ExtrasHandlers(orders, collections, stock, placement, reviews, desk, receipt_keeper, bus)
+    handlers = ExtrasHandlers(
+        orders, collections, stock, placement, reviews, desk, receipt_keeper, bus, clock, steps or Steps()
+    )
     pictures = PictureKeeper(collections.pictures, collections.catalogue, clock)
     staff = CatalogueHandlers(CatalogueKeeper(catalogue, properties, collections, pictures), bus)
     return ExtrasParts(

@@ -128,6 +128,11 @@ DASHBOARDS: Mapping[str, tuple[Panel, ...]] = {
             "payment_recorded",
             "Objective: 99 % within 30 s. Above: look whether webhooks arrive at all.",
         ),
+        _step(
+            "Order paid",
+            "order_paid",
+            "Objective: 99 % within 30 s, the step before included. Above: look whether extras.payments grows.",
+        ),
         _step("Webhook delivered", "webhook_delivered", "Objective: 98 % within 60 s. Above: `bellhop webhooks list`."),
         Panel(
             "Bad share of steps, last hour",
@@ -147,7 +152,7 @@ DASHBOARDS: Mapping[str, tuple[Panel, ...]] = {
         Panel(
             "Dead letters and parked messages",
             "none",
-            "Each waits for a decision: `bellhop dead list`, `bellhop outbox list`.",
+            "Each waits for a decision: `bellhop dead list`.",
             {"{{what}}": _waiting("dead_letters|parked_.+")},
         ),
         Panel(

@@ -46,6 +46,7 @@ OBJECTIVES = (
     Objective(Step.ORDER_ANSWERED, 2.5, 0.995),
     Objective(Step.SESSION_OPENED, 5.0, 0.99),
     Objective(Step.PAYMENT_RECORDED, 30.0, 0.99),
+    Objective(Step.ORDER_PAID, 30.0, 0.99),
     Objective(Step.WEBHOOK_DELIVERED, 60.0, 0.98),
 )
 BURNS = (

@@ -18,6 +18,8 @@ class Step(StrEnum):
     PAYMENT_RECORDED = "payment_recorded"
     """From the payment at the PSP, by its clock, to the payment service's document. Never failed: what is missed is
     found later, and late."""
+    ORDER_PAID = "order_paid"
+    """From the payment at the PSP, by its clock, to the order that says so. Never failed, as the step before."""
     WEBHOOK_DELIVERED = "webhook_delivered"
     """From an event about an order to its webhook taken by the subscriber. Failed: given up."""
 

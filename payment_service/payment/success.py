@@ -35,7 +35,7 @@ def succeeded(payment: Payment, report: PspPaymentSucceeded, now: datetime) -> D
         return mismatched(received, f"livemode is {report.livemode}, the session's was {payment.session.livemode}")
     succeeded = received.model_copy(update={"status": PaymentStage.SUCCEEDED})
     messages = (
-        success_of(succeeded),
+        success_of(succeeded, report.occurred_at),
         *refunds.refunds_seen_before_payment(succeeded),
         *_close_other(payment, report),
     )
@@ -82,9 +82,9 @@ def mismatched(payment: Payment, detail: str) -> Applied[Payment]:
     return Applied(mismatched, (event, *refunds.refunds_seen_before_payment(mismatched)))
 
 
-def success_of(payment: Payment) -> PaymentSucceeded:
+def success_of(payment: Payment, paid_at: datetime | None = None) -> PaymentSucceeded:
     amount = payment.received or payment.expected
-    return PaymentSucceeded(order_id=payment.order_id, payment_id=payment.payment_id, amount=amount)
+    return PaymentSucceeded(order_id=payment.order_id, payment_id=payment.payment_id, amount=amount, paid_at=paid_at)
 
 
 def without(references: tuple[str, ...], gone: str) -> tuple[str, ...]:

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
 from chassis.messaging.envelope import utc_now
+from chassis.runtime.metrics import Metrics
+from chassis.runtime.steps import Step, Steps
 from contracts.message import Message
 from contracts.orders import (
     ExtrasReply,
@@ -199,3 +202,26 @@ async def test_a_guest_lists_orders_of_their_own(service: Service) -> None:
 
 async def test_a_query_without_a_requester_is_not_answered(service: Service) -> None:
     assert await service.takes(EXTRAS_QUERIES, ListOrders.model_validate(WHO), reply_to=None) == []
+
+
+async def test_the_time_from_the_psps_payment_to_the_order_is_measured_once() -> None:
+    metrics, bench = Metrics("extras-service"), Bench("extras-service")
+    store, steps = FakeStore(), Steps(metrics, Step.ORDER_PAID)
+    parts = wire(bench.bus, store, lambda: given.NOW, Terms(given.PAY_WITHIN), steps=steps)
+    await parts.collections.extras.put({given.offered().extra_id: given.offered()})
+    for queue, table in parts.tables.items():
+        bench.consume(queue, table)
+    service = Service(bench, store.documents("orders", Order))
+    paid = given.succeeded().model_copy(update={"paid_at": given.NOW - timedelta(seconds=4)})
+
+    async with bench.running():
+        await service.takes(EXTRAS_COMMANDS, PLACE)
+        await service.takes(EXTRAS_COMMANDS, START)
+        await service.takes(EXTRAS_PAYMENTS, given.session_created())
+        for event in (paid, paid, given.succeeded()):  # again, and as a version says it that did not know when
+            await service.takes(EXTRAS_PAYMENTS, event, reply_to=None)
+
+    assert (await service.order()).status is OrderStatus.CONFIRMED
+    labels = {"service": "extras-service", "step": Step.ORDER_PAID, "outcome": "ok"}
+    assert metrics.registry.get_sample_value("bellhop_step_seconds_count", labels) == 1
+    assert metrics.registry.get_sample_value("bellhop_step_seconds_sum", labels) == 4

@@ -14,7 +14,7 @@ import yaml
 
 from deploy.local.ports import HOST, free_port
 from deploy.local.processes import ROOT
-from tests.support.system import GATEWAY, PAYMENTS, System
+from tests.support.system import EXTRAS, GATEWAY, PAYMENTS, System
 from tests.support.waiting import until
 from tools.dashboards import DASHBOARDS
 
@@ -96,6 +96,7 @@ async def test_every_panel_shows_something_of_a_system_with_a_paid_order(system:
                 (GATEWAY, "order_answered"),
                 (GATEWAY, "session_opened"),
                 (PAYMENTS, "payment_recorded"),
+                (EXTRAS, "order_paid"),
             ):
                 assert await system.counted(part, "bellhop_step_seconds_count", step=step, outcome="ok") >= 1
             try:
