@@ -10,6 +10,7 @@ from chassis.runtime.background import run_loops
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.startup import operator_routes, retry_until_available, web_app
 from chassis.storage.store import Store
+from chassis.web.request_trace import RequestTrace
 from connectors.apaleo.api import ApaleoApi
 from connectors.apaleo.booking import Booking, ledgers_in, retention_of
 from connectors.apaleo.settings import ApaleoSettings
@@ -41,4 +42,6 @@ def create_app(settings: ApaleoSettings, store: Store | None = None) -> Starlett
         *operator_routes(metrics, store.checks()),
         Route("/webhooks", endpoint.__call__, methods=["POST"]),
     ]
-    return web_app(routes=routes, lifespan=lifespan)
+    app = web_app(routes=routes, lifespan=lifespan)
+    app.add_middleware(RequestTrace)
+    return app

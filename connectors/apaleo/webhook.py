@@ -20,6 +20,7 @@ from chassis.runtime.log_throttle import LogThrottle
 from chassis.runtime.metrics import Metrics
 from chassis.text import cut
 from chassis.web.request_bodies import BodyReaders, BodyRefusedError, Refused
+from chassis.web.request_trace import traceparent_for
 from connectors.apaleo.api import ApaleoRefusedError
 from connectors.apaleo.booking import Booking, BusyError
 from connectors.apaleo.postings import UnbookableError
@@ -74,6 +75,7 @@ class Endpoint:
             return self._answer(422, "refused", "The body is not that of a webhook of a version known here.")
         except ValueError:
             return self._answer(422, "refused", "The body is not JSON.")
+        traceparent_for(request.scope, webhook.data.order_id)  # its span and log lines belong to the order's trace
         return await self._booked(webhook)
 
     async def _booked(self, webhook: OrderWebhook) -> Response:

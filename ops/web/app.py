@@ -14,6 +14,7 @@ from chassis.web.headers import SecurityHeaders
 from chassis.web.http_log import HttpLog
 from chassis.web.library_spans import NO_TELEMETRY
 from chassis.web.request_limits import RequestLimits
+from chassis.web.request_trace import RequestTrace
 from chassis.web.tokens import Tokens
 from ops.core.dead_letters.letters import waiting_letters
 from ops.core.target import Target
@@ -58,6 +59,7 @@ def create_app(settings: PageSettings) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestLimits, max_body=_LARGEST_BODY, seconds=_LONGEST_REQUEST)
     app.add_middleware(HttpLog)
+    app.add_middleware(RequestTrace)
     app.add_middleware(SecurityHeaders)
     app.include_router(api(desk, runs, Tokens.of(settings), may_change_identity=settings.edit_identity))
     app.include_router(files())

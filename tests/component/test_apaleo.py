@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from chassis.runtime.background import Loop
 from chassis.runtime.health import Check
+from chassis.runtime.tracing import trace_id_of_order
 from chassis.storage.retention import RetentionSweep
 from connectors.apaleo import audit
 from connectors.apaleo.api import ApaleoApi, ApaleoUnavailableError
@@ -31,6 +32,7 @@ from connectors.apaleo.webhook import MAX_BODY
 from contracts.ids import ReservationId
 from contracts.webhooks import OrderData, WebhookReceipt
 from tests.support.apaleo import (
+    ORDER_ID,
     RESERVATION,
     SECRET,
     TERMS,
@@ -45,6 +47,7 @@ from tests.support.apaleo import (
     settings_for,
 )
 from tests.support.apaleo_stand_in import CLIENT_ID, CLIENT_SECRET, StandIn, StandInFolio
+from tests.support.collector import kept_spans
 from tests.support.fake_store import FakeStore
 from tests.support.serving import Served
 from tests.support.waiting import until
@@ -669,6 +672,19 @@ def test_a_webhook_of_the_largest_order_fits() -> None:
     history = [payment(*parts), *(refund(2 + number, (number, 100, 1900)) for number in range(100))]
 
     assert len(body_of(order(history)).encode()) < MAX_BODY / 4
+
+
+async def test_a_webhook_is_a_span_of_the_orders_trace_without_the_guest(world: World, folio: StandInFolio) -> None:
+    await world.serve()
+    with kept_spans() as kept:
+        assert await world.books(PAID) == 204
+        assert (await world.send(order([PAID]), secret=new_secret())).status_code == 401
+
+    booked, forged = kept.get_finished_spans()
+    assert booked.name == forged.name == "POST /webhooks"
+    assert f"{booked.context.trace_id:032x}" == trace_id_of_order(ORDER_ID) != f"{forged.context.trace_id:032x}"
+    assert RESERVATION not in booked.to_json()
+    assert is_booked_once(folio)
 
 
 @dataclass

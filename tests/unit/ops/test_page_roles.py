@@ -20,6 +20,7 @@ from chassis.web.tokens import OperatorRole
 from ops.web.app import create_app, target_of
 from ops.web.files import FOLDER
 from ops.web.settings import PageSettings
+from tests.support.collector import kept_spans
 
 SECRET = "a secret of the tests, long enough for HMAC"
 APP = create_app(
@@ -137,3 +138,13 @@ def test_the_page_waits_for_the_store_as_long_as_its_settings_say() -> None:
     )
 
     assert target_of(settings).store_timeout == 0.7
+
+
+async def test_a_request_has_a_span_with_its_route_and_without_what_it_is_about() -> None:
+    with kept_spans() as kept:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(APP), base_url="http://ops") as client:
+            await client.get("/ops/api/dead/dl_of_a_guest", headers={"Authorization": "Bearer x"})
+
+    (span,) = kept.get_finished_spans()
+    assert span.name == "GET /ops/api/dead/{letter_id}"
+    assert "dl_of_a_guest" not in span.to_json()
