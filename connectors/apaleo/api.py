@@ -70,19 +70,16 @@ class ApaleoApi:
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def of(cls, url: str, identity_url: str, client_id: str, client_secret: str, timeout: float) -> Self:
-        """`timeout` in seconds, for each call. Nothing connects here."""
+    def of(cls, settings: ApaleoSettings) -> Self:
+        """With the settings' time-out for each call. Nothing connects here."""
         http = httpx.AsyncClient(
-            timeout=timeout, trust_env=False, headers={"User-Agent": f"Bellhop/{VERSION}", "Accept": "application/json"}
+            timeout=settings.apaleo_timeout,
+            trust_env=False,
+            headers={"User-Agent": f"Bellhop/{VERSION}", "Accept": "application/json"},
         )
-        return cls(http, url.rstrip("/"), identity_url.rstrip("/"), client_id, client_secret)
-
-    @classmethod
-    def of_settings(cls, settings: ApaleoSettings) -> Self:
-        """As `of`."""
+        url, identity_url = settings.apaleo_url.rstrip("/"), settings.apaleo_identity_url.rstrip("/")
         secret = settings.apaleo_client_secret.get_secret_value()
-        urls = settings.apaleo_url, settings.apaleo_identity_url
-        return cls.of(*urls, settings.apaleo_client_id, secret, settings.apaleo_timeout)
+        return cls(http, url, identity_url, settings.apaleo_client_id, secret)
 
     async def close(self) -> None:
         await self.http.aclose()

@@ -23,7 +23,7 @@ def create_app(settings: ApaleoSettings, store: Store | None = None) -> Starlett
     """Build the connector. Nothing connects before the app starts. `store`: another one than the settings name."""
     metrics = Metrics(SERVICE)
     store = store or Store.of(settings, metrics)
-    api = ApaleoApi.of_settings(settings)
+    api = ApaleoApi.of(settings)
     ledgers = ledgers_in(store)
     booking = Booking(ledgers, api, settings.terms, store.clock.now, settings.apaleo_timeout)
     retention = retention_of(ledgers, settings.apaleo_retention, store.clock.now)

@@ -21,7 +21,7 @@ from chassis.text import cut
 from connectors.apaleo.api import ApaleoApi, ApaleoRefusedError, ApaleoUnavailableError
 from connectors.apaleo.booking import Pms, folios_of
 from connectors.apaleo.differences import Difference, differences
-from connectors.apaleo.folios import Folio
+from connectors.apaleo.folios import Folios
 from connectors.apaleo.postings import Terms, UnbookableError
 from connectors.apaleo.settings import ApaleoSettings
 from contracts.webhooks import OrderData
@@ -89,7 +89,7 @@ class _Counts:
 
 async def _compared(settings: ApaleoSettings, lines: Iterable[str], *, as_json: bool) -> bool:
     """Whether something differs. Raises _RefusedError."""
-    api, terms, counts = ApaleoApi.of_settings(settings), settings.terms, _Counts()
+    api, terms, counts = ApaleoApi.of(settings), settings.terms, _Counts()
     try:
         for order in _orders(lines):
             found = await _of_order(api, order, terms)
@@ -132,7 +132,7 @@ async def _of_order(pms: Pms, order: OrderData, terms: Terms) -> list[Difference
     return differences(order, terms, folios, datetime.now(UTC))
 
 
-async def _patiently(pms: Pms, order: OrderData, terms: Terms) -> tuple[Folio, ...]:
+async def _patiently(pms: Pms, order: OrderData, terms: Terms) -> Folios:
     for pause in _PAUSES:
         try:
             return await folios_of(pms, order, terms, refunds=True)

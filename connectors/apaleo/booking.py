@@ -106,7 +106,7 @@ class Booking:
             await work.release()
 
 
-async def folios_of(pms: Pms, order: OrderData, terms: Terms, *, refunds: bool) -> tuple[Folio, ...]:
+async def folios_of(pms: Pms, order: OrderData, terms: Terms, *, refunds: bool) -> Folios:
     """All folios of the order's reservation, `refunds`: with the refunds on them.
 
     Raises UnbookableError if there are none, ApaleoRefusedError and ApaleoUnavailableError.
@@ -114,10 +114,10 @@ async def folios_of(pms: Pms, order: OrderData, terms: Terms, *, refunds: bool) 
     folios = await pms.folios(order.reservation_id, terms.property_of(order.property_id))
     if not folios:
         raise UnbookableError("the reservation is unknown to Apaleo, or has no folio")
-    if not refunds:
-        return folios
-    known = [await pms.refunds(each.id) for each in folios]
-    return tuple(each.model_copy(update={"refunds": found}) for each, found in zip(folios, known, strict=True))
+    if refunds:
+        known = [await pms.refunds(each.id) for each in folios]
+        folios = tuple(each.model_copy(update={"refunds": found}) for each, found in zip(folios, known, strict=True))
+    return Folios(folios, order.order_id)
 
 
 def _new(order: OrderData, now: datetime) -> Stored[Ledger]:
@@ -163,8 +163,7 @@ class _Attempt:
     async def _found(self, missing: list[AnyPosting]) -> Folios:
         """The folios as they are now. What is on them already was posted by an attempt that could not write it down."""
         has_refunds = any(isinstance(each, Refund) for each in missing)
-        folios = await folios_of(self._booking.pms, self._order, self._booking.terms, refunds=has_refunds)
-        return Folios(folios, self._order.order_id)
+        return await folios_of(self._booking.pms, self._order, self._booking.terms, refunds=has_refunds)
 
     async def _posted(self, posting: AnyPosting, found: Folios) -> Folios:
         target = found.target_of(posting)

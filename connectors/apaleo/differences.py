@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import assert_never
 
 from chassis.amounts import coded, major_units
-from connectors.apaleo.folios import Entry, Folio
+from connectors.apaleo.folios import Entry, Folios, Posted
 from connectors.apaleo.postings import (
     Allowance,
     AnyPosting,
@@ -37,36 +37,23 @@ class Difference:
     """It is missing, and may still be on its way."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    kind: type[AnyPosting]
-    reference: str
-    entry: Entry
-    charge: str | None = None
-    """The reference of the charge that an allowance is on."""
-
-    @property
-    def name(self) -> tuple[type[AnyPosting], str, str | None]:
-        return self.kind, self.reference, self.charge
-
-
-def differences(order: OrderData, terms: Terms, folios: tuple[Folio, ...], now: datetime) -> list[Difference]:
+def differences(order: OrderData, terms: Terms, folios: Folios, now: datetime) -> list[Difference]:
     """Compare an order about its last receipt with all folios of its reservation, which have their refunds."""
     try:
         postings = postings_of(order, terms)
     except UnbookableError as error:
         return [Difference(order.order_id, order.receipt.number if order.receipt else None, str(error))]
-    own = [each for each in _found(folios) if each.reference.endswith(f" {order.order_id}")]
+    own = [each for each in folios.posted() if (each.reference or "").endswith(f" {order.order_id}")]
     return [*_of_postings(order, postings, own, now), *_unasked(order, postings, own)]
 
 
 def _of_postings(
-    order: OrderData, postings: tuple[AnyPosting, ...], own: list[_Found], now: datetime
+    order: OrderData, postings: tuple[AnyPosting, ...], own: list[Posted], now: datetime
 ) -> Iterator[Difference]:
     receipts = {each.sequence: each for each in order.receipts}
     for posting in postings:
         receipt = receipts[posting.sequence]
-        entries = [each.entry for each in own if each.name == _name(posting)]
+        entries = [each.entry for each in own if each.is_of(posting)]
         here = [each for each in entries if each.moved_to is None]
         if not entries:
             is_recent = receipt.issued_at > now - RECENT
@@ -79,29 +66,11 @@ def _of_postings(
                 yield Difference(order.order_id, receipt.number, f"{_words(posting)} {said}")
 
 
-def _unasked(order: OrderData, postings: tuple[AnyPosting, ...], own: list[_Found]) -> Iterator[Difference]:
-    known = set(map(_name, postings))
+def _unasked(order: OrderData, postings: tuple[AnyPosting, ...], own: list[Posted]) -> Iterator[Difference]:
     for each in own:
-        if each.name not in known and each.entry.moved_to is None:
-            number = each.reference.partition(" ")[0]
+        if each.entry.moved_to is None and not any(map(each.is_of, postings)):
+            number = (each.reference or "").partition(" ")[0]
             yield Difference(order.order_id, None, f"no receipt asks for the {each.kind.__name__.lower()} {number}")
-
-
-def _found(folios: tuple[Folio, ...]) -> Iterator[_Found]:
-    charges = {each.id: each.receipt for folio in folios for each in folio.charges}
-    for folio in folios:
-        for each in folio.charges:
-            yield _Found(Charge, each.receipt or "", each)
-        for each in folio.payments:
-            yield _Found(Payment, each.receipt or "", each)
-        for each in folio.refunds:
-            yield _Found(Refund, each.receipt or "", each)
-        for each in folio.allowances:
-            yield _Found(Allowance, each.reason or "", each, charges.get(each.source_charge_id or ""))
-
-
-def _name(posting: AnyPosting) -> tuple[type[AnyPosting], str, str | None]:
-    return type(posting), posting.reference, posting.charge if isinstance(posting, Allowance) else None
 
 
 def _words(posting: AnyPosting) -> str:

@@ -67,6 +67,21 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """An entry, and what names the posting that made it."""
+
+    kind: type[AnyPosting]
+    reference: str | None
+    entry: Entry
+    charge: str | None = None
+    """The reference of the charge that an allowance is on."""
+
+    def is_of(self, posting: AnyPosting) -> bool:
+        charge = posting.charge if isinstance(posting, Allowance) else None
+        return (self.kind, self.reference, self.charge) == (type(posting), posting.reference, charge)
+
+
+@dataclass(frozen=True, slots=True)
 class Folios:
     """All folios of one reservation."""
 
@@ -75,22 +90,17 @@ class Folios:
 
     def has(self, posting: AnyPosting) -> bool:
         """Whether it was made: by an attempt that did not learn of it, or that the ledger has lost."""
-        match posting:
-            case Charge(reference=reference):
-                return any(each.receipt == reference for _, each in self._charges())
-            case Payment(reference=reference):
-                return any(each.receipt == reference for folio in self.all for each in folio.payments)
-            case Refund(reference=reference):
-                return any(each.receipt == reference for folio in self.all for each in folio.refunds)
-            case Allowance(reference=reference, charge=charge):
-                sources = {each.id for _, each in self._charges() if each.receipt == charge}
-                return any(
-                    each.reason == reference and each.source_charge_id in sources
-                    for folio in self.all
-                    for each in folio.allowances
-                )
-            case _:
-                assert_never(posting)
+        return any(each.is_of(posting) for each in self.posted())
+
+    def posted(self) -> Iterator[Posted]:
+        """Every entry, the order's and others."""
+        charges = {each.id: each.receipt for _, each in self._charges()}
+        for folio in self.all:
+            yield from (Posted(Charge, each.receipt, each) for each in folio.charges)
+            yield from (Posted(Payment, each.receipt, each) for each in folio.payments)
+            yield from (Posted(Refund, each.receipt, each) for each in folio.refunds)
+            for each in folio.allowances:
+                yield Posted(Allowance, each.reason, each, charges.get(each.source_charge_id or ""))
 
     def target_of(self, posting: AnyPosting) -> Target:
         """Raises UnbookableError if no folio can take it."""

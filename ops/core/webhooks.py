@@ -178,7 +178,6 @@ async def orders_with_receipts(
 
     Raises NotDoneError for an unknown property, and StoreUnavailableError.
     """
-    await store.sync_clock()
     extras = ExtrasStore(store)
     if await extras.property_of(PropertyId(property_id)) is None:
         raise NotDoneError(f"There is no property {property_id}.")

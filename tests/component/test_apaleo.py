@@ -46,7 +46,7 @@ from tests.support.apaleo import (
     send,
     settings_for,
 )
-from tests.support.apaleo_stand_in import CLIENT_ID, CLIENT_SECRET, StandIn, StandInFolio
+from tests.support.apaleo_stand_in import CLIENT_SECRET, StandIn, StandInFolio
 from tests.support.collector import kept_spans
 from tests.support.fake_store import FakeStore
 from tests.support.serving import Served
@@ -566,7 +566,7 @@ class Bench:
     api: ApaleoApi = field(init=False)
 
     def __post_init__(self) -> None:
-        self.api = ApaleoApi.of(self.stand_in.url, self.stand_in.url, CLIENT_ID, CLIENT_SECRET, 10.0)
+        self.api = ApaleoApi.of(settings_for(self.stand_in, apaleo_timeout=10.0))
 
     def booking(self, life: Life | None = None) -> Booking:
         ledgers: Any = ledgers_in(self.store)

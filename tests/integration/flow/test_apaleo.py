@@ -129,7 +129,7 @@ async def test_a_paid_order_and_the_refund_of_a_line_are_on_the_folio_once_and_t
     assert (about.order_id, about.reservation_id) == (order_id, folio.reservation_id)
     assert [each.receipt_kind for each in about.receipts] == ["payment", "refund"]
     terms = settings_for(hotel.stand_in).terms
-    reads, shown = ApaleoApi.of_settings(settings_for(hotel.stand_in)), datetime.now(UTC) + RECENT
+    reads, shown = ApaleoApi.of(settings_for(hotel.stand_in)), datetime.now(UTC) + RECENT
     folios = await folios_of(reads, about, terms, refunds=True)
     assert differences(about, terms, folios, shown) == []
     folio.refunds.clear()

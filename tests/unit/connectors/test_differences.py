@@ -7,7 +7,7 @@ import pytest
 
 from chassis.amounts import major_units
 from connectors.apaleo.differences import RECENT, Difference, differences
-from connectors.apaleo.folios import Folio
+from connectors.apaleo.folios import Folio, Folios
 from connectors.apaleo.postings import Allowance, AnyPosting, Charge, Payment, Refund, Terms, postings_of
 from contracts.webhooks import OrderData
 from tests.support.apaleo import AT, ORDER_ID, TERMS, failed, order, payment, refund
@@ -51,7 +51,7 @@ def compared(
         Folio.model_validate({"id": f"f{number}", "balance": {"currency": "EUR"}, **each})
         for number, each in enumerate((lists, *more))
     )
-    return differences(about, terms, folios, LATER)
+    return differences(about, terms, Folios(folios, about.order_id), LATER)
 
 
 def said(found: list[Difference]) -> list[str]:
@@ -87,7 +87,7 @@ def test_an_entry_that_is_missing_is_named_with_its_receipt(name: str, place: in
 def test_what_a_young_receipt_asks_for_may_still_come() -> None:
     folio = Folio.model_validate({"id": "f", "balance": {"currency": "EUR"}})
 
-    found = differences(order([PAID]), TERMS, (folio,), AT + RECENT - timedelta(seconds=1))
+    found = differences(order([PAID]), TERMS, Folios((folio,), ORDER_ID), AT + RECENT - timedelta(seconds=1))
 
     assert len(found) == 3
     assert all(each.is_recent for each in found)
