@@ -44,9 +44,9 @@ class Driver:
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
         # httpx looks through all of a client's connections at each request.
-        limits = httpx.Limits(max_connections=None, keepalive_expiry=2)  # the servers: 5 s
         self._clients = [
-            httpx.AsyncClient(timeout=60, limits=limits, trust_env=False, verify=PLAIN_HTTP) for _ in range(_CLIENTS)
+            httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=None), trust_env=False, verify=PLAIN_HTTP)
+            for _ in range(_CLIENTS)
         ]
 
     async def __aenter__(self) -> Self:

@@ -49,7 +49,7 @@ class _Drive:
         self._stack = stack
 
     async def all(self, orders: int, guests: int, sessions: int, latency_ms: int, stored: int) -> None:
-        limits = httpx.Limits(max_connections=600, keepalive_expiry=2)  # the servers: 5 s
+        limits = httpx.Limits(max_connections=600)
         async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False) as http:
             self._http = http
             await self._orders(20, 4, warm_up=True)

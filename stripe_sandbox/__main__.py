@@ -86,6 +86,7 @@ def serve(
         port=port,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=75,  # longer than clients: who closes first must not be the one that is sent a request
         timeout_graceful_shutdown=1,
         server_header=False,
         date_header=False,

@@ -86,8 +86,7 @@ class _Demo:
         self._day_of_slot: date | None = None
 
     async def play(self) -> int:
-        # The servers close a connection that was idle for 5 s, and so would this client, at the same moment.
-        limits = httpx.Limits(max_connections=200, keepalive_expiry=2)
+        limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as http:
             self._http = http
             await self._quiet_count()
