@@ -154,6 +154,14 @@ def explain_unreachable() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def print_line(line: str) -> None:
+    """Print one of many lines for a program. If that has left, as `head` does, the command ends without a word."""
+    try:
+        typer.echo(line)
+    except BrokenPipeError:
+        console.on_broken_pipe()
+
+
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 

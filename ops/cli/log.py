@@ -17,6 +17,7 @@ from ops.cli.console import (
     acting_as,
     console,
     needs,
+    print_line,
     stderr,
     with_session,
 )
@@ -164,7 +165,7 @@ def _offset(text: str) -> Offset:
 
 def _print(seen: RecordedMessage, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(seen.model_dump_json())
+        print_line(seen.model_dump_json())
         return
     when = f"{seen.sent_at:%m-%d %H:%M:%S}" if seen.sent_at else "-"
     failure = f"  {seen.error_type}: {seen.error}" if seen.error else ""

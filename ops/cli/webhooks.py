@@ -23,6 +23,7 @@ from ops.cli.console import (
     given_reason,
     needs,
     print_json,
+    print_line,
     stderr,
     table_of,
     with_session,
@@ -279,7 +280,7 @@ def export(
 
     async def print_all(desk: OperatorSession) -> None:
         async for order in orders_with_receipts(desk.store, property_id, begin, end):
-            typer.echo(order.model_dump_json())
+            print_line(order.model_dump_json())
 
     _run(data_dir, print_all)
 
