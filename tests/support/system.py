@@ -520,11 +520,26 @@ class System:
                     return False
         return True
 
-    async def log_of(self, order_id: str) -> Counter[str]:
-        """How many messages of each kind the log has for one order; one that was published twice counts once."""
+    async def log_of(self, order_id: str, *awaited: str) -> Counter[str]:
+        """How many messages of each kind the log has for one order; one that was published twice counts once.
+
+        `awaited`: kinds that must be in it before it is returned. A document shows a decision before the messages of
+        that decision are published.
+        """
         needle = order_id.encode()
-        found = {(message.message_id, message.type or "") for message in await self.log() if needle in message.body}
-        return Counter(kind for _, kind in found)
+
+        async def has_awaited() -> Counter[str] | None:
+            found = {(message.message_id, message.type or "") for message in await self.log() if needle in message.body}
+            kinds = Counter(kind for _, kind in found)
+            return kinds if kinds.keys() >= set(awaited) else None
+
+        if awaited:
+            return await until(has_awaited, f"the log has {', '.join(awaited)} of {order_id}")
+        return await has_awaited() or Counter()
+
+    async def times_logged(self, order_id: str, kind: str) -> int:
+        """How many messages of a kind the log has for one order, once it has one."""
+        return (await self.log_of(order_id, kind))[kind]
 
 
 def iso8601(time: timedelta) -> str:

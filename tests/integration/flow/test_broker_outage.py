@@ -95,7 +95,7 @@ async def test_a_payment_made_meanwhile_is_confirmed_by_the_psps_retry(outage: O
     await outage.guest.sees(outage.paid_meanwhile, status="confirmed", payment_status="paid", within=RECOVERY)
 
     assert len(await outage.system.intents(outage.paid_meanwhile)) == 1
-    assert (await outage.system.log_of(outage.paid_meanwhile))["orders.order-confirmed.v1"] == 1
+    assert await outage.system.times_logged(outage.paid_meanwhile, "orders.order-confirmed.v1") == 1
 
 
 async def test_the_same_key_after_the_outage_places_the_order_once(outage: Outage) -> None:

@@ -83,8 +83,7 @@ async def test_an_owner_makes_an_extra_and_a_guest_orders_it_at_the_version_it_i
     }, "what has the wrong type, and what breaks a rule"
     body(await owner.asks("POST", "catalogue/alm-yoga/retire", {"version": 2}), 200)
     problem(await system.guest().place(YOGA_LINE), 422, "extra-inactive")
-    traced = {m.type for m in await system.log()}
-    assert {"catalogue.extra-defined.v1", "catalogue.extra-changed.v1", "catalogue.extra-retired.v1"} <= traced
+    await system.log_of("alm-yoga", *(f"catalogue.extra-{change}.v1" for change in ("defined", "changed", "retired")))
 
 
 async def test_the_property_of_the_file_is_a_document_that_its_owner_changes(system: System, guest: Guest) -> None:

@@ -24,7 +24,7 @@ async def test_the_same_key_ten_times_at_once_places_one_order_and_gets_one_answ
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert await system.documents["orders"].count_documents({"state.guest.guest_id": guest.guest_id}) == 1
-    assert (await system.log_of(answers[0].json()["order_id"]))["orders.order-pending-payment.v1"] == 1
+    assert await system.times_logged(answers[0].json()["order_id"], "orders.order-pending-payment.v1") == 1
 
 
 async def test_the_same_key_after_the_confirmation_still_gets_the_first_answer(system: System, guest: Guest) -> None:

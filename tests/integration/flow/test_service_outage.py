@@ -32,7 +32,7 @@ async def test_an_order_waits_in_the_queue_while_the_extras_service_is_stopped(b
     assert waiting == 1
     order = await guest.sees(accepted["order_id"], status="pending_payment")
     assert (await guest.order(key="early"))["order_id"] == order["order_id"]
-    assert (await breakable.log_of(accepted["order_id"]))["orders.order-pending-payment.v1"] == 1
+    assert await breakable.times_logged(accepted["order_id"], "orders.order-pending-payment.v1") == 1
 
 
 @pytest.mark.parametrize("part", [PAYMENTS, ADAPTER])

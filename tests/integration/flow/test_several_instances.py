@@ -68,6 +68,7 @@ async def test_every_guest_is_answered_by_the_gateway_that_was_asked_and_each_fa
         order_id = order["order_id"]
         ending = "confirmed" if number < GUESTS // 2 else "expired"
         await guest.sees(order_id, status=ending, within=60)
+        await pair.system.log_of(order_id, f"orders.order-{ending}.v1")
     counted = await facts(pair.system)
     for kind, count in (
         ("order-pending-payment", GUESTS),

@@ -14,6 +14,7 @@ from stripe_sandbox.webhooks import sign
 from tests.support.guest import Guest, Json, body
 from tests.support.serving import Served
 from tests.support.system import ADAPTER, WEBHOOK_SECRET, System
+from tests.support.waiting import until
 
 LIMIT = 256 * 1024
 
@@ -137,6 +138,7 @@ async def test_a_signed_body_that_is_no_event_is_refused(system: System, content
 
 async def test_an_event_of_an_unknown_type_is_taken_and_ignored(system: System, guest: Guest) -> None:
     order_id = (await guest.order())["order_id"]
+    await until(system.webhooks_delivered, "no webhook of another test is on its way")
     before = await system.counted(ADAPTER, "bellhop_messages_handled", kind="webhook", outcome="ignored")
 
     answer = await system.post_event(event_about(order_id, "climate.order.delivered"))

@@ -52,7 +52,7 @@ async def test_an_order_is_charged_only_after_the_hotel_has_approved_it(
     assert confirmed["total"]["amount"] == await captured(system, order_id) == PRICE
     again = body(await desk.approve(order_id), 200)
     assert again["status"] == "confirmed"
-    assert (await system.log_of(order_id))["psp.capture-psp-session.v1"] == 1
+    assert await system.times_logged(order_id, "psp.capture-psp-session.v1") == 1
     problem(await desk.decline(order_id), 409, "order-not-approvable")
     await is_clean(system)
 

@@ -73,7 +73,7 @@ async def test_a_payment_in_the_moment_of_the_deadline_confirms_the_order(hasty:
         body(await hasty.pay(session), 200)
 
     await guest.sees(order_id, status="confirmed", payment_status="paid")
-    log = await hasty.log_of(order_id)
+    log = await hasty.log_of(order_id, "payments.close-payment-session.v1")
     assert (log["payments.close-payment-session.v1"], log["orders.order-expired.v1"]) == (1, 0)
     assert await kept(hasty, order_id) == TOTAL
 
