@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 import httpx
 
@@ -32,14 +32,17 @@ class ManagementError(Exception):
 class Management:
     """The API at an address with user and password in it: `http://user:password@host:15672`.
 
-    With `https` the certificate is verified as those of `amqps` are: by the system's authorities, or those of the file
-    in SSL_CERT_FILE. `timeout` in seconds.
+    With `https` the certificate is verified as those of `amqps` are: by the authorities in the file that the address
+    names (`?cafile=PATH`); otherwise by the system's, or those of the file in SSL_CERT_FILE. `timeout` in seconds.
+    Raises ManagementError if the named file cannot be read.
     """
 
     def __init__(self, url: str, *, timeout: float | httpx.Timeout = _PATIENCE) -> None:
         self._timeout = timeout
         parts = urlsplit(url)
-        self._trusted = ssl.create_default_context() if parts.scheme == "https" else PLAIN_HTTP
+        self._trusted = (
+            _trusted(parse_qs(parts.query).get("cafile", [None])[-1]) if parts.scheme == "https" else PLAIN_HTTP
+        )
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         self._base = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         self._login = (unquote(parts.username or "guest"), unquote(parts.password or "guest"))
@@ -67,21 +70,23 @@ class Management:
             raise ManagementError(doing, "the answer is not JSON: is another service at this address?") from error
 
 
+def _trusted(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ManagementError(f"reading the certificates in {ca_file}", error.strerror or str(error)) from error
+
+
 def quoted(name: str) -> str:
     """A name as part of a path."""
     return quote(name, safe="")
 
 
 def named_management_url(environment: Mapping[str, str], amqp_url: str) -> str | None:
-    """BELLHOP_MANAGEMENT_URL (or its `_FILE`), with the broker's login if it has none; None if it is not set.
+    """BELLHOP_MANAGEMENT_URL (or its `_FILE`), with the broker's login and authorities if it names none; None if it is
+    not set.
 
     Raises SecretFileError.
     """
     url = secret_from(environment, VARIABLE) or secret_from(environment, _OLD_VARIABLE)
-    return with_login(url, amqp_url) if url else None
-
-
-def with_login(url: str, amqp_url: str) -> str:
-    """The API's address, with the login of the broker's address if it has none."""
-    api, userinfo = urlsplit(url), BrokerAddress(amqp_url).userinfo
-    return url if api.username or not userinfo else api._replace(netloc=f"{userinfo}@{api.netloc}").geturl()
+    return BrokerAddress(amqp_url).like_this(url) if url else None

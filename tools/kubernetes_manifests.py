@@ -19,7 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("small", "production")
-WITH_COMPONENTS = ("small-apaleo",)
+WITH_COMPONENTS = ("small-apaleo", "production-tls")
 """Overlays that add a component to another one."""
 OLDEST = "1.30"
 """The oldest Kubernetes whose schemas the objects are validated against."""

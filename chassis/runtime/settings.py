@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.runtime.secret_files import SecretFileError, SecretFiles, variables_of
 
 
@@ -62,7 +63,9 @@ class ProcessSettings(BaseSettings):
 class ServiceSettings(ProcessSettings):
     """For services on the bus: settings of the broker."""
 
-    amqp_url: SecretStr = Field(description="amqp://user:password@host:5672/vhost")
+    amqp_url: SecretStr = Field(
+        description="amqp://user:password@host:5672/vhost; with amqps, ?cafile=PATH names the authorities to trust"
+    )
     declare_topology: bool = Field(
         default=True, description="whether to declare exchanges and queues at start; otherwise they must exist"
     )
@@ -75,6 +78,12 @@ class ServiceSettings(ProcessSettings):
     )
     prefetch: int = Field(default=64, ge=1, description="messages handled at once, per queue")
     publish_timeout: float = Field(default=10.0, gt=0, description="seconds to wait for a publisher confirm")
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _names_a_broker(cls, value: SecretStr) -> SecretStr:
+        BrokerAddress(value.get_secret_value()).check()
+        return value
 
 
 class DocumentSettings(ProcessSettings):

@@ -11,7 +11,7 @@ from typing import Protocol
 from aio_pika.exceptions import AMQPError
 
 from chassis.messaging.amqp import connection_for_tools
-from chassis.messaging.broker_address import BrokerAddress
+from chassis.messaging.broker_address import BrokerAddress, BrokerAddressError
 from contracts.accounts import OPERATOR
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.private_files import write_private
@@ -143,6 +143,10 @@ class ExternalBroker(VhostsOverHttp):
         raise PartError("broker", "is not started by this stack: BELLHOP_AMQP_URL is set")
 
     def start(self) -> "ExternalBroker":
+        try:
+            BrokerAddress(self.url).check()
+        except BrokerAddressError as error:
+            raise PartError("broker", f"BELLHOP_AMQP_URL is set, but {error}.") from error
         if not can_connect(self.url):
             host = BrokerAddress(self.url).host
             raise PartError("broker", f"BELLHOP_AMQP_URL is set, but no connection to {host} succeeds with it.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chassis.messaging.broker_address import BrokerAddress
+from chassis.messaging.broker_address import BrokerAddress, BrokerAddressError
 from chassis.messaging.topology import TopologyMismatchError
 from contracts.accounts import ACCOUNTS
 from deploy.accounts import definitions, set_up
@@ -80,4 +80,9 @@ def _tell_otherwise(drift: Iterable[Drift], left: Mapping[str, str]) -> None:
 def settings_of_broker() -> tuple[str, str, dict[str, str]]:
     """The broker's address, its virtual host, and the passwords that are set."""
     amqp_url = secret_settings("BELLHOP_AMQP_URL").get("BELLHOP_AMQP_URL", "")
+    try:
+        if amqp_url:
+            BrokerAddress(amqp_url).check()
+    except BrokerAddressError as error:
+        end(str(error))
     return amqp_url, BrokerAddress(amqp_url).vhost, passwords_of(SERVER, (account.name for account in ACCOUNTS))

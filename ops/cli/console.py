@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chassis.errors import NewerDocumentError, StoreUnavailableError
+from chassis.messaging.broker_address import BrokerAddressError
 from chassis.runtime.secret_files import SecretFileError
 from chassis.web.tokens import Operator, OperatorRole
 from deploy.local.system_env import StaleStackError
@@ -133,6 +134,7 @@ def explain_unreachable() -> Iterator[None]:
         NotAllowedError,
         MixedSystemError,
         OtherPartError,
+        BrokerAddressError,
         SecretFileError,
         AccountMistakesError,
         NoSuchLetterError,

@@ -100,8 +100,9 @@ async def _accounts_and_nodes(target: Target) -> AsyncIterator[Finding]:
     if target.management_url is None:
         yield Finding("broker", what, "none: bindings, accounts and nodes were not compared")
         return
-    management, vhost = Management(target.management_url), BrokerAddress(target.amqp_url).vhost
+    vhost = BrokerAddress(target.amqp_url).vhost
     try:
+        management = Management(target.management_url)
         drift = await asyncio.to_thread(drift_at, management, vhost)
         nodes = await asyncio.to_thread(management.call, "GET", "/api/nodes")
         permissions = await asyncio.to_thread(management.call, "GET", f"/api/vhosts/{quoted(vhost)}/permissions")

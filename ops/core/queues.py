@@ -15,7 +15,7 @@ from chassis.messaging.amqp import server_version
 from chassis.messaging.broker_address import BrokerAddress
 from chassis.messaging.envelope import utc_now
 from contracts.topology import MARK, QUEUES
-from deploy.management import Management, ManagementError, quoted, with_login
+from deploy.management import Management, ManagementError, quoted
 from deploy.topology_drift import by_queue, drift_of
 from ops.core.dead_letters.letters import DeadLetter
 from ops.core.message_log.stream import LogStream, NoLogError
@@ -142,7 +142,8 @@ async def _listed(target: Target) -> tuple[Any, Any, Any] | None:
     """Queues, exchanges and bindings by the management API; None where there is none, or it does not answer."""
     if target.management_url is None:
         return None
-    url, vhost = with_login(target.management_url, target.amqp_url), quoted(BrokerAddress(target.amqp_url).vhost)
+    broker = BrokerAddress(target.amqp_url)
+    url, vhost = broker.like_this(target.management_url), quoted(broker.vhost)
 
     def listed() -> tuple[Any, Any, Any]:
         management = Management(url, timeout=_API_TIMEOUT)

@@ -92,13 +92,14 @@ class Target:
         """From the environment, where it names all of it; else the local stack of that folder.
 
         Never a part from here and a part from there. Raises NoSystemError, StaleStackError, MixedSystemError,
-        OtherPartError and SecretFileError.
+        OtherPartError, SecretFileError and BrokerAddressError.
         """
         env = os.environ
         installation = env.get("BELLHOP_INSTALLATION") or INSTALLATION
         named = {name: value for name in (*ADDRESSES, *DETAILS) if (value := secret_from(env, name))}
         if all(name in named for name in ADDRESSES):
             amqp_url, mongodb_url, key = (named[name] for name in ADDRESSES)
+            BrokerAddress(amqp_url).check()
             return cls(
                 amqp_url,
                 mongodb_url,

@@ -6,6 +6,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
+from chassis.messaging.broker_address import BrokerAddress
 from deploy.local.broker import ExternalBroker, LocalBroker, find_rabbitmq
 from deploy.local.ports import HOST, Ports
 from deploy.local.store import Store
@@ -42,15 +43,20 @@ def broker_with_tls(authority: Path, tmp_path_factory: pytest.TempPathFactory) -
     broker.stop()
 
 
-@pytest.fixture
-def trusted(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the environment of services and commands names a company's authority."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+@pytest.fixture(params=["environment", "address"])
+def trusted(
+    request: pytest.FixtureRequest, broker_with_tls: ExternalBroker, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> ExternalBroker:
+    """The broker, with the company's authority named for all of a process's connections, or for the broker's alone."""
+    if request.param == "environment":
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        return broker_with_tls
+    url = f"{broker_with_tls.url}?cafile={authority}"
+    return ExternalBroker(url, BrokerAddress(url).like_this(str(broker_with_tls.management_url)))
 
 
-@pytest.mark.usefixtures("trusted")
-async def test_an_order_is_paid_over_tls(broker_with_tls: ExternalBroker, store: Store) -> None:
-    async with system_on(broker_with_tls, store) as system:
+async def test_an_order_is_paid_over_tls(trusted: ExternalBroker, store: Store) -> None:
+    async with system_on(trusted, store) as system:
         order_id = await paid_order(system, system.guest())
 
         assert order_id
@@ -61,3 +67,18 @@ async def test_a_broker_that_an_unknown_authority_vouches_for_is_not_talked_to(b
         await aio_pika.connect(broker_with_tls.url)
     with pytest.raises(ManagementError, match="CERTIFICATE_VERIFY_FAILED"):
         Management(str(broker_with_tls.management_url)).call("GET", "/api/overview")
+
+
+async def test_an_authority_in_the_address_replaces_the_machines(
+    broker_with_tls: ExternalBroker, authority: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    another, _ = certificate(tmp_path)
+    address = BrokerAddress(f"{broker_with_tls.url}?cafile={another}")
+
+    with pytest.raises(aio_pika.exceptions.AMQPConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+        await aio_pika.connect(address.url)
+    with pytest.raises(ManagementError, match="CERTIFICATE_VERIFY_FAILED"):
+        Management(address.like_this(str(broker_with_tls.management_url))).call("GET", "/api/overview")
+    with pytest.raises(ManagementError, match=r"reading the certificates in /no/such/file"):
+        Management("https://localhost/?cafile=/no/such/file")

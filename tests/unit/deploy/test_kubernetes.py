@@ -10,12 +10,14 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from chassis.messaging.broker_address import BrokerAddress
 from chassis.runtime.settings import ProcessSettings, load
 from connectors.apaleo.app import SERVICE as APALEO
 from connectors.apaleo.settings import ApaleoSettings
 from contracts.accounts import ACCOUNTS, BY_NAME
 from ops.cli.account_passwords import password_variable
 from ops.cli.broker import SERVER
+from tests.support.certificates import certificate
 from tests.support.compose import SETTINGS, resolved, services, variable_of, variables_of
 from tools.kubernetes_manifests import (
     OVERLAYS,
@@ -36,9 +38,10 @@ STEPS = ["foundation", "topology", "receiver", "sender", "check"]
 OURS = re.compile(r"BELLHOP_|STRIPE_|RABBITMQ_")
 ALL_OVERLAYS = (*OVERLAYS, *WITH_COMPONENTS)
 RENDERED = {overlay: objects(rendered_file(overlay).read_text(encoding="utf-8")) for overlay in ALL_OVERLAYS}
-WITH_APALEO = "small-apaleo"
+WITH_APALEO, WITH_TLS = WITH_COMPONENTS
 PODS = [
     *((overlay, name) for overlay in OVERLAYS for name in (*SERVICES, *CHECKS, "topology")),
+    *((WITH_TLS, name) for name in (*SERVICES, *CHECKS, "topology")),
     (WITH_APALEO, APALEO),
 ]
 
@@ -396,6 +399,56 @@ def test_the_connector_hears_the_webhook_service_and_reaches_the_store_and_apale
     assert public in [rule.get("to") for rule in named(WITH_APALEO, "NetworkPolicy")[APALEO]["spec"]["egress"]]
 
 
+def test_with_tls_every_way_to_the_broker_has_the_port_of_tls_and_no_other_way_is_changed() -> None:
+    ports = {5672: 5671, 15672: 15671, 15692: 15691}
+
+    for direction in ("egress", "ingress"):
+        assert allowed(direction, WITH_TLS) == {
+            (pod, peer, ports.get(port, port)) for pod, peer, port in allowed(direction)
+        }
+    before, after = settings_of("production", "gateway"), settings_of(WITH_TLS, "gateway")
+    assert after == before | {"BELLHOP_MANAGEMENT_URL": "https://rabbitmq:15671"}
+    assert named(WITH_TLS, "RabbitmqCluster")["rabbitmq"]["spec"]["tls"] == {
+        "secretName": "rabbitmq-tls",
+        "disableNonTLSListeners": True,
+    }
+    assert len(RENDERED[WITH_TLS]) == len(RENDERED["production"])
+
+
+@pytest.mark.parametrize("name", [*SERVICES, *CHECKS, "topology"])
+def test_with_tls_a_pod_has_the_brokers_authority_where_its_address_says_and_never_the_key(
+    name: str, tmp_path: Path
+) -> None:
+    plain, secure = container("production", name), container(WITH_TLS, name)
+    url, own = (
+        given("production", name)["BELLHOP_AMQP_URL"]["value"],
+        given(WITH_TLS, name)["BELLHOP_AMQP_URL"]["value"],
+    )
+    [added] = [mount for mount in secure["volumeMounts"] if mount not in plain["volumeMounts"]]
+    [volume] = [each for each in workloads(WITH_TLS)[name]["spec"]["volumes"] if each["name"] == added["name"]]
+    [item] = volume["secret"]["items"]
+    file = f"{added['mountPath']}/{item['path']}"
+
+    assert own == url.replace("amqp:", "amqps:").replace("rabbitmq:5672/", f"rabbitmq:5671/?cafile={file}")
+    assert (volume["secret"]["secretName"], item["key"]) == ("rabbitmq-tls", "ca.crt")
+    entries = [entry | {"value": url} if entry["name"] == "BELLHOP_AMQP_URL" else entry for entry in secure["env"]]
+    same = {"env": entries, "envFrom": plain["envFrom"], "volumeMounts": plain["volumeMounts"]}
+    assert secure | same == plain
+    authority, _ = certificate(tmp_path)
+    BrokerAddress(re.sub(r"\$\(\w+\)", "word", own).replace(file, str(authority))).check()
+
+
+def test_with_tls_keda_has_the_brokers_authority() -> None:
+    [asked] = named("production", "TriggerAuthentication").values()
+    [secure] = named(WITH_TLS, "TriggerAuthentication").values()
+
+    added = [each for each in secure["spec"]["secretTargetRef"] if each not in asked["spec"]["secretTargetRef"]]
+    assert {(each["parameter"], each["name"], each["key"]) for each in added} == {
+        ("tls", "scaler", "tls"),
+        ("ca", "rabbitmq-tls", "ca.crt"),
+    }
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_what_no_policy_allows_is_denied(overlay: str) -> None:
     denied = named(overlay, "NetworkPolicy")["deny-all"]["spec"]
@@ -457,8 +510,10 @@ def test_the_page_lists_every_secret_with_its_keys() -> None:
         for key in keys_in(row[1])
     }
 
-    assert listed == {*references("production"), *references(WITH_APALEO), ("scaler", "host")}
+    of_tls = {("rabbitmq-tls", key) for key in ("tls.crt", "tls.key", "ca.crt")}
+    of_keda = {("scaler", "host"), ("scaler", "tls")}
+    assert listed == {*references("production"), *references(WITH_APALEO), *of_tls, *of_keda}
 
 
 def keys_in(cell: str) -> list[str]:
-    return re.findall(r"`(\w+)`", cell)
+    return re.findall(r"`([\w.]+)`", cell)

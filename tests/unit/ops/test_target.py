@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from deploy.local import system_env
 from deploy.management import named_management_url
+from ops.cli.console import explain_unreachable
 from ops.core.target import ADDRESSES, DETAILS, MixedSystemError, NoSystemError, OtherPartError, Target
 from tests.support import local_stack
 
@@ -45,6 +47,20 @@ def test_a_part_of_a_system_in_the_environment_is_never_filled_up_from_the_local
     assert all(missing in said.partition("not set:")[2] for missing in ADDRESSES if missing != name)
     assert "secret" not in said
     assert "elsewhere.example" not in said
+
+
+def test_an_address_that_names_no_broker_is_refused_with_a_sentence(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (ELSEWHERE | {"BELLHOP_AMQP_URL": "rabbit://op:secret@rabbit.example/"}).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(typer.Exit) as ended, explain_unreachable():
+        Target.from_environment(stack)
+
+    said = capsys.readouterr().err
+    assert ended.value.exit_code == 2
+    assert said == "the broker's address is not of the form amqp://user:password@host:5672/vhost\n"
 
 
 def test_a_system_that_is_named_whole_is_used_as_it_is(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
