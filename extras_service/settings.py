@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chassis.runtime.settings import EraseAfter, StoreSettings
+from chassis.runtime.settings import EraseAfter
+from chassis.storage.settings import StoreSettings
 from extras_service.order.placement import Terms
 
 _DEFAULT = Terms()

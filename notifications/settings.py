@@ -7,9 +7,10 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field, SecretStr, field_validator, model_validator
 
-from chassis.runtime.settings import EraseAfter, StoreSettings
+from chassis.runtime.settings import EraseAfter
 from chassis.seal import SealKeys
 from chassis.storage.retention import Retention
+from chassis.storage.settings import StoreSettings
 from chassis.web.receipt_emails import is_plausible
 from chassis.web.token_settings import LOOPBACK
 from notifications.mail.decide import Terms

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic import AliasChoices, Field
 
-from chassis.runtime.settings import StoreSettings
+from chassis.storage.settings import StoreSettings
 from payment_service.payment.polling import DEFAULT, Polls
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chassis.runtime.settings import StoreSettings
 from chassis.seal import SealKeys
 from chassis.storage.retention import Retention
+from chassis.storage.settings import StoreSettings
 from webhooks.wiring import Terms
 
 _DEFAULT = Terms()

@@ -15,7 +15,6 @@ from chassis.messaging.consumer import Consumer, Handlers
 from chassis.runtime.background import Loop, run_loops
 from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.settings import StoreSettings
 from chassis.runtime.startup import (
     VERSION,
     bus_checks,
@@ -27,6 +26,7 @@ from chassis.runtime.startup import (
     web_app,
 )
 from chassis.runtime.waiting import Waiting
+from chassis.storage.settings import StoreSettings
 from chassis.storage.store import Store
 from chassis.storage.write_path import WritePath
 from contracts.accounts import BY_NAME

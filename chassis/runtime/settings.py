@@ -86,18 +86,6 @@ class ServiceSettings(ProcessSettings):
         return value
 
 
-class DocumentSettings(ProcessSettings):
-    """For processes that keep documents."""
-
-    mongodb_url: SecretStr = Field(description="mongodb://host:27017")
-    mongodb_database: str = "bellhop"
-    store_timeout: float = Field(default=5.0, gt=0, description="seconds to wait for the store to answer")
-
-
-class StoreSettings(ServiceSettings, DocumentSettings):
-    """For services on the bus that keep documents."""
-
-
 EraseAfter = Annotated[
     timedelta | None,
     Field(

@@ -26,13 +26,13 @@ from chassis.runtime.background import Loop
 from chassis.runtime.clock import SYNC_EVERY, SharedClock
 from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.settings import DocumentSettings
 from chassis.runtime.tracing import Kind
 from chassis.storage.documents import Listed, ModelT, Position
 from chassis.storage.driver_errors import translated
 from chassis.storage.group_commit import GroupCommit
 from chassis.storage.parked_outbox import PARKED_SINCE, ParkedOutbox
 from chassis.storage.records import MongoRecords
+from chassis.storage.settings import DocumentSettings
 from chassis.storage.stored_document import Stored, document_of, state_of, stored_of
 from chassis.storage.windows import Windows
 

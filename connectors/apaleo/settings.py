@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from chassis.runtime.settings import DocumentSettings
 from chassis.storage.retention import Retention
+from chassis.storage.settings import DocumentSettings
 from connectors.apaleo.postings import DEFAULT_LANGUAGE, Terms
 
 NOT_STATED = "none"

@@ -19,6 +19,7 @@ from rich.text import Text
 from chassis.errors import NewerDocumentError, StoreUnavailableError
 from chassis.messaging.broker_address import BrokerAddressError
 from chassis.runtime.secret_files import SecretFileError
+from chassis.storage.settings import StoreAddressError
 from chassis.web.tokens import Operator, OperatorRole
 from deploy.local.system_env import StaleStackError
 from ops.core.authorization import NotAllowedError, authorized
@@ -135,6 +136,7 @@ def explain_unreachable() -> Iterator[None]:
         MixedSystemError,
         OtherPartError,
         BrokerAddressError,
+        StoreAddressError,
         SecretFileError,
         AccountMistakesError,
         NoSuchLetterError,

@@ -15,6 +15,7 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.envelope import Envelope
 from chassis.runtime.metrics import Metrics
 from chassis.runtime.secret_files import secret_from
+from chassis.storage.settings import check_store_address
 from chassis.storage.store import Store
 from contracts.message import Command
 from contracts.psp_accounts import DEFAULT_ACCOUNT
@@ -92,7 +93,7 @@ class Target:
         """From the environment, where it names all of it; else the local stack of that folder.
 
         Never a part from here and a part from there. Raises NoSystemError, StaleStackError, MixedSystemError,
-        OtherPartError, SecretFileError and BrokerAddressError.
+        OtherPartError, SecretFileError, BrokerAddressError and StoreAddressError.
         """
         env = os.environ
         installation = env.get("BELLHOP_INSTALLATION") or INSTALLATION
@@ -100,6 +101,7 @@ class Target:
         if all(name in named for name in ADDRESSES):
             amqp_url, mongodb_url, key = (named[name] for name in ADDRESSES)
             BrokerAddress(amqp_url).check()
+            check_store_address(mongodb_url)
             return cls(
                 amqp_url,
                 mongodb_url,

@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from chassis.runtime.settings import StoreSettings
+from chassis.storage.settings import StoreSettings
 from chassis.web.token_settings import TokenSettings
 
 

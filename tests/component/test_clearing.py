@@ -18,8 +18,8 @@ from chassis.runtime.background import Loop
 from chassis.runtime.document_service import document_service
 from chassis.runtime.health import Check
 from chassis.runtime.metrics import Metrics
-from chassis.runtime.settings import StoreSettings
 from chassis.runtime.waiting import Waiting
+from chassis.storage.settings import StoreSettings
 from chassis.storage.store import Store
 from chassis.storage.stored_document import Stored
 from chassis.storage.write_path import WritePath

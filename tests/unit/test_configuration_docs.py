@@ -11,7 +11,8 @@ from pydantic import AliasChoices, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from chassis.runtime.settings import DocumentSettings, ProcessSettings, ServiceSettings
+from chassis.runtime.settings import ProcessSettings, ServiceSettings
+from chassis.storage.settings import DocumentSettings
 from chassis.web.token_settings import TokenSettings
 from connectors.apaleo.settings import ApaleoSettings
 from extras_service.settings import ExtrasSettings

@@ -9,7 +9,8 @@ import pymongo.common
 from chassis.messaging import bus, replies
 from chassis.messaging import consumers as consuming
 from chassis.runtime import health
-from chassis.runtime.settings import ServiceSettings, StoreSettings
+from chassis.runtime.settings import ServiceSettings
+from chassis.storage.settings import StoreSettings
 from gateway import app as gateway_app
 from gateway.settings import GatewaySettings
 from psp_adapter import webhook

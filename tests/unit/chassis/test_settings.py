@@ -85,6 +85,8 @@ def test_a_missing_variable_stops_the_start_and_is_named(
         (AdapterSettings, "BELLHOP_SEAL_KEYS", "hush-no-fernet-key"),
         (GatewaySettings, "BELLHOP_SEAL_KEYS", " , "),
         (PaymentSettings, "BELLHOP_LOG_LEVEL", "hush-loud"),
+        (ExtrasSettings, "BELLHOP_MONGODB_URL", "mongodb://u:hu@sh@mongo.example/"),
+        (PaymentSettings, "BELLHOP_MONGODB_URL", "mongodb://u:hush@mongo.example/?tls=yes"),
         (GatewaySettings, "BELLHOP_AMQP_URL", "https://u:hush@rabbit.example/"),
         (ExtrasSettings, "BELLHOP_AMQP_URL", "amqps://u:hush@rabbit.example/?cafile=/no/such/file"),
     ],

@@ -49,10 +49,26 @@ def test_a_part_of_a_system_in_the_environment_is_never_filled_up_from_the_local
     assert "elsewhere.example" not in said
 
 
-def test_an_address_that_names_no_broker_is_refused_with_a_sentence(
-    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("variable", "address", "sentence"),
+    [
+        ("BELLHOP_AMQP_URL", "rabbit://op:secret@rabbit.example/", "the broker's address is not of the form amqp://"),
+        (
+            "BELLHOP_MONGODB_URL",
+            "mongo://op:secret@mongo.example/",
+            "the store's address is not of the form mongodb://",
+        ),
+    ],
+)
+def test_an_address_that_names_no_server_is_refused_with_a_sentence(
+    stack: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    address: str,
+    sentence: str,
 ) -> None:
-    for name, value in (ELSEWHERE | {"BELLHOP_AMQP_URL": "rabbit://op:secret@rabbit.example/"}).items():
+    for name, value in (ELSEWHERE | {variable: address}).items():
         monkeypatch.setenv(name, value)
 
     with pytest.raises(typer.Exit) as ended, explain_unreachable():
@@ -60,7 +76,8 @@ def test_an_address_that_names_no_broker_is_refused_with_a_sentence(
 
     said = capsys.readouterr().err
     assert ended.value.exit_code == 2
-    assert said == "the broker's address is not of the form amqp://user:password@host:5672/vhost\n"
+    assert said.startswith(sentence)
+    assert "secret" not in said
 
 
 def test_a_system_that_is_named_whole_is_used_as_it_is(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
