@@ -3,11 +3,11 @@
 import ssl
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import httpx
 
-from chassis.messaging.broker_address import BrokerAddress
+from chassis.messaging.broker_address import BrokerAddress, ca_file_of
 from chassis.runtime.secret_files import secret_from
 
 VARIABLE = "BELLHOP_MANAGEMENT_URL"
@@ -40,9 +40,7 @@ class Management:
     def __init__(self, url: str, *, timeout: float | httpx.Timeout = _PATIENCE) -> None:
         self._timeout = timeout
         parts = urlsplit(url)
-        self._trusted = (
-            _trusted(parse_qs(parts.query).get("cafile", [None])[-1]) if parts.scheme == "https" else PLAIN_HTTP
-        )
+        self._trusted = _trusted(ca_file_of(url)) if parts.scheme == "https" else PLAIN_HTTP
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         self._base = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         self._login = (unquote(parts.username or "guest"), unquote(parts.password or "guest"))

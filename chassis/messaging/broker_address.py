@@ -11,6 +11,11 @@ _PORT, _TLS_PORT = 5672, 5671
 _API_PORT, _TLS_API_PORT = 15672, 15671
 
 
+def ca_file_of(url: str) -> str | None:
+    """The `cafile` of a server's address; None if it names none."""
+    return parse_qs(urlsplit(url).query).get("cafile", [None])[-1]
+
+
 class BrokerAddressError(ValueError):
     """An address that leads to no broker, or not as securely as it says. The text holds no password."""
 
@@ -71,7 +76,7 @@ class BrokerAddress:
     @property
     def ca_file(self) -> str | None:
         """The file with the authorities that may sign the broker's certificate; None: those of the machine."""
-        return parse_qs(self._parts.query).get("cafile", [None])[-1]
+        return ca_file_of(self.url)
 
     @property
     def userinfo(self) -> str:
@@ -89,7 +94,7 @@ class BrokerAddress:
         api = urlsplit(management_url)
         if self.userinfo and not api.username:
             api = api._replace(netloc=f"{self.userinfo}@{api.netloc}")
-        if self.ca_file and api.scheme == "https" and "cafile" not in parse_qs(api.query):
+        if self.ca_file and api.scheme == "https" and ca_file_of(management_url) is None:
             api = api._replace(query=urlencode({"cafile": self.ca_file}))
         return api.geturl()
 

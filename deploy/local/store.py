@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from chassis.storage.settings import StoreAddressError, check_store_address
 from deploy.local.ports import HOST, Ports, accepts
 from deploy.local.process import PartError, Process
 
@@ -89,6 +90,10 @@ class ExternalStore:
         raise PartError("store", "is not started by this stack: BELLHOP_MONGODB_URL is set")
 
     def start(self) -> "ExternalStore":
+        try:
+            check_store_address(self.url)
+        except StoreAddressError as error:
+            raise PartError("store", f"BELLHOP_MONGODB_URL is set, but {error}") from error
         if not can_ping(self.url, seconds=10):
             host = urlsplit(self.url).hostname
             raise PartError("store", f"BELLHOP_MONGODB_URL is set, but no server answers at {host} with it.")
