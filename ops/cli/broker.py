@@ -80,9 +80,10 @@ def _tell_otherwise(drift: Iterable[Drift], left: Mapping[str, str]) -> None:
 def settings_of_broker() -> tuple[str, str, dict[str, str]]:
     """The broker's address, its virtual host, and the passwords that are set."""
     amqp_url = secret_settings("BELLHOP_AMQP_URL").get("BELLHOP_AMQP_URL", "")
+    broker = BrokerAddress(amqp_url)
     try:
         if amqp_url:
-            BrokerAddress(amqp_url).check()
+            broker.check()
     except BrokerAddressError as error:
         end(str(error))
-    return amqp_url, BrokerAddress(amqp_url).vhost, passwords_of(SERVER, (account.name for account in ACCOUNTS))
+    return amqp_url, broker.vhost, passwords_of(SERVER, (account.name for account in ACCOUNTS))
