@@ -3,10 +3,11 @@
     python -m benchmarks.desk                       # 1,000 and 10,000 orders
     python -m benchmarks.desk --orders 1000000      # hours on a busy machine, and about 6 GB of memory
 
-A store of its own, filled with orders that one property got five minutes apart: 288 a day, each with a line two days
-later and a line without a day. Those of the last three days are confirmed, one in ten of the others has expired, one in
-10,000 is under review. No broker and no gateway: the lists are read by the extras service's own code. Each question is
-asked again and again; what is noted is its time, the store's processor time within it, and how many orders it brings.
+A store of its own, filled with orders five minutes apart: 288 a day, of which a large property gets 252 and a small one
+36. Each has a line two days later, and one in four a line without a day as well; the guests stay for five nights. Those
+of the last three days are confirmed, one in ten of the others has expired, one in 10,000 is under review. No broker and
+no gateway: the lists are read by the extras service's own code. Each question is asked again and again; what is noted
+is its time, the store's processor time within it, and how many orders it brings.
 """
 
 import asyncio
@@ -36,9 +37,10 @@ from extras_service.desk_lists import DeskLists
 
 REPEATED = 20
 EXTRAS = 20
-STAY = timedelta(days=2)
+ORDERED_AHEAD = timedelta(days=2)
+NIGHTS = timedelta(days=5)
 _DATABASE = "desk"
-_PROPERTY = "alpenhof"
+_LARGE, _SMALL = "alpenhof", "seaside"
 _GUEST = order(0).guest
 
 console = Console(highlight=False)
@@ -81,20 +83,25 @@ def _questions(lists: DeskLists, now: datetime, stored: int) -> list[tuple[str, 
 
     def listed(only: OrderFilter, after: str | None = None) -> Ask:
         async def ask() -> int:
-            page = await lists.page(ListPropertyOrders(property_id=_PROPERTY, only=only, after=after))
+            page = await lists.page(ListPropertyOrders(property_id=_LARGE, only=only, after=after))
             assert isinstance(page, PropertyOrders)
             return len(page.orders)
 
         return ask
 
     async def second_page() -> int:
-        first = await lists.page(ListPropertyOrders(property_id=_PROPERTY))
+        first = await lists.page(ListPropertyOrders(property_id=_LARGE))
         assert isinstance(first, PropertyOrders)
         return await listed(OrderFilter(), first.next)()
 
-    async def sheet() -> int:
-        found = await lists.sheet(GetDaySheet(property_id=_PROPERTY, day=now.date()))
-        return sum(len(extra.lines) for extra in (*found.extras, *found.any_day))
+    def sheet(property_id: str) -> Ask:
+        async def ask() -> int:
+            found = await lists.sheet(GetDaySheet(property_id=property_id, day=now.date()))
+            assert found.is_complete
+            assert found.any_day_is_complete
+            return sum(len(extra.lines) for extra in (*found.extras, *found.any_day))
+
+        return ask
 
     middle = stored // 2
     return [
@@ -108,7 +115,8 @@ def _questions(lists: DeskLists, now: datetime, stored: int) -> list[tuple[str, 
         ("a day", listed(OrderFilter(day=_day(middle, now)))),
         ("a status that few have", listed(OrderFilter(status=OrderStatus.NEEDS_REVIEW))),
         ("a status that most have", listed(OrderFilter(status=OrderStatus.FULFILLED))),
-        ("today's day sheet", sheet),
+        ("today's day sheet", sheet(_LARGE)),
+        ("today's day sheet of the small property", sheet(_SMALL)),
     ]
 
 
@@ -132,19 +140,28 @@ def _reservation(number: int) -> str:
 
 
 def _day(number: int, now: datetime) -> date:
-    return (now - number * APART + STAY).date()
+    return (now - number * APART + ORDERED_AHEAD).date()
 
 
 def _orders(numbers: range, now: datetime) -> Iterator[dict[str, Any]]:
     for number in numbers:
         created = now - number * APART
         status = _status(number)
+        property_id = _SMALL if number % 8 == 3 else _LARGE
+        any_day = (_line(number + 1, None),) if number // 8 % 4 == 0 else ()
+        guest = {
+            "guest_id": _guest(number),
+            "property_id": property_id,
+            "reservation_id": _reservation(number),
+            "stay_from": created.date(),
+            "stay_to": created.date() + NIGHTS,
+        }
         state = order(number).model_copy(
             update={
                 "created_at": created,
-                "guest_key": f"{_PROPERTY}/{_guest(number)}",
-                "guest": _GUEST.model_copy(update={"guest_id": _guest(number), "reservation_id": _reservation(number)}),
-                "lines": (_line(number, _day(number, now)), _line(number + 1, None)),
+                "guest_key": f"{property_id}/{_guest(number)}",
+                "guest": _GUEST.model_copy(update=guest),
+                "lines": (_line(number, _day(number, now)), *any_day),
                 "status": status,
             }
         )

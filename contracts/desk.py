@@ -91,7 +91,7 @@ class DaySheet(_Value):
     )
     is_complete: bool = Field(default=True, description="false: the day has more orders than a sheet holds")
     any_day_is_complete: bool = Field(
-        default=True, description="false: there are more confirmed orders than are looked at, the newest first"
+        default=True, description="false: more orders await lines of any day than are looked at, the newest first"
     )
 
 

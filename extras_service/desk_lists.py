@@ -20,9 +20,9 @@ from extras_service.order.state import Order, guest_key
 MOST_READ = 1_000
 """Orders read for one page: where few of them meet the conditions, the page is short, and the next one goes on."""
 MOST_ON_A_SHEET = 2_000
-"""Orders read for one day sheet."""
-MOST_OPEN = 500
-"""Confirmed orders, the newest, in which lines without a day are looked for."""
+"""Orders with lines for a day that one day sheet holds, and as many with lines for any day."""
+MOST_UNLISTED = 500
+"""Confirmed orders, the newest, that are looked at for lines without a day although they do not list their days."""
 
 PROPERTY = "guest.property_id"
 INDEXED = (
@@ -32,6 +32,7 @@ INDEXED = (
     f"{PROPERTY}+lines.extra_id",
     f"{PROPERTY}+guest.reservation_id",
     f"{PROPERTY}+disputed",
+    f"{PROPERTY}+status+awaited_on",
 )
 """The indexes of these lists, beside the one of a guest's orders; each ends with the time of creation."""
 
@@ -71,16 +72,19 @@ class DeskLists:
 
     async def sheet(self, query: GetDaySheet) -> DaySheet:
         """What is due on a day, and on any day. Raises StoreUnavailableError."""
-        dated, all_dated = await self._read(
-            {PROPERTY: query.property_id, "lines.day": query.day.isoformat()}, MOST_ON_A_SHEET, at_once=True
-        )
-        open_ones, all_open = await self._read(
-            {PROPERTY: query.property_id, "status": OrderStatus.CONFIRMED}, MOST_OPEN
-        )
-        sheet = sheet_of(query.property_id, query.day, dated, open_ones)
-        return sheet.model_copy(update={"is_complete": all_dated, "any_day_is_complete": all_open})
+        property_id, day = query.property_id, query.day.isoformat()
+        confirmed = {PROPERTY: property_id, "status": OrderStatus.CONFIRMED}
+        dated, all_dated = await self._due({PROPERTY: property_id, "lines.day": day}, MOST_ON_A_SHEET, at_once=True)
+        awaited, all_awaited = await self._due({**confirmed, "awaited_on": day}, MOST_ON_A_SHEET, at_once=True)
+        # Of long stays, or stored by versions that list no days.
+        unlisted, all_unlisted = await self._due({**confirmed, "awaited_on": None}, MOST_UNLISTED)
+        sheet = sheet_of(property_id, query.day, dated, (*awaited, *unlisted))
+        complete = {"is_complete": all_dated, "any_day_is_complete": all_awaited and all_unlisted}
+        return sheet.model_copy(update=complete)
 
-    async def _read(self, where: Mapping[str, str], most: int, *, at_once: bool = False) -> tuple[list[Order], bool]:
+    async def _due(
+        self, where: Mapping[str, str | None], most: int, *, at_once: bool = False
+    ) -> tuple[list[Order], bool]:
         """The newest orders of a sheet, and whether these are all."""
         orders: list[Order] = []
         async with aclosing(self._orders.newest_first(where, at_once=at_once)) as listed:

@@ -327,9 +327,10 @@ class MongoDocuments(Generic[StateT]):
             return [state_of(raw, self._state_type) async for raw in cursor.sort("state.created_at", -1).limit(limit)]
 
     async def newest_first(
-        self, where: Mapping[str, str], *, before: Position | None = None, at_once: bool = False
+        self, where: Mapping[str, str | None], *, before: Position | None = None, at_once: bool = False
     ) -> AsyncGenerator[Listed[StateT], None]:
-        """Documents whose state has these values, the newest first, read in windows of time as they are consumed.
+        """Documents whose state has these values (None: or no such field), the newest first, read in windows of time as
+        they are consumed.
 
         `before`: only those behind this one. `at_once`: read all in one query, where there are few of them.
         `where` must name exactly the fields of one index: with one more condition SecantusDB uses none.
@@ -347,7 +348,7 @@ class MongoDocuments(Generic[StateT]):
             windows.passed(len(page))
 
     async def _listed_within(
-        self, where: Mapping[str, str], since: datetime | None, until: datetime | None
+        self, where: Mapping[str, str | None], since: datetime | None, until: datetime | None
     ) -> list[Listed[StateT]]:
         async with self._asked("listing", "read"):
             # Whole documents: to leave out history and handled ids takes SecantusDB twice as long as to send them.
@@ -463,7 +464,7 @@ class MongoDocuments(Generic[StateT]):
         )
 
 
-def _created_within(since: datetime | None, until: datetime | None, fields: Mapping[str, str]) -> dict[str, Any]:
+def _created_within(since: datetime | None, until: datetime | None, fields: Mapping[str, str | None]) -> dict[str, Any]:
     """A query for states created then or later, and before."""
     query: dict[str, Any] = {f"state.{name}": value for name, value in fields.items()}
     bounds = {"$gte": since, "$lt": until}

@@ -84,6 +84,8 @@ def with_failed_stages(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """A stored order with its failed refunds marked as such. Versions before stages list them separately, and one of
     those may have written it last."""
     failed = values.get("failed_refunds", ())
+    if not failed:
+        return values  # as nearly all are, and each read of an order comes here
     refunds = (
         {**refund, "stage": RefundStage.FAILED}
         if isinstance(refund, Mapping) and refund["refund_id"] in failed

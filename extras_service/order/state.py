@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import computed_field, model_validator
 
 from chassis.decision import PendingReply, State
 from chassis.keys import joined
@@ -38,6 +38,10 @@ class HoldsStage(StrEnum):
     """Held again after the order was placed, or the order needs none."""
     LOST = "lost"
     """They had lapsed before the order was placed, and another order has them."""
+
+
+MOST_DAYS_LISTED = 92
+"""Days of a stay in `Order.awaited_on`."""
 
 
 class Order(State):
@@ -148,6 +152,21 @@ class Order(State):
         """The lines that were not taken out, by their numbers: the guest pays and gets these."""
         gone = self.taken_out.lines if self.taken_out else ()
         return {number: line for number, line in enumerate(self.lines) if number not in gone}
+
+    @computed_field  # type: ignore[prop-decorator]  # of a property, as pydantic documents it
+    @property
+    def awaited_on(self) -> tuple[date, ...] | None:
+        """The days on which its guest may still receive lines without a day: those of the stay while it is confirmed
+        and such a line is left, otherwise none. Stored, so that an index finds the orders of a day sheet.
+
+        None: the stay has more days than are listed. Versions before this field store none.
+        """
+        received = {each.line for each in self.fulfilled_lines}
+        left = (line for number, line in self.owed.items() if number not in received)
+        if self.status is not OrderStatus.CONFIRMED or all(line.day for line in left):
+            return ()
+        first, days = self.guest.stay_from, (self.guest.stay_to - self.guest.stay_from).days + 1
+        return tuple(first + timedelta(days=day) for day in range(days)) if days <= MOST_DAYS_LISTED else None
 
     @property
     def needs_attention(self) -> bool:

@@ -23,7 +23,7 @@ from contracts.topology import EXTRAS_QUERIES
 from extras_service import desk_lists
 from extras_service.order.disputes import Dispute, as_fields
 from extras_service.order.placement import Terms
-from extras_service.order.state import Order, guest_key
+from extras_service.order.state import MOST_DAYS_LISTED, Order, guest_key
 from extras_service.wiring import wire
 from tests.component.bench import Bench
 from tests.support import orders as given
@@ -208,17 +208,44 @@ async def test_lines_without_a_day_are_on_the_sheet_of_every_day_of_the_stay_unt
     assert gone == ()
 
 
-async def test_more_open_orders_than_are_looked_at_for_lines_without_a_day_are_reported(
+async def test_lines_without_a_day_are_found_however_many_confirmed_orders_are_newer(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk_lists, "MOST_OPEN", 2)
-    for number in range(3):
+    monkeypatch.setattr(desk_lists, "MOST_UNLISTED", 2)
+    old = await desk.stored(9, given.confirmed(), lines=(_line("alm-taxi", None),))
+    for number in range(5):
         await desk.stored(number, given.confirmed())
 
-    answer = await desk.answer(GetDaySheet(property_id=ALPENHOF, day=NEXT_DAY))
+    assert await _awaited(desk) == ([old], True)
 
+
+@pytest.mark.parametrize("stored_by", ["an earlier version", "a long stay"])
+async def test_orders_that_do_not_list_their_days_are_looked_through_the_newest_first(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, stored_by: str
+) -> None:
+    monkeypatch.setattr(desk_lists, "MOST_UNLISTED", 2)
+    stay = {"stay_to": given.guest().stay_from + timedelta(days=MOST_DAYS_LISTED)} if "long" in stored_by else {}
+
+    async def another(number: int) -> str:
+        order_id = await desk.stored(number, given.confirmed(), lines=(_line("alm-taxi", None),), guest=stay)
+        listed = desk.orders.raw[order_id]["state"].pop("awaited_on")
+        if "long" in stored_by:
+            desk.orders.raw[order_id]["state"]["awaited_on"] = listed
+        return order_id
+
+    two = [await another(number) for number in range(2)]
+
+    assert await _awaited(desk) == (two, True)
+    await another(2)
+    assert await _awaited(desk) == (two, False)
+
+
+async def _awaited(desk: Desk) -> tuple[list[str], bool]:
+    """The orders of the first day's sheet that can be had on any day, and whether these are all."""
+    answer = await desk.answer(GetDaySheet(property_id=ALPENHOF, day=given.FIRST_DAY))
     assert isinstance(answer, DaySheetReply)
-    assert (answer.sheet.is_complete, answer.sheet.any_day_is_complete) == (True, False)
+    lines = [line for extra in answer.sheet.any_day for line in extra.lines]
+    return sorted(line.order_id for line in lines), answer.sheet.any_day_is_complete
 
 
 async def test_a_day_with_more_orders_than_a_sheet_holds_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

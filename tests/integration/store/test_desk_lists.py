@@ -90,6 +90,16 @@ async def test_every_list_is_answered_by_an_index(
     assert [command for command in asked if scans(database, command)] == []
 
 
+ANY_DAY = (49, 50)
+"""Orders with a line without a day: one as an earlier version has stored it, one that lists its days."""
+
+
+def _due(number: int) -> Order:
+    order = _order(number)
+    any_day = order.lines[0].model_copy(update={"day": None})
+    return order.model_copy(update={"lines": (any_day,)}) if number in ANY_DAY else order
+
+
 async def test_the_day_sheet_is_answered_by_its_index(
     store: Server, database: Database[dict[str, Any]], sent: Recorder
 ) -> None:
@@ -98,8 +108,9 @@ async def test_the_day_sheet_is_answered_by_its_index(
         extras = ExtrasStore(connected)
         await extras.prepare()
         database.orders.insert_many(
-            [document_of(Stored(order.order_id, 1, order), NOW, None) for order in map(_order, range(100))]
+            [document_of(Stored(order.order_id, 1, order), NOW, None) for order in map(_due, range(100))]
         )
+        database.orders.update_one({"_id": f"ord_{ANY_DAY[0]:026}"}, {"$unset": {"state.awaited_on": ""}})
 
         sheet = await DeskLists(extras.orders).sheet(GetDaySheet(property_id=ALPENHOF, day=given.FIRST_DAY))
     finally:
@@ -109,6 +120,7 @@ async def test_the_day_sheet_is_answered_by_its_index(
     assert [line.order_id for extra in sheet.extras for line in extra.lines] == [
         f"ord_{number:026}" for number in (20, 40, 80)
     ]
+    assert {line.order_id for extra in sheet.any_day for line in extra.lines} == {f"ord_{each:026}" for each in ANY_DAY}
     assert [command for command in sent.named("find") if scans(database, command)] == []
 
 

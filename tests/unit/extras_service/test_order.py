@@ -1,12 +1,13 @@
 """The order's table, row by row."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from chassis.amounts import readable
 from chassis.decision import Applied, Duplicate, Ignored, Refused, Stale
 from contracts.money import Money
+from contracts.order_actions import FulfilledLine
 from contracts.orders import (
     OrderConfirmed,
     OrderExpired,
@@ -15,6 +16,7 @@ from contracts.orders import (
     OrderStatus,
     PaymentStatus,
     Reason,
+    TakenOut,
 )
 from contracts.payments import ClosePaymentSession, CreatePaymentSession
 from extras_service.order.decide import decide
@@ -370,6 +372,52 @@ def test_a_pending_order_shows_until_when_it_can_be_paid_and_others_show_nothing
     assert given.payable().view().pay_until == given.DEADLINE
     assert given.settling().view().pay_until is None
     assert given.confirmed().view().pay_until is None
+
+
+STAY = [given.FIRST_DAY + timedelta(days=day) for day in range((given.LAST_DAY - given.FIRST_DAY).days + 1)]
+
+
+@pytest.mark.parametrize(
+    ("days_of_lines", "received", "awaited_on"),
+    [
+        ((given.FIRST_DAY,), (), []),
+        ((given.FIRST_DAY, None), (), STAY),
+        ((None, None), (0,), STAY),
+        ((given.FIRST_DAY, None), (1,), []),
+    ],
+)
+def test_an_order_lists_the_days_of_its_stay_while_a_line_without_a_day_is_owed(
+    days_of_lines: tuple[date | None, ...], received: tuple[int, ...], awaited_on: list[date]
+) -> None:
+    order = given.confirmed()
+    lines = tuple(order.lines[0].model_copy(update={"day": day}) for day in days_of_lines)
+    fulfilled_lines = tuple(FulfilledLine(line=line, by="otto", at=given.NOW) for line in received)
+    order = order.model_copy(update={"lines": lines, "fulfilled_lines": fulfilled_lines})
+
+    assert order.awaited_on == tuple(awaited_on)
+    assert order.model_dump(mode="json")["awaited_on"] == [day.isoformat() for day in awaited_on]  # as it is stored
+    assert order.model_copy(update={"status": OrderStatus.FULFILLED}).awaited_on == ()
+
+
+def test_a_line_that_was_taken_out_is_awaited_no_longer() -> None:
+    order = given.confirmed()
+    line = order.lines[0].model_copy(update={"day": None})
+    taken_out = TakenOut(lines=(0,), reason="The room is taken.", amount=order.total)
+    order = order.model_copy(update={"lines": (line,)})
+
+    assert order.awaited_on == tuple(STAY)
+    assert order.model_copy(update={"taken_out": taken_out}).awaited_on == ()
+
+
+@pytest.mark.parametrize(("stay_to", "awaited_on"), [(date.max, None), (date.min, ())])
+def test_a_stay_of_too_many_days_is_not_listed_and_one_that_ends_before_it_begins_has_none(
+    stay_to: date, awaited_on: tuple[date, ...] | None
+) -> None:
+    order = given.confirmed()
+    line = order.lines[0].model_copy(update={"day": None})
+    guest = order.guest.model_copy(update={"stay_to": stay_to})
+
+    assert order.model_copy(update={"lines": (line,), "guest": guest}).awaited_on == awaited_on
 
 
 @pytest.mark.parametrize("status", OrderStatus)
