@@ -119,19 +119,16 @@ class Container(Process):
     def __init__(self, name: str, container: str, command: list[str], **how: Any) -> None:
         super().__init__(name, command, **how)
         self._container = container
-        self._may_exist = False
 
     def start(self) -> Self:
         _docker("rm", "--force", "--volumes", self._container)  # of a stack that was killed outright
-        self._may_exist = True
         return super().start()
 
     def kill(self) -> Self:
+        was_started = self._child is not None
         super().kill()
-        if self._may_exist:
-            # A client that was killed has not stopped its container.
+        if was_started:  # a client that was killed has not stopped its container
             _docker("rm", "--force", "--volumes", self._container)
-            self._may_exist = False
         return self
 
 

@@ -100,13 +100,20 @@ def test_the_containers_answer_while_the_stack_runs_and_are_removed_with_it(dock
     assert not [url for url in urls.values() if accepts(int(url.rpartition(":")[2]))]
 
 
-@pytest.mark.usefixtures("session_servers", "docker")
-def test_a_container_that_ends_is_a_part_that_died(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("session_servers")
+def test_a_container_that_ends_is_a_part_that_died_and_may_be_started_again(docker: Docker, tmp_path: Path) -> None:
+    def removed() -> int:
+        return len([said for said in docker.asked("rm") if said["words"][-1].endswith("-grafana")])
+
     with LocalStack(tmp_path / "data", quiet=True, services=[fake("gateway")], sandbox=None, observe=True) as stack:
         os.kill(stack.part("grafana").pid, signal.SIGTERM)
-
         with pytest.raises(PartError, match="grafana: ended by itself with code 0"):
             stack.watch()
+
+        stack.part("grafana").start()
+        before = removed()
+
+    assert removed() == before + 1
 
 
 @pytest.mark.usefixtures("session_servers")
