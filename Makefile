@@ -24,8 +24,8 @@ setup: ## prepare everything this machine needs (idempotent; the other targets d
 demo: setup ## start the stack, drive real orders through it, print what happened, stop
 	@$(VENV)/bellhop demo
 
-up: setup ## start the stack and leave it running until Ctrl-C
-	@$(VENV)/bellhop up
+up: setup ## start the stack and leave it running until Ctrl-C; OBSERVE=1 with dashboards and traces, in Docker
+	@$(VENV)/bellhop up $(if $(OBSERVE),--observe)
 
 test: test-setup check ## run the checks and every test
 	$(PYTEST)

@@ -156,6 +156,15 @@ DASHBOARDS: Mapping[str, tuple[Panel, ...]] = {
             {"{{what}}": _waiting("dead_letters|parked_.+")},
         ),
         Panel(
+            "Age of a message when it is taken, 95 %",
+            "s",
+            "By queue; retries and replays do not count. Above 1 s: too few instances, or a slow store or PSP.",
+            {
+                "{{queue}}": "histogram_quantile(0.95, sum by (queue, le) "
+                f"(rate(bellhop_message_age_seconds_bucket[{_RATE}])))"
+            },
+        ),
+        Panel(
             "Time to handle a message, 95 %",
             "s",
             "By service. Slow everywhere: the store. Slow in psp-adapter alone: the PSP.",

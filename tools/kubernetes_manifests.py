@@ -25,7 +25,7 @@ OLDEST = "1.30"
 """The oldest Kubernetes whose schemas the objects are validated against."""
 VALIDATOR = "kubernetes-validate==1.37.0"
 CUSTOM = frozenset({"keda.sh/v1alpha1", "rabbitmq.com/v1beta1"})
-"""Kinds of operators; the validator has no schemas of them."""
+"""Kinds of operators; the validator has no schemas of them. tests/support/custom_resources.py has our reading."""
 
 
 def rendered_file(overlay: str, sources: Path = SOURCES) -> Path:

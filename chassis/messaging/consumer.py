@@ -38,6 +38,7 @@ from chassis.messaging.envelope import Delivery, utc_now
 from chassis.messaging.headers import (
     ATTEMPT,
     ATTEMPT_TRACEPARENT,
+    SENT_AT_MS,
     SENT_BY,
     known_headers,
     undecoded,
@@ -90,6 +91,7 @@ class Consumer:
         self._dead_queue = declared.dead_queue
         self._handlers = handlers
         self._metrics = metrics
+        self._age = metrics.message_age.labels(metrics.service, declared.name)
         self._version = version
         metrics.expect((*(kind.wire_kind() for kind in handlers), UNKNOWN_KIND), (RETRIED, PARKED))
         self._breaker = breaker
@@ -110,6 +112,8 @@ class Consumer:
             body = self._admitted(message, arrival)
         except Exception as error:
             body = error
+        else:
+            self._observe_age(message, arrival)
         # A made-up kind would be a new series each time.
         kind = delivery.kind if known_version(delivery.kind) == delivery.kind else UNKNOWN_KIND
         order_id = getattr(body, "order_id", None)
@@ -134,6 +138,15 @@ class Consumer:
             raise UnknownKindError(arrival.kind)
         self._door.admit(arrival)
         return parse(arrival.kind, message.body)
+
+    def _observe_age(self, message: RabbitMessage, arrival: Arrival) -> None:
+        """Observe how long a message has waited in its queue. One that was delivered before, or comes back from a retry
+        tier or a replay, carries the time of its first publication and says nothing about the queue.
+        """
+        sent_at_ms = arrival.headers.get(SENT_AT_MS)
+        if arrival.is_first and not message.raw_message.redelivered and isinstance(sent_at_ms, int):
+            # The sender's clock may be ahead of this one.
+            self._age.observe(max(0.0, self._bus.clock().timestamp() - sent_at_ms / 1000))
 
     async def _handled_or_failed(
         self, message: RabbitMessage, delivery: Delivery, body: Message | Exception, started: float

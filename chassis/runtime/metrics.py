@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 STEP_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 """Seconds. The bounds of the objectives (deploy/slo.yaml) are among them."""
+AGE_BUCKETS = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0)
+"""Seconds. The age from which production gets more instances (deploy/kubernetes) is among them."""
 
 
 class Metrics:
@@ -28,6 +30,13 @@ class Metrics:
         )
         self.handling_seconds = Histogram(
             "bellhop_handling_seconds", "From delivery to acknowledgement.", ["service"], registry=self.registry
+        )
+        self.message_age = Histogram(
+            "bellhop_message_age_seconds",
+            "From publication to the first delivery of a message; retries and replays do not count.",
+            ["service", "queue"],
+            buckets=AGE_BUCKETS,
+            registry=self.registry,
         )
         self.step_seconds = Histogram(
             "bellhop_step_seconds",

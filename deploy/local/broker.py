@@ -87,7 +87,10 @@ class VhostsOverHttp:
 class LocalBroker(VhostsOverHttp):
     """A managed `rabbitmq-server`: data, password, cookie and log below one folder, loopback only, no epmd."""
 
-    def __init__(self, folder: Path, *, ports: Ports, log: Path, management: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, ports: Ports, log: Path, management: bool = True, metrics: bool = False
+    ) -> None:
+        """`metrics`: with the plugin that Prometheus asks."""
         program = find_rabbitmq()
         if program is None:
             raise PartError(
@@ -97,12 +100,16 @@ class LocalBroker(VhostsOverHttp):
             )
         amqp, dist = ports.port("broker.amqp"), ports.port("broker.dist")
         http = ports.port("broker.management") if management else None
+        for_prometheus = ports.port("broker.metrics") if metrics else None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         password = kept_password(folder / "password")
         self.url = f"amqp://{OPERATOR}:{password}@{HOST}:{amqp}/"
         self.management_url = f"http://{OPERATOR}:{password}@{HOST}:{http}" if http else None
-        write_private(folder / "rabbitmq.conf", configuration(amqp, http, password))
-        (folder / "enabled_plugins").write_text("[rabbitmq_management].\n" if management else "[].\n")
+        self.metrics_address = f"{HOST}:{for_prometheus}" if for_prometheus else None
+        """Host and port where Prometheus finds it; None when that is off."""
+        write_private(folder / "rabbitmq.conf", configuration(amqp, http, password, for_prometheus))
+        plugins = {"rabbitmq_management": http, "rabbitmq_prometheus": for_prometheus}
+        (folder / "enabled_plugins").write_text(f"[{','.join(name for name, port in plugins.items() if port)}].\n")
         (folder / "home").mkdir(exist_ok=True)
         self.process = Process(
             "broker",
@@ -159,13 +166,13 @@ class ExternalBroker(VhostsOverHttp):
         raise PartError("broker", "cannot be killed: it runs elsewhere (BELLHOP_AMQP_URL is set)")
 
 
-def broker_for(data_dir: Path, *, ports: Ports | None = None) -> Broker:
-    """The broker that the environment selects, not started yet."""
+def broker_for(data_dir: Path, *, ports: Ports | None = None, metrics: bool = False) -> Broker:
+    """The broker that the environment selects, not started yet. `metrics`: with Prometheus's plugin, if it is ours."""
     url = os.environ.get("BELLHOP_AMQP_URL")
     if url:
         return ExternalBroker(url, named_management_url(os.environ, url))
     ports = ports or Ports(data_dir / "ports.json")
-    return LocalBroker(data_dir / "broker", ports=ports, log=data_dir / "logs" / "broker.log")
+    return LocalBroker(data_dir / "broker", ports=ports, log=data_dir / "logs" / "broker.log", metrics=metrics)
 
 
 def find_rabbitmq() -> str | None:
@@ -201,7 +208,7 @@ def kept_password(file: Path) -> str:
     return file.read_text().strip()
 
 
-def configuration(amqp: int, http: int | None, password: str) -> str:
+def configuration(amqp: int, http: int | None, password: str, for_prometheus: int | None = None) -> str:
     lines = [
         f"listeners.tcp.1 = {HOST}:{amqp}",
         f"default_user = {OPERATOR}",
@@ -212,6 +219,8 @@ def configuration(amqp: int, http: int | None, password: str) -> str:
     ]
     if http is not None:
         lines += [f"management.tcp.ip = {HOST}", f"management.tcp.port = {http}"]
+    if for_prometheus is not None:
+        lines += [f"prometheus.tcp.ip = {HOST}", f"prometheus.tcp.port = {for_prometheus}"]
     return "\n".join(lines) + "\n"
 
 

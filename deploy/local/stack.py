@@ -23,6 +23,7 @@ from deploy.accounts import derived, set_up
 from deploy.local import system_env
 from deploy.local.broker import Broker, LocalBroker, broker_for
 from deploy.local.credentials import Credentials
+from deploy.local.observers import TRACES, Observers
 from deploy.local.ports import HOST, Ports
 from deploy.local.process import PartError, Process
 from deploy.local.processes import (
@@ -72,13 +73,17 @@ class LocalStack:
         extra_env: Mapping[str, str] | None = None,
         services: Sequence[ProcessSpec] = SERVICES,
         sandbox: ProcessSpec | None = SANDBOX,
+        observe: bool = False,
     ) -> None:
-        """`extra_env` is added to the environment of the sandbox and of every service."""
+        """`extra_env` is added to the environment of the sandbox and of every service. `observe`: with the containers
+        of deploy/local/observers.py, for which a Docker engine and their images must be there.
+        """
         self.data_dir = data_dir.resolve()
         self._console = Console(quiet=quiet, highlight=False)
         self._extra_env = dict(extra_env or {})
         self._services = tuple(services)
         self._sandbox = None if real_stripe() else sandbox
+        self._observe = observe
         self._processes: dict[str, Process] = {}
         self._lock: IO[str] | None = None
         self.broker: Broker
@@ -87,6 +92,7 @@ class LocalStack:
         self.context: StackContext
         self.service_urls: dict[str, str] = {}
         self.sandbox_url: str | None = None
+        self.observers: Observers | None = None
 
     @property
     def gateway_url(self) -> str:
@@ -185,7 +191,8 @@ class LocalStack:
         """Choose ports and secrets and describe every process; nothing runs yet."""
         ports = Ports(self.data_dir / "ports.json")
         self.secrets = Credentials.kept_in(self.data_dir / "secrets.json")
-        self.broker = broker_for(self.data_dir, ports=ports)
+        self.observers = Observers(self.data_dir, ports) if self._observe else None
+        self.broker = broker_for(self.data_dir, ports=ports, metrics=self._observe)
         self.store = store_for(self.data_dir, ports=ports)
         parts = [part for part in (self._sandbox, *self._services) if part is not None]
         urls = {part.name: f"http://{HOST}:{ports.port(part.name)}" for part in parts}
@@ -198,13 +205,17 @@ class LocalStack:
             accounts=self._accounts(),
             management_url=self.broker.management_url,
         )
-        self._processes = {part.name: part.process(ports.port(part.name), context, self._extra_env) for part in parts}
+        extra_env = (self.observers.environment if self.observers else {}) | self._extra_env
+        self._processes = {part.name: part.process(ports.port(part.name), context, extra_env) for part in parts}
         if isinstance(self.broker, LocalBroker):
             self._processes["broker"] = self.broker.process
         if isinstance(self.store, LocalStore):
             self._processes["store"] = self.store.process
         self.service_urls = {spec.name: urls[spec.name] for spec in self._services}
         self.sandbox_url = urls[self._sandbox.name] if self._sandbox else None
+        if self.observers:
+            broker_metrics = self.broker.metrics_address if isinstance(self.broker, LocalBroker) else None
+            self._processes |= self.observers.containers(self.service_urls, broker_metrics)
 
     def _whereabouts(self) -> dict[str, str | None]:
         """What `system.env` says. Of parts from elsewhere only a digest: their logins stay in the environment."""
@@ -251,8 +262,15 @@ class LocalStack:
         }
         if self._sandbox and self.sandbox_url:
             grounds[self._sandbox.name] = (self._processes[self._sandbox.name].start, f"{self.sandbox_url} (sandbox)")
+        observers = self._starts(self.observers.urls if self.observers else {})
+        if TRACES in observers:  # the others come after the services, for Prometheus to find none of them down
+            grounds[TRACES] = observers.pop(TRACES)
         yield grounds
-        yield {name: (self._processes[name].start, url) for name, url in self.service_urls.items()}
+        yield self._starts(self.service_urls)
+        yield observers
+
+    def _starts(self, urls: Mapping[str, str]) -> dict[str, tuple[Callable[[], object], str]]:
+        return {name: (self._processes[name].start, url) for name, url in urls.items()}
 
     def _start_together(self, stage: Mapping[str, tuple[Callable[[], object], str]]) -> None:
         def start(name: str, begin: Callable[[], object], address: str) -> None:

@@ -12,17 +12,23 @@ from deploy.local.system_env import DATA_DIR
 from ops.cli.console import DataDir
 
 
-def up(data_dir: DataDir = DATA_DIR) -> None:
+def up(
+    data_dir: DataDir = DATA_DIR,
+    observe: Annotated[
+        bool,
+        typer.Option("--observe", help="Also run Prometheus, Alertmanager, Grafana and a store of traces, in Docker."),
+    ] = False,
+) -> None:
     """Start the stack on this machine and leave it running until Ctrl-C.
 
     Example: `bellhop up`
 
     Exit code 0 after a requested stop; 1 if a part did not start or died (its log is shown); 2 if another stack uses
-    the folder.
+    the folder, or if there is no Docker for --observe.
     """
     from ops.cli import supervisor  # noqa: PLC0415
 
-    supervisor.run(data_dir)
+    supervisor.run(data_dir, observe=observe)
 
 
 def demo(

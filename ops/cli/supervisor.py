@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from chassis.messaging.topology import TopologyMismatchError
+from deploy.local.observers import GRAFANA, GRAFANA_USER, TRACES, DockerMissingError, fetch_images, require_docker
 from deploy.local.process import PartError
 from deploy.local.processes import OPERATORS_PAGE, SERVICES
 from deploy.local.stack import LocalStack, StackInUseError
@@ -17,11 +18,20 @@ from ops.cli.tokens import Role, today
 from ops.demo import run_demo
 
 
-def run(data_dir: Path) -> None:
-    """Start the stack, print how to try it, and supervise it until a signal or the death of a part."""
-    with explained(), stopping_on_signals(), LocalStack(data_dir, services=(*SERVICES, OPERATORS_PAGE)) as stack:
-        show_how_to_try(stack)
-        stack.watch()
+def run(data_dir: Path, *, observe: bool = False) -> None:
+    """Start the stack, print how to try it, and supervise it until a signal or the death of a part.
+
+    With `observe`, nothing is started unless Docker answers and has every image: who asks for the dashboards wants to
+    know at once that there are none.
+    """
+    services = (*SERVICES, OPERATORS_PAGE)
+    with explained(), stopping_on_signals():
+        if observe:
+            require_docker()
+            fetch_images(lambda line: console.print(f"  {line}", markup=False, soft_wrap=True))
+        with LocalStack(data_dir, services=services, observe=observe) as stack:
+            show_how_to_try(stack)
+            stack.watch()
 
 
 def run_demo_on(data_dir: Path) -> int:
@@ -47,6 +57,15 @@ def show_how_to_try(stack: LocalStack) -> None:
     console.print(f"  TOKEN={signed}", soft_wrap=True, markup=False)
     curl = f'  curl -H "Authorization: Bearer $TOKEN" {stack.gateway_url}/v1/extras'
     console.print(curl, soft_wrap=True, markup=False)
+    if (observers := stack.observers) is not None:
+        console.print(
+            f"\nThe dashboards (user {GRAFANA_USER}, password {observers.grafana_password}), and the traces of orders:",
+            markup=False,
+            soft_wrap=True,
+        )
+        console.print(
+            f"  {observers.urls[GRAFANA]}/dashboards\n  {observers.urls[TRACES]}", soft_wrap=True, markup=False
+        )
     console.print(f"\nLogs are in {stack.data_dir / 'logs'}. Ctrl-C stops everything.", soft_wrap=True, markup=False)
 
 
@@ -57,6 +76,9 @@ def explained() -> Iterator[None]:
         yield
     except StackInUseError as taken:
         stderr.print(str(taken), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except DockerMissingError as missing:
+        stderr.print(str(missing), markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except PartError as failed:
         stderr.print(str(failed), markup=False, soft_wrap=True)

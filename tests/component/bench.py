@@ -60,7 +60,7 @@ class Bench:
     metrics: Metrics = field(init=False)
     bus: Bus = field(init=False)
     published: list[Published] = field(default_factory=list)
-    _came: dict[str, str | None] = field(default_factory=dict)
+    _came: dict[str, str | bool | None] = field(default_factory=dict)
     delivered: list[RabbitMessage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -100,12 +100,12 @@ class Bench:
         message_id: str = "m-1",
         reply_to: str | None = REPLY_TO,
         timestamp: datetime | None = None,
-        **came: str | None,
+        **came: str | bool | None,
     ) -> None:
         """A message arrives on a queue, sent by an account that may; returns when it has been handled.
 
         With an attempt beyond the first it comes back from a retry tier. `came` says otherwise how it came: `exchange`,
-        `routing_key`, `user_id`.
+        `routing_key`, `user_id`, `redelivered`.
         """
         name = queue if isinstance(queue, str) else queue.name
         kind = kind if isinstance(message, bytes) else message.kind

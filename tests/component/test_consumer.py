@@ -25,6 +25,7 @@ PLACE = sample("orders.place-order.v1")
 START = sample("orders.start-payment.v1")
 GET = sample("orders.get-order.v1")
 SENT_AT = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
+SENT = {"sent_at_ms": int(SENT_AT.timestamp() * 1000)}
 AWAY = StoreUnavailableError("loading ord_1", OSError("gone"))
 
 
@@ -101,6 +102,63 @@ async def test_how_it_ended_is_counted(bench: Bench, doing: Doing, outcome: Outc
     await bench.deliver(EXTRAS_COMMANDS, PLACE)
 
     assert bench.handled("orders.place-order.v1", outcome.name) == 1
+
+
+def _ages(bench: Bench, queue: str = "extras.commands") -> tuple[float | None, float | None]:
+    """How many ages were observed of a queue's messages, and their sum in seconds."""
+    labels = {"service": "extras-service", "queue": queue}
+    count, total = (
+        bench.metrics.registry.get_sample_value(f"bellhop_message_age_seconds_{what}", labels)
+        for what in ("count", "sum")
+    )
+    return count, total
+
+
+async def test_the_age_of_a_message_is_observed_at_its_first_delivery(bench: Bench) -> None:
+    assert _ages(bench) == _ages(bench, "extras.queries") == (0, 0)  # there from the start, for an increase to be seen
+    bench.bus.clock = lambda: SENT_AT + timedelta(seconds=3.25)
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=SENT)
+
+    assert _ages(bench) == (1, 3.25)
+    assert _ages(bench, "extras.queries") == (0, 0)
+
+
+async def test_a_message_of_a_sender_whose_clock_is_ahead_has_no_negative_age(bench: Bench) -> None:
+    bench.bus.clock = lambda: SENT_AT - timedelta(hours=1)
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=SENT)
+
+    assert _ages(bench) == (1, 0)
+
+
+async def test_a_message_that_comes_again_has_no_age(bench: Bench, doing: Doing) -> None:
+    bench.bus.clock = lambda: SENT_AT + timedelta(days=7)
+    replayed = SENT | {"replay_plan": "plan-1"}
+
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=SENT | {"attempt": 2})
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=replayed, exchange="", routing_key="extras.commands")
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers=SENT, redelivered=True)
+
+    assert len(doing.given) == 3
+    assert _ages(bench) == (0, 0)
+
+
+@pytest.mark.parametrize("sent_at_ms", [None, "yesterday", 1.5, b"1"], ids=repr)
+async def test_a_message_that_does_not_say_when_it_was_sent_has_no_age(
+    bench: Bench, doing: Doing, sent_at_ms: object
+) -> None:
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={} if sent_at_ms is None else {"sent_at_ms": sent_at_ms})
+
+    assert len(doing.given) == 1
+    assert _ages(bench) == (0, 0)
+
+
+async def test_a_message_that_is_refused_has_no_age(bench: Bench, doing: Doing) -> None:
+    await bench.deliver(EXTRAS_COMMANDS, PLACE, headers={"sent_at_ms": 0}, user_id="a-guest")
+
+    assert doing.given == []
+    assert _ages(bench) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from chassis.messaging.broker_address import BrokerAddress
+from chassis.runtime.metrics import AGE_BUCKETS
 from chassis.runtime.settings import ProcessSettings, load
 from connectors.apaleo.app import SERVICE as APALEO
 from connectors.apaleo.settings import ApaleoSettings
@@ -469,11 +473,89 @@ def test_a_service_is_scaled_by_the_queues_that_it_takes() -> None:
 
     assert set(scaled) == {"extras-service", "payment-service", "psp-adapter"}
     for name, found in scaled.items():
-        queues = {trigger["metadata"]["queueName"] for trigger in found["spec"]["triggers"]}
         assert found["spec"]["scaleTargetRef"] == {"name": name}
-        assert queues <= set(BY_NAME[name].takes)
+        assert queues_by_depth(found) <= set(BY_NAME[name].takes)
     without = {name for name, found in named("production", "Deployment").items() if "replicas" not in found["spec"]}
     assert without == set(scaled)  # two writers of one number would undo each other
+
+
+def queues_by_depth(scaled: Mapping[str, Any]) -> set[str]:
+    triggers = scaled["spec"]["triggers"]
+    return {trigger["metadata"]["queueName"] for trigger in triggers if trigger["type"] == "rabbitmq"}
+
+
+def by_age(scaled: Mapping[str, Any]) -> dict[str, Any]:
+    """The one trigger that asks Prometheus."""
+    [found] = [trigger for trigger in scaled["spec"]["triggers"] if trigger["type"] == "prometheus"]
+    return dict(found)
+
+
+def test_a_service_is_scaled_by_the_age_of_the_same_queues() -> None:
+    for overlay in ("production", WITH_TLS):
+        for name, found in named(overlay, "ScaledObject").items():
+            asked = by_age(found)["metadata"]
+            assert set(re.findall(r'queue=~"(.+?)"', asked["query"])) == {
+                "|".join(queue for queue in BY_NAME[name].takes if queue in queues_by_depth(found))
+            }
+            assert float(asked["threshold"]) in AGE_BUCKETS
+
+
+def test_an_age_is_no_sum_over_instances_and_a_prometheus_that_is_down_is_an_error() -> None:
+    for found in named("production", "ScaledObject").values():
+        assert by_age(found)["metricType"] == "Value"
+        assert by_age(found)["metadata"]["ignoreNullValues"] == "false"
+        assert "fallback" not in found["spec"]  # it would set a number of instances, whatever the depth says
+
+
+def test_the_address_of_prometheus_is_a_setting_of_the_overlay_and_none_of_the_services() -> None:
+    [(name, address)] = dict_of(SOURCES / "overlays" / "production" / "prometheus.env").items()
+
+    asked = {by_age(found)["metadata"]["serverAddress"] for found in named("production", "ScaledObject").values()}
+    assert asked == {address}
+    assert f"`{name}`" in PAGE
+    assert len(named("production", "ConfigMap")) == len(named("small", "ConfigMap"))
+    [monitoring] = {peer for _, peer, port in allowed("ingress") if port == 15692}
+    assert urlsplit(address).hostname == f"prometheus.{monitoring}"
+
+
+def dict_of(file: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in file.read_text(encoding="utf-8").splitlines())
+
+
+FAST, SLOW = {"0.5": 1000, "1.0": 1000, "2.5": 1000, "+Inf": 1000}, {"0.5": 900, "1.0": 900, "2.5": 1000, "+Inf": 1000}
+"""How many messages of a minute are at most so old: all half a second; one in ten more than a second."""
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+@pytest.mark.parametrize(
+    ("queue", "messages", "answer"),
+    [
+        ("extras.payments", FAST, 0.475),
+        ("extras.payments", SLOW, 1.75),
+        ("extras.payments", dict.fromkeys(SLOW, 0), 0),
+        ("extras.receipts", SLOW, None),
+    ],
+    ids=["all fresh", "one in ten is late", "nothing comes", "late in another queue"],
+)
+def test_prometheus_answers_with_one_number_or_none(
+    queue: str, messages: dict[str, int], answer: float | None, tmp_path: Path
+) -> None:
+    def series(name: str, per_minute: int, **labels: str) -> dict[str, str]:
+        said = ",".join(f'{label}="{value}"' for label, value in {"queue": queue, **labels}.items())
+        return {"series": f"bellhop_message_age_seconds_{name}{{{said}}}", "values": f"0+{per_minute}x10"}
+
+    counted = [series("bucket", count, le=bound, instance="a") for bound, count in messages.items()]
+    counted += [series("count", messages["+Inf"], instance=instance) for instance in "ab"]
+    asked = by_age(named("production", "ScaledObject")["extras-service"])["metadata"]["query"]
+    samples = [] if answer is None else [{"labels": "{}", "value": answer}]
+    said = {"expr": asked, "eval_time": "10m", "exp_samples": samples}
+    test = {"tests": [{"interval": "1m", "input_series": counted, "promql_expr_test": [said]}]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test), encoding="utf-8")
+
+    command = ["promtool", "test", "rules", str(tmp_path / "test.yaml")]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("name", SERVICES)
