@@ -13,7 +13,7 @@ BROKER_SUITES := tests/integration/flow tests/integration/money tests/integratio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test unit coverage test-rabbitmq test-setup simulate bench check docs openapi format lock release clean
+.PHONY: help setup demo up test unit coverage test-rabbitmq test-docker test-setup simulate bench check docs openapi format lock release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 23
@@ -40,6 +40,9 @@ coverage: test-setup ## run every test, and name what of chassis and the service
 test-rabbitmq: test-setup ## the suites that meet a broker on a newer RabbitMQ: make test-rabbitmq SERIES=4.3
 	BELLHOP_RABBITMQ_SERVER=$$($(VENV)/python -m tools.rabbitmq_root $(SERIES)) && export BELLHOP_RABBITMQ_SERVER && \
 		$(PYTEST) $(BROKER_SUITES)
+
+test-docker: test-setup ## run the compose file to a paid order, as root on Debian: make test-docker SERIES="3.10 4.0 4.3"
+	$(VENV)/python -m tools.with_docker $(SERIES) -- $(VENV)/pytest -q -n 0 tests/integration/containers
 
 simulate: setup ## whole histories in one process, until a law is broken with SEEDS=0: make simulate SEEDS=100 PROFILE=hostile
 	$(VENV)/python -m tests.simulation --seeds $(SEEDS) --profile $(PROFILE) --processes 2

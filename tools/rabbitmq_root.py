@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from deploy.local import setup
+from tools.debian import DebianError, unpack
 
 SUITES = {"4.0": "trixie", "4.3": "forky"}
 """Debian's suite for each series of RabbitMQ."""
@@ -60,41 +61,13 @@ def rabbitmq_server(series: str) -> Path:
 def _unpack(series: str, root: Path) -> None:
     """Debian's packages for that series into a folder; nothing of them is run."""
     suite = SUITES[series]
-    _need_mmdebstrap()
-    mirror = _mirror()
-    # The machine's own ways to its mirror: proxies, and whether an old index is good enough.
-    options = root.with_suffix(".apt")
-    options.write_text(_output(["apt-config", "dump", "Acquire"]))
-    packages = ["--include=?essential", "--include=rabbitmq-server"]
-    command = ["mmdebstrap", "--variant=extract", f"--aptopt={options}", *packages, suite, str(root), mirror]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        error = next((line for line in done.stderr.splitlines() if line.startswith("E: ")), "E: no reason given")
-        raise RootError(f"Debian {suite} could not be unpacked by mmdebstrap: {error.removeprefix('E: ')}.")
+    try:
+        unpack(suite, root, ["?essential", "rabbitmq-server"])
+    except DebianError as error:
+        raise RootError(str(error)) from error
     versions = [each.name.removeprefix("rabbitmq_server-") for each in root.glob("usr/lib/rabbitmq/lib/*")]
     if [version for version in versions if version.startswith(f"{series}.")] != versions:
         raise RootError(f"Debian {suite} has RabbitMQ {', '.join(versions)} now, no {series}: change SUITES.")
-
-
-def _need_mmdebstrap() -> None:
-    if shutil.which("mmdebstrap") is None:
-        try:
-            setup.LOG.parent.mkdir(parents=True, exist_ok=True)
-            setup.install_with_apt("mmdebstrap", "mmdebstrap")
-        except setup.SetupError as error:
-            raise RootError(str(error).splitlines()[0]) from error
-
-
-def _mirror() -> str:
-    """The Debian mirror among this machine's apt sources."""
-    if shutil.which("apt-get") is None:
-        raise RootError("unpacking a newer Debian needs a Debian machine: there is no apt-get here.")
-    fields = "$(LABEL) $(REPO_URI)"
-    for line in _output(["apt-get", "indextargets", "--format", fields, "Created-By: Packages"]).splitlines():
-        label, _, uri = line.partition(" ")
-        if label == "Debian":
-            return uri
-    raise RootError("this machine's apt sources name no Debian mirror.")
 
 
 def _try_out(root: Path) -> None:
@@ -106,10 +79,6 @@ def _try_out(root: Path) -> None:
     done = subprocess.run(mount, check=False, capture_output=True, text=True)
     if done.returncode:
         raise RootError(f"this machine does not let a process have its own /usr: {done.stderr.strip()}.")
-
-
-def _output(command: list[str]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def main() -> int:

@@ -1,8 +1,6 @@
 """The compose file as tests look at it, and the Compose tool where there is one."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from webhooks.settings import WebhookSettings
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deploy" / "compose.yaml"
 EXAMPLE = ROOT / "deploy" / "env.example"
-OLDEST = (2, 20)  # knows `required` in depends_on
 REFERENCE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<sign>[-?])(?P<rest>[^}]*))?\}")
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
@@ -80,15 +77,3 @@ def resolved(value: str, environment: Mapping[str, str]) -> str:
         return found or (reference["rest"] if reference["sign"] == "-" else "") or ""
 
     return REFERENCE.sub(replace, value)
-
-
-def tool() -> list[str] | None:
-    """The Compose on this machine that is new enough for the file, as a command."""
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) is None:
-            continue
-        answer = subprocess.run([*command, "version", "--short"], check=False, capture_output=True, text=True)
-        found = re.search(r"^v?(\d+)\.(\d+)", answer.stdout)
-        if answer.returncode == 0 and found and (int(found[1]), int(found[2])) >= OLDEST:
-            return command
-    return None

@@ -128,6 +128,28 @@ def test_the_composed_rabbitmq_is_of_a_series_that_the_tests_run_on() -> None:
     assert version.startswith(tuple(f"{series}." for series in SUITES))
 
 
+def test_the_image_is_built_once_and_every_container_of_ours_is_of_it() -> None:
+    """Each build would make an image of its own: the next `up` would replace the containers of all others."""
+    of_ours = [*SETTINGS, *CONNECTORS, *BY_HAND, "sandbox", TOPOLOGY, STORE_USERS]
+    builders = {name for name, service in services().items() if "build" in service}
+
+    assert builders == {"gateway"} | BY_HAND
+    assert {services()[name]["image"] for name in of_ours} == {"${IMAGE:-bellhop}"}
+    # The others take what is there; asked of a registry before the build, the name is not known.
+    pulled = {name: services()[name]["pull_policy"] for name in of_ours}
+    assert pulled == {name: "missing" if name in builders else "never" for name in of_ours}
+
+
+def test_without_a_package_index_of_ones_own_the_build_gets_two_files_that_say_nothing() -> None:
+    secrets = yaml.safe_load(FILE.read_text())["secrets"]
+    files = {name: (FILE.parent / resolved(secret["file"], {})).read_text() for name, secret in secrets.items()}
+
+    assert set(files) == set(services()["gateway"]["build"]["secrets"]) == {"pip.conf", "authorities.pem"}
+    assert all(line.startswith("#") for text in files.values() for line in text.splitlines())
+    for name in secrets:
+        assert f"--mount=type=secret,id={name}" in (FILE.parent / "Dockerfile").read_text()
+
+
 @pytest.mark.parametrize("name", services())
 def test_what_is_waited_for_must_be_healthy_and_may_be_elsewhere(name: str) -> None:
     for dependency, how in services()[name].get("depends_on", {}).items():

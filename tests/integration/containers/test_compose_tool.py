@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.compose import EXAMPLE, FILE, OLDEST, tool
+from tests.support.compose import EXAMPLE, FILE
+from tools.with_docker import OLDEST_COMPOSE
+from tools.with_docker import compose as compose_of_this_machine
 
-COMPOSE = tool()
+COMPOSE = compose_of_this_machine()
 SERVICES = {"gateway", "extras-service", "payment-service", "psp-adapter", "notifications", "webhooks", "ops-page"}
 
 pytestmark = pytest.mark.skipif(
-    COMPOSE is None, reason=f"no Docker Compose {OLDEST[0]}.{OLDEST[1]} or newer on this machine"
+    COMPOSE is None, reason=f"no Docker Compose {OLDEST_COMPOSE[0]}.{OLDEST_COMPOSE[1]} or newer on this machine"
 )
 
 
@@ -29,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def compose(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """What `docker compose config` makes of the file, with nothing of ours from this process's environment."""
     assert COMPOSE
-    ours = ("BELLHOP_", "STRIPE_", "COMPOSE_", "RABBITMQ_", "MONGODB_")
+    ours = ("BELLHOP_", "STRIPE_", "COMPOSE_", "RABBITMQ_", "MONGODB_", "BUILD_", "BASE_IMAGE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     command = [*COMPOSE, "-f", str(folder / FILE.name), "config", "--format", "json"]
     return subprocess.run(command, check=False, capture_output=True, text=True, env=kept | environment)
@@ -62,7 +64,7 @@ def test_with_the_environment_the_docs_make_everything_runs(folder: Path, made_b
 
     parts = configured(folder)
 
-    assert set(parts) == SERVICES | {"rabbitmq", "topology", "mongodb", "sandbox"}
+    assert set(parts) == SERVICES | {"rabbitmq", "topology", "mongodb", "store-users", "sandbox"}
     assert all(part["healthcheck"]["test"] for part in parts.values())
     password = parts["rabbitmq"]["environment"]["GATEWAY_PASSWORD"]
     assert parts["gateway"]["environment"]["BELLHOP_AMQP_URL"] == f"amqp://gateway:{password}@rabbitmq:5672/"
@@ -77,6 +79,20 @@ def test_with_a_broker_a_store_and_an_account_elsewhere_only_the_services_run(
 
     assert set(parts) == SERVICES
     assert parts["extras-service"]["environment"]["BELLHOP_AMQP_URL"] == "amqps://rabbit.example/"
+
+
+def test_a_base_and_a_package_index_of_ones_own_reach_the_one_build(folder: Path, made_by_the_docs: Path) -> None:
+    ours = "BASE_IMAGE=registry.example/python:3.11\nBUILD_PIP_CONF=../ours/pip.conf\nBUILD_AUTHORITIES=/etc/ours.pem\n"
+    (folder / ".env").write_text(made_by_the_docs.read_text() + ours)
+
+    answer = json.loads(compose(folder).stdout)
+
+    builds = {name: part["build"] for name, part in answer["services"].items() if "build" in part}
+    assert set(builds) == {"gateway"}
+    assert builds["gateway"]["args"] == {"BASE": "registry.example/python:3.11"}
+    assert {each["source"] for each in builds["gateway"]["secrets"]} == {"pip.conf", "authorities.pem"}
+    files = {name: Path(secret["file"]) for name, secret in answer["secrets"].items()}
+    assert files == {"pip.conf": folder.parent / "ours" / "pip.conf", "authorities.pem": Path("/etc/ours.pem")}
 
 
 def test_a_setting_of_the_environment_file_is_handed_on_and_one_that_is_not_there_is_not(
