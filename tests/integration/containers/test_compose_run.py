@@ -179,7 +179,7 @@ def test_brokers_and_stores_servers_are_not_run_by_root(stack: Composition) -> N
     assert owners == {"rabbitmq": "rabbitmq", "mongodb": "mongodb"}
 
 
-def test_only_this_machine_reaches_the_published_ports_and_broker_and_store_are_reached_by_none(stack: Composition) -> None:
+def test_only_this_machine_reaches_what_is_published_and_broker_and_store_are_not(stack: Composition) -> None:
     published = {
         name: {
             binding["HostIp"] for bindings in each["NetworkSettings"]["Ports"].values() for binding in bindings or ()
