@@ -156,17 +156,19 @@ class Order(State):
     @computed_field  # type: ignore[prop-decorator]  # of a property, as pydantic documents it
     @property
     def awaited_on(self) -> tuple[date, ...] | None:
-        """The days on which its guest may still receive lines without a day: those of the stay while it is confirmed
-        and such a line is left, otherwise none. Stored, so that an index finds the orders of a day sheet.
+        """The days on which its guest may still receive lines without a day: those of the stay of a confirmed order, or
+        none if no such line is left. Stored, so that an index finds the orders of a day sheet.
 
-        None: the stay has more days than are listed. Versions before this field store none.
+        None: look and see. So it is unless the order is confirmed, for a version that does not know this field may
+        confirm it and keep what is stored; and for a stay of more days than are listed.
         """
+        days = (self.guest.stay_to - self.guest.stay_from).days + 1
+        if self.status is not OrderStatus.CONFIRMED or days > MOST_DAYS_LISTED:
+            return None
         received = {each.line for each in self.fulfilled_lines}
-        left = (line for number, line in self.owed.items() if number not in received)
-        if self.status is not OrderStatus.CONFIRMED or all(line.day for line in left):
+        if all(line.day for number, line in self.owed.items() if number not in received):
             return ()
-        first, days = self.guest.stay_from, (self.guest.stay_to - self.guest.stay_from).days + 1
-        return tuple(first + timedelta(days=day) for day in range(days)) if days <= MOST_DAYS_LISTED else None
+        return tuple(self.guest.stay_from + timedelta(days=day) for day in range(days))
 
     @property
     def needs_attention(self) -> bool:

@@ -396,7 +396,18 @@ def test_an_order_lists_the_days_of_its_stay_while_a_line_without_a_day_is_owed(
 
     assert order.awaited_on == tuple(awaited_on)
     assert order.model_dump(mode="json")["awaited_on"] == [day.isoformat() for day in awaited_on]  # as it is stored
-    assert order.model_copy(update={"status": OrderStatus.FULFILLED}).awaited_on == ()
+    assert order.model_copy(update={"status": OrderStatus.FULFILLED}).awaited_on is None
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_an_order_that_another_version_may_confirm_does_not_say_that_no_line_is_awaited(status: OrderStatus) -> None:
+    order = given.in_status(status)
+    any_day = tuple(line.model_copy(update={"day": None}) for line in order.lines)
+
+    days = order.model_copy(update={"lines": any_day}).awaited_on
+
+    # That version keeps what is stored, and the day sheet looks through those that list nothing.
+    assert days == (tuple(STAY) if status is OrderStatus.CONFIRMED else None)
 
 
 def test_a_line_that_was_taken_out_is_awaited_no_longer() -> None:
