@@ -184,7 +184,8 @@ async def test_refused_connections_are_logged_at_most_once_a_second_with_how_man
         ("connection.refused", "127.0.0.1", 0),
         ("connection.refused", "127.0.0.1", 19),
     ]
-    assert not caplog.records
+    # A broker's client of an earlier test may still be trying to connect.
+    assert not [record for record in caplog.records if not record.name.startswith(("aiormq", "aio_pika"))]
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX: a"], ids=["nothing", "half a head"])
