@@ -92,7 +92,7 @@ def as_fields(disputes: tuple[Dispute, ...]) -> Mapping[str, Any]:
 def with_records(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """A stored order with a record for each dispute. If a version that has only lists of ids wrote it last, these
     determine the disputes' stages."""
-    if not any(values.get(name) for name in ("disputes", "open_disputes", "lost_disputes")):
+    if not any(values.get(name) for name in ("disputes", "open_disputes", "lost_disputes", "disputed")):
         return values  # as nearly all are, and each read of an order comes here
     records = {record["dispute_id"]: record for record in values.get("disputes", ())}
     opened, lost = values.get("open_disputes", ()), values.get("lost_disputes", ())
